@@ -1,0 +1,24 @@
+//! Sends every chunk of the request's body back as it comes, and its trailers at the end. Memory stays the same
+//! however long the body is.
+
+use wasmyard::{Body, Env, Request, Response, Result};
+
+#[wasmyard::main]
+async fn fetch(req: Request, _env: Env) -> Result<Response> {
+    let content_type = req.header("content-type");
+    let mut incoming = req.into_body();
+    let body = Body::from_writer(|mut out| async move {
+        while let Some(chunk) = incoming.chunk().await? {
+            out.write(chunk).await?;
+        }
+        if let Some(trailers) = incoming.trailers().await? {
+            out.set_trailers(trailers);
+        }
+        Ok(())
+    });
+    let mut response = Response::new(body);
+    if let Some(content_type) = content_type {
+        response.set_header("content-type", content_type)?;
+    }
+    Ok(response)
+}

@@ -1,0 +1,100 @@
+//! Owns bodies that a function writes: the writer hands each chunk to the reader before it goes on.
+//!
+//! The reader drives the function, so there is no queue, no task and nothing left over when it is dropped.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use crate::error::Error;
+use crate::headers::Headers;
+
+/// Takes the chunks of a body made by [`Body::from_writer`](crate::Body::from_writer).
+pub struct Writer {
+    shared: Rc<RefCell<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    chunk: Option<Vec<u8>>,
+    trailers: Option<Headers>,
+}
+
+impl Writer {
+    /// Sends a chunk, and returns when the next one can be taken. An empty chunk is not sent.
+    ///
+    /// # Errors
+    /// None so far: a receiver that goes away drops the writing function instead.
+    pub async fn write(&mut self, chunk: impl Into<Vec<u8>>) -> Result<(), Error> {
+        let mut chunk = Some(chunk.into()).filter(|chunk| !chunk.is_empty());
+        poll_fn(|_| {
+            // Woken by being polled: the reader polls this function each time it wants a chunk.
+            let mut shared = self.shared.borrow_mut();
+            match (chunk.take(), &shared.chunk) {
+                (Some(chunk), None) => {
+                    shared.chunk = Some(chunk);
+                    Poll::Pending
+                }
+                (None, None) => Poll::Ready(()),
+                (waiting, Some(_)) => {
+                    chunk = waiting;
+                    Poll::Pending
+                }
+            }
+        })
+        .await;
+        Ok(())
+    }
+
+    /// Sets the trailers, which are sent after the last chunk.
+    pub fn set_trailers(&mut self, trailers: Headers) {
+        self.shared.borrow_mut().trailers = Some(trailers);
+    }
+}
+
+/// The reader's end.
+pub(super) struct Written {
+    shared: Rc<RefCell<Shared>>,
+    /// `None` when it has ended.
+    function: Option<Pin<Box<dyn Future<Output = Result<(), Error>>>>>,
+}
+
+impl Written {
+    pub(super) fn new<F, Fut>(write: F) -> Written
+    where
+        F: FnOnce(Writer) -> Fut,
+        Fut: Future<Output = Result<(), Error>> + 'static,
+    {
+        let shared = Rc::new(RefCell::new(Shared::default()));
+        let function = Box::pin(write(Writer { shared: shared.clone() }));
+        Written { shared, function: Some(function) }
+    }
+
+    pub(super) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        poll_fn(|cx| {
+            let Some(function) = &mut self.function else { return Poll::Ready(Ok(None)) };
+            let ended = function.as_mut().poll(cx);
+            // A chunk first, even where the function has ended with it still in place.
+            if let Some(chunk) = self.shared.borrow_mut().chunk.take() {
+                if ended.is_ready() {
+                    self.function = None;
+                }
+                return Poll::Ready(match ended {
+                    Poll::Ready(Err(error)) => Err(error),
+                    Poll::Ready(Ok(())) | Poll::Pending => Ok(Some(chunk)),
+                });
+            }
+            ended.map(|result| {
+                self.function = None;
+                result.map(|()| None)
+            })
+        })
+        .await
+    }
+
+    pub(super) fn trailers(&mut self) -> Option<Headers> {
+        self.shared.borrow_mut().trailers.take()
+    }
+}

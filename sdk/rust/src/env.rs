@@ -1,0 +1,127 @@
+//! Owns `Env`: what the platform gives to a worker. Nothing is fetched before it is asked for, so a worker
+//! imports only the interfaces that it uses.
+
+use std::fmt;
+
+use crate::bindings::{config, request_info};
+use crate::dispatch::{BindingError, Namespace};
+
+/// What the platform gives to this worker for this request: variables, bindings, and what it knows of the
+/// visitor.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Env;
+
+impl Env {
+    pub(crate) const fn new() -> Env {
+        Env
+    }
+
+    /// The text of a variable or secret that the worker was uploaded with.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(req: Request, env: Env) -> Result<Response> {
+    /// Ok(Response::text(env.var("GREETING")?))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is none of that name, or the platform fails to read it.
+    pub fn var(&self, name: &str) -> Result<String, VarError> {
+        match config::get(name) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(VarError::NotSet(name.to_owned())),
+            Err(error) => Err(VarError::from(error)),
+        }
+    }
+
+    /// All variables and secrets: name and text.
+    ///
+    /// # Errors
+    /// When the platform fails to read them.
+    pub fn vars(&self) -> Result<Vec<(String, String)>, VarError> {
+        config::get_all().map_err(VarError::from)
+    }
+
+    /// The dispatch namespace that this worker is bound to under that name.
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn namespace(&self, binding: &str) -> Result<Namespace, BindingError> {
+        Namespace::open(binding)
+    }
+
+    /// Identifies this request in every log line; the same along a chain of scripts.
+    pub fn ray_id(&self) -> String {
+        request_info::ray_id()
+    }
+
+    /// The visitor's IP address as the platform saw it, whatever a header may claim.
+    pub fn client_address(&self) -> String {
+        request_info::client_address()
+    }
+
+    /// The hostname that was matched, in lower case and without a port.
+    pub fn hostname(&self) -> String {
+        request_info::hostname()
+    }
+
+    /// The metadata of the custom hostname, as JSON text, where there is any.
+    pub fn hostname_metadata(&self) -> Option<String> {
+        request_info::hostname_metadata()
+    }
+
+    /// The name of this script.
+    pub fn script(&self) -> String {
+        request_info::script()
+    }
+
+    /// The namespace that this script belongs to; `None` for a platform script.
+    pub fn script_namespace(&self) -> Option<String> {
+        request_info::namespace()
+    }
+}
+
+/// Why a variable has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VarError {
+    /// The worker was uploaded without a variable or secret of that name.
+    NotSet(String),
+    /// The platform could not read it.
+    Failed(String),
+}
+
+impl fmt::Display for VarError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VarError::NotSet(name) => {
+                write!(f, "no variable `{name}`: add it to the vars of this script, or upload it as a secret")
+            }
+            VarError::Failed(text) => write!(f, "a variable could not be read: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for VarError {}
+
+impl From<config::Error> for VarError {
+    fn from(error: config::Error) -> VarError {
+        match error {
+            config::Error::Upstream(text) | config::Error::Io(text) => VarError::Failed(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_variable_is_named_and_the_remedy_too() {
+        let text = VarError::NotSet("GREETING".to_owned()).to_string();
+        assert!(text.contains("`GREETING`") && text.contains("vars"), "{text}");
+        assert_eq!(VarError::from(config::Error::Io("disk".into())), VarError::Failed("disk".into()));
+    }
+}

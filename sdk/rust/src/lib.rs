@@ -1,0 +1,93 @@
+//! Write workers for the Wasmyard platform.
+//!
+//! A worker answers HTTP requests; a *dispatcher* is a worker that passes them on to others.
+//!
+//! ```
+//! use wasmyard::{DispatchError, Env, Limits, Request, Response, Result};
+//!
+//! #[wasmyard::main]
+//! async fn fetch(req: Request, env: Env) -> Result<Response> {
+//!     let host = env.hostname();
+//!     let customer = host.split('.').next().unwrap_or_default();
+//!     let worker = env.namespace("DISPATCHER")?.get(customer).limits(Limits::new().cpu_ms(10));
+//!     match worker.fetch(req).await {
+//!         Err(DispatchError::WorkerNotFound(_)) => {
+//!             Ok(Response::text(format!("no such customer: {customer}\n")).with_status(404))
+//!         }
+//!         other => Ok(other?),
+//!     }
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! # Building
+//! The crate that holds the worker is a `cdylib`, built for `wasm32-wasip2`. The output is a component, ready to
+//! be uploaded:
+//!
+//! ```toml
+//! [lib]
+//! crate-type = ["cdylib"]
+//!
+//! [profile.release]
+//! opt-level = "s"
+//! lto = true
+//! codegen-units = 1
+//! panic = "abort"
+//! strip = true
+//! ```
+//!
+//! # Layout
+//! - [`main`], [`Env`]: the entry point, and what the platform gives to it
+//! - [`Request`], [`Response`], [`Headers`], [`Body`]: HTTP. What came in is read from the host only as far as it
+//!   is asked for, and what is passed on unread is moved by the host
+//! - [`Namespace`], [`Worker`], [`Limits`], [`DispatchError`]: calling other scripts
+//! - [`fetch`]: HTTP to anywhere else
+//! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread
+//!
+//! Standard output and standard error are the worker's log. There is no file system and no environment.
+
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    reason = "generated: not every toolchain warns of each"
+)]
+mod bindings;
+mod body;
+mod dispatch;
+mod entry;
+mod env;
+mod error;
+mod executor;
+mod fetch;
+mod future;
+mod headers;
+mod method;
+mod request;
+mod response;
+mod url;
+
+pub use body::{Body, Writer};
+pub use dispatch::{BindingError, DispatchError, Limits, Namespace, Worker};
+pub use env::{Env, VarError};
+pub use error::{BodyError, Error, Result};
+pub use executor::spawn;
+pub use fetch::{FetchError, FetchErrorKind, fetch};
+pub use future::{join, join_all, sleep};
+pub use headers::{HeaderError, Headers};
+pub use method::{Method, Scheme};
+pub use request::Request;
+pub use response::Response;
+pub use url::UrlError;
+pub use wasmyard_macros::main;
+
+/// For the code that [`main`] makes. Not part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::entry::{check, serve};
+    pub use wasip2::exports;
+    pub use wasip2::exports::wasi::http::incoming_handler::Guest;
+    pub use wasip2::http::proxy::export;
+    pub use wasip2::http::types::{IncomingRequest, ResponseOutparam};
+}

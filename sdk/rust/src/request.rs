@@ -1,0 +1,394 @@
+//! Owns requests: the visitor's, read from the host piece by piece as it is asked for, and those that a worker
+//! makes. It knows whether a visitor's request was changed, which decides how it can be handed over.
+
+use std::cell::OnceCell;
+use std::fmt;
+
+use wasip2::http::types as wasi;
+
+use crate::body::Body;
+use crate::error::Error;
+use crate::headers::{HeaderError, Headers};
+use crate::method::{Method, Scheme};
+use crate::url::{self, UrlError};
+
+/// An HTTP request: the visitor's, or one that the worker makes.
+///
+/// Only what is asked for is read: a worker that looks at the host name alone never sees the headers, and the
+/// body of a request that is passed on unread never enters its memory.
+///
+/// ```no_run
+/// # use wasmyard::{Method, Request, Response, Result};
+/// # async fn f(visitor: Request) -> Result<()> {
+/// // The visitor's request.
+/// let page = visitor.query_parameter("page");
+/// let agent = visitor.header("user-agent");
+/// // A request of the worker's own.
+/// let request = Request::new(Method::Put, "https://storage.example/notes/1")?
+///     .with_header("content-type", "text/plain")?
+///     .with_body("remember the milk");
+/// # Ok(()) }
+/// ```
+pub struct Request {
+    // The fields are dropped in this order, and the host wants headers to go before their request.
+    /// What came in.
+    view: OnceCell<Headers>,
+    /// What the worker made: counts instead of the view.
+    changed_headers: Option<Headers>,
+    incoming: Option<wasi::IncomingRequest>,
+    /// `None`: the incoming request's, untouched.
+    body: Option<Body>,
+    method: OnceCell<Method>,
+    scheme: OnceCell<Option<Scheme>>,
+    authority: OnceCell<String>,
+    path_and_query: OnceCell<String>,
+    head_changed: bool,
+}
+
+impl Request {
+    /// A request of the worker's own, without a body.
+    ///
+    /// # Errors
+    /// When `url` is not an absolute URL.
+    pub fn new(method: impl Into<Method>, url: &str) -> Result<Request, UrlError> {
+        let url = url::parse(url)?;
+        Ok(Request {
+            view: OnceCell::new(),
+            changed_headers: Some(Headers::new()),
+            incoming: None,
+            body: Some(Body::empty()),
+            method: OnceCell::from(method.into()),
+            scheme: OnceCell::from(Some(url.scheme)),
+            authority: OnceCell::from(url.authority),
+            path_and_query: OnceCell::from(url.path_and_query),
+            head_changed: true,
+        })
+    }
+
+    /// `Request::new(Method::Get, url)`.
+    ///
+    /// # Errors
+    /// When `url` is not an absolute URL.
+    pub fn get(url: &str) -> Result<Request, UrlError> {
+        Request::new(Method::Get, url)
+    }
+
+    /// `Request::new(Method::Post, url)`.
+    ///
+    /// # Errors
+    /// When `url` is not an absolute URL.
+    pub fn post(url: &str) -> Result<Request, UrlError> {
+        Request::new(Method::Post, url)
+    }
+
+    pub(crate) fn from_incoming(incoming: wasi::IncomingRequest) -> Request {
+        Request {
+            view: OnceCell::new(),
+            changed_headers: None,
+            incoming: Some(incoming),
+            body: None,
+            method: OnceCell::new(),
+            scheme: OnceCell::new(),
+            authority: OnceCell::new(),
+            path_and_query: OnceCell::new(),
+            head_changed: false,
+        }
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        self.method.get_or_init(|| self.ask(|incoming| incoming.method().into()))
+    }
+
+    /// Sets the method.
+    pub fn set_method(&mut self, method: impl Into<Method>) {
+        self.method = OnceCell::from(method.into());
+        self.head_changed = true;
+    }
+
+    /// The scheme the visitor used, where it is known.
+    pub fn scheme(&self) -> Option<&Scheme> {
+        self.scheme.get_or_init(|| self.ask(|incoming| incoming.scheme().map(Scheme::from))).as_ref()
+    }
+
+    /// Host, and the port where the client sent one. Empty where it is not known.
+    pub fn authority(&self) -> &str {
+        self.authority.get_or_init(|| self.ask(|incoming| incoming.authority().unwrap_or_default()))
+    }
+
+    /// Sets the host, and the port where there is one.
+    pub fn set_authority(&mut self, authority: impl Into<String>) {
+        self.authority = OnceCell::from(authority.into());
+        self.head_changed = true;
+    }
+
+    /// The host without a port, as the client wrote it.
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
+    /// The path, as the client wrote it: it begins with `/` and is still percent-encoded.
+    pub fn path(&self) -> &str {
+        let whole = self.path_and_query();
+        whole.split_once('?').map_or(whole, |(path, _)| path)
+    }
+
+    /// What follows the first `?`, still percent-encoded.
+    pub fn query(&self) -> Option<&str> {
+        self.path_and_query().split_once('?').map(|(_, query)| query)
+    }
+
+    /// The value of the first query parameter of that name, percent-decoded.
+    pub fn query_parameter(&self, name: &str) -> Option<String> {
+        query_parameter(self.query()?, name)
+    }
+
+    /// Path and query together.
+    pub fn path_and_query(&self) -> &str {
+        self.path_and_query.get_or_init(|| {
+            let path = self.ask(wasi::IncomingRequest::path_with_query);
+            path.unwrap_or_else(|| "/".to_owned())
+        })
+    }
+
+    /// Sets path and query.
+    pub fn set_path_and_query(&mut self, path_and_query: impl Into<String>) {
+        self.path_and_query = OnceCell::from(path_and_query.into());
+        self.head_changed = true;
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> &Headers {
+        match &self.changed_headers {
+            Some(headers) => headers,
+            None => self.view.get_or_init(|| self.ask(|incoming| Headers::view(incoming.headers()))),
+        }
+    }
+
+    /// The header fields, to be changed.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        self.head_changed = true;
+        let headers = self.take_headers();
+        self.changed_headers.insert(headers)
+    }
+
+    fn take_headers(&mut self) -> Headers {
+        match self.changed_headers.take().or_else(|| self.view.take()) {
+            Some(headers) => headers,
+            None => self.ask(|incoming| Headers::view(incoming.headers())),
+        }
+    }
+
+    /// The first value of a header field, if it is text.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.headers().get(name)
+    }
+
+    /// Makes this the only value of a header field.
+    ///
+    /// # Errors
+    /// As for [`Headers::set`].
+    pub fn set_header(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
+        self.headers_mut().set(name, value)
+    }
+
+    /// The request with this as the only value of a header field.
+    ///
+    /// # Errors
+    /// As for [`Headers::set`].
+    pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Request, HeaderError> {
+        self.set_header(name, value)?;
+        Ok(self)
+    }
+
+    /// The body, to be read. From then on the request can only be passed on through this worker's memory.
+    pub fn body_mut(&mut self) -> &mut Body {
+        let body = self.take_body();
+        self.body.insert(body)
+    }
+
+    /// The body.
+    pub fn into_body(mut self) -> Body {
+        self.take_body()
+    }
+
+    /// Puts another body in place of the one that is there. Length and encoding headers of the old one go.
+    pub fn set_body(&mut self, body: impl Into<Body>) {
+        self.body = Some(body.into());
+        for name in ["content-length", "content-encoding"] {
+            if self.headers().contains(name) {
+                self.headers_mut().remove(name);
+            }
+        }
+    }
+
+    /// The request with another body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Body>) -> Request {
+        self.set_body(body);
+        self
+    }
+
+    fn take_body(&mut self) -> Body {
+        match (self.body.take(), &self.incoming) {
+            (Some(body), _) => body,
+            (None, Some(incoming)) => incoming.consume().map_or_else(|()| Body::empty(), Body::incoming),
+            (None, None) => Body::empty(),
+        }
+    }
+
+    /// Reads a part of the head that was not set, so that it can only be the incoming request's.
+    fn ask<T: Default>(&self, read: impl FnOnce(&wasi::IncomingRequest) -> T) -> T {
+        self.incoming.as_ref().map(read).unwrap_or_default()
+    }
+
+    /// Takes the request apart by the cheapest way in which it can be passed on.
+    pub(crate) fn into_parts(mut self) -> Result<Parts, Error> {
+        match self.incoming.take() {
+            Some(incoming) if self.body.is_none() => {
+                if !self.head_changed {
+                    drop(self.view.take());
+                    return Ok(Parts::Untouched(incoming));
+                }
+                self.incoming = Some(incoming);
+                let head = self.head()?;
+                match self.incoming.take() {
+                    Some(incoming) => Ok(Parts::NewHead(head, incoming)),
+                    None => Ok(Parts::New(head, Body::empty())),
+                }
+            }
+            incoming => {
+                self.incoming = incoming;
+                let body = self.take_body();
+                if let Some(length) = body.known_length().filter(|length| *length > 0) {
+                    if !self.headers().contains("content-length") {
+                        self.headers_mut().set("content-length", length.to_string())?;
+                    }
+                }
+                Ok(Parts::New(self.head()?, body))
+            }
+        }
+    }
+
+    /// The head as a handle that can be sent. Leaves the request without headers.
+    fn head(&mut self) -> Result<wasi::OutgoingRequest, Error> {
+        let refused = |part: &str, value: &str| {
+            Error::msg(format!("the request cannot be sent: {part} `{}` is refused", url::excerpt(value)))
+        };
+        let (method, path) = (self.method().into(), self.path_and_query().to_owned());
+        let scheme = self.scheme().map(wasi::Scheme::from);
+        let authority = self.authority().to_owned();
+        let fields = self.take_headers().into_fields()?;
+        let head = wasi::OutgoingRequest::new(fields);
+        head.set_method(&method).map_err(|()| refused("method", self.method().as_str()))?;
+        head.set_path_with_query(Some(&path)).map_err(|()| refused("path", &path))?;
+        head.set_scheme(scheme.as_ref()).map_err(|()| refused("scheme", ""))?;
+        if !authority.is_empty() {
+            head.set_authority(Some(&authority)).map_err(|()| refused("host", &authority))?;
+        }
+        Ok(head)
+    }
+}
+
+/// A request, by the way in which it can be passed on.
+pub(crate) enum Parts {
+    /// The visitor's, as it came.
+    Untouched(wasi::IncomingRequest),
+    /// The visitor's with another head; its body was not touched.
+    NewHead(wasi::OutgoingRequest, wasi::IncomingRequest),
+    /// All else.
+    New(wasi::OutgoingRequest, Body),
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the query and not the header values: both may hold secrets.
+        write!(f, "Request({} {}{})", self.method(), self.authority(), self.path())
+    }
+}
+
+fn query_parameter(query: &str, name: &str) -> Option<String> {
+    query.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (percent_decode(key) == name).then(|| percent_decode(value))
+    })
+}
+
+/// Decodes `%41` and `+`. What is not a valid escape stays as it is; what is not UTF-8 is replaced.
+fn percent_decode(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'+' => decoded.push(b' '),
+            b'%' => {
+                let mut ahead = bytes.clone();
+                match (ahead.next().and_then(hex), ahead.next().and_then(hex)) {
+                    (Some(high), Some(low)) => {
+                        decoded.push(high << 4 | low);
+                        bytes = ahead;
+                    }
+                    _ => decoded.push(b'%'),
+                }
+            }
+            _ => decoded.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_of_its_own_has_the_parts_of_its_url() {
+        let request = Request::new("PURGE", "https://[::1]:8443/a/b?c=d&e").unwrap();
+        assert_eq!(request.method().as_str(), "PURGE");
+        assert_eq!(request.scheme(), Some(&Scheme::Https));
+        assert_eq!(request.authority(), "[::1]:8443");
+        assert_eq!(request.host(), "[::1]");
+        assert_eq!(request.path(), "/a/b");
+        assert_eq!(request.query(), Some("c=d&e"));
+    }
+
+    #[test]
+    fn a_host_without_a_port_is_given_whole() {
+        assert_eq!(Request::get("http://example.com").unwrap().host(), "example.com");
+        assert_eq!(Request::get("http://example.com:80").unwrap().host(), "example.com");
+    }
+
+    #[test]
+    fn query_parameters_are_decoded() {
+        let request = Request::get("http://a/?q=a%20b+c&q=2&empty&bad=%zz%4&%6b=v&u=%C3%A4").unwrap();
+        let get = |name| request.query_parameter(name);
+        assert_eq!(get("q").as_deref(), Some("a b c"));
+        assert_eq!(get("empty").as_deref(), Some(""));
+        assert_eq!(get("bad").as_deref(), Some("%zz%4"));
+        assert_eq!(get("k").as_deref(), Some("v"));
+        assert_eq!(get("u").as_deref(), Some("ä"));
+        assert_eq!(get("missing"), None);
+        assert_eq!(Request::get("http://a/").unwrap().query_parameter("q"), None);
+    }
+
+    #[test]
+    fn a_new_body_takes_the_old_length_with_it() {
+        let request = Request::post("http://a/").unwrap().with_header("content-length", "3").unwrap();
+        assert!(!request.with_body("other").headers().contains("content-length"));
+    }
+
+    #[test]
+    fn debug_output_holds_no_query_and_no_header_value() {
+        let request =
+            Request::get("http://a/path?token=1").unwrap().with_header("authorization", "Bearer 2").unwrap();
+        assert_eq!(format!("{request:?}"), "Request(GET a/path)");
+    }
+}
