@@ -1,0 +1,118 @@
+//! Owns the reading of request bodies: whole or not at all, within bounds of size and time.
+//! Must never trust a Content-Length beyond refusing early what announces itself as too large.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
+
+use std::sync::Arc;
+
+use crate::error::{ApiError, Code};
+use crate::state::Shared;
+
+/// What a body may cost.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) bytes: usize,
+    pub(crate) idle: Duration,
+    pub(crate) total: Duration,
+}
+
+/// Reads a body to its end.
+pub(crate) async fn read(headers: &HeaderMap, mut body: Body, bounds: Bounds) -> Result<Bytes, ApiError> {
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > bounds.bytes) {
+        return Err(too_large(bounds.bytes));
+    }
+    let deadline = Instant::now() + bounds.total;
+    // An announced length is a hint for one allocation, capped because announcing is free.
+    let mut whole = BytesMut::with_capacity(announced.unwrap_or(0).min(1024 * 1024));
+    loop {
+        let wait = deadline.min(Instant::now() + bounds.idle);
+        let frame = timeout_at(wait, body.frame()).await.map_err(|_| slow(bounds))?;
+        match frame {
+            None => return Ok(whole.freeze()),
+            Some(Err(_)) => {
+                return Err(ApiError::new(
+                    Code::Unparsable,
+                    "The body stopped before its end. Send it again.",
+                ));
+            }
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                if data.len() > bounds.bytes - whole.len().min(bounds.bytes) {
+                    return Err(too_large(bounds.bytes));
+                }
+                whole.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+fn too_large(bytes: usize) -> ApiError {
+    ApiError::new(
+        Code::TooLarge,
+        format!("The body is larger than {bytes} bytes, the most that this endpoint takes."),
+    )
+}
+
+fn slow(bounds: Bounds) -> ApiError {
+    let (idle, total) = (bounds.idle.as_secs_f32(), bounds.total.as_secs_f32());
+    ApiError::new(
+        Code::SlowBody,
+        format!("The body made no progress for {idle} s, or was not whole after {total} s. Send it again."),
+    )
+}
+
+/// The media type of a request, lower case, without parameters; empty when there is none.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// A small body, whole, of whatever content type.
+pub(crate) struct Small(pub(crate) Bytes);
+
+impl FromRequest<Arc<Shared>> for Small {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let limits = &shared.api.limits;
+        let bounds = Bounds { bytes: limits.metadata_bytes, idle: limits.idle, total: limits.call };
+        let (parts, body) = request.into_parts();
+        read(&parts.headers, body, bounds).await.map(Self)
+    }
+}
+
+/// A JSON body. The content type is not looked at, because clients in use send JSON under several.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let Small(bytes) = Small::from_request(request, shared).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// Parses JSON: text that is not JSON and JSON that does not fit are two different errors.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => {
+            ApiError::invalid(format_args!("The body does not fit: {error}."))
+        }
+        serde_json::error::Category::Io
+        | serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof => {
+            ApiError::new(Code::Unparsable, format!("The body is not JSON: {error}."))
+        }
+    })
+}

@@ -1,0 +1,46 @@
+//! Owns what existing clients ask before they come to the point: who am I, which account is this.
+//! Must never pretend to more accounts, users or features than there are.
+
+use serde_json::{Value, json};
+
+use crate::envelope::{Answer, Reply};
+use crate::target::{Paging, QueryOf};
+
+/// The account that listings name. Any well-formed identifier is taken for it.
+pub(crate) const ACCOUNT: &str = "wasmyard";
+
+/// The address that clients show as the author: there is one operator.
+pub(crate) const EMAIL: &str = "operator@localhost";
+
+/// Who asks: tokens stand for the operator, there are no other users.
+pub(crate) async fn user() -> Answer<Value> {
+    Ok(Reply::ok(
+        json!({ "id": ACCOUNT, "email": EMAIL, "suspended": false, "two_factor_authentication_enabled": false }),
+    ))
+}
+
+/// The token has been checked on the way here.
+pub(crate) async fn verify() -> Answer<Value> {
+    Ok(Reply::ok(json!({ "id": ACCOUNT, "status": "active" })))
+}
+
+/// The one account.
+pub(crate) async fn accounts(QueryOf(query): QueryOf<Paging>) -> Answer<Vec<Value>> {
+    Ok(Reply::list(vec![account()], query.page))
+}
+
+/// The one membership.
+pub(crate) async fn memberships(QueryOf(query): QueryOf<Paging>) -> Answer<Vec<Value>> {
+    let membership =
+        json!({ "id": ACCOUNT, "status": "accepted", "account": account(), "roles": ["Administrator"] });
+    Ok(Reply::list(vec![membership], query.page))
+}
+
+/// An empty list of something that does not exist here, for clients that look before they delete.
+pub(crate) async fn nothing() -> Answer<Vec<Value>> {
+    Ok(Reply::list(Vec::new(), 1))
+}
+
+fn account() -> Value {
+    json!({ "id": ACCOUNT, "name": ACCOUNT, "type": "standard" })
+}

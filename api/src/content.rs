@@ -1,0 +1,87 @@
+//! Owns the download and the replacement of a script's component alone.
+//! Must never change bindings, tags or limits.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, header};
+use wasmyard_namespaces::{BindingType, Script, Upload, UploadDraft};
+
+use crate::envelope::{Answer, Reply};
+use crate::error::ApiError;
+use crate::scripts::{View, existing, view};
+use crate::state::SharedState;
+use crate::target::Target;
+use crate::upload;
+
+/// The component: by itself for who asks for `application/wasm`, else as the form that v4 clients expect.
+pub(crate) async fn download(
+    State(shared): SharedState,
+    Target(key): Target,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let script = existing(&shared, &key).await?;
+    let Some(digest) = &script.version.component else {
+        return Err(ApiError::invalid(format_args!("The script \"{key}\" has no component.")));
+    };
+    let component = shared.registry().component(digest).await?;
+    let bare =
+        headers.get_all(header::ACCEPT).iter().any(|value| value.as_bytes().starts_with(b"application/wasm"));
+    let (content_type, body) = if bare {
+        (HeaderValue::from_static("application/wasm"), component)
+    } else {
+        form(&script, &component)?
+    };
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", script.version.etag)) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    if let Ok(main) = HeaderValue::from_str(&script.version.main_module) {
+        response.headers_mut().insert("cf-entrypoint", main);
+    }
+    Ok(response)
+}
+
+/// One part, named as it was uploaded. The version's id makes a boundary that the component cannot hold: it was
+/// drawn after the component had been made.
+fn form(script: &Script, component: &Bytes) -> Result<(HeaderValue, Bytes), ApiError> {
+    let boundary = format!("wasmyard-{}", script.version.id);
+    let name: String =
+        script.version.main_module.chars().filter(|c| !c.is_control() && !"\"\\".contains(*c)).collect();
+    let mut body = BytesMut::with_capacity(component.len() + 512);
+    let head = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\nContent-Type: application/wasm\r\n\r\n"
+    );
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(component);
+    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    let content_type = format!("multipart/form-data; boundary={boundary}");
+    Ok((HeaderValue::from_str(&content_type).map_err(ApiError::internal)?, body.freeze()))
+}
+
+/// A new version with another component and everything else as it was.
+pub(crate) async fn replace(
+    State(shared): SharedState,
+    Target(key): Target,
+    request: Request,
+) -> Answer<View> {
+    let before = existing(&shared, &key).await?;
+    let _permit = shared.upload_permit().await?;
+    let received = upload::receive(&shared, request, &before.version.main_module).await?;
+    let version = &before.version;
+    let kept = UploadDraft {
+        // Every type: whatever the version has by the time it is followed stays.
+        keep_bindings: BindingType::ALL.to_vec(),
+        limits: version.limits,
+        compatibility_date: version.compatibility_date.clone(),
+        compatibility_flags: version.compatibility_flags.clone(),
+        annotations: version.annotations.clone(),
+        ..UploadDraft::default()
+    };
+    let draft = upload::store(&shared, received.module, received.module_name, kept).await?;
+    let upload = Upload::parse(draft).map_err(ApiError::invalid)?;
+    let script = shared.registry().deploy(&key, upload).await?;
+    Ok(Reply::ok(view(&script)).with_notes(received.declared.notes))
+}

@@ -1,0 +1,96 @@
+//! Owns what happens around every call: who asks, for which account, how long it may take, what the log says of it.
+//! Must never let a call under `/client/v4` reach a handler without a token, nor show a token anywhere.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Uri, header};
+use tracing::Instrument;
+
+use crate::error::{ApiError, Code};
+use crate::state::{Shared, SharedState};
+use crate::target::is_account;
+
+/// Lets a call through if its token is good and the account in its path is well-formed.
+pub(crate) async fn admit(State(shared): SharedState, request: Request, next: Next) -> Response {
+    if !token(request.headers()).is_some_and(|token| shared.registry().verify_token(token)) {
+        return refused().into_response();
+    }
+    let (mut parts, body) = request.into_parts();
+    // Rejected: the path has no variable segment, or one that is no text; the handler says so where it matters.
+    let params = RawPathParams::from_request_parts(&mut parts, &()).await.ok();
+    let account = params.iter().flatten().find(|(name, _)| *name == "account_id");
+    if account.is_some_and(|(_, value)| !is_account(value)) {
+        return ApiError::no_route(parts.uri.path()).into_response();
+    }
+    next.run(Request::from_parts(parts, body)).await
+}
+
+/// The token of `Authorization: Bearer`, or that of `X-Auth-Key` when an `X-Auth-Email` comes with it.
+fn token(headers: &HeaderMap) -> Option<&str> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        return scheme.eq_ignore_ascii_case("bearer").then_some(token.trim());
+    }
+    headers.get("x-auth-email").filter(|email| !email.is_empty())?;
+    headers.get("x-auth-key")?.to_str().ok()
+}
+
+/// One text for every way of failing: it must not say whether a token exists.
+fn refused() -> ApiError {
+    ApiError::new(
+        Code::Authentication,
+        "Authentication error: send a valid API token as \"Authorization: Bearer <token>\", or as X-Auth-Key with X-Auth-Email.",
+    )
+}
+
+/// Runs a call to its end even if the client goes away, so that no change stops half-way, and answers in time.
+pub(crate) async fn finish(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("api", %method, path);
+    let call = tokio::spawn(next.run(request).instrument(span.clone()));
+    let response = match tokio::time::timeout(limit, call).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(failure)) => ApiError::internal(failure).into_response(),
+        Err(_) => ApiError::new(
+            Code::Timeout,
+            format!("The server did not finish within {} s. The change may still take effect: look before you repeat it.", limit.as_secs()),
+        )
+        .into_response(),
+    };
+    span.in_scope(|| {
+        tracing::info!(
+            status = response.status().as_u16(),
+            ms = started.elapsed().as_millis() as u64,
+            "answered"
+        );
+    });
+    response
+}
+
+/// What a path without a route answers.
+pub(crate) async fn no_route(uri: Uri) -> ApiError {
+    ApiError::no_route(uri.path())
+}
+
+/// What a path answers to a method that it does not have.
+pub(crate) async fn no_method(request: Request) -> ApiError {
+    let method = request.method().as_str().chars().take(20).collect::<String>();
+    ApiError::new(
+        Code::MethodNotAllowed,
+        format!("The method {method} is not available here. The Allow header lists those that are."),
+    )
+}
+
+/// For [`finish`], which needs nothing of the shared state but a duration.
+pub(crate) fn limit(shared: &Arc<Shared>, pace: crate::table::Pace) -> Duration {
+    match pace {
+        crate::table::Pace::Call => shared.api.limits.call + shared.api.limits.call,
+        crate::table::Pace::Upload => shared.api.limits.upload + shared.api.limits.call,
+    }
+}

@@ -1,0 +1,236 @@
+//! Owns what an uploader may declare about a script: the `metadata` part, and the settings that share its fields.
+//! Must never drop a key in silence: a key is used, refused, or named in a remark.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use wasmyard_namespaces::{BindingInput, BindingType, LimitSpec, UploadDraft};
+
+use crate::body;
+use crate::error::{ApiError, Code};
+use crate::tags;
+
+/// The keys with a meaning here.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Metadata {
+    /// The name of the module that is the component.
+    pub(crate) main_module: Option<String>,
+    /// Bindings: objects with `type`, `name` and what the type needs; `inherit` takes one over from the version before.
+    pub(crate) bindings: Vec<Value>,
+    /// Types of which all bindings of the version before are kept.
+    pub(crate) keep_bindings: Vec<String>,
+    /// Tags for the script, at most 8; left out, the tags stay as they are.
+    pub(crate) tags: Option<Vec<String>>,
+    /// Limits that the version asks for.
+    #[schemars(with = "Option<BTreeMap<String, Value>>")]
+    pub(crate) limits: Option<LimitSpec>,
+    /// The date of the behaviour the script was written for.
+    pub(crate) compatibility_date: Option<String>,
+    /// Switches for behaviour.
+    pub(crate) compatibility_flags: Vec<String>,
+    /// Free texts by key, such as `workers/message`.
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// Keys that clients in use send and that change nothing here. They are taken, and a remark says so
+/// unless the value asks for nothing.
+const WITHOUT_EFFECT: &[&str] = &[
+    "cache_options",
+    "capnp_schema",
+    "code_update_strategy",
+    "exports",
+    "keep_assets",
+    "logpush",
+    "observability",
+    "package_dependencies",
+    "placement",
+    "streaming_tail_consumers",
+    "tail_consumers",
+    "usage_model",
+];
+
+/// Of these, keys that clients send in every upload: a remark each time would only be noise.
+const ROUTINE: &[&str] = &["code_update_strategy", "observability", "package_dependencies", "usage_model"];
+
+/// Keys that ask for something this server cannot give: taking them would break the script later, and silently.
+const CANNOT: &[(&str, &str)] = &[
+    ("assets", "static assets cannot be uploaded to this server; deploy the script without them"),
+    ("migrations", "there are no Durable Objects on this server; remove the migrations"),
+    ("containers", "there are no containers on this server; remove them"),
+    (
+        "body_part",
+        "service-worker scripts are JavaScript, and this server runs WebAssembly components; send a component and name it with main_module",
+    ),
+];
+
+/// What was read: the keys with a meaning, and remarks on the others.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    pub(crate) metadata: Metadata,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Reads the `metadata` part.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Declared, ApiError> {
+    let Value::Object(mut keys) = body::parse::<Value>(bytes)? else {
+        return Err(ApiError::invalid(
+            "The part metadata must be a JSON object, like {\"main_module\": \"worker.wasm\"}.",
+        ));
+    };
+    let notes = take_without_effect(&mut keys)?;
+    let metadata = serde_json::from_value(Value::Object(keys))
+        .map_err(|error| ApiError::invalid(format_args!("The part metadata does not fit: {error}.")))?;
+    Ok(Declared { metadata, notes })
+}
+
+/// Removes the keys that mean nothing here and collects remarks; refuses those that cannot be given.
+pub(crate) fn take_without_effect(keys: &mut Map<String, Value>) -> Result<Vec<String>, ApiError> {
+    keys.retain(|_, value| !value.is_null());
+    for (key, why) in CANNOT {
+        if keys.remove(*key).is_some_and(|value| !asks_for_nothing(&value)) {
+            return Err(ApiError::invalid(format_args!("metadata key \"{key}\": {why}.")));
+        }
+    }
+    let mut notes = Vec::new();
+    for key in WITHOUT_EFFECT {
+        if keys.remove(*key).is_some_and(|value| !asks_for_nothing(&value)) && !ROUTINE.contains(key) {
+            notes.push(format!("\"{key}\" was accepted and has no effect on this server."));
+        }
+    }
+    Ok(notes)
+}
+
+/// `false`, `0`, `""`, `[]` and `{}`.
+fn asks_for_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
+}
+
+impl Metadata {
+    /// Everything of an upload but the component itself.
+    pub(crate) fn into_draft(self, bindings_strict: bool) -> Result<UploadDraft, ApiError> {
+        Ok(UploadDraft {
+            main_module: self.main_module.unwrap_or_default(),
+            bindings: self.bindings.iter().map(input).collect::<Result<_, _>>()?,
+            // A type that this platform does not give has no bindings to keep.
+            keep_bindings: self
+                .keep_bindings
+                .iter()
+                .filter_map(|name| BindingType::from_wire(name))
+                .collect(),
+            bindings_strict,
+            tags: self.tags.map(|tags| tags::parse_all(&tags)).transpose()?,
+            limits: self.limits.unwrap_or_default(),
+            compatibility_date: self.compatibility_date,
+            compatibility_flags: self.compatibility_flags,
+            annotations: self.annotations,
+            ..UploadDraft::default()
+        })
+    }
+}
+
+fn input(value: &Value) -> Result<BindingInput, ApiError> {
+    BindingInput::from_json(value).map_err(ApiError::invalid)
+}
+
+/// A list of bindings in a settings call: what has nothing but `type` and `name` is one to keep, because that is
+/// how clients write bindings that they do not want to touch.
+pub(crate) fn settings_inputs(values: &[Value]) -> Result<Vec<BindingInput>, ApiError> {
+    values.iter().map(|value| kept(value).map_or_else(|| input(value), Ok)).collect()
+}
+
+fn kept(value: &Value) -> Option<BindingInput> {
+    let fields = value.as_object()?;
+    let binding_type = BindingType::from_wire(fields.get("type")?.as_str()?)?;
+    // These two types have no other fields: this is how they are declared.
+    if fields.len() != 2 || matches!(binding_type, BindingType::Assets | BindingType::VersionMetadata) {
+        return None;
+    }
+    let name = wasmyard_namespaces::BindingName::parse(fields.get("name")?.as_str()?).ok()?;
+    Some(BindingInput::Inherit { old_name: name.clone(), name, binding_type: Some(binding_type) })
+}
+
+/// Whether `?bindings_inherit=` asks for an error when something cannot be inherited.
+#[derive(Debug, Deserialize)]
+pub(crate) struct InheritQuery {
+    bindings_inherit: Option<String>,
+}
+
+impl InheritQuery {
+    pub(crate) fn strict(&self) -> Result<bool, ApiError> {
+        match self.bindings_inherit.as_deref() {
+            None => Ok(false),
+            Some("strict") => Ok(true),
+            Some(_) => Err(ApiError::new(
+                Code::MalformedParameter,
+                "bindings_inherit can only be \"strict\"; write that, or leave the parameter out.",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_are_refused_by_name() {
+        let error = parse(br#"{"main_module":"a.wasm","mian_module":"b"}"#).unwrap_err();
+        assert_eq!(error.code(), Code::Validation);
+        assert!(error.message().contains("unknown field `mian_module`"), "{error}");
+    }
+
+    #[test]
+    fn what_clients_send_routinely_is_taken() {
+        let declared = parse(
+            br#"{"main_module":"a.wasm","bindings":[],"compatibility_date":"2025-06-01","compatibility_flags":[],
+                "code_update_strategy":{"mode":"deferred","max_delay":300},"keep_bindings":["secret_text","secret_key"],
+                "observability":{"enabled":true},"usage_model":"standard","logpush":false,"tail_consumers":[],
+                "placement":{"mode":"smart"},"limits":{"cpu_ms":50},"annotations":{"workers/tag":"t1"},"capnp_schema":null}"#,
+        )
+        .unwrap();
+        assert_eq!(declared.notes, ["\"placement\" was accepted and has no effect on this server."]);
+        let draft = declared.metadata.into_draft(true).unwrap();
+        assert_eq!(draft.keep_bindings, [BindingType::SecretText]);
+        assert_eq!(draft.limits.cpu_ms, Some(50));
+    }
+
+    #[test]
+    fn what_cannot_be_given_is_refused() {
+        for (key, value) in
+            [("assets", "{\"jwt\":\"x\"}"), ("migrations", "{\"new_tag\":\"v1\"}"), ("body_part", "\"a.js\"")]
+        {
+            let error = parse(format!("{{\"{key}\":{value}}}").as_bytes()).unwrap_err();
+            assert_eq!(error.code(), Code::Validation);
+            assert!(error.message().contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_binding_of_unknown_type_is_refused_by_type() {
+        let declared =
+            parse(br#"{"bindings":[{"type":"kv_namespace","name":"KV","namespace_id":"x"}]}"#).unwrap();
+        let error = declared.metadata.into_draft(false).unwrap_err();
+        assert!(error.message().contains("kv_namespace"), "{error}");
+    }
+
+    #[test]
+    fn a_bare_binding_in_settings_is_one_to_keep() {
+        let bare = serde_json::json!([{"type":"dispatch_namespace","name":"D"},{"type":"assets","name":"A"}]);
+        let inputs = settings_inputs(bare.as_array().unwrap()).unwrap();
+        assert!(matches!(
+            inputs[0],
+            BindingInput::Inherit { binding_type: Some(BindingType::DispatchNamespace), .. }
+        ));
+        assert!(matches!(inputs[1], BindingInput::Declare(_)));
+    }
+}

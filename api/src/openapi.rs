@@ -1,0 +1,147 @@
+//! Owns the OpenAPI document: the route table, written the way tools read it.
+//! Must never list anything by hand that the table or the types already say.
+
+use schemars::generate::SchemaGenerator;
+use serde_json::{Map, Value, json};
+
+use crate::error::Code;
+use crate::table::{Operation, Returns, Table, Takes, schema_generator};
+
+/// The document of a table.
+pub(crate) fn document(table: &Table) -> Value {
+    let mut generator = schema_generator();
+    let mut paths = Map::new();
+    for operation in &table.operations {
+        let path = paths.entry(operation.path.clone()).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(methods) = path {
+            methods
+                .insert(operation.method.as_str().to_ascii_lowercase(), describe(operation, &mut generator));
+        }
+    }
+    let mut schemas = generator.take_definitions(true);
+    schemas.insert("Failure".to_owned(), failure());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Wasmyard control plane",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            "description": "Namespaces, scripts, tags, secrets and routes, in the wire format of Cloudflare's v4 API.",
+        },
+        "security": [{ "token": [] }, { "key": [], "email": [] }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer" },
+                "key": { "type": "apiKey", "in": "header", "name": "X-Auth-Key" },
+                "email": { "type": "apiKey", "in": "header", "name": "X-Auth-Email" },
+            },
+            "schemas": schemas,
+        },
+    })
+}
+
+fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
+    let mut described = json!({
+        "operationId": operation.id,
+        "tags": [operation.area],
+        "summary": operation.summary,
+        "parameters": parameters(operation),
+        "responses": responses(operation, generator),
+    });
+    if let Value::Object(fields) = &mut described {
+        if let Some(content) = request_content(&operation.takes, generator) {
+            fields.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
+        }
+        if !operation.guarded {
+            fields.insert("security".to_owned(), json!([]));
+        }
+    }
+    described
+}
+
+fn parameters(operation: &Operation) -> Vec<Value> {
+    let in_path =
+        operation.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    in_path
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .chain(operation.query.iter().map(|(name, meaning)| {
+            json!({ "name": name, "in": "query", "required": false, "description": meaning, "schema": { "type": "string" } })
+        }))
+        .collect()
+}
+
+fn request_content(takes: &Takes, generator: &mut SchemaGenerator) -> Option<Value> {
+    match takes {
+        Takes::Nothing => None,
+        Takes::Json(schema) => Some(json!({ "application/json": { "schema": schema(generator) } })),
+        Takes::Module => {
+            let metadata = generator.subschema_for::<crate::metadata::Metadata>();
+            Some(json!({
+                "multipart/form-data": { "schema": {
+                    "type": "object",
+                    "required": ["metadata"],
+                    "properties": { "metadata": metadata },
+                    "additionalProperties": { "type": "string", "contentMediaType": "application/wasm" },
+                } },
+                "application/wasm": { "schema": { "type": "string", "contentMediaType": "application/wasm" } },
+            }))
+        }
+        Takes::Settings(schema) => {
+            let schema = schema(generator);
+            Some(json!({
+                "multipart/form-data": { "schema": {
+                    "type": "object", "required": ["settings"], "properties": { "settings": schema },
+                } },
+                "application/json": { "schema": schema },
+            }))
+        }
+    }
+}
+
+fn responses(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
+    let content = match &operation.returns {
+        Returns::Raw(media_type) => json!({ *media_type: {} }),
+        Returns::Enveloped(schema) => json!({ "application/json": { "schema": {
+            "type": "object",
+            "required": ["success", "errors", "messages", "result"],
+            "properties": {
+                "success": { "const": true },
+                "errors": { "type": "array", "maxItems": 0 },
+                "messages": { "type": "array" },
+                "result": schema(generator),
+            },
+        } } }),
+    };
+    let mut responses = json!({ "200": { "description": "Done.", "content": content } });
+    if operation.guarded
+        && let Value::Object(responses) = &mut responses
+    {
+        let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Failure" } } });
+        responses
+            .insert("default".to_owned(), json!({ "description": "Refused or failed.", "content": content }));
+    }
+    responses
+}
+
+/// The envelope of an error, with every code there is.
+fn failure() -> Value {
+    let codes: Vec<Value> = Code::ALL
+        .iter()
+        .map(|code| json!({ "const": code.number(), "description": format!("{} {}", code.status(), code.meaning()) }))
+        .collect();
+    json!({
+        "type": "object",
+        "required": ["success", "errors", "messages", "result"],
+        "properties": {
+            "success": { "const": false },
+            "errors": { "type": "array", "minItems": 1, "items": {
+                "type": "object",
+                "required": ["code", "message"],
+                "properties": { "code": { "type": "integer", "oneOf": codes }, "message": { "type": "string" } },
+            } },
+            "messages": { "type": "array" },
+            "result": { "type": "null" },
+        },
+    })
+}

@@ -1,0 +1,127 @@
+//! Owns every route, on one page. What a row says here is what is served and what `/openapi.json` lists.
+//! Must never hold a handler: those are in the file of their resource.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+
+use crate::guard;
+use crate::state::{ApiState, Shared};
+use crate::table::{Table, op};
+use crate::{
+    bindings, clients, content, health, namespaces, openapi, routes, scripts, secrets, services, settings,
+    tags,
+};
+
+const FILTER: &str = "Tag filter like customer-1:yes,archived:no";
+const INHERIT: &str =
+    "\"strict\": a binding of type inherit that finds nothing is an error, instead of being left out";
+
+/// The whole table. One row is one line, so that it reads as a table.
+#[rustfmt::skip]
+pub(crate) fn table() -> Table {
+    let mut table = Table::new();
+    let t = &mut table;
+
+    t.area("Namespaces", "namespaces", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces")
+        .get("", namespaces::list, op("list", "List the dispatch namespaces").returns::<Vec<namespaces::View>>())
+        .post("", namespaces::create, op("create", "Create a dispatch namespace").takes::<namespaces::Create>().returns::<namespaces::View>())
+        .get("/{dispatch_namespace}", namespaces::get, op("get", "Show a namespace").returns::<namespaces::View>())
+        .put("/{dispatch_namespace}", namespaces::update, op("update", "Rename or change a namespace").takes::<namespaces::Patch>().returns::<namespaces::View>())
+        .patch("/{dispatch_namespace}", namespaces::update, op("edit", "Change a namespace").takes::<namespaces::Patch>().returns::<namespaces::View>())
+        .delete("/{dispatch_namespace}", namespaces::delete, op("delete", "Delete a namespace with all its scripts"));
+
+    t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts")
+        .get("", scripts::list_in_namespace, op("list", "List the scripts of a namespace").query("tags", FILTER).returns::<Vec<scripts::NamespacedView>>())
+        .delete("", scripts::delete_by_tags, op("deleteByTags", "Delete every script that matches a tag filter").query("tags", FILTER).returns::<scripts::Deleted>())
+        .get("/{script_name}", scripts::get_in_namespace, op("get", "Show a user script").returns::<scripts::NamespacedView>());
+    t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}");
+    each_script(t);
+    t.get("/bindings", bindings::list, op("bindings.list", "List the bindings; secrets without their values").returns::<Vec<bindings::View>>())
+        .get("/tags", tags::list, op("tags.list", "List the tags; with a filter: whether it matches").query("tags", FILTER).returns::<tags::Listed>())
+        .put("/tags", tags::set, op("tags.set", "Replace all tags").takes::<Vec<String>>().returns::<Vec<String>>())
+        .put("/tags/{tag}", tags::add, op("tags.add", "Add one tag"))
+        .delete("/tags/{tag}", tags::remove, op("tags.remove", "Remove one tag"));
+
+    t.area("Platform scripts", "scripts", "/client/v4/accounts/{account_id}/workers/scripts")
+        .get("", scripts::list_platform, op("list", "List the platform scripts").returns::<Vec<scripts::View>>())
+        .get("/{script_name}", content::download, op("get", "Download a platform script").returns_raw("multipart/form-data"));
+    t.area("Platform scripts", "scripts", "/client/v4/accounts/{account_id}/workers/scripts/{script_name}");
+    each_script(t);
+    t.get("/content/v2", content::download, op("content.getV2", "Download the component, at the path that SDKs use").returns_raw("multipart/form-data"))
+        .get("/script-settings", settings::get_script_level, op("scriptSettings.get", "Show the settings that are not versioned").returns::<settings::ScriptLevel>())
+        .patch("/script-settings", settings::patch_script_level, op("scriptSettings.edit", "Change the tags").takes::<settings::ScriptLevelPatch>().returns::<settings::ScriptLevel>())
+        .get("/deployments", services::deployments, op("deployments.list", "Show the version that serves").returns::<services::Deployments>())
+        .get("/references", services::references, op("references.get", "List what refers to the script").returns::<services::References>());
+
+    t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes")
+        .get("", routes::list, op("list", "List the routes").returns::<Vec<routes::View>>())
+        .post("", routes::create, op("create", "Add a route").takes::<routes::Wanted>().returns::<routes::View>())
+        .get("/{route_id}", routes::get, op("get", "Show a route").returns::<routes::View>())
+        .put("/{route_id}", routes::update, op("update", "Replace a route").takes::<routes::Wanted>().returns::<routes::View>())
+        .delete("/{route_id}", routes::delete, op("delete", "Delete a route").returns::<routes::Removed>());
+
+    t.area("Client start-up", "clients", "/client/v4")
+        .get("/user", clients::user, op("user", "Say who asks"))
+        .get("/user/tokens/verify", clients::verify, op("verifyToken", "Say whether the token is good"))
+        .get("/accounts", clients::accounts, op("accounts", "List the one account"))
+        .get("/memberships", clients::memberships, op("memberships", "List the one membership"))
+        .get("/accounts/{account_id}/workers/services/{script_name}", services::get, op("services.get", "Show a platform script as a service"))
+        .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script"))
+        .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none"))
+        .get("/accounts/{account_id}/storage/kv/namespaces", clients::nothing, op("kvNamespaces", "List the key-value namespaces: none"));
+
+    t.area("Operation", "operation", "")
+        .open()
+        .get("/health/live", health::live, op("live", "Whether the process answers").returns_raw("text/plain"))
+        .get("/health/ready", health::ready, op("ready", "Whether the platform can take traffic").returns_raw("text/plain"))
+        .get("/metrics", health::metrics, op("metrics", "Metrics in Prometheus text format").returns_raw("text/plain"))
+        .get("/openapi.json", health::openapi, op("openapi", "This document").returns_raw("application/json"));
+    table
+}
+
+/// The rows that user scripts and platform scripts share.
+#[rustfmt::skip]
+fn each_script(t: &mut Table) {
+    t.put("", scripts::upload, op("upload", "Upload a component: a new version, which serves at once").query("bindings_inherit", INHERIT).takes_module().returns::<scripts::Uploaded>())
+        .delete("", scripts::delete, op("delete", "Delete the script"))
+        .get("/content", content::download, op("content.get", "Download the component").returns_raw("multipart/form-data"))
+        .put("/content", content::replace, op("content.replace", "Replace the component and keep everything else").takes_module().returns::<scripts::View>())
+        .get("/settings", settings::get, op("settings.get", "Show bindings, limits, tags and compatibility").returns::<settings::View>())
+        .patch("/settings", settings::patch, op("settings.edit", "Change bindings, limits, tags or compatibility").takes_settings::<settings::Patch>().returns::<settings::View>())
+        .get("/secrets", secrets::list, op("secrets.list", "List the names of the secrets").returns::<Vec<secrets::View>>())
+        .put("/secrets", secrets::put, op("secrets.put", "Add or replace a secret").takes::<secrets::Put>().returns::<secrets::View>())
+        .get("/secrets/{secret_name}", secrets::get, op("secrets.get", "Show whether a secret exists").returns::<secrets::View>())
+        .delete("/secrets/{secret_name}", secrets::delete, op("secrets.delete", "Delete a secret"))
+        .patch("/secrets-bulk", secrets::bulk, op("secrets.bulk", "Put and delete several secrets").takes::<secrets::Bulk>().returns::<BTreeMap<String, secrets::View>>());
+}
+
+/// All routes: the v4 API, health, metrics and the document.
+///
+/// The caller binds the listener; nothing here trusts the network it is on. Only `/health/*`, `/metrics` and
+/// `/openapi.json` answer without a token.
+pub fn router(state: ApiState) -> Router {
+    let shared = Shared::new(state);
+    let (mut guarded, mut open) = (Router::new(), Router::new());
+    for operation in table().operations {
+        let side = if operation.guarded { &mut guarded } else { &mut open };
+        let handler =
+            operation.handler.layer(from_fn_with_state(guard::limit(&shared, operation.pace), guard::finish));
+        *side = std::mem::take(side).route(&operation.path, handler);
+    }
+    let guarded = guarded
+        .method_not_allowed_fallback(guard::no_method)
+        .layer(from_fn_with_state(Arc::clone(&shared), guard::admit));
+    open.method_not_allowed_fallback(guard::no_method)
+        .merge(guarded)
+        .fallback(guard::no_route)
+        .with_state(shared)
+}
+
+/// The OpenAPI document, as `/openapi.json` serves it.
+#[must_use]
+pub fn openapi_document() -> serde_json::Value {
+    openapi::document(&table())
+}

@@ -1,0 +1,220 @@
+//! Owns the calls on whole scripts of both kinds: list, show, upload, delete.
+//! Must never show what a secret holds: views are built from what is listed here and from nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use wasmyard_namespaces::{LimitSpec, Script, ScriptKey, Upload, UploadDraft};
+
+use crate::envelope::{Answer, Reply};
+use crate::error::ApiError;
+use crate::metadata::InheritQuery;
+use crate::state::{Shared, SharedState};
+use crate::target::{InNamespace, Paging, QueryOf, Tagged, Target};
+use crate::{namespaces, tags, upload};
+
+/// What clients see of a script.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Script")]
+pub(crate) struct View {
+    /// The script's name: that is what clients know as its id.
+    id: String,
+    /// An identifier that outlives renames and uploads.
+    tag: String,
+    tags: Vec<String>,
+    etag: String,
+    created_on: String,
+    modified_on: String,
+    /// The identifier of the version that serves.
+    deployment_id: String,
+    version_number: u64,
+    handlers: [&'static str; 1],
+    has_assets: bool,
+    has_modules: bool,
+    usage_model: &'static str,
+    last_deployed_from: &'static str,
+    logpush: bool,
+    compatibility_date: Option<String>,
+    compatibility_flags: Vec<String>,
+    #[schemars(with = "BTreeMap<String, Value>")]
+    limits: LimitSpec,
+    main_module: String,
+    /// Bytes of the component.
+    size: u64,
+}
+
+/// A user script: clients look for the times and the name both outside and inside `script`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "NamespacedScript")]
+pub(crate) struct NamespacedView {
+    id: String,
+    dispatch_namespace: String,
+    created_on: String,
+    modified_on: String,
+    tags: Vec<String>,
+    script: View,
+}
+
+/// The answer to an upload.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Uploaded {
+    #[serde(flatten)]
+    script: View,
+    /// How long the component took to start when it was checked.
+    startup_time_ms: u64,
+}
+
+/// What a deletion by tags deleted: all of it, in one call.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Deleted {
+    deleted: Vec<DeletedScript>,
+    deleted_count: usize,
+    has_more: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct DeletedScript {
+    id: String,
+}
+
+pub(crate) async fn list_in_namespace(
+    State(shared): SharedState,
+    InNamespace(namespace): InNamespace,
+    QueryOf(query): QueryOf<Tagged>,
+) -> Answer<Vec<NamespacedView>> {
+    let filter = query.filter()?;
+    let scripts = shared.registry().scripts(&namespace, filter.as_ref()).await?;
+    Ok(Reply::list(scripts.iter().map(|script| namespaced(script)).collect(), query.page))
+}
+
+pub(crate) async fn delete_by_tags(
+    State(shared): SharedState,
+    InNamespace(namespace): InNamespace,
+    QueryOf(query): QueryOf<Tagged>,
+) -> Answer<Deleted> {
+    let filter = query.filter()?.ok_or_else(|| {
+        // Without this rule a forgotten parameter would empty the namespace.
+        ApiError::parameter("Which scripts to delete must be said with ?tags=, like ?tags=customer-1:yes.")
+    })?;
+    let names = shared.registry().delete_scripts(&namespace, Some(&filter)).await?;
+    let deleted: Vec<_> = names.iter().map(|name| DeletedScript { id: name.to_string() }).collect();
+    Ok(Reply::ok(Deleted { deleted_count: deleted.len(), deleted, has_more: false }))
+}
+
+pub(crate) async fn list_platform(
+    State(shared): SharedState,
+    QueryOf(query): QueryOf<Paging>,
+) -> Answer<Vec<View>> {
+    let scripts = shared.registry().platform_scripts().await?;
+    Ok(Reply::list(scripts.iter().map(|script| view(script)).collect(), query.page))
+}
+
+pub(crate) async fn get_in_namespace(
+    State(shared): SharedState,
+    Target(key): Target,
+) -> Answer<NamespacedView> {
+    let script = existing(&shared, &key).await?;
+    Ok(Reply::ok(namespaced(&script)))
+}
+
+pub(crate) async fn upload(
+    State(shared): SharedState,
+    Target(key): Target,
+    QueryOf(query): QueryOf<InheritQuery>,
+    request: Request,
+) -> Answer<Uploaded> {
+    let strict = query.strict()?;
+    let before = find(&shared, &key).await?;
+    let _permit = shared.upload_permit().await?;
+    let fallback_name = format!("{}.wasm", key.script());
+    let received = upload::receive(&shared, request, &fallback_name).await?;
+    let draft = received.declared.metadata.into_draft(strict)?;
+    judge(&shared, &draft, before.as_deref())?;
+    let draft = upload::store(&shared, received.module, received.module_name, draft).await?;
+    let upload = Upload::parse(draft).map_err(ApiError::invalid)?;
+    let script = shared.registry().deploy(&key, upload).await?;
+    tracing::info!(script = %key, version = script.version.number, bytes = script.version.component_size, "deployed");
+    let startup_time_ms = script.version.startup_time_ms;
+    Ok(Reply::ok(Uploaded { script: view(&script), startup_time_ms }).with_notes(received.declared.notes))
+}
+
+/// Everything about an upload that can be refused before the component costs anything. The registry decides again
+/// when it deploys, on what is true by then.
+fn judge(shared: &Shared, draft: &UploadDraft, before: Option<&Script>) -> Result<(), ApiError> {
+    draft.limits.validate(shared.ceiling()).map_err(ApiError::invalid)?;
+    Upload::parse(draft.clone()).map_err(ApiError::invalid)?;
+    let bindings = before.map_or(&[][..], |script| &script.version.bindings);
+    wasmyard_namespaces::binding::resolve(
+        &draft.bindings,
+        bindings,
+        &draft.keep_bindings,
+        draft.bindings_strict,
+    )?;
+    Ok(())
+}
+
+pub(crate) async fn delete(State(shared): SharedState, Target(key): Target) -> Answer<()> {
+    if !shared.registry().delete_script(&key).await? {
+        return Err(absent(&shared, &key).await);
+    }
+    tracing::info!(script = %key, "deleted");
+    Ok(Reply::ok(()))
+}
+
+/// The script, or the error that says which part of the key names nothing.
+pub(crate) async fn existing(shared: &Shared, key: &ScriptKey) -> Result<Arc<Script>, ApiError> {
+    find(shared, key).await?.ok_or_else(|| ApiError::script_not_found(key))
+}
+
+/// The script, if there is one; an error if there is not even the namespace.
+pub(crate) async fn find(shared: &Shared, key: &ScriptKey) -> Result<Option<Arc<Script>>, ApiError> {
+    if let Some(namespace) = key.namespace() {
+        namespaces::existing(shared, namespace).await?;
+    }
+    Ok(shared.registry().script(key).await?)
+}
+
+async fn absent(shared: &Shared, key: &ScriptKey) -> ApiError {
+    find(shared, key).await.err().unwrap_or_else(|| ApiError::script_not_found(key))
+}
+
+pub(crate) fn view(script: &Script) -> View {
+    let version = &script.version;
+    View {
+        id: script.key.script().to_string(),
+        tag: script.id.clone(),
+        tags: tags::texts(&script.tags),
+        etag: version.etag.clone(),
+        created_on: script.created_on.to_string(),
+        modified_on: script.modified_on.to_string(),
+        deployment_id: version.id.clone(),
+        version_number: version.number,
+        handlers: ["fetch"],
+        has_assets: false,
+        has_modules: version.component.is_some(),
+        usage_model: "standard",
+        // Anything else makes wrangler ask before it deploys over it.
+        last_deployed_from: "wrangler",
+        logpush: false,
+        compatibility_date: version.compatibility_date.clone(),
+        compatibility_flags: version.compatibility_flags.clone(),
+        limits: version.limits,
+        main_module: version.main_module.clone(),
+        size: version.component_size,
+    }
+}
+
+fn namespaced(script: &Script) -> NamespacedView {
+    NamespacedView {
+        id: script.key.script().to_string(),
+        dispatch_namespace: script.key.namespace().map(ToString::to_string).unwrap_or_default(),
+        created_on: script.created_on.to_string(),
+        modified_on: script.modified_on.to_string(),
+        tags: tags::texts(&script.tags),
+        script: view(script),
+    }
+}

@@ -1,0 +1,151 @@
+//! Owns what wrangler asks about a platform script under other names: service, deployments, references.
+//! Must never claim more than one version or environment: there is one of each.
+
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+use wasmyard_namespaces::BindingKind;
+
+use crate::clients;
+use crate::envelope::{Answer, Reply};
+use crate::error::{ApiError, Code};
+use crate::scripts::{View, existing, view};
+use crate::state::SharedState;
+use crate::target::{Paging, QueryOf, Target};
+
+/// The deployments of a script: the version that serves, with all of the traffic.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Deployments {
+    deployments: Vec<Deployment>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Deployment {
+    id: String,
+    source: &'static str,
+    strategy: &'static str,
+    author_email: &'static str,
+    created_on: String,
+    annotations: std::collections::BTreeMap<String, String>,
+    versions: Vec<DeployedVersion>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct DeployedVersion {
+    version_id: String,
+    percentage: u8,
+}
+
+/// What refers to a script.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct References {
+    services: ServiceReferences,
+    durable_objects: [(); 0],
+    dispatch_outbounds: Vec<Reference>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ServiceReferences {
+    incoming: Vec<Reference>,
+    outgoing: Vec<Reference>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Reference {
+    /// The binding's, or the namespace's name.
+    name: String,
+    service: String,
+    environment: &'static str,
+}
+
+const ENVIRONMENT: &str = "production";
+
+pub(crate) async fn get(State(shared): SharedState, Target(key): Target) -> Answer<Value> {
+    let script = existing(&shared, &key).await.map_err(as_service)?;
+    let shown: View = view(&script);
+    let environment = json!({
+        "environment": ENVIRONMENT,
+        "created_on": script.created_on,
+        "modified_on": script.modified_on,
+        "script": shown,
+    });
+    Ok(Reply::ok(json!({
+        "id": script.key.script().as_str(),
+        "created_on": script.created_on,
+        "modified_on": script.modified_on,
+        "usage_model": "standard",
+        "default_environment": environment,
+        "environments": [environment],
+    })))
+}
+
+pub(crate) async fn delete(state: SharedState, target: Target) -> Answer<()> {
+    crate::scripts::delete(state, target).await.map_err(as_service)
+}
+
+/// The same absence has another number on this path.
+fn as_service(error: ApiError) -> ApiError {
+    if error.code() == Code::ScriptNotFound {
+        return ApiError::new(Code::ServiceNotFound, error.message().to_owned());
+    }
+    error
+}
+
+pub(crate) async fn deployments(
+    State(shared): SharedState,
+    Target(key): Target,
+    QueryOf(query): QueryOf<Paging>,
+) -> Answer<Deployments> {
+    let script = existing(&shared, &key).await?;
+    let version = &script.version;
+    let deployment = Deployment {
+        id: version.id.clone(),
+        source: "api",
+        strategy: "percentage",
+        author_email: clients::EMAIL,
+        created_on: version.created_on.to_string(),
+        annotations: version.annotations.clone(),
+        versions: vec![DeployedVersion { version_id: version.id.clone(), percentage: 100 }],
+    };
+    // Clients ask for page after page until one is empty.
+    let deployments = if query.page <= 1 { vec![deployment] } else { Vec::new() };
+    Ok(Reply::ok(Deployments { deployments }))
+}
+
+/// User scripts are not searched: there may be a million, and what a builder deletes is a platform script.
+pub(crate) async fn references(State(shared): SharedState, Target(key): Target) -> Answer<References> {
+    let script = existing(&shared, &key).await?;
+    let (mut incoming, mut outgoing, mut outbounds) = (Vec::new(), Vec::new(), Vec::new());
+    for binding in &script.version.bindings {
+        if let BindingKind::Service { service } = &binding.kind {
+            outgoing.push(reference(&binding.name, service));
+        }
+    }
+    for other in shared.registry().platform_scripts().await? {
+        for binding in &other.version.bindings {
+            match &binding.kind {
+                BindingKind::Service { service } if service == key.script() => {
+                    incoming.push(reference(&binding.name, other.key.script()));
+                }
+                BindingKind::DispatchNamespace { outbound: Some(outbound), .. }
+                    if outbound.worker == *key.script() =>
+                {
+                    outbounds.push(reference(&binding.name, other.key.script()));
+                }
+                _ => {}
+            }
+        }
+    }
+    for namespace in shared.registry().namespaces().await? {
+        if namespace.outbound.as_ref().is_some_and(|outbound| outbound.worker == *key.script()) {
+            outbounds.push(reference(&namespace.name, &namespace.name));
+        }
+    }
+    let services = ServiceReferences { incoming, outgoing };
+    Ok(Reply::ok(References { services, durable_objects: [], dispatch_outbounds: outbounds }))
+}
+
+fn reference(name: &impl ToString, service: &impl ToString) -> Reference {
+    Reference { name: name.to_string(), service: service.to_string(), environment: ENVIRONMENT }
+}

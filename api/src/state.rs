@@ -1,0 +1,138 @@
+//! Owns what the API is given at start: the registry, the component checker, metrics, readiness, bounds.
+//! Must never hold state of its own beyond permits: everything durable is in the registry.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmyard_namespaces::{Digest, Limits, Registry};
+
+use crate::error::ApiError;
+
+/// What the API needs to know of the engine. The assembler supplies it, which keeps wasmtime out of this crate.
+#[async_trait]
+pub trait ComponentChecker: Send + Sync + 'static {
+    /// Validates and compiles an upload; returns when the artifact is ready to serve.
+    ///
+    /// # Errors
+    /// A [`Refusal`], whose message the uploader sees.
+    async fn check(&self, digest: &Digest, bytes: Bytes) -> Result<Checked, Refusal>;
+}
+
+/// A component that passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Milliseconds from instantiation to the first call being possible.
+    pub startup_time_ms: u64,
+}
+
+/// A component that did not pass, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which error the client gets.
+    pub code: RefusalCode,
+    /// The rule, the value, the remedy.
+    pub message: String,
+}
+
+/// The two ways in which a component is refused, and the one in which it could not be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalCode {
+    /// It breaks a rule: error 10021.
+    Invalid,
+    /// It, or what it compiles to, is too large: error 10027.
+    TooLarge,
+    /// The checker itself failed; the message goes to the log, the client gets error 10002.
+    Failed,
+}
+
+/// Bounds on what a client may send.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadLimits {
+    /// Bytes of the `metadata` part, and of every JSON body. Default 1 MiB.
+    pub metadata_bytes: usize,
+    /// Bytes of the component. Default 64 MiB.
+    pub module_bytes: usize,
+    /// Bytes of a whole upload, with boundaries and parts that are not used. Default 66 MiB.
+    pub total_bytes: usize,
+    /// Parts in one form. Default 64.
+    pub parts: usize,
+    /// Uploads that are held in memory at the same time; more wait for their turn. Default 4.
+    pub concurrent: usize,
+    /// A body that makes no progress for this long is given up. Default 30 s.
+    pub idle: Duration,
+    /// A small body must be whole after this long, and such a call answered. Default 30 s.
+    pub call: Duration,
+    /// An upload must be whole, compiled and durable after this long. Default 15 min.
+    pub upload: Duration,
+}
+
+impl Default for UploadLimits {
+    fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
+        Self {
+            metadata_bytes: MIB,
+            module_bytes: 64 * MIB,
+            total_bytes: 66 * MIB,
+            parts: 64,
+            concurrent: 4,
+            idle: Duration::from_secs(30),
+            call: Duration::from_secs(30),
+            upload: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// Everything that [`router`](crate::router()) needs.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Where every change goes.
+    pub registry: Registry,
+    /// Judges components before they are stored.
+    pub checker: Arc<dyn ComponentChecker>,
+    /// Prometheus text for `/metrics`.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// `Err` with the reason while the platform should get no traffic.
+    pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Bounds on requests.
+    pub limits: UploadLimits,
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// [`ApiState`] with the permits that belong to one router.
+pub(crate) struct Shared {
+    pub(crate) api: ApiState,
+    uploads: Semaphore,
+}
+
+/// What handlers take as their state.
+pub(crate) type SharedState = axum::extract::State<Arc<Shared>>;
+
+impl Shared {
+    pub(crate) fn new(api: ApiState) -> Arc<Self> {
+        let uploads = Semaphore::new(api.limits.concurrent.max(1));
+        Arc::new(Self { api, uploads })
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.api.registry
+    }
+
+    /// What a script or a namespace may ask for at most.
+    pub(crate) fn ceiling(&self) -> &Limits {
+        &self.api.registry.options().ceiling
+    }
+
+    /// The right to hold one upload in memory. Waiting costs a connection and nothing else: the body is not read yet.
+    pub(crate) async fn upload_permit(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.uploads.acquire().await.map_err(ApiError::internal)
+    }
+}

@@ -1,0 +1,170 @@
+//! Owns the way of a component from a request body to a new version: read, choose the module, check, store, deploy.
+//! Must never store anything before the checker has passed the component.
+
+use axum::extract::Request;
+use bytes::Bytes;
+use http::HeaderMap;
+use wasmyard_namespaces::{Digest, UploadDraft};
+
+use crate::body::{self, Bounds};
+use crate::error::{ApiError, Code};
+use crate::metadata::{self, Declared, Metadata};
+use crate::multipart::{self, MultipartError, Part};
+use crate::state::{RefusalCode, Shared, UploadLimits};
+
+/// What every WebAssembly binary begins with.
+const WASM_MAGIC: &[u8] = b"\0asm";
+
+const HOW_TO_COMPONENT: &str = "Build one with `cargo build --target wasm32-wasip2`, or with componentize-js \
+    or componentize-py for JavaScript and Python";
+
+/// An upload that was read whole and not judged yet.
+pub(crate) struct Received {
+    pub(crate) declared: Declared,
+    /// The name under which the component came.
+    pub(crate) module_name: String,
+    pub(crate) module: Bytes,
+}
+
+/// Reads an upload in any of the shapes that clients send.
+pub(crate) async fn receive(
+    shared: &Shared,
+    request: Request,
+    fallback_name: &str,
+) -> Result<Received, ApiError> {
+    let limits = &shared.api.limits;
+    let (parts, body) = request.into_parts();
+    let media_type = body::media_type(&parts.headers);
+    let bounds = |bytes| Bounds { bytes, idle: limits.idle, total: limits.upload };
+    if let Some(boundary) = boundary(&parts.headers) {
+        let boundary = boundary.map_err(unparsable)?;
+        let whole = body::read(&parts.headers, body, bounds(limits.total_bytes)).await?;
+        let form = multipart::parse(&whole, &boundary, limits.parts).map_err(unparsable)?;
+        return from_form(form, &parts.headers, limits);
+    }
+    match media_type.as_str() {
+        "application/wasm" => {
+            let module = body::read(&parts.headers, body, bounds(limits.module_bytes)).await?;
+            let declared = Declared { metadata: Metadata::default(), notes: Vec::new() };
+            checked(Received { declared, module_name: fallback_name.to_owned(), module }, limits)
+        }
+        "application/javascript" | "text/javascript" => Err(javascript(fallback_name)),
+        _ => Err(ApiError::new(
+            Code::ContentType,
+            "Content-Type must be one of: multipart/form-data (a part metadata and the component), application/wasm (the component).",
+        )),
+    }
+}
+
+/// The boundary of a form, if the request is one.
+pub(crate) fn boundary(headers: &HeaderMap) -> Option<Result<String, MultipartError>> {
+    headers.get(http::header::CONTENT_TYPE)?.to_str().ok().and_then(multipart::boundary)
+}
+
+/// A form that is not one.
+pub(crate) fn unparsable(error: MultipartError) -> ApiError {
+    ApiError::new(Code::Unparsable, format!("The body is not a multipart form: {error}."))
+}
+
+/// Finds metadata and component in a form. A module goes by its file name, and without one by its part's name.
+fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Result<Received, ApiError> {
+    let metadata = form.iter().find(|part| part.name == "metadata").ok_or_else(|| {
+        ApiError::invalid("could not read content for part metadata: send a part of that name with JSON like {\"main_module\": \"worker.wasm\"}.")
+    })?;
+    if metadata.content.len() > limits.metadata_bytes {
+        let most = limits.metadata_bytes;
+        return Err(ApiError::new(Code::TooLarge, format!("The part metadata is larger than {most} bytes.")));
+    }
+    let declared = metadata::parse(&metadata.content)?;
+    let header = headers.get("cf-worker-main-module-part").and_then(|value| value.to_str().ok());
+    let wanted = declared.metadata.main_module.as_deref().or(header).ok_or_else(|| {
+        ApiError::invalid("metadata lacks \"main_module\": name the part that is the component, like {\"main_module\": \"worker.wasm\"}.")
+    })?;
+    let wanted = normal(wanted).to_owned();
+    let modules = || form.iter().filter(|part| part.name != "metadata");
+    let named = |part: &&Part| normal(part.filename.as_deref().unwrap_or(&part.name)) == wanted;
+    // Some clients keep the local file's name as file name and call the part by the module's name.
+    let found = modules().find(named).or_else(|| modules().find(|part| normal(&part.name) == wanted));
+    let Some(main) = found else {
+        let sent: Vec<&str> = modules().map(|part| part.filename.as_deref().unwrap_or(&part.name)).collect();
+        return Err(ApiError::invalid(format_args!(
+            "main_module is {wanted:?} and no part is called that; the parts are {sent:?}. Make the two agree."
+        )));
+    };
+    let spare = |part: &&Part| {
+        part.filename.is_some()
+            && !std::ptr::eq(*part, main)
+            && part.content_type.as_deref() != Some("application/source-map")
+    };
+    if let Some(part) = modules().find(spare) {
+        // A script that looks uploaded and then misses a file is worse than one that is refused.
+        let name = part.filename.as_deref().unwrap_or(&part.name);
+        return Err(if starts_as_wasm(&main.content) {
+            ApiError::invalid(format_args!(
+                "The file {name:?} would be lost: a component is one file. Leave it out, or compose it into the component."
+            ))
+        } else {
+            javascript(&wanted)
+        });
+    }
+    let module = main.content.clone();
+    checked(Received { declared, module_name: wanted, module }, limits)
+}
+
+/// What can be told of a module without an engine.
+fn checked(received: Received, limits: &UploadLimits) -> Result<Received, ApiError> {
+    let (size, most) = (received.module.len(), limits.module_bytes);
+    if size > most {
+        return Err(ApiError::new(
+            Code::TooLarge,
+            format!(
+                "The component has {size} bytes, more than the {most} that are allowed. Build it for release and strip it."
+            ),
+        ));
+    }
+    if !starts_as_wasm(&received.module) {
+        return Err(javascript(&received.module_name));
+    }
+    Ok(received)
+}
+
+fn starts_as_wasm(module: &[u8]) -> bool {
+    module.starts_with(WASM_MAGIC)
+}
+
+fn javascript(name: &str) -> ApiError {
+    let name: String = name.chars().take(100).collect();
+    ApiError::invalid(format_args!(
+        "main_module {name:?} is not WebAssembly (it does not begin with \\0asm). This platform runs WebAssembly components, not JavaScript. {HOW_TO_COMPONENT}."
+    ))
+}
+
+/// `./worker.wasm` and `worker.wasm` are one module.
+fn normal(name: &str) -> &str {
+    name.strip_prefix("./").unwrap_or(name)
+}
+
+/// Has the component judged and, if it passes, stored. Returns a draft that carries it.
+pub(crate) async fn store(
+    shared: &Shared,
+    module: Bytes,
+    module_name: String,
+    draft: UploadDraft,
+) -> Result<UploadDraft, ApiError> {
+    let digest = Digest::of(&module);
+    let size = u64::try_from(module.len()).map_err(ApiError::internal)?;
+    let checked =
+        shared.api.checker.check(&digest, module.clone()).await.map_err(|refusal| match refusal.code {
+            RefusalCode::Invalid => ApiError::invalid(refusal.message),
+            RefusalCode::TooLarge => ApiError::new(Code::TooLarge, refusal.message),
+            RefusalCode::Failed => ApiError::internal(refusal.message),
+        })?;
+    let component = shared.registry().put_component(module).await?;
+    Ok(UploadDraft {
+        component: Some(component),
+        component_size: size,
+        main_module: module_name,
+        startup_time_ms: checked.startup_time_ms,
+        ..draft
+    })
+}
