@@ -1,1 +1,41 @@
-//! Placeholder head; see Cargo.toml for what this crate is.
+//! What is deployed: names, limits, bindings, routes, and the registry with its stores.
+//!
+//! This crate is the lowest floor. The control plane writes through [`Registry`], the data plane reads
+//! through it, and neither knows the other. It never runs code, opens a socket or speaks HTTP.
+//!
+//! # Layout, from low to high
+//! - [`name`], [`digest`], [`timestamp`], [`secret`], [`limits`], [`tags`]: values, parsed once.
+//! - [`binding`], [`route`], [`namespace`], [`script`]: what a platform consists of.
+//! - [`store`], [`blob`]: where it is kept. Narrow, replaceable.
+//! - [`registry`]: the authority. Changes go in, lookups come out.
+//! - [`error`]: what the registry says when it does not.
+
+pub mod binding;
+pub mod blob;
+pub mod digest;
+pub mod error;
+pub mod limits;
+pub mod name;
+pub mod namespace;
+pub mod registry;
+pub mod route;
+pub mod script;
+pub mod secret;
+pub mod store;
+pub mod tags;
+pub mod timestamp;
+
+pub use binding::{BindingDecl, BindingError, BindingInput, BindingKind, BindingType, OutboundDecl};
+pub use blob::{BlobError, Blobs};
+pub use digest::Digest;
+pub use error::{ErrorKind, RegistryError};
+pub use limits::{ByteSize, LimitError, LimitSpec, Limits};
+pub use name::{BindingName, Hostname, NameError, NamespaceName, ScriptName, Tag};
+pub use namespace::{Namespace, NamespacePatch, NewNamespace, Origin};
+pub use registry::{Registry, RegistryEvent, RegistryOptions};
+pub use route::{Route, RouteMatch, RouteOrigin, RoutePattern, RouteTable, RouteTarget};
+pub use script::{Script, ScriptKey, SettingsPatch, Upload, UploadDraft, UploadError, Version};
+pub use secret::Secret;
+pub use store::{Revision, Store};
+pub use tags::TagFilter;
+pub use timestamp::Timestamp;

@@ -1,0 +1,214 @@
+//! Blobs: components (and, later, assets) by the hash of their content.
+//!
+//! Owns the layout (`ab/cdef...`), the durability of a put, and the check of content against its name on
+//! every read. Never knows who refers to a blob: the registry does, and sweeps what nobody refers to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
+
+use crate::digest::Digest;
+use crate::timestamp::Timestamp;
+
+mod local;
+
+/// A place for blobs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+}
+
+/// What is known of a blob without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlobInfo {
+    /// Its name.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last put.
+    pub put_on: Timestamp,
+}
+
+/// Why a blob could not be had or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// There is none of that name.
+    #[error("there is no blob {digest}")]
+    NotFound {
+        /// The name.
+        digest: Digest,
+    },
+    /// The content is not what the name says. Putting the right content again heals it.
+    #[error("blob {digest} is corrupt: its content hashes to {found}")]
+    Corrupt {
+        /// The name.
+        digest: Digest,
+        /// The hash of what is there.
+        found: Digest,
+    },
+    /// The engine below failed.
+    #[error("the blob store failed to {action}")]
+    Engine {
+        /// What was tried.
+        action: &'static str,
+        /// The engine's own error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl BlobError {
+    fn engine(
+        action: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> BlobError {
+        BlobError::Engine { action, source: source.into() }
+    }
+}
+
+impl Blobs {
+    /// Opens a folder of the local disk, makes it if need be, and removes what a crash left half-written.
+    /// The caller must own the folder: no other process may write to it.
+    ///
+    /// # Errors
+    /// [`BlobError::Engine`] when the folder cannot be made or read.
+    pub fn open_local(folder: &Path) -> Result<Blobs, BlobError> {
+        local::prepare(folder).map_err(|source| BlobError::engine("prepare its folder", source))?;
+        let store = LocalFileSystem::new_with_prefix(folder)
+            .map_err(|source| BlobError::engine("open its folder", source))?
+            // A put returns after the file and the folder's entry for it are on the disk.
+            .with_fsync(true);
+        Ok(Blobs::from_object_store(Arc::new(store)))
+    }
+
+    /// Blobs that live as long as the process.
+    #[must_use]
+    pub fn memory() -> Blobs {
+        Blobs::from_object_store(Arc::new(InMemory::new()))
+    }
+
+    /// Blobs in any object store. Its puts must be atomic, and durable when they return.
+    #[must_use]
+    pub fn from_object_store(store: Arc<dyn ObjectStore>) -> Blobs {
+        Blobs { store }
+    }
+
+    /// Keeps bytes, durably when it returns. Putting what is there already writes it again: that renews its
+    /// time, so that no sweep takes it before it is referred to, and heals it if it was corrupt.
+    ///
+    /// # Errors
+    /// [`BlobError::Engine`] when the engine fails; then nothing is kept, or the blob whole.
+    pub async fn put(&self, bytes: Bytes) -> Result<Digest, BlobError> {
+        let (digest, bytes) = hashed(bytes).await?;
+        let put = self.store.put(&location(&digest), PutPayload::from_bytes(bytes)).await;
+        put.map_err(|source| BlobError::engine("put a blob", source))?;
+        Ok(digest)
+    }
+
+    /// Reads a blob and checks it.
+    ///
+    /// # Errors
+    /// [`BlobError::NotFound`], [`BlobError::Corrupt`], or [`BlobError::Engine`].
+    pub async fn get(&self, digest: &Digest) -> Result<Bytes, BlobError> {
+        let read = async { self.store.get(&location(digest)).await?.bytes().await };
+        let bytes = read.await.map_err(|source| not_found(digest, source, "read a blob"))?;
+        let (found, bytes) = hashed(bytes).await?;
+        if found != *digest {
+            return Err(BlobError::Corrupt { digest: *digest, found });
+        }
+        Ok(bytes)
+    }
+
+    /// Size and time of a blob; none when it is not there. Does not check the content.
+    ///
+    /// # Errors
+    /// [`BlobError::Engine`] when the engine fails.
+    pub async fn info(&self, digest: &Digest) -> Result<Option<BlobInfo>, BlobError> {
+        match self.store.head(&location(digest)).await {
+            Ok(meta) => Ok(Some(BlobInfo {
+                digest: *digest,
+                size: meta.size,
+                put_on: std::time::SystemTime::from(meta.last_modified).into(),
+            })),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(BlobError::engine("look for a blob", source)),
+        }
+    }
+
+    /// Whether a blob is there. Does not check the content.
+    ///
+    /// # Errors
+    /// [`BlobError::Engine`] when the engine fails.
+    pub async fn exists(&self, digest: &Digest) -> Result<bool, BlobError> {
+        Ok(self.info(digest).await?.is_some())
+    }
+
+    /// All blobs, one after the other, in no order. What is no blob is passed over.
+    pub fn list(&self) -> BoxStream<'_, Result<BlobInfo, BlobError>> {
+        let listed = self.store.list(None).filter_map(|meta| async move {
+            match meta {
+                Ok(meta) => digest_at(&meta.location).map(|digest| {
+                    let put_on = std::time::SystemTime::from(meta.last_modified).into();
+                    Ok(BlobInfo { digest, size: meta.size, put_on })
+                }),
+                Err(source) => Some(Err(BlobError::engine("list blobs", source))),
+            }
+        });
+        listed.boxed()
+    }
+
+    /// Removes a blob. Returns whether it was there.
+    ///
+    /// # Errors
+    /// [`BlobError::Engine`] when the engine fails.
+    pub async fn delete(&self, digest: &Digest) -> Result<bool, BlobError> {
+        match self.store.delete(&location(digest)).await {
+            Ok(()) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(BlobError::engine("delete a blob", source)),
+        }
+    }
+}
+
+/// Hashing 64 MiB takes tens of milliseconds: too long for a thread that serves requests.
+async fn hashed(bytes: Bytes) -> Result<(Digest, Bytes), BlobError> {
+    const INLINE: usize = 64 * 1024;
+    if bytes.len() <= INLINE {
+        return Ok((Digest::of(&bytes), bytes));
+    }
+    tokio::task::spawn_blocking(move || (Digest::of(&bytes), bytes))
+        .await
+        .map_err(|source| BlobError::engine("hash a blob", source))
+}
+
+fn not_found(digest: &Digest, source: object_store::Error, action: &'static str) -> BlobError {
+    match source {
+        object_store::Error::NotFound { .. } => BlobError::NotFound { digest: *digest },
+        source => BlobError::engine(action, source),
+    }
+}
+
+fn location(digest: &Digest) -> ObjectPath {
+    let hex = digest.to_string();
+    let (shard, rest) = hex.split_at(2);
+    ObjectPath::from_iter([shard, rest])
+}
+
+fn digest_at(location: &ObjectPath) -> Option<Digest> {
+    let text = location.as_ref();
+    let (shard, rest) = text.split_once('/')?;
+    if shard.len() != 2 {
+        return None;
+    }
+    format!("{shard}{rest}").parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

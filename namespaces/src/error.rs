@@ -1,0 +1,164 @@
+//! What can go wrong with the registry.
+//!
+//! Owns the crate's collecting error, its kinds, and the two texts of each: [`std::fmt::Display`] with the
+//! sources for the operator's log, and [`RegistryError::public_message`] for whoever asked. The leaves know
+//! nothing of this file.
+
+use crate::binding::BindingError;
+use crate::blob::BlobError;
+use crate::limits::LimitError;
+use crate::name::{NameError, NamespaceName};
+use crate::route::{RouteError, RoutePattern};
+use crate::script::{ScriptKey, UploadError};
+use crate::store::StoreError;
+
+/// Why the registry refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// No namespace of that name.
+    #[error("there is no namespace {0}")]
+    NamespaceNotFound(NamespaceName),
+    /// A namespace of that name is there already.
+    #[error("there is a namespace {0} already")]
+    NamespaceExists(NamespaceName),
+    /// No script of that name.
+    #[error("there is no script {0}")]
+    ScriptNotFound(ScriptKey),
+    /// No route with that id.
+    #[error("there is no route {0}")]
+    RouteNotFound(String),
+    /// A route with that pattern is there already.
+    #[error("there is a route {0} already")]
+    RouteExists(RoutePattern),
+    /// No token with that id.
+    #[error("there is no token {0}")]
+    TokenNotFound(String),
+    /// The record was declared in the operator's configuration.
+    #[error("{0} is declared in the configuration; change it there")]
+    Configured(String),
+    /// The upload refers to a component that was not put before.
+    #[error("component {0} is not in the registry; upload it first")]
+    ComponentMissing(crate::digest::Digest),
+    /// What was given breaks a rule of uploads.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    /// What was given breaks a rule of routes.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// What was given breaks a rule.
+    #[error("{0}")]
+    Invalid(String),
+    /// Others changed the same records at the same time, over and over.
+    #[error("{0} is being changed by others at the same time; try again")]
+    Conflict(String),
+    /// The store failed.
+    #[error("the registry's store failed")]
+    Store(#[source] StoreError),
+    /// The blob store failed.
+    #[error("the registry's blob store failed")]
+    Blob(#[source] BlobError),
+    /// A record in the store cannot be read.
+    #[error("the record {key} in the store cannot be read")]
+    Record {
+        /// Its key.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The process is ending.
+    #[error("the registry is closed")]
+    Closed,
+}
+
+/// The kinds of failure, for whoever maps them to statuses and codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// What was asked for is not there.
+    NotFound,
+    /// What was to be made is there already.
+    Exists,
+    /// What was given breaks a rule.
+    Invalid,
+    /// Somebody else was faster; trying again may help.
+    Conflict,
+    /// The platform cannot do it for the moment.
+    Unavailable,
+    /// The platform failed.
+    Internal,
+}
+
+impl RegistryError {
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            RegistryError::NamespaceNotFound(_)
+            | RegistryError::ScriptNotFound(_)
+            | RegistryError::RouteNotFound(_)
+            | RegistryError::TokenNotFound(_) => ErrorKind::NotFound,
+            RegistryError::NamespaceExists(_) | RegistryError::RouteExists(_) => ErrorKind::Exists,
+            RegistryError::Configured(_)
+            | RegistryError::ComponentMissing(_)
+            | RegistryError::Upload(_)
+            | RegistryError::Route(_)
+            | RegistryError::Invalid(_) => ErrorKind::Invalid,
+            RegistryError::Conflict(_) => ErrorKind::Conflict,
+            RegistryError::Closed => ErrorKind::Unavailable,
+            RegistryError::Store(error) => match error {
+                StoreError::Closed | StoreError::Locked { .. } => ErrorKind::Unavailable,
+                StoreError::Conflict { .. }
+                | StoreError::Compacted { .. }
+                | StoreError::Misuse { .. }
+                | StoreError::Format { .. }
+                | StoreError::Engine { .. } => ErrorKind::Internal,
+            },
+            RegistryError::Blob(_) | RegistryError::Record { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// A text that may be shown to whoever asked: names nothing that is not theirs.
+    #[must_use]
+    pub fn public_message(&self) -> String {
+        match self.kind() {
+            ErrorKind::NotFound | ErrorKind::Exists | ErrorKind::Invalid | ErrorKind::Conflict => {
+                self.to_string()
+            }
+            ErrorKind::Unavailable => "the platform cannot do this for the moment; try again".to_owned(),
+            ErrorKind::Internal => "the platform failed; its operator finds the cause in the log".to_owned(),
+        }
+    }
+}
+
+impl From<StoreError> for RegistryError {
+    fn from(error: StoreError) -> RegistryError {
+        match error {
+            StoreError::Conflict { key } => RegistryError::Conflict(key),
+            error => RegistryError::Store(error),
+        }
+    }
+}
+
+impl From<BlobError> for RegistryError {
+    fn from(error: BlobError) -> RegistryError {
+        RegistryError::Blob(error)
+    }
+}
+
+impl From<LimitError> for RegistryError {
+    fn from(error: LimitError) -> RegistryError {
+        RegistryError::Upload(UploadError::Limit(error))
+    }
+}
+
+impl From<BindingError> for RegistryError {
+    fn from(error: BindingError) -> RegistryError {
+        RegistryError::Upload(UploadError::Binding(error))
+    }
+}
+
+impl From<NameError> for RegistryError {
+    fn from(error: NameError) -> RegistryError {
+        RegistryError::Invalid(error.to_string())
+    }
+}

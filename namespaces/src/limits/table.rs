@@ -1,0 +1,174 @@
+//! The table of limits, for the documentation and for range checks.
+//!
+//! Owns the row of each limit. Never holds a number that differs from the constant it describes: the
+//! tests compare both.
+
+use std::fmt;
+
+use super::{
+    MAX_BINDINGS, MAX_COMPONENT_BYTES, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS, MAX_TAGS,
+    MAX_VAR_BYTES, MAX_VARS,
+};
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// Milliseconds.
+    Milliseconds,
+    /// Bytes.
+    Bytes,
+    /// Units of fuel, about one per WebAssembly instruction.
+    Fuel,
+    /// Things.
+    Count,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unit::Milliseconds => "ms",
+            Unit::Bytes => "bytes",
+            Unit::Fuel => "units of fuel",
+            Unit::Count => "in number",
+        })
+    }
+}
+
+/// Where a limit holds, and so who may set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LimitScope {
+    /// One invocation: platform, namespace, version and dispatch may each tighten it.
+    Invocation,
+    /// The listener: the operator sets it.
+    Server,
+    /// One upload: fixed, or set by the operator below the ceiling.
+    Upload,
+}
+
+/// One limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitRow {
+    /// The name in configuration and metadata.
+    pub name: &'static str,
+    /// Where it holds.
+    pub scope: LimitScope,
+    /// What the numbers count.
+    pub unit: Unit,
+    /// What holds when nobody says otherwise; none is no limit.
+    pub default: Option<u64>,
+    /// Smallest value that may be asked for.
+    pub min: u64,
+    /// Largest value that may be asked for.
+    pub ceiling: u64,
+    /// What it bounds, in one sentence.
+    pub doc: &'static str,
+}
+
+/// All limits, those of an invocation first.
+#[must_use]
+pub fn table() -> &'static [LimitRow] {
+    TABLE
+}
+
+const fn row(
+    name: &'static str,
+    scope: LimitScope,
+    unit: Unit,
+    default: Option<u64>,
+    range: (u64, u64),
+    doc: &'static str,
+) -> LimitRow {
+    LimitRow { name, scope, unit, default, min: range.0, ceiling: range.1, doc }
+}
+
+use LimitScope::{Invocation, Server, Upload};
+use Unit::{Bytes, Count, Fuel, Milliseconds};
+
+const TABLE: &[LimitRow] = &[
+    row("cpu_ms", Invocation, Milliseconds, Some(50), (1, 30_000), "CPU time of one invocation."),
+    row("fuel", Invocation, Fuel, None, (1, u64::MAX), "Deterministic instruction budget of one invocation."),
+    row("subrequests", Invocation, Count, Some(50), (1, 1_000), "Subrequests of one invocation."),
+    row(
+        "memory_bytes",
+        Invocation,
+        Bytes,
+        Some(128 << 20),
+        (1 << 20, 512 << 20),
+        "Linear memory and tables of one invocation together.",
+    ),
+    row(
+        "first_byte_ms",
+        Invocation,
+        Milliseconds,
+        Some(30_000),
+        (1, 300_000),
+        "Wall-clock time from the start of an invocation to the head of its response.",
+    ),
+    row(
+        "stream_idle_ms",
+        Invocation,
+        Milliseconds,
+        Some(60_000),
+        (100, 3_600_000),
+        "Longest pause of a streaming body; while it makes progress there is no time limit.",
+    ),
+    row("depth", Invocation, Count, Some(8), (1, 16), "Scripts in a chain of scripts calling scripts."),
+    row(
+        "concurrent_subrequests",
+        Invocation,
+        Count,
+        Some(6),
+        (1, 64),
+        "Subrequests of one invocation under way at the same time.",
+    ),
+    row(
+        "log_bytes",
+        Invocation,
+        Bytes,
+        Some(256 << 10),
+        (1 << 10, 4 << 20),
+        "Log output kept of one invocation; what is beyond is counted and dropped.",
+    ),
+    row(
+        "request_header_bytes",
+        Server,
+        Bytes,
+        Some(MAX_REQUEST_HEADER_BYTES),
+        (1 << 10, 256 << 10),
+        "Head of a request: request line and header fields.",
+    ),
+    row(
+        "request_headers",
+        Server,
+        Count,
+        Some(MAX_REQUEST_HEADERS),
+        (8, 1_024),
+        "Header fields of a request.",
+    ),
+    row(
+        "component_bytes",
+        Upload,
+        Bytes,
+        Some(MAX_COMPONENT_BYTES),
+        (1, MAX_COMPONENT_BYTES),
+        "Component of a version.",
+    ),
+    row("tags", Upload, Count, Some(MAX_TAGS as u64), (0, MAX_TAGS as u64), "Tags on a script."),
+    row(
+        "vars",
+        Upload,
+        Count,
+        Some(MAX_VARS as u64),
+        (0, MAX_VARS as u64),
+        "Texts, JSON values and secrets of a version.",
+    ),
+    row("var_bytes", Upload, Bytes, Some(MAX_VAR_BYTES as u64), (0, MAX_VAR_BYTES as u64), "One variable."),
+    row(
+        "bindings",
+        Upload,
+        Count,
+        Some(MAX_BINDINGS as u64),
+        (0, MAX_BINDINGS as u64),
+        "Bindings of a version, variables among them.",
+    ),
+];

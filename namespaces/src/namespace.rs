@@ -1,0 +1,90 @@
+//! A dispatch namespace: a set of user scripts with what holds for all of them.
+//!
+//! Owns the record of a namespace and what may be changed about it. Never lists its scripts: those are
+//! kept by the namespace's id, so that renaming it moves nothing.
+
+use serde::{Deserialize, Serialize};
+
+use crate::binding::OutboundDecl;
+use crate::limits::LimitSpec;
+use crate::name::NamespaceName;
+use crate::timestamp::Timestamp;
+
+/// Who brought a record into being, and so who may take it away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Made through the API.
+    #[default]
+    Api,
+    /// Declared in the operator's configuration.
+    Config,
+}
+
+/// A dispatch namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespace {
+    /// A UUID that stays the same for the life of the namespace.
+    pub id: String,
+    /// The name, which may change.
+    pub name: NamespaceName,
+    /// When it was made.
+    pub created_on: Timestamp,
+    /// When the record last changed.
+    pub modified_on: Timestamp,
+    /// Whether its scripts are the platform builder's own code.
+    pub trusted_workers: bool,
+    /// Limits for each of its scripts.
+    #[serde(default)]
+    pub limits: LimitSpec,
+    /// The platform script that receives every fetch of its scripts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<OutboundDecl>,
+    /// Who made it.
+    #[serde(default)]
+    pub origin: Origin,
+}
+
+/// What a new namespace needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewNamespace {
+    /// Its name.
+    pub name: NamespaceName,
+    /// Whether its scripts are the platform builder's own code.
+    pub trusted_workers: bool,
+    /// Limits for each of its scripts.
+    pub limits: LimitSpec,
+    /// The platform script that receives every fetch of its scripts.
+    pub outbound: Option<OutboundDecl>,
+    /// Who makes it.
+    pub origin: Origin,
+}
+
+impl NewNamespace {
+    /// A namespace made through the API, with nothing set.
+    #[must_use]
+    pub fn named(name: NamespaceName) -> NewNamespace {
+        NewNamespace {
+            name,
+            trusted_workers: false,
+            limits: LimitSpec::default(),
+            outbound: None,
+            origin: Origin::Api,
+        }
+    }
+}
+
+/// What is to change about a namespace; what is none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespacePatch {
+    /// A new name.
+    pub name: Option<NamespaceName>,
+    /// A new trust setting.
+    pub trusted_workers: Option<bool>,
+    /// New limits, in place of all old ones.
+    pub limits: Option<LimitSpec>,
+    /// A new outbound worker, or (`Some(None)`) none any more.
+    pub outbound: Option<Option<OutboundDecl>>,
+    /// A new origin.
+    pub origin: Option<Origin>,
+}

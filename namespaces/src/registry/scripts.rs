@@ -1,0 +1,521 @@
+//! Scripts: deploy, look up, list, change, delete.
+//!
+//! Owns the records of scripts and the order of each write: component there, append, cache, return. Every
+//! change reads the script, decides, and appends on condition that nobody else wrote it; when somebody did,
+//! it reads and decides again. Never holds more of a listing than was asked for.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use tokio::sync::MutexGuard;
+
+use super::cache::{CacheKey, Cached, PLATFORM_SPACE};
+use super::namespaces::PAGE;
+use super::record::{
+    self, PLATFORM_SCRIPTS, decode_script, encode_script, namespace_key, platform_script_key,
+    user_script_key, user_scripts_prefix,
+};
+use super::{Inner, Registry, Result};
+use crate::binding::{self, BindingDecl, BindingInput};
+use crate::digest::Digest;
+use crate::error::RegistryError;
+use crate::name::{NamespaceName, ScriptName, Tag};
+use crate::script::{
+    Script, ScriptKey, SettingsPatch, Upload, Version, check_date, check_texts, sorted_tags,
+};
+use crate::store::{Entry, Precondition, Revision, StoreError, Write};
+use crate::tags::TagFilter;
+use crate::timestamp::Timestamp;
+
+/// How often a change is tried again when another node, or a namespace's owner, was faster.
+const ATTEMPTS: usize = 16;
+
+/// How many deletions of a bulk are under way at the same time; a store may make them durable together.
+const DELETIONS: usize = 64;
+
+/// Where a script is kept and cached.
+struct Place {
+    cache_key: CacheKey,
+    store_key: String,
+    /// Key and revision of the namespace's record; none for platform scripts.
+    namespace: Option<(String, Revision)>,
+}
+
+/// What a change decides to do.
+enum Decision {
+    Write(Box<Script>),
+    Delete,
+    Nothing,
+}
+
+impl Registry {
+    /// Makes a new version of a script the active one, and the script with it if it is new. Durable, and
+    /// seen by every later lookup, when it returns.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::ComponentMissing`] when the component was not
+    /// put before; [`RegistryError::Upload`] for limits or bindings out of bounds;
+    /// [`RegistryError::Conflict`] under constant change by others; [`RegistryError::Store`].
+    pub async fn deploy(&self, key: &ScriptKey, upload: Upload) -> Result<Arc<Script>> {
+        upload.limits.validate(&self.inner.options.ceiling)?;
+        let decide = |before: Option<&Script>| {
+            deployed(key, before, &upload).map(|script| Decision::Write(Box::new(script)))
+        };
+        self.inner.change_script(key, decide).await?.ok_or_else(|| RegistryError::ScriptNotFound(key.clone()))
+    }
+
+    /// The script with its active version; none when there is no such script or namespace.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`] or [`RegistryError::Record`] when it is not in memory and cannot be read.
+    pub async fn script(&self, key: &ScriptKey) -> Result<Option<Arc<Script>>> {
+        if let Some(found) = self.script_cached(key) {
+            return Ok(found);
+        }
+        self.inner.read_script(key).await
+    }
+
+    /// What is known of a script in memory: `Some(Some(_))` is the script, `Some(None)` that there is none,
+    /// `None` that [`Registry::script`] must be asked. For the path of a request: waits for nothing.
+    #[must_use]
+    pub fn script_cached(&self, key: &ScriptKey) -> Option<Option<Arc<Script>>> {
+        let space = match key {
+            ScriptKey::Platform(_) => PLATFORM_SPACE,
+            ScriptKey::User { namespace, .. } => match self.inner.namespaces.load().named(namespace) {
+                Some(slot) => slot.space,
+                None => return Some(None),
+            },
+        };
+        self.inner.scripts.get(space, key.script()).map(|cached| cached.script)
+    }
+
+    /// The scripts of a namespace that a filter takes, sorted by name.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
+    pub async fn scripts(&self, ns: &NamespaceName, filter: Option<&TagFilter>) -> Result<Vec<Arc<Script>>> {
+        self.scripts_page(Some(ns), filter, None, usize::MAX).await
+    }
+
+    /// All platform scripts, sorted by name.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`] when the store fails.
+    pub async fn platform_scripts(&self) -> Result<Vec<Arc<Script>>> {
+        self.scripts_page(None, None, None, usize::MAX).await
+    }
+
+    /// Scripts of a namespace, or platform scripts, that a filter takes and whose names come after `after`;
+    /// `limit` at most, sorted by name.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
+    pub async fn scripts_page(
+        &self,
+        ns: Option<&NamespaceName>,
+        filter: Option<&TagFilter>,
+        after: Option<&ScriptName>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Script>>> {
+        let prefix = self.inner.scripts_prefix(ns)?;
+        let mut after = after.map(|name| format!("{prefix}{name}"));
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let page = self.inner.store.scan(&prefix, after.as_deref(), PAGE).await?;
+            for entry in &page {
+                let script = decode_script(entry, key_at(entry, &prefix, ns)?)?;
+                if filter.is_none_or(|filter| filter.matches(&script.tags)) && found.len() < limit {
+                    found.push(Arc::new(script));
+                }
+            }
+            match page.into_iter().last() {
+                Some(last) => after = Some(last.key),
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many scripts a namespace has.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
+    pub async fn script_count(&self, ns: &NamespaceName) -> Result<u64> {
+        Ok(self.inner.store.count(&self.inner.scripts_prefix(Some(ns))?).await?)
+    }
+
+    /// Deletes a script. Returns whether it was there.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
+    pub async fn delete_script(&self, key: &ScriptKey) -> Result<bool> {
+        let mut was_there = false;
+        let decide = |before: Option<&Script>| {
+            was_there = before.is_some();
+            Ok(if was_there { Decision::Delete } else { Decision::Nothing })
+        };
+        self.inner.change_script(key, decide).await?;
+        Ok(was_there)
+    }
+
+    /// Deletes the scripts of a namespace that a filter takes at the moment of their deletion; without a
+    /// filter, all. Returns their names, sorted.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails, after which some
+    /// may be deleted and others not.
+    pub async fn delete_scripts(
+        &self,
+        ns: &NamespaceName,
+        filter: Option<&TagFilter>,
+    ) -> Result<Vec<ScriptName>> {
+        let mut deleted = Vec::new();
+        let mut after: Option<ScriptName> = None;
+        loop {
+            let page = self.scripts_page(Some(ns), filter, after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.script().clone());
+            // Collected first: a closure inside the stream would keep this future from being `Send`.
+            let deletions: Vec<_> = page.iter().map(|script| self.delete_if(&script.key, filter)).collect();
+            let deletions = futures::stream::iter(deletions).buffered(DELETIONS);
+            let names: Vec<Option<ScriptName>> = deletions.try_collect().await?;
+            deleted.extend(names.into_iter().flatten());
+        }
+        Ok(deleted)
+    }
+
+    async fn delete_if(&self, key: &ScriptKey, filter: Option<&TagFilter>) -> Result<Option<ScriptName>> {
+        let mut deleted = None;
+        let decide = |before: Option<&Script>| {
+            let taken = before.is_some_and(|script| filter.is_none_or(|filter| filter.matches(&script.tags)));
+            deleted = taken.then(|| key.script().clone());
+            Ok(if taken { Decision::Delete } else { Decision::Nothing })
+        };
+        self.inner.change_script(key, decide).await?;
+        Ok(deleted)
+    }
+
+    /// Sets all tags of a script.
+    ///
+    /// # Errors
+    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Upload`] for too many; [`RegistryError::Store`].
+    pub async fn set_tags(&self, key: &ScriptKey, tags: Vec<Tag>) -> Result<Arc<Script>> {
+        let tags = sorted_tags(tags)?;
+        self.change_tags(key, |_| tags.clone()).await
+    }
+
+    /// Adds a tag to a script; one that it has already changes nothing.
+    ///
+    /// # Errors
+    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Upload`] for too many; [`RegistryError::Store`].
+    pub async fn add_tag(&self, key: &ScriptKey, tag: Tag) -> Result<Arc<Script>> {
+        self.change_tags(key, |tags| tags.iter().cloned().chain([tag.clone()]).collect()).await
+    }
+
+    /// Takes a tag from a script; one that it does not have changes nothing.
+    ///
+    /// # Errors
+    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Store`].
+    pub async fn remove_tag(&self, key: &ScriptKey, tag: &Tag) -> Result<Arc<Script>> {
+        self.change_tags(key, |tags| tags.iter().filter(|known| *known != tag).cloned().collect()).await
+    }
+
+    async fn change_tags(&self, key: &ScriptKey, change: impl Fn(&[Tag]) -> Vec<Tag>) -> Result<Arc<Script>> {
+        self.change_existing(key, |script| {
+            script.tags = sorted_tags(change(&script.tags))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes a new version of a script with the same component and other settings.
+    ///
+    /// # Errors
+    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Upload`] for settings out of bounds;
+    /// [`RegistryError::Store`].
+    pub async fn update_settings(&self, key: &ScriptKey, patch: SettingsPatch) -> Result<Arc<Script>> {
+        if let Some(limits) = &patch.limits {
+            limits.validate(&self.inner.options.ceiling)?;
+        }
+        check_date(patch.compatibility_date.as_deref())?;
+        check_texts("compatibility_flags", patch.compatibility_flags.iter().flatten())?;
+        check_texts("annotations", patch.annotations.iter().flatten().flat_map(|(key, text)| [key, text]))?;
+        let tags = patch.tags.clone().map(sorted_tags).transpose()?;
+        self.change_existing(key, |script| {
+            if let Some(inputs) = &patch.bindings {
+                script.version.bindings = binding::resolve(inputs, &script.version.bindings, &[], true)?;
+            }
+            if let Some(tags) = &tags {
+                script.tags.clone_from(tags);
+            }
+            apply_settings(&mut script.version, &patch);
+            next_version(&mut script.version);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes a new version of a script with one binding more, or another of that name.
+    ///
+    /// # Errors
+    /// As [`Registry::update_settings`].
+    pub async fn put_binding(&self, key: &ScriptKey, decl: BindingDecl) -> Result<Arc<Script>> {
+        self.change_bindings(key, |bindings| {
+            bindings.retain(|known| known.name != decl.name);
+            bindings.push(decl.clone());
+        })
+        .await
+    }
+
+    /// Makes a new version of a script without a binding; returns whether it had one of that name.
+    ///
+    /// # Errors
+    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Store`].
+    pub async fn remove_binding(&self, key: &ScriptKey, name: &crate::name::BindingName) -> Result<bool> {
+        let mut had = false;
+        let decide = |before: Option<&Script>| {
+            let mut script = before.cloned().ok_or_else(|| RegistryError::ScriptNotFound(key.clone()))?;
+            had = script.version.bindings.iter().any(|decl| decl.name == *name);
+            if !had {
+                return Ok(Decision::Nothing);
+            }
+            script.version.bindings.retain(|decl| decl.name != *name);
+            next_version(&mut script.version);
+            script.modified_on = script.version.created_on;
+            Ok(Decision::Write(Box::new(script)))
+        };
+        self.inner.change_script(key, decide).await?;
+        Ok(had)
+    }
+
+    async fn change_bindings(
+        &self,
+        key: &ScriptKey,
+        change: impl Fn(&mut Vec<BindingDecl>),
+    ) -> Result<Arc<Script>> {
+        self.change_existing(key, |script| {
+            let mut bindings = script.version.bindings.clone();
+            change(&mut bindings);
+            let inputs: Vec<BindingInput> = bindings.into_iter().map(BindingInput::Declare).collect();
+            script.version.bindings = binding::resolve(&inputs, &[], &[], true)?;
+            next_version(&mut script.version);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn change_existing(
+        &self,
+        key: &ScriptKey,
+        change: impl Fn(&mut Script) -> Result<()>,
+    ) -> Result<Arc<Script>> {
+        let not_found = || RegistryError::ScriptNotFound(key.clone());
+        let decide = |before: Option<&Script>| {
+            let mut script = before.cloned().ok_or_else(not_found)?;
+            script.modified_on = Timestamp::now();
+            change(&mut script)?;
+            Ok(Decision::Write(Box::new(script)))
+        };
+        self.inner.change_script(key, decide).await?.ok_or_else(not_found)
+    }
+}
+
+/// The script as it is after an upload.
+fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload) -> Result<Script> {
+    let now = Timestamp::now();
+    let old_bindings = before.map_or(&[][..], |script| &script.version.bindings);
+    let bindings =
+        binding::resolve(&upload.bindings, old_bindings, &upload.keep_bindings, upload.bindings_strict)?;
+    let content = upload.component.unwrap_or_else(|| Digest::of(upload.main_module.as_bytes()));
+    let old_tags = || before.map(|script| script.tags.clone()).unwrap_or_default();
+    Ok(Script {
+        key: key.clone(),
+        id: before.map_or_else(new_id, |script| script.id.clone()),
+        created_on: before.map_or(now, |script| script.created_on),
+        modified_on: now,
+        tags: upload.tags.clone().unwrap_or_else(old_tags),
+        version: Version {
+            id: new_id(),
+            number: before.map_or(1, |script| script.version.number.saturating_add(1)),
+            created_on: now,
+            component: upload.component,
+            component_size: upload.component_size,
+            main_module: upload.main_module.clone(),
+            bindings,
+            limits: upload.limits,
+            compatibility_date: upload.compatibility_date.clone(),
+            compatibility_flags: upload.compatibility_flags.clone(),
+            etag: content.to_string(),
+            annotations: upload.annotations.clone(),
+            startup_time_ms: upload.startup_time_ms,
+        },
+    })
+}
+
+fn apply_settings(version: &mut Version, patch: &SettingsPatch) {
+    if let Some(limits) = patch.limits {
+        version.limits = limits;
+    }
+    if let Some(date) = &patch.compatibility_date {
+        version.compatibility_date = Some(date.clone());
+    }
+    if let Some(flags) = &patch.compatibility_flags {
+        version.compatibility_flags.clone_from(flags);
+    }
+    if let Some(annotations) = &patch.annotations {
+        version.annotations.clone_from(annotations);
+    }
+}
+
+fn next_version(version: &mut Version) {
+    version.id = new_id();
+    version.number = version.number.saturating_add(1);
+    version.created_on = Timestamp::now();
+}
+
+fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+fn key_at(entry: &Entry, prefix: &str, ns: Option<&NamespaceName>) -> Result<ScriptKey> {
+    let script = ScriptName::parse(entry.key.get(prefix.len()..).unwrap_or_default())?;
+    Ok(match ns {
+        Some(namespace) => ScriptKey::User { namespace: namespace.clone(), script },
+        None => ScriptKey::Platform(script),
+    })
+}
+
+impl Inner {
+    /// None: there is no such namespace.
+    fn place(&self, key: &ScriptKey) -> Option<Place> {
+        let name = key.script().clone();
+        match key {
+            ScriptKey::Platform(script) => Some(Place {
+                store_key: platform_script_key(script),
+                cache_key: CacheKey { space: PLATFORM_SPACE, name },
+                namespace: None,
+            }),
+            ScriptKey::User { namespace, script } => {
+                let index = self.namespaces.load();
+                let slot = index.named(namespace)?;
+                Some(Place {
+                    store_key: user_script_key(&slot.namespace.id, script),
+                    cache_key: CacheKey { space: slot.space, name },
+                    namespace: Some((namespace_key(&slot.namespace.id), slot.revision)),
+                })
+            }
+        }
+    }
+
+    fn scripts_prefix(&self, ns: Option<&NamespaceName>) -> Result<String> {
+        let Some(name) = ns else { return Ok(PLATFORM_SCRIPTS.to_owned()) };
+        let index = self.namespaces.load();
+        let slot = index.named(name).ok_or_else(|| RegistryError::NamespaceNotFound(name.clone()))?;
+        Ok(user_scripts_prefix(&slot.namespace.id))
+    }
+
+    /// Reads a script that is not in the cache, and puts what it finds there.
+    async fn read_script(&self, key: &ScriptKey) -> Result<Option<Arc<Script>>> {
+        let Some(place) = self.place(key) else { return Ok(None) };
+        let _turn = self.scripts.turn(&place.cache_key).await;
+        // Whoever had the turn before may have read or written it.
+        if let Some(cached) = self.scripts.get(place.cache_key.space, key.script()) {
+            return Ok(cached.script);
+        }
+        let entry = self.store.get(&place.store_key).await?;
+        let script = entry.as_ref().map(|entry| decode_script(entry, key.clone())).transpose()?.map(Arc::new);
+        let revision = entry.map_or(0, |entry| entry.revision);
+        self.scripts.put(place.cache_key, Cached { revision, script: script.clone() });
+        Ok(script)
+    }
+
+    /// Reads a script, has it decided what becomes of it, and makes it so; decides again when somebody else
+    /// was faster. Returns the script as it is afterwards.
+    async fn change_script(
+        &self,
+        key: &ScriptKey,
+        mut decide: impl FnMut(Option<&Script>) -> Result<Decision>,
+    ) -> Result<Option<Arc<Script>>> {
+        for _ in 0..ATTEMPTS {
+            let Some(place) = self.place(key) else {
+                let namespace = key.namespace().cloned();
+                return Err(namespace.map_or_else(
+                    || RegistryError::ScriptNotFound(key.clone()),
+                    RegistryError::NamespaceNotFound,
+                ));
+            };
+            let _no_sweep = self.blob_gate.read().await;
+            let turn = self.scripts.turn(&place.cache_key).await;
+            let entry = self.store.get(&place.store_key).await?;
+            let before = entry.as_ref().map(|entry| decode_script(entry, key.clone())).transpose()?;
+            let after = match decide(before.as_ref())? {
+                Decision::Nothing => return Ok(before.map(Arc::new)),
+                Decision::Write(script) => Some(*script),
+                Decision::Delete => None,
+            };
+            let change = Change { key, place: &place, entry: entry.as_ref(), before, after };
+            match self.append_script(change, turn).await {
+                Err(RegistryError::Conflict(_)) => self.reload_after_conflict(&place).await?,
+                done => return done,
+            }
+        }
+        Err(RegistryError::Conflict(format!("script {key}")))
+    }
+
+    /// Appends a change and shows it in the cache, all in the key's turn.
+    async fn append_script(
+        &self,
+        change: Change<'_>,
+        _turn: Option<MutexGuard<'_, ()>>,
+    ) -> Result<Option<Arc<Script>>> {
+        let Change { key, place, entry, before, after } = change;
+        let mut preconditions =
+            vec![Precondition::as_read(place.store_key.clone(), entry.map(|entry| entry.revision))];
+        if let Some((key, revision)) = &place.namespace {
+            preconditions.push(Precondition::unchanged(key.clone(), *revision));
+        }
+        let mut writes = Vec::with_capacity(3);
+        writes.push(match &after {
+            Some(script) => Write::put(place.store_key.clone(), encode_script(&place.store_key, script)?),
+            None => Write::delete(place.store_key.clone()),
+        });
+        let component = |script: &Option<Script>| script.as_ref().and_then(|script| script.version.component);
+        let (old, new) = (component(&before), component(&after));
+        if old != new {
+            if let Some(blob) = old {
+                writes.push(record::retired(&blob, &place.store_key, Timestamp::now())?);
+            }
+            if let Some(blob) = new {
+                if !self.blobs.exists(&blob).await? {
+                    return Err(RegistryError::ComponentMissing(blob));
+                }
+                writes.push(record::referred(&blob, &place.store_key)?);
+            }
+        }
+        let revision = self.store.append(&preconditions, &writes).await.map_err(|error| match error {
+            StoreError::Conflict { .. } => RegistryError::Conflict(key.to_string()),
+            error => RegistryError::Store(error),
+        })?;
+        let script = after.map(Arc::new);
+        self.scripts.put(place.cache_key.clone(), Cached { revision, script: script.clone() });
+        Ok(script)
+    }
+
+    /// The namespace's record may be the one that was not as expected.
+    async fn reload_after_conflict(&self, place: &Place) -> Result<()> {
+        let id = place.namespace.as_ref().and_then(|(key, _)| key.strip_prefix(record::NAMESPACES));
+        if let Some(id) = id {
+            self.reload_namespace(id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// One change of one script, decided and not yet made.
+struct Change<'c> {
+    key: &'c ScriptKey,
+    place: &'c Place,
+    entry: Option<&'c Entry>,
+    before: Option<Script>,
+    after: Option<Script>,
+}

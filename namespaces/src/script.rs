@@ -1,0 +1,266 @@
+//! Scripts and their versions.
+//!
+//! Owns the names of scripts across the platform ([`ScriptKey`]), what a script is, and what an upload
+//! must bring. An [`Upload`] is proof that its counts and sizes are within bounds. Never serialized as it
+//! is: a version holds secrets; views are made by the api, records by the registry.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::binding::{BindingDecl, BindingError, BindingInput, BindingType};
+use crate::digest::Digest;
+use crate::limits::{
+    LimitError, LimitSpec, Limits, MAX_BINDINGS, MAX_METADATA_BYTES, MAX_METADATA_ENTRIES, MAX_TAGS,
+};
+use crate::name::{NamespaceName, ScriptName, Tag};
+use crate::timestamp::Timestamp;
+
+/// Which script: a platform script, or a user script in its namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScriptKey {
+    /// Outside any namespace.
+    Platform(ScriptName),
+    /// In a namespace.
+    User {
+        /// The namespace.
+        namespace: NamespaceName,
+        /// The script.
+        script: ScriptName,
+    },
+}
+
+impl ScriptKey {
+    /// The key of a user script.
+    #[must_use]
+    pub fn user(namespace: NamespaceName, script: ScriptName) -> ScriptKey {
+        ScriptKey::User { namespace, script }
+    }
+
+    /// The script's own name.
+    #[must_use]
+    pub fn script(&self) -> &ScriptName {
+        match self {
+            ScriptKey::Platform(script) | ScriptKey::User { script, .. } => script,
+        }
+    }
+
+    /// The namespace; none for a platform script.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&NamespaceName> {
+        match self {
+            ScriptKey::Platform(_) => None,
+            ScriptKey::User { namespace, .. } => Some(namespace),
+        }
+    }
+}
+
+/// `production/customer-a`, or `dispatcher`.
+impl fmt::Display for ScriptKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScriptKey::Platform(script) => write!(f, "{script}"),
+            ScriptKey::User { namespace, script } => write!(f, "{namespace}/{script}"),
+        }
+    }
+}
+
+/// A script with its active version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Its name.
+    pub key: ScriptKey,
+    /// A UUID that stays the same from the first upload to the deletion.
+    pub id: String,
+    /// When it was first uploaded.
+    pub created_on: Timestamp,
+    /// When it last changed: upload, settings or tags.
+    pub modified_on: Timestamp,
+    /// Its tags, sorted, at most [`MAX_TAGS`].
+    pub tags: Vec<Tag>,
+    /// The version that serves.
+    pub version: Version,
+}
+
+/// One immutable upload of a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// A UUID.
+    pub id: String,
+    /// Counts up from 1 within the script.
+    pub number: u64,
+    /// When it was uploaded.
+    pub created_on: Timestamp,
+    /// The component; none for a script that is only assets.
+    pub component: Option<Digest>,
+    /// Size of the component in bytes.
+    pub component_size: u64,
+    /// The name of the module that was uploaded.
+    pub main_module: String,
+    /// What the script is given, sorted by name.
+    pub bindings: Vec<BindingDecl>,
+    /// What the upload asked for.
+    pub limits: LimitSpec,
+    /// The date of the behaviour it was written for.
+    pub compatibility_date: Option<String>,
+    /// Switches for behaviour.
+    pub compatibility_flags: Vec<String>,
+    /// Identifies the content.
+    pub etag: String,
+    /// Free texts by key, such as `workers/message`.
+    pub annotations: BTreeMap<String, String>,
+    /// How long the component took to start when it was checked, in milliseconds.
+    pub startup_time_ms: u64,
+}
+
+/// Everything that a new version needs, not yet checked as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct UploadDraft {
+    /// The component, put into the registry beforehand.
+    pub component: Option<Digest>,
+    /// Its size in bytes.
+    pub component_size: u64,
+    /// The name of the module.
+    pub main_module: String,
+    /// Bindings, declared or inherited.
+    pub bindings: Vec<BindingInput>,
+    /// Types of which all bindings of the version before are kept.
+    pub keep_bindings: Vec<BindingType>,
+    /// Whether a binding that cannot be inherited is an error, or left out.
+    pub bindings_strict: bool,
+    /// Tags for the script; none leaves them as they are.
+    pub tags: Option<Vec<Tag>>,
+    /// Limits that the version asks for.
+    pub limits: LimitSpec,
+    /// The date of the behaviour it was written for.
+    pub compatibility_date: Option<String>,
+    /// Switches for behaviour.
+    pub compatibility_flags: Vec<String>,
+    /// Free texts by key.
+    pub annotations: BTreeMap<String, String>,
+    /// How long the component took to start when it was checked, in milliseconds.
+    pub startup_time_ms: u64,
+}
+
+/// Everything that a new version needs, within all bounds.
+#[derive(Clone, Debug)]
+pub struct Upload(UploadDraft);
+
+impl std::ops::Deref for Upload {
+    type Target = UploadDraft;
+
+    fn deref(&self) -> &UploadDraft {
+        &self.0
+    }
+}
+
+/// An upload that cannot be taken. Safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UploadError {
+    /// Too many tags.
+    #[error("{found} tags are more than the {MAX_TAGS} that a script may have; remove some")]
+    TooManyTags {
+        /// How many there are.
+        found: usize,
+    },
+    /// A binding breaks a rule, or there are too many.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
+    /// A limit is outside its range.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The compatibility date is no date.
+    #[error("compatibility_date \"{found}\" is not a date; write it like 2026-01-31")]
+    CompatibilityDate {
+        /// What was given, shortened.
+        found: String,
+    },
+    /// A list or map of metadata has too many entries, or one is too long.
+    #[error(
+        "{field} may have {MAX_METADATA_ENTRIES} entries of {MAX_METADATA_BYTES} bytes at most; shorten it"
+    )]
+    Metadata {
+        /// The field.
+        field: &'static str,
+    },
+}
+
+impl Upload {
+    /// Checks a draft against every bound that does not depend on the version before.
+    ///
+    /// # Errors
+    /// [`UploadError`] for the first rule that it breaks.
+    pub fn parse(mut draft: UploadDraft) -> Result<Upload, UploadError> {
+        if draft.bindings.len() > MAX_BINDINGS {
+            let found = draft.bindings.len();
+            return Err(BindingError::TooMany { what: "bindings", found, max: MAX_BINDINGS }.into());
+        }
+        if let Some(tags) = draft.tags.take() {
+            draft.tags = Some(sorted_tags(tags)?);
+        }
+        draft.limits.validate(&Limits::CEILING)?;
+        check_date(draft.compatibility_date.as_deref())?;
+        check_texts("compatibility_flags", draft.compatibility_flags.iter())?;
+        check_texts("annotations", draft.annotations.iter().flat_map(|(key, text)| [key, text]))?;
+        check_texts("main_module", std::iter::once(&draft.main_module))?;
+        Ok(Upload(draft))
+    }
+}
+
+impl TryFrom<UploadDraft> for Upload {
+    type Error = UploadError;
+
+    fn try_from(draft: UploadDraft) -> Result<Upload, UploadError> {
+        Upload::parse(draft)
+    }
+}
+
+/// What is to change about a script's active version; what is none stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsPatch {
+    /// All bindings of the new version; those to keep are inherited by name.
+    pub bindings: Option<Vec<BindingInput>>,
+    /// New limits, in place of all old ones.
+    pub limits: Option<LimitSpec>,
+    /// New tags, in place of all old ones.
+    pub tags: Option<Vec<Tag>>,
+    /// A new compatibility date.
+    pub compatibility_date: Option<String>,
+    /// New compatibility flags, in place of all old ones.
+    pub compatibility_flags: Option<Vec<String>>,
+    /// New annotations, in place of all old ones.
+    pub annotations: Option<BTreeMap<String, String>>,
+}
+
+/// Sorts tags, drops doubles, and checks their number.
+pub(crate) fn sorted_tags(mut tags: Vec<Tag>) -> Result<Vec<Tag>, UploadError> {
+    tags.sort();
+    tags.dedup();
+    match tags.len() {
+        0..=MAX_TAGS => Ok(tags),
+        found => Err(UploadError::TooManyTags { found }),
+    }
+}
+
+pub(crate) fn check_date(date: Option<&str>) -> Result<(), UploadError> {
+    let Some(date) = date else { return Ok(()) };
+    // A date is the first ten characters of a time; the time's parser knows the calendar.
+    let is_date = date.len() == 10 && format!("{date}T00:00:00Z").parse::<Timestamp>().is_ok();
+    if is_date { Ok(()) } else { Err(UploadError::CompatibilityDate { found: crate::name::shorten(date) }) }
+}
+
+pub(crate) fn check_texts<'t>(
+    field: &'static str,
+    texts: impl Iterator<Item = &'t String>,
+) -> Result<(), UploadError> {
+    let mut count = 0;
+    for text in texts {
+        count += 1;
+        if count > MAX_METADATA_ENTRIES * 2 || text.len() > MAX_METADATA_BYTES {
+            return Err(UploadError::Metadata { field });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
