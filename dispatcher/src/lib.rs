@@ -1,1 +1,34 @@
-//! Placeholder head; see Cargo.toml for what this crate is.
+//! The data plane: one request from socket to socket.
+//!
+//! The request's path, in order; each step is the file of that name:
+//!
+//! 1. [`server`] accepts the connection; sizes, counts and times of heads are bounded there.
+//! 2. `dispatch` makes the [`context`](RequestContext) and calls the rest by name: read it first.
+//! 3. `head` agrees on the host, strips what is only for one hop, and says who the client is.
+//! 4. `route` finds who answers; a miss is a 404 of the platform's own.
+//! 5. `admission` decides whether it may run now.
+//! 6. `invoke` runs the script, which may call others; `invoke/hop` is what a script can reach.
+//! 7. `egress` is the single place that opens sockets for guests.
+//! 8. `respond` turns every failure into status, code and safe text; `observe` keeps the account.
+//!
+//! Reads the registry and never writes it. Knows nothing of the control plane.
+
+mod admission;
+mod config;
+mod context;
+mod dispatch;
+mod egress;
+mod head;
+mod incoming;
+mod invoke;
+mod observe;
+mod respond;
+mod route;
+pub mod server;
+
+pub use config::{DispatcherConfig, ServerConfig};
+pub use context::RequestContext;
+pub use dispatch::Dispatcher;
+pub use egress::{Egress, NoEgress};
+pub use invoke::Overlay;
+pub use observe::Metrics;

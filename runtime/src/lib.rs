@@ -1,1 +1,38 @@
-//! Placeholder head; see Cargo.toml for what this crate is.
+//! One invocation of one script in a sandbox.
+//!
+//! The life of an invocation: a [`Runtime`] loads the script's component ([`Module`]), [`Worker`] joins it
+//! with what its version was given ([`Grants`]), and [`Worker::fetch`] runs it for one request in a store
+//! of its own. What leaves the store goes through [`Host`], which whoever embeds this crate supplies; how
+//! it ended is an [`Outcome`].
+//!
+//! This crate opens no socket, reads no registry, and knows no server.
+//!
+//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `meter`, `memory`, `logs`, `grants` <
+//! `state`, `http`, `bindings` < `link` < `engine`, `module`, `artifacts` < `runtime`, `worker`.
+
+mod account;
+mod artifacts;
+mod bindings;
+pub mod body;
+mod engine;
+mod grants;
+mod http;
+mod link;
+mod logs;
+mod memory;
+mod meter;
+mod module;
+mod outcome;
+mod runtime;
+mod seams;
+mod state;
+mod worker;
+
+pub use body::{Body, BodyError};
+pub use engine::EngineConfig;
+pub use grants::Grants;
+pub use module::{MAX_COMPONENT_BYTES, Module, ModuleError};
+pub use outcome::{End, Failure, Outcome};
+pub use runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
+pub use seams::{Call, Host, LogLine, LogStream, OutboundRequest, RequestInfo};
+pub use worker::{Invocation, Worker};

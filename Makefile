@@ -1,0 +1,41 @@
+# What people and CI run. Every target works from a fresh clone.
+#
+#   make demo    build everything, start the example platform, print the URLs to try
+#   make test    build what the tests need and run all of them
+#   make lint    formatting, clippy, documentation, licences
+#   make bench   figures, as ratios against peers on the same machine
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test guests lint bench clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+guests:
+	@scripts/build-guests.sh
+
+demo: guests
+	cargo build --package wasmyard-cli
+	target/debug/wasmyard dev examples/quickstart
+
+# nextest where it is installed, cargo's own runner otherwise: the same tests.
+test: guests
+	@if cargo nextest --version >/dev/null 2>&1; then \
+	  echo "cargo nextest run --workspace" && cargo nextest run --workspace; \
+	else \
+	  echo "cargo test --workspace --lib --bins --tests" && cargo test --workspace --lib --bins --tests; \
+	fi
+	cargo test --workspace --doc
+	cargo test --manifest-path sdk/rust/Cargo.toml
+
+lint:
+	scripts/lint.sh
+
+bench: guests
+	benches/run.sh
+
+clean:
+	cargo clean
+	cargo clean --manifest-path examples/Cargo.toml
+	cargo clean --manifest-path sdk/rust/Cargo.toml

@@ -1,0 +1,66 @@
+//! What the data plane is made from: typed values with their units. Where they come from is not its concern.
+
+use std::time::Duration;
+
+use wasmyard_namespaces::limits::Limits;
+
+/// Sizes and limits of the dispatcher.
+#[derive(Debug, Clone)]
+pub struct DispatcherConfig {
+    /// What holds for every invocation unless something tighter applies.
+    pub limits: Limits,
+    /// The most requests of visitors under way at once; more are answered with 503 and `Retry-After`.
+    pub max_requests: usize,
+    /// The most requests under way at once that begin at the same script or namespace rule.
+    pub max_requests_per_target: usize,
+    /// How many versions of scripts are kept ready; each is small beside its compiled code.
+    pub ready_workers: u64,
+    /// The longest pause of a visitor's request body.
+    pub body_idle: Duration,
+}
+
+impl Default for DispatcherConfig {
+    fn default() -> Self {
+        Self {
+            limits: Limits::DEFAULT,
+            max_requests: 800,
+            max_requests_per_target: 400,
+            ready_workers: 100_000,
+            body_idle: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Sizes and times of the visitors' listener.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The most connections at once; further ones wait in the kernel's queue.
+    pub max_connections: usize,
+    /// The most bytes of a request's head.
+    pub max_header_bytes: usize,
+    /// The most header fields of a request.
+    pub max_headers: usize,
+    /// How long a request's head may take to arrive, counted from its first byte or, on a connection
+    /// kept alive, from the end of the previous exchange: so this is the idle time as well.
+    pub header_timeout: Duration,
+    /// How long an HTTP/2 connection may be without a sign of life.
+    pub idle_timeout: Duration,
+    /// The most requests at once on one HTTP/2 connection.
+    pub max_streams: u32,
+    /// How long requests in flight may go on after shutdown was asked for.
+    pub drain: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_header_bytes: 32 << 10,
+            max_headers: 128,
+            header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            max_streams: 128,
+            drain: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What is known about one visitor's request: made once, lent to every step, and recorded when the last
+//! byte of the answer is out or the visitor is gone.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use http::{Method, StatusCode};
+use wasmyard_runtime::RequestInfo;
+
+use crate::observe::Metrics;
+
+/// One visitor's request.
+pub struct RequestContext {
+    /// Identifies the request in every log line, header and error page.
+    pub ray_id: Arc<str>,
+    /// The visitor's address.
+    pub client: IpAddr,
+    /// When its head was complete.
+    pub started: Instant,
+    /// Whether it came over TLS.
+    pub secure: bool,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) target: OnceLock<String>,
+    pub(crate) hostname: OnceLock<Arc<str>>,
+    upload: AtomicU8,
+    answer: OnceLock<Answer>,
+}
+
+/// What the visitor was answered with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// A stable word for logs and metrics: `ok`, or the reason of a platform answer.
+    pub(crate) reason: &'static str,
+}
+
+/// How the visitor's request body went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UploadFault {
+    /// Nothing came for too long.
+    Stalled,
+    /// The connection ended, or broke a rule of HTTP, before the body was complete.
+    Broken,
+}
+
+impl RequestContext {
+    pub(crate) fn new(
+        client: IpAddr,
+        secure: bool,
+        method: Method,
+        path: &str,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
+        metrics.requests_in_flight.inc();
+        Arc::new(Self {
+            ray_id: ray_id(),
+            client,
+            started: Instant::now(),
+            secure,
+            method,
+            path: path.to_owned(),
+            metrics,
+            target: OnceLock::new(),
+            hostname: OnceLock::new(),
+            upload: AtomicU8::new(0),
+            answer: OnceLock::new(),
+        })
+    }
+
+    /// What guests of this request may know of it.
+    pub(crate) fn info(&self) -> Arc<RequestInfo> {
+        Arc::new(RequestInfo {
+            ray_id: Arc::clone(&self.ray_id),
+            client_address: self.client,
+            hostname: self.hostname.get().cloned().unwrap_or_else(|| Arc::from("")),
+            hostname_metadata: None,
+        })
+    }
+
+    pub(crate) fn upload_failed(&self, fault: UploadFault) {
+        self.upload.store(fault as u8 + 1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn upload_fault(&self) -> Option<UploadFault> {
+        match self.upload.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(UploadFault::Stalled),
+            _ => Some(UploadFault::Broken),
+        }
+    }
+
+    /// Notes the answer; the first one counts.
+    pub(crate) fn answered(&self, answer: Answer) {
+        let _already = self.answer.set(answer);
+    }
+}
+
+impl Drop for RequestContext {
+    fn drop(&mut self) {
+        self.metrics.requests_in_flight.dec();
+        let answer = self.answer.get().copied();
+        self.metrics.request_done(answer, self.started.elapsed());
+        tracing::info!(
+            target: "wasmyard::access",
+            ray_id = %self.ray_id,
+            client = %self.client,
+            host = self.hostname.get().map_or("", |host| host.as_ref()),
+            method = %self.method,
+            path = %self.path,
+            target = self.target.get().map_or("", String::as_str),
+            status = answer.map_or(499, |answer| answer.status.as_u16()),
+            reason = answer.map_or("canceled", |answer| answer.reason),
+            wall_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+    }
+}
+
+/// 16 hex digits. Not a secret: it only has to differ from others in the same logs.
+fn ray_id() -> Arc<str> {
+    Arc::from(format!("{:016x}", fastrand::u64(..)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ray_ids_are_sixteen_hex_digits_and_differ() {
+        let (one, two) = (ray_id(), ray_id());
+        assert_eq!(one.len(), 16);
+        assert!(one.chars().all(|c| c.is_ascii_hexdigit()));
+        assert_ne!(one, two);
+    }
+}

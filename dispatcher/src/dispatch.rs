@@ -1,0 +1,140 @@
+//! The request's life, in order. Each step is a file of that name; this one only calls them.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use wasmyard_namespaces::limits::LimitSpec;
+use wasmyard_namespaces::registry::Registry;
+use wasmyard_runtime::{Body, BodyError, Runtime};
+
+use crate::admission::{Admission, Permit};
+use crate::config::DispatcherConfig;
+use crate::context::{Answer, RequestContext};
+use crate::egress::Egress;
+use crate::invoke::{Invoker, Overlay};
+use crate::observe::Metrics;
+use crate::respond::{self, Refusal};
+use crate::route::{Destination, route};
+use crate::{head, incoming};
+
+/// The data plane of one node.
+pub struct Dispatcher {
+    config: DispatcherConfig,
+    registry: Registry,
+    admission: Admission,
+    invoker: Arc<Invoker>,
+    metrics: Arc<Metrics>,
+}
+
+impl Dispatcher {
+    /// Puts the parts together. `overlay` is for development: it may answer in place of a script.
+    pub fn new(
+        config: DispatcherConfig,
+        registry: Registry,
+        runtime: Arc<Runtime>,
+        egress: Arc<dyn Egress>,
+        metrics: Arc<Metrics>,
+        overlay: Option<Arc<dyn Overlay>>,
+    ) -> Arc<Self> {
+        let admission = Admission::new(config.max_requests, config.max_requests_per_target);
+        let invoker = Invoker::new(&config, registry.clone(), runtime, egress, Arc::clone(&metrics), overlay);
+        Arc::new(Self { config, registry, admission, invoker, metrics })
+    }
+
+    /// The figures of this node.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Answers one visitor's request. Every failure is an answer, too.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future, or the body of the answer, cancels everything that runs for the request.
+    pub async fn handle(&self, request: Request<Incoming>, client: IpAddr, secure: bool) -> Response<Body> {
+        let context = RequestContext::new(
+            client,
+            secure,
+            request.method().clone(),
+            request.uri().path(),
+            Arc::clone(&self.metrics),
+        );
+        let page = respond::Wanted::of(request.headers());
+        let answer = self.answer(&context, request).await;
+        let (answer, permit) = match answer {
+            Ok((response, permit)) => {
+                context.answered(Answer { status: response.status(), reason: "ok" });
+                (respond::passed_on(response, &context), Some(permit))
+            }
+            Err(refusal) => {
+                context.answered(Answer { status: refusal.status, reason: refusal.reason });
+                (respond::page(&refusal, page, &context), None)
+            }
+        };
+        // The account is closed and the place given back when the last byte is out.
+        answer.map(|body| Tracked { body, _context: context, _permit: permit }.boxed_unsync())
+    }
+
+    async fn answer(
+        &self,
+        context: &Arc<RequestContext>,
+        request: Request<Incoming>,
+    ) -> Result<(Response<Body>, Permit), Refusal> {
+        let (mut head, body) = request.into_parts();
+        let host = head::prepare(&mut head, context.secure, context.client, &context.ray_id)?;
+        let host: Arc<str> = Arc::from(host);
+        let _first = context.hostname.set(Arc::clone(&host));
+
+        let script = match route(&self.registry, &host, head.uri.path()) {
+            Some(Destination::Script(script)) => script,
+            Some(Destination::Status(status)) => return Err(Refusal::opted_out(status)),
+            Some(Destination::NoSuchScript) => return Err(Refusal::no_such_script()),
+            None => return Err(Refusal::no_route(&host)),
+        };
+        let _first = context.target.set(script.to_string());
+
+        let permit = self.admission.admit(&script)?;
+        let body = incoming::guard(body, self.config.body_idle, context);
+        let request = Request::from_parts(head, body);
+        let response = self
+            .invoker
+            .start(context, script, &LimitSpec::default(), request)
+            .await
+            .map_err(|failure| Refusal::of(failure, context.upload_fault()))?;
+        Ok((response, permit))
+    }
+}
+
+/// An answer's body, and what must live as long as it.
+struct Tracked {
+    body: Body,
+    _permit: Option<Permit>,
+    _context: Arc<RequestContext>,
+}
+
+impl HttpBody for Tracked {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,140 @@
+//! Runs a script: finds its active version, makes it ready once, and invokes it with the limits that apply.
+//!
+//! The one true circle of the platform closes here: a script calls a script, through [`hop`], which comes
+//! back to [`Invoker::run`]. It is bounded by depth.
+
+mod hop;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use wasmyard_namespaces::limits::{LimitSpec, Limits};
+use wasmyard_namespaces::registry::Registry;
+use wasmyard_namespaces::script::{Script, ScriptKey};
+use wasmyard_runtime::{Body, Failure, Grants, Invocation, RequestInfo, Runtime, Worker};
+
+use crate::config::DispatcherConfig;
+use crate::context::RequestContext;
+use crate::egress::Egress;
+use crate::observe::Metrics;
+use hop::Hop;
+
+/// Something that may answer in place of a script: how a development server shows a broken build.
+pub trait Overlay: Send + Sync + 'static {
+    /// The answer, or none to let the script run. Called for every invocation: must be quick.
+    fn answer(&self, script: &ScriptKey, request: &Request<Body>) -> Option<Response<Body>>;
+}
+
+/// Runs scripts.
+pub(crate) struct Invoker {
+    registry: Registry,
+    runtime: Arc<Runtime>,
+    egress: Arc<dyn Egress>,
+    metrics: Arc<Metrics>,
+    overlay: Option<Arc<dyn Overlay>>,
+    limits: Limits,
+    /// Versions made ready, by their id.
+    ready: moka::sync::Cache<String, Arc<Worker>>,
+}
+
+/// What all scripts of one visitor's request share.
+#[derive(Clone)]
+pub(crate) struct Chain {
+    /// Lives as long as any script of the chain runs: what it records must be complete.
+    pub(crate) context: Arc<RequestContext>,
+    pub(crate) info: Arc<RequestInfo>,
+    pub(crate) depth: u32,
+}
+
+impl Invoker {
+    pub(crate) fn new(
+        config: &DispatcherConfig,
+        registry: Registry,
+        runtime: Arc<Runtime>,
+        egress: Arc<dyn Egress>,
+        metrics: Arc<Metrics>,
+        overlay: Option<Arc<dyn Overlay>>,
+    ) -> Arc<Self> {
+        let ready = moka::sync::Cache::new(config.ready_workers);
+        Arc::new(Self { registry, runtime, egress, metrics, overlay, limits: config.limits, ready })
+    }
+
+    /// Runs the first script of a visitor's request.
+    pub(crate) async fn start(
+        self: &Arc<Self>,
+        context: &Arc<RequestContext>,
+        script: ScriptKey,
+        limits: &LimitSpec,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        let chain = Chain { context: Arc::clone(context), info: context.info(), depth: 0 };
+        self.run(chain, script, limits, request).await
+    }
+
+    /// Runs a script anywhere in the chain. Boxed, because scripts call scripts.
+    pub(crate) fn run(
+        self: &Arc<Self>,
+        chain: Chain,
+        key: ScriptKey,
+        asked: &LimitSpec,
+        request: Request<Body>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Body>, Failure>> + Send>> {
+        let this = Arc::clone(self);
+        let asked = *asked;
+        Box::pin(async move {
+            if let Some(answer) = this.overlay.as_ref().and_then(|overlay| overlay.answer(&key, &request)) {
+                return Ok(answer);
+            }
+            let script = this.script(&key).await?;
+            let limits = this.limits(&key, &script, &asked)?;
+            let worker = this.worker(&script).await?;
+            let host = Arc::new(Hop::new(&this, &chain, key, limits.depth));
+            let invocation = Invocation { limits, depth: chain.depth, host, info: Arc::clone(&chain.info) };
+            worker.fetch(invocation, request).await
+        })
+    }
+
+    async fn script(&self, key: &ScriptKey) -> Result<Arc<Script>, Failure> {
+        let script = match self.registry.script_cached(key) {
+            Some(known) => known,
+            None => self.registry.script(key).await.map_err(internal)?,
+        };
+        script.ok_or(Failure::WorkerNotFound)
+    }
+
+    /// The tightest of platform, namespace, version and call.
+    fn limits(&self, key: &ScriptKey, script: &Script, asked: &LimitSpec) -> Result<Limits, Failure> {
+        let version = &script.version.limits;
+        match key.namespace() {
+            None => Ok(Limits::tightest(&self.limits, &[version, asked])),
+            Some(name) => {
+                let namespace = self.registry.namespace_cached(name).ok_or(Failure::WorkerNotFound)?;
+                Ok(Limits::tightest(&self.limits, &[&namespace.limits, version, asked]))
+            }
+        }
+    }
+
+    /// The script's active version, ready to run.
+    async fn worker(&self, script: &Script) -> Result<Arc<Worker>, Failure> {
+        let version = &script.version;
+        if let Some(worker) = self.ready.get(&version.id) {
+            return Ok(worker);
+        }
+        let digest = version
+            .component
+            .as_ref()
+            .ok_or_else(|| Failure::NoResponse("it has no code, only static assets".to_owned()))?;
+        let component = async { self.registry.component(digest).await.map_err(|error| error.to_string()) };
+        let module = self.runtime.module(digest, component).await.map_err(internal)?;
+        let grants = Grants::new(&version.bindings);
+        let worker = Worker::new(script.key.clone(), &version.id, grants, module);
+        self.ready.insert(version.id.clone(), Arc::clone(&worker));
+        Ok(worker)
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> Failure {
+    Failure::Internal { detail: error.to_string() }
+}

@@ -1,0 +1,274 @@
+//! Failures become answers here, in one table: status, stable code, safe text. Nothing that the visitor
+//! is shown names a path, an address, a secret, or another tenant.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use serde_json::json;
+use wasmyard_runtime::{Body, Failure, body};
+
+use crate::context::{RequestContext, UploadFault};
+use crate::head::{BadHead, strip_hop_by_hop};
+
+const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
+
+/// Why the visitor gets the platform's page instead of a script's answer.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    /// A stable number; those below 2000 are the hosted product's for the same thing.
+    code: u16,
+    /// A stable word, for logs, metrics and JSON.
+    pub(crate) reason: &'static str,
+    text: Cow<'static, str>,
+    /// The limit that was passed, with its value.
+    limit: Option<String>,
+    retry_after: Option<Duration>,
+    close: bool,
+}
+
+impl Refusal {
+    const fn new(status: StatusCode, code: u16, reason: &'static str, text: &'static str) -> Self {
+        let text = Cow::Borrowed(text);
+        Self { status, code, reason, text, limit: None, retry_after: None, close: false }
+    }
+
+    pub(crate) fn no_route(host: &str) -> Self {
+        let mut refusal = Self::new(StatusCode::NOT_FOUND, 2001, "no_route", "");
+        refusal.text = Cow::Owned(format!("Nothing is served here for the host {host}."));
+        refusal
+    }
+
+    pub(crate) fn no_such_script() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 2002, "worker_not_found", "Worker not found.")
+    }
+
+    /// The route's own status, which opts out of dispatch.
+    pub(crate) fn opted_out(status: u16) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
+        let mut refusal = Self::new(status, 2003, "opted_out", "");
+        refusal.text = Cow::Borrowed(status.canonical_reason().unwrap_or("Not served."));
+        refusal
+    }
+
+    /// What a failed invocation shows. A body that the visitor broke off is the visitor's mistake.
+    pub(crate) fn of(failure: Failure, upload: Option<UploadFault>) -> Self {
+        match upload {
+            Some(UploadFault::Stalled) => {
+                let text = "The request body stopped arriving.";
+                let refusal = Self::new(StatusCode::REQUEST_TIMEOUT, 2005, "request_timeout", text);
+                return Self { close: true, ..refusal };
+            }
+            Some(UploadFault::Broken) => {
+                let text = "The request body is incomplete.";
+                let refusal = Self::new(StatusCode::BAD_REQUEST, 2004, "bad_request", text);
+                return Self { close: true, ..refusal };
+            }
+            None => {}
+        }
+        Self::from(failure)
+    }
+
+    fn limit(self, limit: String) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+}
+
+impl From<BadHead> for Refusal {
+    fn from(error: BadHead) -> Self {
+        let refusal = Self::new(StatusCode::BAD_REQUEST, 2004, "bad_request", "");
+        Self { text: Cow::Owned(error.to_string()), close: true, ..refusal }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        const RESOURCES: &str = "Worker exceeded resource limits.";
+        const EXCEPTION: &str = "Worker threw an exception.";
+        let busy = StatusCode::SERVICE_UNAVAILABLE;
+        let broken = StatusCode::INTERNAL_SERVER_ERROR;
+        match failure {
+            Failure::WorkerNotFound => Self::no_such_script(),
+            Failure::ExceededCpu { limit } => Self::new(busy, 1102, "exceeded_cpu", RESOURCES)
+                .limit(format!("CPU time {} ms", limit.as_millis())),
+            Failure::ExceededMemory { limit } => Self::new(busy, 1102, "exceeded_memory", RESOURCES)
+                .limit(format!("memory {} MiB", limit >> 20)),
+            Failure::ExceededSubrequests { limit } => {
+                Self::new(busy, 1102, "exceeded_subrequests", RESOURCES).limit(format!("subrequests {limit}"))
+            }
+            Failure::TimedOut { limit } => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, 1102, "timed_out", "Worker did not respond in time.")
+                    .limit(format!("time to first byte {} s", limit.as_secs_f64()))
+            }
+            Failure::ExceededDepth { limit } => Self::new(
+                StatusCode::LOOP_DETECTED,
+                1019,
+                "exceeded_depth",
+                "Too many Workers called each other in a row.",
+            )
+            .limit(format!("depth {limit}")),
+            Failure::Trapped(_) => Self::new(broken, 1101, "exception", EXCEPTION),
+            Failure::NoResponse(_) => Self::new(broken, 1101, "no_response", "Worker gave no response."),
+            Failure::InvalidArgument(_) => Self::new(broken, 1101, "exception", EXCEPTION),
+            Failure::Overloaded { retry_after } => {
+                let refusal = Self::new(busy, 1105, "overloaded", "The platform is at capacity.");
+                Self { retry_after: Some(retry_after), ..refusal }
+            }
+            // `Failure` is non-exhaustive: what this table does not know yet is the platform's fault.
+            Failure::Internal { .. } | _ => {
+                Self::new(broken, 2000, "internal", "The platform failed to answer this request.")
+            }
+        }
+    }
+}
+
+/// The form in which the visitor wants to read an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Html,
+    Json,
+    Text,
+}
+
+impl Wanted {
+    /// What `Accept` names first of the three.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let at = |kind: &str| accept.find(kind).unwrap_or(usize::MAX);
+        let (html, json) = (at("text/html"), at("application/json"));
+        match html.cmp(&json) {
+            std::cmp::Ordering::Less => Self::Html,
+            std::cmp::Ordering::Greater => Self::Json,
+            std::cmp::Ordering::Equal => Self::Text,
+        }
+    }
+}
+
+/// The platform's own page.
+pub(crate) fn page(refusal: &Refusal, wanted: Wanted, context: &RequestContext) -> Response<Body> {
+    let ray_id = &context.ray_id;
+    let (kind, text) = match wanted {
+        Wanted::Json => ("application/json", json_page(refusal, ray_id)),
+        Wanted::Html => ("text/html; charset=utf-8", html_page(refusal, ray_id)),
+        Wanted::Text => ("text/plain; charset=utf-8", text_page(refusal, ray_id)),
+    };
+    let mut response = Response::new(body::full(text));
+    *response.status_mut() = refusal.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(wait) = refusal.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    if refusal.close {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    name_ray(headers, ray_id);
+    response
+}
+
+/// A script's answer, with what belongs to one hop only taken out and the ray id put in.
+pub(crate) fn passed_on(mut response: Response<Body>, context: &RequestContext) -> Response<Body> {
+    let headers = response.headers_mut();
+    strip_hop_by_hop(headers);
+    name_ray(headers, &context.ray_id);
+    response
+}
+
+fn name_ray(headers: &mut HeaderMap, ray_id: &str) {
+    if let Ok(ray_id) = HeaderValue::from_str(ray_id) {
+        headers.insert(CF_RAY, ray_id);
+    }
+}
+
+fn json_page(refusal: &Refusal, ray_id: &str) -> String {
+    let mut page = json!({
+        "error": {
+            "code": refusal.code,
+            "reason": refusal.reason,
+            "message": refusal.text,
+            "limit": refusal.limit,
+            "ray_id": ray_id,
+        }
+    })
+    .to_string();
+    page.push('\n');
+    page
+}
+
+fn text_page(refusal: &Refusal, ray_id: &str) -> String {
+    let limit = refusal.limit.as_ref().map(|limit| format!("limit: {limit}\n")).unwrap_or_default();
+    format!("error {}: {}\n{limit}ray id: {ray_id}\n", refusal.code, refusal.text)
+}
+
+fn html_page(refusal: &Refusal, ray_id: &str) -> String {
+    let status = refusal.status;
+    let limit =
+        refusal.limit.as_ref().map(|limit| format!("<p>Limit: {}</p>", escape(limit))).unwrap_or_default();
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{status}</title>\n\
+         <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:15vh auto;padding:0 1em;\
+         color:#222}}small{{color:#666}}</style>\n<h1>{status}</h1>\n<p>{}</p>\n{limit}\n\
+         <small>Error {} &middot; Ray ID {ray_id}</small>\n</html>\n",
+        escape(&refusal.text),
+        refusal.code,
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepting(accept: &'static str) -> Wanted {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        Wanted::of(&headers)
+    }
+
+    #[test]
+    fn the_first_form_that_accept_names_is_given() {
+        assert_eq!(accepting("text/html,application/json;q=0.9"), Wanted::Html);
+        assert_eq!(accepting("application/json, text/html"), Wanted::Json);
+        assert_eq!(accepting("*/*"), Wanted::Text);
+        assert_eq!(Wanted::of(&HeaderMap::new()), Wanted::Text);
+    }
+
+    #[test]
+    fn a_passed_limit_is_named_with_its_value() {
+        let refusal = Refusal::from(Failure::ExceededCpu { limit: Duration::from_millis(20) });
+        assert_eq!(refusal.status, 503);
+        for page in [json_page(&refusal, "r"), html_page(&refusal, "r"), text_page(&refusal, "r")] {
+            assert!(page.contains("1102") && page.contains("CPU time 20 ms"), "{page}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_operator_may_see_is_not_shown() {
+        let detail = "cannot open /var/lib/secret".to_owned();
+        let refusal = Refusal::from(Failure::Internal { detail });
+        assert!(!html_page(&refusal, "r").contains("/var"));
+        assert_eq!(refusal.status, 500);
+        let refusal = Refusal::from(Failure::Trapped("secret of a tenant".to_owned()));
+        assert!(!json_page(&refusal, "r").contains("secret"));
+    }
+
+    #[test]
+    fn a_host_cannot_write_markup_into_the_page() {
+        let page = html_page(&Refusal::no_route("<script>"), "r");
+        assert!(!page.contains("<script>"));
+    }
+
+    #[test]
+    fn a_broken_upload_is_the_visitors_mistake_whatever_the_script_made_of_it() {
+        let failure = || Failure::Trapped("unreachable".to_owned());
+        assert_eq!(Refusal::of(failure(), Some(UploadFault::Stalled)).status, 408);
+        assert_eq!(Refusal::of(failure(), Some(UploadFault::Broken)).status, 400);
+        assert_eq!(Refusal::of(failure(), None).status, 500);
+    }
+}

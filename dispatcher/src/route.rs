@@ -1,0 +1,30 @@
+//! Hostname and path -> who answers. Looks up in memory; never waits.
+
+use wasmyard_namespaces::name::ScriptName;
+use wasmyard_namespaces::registry::Registry;
+use wasmyard_namespaces::route::RouteTarget;
+use wasmyard_namespaces::script::ScriptKey;
+
+/// Who answers a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// This script.
+    Script(ScriptKey),
+    /// The platform, with this status: the route opts out of dispatch.
+    Status(u16),
+    /// A native rule matched, but the label it took cannot be the name of a script.
+    NoSuchScript,
+}
+
+/// Finds the most specific route. None: nothing here answers for this host.
+pub(crate) fn route(registry: &Registry, host: &str, path: &str) -> Option<Destination> {
+    let found = registry.routes().lookup(host, path)?;
+    Some(match &found.route.target {
+        RouteTarget::Script(script) => Destination::Script(ScriptKey::Platform(script.clone())),
+        RouteTarget::Respond(status) => Destination::Status(*status),
+        RouteTarget::Namespace(namespace) => match found.label.map(ScriptName::try_from) {
+            Some(Ok(script)) => Destination::Script(ScriptKey::user(namespace.clone(), script)),
+            Some(Err(_)) | None => Destination::NoSuchScript,
+        },
+    })
+}

@@ -1,0 +1,33 @@
+//! The host's side of `wasmyard:platform`, generated from `sdk/wit`. One file per interface implements it.
+
+pub(crate) mod dispatch;
+pub(crate) mod request_info;
+
+mod generated {
+    #![allow(missing_docs, reason = "generated code")]
+    wasmtime::component::bindgen!({
+        path: "../sdk/wit",
+        inline: "
+            package wasmyard:host;
+            world platform {
+                import wasmyard:platform/dispatch@0.1.0;
+                import wasmyard:platform/request-info@0.1.0;
+            }
+        ",
+        world: "wasmyard:host/platform",
+        imports: {
+            "wasmyard:platform/dispatch.[method]worker.forward": async | trappable,
+            "wasmyard:platform/dispatch.[method]worker.forward-with": async | trappable,
+            default: trappable,
+        },
+        with: {
+            "wasi:http": wasmtime_wasi_http::p2::bindings::http,
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
+            "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
+            "wasmyard:platform/dispatch.future-response": super::dispatch::FutureResponse,
+        },
+    });
+}
+
+pub(crate) use generated::wasmyard::platform::{dispatch as dispatch_wit, request_info as request_info_wit};

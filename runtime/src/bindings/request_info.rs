@@ -1,0 +1,37 @@
+//! `wasmyard:platform/request-info`: what a guest may know of the request it handles.
+
+use wasmyard_namespaces::script::ScriptKey;
+
+use super::request_info_wit::Host;
+use crate::state::State;
+
+impl Host for State {
+    fn ray_id(&mut self) -> wasmtime::Result<String> {
+        Ok(self.info.ray_id.as_ref().to_owned())
+    }
+
+    fn client_address(&mut self) -> wasmtime::Result<String> {
+        Ok(self.info.client_address.to_string())
+    }
+
+    fn hostname(&mut self) -> wasmtime::Result<String> {
+        Ok(self.info.hostname.as_ref().to_owned())
+    }
+
+    fn hostname_metadata(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(self.info.hostname_metadata.as_deref().map(str::to_owned))
+    }
+
+    fn script(&mut self) -> wasmtime::Result<String> {
+        Ok(match &self.worker.key {
+            ScriptKey::Platform(script) | ScriptKey::User { script, .. } => script.to_string(),
+        })
+    }
+
+    fn namespace(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(match &self.worker.key {
+            ScriptKey::Platform(_) => None,
+            ScriptKey::User { namespace, .. } => Some(namespace.to_string()),
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! The one body type that every hop speaks, and the ways a body changes hands.
+//!
+//! Owns: [`Body`], bodies that are complete already, and [`Handover`], a body that can be taken back
+//! from the guest that was only lent it. Must never copy payload bytes.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+
+/// Why a body ended early. The same type that the `wasi:http` implementation speaks, so that a body
+/// passes between guests and sockets without being wrapped again.
+pub type BodyError = wasmtime_wasi_http::Error;
+
+/// A streaming HTTP body.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// A body without content.
+pub fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that is there as a whole; its length is known.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// How many frames [`settle`] looks at: more than a small answer has, fewer than a stream.
+const SETTLED_FRAMES: usize = 16;
+
+/// Reads what is there of a body without waiting. A body that turns out to be complete has a known
+/// length afterwards, and is sent with `content-length` instead of in chunks.
+pub(crate) fn settle(mut body: Body, cx: &mut Context<'_>) -> Body {
+    if body.size_hint().exact().is_some() {
+        return body;
+    }
+    let mut ready = VecDeque::new();
+    while ready.len() < SETTLED_FRAMES {
+        match Pin::new(&mut body).poll_frame(cx) {
+            Poll::Ready(None) => {
+                return match (ready.pop_front(), ready.is_empty()) {
+                    (None, _) => empty(),
+                    (Some(Ok(frame)), true) => match Frame::into_data(frame) {
+                        Ok(data) => full(data),
+                        Err(trailers) => Settled { ready: [Ok(trailers)].into(), rest: None }.boxed_unsync(),
+                    },
+                    (Some(first), _) => {
+                        ready.push_front(first);
+                        Settled { ready, rest: None }.boxed_unsync()
+                    }
+                };
+            }
+            Poll::Ready(Some(frame)) => ready.push_back(frame),
+            Poll::Pending => break,
+        }
+    }
+    Settled { ready, rest: Some(body) }.boxed_unsync()
+}
+
+/// Frames that were read ahead, then the rest of the body.
+struct Settled {
+    ready: VecDeque<Result<Frame<Bytes>, BodyError>>,
+    rest: Option<Body>,
+}
+
+impl HttpBody for Settled {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(frame) = self.ready.pop_front() {
+            return Poll::Ready(Some(frame));
+        }
+        match &mut self.rest {
+            Some(rest) => Pin::new(rest).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ready.is_empty() && self.rest.as_ref().is_none_or(|rest| rest.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.rest.is_some() {
+            return SizeHint::new();
+        }
+        let complete = self.ready.iter().all(|frame| frame.as_ref().is_ok_and(Frame::is_data));
+        let bytes: usize = self.ready.iter().flatten().filter_map(Frame::data_ref).map(Bytes::len).sum();
+        // Trailers need chunks, an error must not look like a complete body.
+        if complete { SizeHint::with_exact(bytes as u64) } else { SizeHint::new() }
+    }
+}
+
+/// A body lent to a guest as part of a resource, which can be taken back as long as the guest has not
+/// opened it. This is how `forward` and `respond` pass bodies on without a byte entering guest memory:
+/// `wasi:http` resources keep their body to themselves, so the host keeps the other end of this slot.
+pub(crate) struct Handover(Arc<Mutex<Body>>);
+
+/// The host's end of a [`Handover`].
+pub(crate) struct HandoverSlot(Arc<Mutex<Body>>);
+
+impl Handover {
+    pub(crate) fn new(body: Body) -> (Self, HandoverSlot) {
+        let slot = Arc::new(Mutex::new(body));
+        (Self(Arc::clone(&slot)), HandoverSlot(slot))
+    }
+}
+
+impl HandoverSlot {
+    /// Takes the body out. What is left behind is empty.
+    pub(crate) fn take(&self) -> Body {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), empty())
+    }
+
+    /// Whether the guest's end is gone: then the slot belongs to a resource that was dropped.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+}
+
+impl HttpBody for Handover {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lent_body_can_be_taken_back_whole() {
+        let (lent, slot) = Handover::new(full("hello"));
+        assert_eq!(lent.size_hint().exact(), Some(5));
+        let back = slot.take().collect().await.unwrap().to_bytes();
+        assert_eq!(&back[..], b"hello");
+        assert!(lent.is_end_stream(), "nothing is left for the guest");
+        drop(lent);
+        assert!(slot.is_orphaned());
+    }
+}

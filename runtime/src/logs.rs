@@ -1,0 +1,230 @@
+//! What a guest writes to stdout and stderr, cut into lines and handed to the host.
+//!
+//! A guest cannot make the platform keep more than a bounded amount: lines are cut at
+//! [`MAX_LINE_BYTES`], and after the invocation's log budget one mark says that the rest is missing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use crate::seams::{Host, LogLine, LogStream};
+
+/// A longer line is handed over in pieces of this size.
+const MAX_LINE_BYTES: usize = 16 * 1024;
+/// How much a guest may write at once.
+const WRITE_PERMIT: usize = 64 * 1024;
+
+/// The log of one invocation. Clones share the budget.
+#[derive(Clone)]
+pub(crate) struct Log(Arc<Shared>);
+
+struct Shared {
+    host: Arc<dyn Host>,
+    left: Mutex<Budget>,
+}
+
+struct Budget {
+    bytes: usize,
+    marked: bool,
+}
+
+impl Log {
+    pub(crate) fn new(host: Arc<dyn Host>, budget_bytes: usize) -> Self {
+        Self(Arc::new(Shared { host, left: Mutex::new(Budget { bytes: budget_bytes, marked: false }) }))
+    }
+
+    pub(crate) fn pipe(&self, stream: LogStream) -> LogPipe {
+        LogPipe { log: self.clone(), stream, line: Arc::new(Mutex::new(Vec::new())) }
+    }
+
+    /// Takes one line. One write to the host at a time: lines of one invocation never mix.
+    fn line(&self, stream: LogStream, text: &[u8]) {
+        let mut left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.bytes < text.len() {
+            left.bytes = 0;
+            if !left.marked {
+                left.marked = true;
+                let text = "[log truncated: the invocation's log limit is reached]".to_owned();
+                self.0.host.log(LogLine { stream, text });
+            }
+            return;
+        }
+        // An empty line costs a byte, or a guest could write them without end.
+        left.bytes -= text.len().max(1).min(left.bytes);
+        self.0.host.log(LogLine { stream, text: String::from_utf8_lossy(text).into_owned() });
+    }
+}
+
+/// One of the two output streams of a guest.
+pub(crate) struct LogPipe {
+    log: Log,
+    stream: LogStream,
+    /// The beginning of a line whose end has not been written yet. Shared, because a guest may open
+    /// the same stream several times.
+    line: Arc<Mutex<Vec<u8>>>,
+}
+
+impl LogPipe {
+    fn take(&self, bytes: &[u8]) {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let (text, ended) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            for part in text.chunks(MAX_LINE_BYTES) {
+                if line.len() + part.len() > MAX_LINE_BYTES {
+                    self.log.line(self.stream, &line);
+                    line.clear();
+                }
+                line.extend_from_slice(part);
+            }
+            if ended {
+                self.log.line(self.stream, &line);
+                line.clear();
+            }
+        }
+    }
+}
+
+impl Clone for LogPipe {
+    fn clone(&self) -> Self {
+        Self { log: self.log.clone(), stream: self.stream, line: Arc::clone(&self.line) }
+    }
+}
+
+impl Drop for LogPipe {
+    fn drop(&mut self) {
+        // The last owner hands over the line that never ended.
+        if let Some(line) = Arc::get_mut(&mut self.line) {
+            let line = std::mem::take(line.get_mut().unwrap_or_else(PoisonError::into_inner));
+            if !line.is_empty() {
+                self.log.line(self.stream, &line);
+            }
+        }
+    }
+}
+
+impl IsTerminal for LogPipe {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogPipe {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for LogPipe {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for LogPipe {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.take(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_PERMIT)
+    }
+}
+
+impl tokio::io::AsyncWrite for LogPipe {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        self.take(bytes);
+        std::task::Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::seams::{Call, OutboundRequest};
+    use crate::{Body, BodyError, Failure, Outcome};
+
+    #[derive(Default)]
+    struct Lines(Mutex<Vec<String>>);
+
+    impl Host for Lines {
+        fn call(&self, _: Call) -> BoxFuture<'static, Result<http::Response<Body>, Failure>> {
+            async { Err(Failure::WorkerNotFound) }.boxed()
+        }
+        fn outbound(
+            &self,
+            _: OutboundRequest,
+        ) -> BoxFuture<'static, Result<http::Response<Body>, BodyError>> {
+            async { Err(BodyError::HttpRequestDenied) }.boxed()
+        }
+        fn log(&self, line: LogLine) {
+            self.0.lock().unwrap().push(line.text);
+        }
+        fn finished(&self, _: Outcome) {}
+    }
+
+    fn written(budget: usize, writes: &[&[u8]]) -> Vec<String> {
+        let host = Arc::new(Lines::default());
+        let log = Log::new(Arc::clone(&host) as Arc<dyn Host>, budget);
+        let mut pipe = log.pipe(LogStream::Stdout);
+        for bytes in writes {
+            pipe.write(Bytes::copy_from_slice(bytes)).unwrap();
+        }
+        drop(pipe);
+        let lines = host.0.lock().unwrap();
+        lines.clone()
+    }
+
+    #[test]
+    fn writes_are_cut_into_lines_and_the_last_needs_no_end() {
+        assert_eq!(written(1000, &[b"a", b"b\nc\n", b"\nd"]), ["ab", "c", "", "d"]);
+    }
+
+    #[test]
+    fn past_the_budget_one_mark_is_left() {
+        let lines = written(6, &[b"12345\n", b"too long\n", b"more\n"]);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].contains("truncated"));
+    }
+
+    #[test]
+    fn a_line_without_end_is_handed_over_in_pieces() {
+        let long = vec![b'x'; MAX_LINE_BYTES * 2 + 5];
+        let lines = written(1 << 20, &[&long]);
+        assert_eq!(lines.iter().map(String::len).sum::<usize>(), long.len());
+        assert!(lines.iter().all(|line| line.len() <= MAX_LINE_BYTES));
+    }
+}

@@ -1,0 +1,98 @@
+//! The memory ceiling of one invocation: all its linear memories and tables together.
+
+use std::sync::Arc;
+
+use wasmtime::ResourceLimiter;
+
+use crate::meter::Meter;
+
+/// Raised inside the guest's call when a ceiling or budget is passed; found again at the end of the
+/// invocation by downcasting, so that every way out of Wasm leads to the same [`crate::Failure`].
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(crate) enum Exceeded {
+    #[error("memory ceiling passed")]
+    Memory,
+    #[error("CPU budget used up")]
+    Cpu,
+}
+
+/// Bytes that one table element takes in the host.
+const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
+
+/// Counts what the guest has and refuses the step past the ceiling.
+#[derive(Debug)]
+pub(crate) struct MemoryLimiter {
+    limit: u64,
+    held: u64,
+    meter: Arc<Meter>,
+}
+
+impl MemoryLimiter {
+    pub(crate) fn new(limit: u64, meter: Arc<Meter>) -> Self {
+        Self { limit, held: 0, meter }
+    }
+
+    fn grow(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
+        let step = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
+        let wanted = self.held.saturating_add(step);
+        if wanted > self.limit {
+            // An error, not `false`: a guest whose allocator is told "no" aborts in a way of its own,
+            // and nobody could tell that it was the ceiling.
+            return Err(Exceeded::Memory.into());
+        }
+        self.held = wanted;
+        self.meter.holds_memory(wanted);
+        Ok(true)
+    }
+}
+
+impl ResourceLimiter for MemoryLimiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // Past its own declared maximum the step is the guest's mistake: it gets its -1.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.grow(current, desired)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.grow(current.saturating_mul(TABLE_ELEMENT_BYTES), desired.saturating_mul(TABLE_ELEMENT_BYTES))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_and_tables_share_one_ceiling() {
+        let meter = Arc::new(Meter::default());
+        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter));
+        assert!(limiter.memory_growing(0, 600, None).unwrap());
+        assert!(limiter.table_growing(0, 50, None).unwrap());
+        assert_eq!(meter.peak_memory_bytes(), 1000);
+        assert!(limiter.memory_growing(600, 601, None).is_err());
+        assert_eq!(meter.peak_memory_bytes(), 1000);
+    }
+
+    #[test]
+    fn a_step_past_the_guests_own_maximum_is_its_own_failure() {
+        let meter = Arc::new(Meter::default());
+        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter));
+        assert!(!limiter.memory_growing(0, 200, Some(100)).unwrap());
+        assert_eq!(meter.peak_memory_bytes(), 0);
+    }
+}

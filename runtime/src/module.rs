@@ -1,0 +1,137 @@
+//! From uploaded bytes to something that can be instantiated: checked, compiled, linked.
+
+use std::path::Path;
+
+use wasmtime::component::{Component, Linker};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use crate::engine::Engine;
+use crate::state::State;
+
+/// The most bytes an uploaded component may have.
+pub const MAX_COMPONENT_BYTES: usize = 64 << 20;
+
+/// Why an upload is refused. The texts go to whoever uploaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModuleError {
+    /// Over [`MAX_COMPONENT_BYTES`].
+    #[error(
+        "the component has {size} bytes; at most {MAX_COMPONENT_BYTES} are allowed. Build it in release mode and strip debug information"
+    )]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// Not WebAssembly at all.
+    #[error("this is not WebAssembly: it begins with {begins}, not with the bytes 00 61 73 6d (`\\0asm`)")]
+    NotWasm {
+        /// The first bytes, in hexadecimal.
+        begins: String,
+    },
+    /// A core module.
+    #[error(
+        "this is a core WebAssembly module, not a component; build for the target wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// A version of the binary format that is not known.
+    #[error(
+        "this WebAssembly binary has version and layer {0}, which is not that of a component (0d 00 01 00)"
+    )]
+    UnknownVersion(String),
+    /// Validation or compilation failed.
+    #[error("the component is not valid: {0}")]
+    Invalid(String),
+    /// It imports what the platform does not give.
+    #[error(
+        "the component cannot be linked: {0}. A Worker may import wasi:http, wasi:io, wasi:clocks, wasi:random, wasi:cli, wasi:filesystem (empty), wasi:config and wasmyard:platform"
+    )]
+    Import(String),
+    /// It does not export the handler.
+    #[error(
+        "the component does not export wasi:http/incoming-handler@0.2, so no request can be given to it; target the world wasi:http/proxy"
+    )]
+    NoHandler,
+    /// The platform failed.
+    #[error("the platform could not compile the component")]
+    Internal(String),
+}
+
+/// A component that is compiled and linked, ready to be instantiated.
+pub struct Module {
+    pub(crate) pre: ProxyPre<State>,
+    engine: wasmtime::Engine,
+    size: usize,
+}
+
+impl Module {
+    pub(crate) fn engine(&self) -> &wasmtime::Engine {
+        &self.engine
+    }
+
+    /// Bytes of compiled code.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Compiles and returns what the artifact cache keeps.
+    pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, ModuleError> {
+        check_header(bytes)?;
+        engine
+            .wasmtime
+            .precompile_component(bytes)
+            .map_err(|error| ModuleError::Invalid(format!("{error:#}")))
+    }
+
+    /// Links a compiled component.
+    pub(crate) fn link(linker: &Linker<State>, component: &Component) -> Result<Self, ModuleError> {
+        let pre =
+            linker.instantiate_pre(component).map_err(|error| ModuleError::Import(format!("{error:#}")))?;
+        let pre = ProxyPre::new(pre).map_err(|_| ModuleError::NoHandler)?;
+        let image = component.image_range();
+        let size = (image.end as usize).saturating_sub(image.start as usize);
+        Ok(Self { pre, engine: linker.engine().clone(), size })
+    }
+
+    /// Maps an artifact that [`Module::compile`] made.
+    #[expect(unsafe_code, reason = "the only way to load compiled code")]
+    pub(crate) fn load(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
+        // SAFETY: `deserialize_file` requires that the file holds what `precompile_component` wrote and
+        // does not change while it is mapped. The caller, `crate::artifacts`, has just verified its
+        // keyed hash, under a key that only this node has; and files there are only ever replaced by a
+        // rename, never written in place.
+        unsafe { Component::deserialize_file(&engine.wasmtime, path) }
+    }
+}
+
+/// Tells apart what people upload by mistake, before anything is parsed.
+pub(crate) fn check_header(bytes: &[u8]) -> Result<(), ModuleError> {
+    if bytes.len() > MAX_COMPONENT_BYTES {
+        return Err(ModuleError::TooLarge { size: bytes.len() });
+    }
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    match bytes {
+        [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00, ..] => Ok(()),
+        [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00, ..] => Err(ModuleError::CoreModule),
+        [0x00, b'a', b's', b'm', rest @ ..] => {
+            Err(ModuleError::UnknownVersion(hex(rest.get(..4).unwrap_or(rest))))
+        }
+        other => Err(ModuleError::NotWasm { begins: hex(other.get(..4).unwrap_or(other)) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wrong_beginning_has_its_own_answer() {
+        assert!(check_header(b"\0asm\x0d\0\x01\0").is_ok());
+        assert!(matches!(check_header(b"\0asm\x01\0\0\0"), Err(ModuleError::CoreModule)));
+        assert!(matches!(check_header(b"\0asm\x02\0\0\0"), Err(ModuleError::UnknownVersion(_))));
+        assert!(matches!(check_header(b"\0as"), Err(ModuleError::NotWasm { .. })));
+        assert!(matches!(check_header(b""), Err(ModuleError::NotWasm { .. })));
+        let js = check_header(b"export default {}").unwrap_err().to_string();
+        assert!(js.contains("65 78 70 6f"), "{js}");
+    }
+}

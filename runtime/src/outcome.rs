@@ -1,0 +1,152 @@
+//! How an invocation ended: [`Failure`] says why there was no response, [`Outcome`] is the account of
+//! every invocation, good or bad. Logs, metrics and billing read outcomes and nothing else.
+
+use std::time::Duration;
+
+use wasmyard_namespaces::script::ScriptKey;
+
+/// Why an invocation gave no response.
+///
+/// `Display` is the text for the *calling script and the visitor*: it names the limit and its value and
+/// never a path, an address, a secret, or another tenant. What only the operator may see is in
+/// [`Failure::detail`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The namespace holds no script of that name.
+    #[error("Worker not found.")]
+    WorkerNotFound,
+    /// The CPU budget is used up.
+    #[error("Worker exceeded CPU time limit.")]
+    ExceededCpu {
+        /// The budget that applied.
+        limit: Duration,
+    },
+    /// More memory was asked for than the ceiling allows.
+    #[error("Worker has exceeded memory limit.")]
+    ExceededMemory {
+        /// The ceiling that applied, in bytes.
+        limit: u64,
+    },
+    /// The caller has made all the subrequests it may.
+    #[error("Too many subrequests by single Worker invocation.")]
+    ExceededSubrequests {
+        /// The budget that applied.
+        limit: u32,
+    },
+    /// Scripts call scripts too deeply.
+    #[error("Too many Workers called each other in a row.")]
+    ExceededDepth {
+        /// The greatest depth that is allowed.
+        limit: u32,
+    },
+    /// No response head came in time.
+    #[error("Worker did not respond in time.")]
+    TimedOut {
+        /// The time that was allowed.
+        limit: Duration,
+    },
+    /// The guest trapped. The text names the kind of trap.
+    #[error("Worker threw an exception: {0}")]
+    Trapped(String),
+    /// The guest ended without a response, or answered with a `wasi:http` error code.
+    #[error("Worker gave no response: {0}")]
+    NoResponse(String),
+    /// The platform takes no more work for this script or namespace at the moment.
+    #[error("The platform is at capacity for this Worker.")]
+    Overloaded {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// An argument of the call breaks a rule; the text names field, value and rule.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// The platform itself failed.
+    #[error("The platform failed to run this Worker.")]
+    Internal {
+        /// The full cause, for the operator's log only.
+        detail: String,
+    },
+}
+
+impl Failure {
+    /// What the operator's log gets beside the safe text.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Internal { detail } => Some(detail),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn internal(detail: impl std::fmt::Display) -> Self {
+        Self::Internal { detail: detail.to_string() }
+    }
+
+    /// A short stable word for labels.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::WorkerNotFound => "scriptNotFound",
+            Self::ExceededCpu { .. } => "exceededCpu",
+            Self::ExceededMemory { .. } => "exceededMemory",
+            Self::ExceededSubrequests { .. } => "exceededSubrequests",
+            Self::ExceededDepth { .. } => "exceededDepth",
+            Self::TimedOut { .. } => "exceededWallTime",
+            Self::Trapped(_) => "exception",
+            Self::NoResponse(_) => "noResponse",
+            Self::Overloaded { .. } => "loadShed",
+            Self::InvalidArgument(_) => "invalidArgument",
+            Self::Internal { .. } => "internalError",
+        }
+    }
+}
+
+/// How one invocation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The guest answered and ran to its end.
+    Ok,
+    /// Whoever waited for the answer went away first.
+    Canceled,
+    /// It failed; where the head of the response was out already, the body was cut.
+    Failed(Failure),
+}
+
+impl End {
+    /// A short stable word for labels: the names of the hosted product where it has one.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Canceled => "canceled",
+            Self::Failed(failure) => failure.kind(),
+        }
+    }
+}
+
+/// The account of one invocation.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Which script ran.
+    pub script: ScriptKey,
+    /// Which version of it.
+    pub version: String,
+    /// How deep in the chain of scripts it was; the first one is 0.
+    pub depth: u32,
+    /// How it ended.
+    pub end: End,
+    /// The status it answered with, if it did.
+    pub status: Option<u16>,
+    /// CPU time: guest code and the host calls made for it; waiting is free.
+    pub cpu: Duration,
+    /// From the call to the end of the response body.
+    pub wall: Duration,
+    /// The part of `wall` that making the instance took; zero if it never got that far.
+    pub instantiation: Duration,
+    /// The most linear memory and table space it held, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Subrequests that it made.
+    pub subrequests: u32,
+    /// Body bytes that it was sent.
+    pub bytes_in: u64,
+    /// Body bytes that it sent.
+    pub bytes_out: u64,
+}

@@ -1,0 +1,88 @@
+//! What the runtime needs of whoever embeds it, as traits. A script's only ways out of its sandbox are
+//! the methods below: an embedder whose every method refuses runs code that can reach nothing but its caller.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use wasmyard_namespaces::limits::LimitSpec;
+use wasmyard_namespaces::name::NamespaceName;
+
+use crate::body::{Body, BodyError};
+use crate::outcome::{Failure, Outcome};
+
+/// One call of a script to a script of a namespace it is bound to.
+pub struct Call {
+    /// The binding's namespace.
+    pub namespace: NamespaceName,
+    /// The name as the caller wrote it: not checked yet.
+    pub script: String,
+    /// What the caller limits the callee to.
+    pub limits: LimitSpec,
+    /// Parameters for the namespace's outbound worker: name, JSON text. Checked against the binding.
+    pub outbound: Vec<(String, String)>,
+    /// The request, head and body.
+    pub request: Request<Body>,
+}
+
+/// One request of a guest to the outside.
+pub struct OutboundRequest {
+    /// The request, with an absolute URI.
+    pub request: Request<Body>,
+    /// Time to wait for a connection, where the guest set one.
+    pub connect_timeout: Option<Duration>,
+    /// Time to wait for the head of the response, where the guest set one.
+    pub first_byte_timeout: Option<Duration>,
+    /// Time to wait between two pieces of the response's body, where the guest set one.
+    pub between_bytes_timeout: Option<Duration>,
+}
+
+/// One line that a guest wrote to stdout or stderr.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Where it was written to.
+    pub stream: LogStream,
+    /// The text without its line end; invalid UTF-8 is replaced.
+    pub text: String,
+}
+
+/// Where a guest wrote a line to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogStream {
+    /// `wasi:cli/stdout`
+    Stdout,
+    /// `wasi:cli/stderr`
+    Stderr,
+}
+
+/// Everything that leaves one invocation. Made anew for each, so that it knows who is calling.
+///
+/// The futures are polled in the caller's own task and dropped to cancel.
+pub trait Host: Send + Sync + 'static {
+    /// Runs another script and returns the head of its response.
+    fn call(&self, call: Call) -> BoxFuture<'static, Result<Response<Body>, Failure>>;
+
+    /// Sends a request to the outside, through whatever gate there is.
+    fn outbound(&self, request: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>>;
+
+    /// Takes a line that the guest logged. Must not block.
+    fn log(&self, line: LogLine);
+
+    /// Takes the account of the invocation, once, at its very end. Must not block.
+    fn finished(&self, outcome: Outcome);
+}
+
+/// What the platform tells a guest about the request it handles. Shared by all scripts of a chain.
+#[derive(Debug, Clone)]
+pub struct RequestInfo {
+    /// Identifies the request everywhere.
+    pub ray_id: Arc<str>,
+    /// The visitor's address as the listener saw it.
+    pub client_address: IpAddr,
+    /// The hostname that was matched: lower case, no port.
+    pub hostname: Arc<str>,
+    /// The custom hostname's metadata as JSON text.
+    pub hostname_metadata: Option<Arc<str>>,
+}

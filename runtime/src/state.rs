@@ -1,0 +1,123 @@
+//! What a store holds for one invocation: one field per capability. Made for one request, dropped with it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::{Method, Uri};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmyard_namespaces::limits::Limits;
+
+use crate::body::HandoverSlot;
+use crate::http::Hooks;
+use crate::logs::Log;
+use crate::memory::MemoryLimiter;
+use crate::meter::Meter;
+use crate::seams::{Call, Host, LogStream, RequestInfo};
+use crate::worker::Worker;
+
+/// How many resources a guest may hold at once.
+const MAX_RESOURCES: usize = 10_000;
+/// Room for the header fields of one message, counted as they lie in memory.
+const HEADER_BYTES: usize = 128 << 10;
+/// How much random data one call may ask for.
+const MAX_RANDOM_BYTES: u64 = 64 << 10;
+
+/// The data of one invocation's store.
+pub(crate) struct State {
+    wasi: WasiCtx,
+    wasi_http: WasiHttpCtx,
+    pub(crate) table: ResourceTable,
+    pub(crate) hooks: Hooks,
+    pub(crate) memory: MemoryLimiter,
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) info: Arc<RequestInfo>,
+    /// The head of the request being handled, to pass it on without asking the resource for its parts.
+    pub(crate) request: RequestHead,
+    /// The body of the request being handled, as long as the guest has not opened it.
+    pub(crate) request_body: Option<HandoverSlot>,
+    /// Bodies of responses that came through `forward`, by the resource that holds them.
+    pub(crate) response_bodies: HashMap<u32, HandoverSlot>,
+    /// The call that is to be made when the guest has returned and this store is gone.
+    pub(crate) tail: Option<Tail>,
+}
+
+/// Method and target of a request.
+pub(crate) struct RequestHead {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+}
+
+/// A call left to be made after the guest has returned.
+pub(crate) struct Tail {
+    pub(crate) call: Call,
+    pub(crate) send: SendResponse,
+}
+
+/// How the answer to a tail call reaches whoever waits for this invocation.
+pub(crate) type SendResponse = Box<
+    dyn FnOnce(Result<http::Response<crate::Body>, wasmtime_wasi_http::p2::bindings::http::types::ErrorCode>)
+        + Send
+        + Sync,
+>;
+
+impl State {
+    pub(crate) fn new(
+        worker: Arc<Worker>,
+        limits: &Limits,
+        host: Arc<dyn Host>,
+        info: Arc<RequestInfo>,
+        request: RequestHead,
+        request_body: HandoverSlot,
+        meter: Arc<Meter>,
+    ) -> Self {
+        let log = Log::new(Arc::clone(&host), usize::try_from(limits.log_bytes).unwrap_or(usize::MAX));
+        // Nothing of the host's environment: no arguments, no variables, no directories. Sockets and
+        // name look-up answer "access denied": they are there for language runtimes that import them
+        // without use, and every address is refused.
+        let wasi = WasiCtx::builder()
+            .stdout(log.pipe(LogStream::Stdout))
+            .stderr(log.pipe(LogStream::Stderr))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(MAX_RANDOM_BYTES)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        let mut wasi_http = WasiHttpCtx::new();
+        wasi_http.set_field_size_limit(HEADER_BYTES);
+        Self {
+            wasi,
+            wasi_http,
+            table,
+            hooks: Hooks::new(host, Arc::clone(&meter), limits.subrequests),
+            memory: MemoryLimiter::new(limits.memory_bytes, meter),
+            worker,
+            info,
+            request,
+            request_body: Some(request_body),
+            response_bodies: HashMap::new(),
+            tail: None,
+        }
+    }
+}
+
+impl RequestHead {
+    pub(crate) fn of(request: &http::request::Parts) -> Self {
+        Self { method: request.method.clone(), uri: request.uri.clone() }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.wasi_http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
