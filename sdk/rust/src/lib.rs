@@ -46,13 +46,6 @@
 //!
 //! Standard output and standard error are the worker's log. There is no file system and no environment.
 
-#[allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    reason = "generated: not every toolchain warns of each"
-)]
 mod bindings;
 mod body;
 mod dispatch;

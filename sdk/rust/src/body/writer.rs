@@ -54,11 +54,13 @@ impl Writer {
     }
 }
 
+type Function = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
 /// The reader's end.
 pub(super) struct Written {
     shared: Rc<RefCell<Shared>>,
     /// `None` when it has ended.
-    function: Option<Pin<Box<dyn Future<Output = Result<(), Error>>>>>,
+    function: Option<Function>,
 }
 
 impl Written {
@@ -68,7 +70,7 @@ impl Written {
         Fut: Future<Output = Result<(), Error>> + 'static,
     {
         let shared = Rc::new(RefCell::new(Shared::default()));
-        let function = Box::pin(write(Writer { shared: shared.clone() }));
+        let function: Function = Box::pin(write(Writer { shared: shared.clone() }));
         Written { shared, function: Some(function) }
     }
 
