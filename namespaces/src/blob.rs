@@ -17,6 +17,8 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 use crate::digest::Digest;
 use crate::timestamp::Timestamp;
 
+pub(crate) use local::sync_folder;
+
 mod local;
 
 /// A place for blobs. Cheap to clone.

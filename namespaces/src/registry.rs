@@ -13,6 +13,7 @@
 //! - The feed of changes repeats all of that for appends that this registry did not see to the end: those of
 //!   other nodes, and those whose caller went away in the middle.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::limits::Limits;
 use crate::name::NamespaceName;
 use crate::route::RouteTable;
 use crate::script::ScriptKey;
-use crate::store::{Revision, Store};
+use crate::store::{Revision, SqliteStore, Store};
 
 pub use gc::Swept;
 pub use tokens::TokenInfo;
@@ -149,6 +150,23 @@ impl Registry {
         let loaded = inner.load().await?;
         tokio::spawn(feed::run(Arc::downgrade(&inner), newest, loaded));
         Ok(Registry { inner })
+    }
+
+    /// Opens the registry of a data directory: takes the directory's lock, opens `registry.sqlite` and
+    /// `blobs/` in it, and makes them if need be.
+    ///
+    /// # Errors
+    /// As [`Registry::open`]; [`crate::store::StoreError::Locked`] when another process has the directory.
+    pub async fn open_directory(directory: &Path, options: RegistryOptions) -> Result<Registry> {
+        let folder = directory.to_owned();
+        let opened = tokio::task::spawn_blocking(move || {
+            // The store first: it takes the lock that makes the folder of blobs ours as well.
+            let store = SqliteStore::open(&folder)?;
+            let blobs = Blobs::open_local(&folder.join("blobs"))?;
+            Ok::<_, RegistryError>((store, blobs))
+        });
+        let (store, blobs) = opened.await.map_err(|_| RegistryError::Closed)??;
+        Registry::open_with(Arc::new(store), blobs, options).await
     }
 
     /// A registry that lives as long as the process: for tests, and for `wasmyard dev`.

@@ -9,8 +9,12 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 pub use memory::MemoryStore;
+pub use sqlite::{SqliteOptions, SqliteStore};
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 pub mod memory;
+pub mod sqlite;
 
 /// Counts the appends of a store: 0 is the empty store, and each append is one more.
 pub type Revision = u64;

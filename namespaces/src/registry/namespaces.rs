@@ -21,7 +21,7 @@ use crate::timestamp::Timestamp;
 const ATTEMPTS: usize = 8;
 
 /// How many records are read or written at a time.
-pub(super) const PAGE: usize = 256;
+pub(super) const PAGE: usize = 128;
 
 impl Registry {
     /// Makes a namespace.

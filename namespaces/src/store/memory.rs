@@ -153,3 +153,16 @@ impl Store for MemoryStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_the_contract_of_stores() {
+        crate::store::contract::run(|| std::future::ready(Arc::new(MemoryStore::new()) as Arc<dyn Store>))
+            .await;
+    }
+}
