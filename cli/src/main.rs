@@ -1,1 +1,40 @@
-fn main() {}
+//! The `wasmyard` program: reads the command line, runs one command, ends with its exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use wasmyard_cli::args::{Cli, Command};
+use wasmyard_cli::failure::Failure;
+use wasmyard_cli::output::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            error.print().ok();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let output = Output::stdio();
+    match run(cli.command, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.note(&failure.to_string());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// The platform uses every core; a client command waits for one answer and needs no more than one thread.
+fn run(command: Command, output: &Output) -> Result<(), Failure> {
+    let mut builder = match command {
+        Command::Dev(_) | Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime =
+        builder.enable_all().build().map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(wasmyard_cli::commands::run(command, output));
+    // A thread that waits for a line of standard input would hold the process up.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,507 @@
+//! What can be typed on the command line, and nothing of what it means.
+//!
+//! Owns the clap types. It must never read a file, the network or a clock: what was typed and what it
+//! means are two things, and `config` and `commands` own the second.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wasmyard",
+    version,
+    about = "A self-hosted platform for running other people's code on WebAssembly",
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong use, 64 bad configuration.",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One variant for each command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a project folder that builds and runs as it is
+    Init(InitArgs),
+    /// Run the whole platform of a folder, with hot reload
+    Dev(DevArgs),
+    /// Run the platform, keeping everything in one data directory
+    Serve(ServeArgs),
+    /// Create, list, look at, rename and delete namespaces
+    #[command(subcommand, visible_alias = "namespaces")]
+    Namespace(NamespaceCommand),
+    /// Upload a script: a component, or what wasmyard.toml says
+    Deploy(DeployArgs),
+    /// List, look at and delete scripts
+    #[command(subcommand, visible_alias = "scripts")]
+    Script(ScriptCommand),
+    /// Put, list and delete a script's secrets
+    #[command(subcommand, visible_alias = "secrets")]
+    Secret(SecretCommand),
+    /// List, set, add and remove the tags of a user script
+    #[command(subcommand, visible_alias = "tag")]
+    Tags(TagsCommand),
+    /// Validate the configuration and every module, without starting anything
+    Check(CheckArgs),
+}
+
+/// `wasmyard init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The folder to write; made if it is missing. Files that exist are never overwritten
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// What to start from
+    #[arg(long, value_enum, default_value_t = Template::Hello)]
+    pub template: Template,
+}
+
+/// The project templates that `init` knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Template {
+    /// One script that answers every request
+    Hello,
+    /// A dispatcher written in Wasm, and two customers in the namespace `production`
+    Dispatcher,
+}
+
+/// `wasmyard dev`.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// The folder that holds wasmyard.toml
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// A configuration file of another name or place
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where visitors connect, instead of server.listen
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Where the v4 API listens, instead of server.api_listen
+    #[arg(long, value_name = "ADDR")]
+    pub api_listen: Option<SocketAddr>,
+}
+
+/// `wasmyard serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration file [default: ./wasmyard.toml where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data directory, instead of server.data [default: ./.wasmyard]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where visitors connect, instead of server.listen [default: 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Where the v4 API listens, instead of server.api_listen [default: 127.0.0.1:8788]
+    #[arg(long, value_name = "ADDR")]
+    pub api_listen: Option<SocketAddr>,
+    /// The admin token of the v4 API [default: made at first start, kept in DATA/admin-token]
+    #[arg(long = "api-token", env = "WASMYARD_API_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<Token>,
+}
+
+/// `wasmyard check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration file [default: ./wasmyard.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a client command finds the v4 API and what it shows there.
+///
+/// The token is the first of: `--api-token`, `WASMYARD_API_TOKEN`, the file `admin-token` in the data
+/// directory of the `wasmyard.toml` in this folder (or in `./.wasmyard`). The file is read only for an API
+/// on this machine: a local token is never sent elsewhere.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "API options")]
+pub struct ApiArgs {
+    /// The v4 API [default: server.api_listen of ./wasmyard.toml, or http://127.0.0.1:8788]
+    #[arg(long, env = "WASMYARD_API_URL", value_name = "URL")]
+    pub api_url: Option<String>,
+    /// The API token [default: admin-token in a data directory of this folder]
+    #[arg(long, env = "WASMYARD_API_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub api_token: Option<Token>,
+}
+
+/// A token, which no log line, panic message or `{:?}` can show.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes the text of a token.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The token itself: for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[token]")
+    }
+}
+
+impl From<String> for Token {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// `wasmyard namespace`.
+#[derive(Debug, Subcommand)]
+pub enum NamespaceCommand {
+    /// Create a namespace
+    Create {
+        /// 1 to 64 of a-z 0-9 _ -
+        name: String,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// List the namespaces
+    List {
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Show one namespace
+    Get {
+        /// The namespace
+        name: String,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Rename a namespace; its scripts stay as they are
+    Rename {
+        /// The name it has
+        name: String,
+        /// The name it gets
+        new_name: String,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Delete a namespace with all its scripts
+    Delete {
+        /// The namespace
+        name: String,
+        /// Do not ask, even though scripts will be deleted
+        #[arg(long, short = 'y')]
+        yes: bool,
+        /// Where the API is.
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+/// The options of a command that prints a listing.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ListingArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Where the API is.
+    #[command(flatten)]
+    pub api: ApiArgs,
+}
+
+/// `wasmyard deploy`.
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// The component to upload. Without it: the scripts that ./wasmyard.toml declares, from their `main`,
+    /// with their bindings, vars, limits and tags
+    #[arg(value_name = "FILE.wasm")]
+    pub file: Option<PathBuf>,
+    /// The namespace of a user script; without it, a platform script is deployed
+    #[arg(long, short = 'n', value_name = "NS")]
+    pub namespace: Option<String>,
+    /// The script's name [default: the file's name without `.wasm`]
+    #[arg(long, value_name = "SCRIPT")]
+    pub name: Option<String>,
+    /// A tag; may be repeated, up to eight
+    #[arg(long = "tag", value_name = "T")]
+    pub tags: Vec<String>,
+    /// A plain text variable; may be repeated
+    #[arg(long = "var", value_name = "K=V", value_parser = key_value)]
+    pub vars: Vec<(String, String)>,
+    /// The configuration file to read when FILE.wasm is left out
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub output: ListingArgs,
+}
+
+/// `wasmyard script`.
+#[derive(Debug, Subcommand)]
+pub enum ScriptCommand {
+    /// List the scripts of a namespace, or the platform scripts
+    List {
+        /// The namespace; without it, platform scripts are listed
+        #[arg(long, short = 'n', value_name = "NS")]
+        namespace: Option<String>,
+        /// Only scripts that match, such as `paid:yes,trial:no`
+        #[arg(long, value_name = "FILTER", requires = "namespace")]
+        tags: Option<String>,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Show one script
+    Get {
+        /// The script
+        name: String,
+        /// The namespace of a user script
+        #[arg(long, short = 'n', value_name = "NS")]
+        namespace: Option<String>,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Delete one script
+    Delete {
+        /// The script
+        name: String,
+        /// The namespace of a user script
+        #[arg(long, short = 'n', value_name = "NS")]
+        namespace: Option<String>,
+        /// Where the API is.
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+/// Which script a command is about.
+#[derive(Debug, Args)]
+pub struct ScriptArgs {
+    /// The script
+    #[arg(long, visible_alias = "name", value_name = "SCRIPT")]
+    pub script: String,
+    /// The namespace of a user script
+    #[arg(long, short = 'n', value_name = "NS")]
+    pub namespace: Option<String>,
+}
+
+/// `wasmyard secret`.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Give a script a secret, whose value is read from standard input
+    Put {
+        /// The name under which the script reads it
+        key: String,
+        /// Which script.
+        #[command(flatten)]
+        script: ScriptArgs,
+        /// Where the API is.
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+    /// List the names of a script's secrets; values are never shown
+    List {
+        /// Which script.
+        #[command(flatten)]
+        script: ScriptArgs,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Take a secret away
+    Delete {
+        /// The name of the secret
+        key: String,
+        /// Which script.
+        #[command(flatten)]
+        script: ScriptArgs,
+        /// Where the API is.
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+/// `wasmyard tags`.
+#[derive(Debug, Subcommand)]
+pub enum TagsCommand {
+    /// List a script's tags
+    List {
+        /// Which script.
+        #[command(flatten)]
+        target: TagTarget,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Replace all tags of a script; no TAG removes them all
+    Set {
+        /// Which script.
+        #[command(flatten)]
+        target: TagTarget,
+        /// The tags it is to have
+        #[arg(value_name = "TAG")]
+        tags: Vec<String>,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Add tags to a script
+    Add {
+        /// Which script.
+        #[command(flatten)]
+        target: TagTarget,
+        /// The tags to add
+        #[arg(value_name = "TAG", required = true)]
+        tags: Vec<String>,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Remove tags from a script
+    Remove {
+        /// Which script.
+        #[command(flatten)]
+        target: TagTarget,
+        /// The tags to remove
+        #[arg(value_name = "TAG", required = true)]
+        tags: Vec<String>,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+}
+
+/// The user script whose tags are meant: tags exist in namespaces only.
+#[derive(Debug, Args)]
+pub struct TagTarget {
+    /// The script
+    pub script: String,
+    /// Its namespace
+    #[arg(long, short = 'n', value_name = "NS")]
+    pub namespace: String,
+}
+
+/// Splits `K=V` at the first `=`.
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn deploy_takes_a_file_a_place_tags_and_vars() {
+        let line =
+            "wasmyard deploy a.wasm --namespace production --name a --tag x --tag y --var K=V=W --var E=";
+        let Ok(Command::Deploy(args)) = parse(line) else { panic!("not a deploy") };
+        assert_eq!(args.file, Some(PathBuf::from("a.wasm")));
+        assert_eq!(args.namespace.as_deref(), Some("production"));
+        assert_eq!(args.name.as_deref(), Some("a"));
+        assert_eq!(args.tags, ["x", "y"]);
+        assert_eq!(args.vars, [("K".to_owned(), "V=W".to_owned()), ("E".to_owned(), String::new())]);
+    }
+
+    #[test]
+    fn a_var_without_a_name_is_wrong_use() {
+        for line in ["wasmyard deploy a.wasm --var K", "wasmyard deploy a.wasm --var =V"] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ValueValidation);
+            assert!(error.to_string().contains("NAME=VALUE"), "{error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn every_listing_takes_json() {
+        for line in [
+            "wasmyard namespace list --json",
+            "wasmyard namespace get production --json",
+            "wasmyard script list --json",
+            "wasmyard script list -n production --tags a:yes --json",
+            "wasmyard script get a -n production --json",
+            "wasmyard secret list --script a --json",
+            "wasmyard tags list a -n production --json",
+            "wasmyard check --json",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn options_may_stand_after_the_command() {
+        let Ok(Command::Namespace(NamespaceCommand::List { output })) =
+            parse("wasmyard namespace list --api-url http://127.0.0.1:1 --api-token t")
+        else {
+            panic!("not a list")
+        };
+        assert_eq!(output.api.api_url.as_deref(), Some("http://127.0.0.1:1"));
+        assert_eq!(output.api.api_token.unwrap().expose(), "t");
+    }
+
+    #[test]
+    fn a_token_does_not_print() {
+        let line = "wasmyard namespace list --api-token hunter2";
+        let command = parse(line).unwrap();
+        assert!(!format!("{command:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn serve_takes_the_admin_token() {
+        let Ok(Command::Serve(args)) = parse("wasmyard serve --data d --api-token t") else {
+            panic!("not serve")
+        };
+        assert_eq!(args.token.unwrap().expose(), "t");
+        assert_eq!(args.data, Some(PathBuf::from("d")));
+    }
+
+    #[test]
+    fn wrong_use_has_exit_code_two() {
+        for line in [
+            "wasmyard",
+            "wasmyard frobnicate",
+            "wasmyard serve --listen nowhere",
+            "wasmyard init --template nothing",
+            "wasmyard script list --tags a:yes",
+            "wasmyard tags list a",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn tags_are_set_to_nothing_but_not_added_to_nothing() {
+        assert!(parse("wasmyard tags set a -n production").is_ok());
+        assert!(parse("wasmyard tags add a -n production").is_err());
+    }
+}

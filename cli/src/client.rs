@@ -1,0 +1,397 @@
+//! The v4 API, seen from a client command.
+//!
+//! Owns the connection, the envelope, and the errors with their remedies. It must never send a token that
+//! was found on this disk to another machine, never go through a proxy to reach this machine, and never
+//! hold an answer without bound in memory.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, Response, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::args::{ApiArgs, Token};
+use crate::config::{LocalApi, TOKEN_FILE};
+use crate::output::Progress;
+
+/// The account in every path. A Wasmyard serves one account, so that its name carries nothing; this one
+/// has the form that every client and server of the v4 API takes.
+pub const ACCOUNT: &str = "00000000000000000000000000000000";
+
+/// The most of an answer that is read.
+const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// How long the way to the API may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long the API may be silent: an upload is compiled before it is answered.
+const SILENCE: Duration = Duration::from_secs(300);
+/// Bytes that go out at once, and so the step of the progress bar.
+const UPLOAD_CHUNK: usize = 64 * 1024;
+
+/// A client of one API.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<Token>,
+}
+
+/// One `{code, message}` of the envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ApiError {
+    /// The stable number.
+    pub code: i64,
+    /// The text for people.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// Why the API gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address of the API is not one.
+    #[error("`{url}` is not the address of an API: {reason}")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// Nobody answers there.
+    #[error("cannot reach the API at {url}: {reason}")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// It answered, and then no more.
+    #[error("the API at {url} broke off: {reason}")]
+    Interrupted {
+        /// The address.
+        url: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// It answered with an error.
+    #[error("{}", refusal(*status, errors))]
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+        /// What the envelope holds.
+        errors: Vec<ApiError>,
+    },
+    /// It answered with something that is no v4 envelope.
+    #[error("{url} answered HTTP {status} with something that is not the v4 API's")]
+    NotTheApi {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: StatusCode,
+    },
+}
+
+fn refusal(status: StatusCode, errors: &[ApiError]) -> String {
+    if errors.is_empty() {
+        return format!("the API refused without a reason (HTTP {})", status.as_u16());
+    }
+    let texts: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{} (code {}, HTTP {})", error.message, error.code, status.as_u16()))
+        .collect();
+    texts.join("; ")
+}
+
+impl ClientError {
+    /// The first code of the envelope, where there is one.
+    pub fn code(&self) -> Option<i64> {
+        match self {
+            Self::Refused { errors, .. } => errors.first().map(|error| error.code),
+            Self::BadUrl { .. }
+            | Self::Unreachable { .. }
+            | Self::Interrupted { .. }
+            | Self::NotTheApi { .. } => None,
+        }
+    }
+
+    /// What to do about it, where something can be said.
+    pub fn remedy(&self) -> Option<String> {
+        let remedy = match self {
+            Self::BadUrl { .. } => "write it as http://127.0.0.1:8788",
+            Self::Unreachable { .. } => {
+                "is `wasmyard serve` or `wasmyard dev` running? Another address goes in WASMYARD_API_URL or --api-url"
+            }
+            Self::Interrupted { .. } => "look at the server's log; the change may or may not have been made",
+            Self::NotTheApi { .. } => {
+                "give the address of the API listener (server.api_listen), not the one for visitors"
+            }
+            Self::Refused { status, .. } => return self.code().and_then(|code| code_remedy(code, *status)),
+        };
+        Some(remedy.to_owned())
+    }
+}
+
+/// What a user can do about a code of the v4 API.
+fn code_remedy(code: i64, status: StatusCode) -> Option<String> {
+    let text = match code {
+        10000 | 9109 => {
+            "put the admin token in WASMYARD_API_TOKEN, or run this in the folder of the server: it is kept in the file `admin-token` of its data directory"
+        }
+        100_119 => "`wasmyard namespace list` shows what exists; `wasmyard namespace create NAME` makes one",
+        10092 | 10007 | 10090 => "`wasmyard script list [--namespace NS]` shows what exists",
+        10021 | 10006 => {
+            "a script is a WASI component: build it for wasm32-wasip2, or see docs for other languages"
+        }
+        10027 => "build with --release, and strip debug information",
+        _ if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE => {
+            "the server is busy: try again in a moment"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// The v4 envelope, as much of it as matters.
+#[derive(Deserialize)]
+struct Envelope {
+    success: bool,
+    #[serde(default)]
+    errors: Vec<ApiError>,
+    #[serde(default)]
+    result: Value,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// A JSON document.
+    Json(Value),
+}
+
+/// A component on its way up.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// The file's name, which becomes the name of its part and the main module: of plain characters, since
+    /// clients and servers disagree on how to write others.
+    pub file_name: String,
+    /// The component.
+    pub bytes: Bytes,
+}
+
+impl Client {
+    /// Finds the API and the token, in the order that [`ApiArgs`] documents.
+    ///
+    /// # Errors
+    /// [`ClientError::BadUrl`].
+    pub fn find(args: &ApiArgs, local: &LocalApi) -> Result<Self, ClientError> {
+        let given = args.api_url.clone().unwrap_or_else(|| local.url());
+        let base = parse_base(&given)?;
+        let token = match &args.api_token {
+            Some(token) => Some(token.clone()),
+            None if is_loopback(&base) => local_token(&local.data),
+            None => None,
+        };
+        Self::new(base, token)
+    }
+
+    fn new(base: Url, token: Option<Token>) -> Result<Self, ClientError> {
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("wasmyard/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|_| ClientError::BadUrl {
+            url: base.to_string(),
+            reason: "no HTTP client can be made for it",
+        })?;
+        Ok(Self { http, base, token })
+    }
+
+    /// The address of the API, as it was given.
+    pub fn address(&self) -> String {
+        self.base.as_str().trim_end_matches("/client/v4/").to_owned()
+    }
+
+    /// Sends one request below the account and returns the envelope's `result`.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Body,
+    ) -> Result<Value, ClientError> {
+        let request = self.request(method, path, query);
+        self.send(match body {
+            Body::Empty => request,
+            Body::Json(json) => request.json(&json),
+        })
+        .await
+    }
+
+    /// Uploads a script: `metadata`, and the component as a part named after its file.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn upload(
+        &self,
+        path: &[&str],
+        metadata: &Value,
+        module: Module,
+        progress: &Progress,
+    ) -> Result<Value, ClientError> {
+        let length = module.bytes.len() as u64;
+        let body = reqwest::Body::wrap_stream(chunks(module.bytes, progress.clone()));
+        let part = Part::stream_with_length(body, length).file_name(module.file_name.clone());
+        let part = part.mime_str("application/wasm").map_err(|error| self.failed(&error))?;
+        let form = Form::new().text("metadata", metadata.to_string()).part(module.file_name, part);
+        self.send(self.request(Method::PUT, path, &[]).multipart(form)).await
+    }
+
+    fn request(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> reqwest::RequestBuilder {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("accounts").push(ACCOUNT).push("workers").extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.http.request(method, url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        }
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
+        let response = request.send().await.map_err(|error| self.failed(&error))?;
+        let status = response.status();
+        let bytes = self.read(response).await?;
+        if bytes.is_empty() && status.is_success() {
+            return Ok(Value::Null);
+        }
+        let Ok(envelope) = serde_json::from_slice::<Envelope>(&bytes) else {
+            return Err(ClientError::NotTheApi { url: self.address(), status });
+        };
+        if envelope.success && status.is_success() {
+            Ok(envelope.result)
+        } else {
+            Err(ClientError::Refused { status, errors: envelope.errors })
+        }
+    }
+
+    async fn read(&self, mut response: Response) -> Result<Bytes, ClientError> {
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&error))? {
+            if bytes.len() + chunk.len() > ANSWER_BYTES {
+                return Err(ClientError::NotTheApi { url: self.address(), status: response.status() });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    }
+
+    fn failed(&self, error: &reqwest::Error) -> ClientError {
+        let (url, reason) = (self.address(), innermost(error));
+        if error.is_connect() {
+            ClientError::Unreachable { url, reason }
+        } else {
+            ClientError::Interrupted { url, reason }
+        }
+    }
+}
+
+/// The last cause, which says what the system said; the outer ones repeat the address.
+fn innermost(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+fn chunks(
+    bytes: Bytes,
+    progress: Progress,
+) -> impl futures::Stream<Item = Result<Bytes, std::convert::Infallible>> + Send + 'static {
+    futures::stream::unfold(bytes, move |mut rest| {
+        let progress = progress.clone();
+        async move {
+            if rest.is_empty() {
+                progress.wait("the platform checks and compiles");
+                return None;
+            }
+            let chunk = rest.split_to(rest.len().min(UPLOAD_CHUNK));
+            progress.add(chunk.len() as u64);
+            Some((Ok(chunk), rest))
+        }
+    })
+}
+
+/// Takes `http://host:port`, with or without `/client/v4`.
+fn parse_base(given: &str) -> Result<Url, ClientError> {
+    let bad = |reason| ClientError::BadUrl { url: without_password(given), reason };
+    let mut url = Url::parse(given).map_err(|_| bad("it does not parse as a URL"))?;
+    match url.scheme() {
+        "http" => {}
+        "https" => {
+            return Err(bad(
+                "this version speaks plain HTTP only; reach a remote API through an SSH tunnel to its loopback port",
+            ));
+        }
+        _ => return Err(bad("it does not begin with http://")),
+    }
+    if url.host_str().is_none() {
+        return Err(bad("it has no host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("a token goes in WASMYARD_API_TOKEN, not in the address"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad("it must have no query and no fragment"));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    let path = if path.ends_with("/client/v4") { format!("{path}/") } else { format!("{path}/client/v4/") };
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// The address without what stands before `@`, for messages.
+fn without_password(given: &str) -> String {
+    match (given.split_once("://"), given.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
+        _ => given.to_owned(),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => bare == "localhost" || bare.ends_with(".localhost"),
+    }
+}
+
+/// The admin token that a server of this data directory made, if this user may read it.
+fn local_token(data: &Path) -> Option<Token> {
+    let text = std::fs::read_to_string(data.join(TOKEN_FILE)).ok()?;
+    let token = text.trim();
+    (!token.is_empty()).then(|| Token::new(token))
+}
+
+#[cfg(test)]
+mod tests;

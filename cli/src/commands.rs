@@ -1,0 +1,129 @@
+//! The client commands: one file for each noun, each the same way round - ask the API, show the answer.
+//!
+//! Owns what they share: finding the API and the paths of scripts. It must never hold an HTTP detail
+//! (`client` does) or a colour or column (`output` does).
+
+pub mod check;
+pub mod deploy;
+pub mod namespace;
+pub mod script;
+pub mod secret;
+pub mod tags;
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::args::{ApiArgs, Command};
+use crate::client::Client;
+use crate::config;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// The [`Failure`] that decides the exit code.
+pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Init(args) => crate::init::run(&args, output),
+        Command::Dev(args) => {
+            let resolved = config::load_for_dev(&args, output)?;
+            crate::platform::dev(resolved, args, output).await
+        }
+        Command::Serve(args) => {
+            let resolved = config::load_for_serve(&args, output)?;
+            crate::platform::serve(resolved, args, output).await
+        }
+        Command::Namespace(command) => namespace::run(command, output).await,
+        Command::Deploy(args) => deploy::run(args, output).await,
+        Command::Script(command) => script::run(command, output).await,
+        Command::Secret(command) => secret::run(command, output).await,
+        Command::Tags(command) => tags::run(command, output).await,
+        Command::Check(args) => check::run(&args, crate::platform::module_check().as_deref(), output),
+    }
+}
+
+/// The client for the API that `args` and the current folder point to.
+fn client(args: &ApiArgs) -> Result<Client, Failure> {
+    Ok(Client::find(args, &config::local_api(Path::new(".")))?)
+}
+
+/// The path of a script, or of something below it, under `/accounts/{id}/workers`.
+fn script_path<'a>(namespace: Option<&'a str>, script: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    let mut path = scripts_path(namespace);
+    path.push(script);
+    path.extend_from_slice(rest);
+    path
+}
+
+/// The path of all scripts of a namespace, or of the platform scripts.
+fn scripts_path(namespace: Option<&str>) -> Vec<&str> {
+    match namespace {
+        Some(namespace) => vec!["dispatch", "namespaces", namespace, "scripts"],
+        None => vec!["scripts"],
+    }
+}
+
+/// A script as messages name it.
+fn script_shown(namespace: Option<&str>, script: &str) -> String {
+    namespace.map_or_else(|| script.to_owned(), |namespace| format!("{namespace}/{script}"))
+}
+
+/// A field of an answer as text for a table: empty when it is missing or null.
+fn text(value: &Value, pointer: &str) -> String {
+    match value.pointer(pointer) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) => items.iter().map(|item| text(item, "")).collect::<Vec<_>>().join(", "),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// The rows of an answer that is a list.
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A time of the API to the second: what is behind it matters to programs, which have `--json`.
+fn moment(value: &Value, pointer: &str) -> String {
+    let text = text(value, pointer);
+    match text.split_once('.') {
+        Some((seconds, _)) if text.ends_with('Z') => format!("{seconds}Z"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_user_script_lies_below_its_namespace() {
+        assert_eq!(
+            script_path(Some("production"), "a", &["tags"]),
+            ["dispatch", "namespaces", "production", "scripts", "a", "tags"]
+        );
+        assert_eq!(script_path(None, "a", &[]), ["scripts", "a"]);
+    }
+
+    #[test]
+    fn fields_become_text() {
+        let value = json!({"a": "x", "b": 3, "c": null, "d": ["p", "q"], "e": {"f": true}});
+        assert_eq!(text(&value, "/a"), "x");
+        assert_eq!(text(&value, "/b"), "3");
+        assert_eq!(text(&value, "/c"), "");
+        assert_eq!(text(&value, "/d"), "p, q");
+        assert_eq!(text(&value, "/e/f"), "true");
+        assert_eq!(text(&value, "/z"), "");
+    }
+
+    #[test]
+    fn times_are_shown_to_the_second() {
+        let value = json!({"t": "2026-01-02T03:04:05.678901Z", "u": "2026-01-02T03:04:05Z"});
+        assert_eq!(moment(&value, "/t"), "2026-01-02T03:04:05Z");
+        assert_eq!(moment(&value, "/u"), "2026-01-02T03:04:05Z");
+    }
+}

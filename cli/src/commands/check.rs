@@ -1,0 +1,146 @@
+//! `wasmyard check`: everything that can be known to be wrong before anything starts.
+//!
+//! Owns the order of the report: configuration first, then each module that exists. It must never start,
+//! build or change anything.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::args::CheckArgs;
+use crate::config::{self, ConfigSource, Fault, Faults, Purpose, ResolvedConfig};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Validates one component file: supplied by whoever knows the engine.
+pub trait ModuleCheck: Send + Sync {
+    /// Says whether the platform would take the component.
+    ///
+    /// # Errors
+    /// The text that an upload would be refused with.
+    fn check(&self, path: &Path) -> Result<(), String>;
+}
+
+/// Checks the configuration, and every module with `modules` where it is given.
+///
+/// # Errors
+/// [`Failure::Config`] with all findings.
+pub fn run(args: &CheckArgs, modules: Option<&dyn ModuleCheck>, output: &Output) -> Result<(), Failure> {
+    let folder = Path::new(".");
+    let found = ConfigSource::find(args.config.as_deref(), folder)
+        .and_then(|source| config::required(source, folder))
+        .and_then(|source| config::load(source, Purpose::Check));
+    let (config, mut findings) = match found {
+        Ok((config, warnings)) => (Some(config), warnings),
+        Err(faults) => (None, faults),
+    };
+    if let (Some(config), Some(modules)) = (&config, modules) {
+        check_modules(config, modules, &mut findings.list);
+        findings.sort();
+    }
+    report(&findings, args.json, output)
+}
+
+fn check_modules(config: &ResolvedConfig, modules: &dyn ModuleCheck, findings: &mut Vec<Fault>) {
+    for script in config.scripts.iter().filter(|script| script.main.is_file()) {
+        if let Err(refusal) = modules.check(&script.main) {
+            let shown = script.main.strip_prefix(&config.source.root).unwrap_or(&script.main);
+            let fault = Fault::new(script.line, format!("{}.main", script.key), refusal);
+            findings.push(fault.value(format!("{:?}", shown.display().to_string())));
+        }
+    }
+}
+
+fn report(findings: &Faults, as_json: bool, output: &Output) -> Result<(), Failure> {
+    if as_json {
+        output.json(&json!({
+            "file": findings.file,
+            "ok": !findings.any_error(),
+            "findings": findings.list,
+        }));
+    }
+    if findings.any_error() {
+        return Err(Failure::Config(findings.clone()));
+    }
+    if !findings.list.is_empty() {
+        output.note(&findings.to_string());
+    }
+    if !as_json {
+        output.line("ok");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::tests::captured;
+
+    struct RefuseAll;
+    impl ModuleCheck for RefuseAll {
+        fn check(&self, _: &Path) -> Result<(), String> {
+            Err("no component".to_owned())
+        }
+    }
+
+    fn project(text: &str) -> (tempfile::TempDir, CheckArgs) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wasmyard.toml");
+        std::fs::write(&file, text).unwrap();
+        std::fs::write(folder.path().join("a.wasm"), b"no component").unwrap();
+        (folder, CheckArgs { config: Some(file), json: false })
+    }
+
+    const GOOD: &str = "[scripts.a]\nmain = \"a.wasm\"\n[[routes]]\npattern = \"*/*\"\nscript = \"a\"\n";
+
+    #[test]
+    fn a_good_file_is_ok() {
+        let (_folder, args) = project(GOOD);
+        let (output, results, _) = captured();
+        run(&args, None, &output).unwrap();
+        assert_eq!(results.text(), "ok\n");
+    }
+
+    #[test]
+    fn every_finding_is_told_and_the_exit_code_is_64() {
+        let (_folder, args) = project("[server]\nlisen = 1\n[scripts.a]\nmain = \"missing.wasm\"\n");
+        let (output, results, _) = captured();
+        let failure = run(&args, None, &output).unwrap_err();
+        assert_eq!(failure.exit_code(), 64);
+        let text = failure.to_string();
+        assert!(text.contains(":2: server.lisen: there is no such key; did you mean `listen`?"), "{text}");
+        assert!(text.contains(":4: scripts.a.main = \"missing.wasm\": there is no such file"), "{text}");
+        assert!(text.contains("error: 2 mistakes in "), "{text}");
+        assert_eq!(results.text(), "");
+    }
+
+    #[test]
+    fn modules_are_checked_by_whoever_knows_how() {
+        let (_folder, args) = project(GOOD);
+        let (output, _, _) = captured();
+        let failure = run(&args, Some(&RefuseAll), &output).unwrap_err();
+        assert!(failure.to_string().contains("a.main = \"a.wasm\": no component"), "{failure}");
+    }
+
+    #[test]
+    fn json_holds_the_findings() {
+        let (_folder, mut args) = project("[server]\nlisen = 1\n");
+        args.json = true;
+        let (output, results, _) = captured();
+        assert_eq!(run(&args, None, &output).unwrap_err().exit_code(), 64);
+        let report: serde_json::Value = serde_json::from_str(&results.text()).unwrap();
+        assert_eq!(report["ok"], false);
+        assert_eq!(report["findings"][0]["line"], 2);
+        assert_eq!(report["findings"][0]["key"], "server.lisen");
+    }
+
+    #[test]
+    fn a_folder_without_a_configuration_is_told_how_to_get_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = CheckArgs { config: Some(folder.path().join("wasmyard.toml")), json: false };
+        let (output, _, _) = captured();
+        let failure = run(&args, None, &output).unwrap_err();
+        assert_eq!(failure.exit_code(), 64);
+        assert!(failure.to_string().contains("wasmyard init"), "{failure}");
+    }
+}

@@ -1,0 +1,333 @@
+//! `wasmyard deploy`: one component with what the options say, or the scripts of a `wasmyard.toml`.
+//!
+//! Owns the metadata of an upload. It must never hold more than one component in memory, nor one that is
+//! larger than the platform takes.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use tokio::io::AsyncReadExt;
+use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
+use wasmyard_namespaces::{
+    BindingDecl, BindingKind, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,
+};
+
+use super::{client, script_path, script_shown, text};
+use crate::args::DeployArgs;
+use crate::client::{Client, Module};
+use crate::config::{self, ConfigSource, Purpose, ScriptConfig};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// One upload, ready to go.
+struct Plan {
+    key: ScriptKey,
+    file: PathBuf,
+    bindings: Vec<BindingDecl>,
+    limits: LimitSpec,
+    tags: Vec<Tag>,
+}
+
+/// Uploads what was asked for, one script after the other, and stops at the first that is refused.
+///
+/// # Errors
+/// The [`Failure`] that decides the exit code.
+pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
+    let plans = match &args.file {
+        Some(file) => vec![from_file(file, &args)?],
+        None => from_config(&args, output)?,
+    };
+    let client = client(&args.output.api)?;
+    let mut results = Vec::new();
+    for plan in plans {
+        let result = upload(&client, &plan, output).await?;
+        if !args.output.json {
+            let shown = plan.key.to_string();
+            let id = text(&result, "/deployment_id");
+            output.line(format!("deployed {shown}  {id}").trim_end());
+        }
+        results.push(result);
+    }
+    if args.output.json {
+        // One script, one object, as every single thing of the API; several, a list.
+        match results.as_slice() {
+            [one] => output.json(one),
+            several => output.json(&json!(several)),
+        }
+    }
+    Ok(())
+}
+
+fn wrong_name(error: NameError) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+fn from_file(file: &Path, args: &DeployArgs) -> Result<Plan, Failure> {
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => name_of(file)?,
+    };
+    let script = name.parse::<ScriptName>().map_err(wrong_name)?;
+    let key = match &args.namespace {
+        Some(namespace) => ScriptKey::user(namespace.parse().map_err(wrong_name)?, script),
+        None => ScriptKey::Platform(script),
+    };
+    let mut plan = Plan {
+        key,
+        file: file.to_owned(),
+        bindings: Vec::new(),
+        limits: LimitSpec::default(),
+        tags: Vec::new(),
+    };
+    add_options(&mut plan, args)?;
+    Ok(plan)
+}
+
+/// The file's name without its ending: what nearly every script is called.
+fn name_of(file: &Path) -> Result<String, Failure> {
+    let stem = file.file_stem().and_then(|stem| stem.to_str());
+    stem.map(str::to_owned)
+        .ok_or_else(|| Failure::Usage(format!("{} has no name; give one with --name", file.display())))
+}
+
+fn from_config(args: &DeployArgs, output: &Output) -> Result<Vec<Plan>, Failure> {
+    let folder = Path::new(".");
+    let source = config::required(ConfigSource::find(args.config.as_deref(), folder)?, folder)?;
+    let (config, warnings) = config::load(source, Purpose::Deploy)?;
+    if !warnings.list.is_empty() {
+        output.note(&warnings.to_string());
+    }
+    let mut plans: Vec<Plan> =
+        config.scripts.into_iter().filter(|script| wanted(script, args)).map(Plan::from).collect();
+    if plans.is_empty() {
+        let name = args.name.as_deref().unwrap_or("at all");
+        return Err(Failure::with_remedy(
+            format!("wasmyard.toml declares no script {}", script_shown(args.namespace.as_deref(), name)),
+            "name a component to upload: wasmyard deploy FILE.wasm --name SCRIPT",
+        ));
+    }
+    match plans.as_mut_slice() {
+        [one] => add_options(one, args)?,
+        _ if args.tags.is_empty() && args.vars.is_empty() => {}
+        _ => return Err(Failure::Usage("--tag and --var need one script: say which with --name".to_owned())),
+    }
+    Ok(plans)
+}
+
+fn wanted(script: &ScriptConfig, args: &DeployArgs) -> bool {
+    let named = args.name.as_deref().is_none_or(|name| script.key.script().as_str() == name);
+    let namespace = script.key.namespace().map(NamespaceName::as_str);
+    let placed = args.namespace.as_deref().is_none_or(|wanted| namespace == Some(wanted));
+    named && placed
+}
+
+impl From<ScriptConfig> for Plan {
+    fn from(script: ScriptConfig) -> Self {
+        let ScriptConfig { key, main, bindings, limits, tags, .. } = script;
+        Self { key, file: main, bindings, limits, tags }
+    }
+}
+
+/// Lays `--tag` and `--var` over a plan: a var replaces a binding of the same name.
+fn add_options(plan: &mut Plan, args: &DeployArgs) -> Result<(), Failure> {
+    for tag in &args.tags {
+        let tag = tag.parse::<Tag>().map_err(wrong_name)?;
+        if !plan.tags.contains(&tag) {
+            plan.tags.push(tag);
+        }
+    }
+    for (name, value) in &args.vars {
+        let wire = json!({ "type": "plain_text", "name": name, "text": value });
+        let decl =
+            BindingDecl::from_json(&wire).map_err(|error| Failure::Usage(format!("--var: {error}")))?;
+        plan.bindings.retain(|known| known.name != decl.name);
+        plan.bindings.push(decl);
+    }
+    Ok(())
+}
+
+async fn upload(client: &Client, plan: &Plan, output: &Output) -> Result<Value, Failure> {
+    let bytes = read(&plan.file).await?;
+    let file_name = module_name(&plan.file);
+    let metadata = metadata(plan, &file_name);
+    let namespace = plan.key.namespace().map(NamespaceName::as_str);
+    let path = script_path(namespace, plan.key.script().as_str(), &[]);
+    let progress = output.upload(&format!("{file_name} as {}", plan.key), bytes.len() as u64);
+    let result = client.upload(&path, &metadata, Module { file_name, bytes }, &progress).await;
+    progress.done();
+    Ok(result?)
+}
+
+/// The file's name, in characters that need no escaping in a form.
+fn module_name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '_' }).collect()
+}
+
+/// What the API is told beside the component. Secrets that were put before stay: they are not in any file.
+fn metadata(plan: &Plan, file_name: &str) -> Value {
+    let mut metadata = Map::new();
+    metadata.insert("main_module".to_owned(), Value::from(file_name));
+    metadata.insert("bindings".to_owned(), plan.bindings.iter().map(wire).collect());
+    metadata.insert("keep_bindings".to_owned(), json!(["secret_text", "secret_key"]));
+    if !plan.tags.is_empty() {
+        metadata.insert("tags".to_owned(), json!(plan.tags));
+    }
+    if !plan.limits.is_empty() {
+        metadata.insert("limits".to_owned(), json!(plan.limits));
+    }
+    Value::Object(metadata)
+}
+
+/// A binding as the API reads it: the view of it, and what views leave out.
+fn wire(decl: &BindingDecl) -> Value {
+    let mut wire = json!(decl);
+    if let (BindingKind::SecretText { text }, Some(fields)) = (&decl.kind, wire.as_object_mut()) {
+        fields.insert("text".to_owned(), Value::from(text.expose()));
+    }
+    wire
+}
+
+async fn read(file: &Path) -> Result<Bytes, Failure> {
+    let shown = file.display();
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Failure::with_remedy(format!("there is no file {shown}"), "build it first, or correct the path")
+        }
+        _ => Failure::failed(format!("{shown} cannot be read: {error}")),
+    };
+    let opened = tokio::fs::File::open(file).await.map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    opened.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).await.map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_COMPONENT_BYTES {
+        return Err(Failure::with_remedy(
+            format!("{shown} is larger than the {} MiB that a component may have", MAX_COMPONENT_BYTES >> 20),
+            "build with --release, and strip debug information",
+        ));
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return Err(Failure::with_remedy(
+            format!("{shown} is not WebAssembly"),
+            "name the .wasm file that the build made",
+        ));
+    }
+    Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::ListingArgs;
+    use crate::output::tests::captured;
+
+    fn args() -> DeployArgs {
+        DeployArgs {
+            file: None,
+            namespace: None,
+            name: None,
+            tags: Vec::new(),
+            vars: Vec::new(),
+            config: None,
+            output: ListingArgs::default(),
+        }
+    }
+
+    #[test]
+    fn a_script_is_called_like_its_file() {
+        let plan = from_file(Path::new("out/customer-a.wasm"), &args()).unwrap();
+        assert_eq!(plan.key.to_string(), "customer-a");
+        let mut named = args();
+        named.namespace = Some("production".to_owned());
+        named.name = Some("b".to_owned());
+        let plan = from_file(Path::new("out/customer-a.wasm"), &named).unwrap();
+        assert_eq!(plan.key.to_string(), "production/b");
+    }
+
+    #[test]
+    fn a_name_that_breaks_the_grammar_is_wrong_use() {
+        let failure = from_file(Path::new("Customer A.wasm"), &args()).err().unwrap();
+        assert_eq!(failure.exit_code(), 2);
+        assert!(failure.to_string().contains("Customer A"), "{failure}");
+    }
+
+    #[test]
+    fn metadata_holds_what_was_asked_for_and_keeps_secrets() {
+        let mut options = args();
+        options.tags = vec!["paid".to_owned(), "paid".to_owned()];
+        options.vars = vec![("GREETING".to_owned(), "hello".to_owned())];
+        let plan = from_file(Path::new("a.wasm"), &options).unwrap();
+        assert_eq!(
+            metadata(&plan, "a.wasm"),
+            json!({
+                "main_module": "a.wasm",
+                "bindings": [{"type": "plain_text", "name": "GREETING", "text": "hello"}],
+                "keep_bindings": ["secret_text", "secret_key"],
+                "tags": ["paid"],
+            })
+        );
+    }
+
+    #[test]
+    fn modules_are_called_like_their_file_in_plain_characters() {
+        assert_eq!(module_name(Path::new("out/customer-a.wasm")), "customer-a.wasm");
+        assert_eq!(module_name(Path::new("out/é \"x\".wasm")), "___x_.wasm");
+    }
+
+    #[test]
+    fn without_tags_the_old_ones_are_left_alone() {
+        let plan = from_file(Path::new("a.wasm"), &args()).unwrap();
+        assert_eq!(metadata(&plan, "a.wasm").get("tags"), None);
+    }
+
+    #[test]
+    fn a_configuration_gives_bindings_limits_and_tags() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wasmyard.toml");
+        let text = r#"
+            [scripts.front]
+            main = "front.wasm"
+            bindings = [
+                { type = "dispatch_namespace", name = "NS", namespace = "production" },
+                { type = "secret_text", name = "KEY", text = "s3cret" },
+            ]
+            limits = { cpu_ms = 20 }
+            [namespaces.production.scripts.a]
+            main = "a.wasm"
+            vars = { N = 1 }
+            tags = ["t"]
+        "#;
+        std::fs::write(&file, text).unwrap();
+        let mut options = args();
+        options.config = Some(file);
+        let (output, _, _) = captured();
+        let plans = from_config(&options, &output).unwrap();
+        let shown: Vec<String> = plans.iter().map(|plan| plan.key.to_string()).collect();
+        assert_eq!(shown, ["front", "production/a"]);
+        let front = metadata(&plans[0], "front.wasm");
+        assert_eq!(front["bindings"][0], json!({"type": "secret_text", "name": "KEY", "text": "s3cret"}));
+        assert_eq!(front["limits"], json!({"cpu_ms": 20}));
+        let a = metadata(&plans[1], "a.wasm");
+        assert_eq!(a["bindings"][0], json!({"type": "json", "name": "N", "json": 1}));
+        assert_eq!(a["tags"], json!(["t"]));
+
+        options.vars = vec![("N".to_owned(), "2".to_owned())];
+        assert_eq!(from_config(&options, &output).err().unwrap().exit_code(), 2);
+        options.name = Some("a".to_owned());
+        let plans = from_config(&options, &output).unwrap();
+        let a = metadata(&plans[0], "a.wasm");
+        assert_eq!(a["bindings"], json!([{"type": "plain_text", "name": "N", "text": "2"}]));
+    }
+
+    #[tokio::test]
+    async fn only_webassembly_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.wasm");
+        std::fs::write(&file, b"#!/bin/sh").unwrap();
+        assert!(read(&file).await.unwrap_err().to_string().contains("not WebAssembly"));
+        std::fs::write(&file, b"\0asm\x0d\0\x01\0").unwrap();
+        assert_eq!(read(&file).await.unwrap().len(), 8);
+        let missing = read(&folder.path().join("b.wasm")).await.unwrap_err().to_string();
+        assert!(missing.contains("build it first"), "{missing}");
+    }
+}

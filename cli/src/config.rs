@@ -1,0 +1,250 @@
+//! `wasmyard.toml`: from text to a [`ResolvedConfig`] that the rest of the program can trust.
+//!
+//! The steps, each a file: `locate` finds it, `raw` reads its shape, `resolve` gives it meaning. All
+//! mistakes are gathered on the way and reported together ([`Faults`]), each with its line, value and
+//! remedy. This module must never start anything and never change a file.
+//!
+//! What an assembler of the platform needs to know about a [`ResolvedConfig`]:
+//! - every name is parsed, every limit is within its ceiling, every path is absolute;
+//! - user scripts and platform scripts are in one list, told apart by their [`ScriptKey`];
+//! - `vars` are already among the bindings, as `plain_text` (strings) or `json` (everything else);
+//! - a script, namespace or binding that is named but not declared is an error for `dev`, where nothing
+//!   else exists; for `serve` and `check` it is a warning, since the API may have made it.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use wasmyard_namespaces::{
+    BindingDecl, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
+};
+
+use crate::args::{DevArgs, ServeArgs};
+use crate::failure::Failure;
+use crate::output::Output;
+
+mod document;
+mod fault;
+mod locate;
+mod raw;
+mod resolve;
+
+pub use fault::{Fault, Faults, Severity};
+pub use locate::{CONFIG_FILE, ConfigSource, DATA_DIR, LocalApi, TOKEN_FILE};
+
+/// A configuration that holds together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolvedConfig {
+    /// Where it was read.
+    pub source: ConfigSource,
+    /// `[server]`, with command line options laid over it.
+    pub server: ServerConfig,
+    /// `[limits]` over the built-in defaults: the platform's own limits, which everything is tightened from.
+    pub limits: Limits,
+    /// `[limits.ceiling]` under the built-in ceilings: the most that anybody may ask for.
+    pub ceiling: Limits,
+    /// `[namespaces.NAME]`, in the order of their names.
+    pub namespaces: Vec<NamespaceConfig>,
+    /// `[scripts.NAME]` and `[namespaces.NAME.scripts.NAME]`.
+    pub scripts: Vec<ScriptConfig>,
+    /// `[[routes]]`, in the order of the file; no two have the same pattern.
+    pub routes: Vec<RouteConfig>,
+}
+
+/// What the server binds and how much it takes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where visitors connect. Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Where the v4 API, metrics and health listen.
+    pub api_listen: SocketAddr,
+    /// The data directory. `dev` keeps nothing there but the token.
+    pub data: PathBuf,
+    /// Visitor connections open at once.
+    pub max_connections: u32,
+    /// Invocations under way at once, over all scripts.
+    pub max_invocations: u32,
+    /// Longest time for a request's head to arrive.
+    pub header_read: Duration,
+    /// Longest pause between two requests of a connection.
+    pub idle: Duration,
+    /// Longest wait for requests in flight when the server is told to stop.
+    pub drain: Duration,
+}
+
+impl ServerConfig {
+    /// What holds where `[server]` says nothing; the data directory lies below `root`.
+    pub fn defaults(root: &Path) -> Self {
+        Self {
+            listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8787)),
+            api_listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8788)),
+            data: root.join(DATA_DIR),
+            max_connections: 8_192,
+            max_invocations: 1_000,
+            header_read: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A namespace that exists from the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceConfig {
+    /// Its name.
+    pub name: NamespaceName,
+    /// The platform script that receives every fetch of its scripts.
+    pub outbound: Option<OutboundDecl>,
+    /// Limits for all its scripts.
+    pub limits: LimitSpec,
+    /// Whether its scripts are the operator's own.
+    pub trusted_workers: bool,
+}
+
+/// A script that is deployed from a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptConfig {
+    /// Its name, and its namespace where it has one.
+    pub key: ScriptKey,
+    /// The component. It may not exist before the first build.
+    pub main: PathBuf,
+    /// How `main` is made, where wasmyard is to make it.
+    pub build: Option<BuildConfig>,
+    /// Its bindings, `vars` among them; sorted by name, names are unique.
+    pub bindings: Vec<BindingDecl>,
+    /// The limits it asks for.
+    pub limits: LimitSpec,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+    /// The line of its table, for messages.
+    pub line: usize,
+}
+
+/// A build command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildConfig {
+    /// Given to `sh -c`.
+    pub command: String,
+    /// The folder it runs in.
+    pub cwd: PathBuf,
+    /// Files and folders whose change calls for a build.
+    pub watch: Vec<PathBuf>,
+}
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteConfig {
+    /// Which requests it takes.
+    pub pattern: RoutePattern,
+    /// Who answers them.
+    pub target: RouteTarget,
+    /// The line of its pattern, for messages.
+    pub line: usize,
+}
+
+/// What a configuration is read for, and so how much of the world must already be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The file is all there is; builds are run.
+    Dev,
+    /// The API may add to it; no build is run, so that every `main` must be there.
+    Serve,
+    /// Nothing is started.
+    Check,
+    /// Its scripts are uploaded to a server that has its own idea of the rest.
+    Deploy,
+}
+
+/// Reads and resolves a configuration. Warnings come beside a configuration that holds.
+///
+/// # Errors
+/// All mistakes, warnings among them, if there is at least one that is no warning.
+pub fn load(source: ConfigSource, purpose: Purpose) -> Result<(ResolvedConfig, Faults), Faults> {
+    let text = source.read()?;
+    let mut reader = document::Reader::new(&text);
+    let raw = raw::read(&mut reader, &text);
+    let mut faults = Faults { file: source.shown(), list: std::mem::take(&mut reader.faults) };
+    let config = resolve::resolve(source, raw, purpose, &mut faults.list);
+    faults.sort();
+    if faults.any_error() { Err(faults) } else { Ok((config, faults)) }
+}
+
+/// Reads the configuration of `wasmyard dev`, with its options laid over it; warnings are printed.
+///
+/// # Errors
+/// [`Failure::Config`].
+pub fn load_for_dev(args: &DevArgs, output: &Output) -> Result<ResolvedConfig, Failure> {
+    let source = required(ConfigSource::find(args.config.as_deref(), &args.dir)?, &args.dir)?;
+    let (mut config, warnings) = load(source, Purpose::Dev)?;
+    warn(&warnings, output);
+    config.server.listen = args.listen.unwrap_or(config.server.listen);
+    config.server.api_listen = args.api_listen.unwrap_or(config.server.api_listen);
+    two_listeners(&config)?;
+    Ok(config)
+}
+
+/// Reads the configuration of `wasmyard serve`, with its options laid over it; warnings are printed.
+///
+/// # Errors
+/// [`Failure::Config`].
+pub fn load_for_serve(args: &ServeArgs, output: &Output) -> Result<ResolvedConfig, Failure> {
+    let (mut config, warnings) =
+        load(ConfigSource::find(args.config.as_deref(), Path::new("."))?, Purpose::Serve)?;
+    warn(&warnings, output);
+    config.server.listen = args.listen.unwrap_or(config.server.listen);
+    config.server.api_listen = args.api_listen.unwrap_or(config.server.api_listen);
+    if let Some(data) = &args.data {
+        config.server.data = std::path::absolute(data)
+            .map_err(|error| Failure::Usage(format!("--data {}: {error}", data.display())))?;
+    }
+    two_listeners(&config)?;
+    Ok(config)
+}
+
+/// Refuses the lack of a file, for commands that make no sense without one.
+///
+/// # Errors
+/// A fault that names the folder.
+pub fn required(source: ConfigSource, folder: &Path) -> Result<ConfigSource, Faults> {
+    if source.file.is_some() {
+        return Ok(source);
+    }
+    let fault = Fault::new(0, "", format!("there is no such file in {}", folder.display()));
+    let remedy = "make one with `wasmyard init`, or name another with --config";
+    Err(Faults { file: CONFIG_FILE.to_owned(), list: vec![fault.remedy(remedy)] })
+}
+
+/// What a client command in `folder` can know of its own server. Mistakes in the file do not matter here:
+/// it may be another command's, and the defaults serve.
+pub fn local_api(folder: &Path) -> LocalApi {
+    let fallback = || {
+        let server =
+            ServerConfig::defaults(&std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()));
+        LocalApi { listen: server.api_listen, data: server.data }
+    };
+    let Ok(source) = ConfigSource::find(None, folder) else { return fallback() };
+    let Ok(text) = source.read() else { return fallback() };
+    let mut reader = document::Reader::new(&text);
+    let raw = raw::read(&mut reader, &text);
+    let server = resolve::server(&raw.server, &source.root, &mut Vec::new());
+    LocalApi { listen: server.api_listen, data: server.data }
+}
+
+fn two_listeners(config: &ResolvedConfig) -> Result<(), Faults> {
+    if resolve::collide(config.server.listen, config.server.api_listen) {
+        let fault = Fault::new(0, "", "visitors and the API cannot listen on the same address")
+            .value(config.server.listen.to_string())
+            .remedy("give --listen and --api-listen different ports");
+        return Err(Faults { file: config.source.shown(), list: vec![fault] });
+    }
+    Ok(())
+}
+
+fn warn(warnings: &Faults, output: &Output) {
+    if !warnings.list.is_empty() {
+        output.note(&warnings.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! What `wasmyard.toml` says: its keys and the shapes of their values, each with its line.
+//!
+//! Owns the list of keys. It must never ask what a value means, and never look outside the text: that is
+//! `resolve`'s work.
+
+use serde_json::Value as Json;
+use toml::de::DeTable;
+
+use super::document::{Reader, Spot, Table};
+use super::fault::Fault;
+
+/// The whole file.
+#[derive(Debug, Default)]
+pub(super) struct RawConfig {
+    pub(super) server: RawServer,
+    pub(super) limits: RawLimits,
+    pub(super) ceiling: RawLimits,
+    pub(super) namespaces: Vec<RawNamespace>,
+    pub(super) scripts: Vec<RawScript>,
+    pub(super) routes: Vec<RawRoute>,
+}
+
+/// `[server]`
+#[derive(Debug, Default)]
+pub(super) struct RawServer {
+    pub(super) listen: Option<Spot<String>>,
+    pub(super) api_listen: Option<Spot<String>>,
+    pub(super) data: Option<Spot<String>>,
+    pub(super) max_connections: Option<Spot<u64>>,
+    pub(super) max_invocations: Option<Spot<u64>>,
+    pub(super) header_read_ms: Option<Spot<u64>>,
+    pub(super) idle_ms: Option<Spot<u64>>,
+    pub(super) drain_ms: Option<Spot<u64>>,
+}
+
+/// `[limits]`, `[limits.ceiling]`, and `limits = { ... }` of a namespace or script: what is set there, as
+/// the field of a `LimitSpec` and its value.
+#[derive(Debug, Default)]
+pub(super) struct RawLimits {
+    pub(super) set: Vec<(&'static str, Spot<Json>)>,
+}
+
+/// The limits that are plain numbers, by the name they have here and in a `LimitSpec`.
+pub(super) const LIMIT_NUMBERS: [&str; 7] =
+    ["cpu_ms", "fuel", "subrequests", "first_byte_ms", "stream_idle_ms", "depth", "concurrent_subrequests"];
+/// The limits that are sizes: the name they have here, and in a `LimitSpec`.
+pub(super) const LIMIT_SIZES: [(&str, &str); 2] = [("memory", "memory_bytes"), ("logs", "log_bytes")];
+
+/// `[namespaces.NAME]`
+#[derive(Debug)]
+pub(super) struct RawNamespace {
+    pub(super) name: Spot<String>,
+    pub(super) outbound: Option<RawOutbound>,
+    pub(super) limits: RawLimits,
+    pub(super) trusted_workers: Option<Spot<bool>>,
+    pub(super) scripts: Vec<RawScript>,
+}
+
+/// `outbound = { script = "...", params = [...] }`
+#[derive(Debug)]
+pub(super) struct RawOutbound {
+    pub(super) line: usize,
+    pub(super) key: String,
+    pub(super) script: Option<Spot<String>>,
+    pub(super) params: Vec<Spot<String>>,
+}
+
+/// `[scripts.NAME]` and `[namespaces.NAME.scripts.NAME]`
+#[derive(Debug)]
+pub(super) struct RawScript {
+    pub(super) name: Spot<String>,
+    pub(super) main: Option<Spot<String>>,
+    pub(super) build: Option<RawBuild>,
+    pub(super) bindings: Vec<Spot<Json>>,
+    pub(super) vars: Vec<Spot<(String, Json)>>,
+    pub(super) limits: RawLimits,
+    pub(super) tags: Vec<Spot<String>>,
+}
+
+/// `build = { command = "...", cwd = "...", watch = [...] }`
+#[derive(Debug)]
+pub(super) struct RawBuild {
+    pub(super) line: usize,
+    pub(super) key: String,
+    pub(super) command: Option<Spot<String>>,
+    pub(super) cwd: Option<Spot<String>>,
+    pub(super) watch: Vec<Spot<String>>,
+}
+
+/// `[[routes]]`
+#[derive(Debug)]
+pub(super) struct RawRoute {
+    pub(super) line: usize,
+    pub(super) key: String,
+    pub(super) pattern: Option<Spot<String>>,
+    pub(super) script: Option<Spot<String>>,
+    pub(super) namespace: Option<Spot<String>>,
+    pub(super) respond: Option<Spot<u64>>,
+}
+
+/// Reads the text; whatever is wrong with its shape is in `reader.faults` afterwards.
+pub(super) fn read(reader: &mut Reader<'_>, text: &str) -> RawConfig {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let line = error.span().map_or(0, |span| reader.line(span.start));
+        reader.faults.push(Fault::new(line, "", format!("not valid TOML: {}", error.message())));
+    }
+    let mut root = Table::new(document.get_ref(), String::new(), 1);
+    let mut config = RawConfig::default();
+    if let Some(table) = root.table(reader, "server") {
+        config.server = server(reader, table);
+    }
+    if let Some(mut table) = root.table(reader, "limits") {
+        if let Some(ceiling) = table.table(reader, "ceiling") {
+            config.ceiling = limits(reader, ceiling);
+        }
+        config.limits = limits(reader, table);
+    }
+    for (name, table) in root.named_tables(reader, "namespaces", "a table of namespaces, [namespaces.NAME]") {
+        config.namespaces.push(namespace(reader, name, table));
+    }
+    config.scripts = scripts(reader, &mut root);
+    for table in root.tables(reader, "routes") {
+        config.routes.push(route(reader, table));
+    }
+    root.finish(reader);
+    config
+}
+
+fn server(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawServer {
+    let server = RawServer {
+        listen: table.string(reader, "listen"),
+        api_listen: table.string(reader, "api_listen"),
+        data: table.string(reader, "data"),
+        max_connections: table.number(reader, "max_connections"),
+        max_invocations: table.number(reader, "max_invocations"),
+        header_read_ms: table.number(reader, "header_read_ms"),
+        idle_ms: table.number(reader, "idle_ms"),
+        drain_ms: table.number(reader, "drain_ms"),
+    };
+    table.finish(reader);
+    server
+}
+
+fn limits(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawLimits {
+    let mut limits = RawLimits::default();
+    for name in LIMIT_NUMBERS {
+        if let Some(spot) = table.number(reader, name) {
+            limits.set.push((name, Spot { value: Json::from(spot.value), line: spot.line, key: spot.key }));
+        }
+    }
+    for (name, field) in LIMIT_SIZES {
+        if let Some(spot) = table.byte_text(reader, name) {
+            limits.set.push((field, Spot { value: Json::from(spot.value), line: spot.line, key: spot.key }));
+        }
+    }
+    table.finish(reader);
+    limits
+}
+
+fn own_limits(reader: &mut Reader<'_>, table: &mut Table<'_, '_>) -> RawLimits {
+    table.table(reader, "limits").map(|inner| limits(reader, inner)).unwrap_or_default()
+}
+
+fn namespace(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '_>) -> RawNamespace {
+    let outbound = table.table(reader, "outbound").map(|inner| outbound(reader, inner));
+    let namespace = RawNamespace {
+        name,
+        outbound,
+        limits: own_limits(reader, &mut table),
+        trusted_workers: table.boolean(reader, "trusted_workers"),
+        scripts: scripts(reader, &mut table),
+    };
+    table.finish(reader);
+    namespace
+}
+
+fn outbound(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawOutbound {
+    let outbound = RawOutbound {
+        line: table.line,
+        key: table.key("script"),
+        script: table.string(reader, "script"),
+        params: table.strings(reader, "params"),
+    };
+    table.finish(reader);
+    outbound
+}
+
+fn scripts(reader: &mut Reader<'_>, table: &mut Table<'_, '_>) -> Vec<RawScript> {
+    let found = table.named_tables(reader, "scripts", "a table of scripts, [scripts.NAME]");
+    found.into_iter().map(|(name, inner)| script(reader, name, inner)).collect()
+}
+
+fn script(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '_>) -> RawScript {
+    table.refuse(
+        reader,
+        "assets",
+        "static assets are not available in this version of wasmyard",
+        "remove the key, and let the script answer for its files",
+    );
+    let build = table.table(reader, "build").map(|inner| build(reader, inner));
+    let bindings = table.tables(reader, "bindings");
+    let script = RawScript {
+        name,
+        main: table.string(reader, "main"),
+        build,
+        bindings: bindings.into_iter().filter_map(|inner| inner.into_json(reader)).collect(),
+        vars: table.json_entries(reader, "vars"),
+        limits: own_limits(reader, &mut table),
+        tags: table.strings(reader, "tags"),
+    };
+    table.finish(reader);
+    script
+}
+
+fn build(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawBuild {
+    let build = RawBuild {
+        line: table.line,
+        key: table.key("command"),
+        command: table.string(reader, "command"),
+        cwd: table.string(reader, "cwd"),
+        watch: table.strings(reader, "watch"),
+    };
+    table.finish(reader);
+    build
+}
+
+fn route(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawRoute {
+    let route = RawRoute {
+        line: table.line,
+        key: table.key("pattern"),
+        pattern: table.string(reader, "pattern"),
+        script: table.string(reader, "script"),
+        namespace: table.string(reader, "namespace"),
+        respond: table.number(reader, "respond"),
+    };
+    table.finish(reader);
+    route
+}

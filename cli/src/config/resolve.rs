@@ -1,0 +1,365 @@
+//! What `wasmyard.toml` means: names parsed, limits within their ceilings, references followed.
+//!
+//! Owns the rules between keys. It must never stop at a mistake: each is noted, and what is wrong is left
+//! out, so that everything else is still looked at.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use wasmyard_namespaces::{
+    Limits, NameError, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, ScriptName, Tag,
+    limits::MAX_TAGS,
+    route::{HostPattern, RoutePatternError},
+};
+
+use super::document::Spot;
+use super::fault::{Fault, closest};
+use super::locate::below;
+use super::raw::{RawBuild, RawConfig, RawNamespace, RawOutbound, RawRoute, RawScript, RawServer};
+use super::{
+    BuildConfig, ConfigSource, NamespaceConfig, Purpose, ResolvedConfig, RouteConfig, ScriptConfig,
+    ServerConfig,
+};
+
+mod bindings;
+mod limits;
+
+/// What the parts share while they are resolved.
+struct Resolver<'a> {
+    root: &'a Path,
+    purpose: Purpose,
+    platform: Limits,
+    ceiling: Limits,
+    /// Names that exist, as typed, to follow references and to guess what was meant.
+    script_names: Vec<String>,
+    namespace_names: Vec<String>,
+    faults: &'a mut Vec<Fault>,
+}
+
+/// Gives a raw configuration its meaning; mistakes go to `faults`.
+pub(super) fn resolve(
+    source: ConfigSource,
+    raw: RawConfig,
+    purpose: Purpose,
+    faults: &mut Vec<Fault>,
+) -> ResolvedConfig {
+    let root = source.root.clone();
+    let server = server(&raw.server, &root, faults);
+    if collide(server.listen, server.api_listen) {
+        let spot = raw.server.api_listen.as_ref().or(raw.server.listen.as_ref());
+        faults.push(
+            Fault::new(
+                spot.map_or(0, |s| s.line),
+                "server.api_listen",
+                "visitors and the API need two addresses",
+            )
+            .value(server.api_listen.to_string())
+            .remedy("give one of them another port"),
+        );
+    }
+    let ceiling = limits::ceiling(&raw.ceiling, faults);
+    let platform = limits::platform(&raw.limits, &ceiling, faults);
+    let mut resolver = Resolver {
+        root: &root,
+        purpose,
+        platform,
+        ceiling,
+        script_names: raw.scripts.iter().map(|script| script.name.value.clone()).collect(),
+        namespace_names: raw.namespaces.iter().map(|namespace| namespace.name.value.clone()).collect(),
+        faults,
+    };
+    let (mut namespaces, mut scripts) = (Vec::new(), Vec::new());
+    for raw in &raw.scripts {
+        scripts.extend(resolver.script(None, raw));
+    }
+    for raw in &raw.namespaces {
+        let name = resolver.namespace(raw, &mut namespaces);
+        for script in &raw.scripts {
+            // Mistakes in the scripts of a namespace with a bad name are still worth telling.
+            let resolved = resolver.script(name.as_ref(), script);
+            scripts.extend(resolved.filter(|_| name.is_some()));
+        }
+    }
+    let routes = resolver.routes(&raw.routes);
+    ResolvedConfig { source, server, limits: platform, ceiling, namespaces, scripts, routes }
+}
+
+/// Resolves `[server]`: also for client commands, which need nothing else.
+pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> ServerConfig {
+    let defaults = ServerConfig::defaults(root);
+    ServerConfig {
+        listen: address(raw.listen.as_ref(), defaults.listen, faults),
+        api_listen: address(raw.api_listen.as_ref(), defaults.api_listen, faults),
+        data: raw.data.as_ref().map_or(defaults.data, |spot| below(root, &spot.value)),
+        max_connections: count(raw.max_connections.as_ref(), defaults.max_connections, faults),
+        max_invocations: count(raw.max_invocations.as_ref(), defaults.max_invocations, faults),
+        header_read: millis(raw.header_read_ms.as_ref(), defaults.header_read, 1, faults),
+        idle: millis(raw.idle_ms.as_ref(), defaults.idle, 1, faults),
+        drain: millis(raw.drain_ms.as_ref(), defaults.drain, 0, faults),
+    }
+}
+
+/// Whether two listeners cannot both be bound; port 0 is a different one each time.
+pub(super) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let same_place = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && same_place
+}
+
+fn address(spot: Option<&Spot<String>>, default: SocketAddr, faults: &mut Vec<Fault>) -> SocketAddr {
+    let Some(spot) = spot else { return default };
+    spot.value.parse().unwrap_or_else(|_| {
+        faults.push(
+            spot.fault_shown("expected an IP address and a port")
+                .remedy(format!("write it as \"{default}\"")),
+        );
+        default
+    })
+}
+
+fn count(spot: Option<&Spot<u64>>, default: u32, faults: &mut Vec<Fault>) -> u32 {
+    const MOST: u32 = 1_000_000;
+    let Some(spot) = spot else { return default };
+    match u32::try_from(spot.value) {
+        Ok(value) if (1..=MOST).contains(&value) => value,
+        _ => {
+            faults.push(out_of_range(spot, 1, MOST.into(), &default.to_string()));
+            default
+        }
+    }
+}
+
+fn millis(spot: Option<&Spot<u64>>, default: Duration, least: u64, faults: &mut Vec<Fault>) -> Duration {
+    const MOST: u64 = 3_600_000;
+    let Some(spot) = spot else { return default };
+    if (least..=MOST).contains(&spot.value) {
+        return Duration::from_millis(spot.value);
+    }
+    faults.push(out_of_range(spot, least, MOST, &format!("{} milliseconds", default.as_millis())));
+    default
+}
+
+fn out_of_range(spot: &Spot<u64>, least: u64, most: u64, default: &str) -> Fault {
+    spot.fault(format!("expected a whole number from {least} to {most}"))
+        .value(spot.value.to_string())
+        .remedy(format!("leave the key out for {default}"))
+}
+
+impl Resolver<'_> {
+    /// Parses a name, noting the rule that it breaks.
+    fn name<T: std::str::FromStr<Err = NameError>>(&mut self, spot: &Spot<String>) -> Option<T> {
+        match spot.value.parse() {
+            Ok(name) => Some(name),
+            Err(error) => {
+                self.faults.push(spot.fault_shown(error.rule).remedy(error.remedy));
+                None
+            }
+        }
+    }
+
+    /// Notes a reference to something that is not in the file.
+    fn reference(&mut self, line: usize, key: &str, kind: &str, name: &str) {
+        let (table, known) = match kind {
+            "namespace" => ("namespaces", &self.namespace_names),
+            _ => ("scripts", &self.script_names),
+        };
+        if self.purpose == Purpose::Deploy || known.iter().any(|known| known == name) {
+            return;
+        }
+        let fault = Fault::new(line, key, format!("this file declares no {kind} of that name"))
+            .value(format!("{name:?}"));
+        let remedy = match closest(name, known.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None => format!("add [{table}.{name}]"),
+        };
+        self.faults.push(match self.purpose {
+            Purpose::Dev => fault.remedy(remedy),
+            Purpose::Serve | Purpose::Check | Purpose::Deploy => {
+                fault.remedy(format!("{remedy}, or upload it through the API")).warning()
+            }
+        });
+    }
+
+    fn namespace(&mut self, raw: &RawNamespace, found: &mut Vec<NamespaceConfig>) -> Option<NamespaceName> {
+        let name = self.name::<NamespaceName>(&raw.name);
+        let outbound = raw.outbound.as_ref().and_then(|outbound| self.outbound(outbound));
+        let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
+        let trusted_workers = raw.trusted_workers.as_ref().is_some_and(|spot| spot.value);
+        if let Some(name) = &name {
+            found.push(NamespaceConfig { name: name.clone(), outbound, limits, trusted_workers });
+        }
+        name
+    }
+
+    fn outbound(&mut self, raw: &RawOutbound) -> Option<OutboundDecl> {
+        let Some(script) = &raw.script else {
+            let fault =
+                Fault::new(raw.line, raw.key.clone(), "an outbound worker needs the name of a script");
+            self.faults.push(fault.remedy("write { script = \"NAME\", params = [] }"));
+            return None;
+        };
+        let worker = self.name::<ScriptName>(script)?;
+        self.reference(script.line, &script.key, "platform script", worker.as_str());
+        bindings::outbound(worker, raw, self.faults)
+    }
+
+    fn script(&mut self, namespace: Option<&NamespaceName>, raw: &RawScript) -> Option<ScriptConfig> {
+        let name = self.name::<ScriptName>(&raw.name);
+        let build = raw.build.as_ref().and_then(|build| self.build(build));
+        let main = self.main(raw);
+        let bindings = self.bindings(raw);
+        let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
+        let tags = self.tags(raw);
+        let key = match namespace {
+            Some(namespace) => ScriptKey::user(namespace.clone(), name?),
+            None => ScriptKey::Platform(name?),
+        };
+        Some(ScriptConfig { key, main: main?, build, bindings, limits, tags, line: raw.name.line })
+    }
+
+    fn main(&mut self, raw: &RawScript) -> Option<PathBuf> {
+        let Some(spot) = &raw.main else {
+            let fault = Fault::new(raw.name.line, format!("{}.main", raw.name.key), "the key is missing");
+            self.faults.push(fault.remedy("write main = \"path/to/component.wasm\""));
+            return None;
+        };
+        let path = below(self.root, &spot.value);
+        if path.is_file() {
+            return Some(path);
+        }
+        let what = if path.exists() { "this is no file" } else { "there is no such file" };
+        let fault = spot.fault_shown(what);
+        match (self.purpose, raw.build.is_some()) {
+            (Purpose::Dev, true) | (Purpose::Deploy, _) => {}
+            (Purpose::Dev, false) => {
+                self.faults.push(fault.remedy("it is deployed as soon as it appears").warning());
+            }
+            (Purpose::Check, true) => {
+                self.faults
+                    .push(fault.remedy("its build command makes it: `wasmyard dev` runs that").warning());
+            }
+            (Purpose::Serve, true) => {
+                self.faults
+                    .push(fault.remedy("run its build command first: only `wasmyard dev` does it for you"));
+            }
+            (Purpose::Serve | Purpose::Check, false) => {
+                self.faults.push(fault.remedy("correct the path, or say how it is made with `build`"));
+            }
+        }
+        Some(path)
+    }
+
+    fn build(&mut self, raw: &RawBuild) -> Option<BuildConfig> {
+        let cwd = raw.cwd.as_ref().map_or_else(|| self.root.to_owned(), |spot| below(self.root, &spot.value));
+        if let Some(spot) = raw.cwd.as_ref().filter(|_| !cwd.is_dir()) {
+            let fault = spot.fault_shown("there is no such folder");
+            self.faults.push(fault.remedy("paths start at the folder of wasmyard.toml"));
+        }
+        let mut watch = Vec::new();
+        for spot in &raw.watch {
+            let path = below(self.root, &spot.value);
+            if !path.exists() {
+                let fault = spot.fault_shown("there is no such file or folder to watch");
+                self.faults.push(fault.remedy("paths start at the folder of wasmyard.toml").warning());
+            }
+            watch.push(path);
+        }
+        if watch.is_empty() {
+            let sources = cwd.join("src");
+            watch.push(if sources.is_dir() { sources } else { cwd.clone() });
+        }
+        match &raw.command {
+            Some(spot) if !spot.value.trim().is_empty() => {
+                Some(BuildConfig { command: spot.value.clone(), cwd, watch })
+            }
+            _ => {
+                let fault = Fault::new(raw.line, raw.key.clone(), "a build needs a command");
+                self.faults
+                    .push(fault.remedy("write command = \"cargo build --release --target wasm32-wasip2\""));
+                None
+            }
+        }
+    }
+
+    fn tags(&mut self, raw: &RawScript) -> Vec<Tag> {
+        let tags: Vec<Tag> = raw.tags.iter().filter_map(|spot| self.name(spot)).collect();
+        if let Some(spot) = raw.tags.get(MAX_TAGS) {
+            let fault =
+                Fault::new(spot.line, spot.key.clone(), format!("a script has at most {MAX_TAGS} tags"));
+            self.faults.push(fault.remedy(format!("remove {}", raw.tags.len() - MAX_TAGS)));
+        }
+        tags
+    }
+
+    fn routes(&mut self, raw: &[RawRoute]) -> Vec<RouteConfig> {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut found = Vec::new();
+        for raw in raw {
+            let target = self.target(raw);
+            let Some(spot) = &raw.pattern else {
+                let fault = Fault::new(raw.line, raw.key.clone(), "the key is missing");
+                self.faults.push(fault.remedy("write pattern = \"*/*\" for every request"));
+                continue;
+            };
+            let pattern: RoutePattern = match spot.value.parse() {
+                Ok(pattern) => pattern,
+                Err(error) => {
+                    self.faults.push(match error {
+                        RoutePatternError::Rule { rule, .. } => {
+                            spot.fault_shown(rule).remedy("write it like \"*.example.com/*\"")
+                        }
+                        RoutePatternError::Host { source, .. } => {
+                            spot.fault_shown(source.rule).remedy(source.remedy)
+                        }
+                    });
+                    continue;
+                }
+            };
+            let canonical = pattern.to_string();
+            if let Some(line) = seen.insert(canonical.clone(), spot.line) {
+                let fault = spot.fault_shown(format!("line {line} already routes {canonical}"));
+                self.faults.push(fault.remedy("remove one of the two"));
+            }
+            if raw.namespace.is_some() && !matches!(pattern.host(), HostPattern::Wildcard(_)) {
+                let fault = spot.fault_shown("a namespace rule needs a host such as *.apps.example.com");
+                self.faults.push(fault.remedy("what the * stands for is the name of the script"));
+            }
+            if let Some(target) = target {
+                found.push(RouteConfig { pattern, target, line: spot.line });
+            }
+        }
+        found
+    }
+
+    fn target(&mut self, raw: &RawRoute) -> Option<RouteTarget> {
+        match (&raw.script, &raw.namespace, &raw.respond) {
+            (Some(spot), None, None) => {
+                let name = self.name::<ScriptName>(spot)?;
+                self.reference(spot.line, &spot.key, "platform script", name.as_str());
+                Some(RouteTarget::Script(name))
+            }
+            (None, Some(spot), None) => {
+                let name = self.name::<NamespaceName>(spot)?;
+                self.reference(spot.line, &spot.key, "namespace", name.as_str());
+                Some(RouteTarget::Namespace(name))
+            }
+            (None, None, Some(spot)) => match u16::try_from(spot.value) {
+                Ok(status) if (200..=599).contains(&status) => Some(RouteTarget::Respond(status)),
+                _ => {
+                    let fault =
+                        spot.fault("expected an HTTP status from 200 to 599").value(spot.value.to_string());
+                    self.faults.push(fault.remedy("write respond = 404"));
+                    None
+                }
+            },
+            _ => {
+                let key = raw.key.trim_end_matches(".pattern").to_owned();
+                let fault =
+                    Fault::new(raw.line, key, "a route needs exactly one of script, namespace and respond");
+                self.faults.push(fault.remedy("keep the one that is meant"));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The bindings of a configuration: its own list, and `vars` as bindings.
+//!
+//! Owns the words that `wasmyard.toml` has for bindings where they differ from the v4 API's. It must never
+//! show what a binding holds: it may be a secret.
+
+use serde_json::{Value, json};
+use wasmyard_namespaces::binding::{BindingInput, resolve};
+use wasmyard_namespaces::{BindingDecl, BindingKind, OutboundDecl, ScriptName};
+
+use super::Resolver;
+use crate::config::document::Spot;
+use crate::config::fault::{Fault, closest};
+use crate::config::raw::{RawOutbound, RawScript};
+
+impl Resolver<'_> {
+    /// Bindings and vars together, sorted by name.
+    pub(super) fn bindings(&mut self, raw: &RawScript) -> Vec<BindingDecl> {
+        let mut declared: Vec<BindingDecl> =
+            raw.bindings.iter().filter_map(|spot| self.binding(spot)).collect();
+        for spot in &raw.vars {
+            let (name, value) = &spot.value;
+            let wire = match value {
+                Value::String(text) => json!({ "type": "plain_text", "name": name, "text": text }),
+                other => json!({ "type": "json", "name": name, "json": other }),
+            };
+            match BindingDecl::from_json(&wire) {
+                Ok(decl) => declared.push(decl),
+                Err(error) => self.faults.push(spot.fault(error.to_string())),
+            }
+        }
+        let inputs: Vec<BindingInput> = declared.into_iter().map(BindingInput::from).collect();
+        match resolve(&inputs, &[], &[], true) {
+            Ok(bindings) => bindings,
+            Err(error) => {
+                self.faults.push(Fault::new(
+                    raw.name.line,
+                    format!("{}.bindings", raw.name.key),
+                    error.to_string(),
+                ));
+                Vec::new()
+            }
+        }
+    }
+
+    fn binding(&mut self, spot: &Spot<Value>) -> Option<BindingDecl> {
+        let wire = in_wire_form(&spot.value);
+        if wire.get("type").and_then(Value::as_str) == Some("assets") {
+            let fault = spot.fault("static assets are not available in this version of wasmyard");
+            self.faults.push(fault.remedy("remove the binding"));
+            return None;
+        }
+        let decl = match BindingDecl::from_json(&wire) {
+            Ok(decl) => decl,
+            Err(error) => {
+                self.faults.push(spot.fault(error.to_string()));
+                return None;
+            }
+        };
+        let (keys, reference): (&[&str], _) = match &decl.kind {
+            BindingKind::PlainText { .. } | BindingKind::SecretText { .. } => (&["text"], None),
+            BindingKind::Json { .. } => (&["json"], None),
+            BindingKind::Service { service } => {
+                (&["service"], Some(("platform script", service.to_string())))
+            }
+            BindingKind::DispatchNamespace { namespace, .. } => {
+                (&["namespace", "outbound"], Some(("namespace", namespace.to_string())))
+            }
+            BindingKind::Assets | BindingKind::VersionMetadata => (&[], None),
+        };
+        self.unknown_keys(spot, &wire, keys);
+        if let Some((kind, name)) = reference {
+            self.reference(spot.line, &spot.key, kind, &name);
+        }
+        if let BindingKind::DispatchNamespace { outbound: Some(outbound), .. } = &decl.kind {
+            self.reference(spot.line, &spot.key, "platform script", outbound.worker.as_str());
+        }
+        Some(decl)
+    }
+
+    fn unknown_keys(&mut self, spot: &Spot<Value>, wire: &Value, keys: &[&str]) {
+        let known: Vec<&str> = ["type", "name"].iter().chain(keys).copied().collect();
+        for key in wire.as_object().into_iter().flat_map(|object| object.keys()) {
+            if known.contains(&key.as_str()) {
+                continue;
+            }
+            let fault = Fault::new(spot.line, format!("{}.{key}", spot.key), "there is no such key");
+            self.faults.push(match closest(key, known.iter().copied()) {
+                Some(meant) => fault.remedy(format!("did you mean `{meant}`?")),
+                None => fault.remedy(format!("the keys of this type are {}", known.join(", "))),
+            });
+        }
+    }
+}
+
+/// The outbound worker of a namespace.
+pub(super) fn outbound(
+    worker: ScriptName,
+    raw: &RawOutbound,
+    faults: &mut Vec<Fault>,
+) -> Option<OutboundDecl> {
+    let params: Vec<&str> = raw.params.iter().map(|spot| spot.value.as_str()).collect();
+    let wire = json!({ "worker": { "service": worker.as_str() }, "params": params });
+    match serde_json::from_value(wire) {
+        Ok(decl) => Some(decl),
+        Err(error) => {
+            let key = raw.key.trim_end_matches("script").to_owned() + "params";
+            faults.push(Fault::new(raw.line, key, error.to_string()));
+            None
+        }
+    }
+}
+
+/// Turns `outbound = { script = "...", params = [...] }`, the same words as in `[namespaces.NAME]`, into the
+/// v4 API's form; everything else is the same in both.
+fn in_wire_form(value: &Value) -> Value {
+    let mut wire = value.clone();
+    if let Some(outbound) = wire.get_mut("outbound")
+        && let Some(script) = outbound.get("script").cloned()
+    {
+        let params = outbound.get("params").cloned().unwrap_or_else(|| json!([]));
+        *outbound = json!({ "worker": { "service": script }, "params": params });
+    }
+    wire
+}
