@@ -10,11 +10,14 @@ mod writer;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use wasip2::http::types as wasi;
+use wasip2::io::streams::OutputStream;
 
 use crate::error::{BodyError, Error};
+use crate::executor::Wait;
 use crate::headers::Headers;
 use incoming::Incoming;
 pub use writer::Writer;
@@ -39,22 +42,43 @@ pub struct Body {
 }
 
 enum Content {
-    Empty,
+    /// Nothing, or all there is.
     Bytes(Vec<u8>),
-    Incoming(Incoming),
-    Stream(Pin<Box<dyn Stream<Item = Result<Vec<u8>, Error>>>>),
-    Written(writer::Written),
+    /// Behind a pointer, so that a worker is linked only with the kinds of body that it makes use of.
+    Source(Box<dyn Source>),
+}
+
+/// Where chunks come from.
+trait Source {
+    /// The next chunk, never empty; `None` after the last, and from then on.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, BodyError>>;
+
+    /// The trailers, once, after the last chunk.
+    fn poll_trailers(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Headers>, BodyError>> {
+        Poll::Ready(Ok(None))
+    }
+
+    /// Moves all that is left into `out` without reading it. `None` where this source cannot do that.
+    /// `writable` waits for `out`.
+    fn poll_splice(
+        &mut self,
+        _cx: &mut Context<'_>,
+        _out: &OutputStream,
+        _writable: &mut Wait,
+    ) -> Option<Poll<Result<(), BodyError>>> {
+        None
+    }
 }
 
 impl Body {
     /// No bytes.
     pub fn empty() -> Body {
-        Content::Empty.into()
+        Content::Bytes(Vec::new()).into()
     }
 
     /// Chunks as they come. An error breaks the body off, so that the receiver notices.
     pub fn from_stream(stream: impl Stream<Item = Result<Vec<u8>, Error>> + 'static) -> Body {
-        Content::Stream(Box::pin(stream)).into()
+        Body::of(Chunks(Box::pin(stream)))
     }
 
     /// Chunks that a function writes. It runs only as fast as they are read, and is dropped when the receiver
@@ -64,7 +88,7 @@ impl Body {
         F: FnOnce(Writer) -> Fut,
         Fut: Future<Output = Result<(), Error>> + 'static,
     {
-        Content::Written(writer::Written::new(write)).into()
+        Body::of(writer::Written::new(write))
     }
 
     /// Adds trailers: fields that are sent after the last chunk.
@@ -75,7 +99,11 @@ impl Body {
     }
 
     pub(crate) fn incoming(body: wasi::IncomingBody) -> Body {
-        Content::Incoming(Incoming::new(body)).into()
+        Body::of(Incoming::new(body))
+    }
+
+    fn of(source: impl Source + 'static) -> Body {
+        Content::Source(Box::new(source)).into()
     }
 
     /// The next chunk, never empty; `None` after the last.
@@ -84,24 +112,8 @@ impl Body {
     /// When the body breaks off.
     pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
         match &mut self.content {
-            Content::Empty => Ok(None),
-            Content::Bytes(bytes) => {
-                let bytes = std::mem::take(bytes);
-                self.content = Content::Empty;
-                Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
-            }
-            Content::Incoming(incoming) => incoming.chunk().await,
-            Content::Stream(stream) => loop {
-                match poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-                    Some(Ok(chunk)) if chunk.is_empty() => {}
-                    Some(Ok(chunk)) => return Ok(Some(chunk)),
-                    Some(Err(error)) => return Err(BodyError::new(format!("{error:#}"))),
-                    None => return Ok(None),
-                }
-            },
-            Content::Written(written) => {
-                written.chunk().await.map_err(|error| BodyError::new(format!("{error:#}")))
-            }
+            Content::Bytes(bytes) => Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
+            Content::Source(source) => poll_fn(|cx| source.poll_chunk(cx)).await,
         }
     }
 
@@ -162,19 +174,21 @@ impl Body {
             return Ok(self.trailers.take());
         }
         match &mut self.content {
-            Content::Incoming(incoming) => incoming.trailers().await,
-            Content::Written(written) => Ok(written.trailers()),
-            Content::Empty | Content::Bytes(_) | Content::Stream(_) => Ok(None),
+            Content::Bytes(_) => Ok(None),
+            Content::Source(source) => poll_fn(|cx| source.poll_trailers(cx)).await,
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(&self.content, Content::Bytes(bytes) if bytes.is_empty())
     }
 
     /// How many bytes there will be, where that is known without reading.
     pub(crate) fn known_length(&self) -> Option<usize> {
         match &self.content {
             _ if self.trailers.is_some() => None,
-            Content::Empty => Some(0),
             Content::Bytes(bytes) => Some(bytes.len()),
-            Content::Incoming(_) | Content::Stream(_) | Content::Written(_) => None,
+            Content::Source(_) => None,
         }
     }
 
@@ -199,7 +213,7 @@ impl From<Content> for Body {
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Body {
-        if bytes.is_empty() { Body::empty() } else { Content::Bytes(bytes).into() }
+        Content::Bytes(bytes).into()
     }
 }
 
@@ -223,14 +237,26 @@ impl From<&str> for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let content = match &self.content {
-            Content::Empty => "Empty",
-            Content::Bytes(_) => "Bytes",
-            Content::Incoming(_) => "Incoming",
-            Content::Stream(_) => "Stream",
-            Content::Written(_) => "Written",
-        };
-        write!(f, "Body::{content}")
+        match &self.content {
+            Content::Bytes(bytes) => write!(f, "Body({} bytes)", bytes.len()),
+            Content::Source(_) => f.write_str("Body(stream)"),
+        }
+    }
+}
+
+/// Chunks of a stream that a worker brought along.
+struct Chunks(Pin<Box<dyn Stream<Item = Result<Vec<u8>, Error>>>>);
+
+impl Source for Chunks {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, BodyError>> {
+        loop {
+            return Poll::Ready(match ready!(self.0.as_mut().poll_next(cx)) {
+                Some(Ok(chunk)) if chunk.is_empty() => continue,
+                Some(Ok(chunk)) => Ok(Some(chunk)),
+                Some(Err(error)) => Err(BodyError::new(format!("{error:#}"))),
+                None => Ok(None),
+            });
+        }
     }
 }
 

@@ -5,8 +5,6 @@ mod limits;
 
 use std::rc::Rc;
 
-use wasip2::http::types as wasi;
-
 use crate::bindings::dispatch as platform;
 use crate::error::Error;
 use crate::executor::{self, Ready};
@@ -93,7 +91,7 @@ impl Worker {
                 return arrival(&future).await;
             }
         };
-        Ok(Response::from_incoming(response?, pass_on))
+        Ok(Response::from_incoming(response?))
     }
 
     /// Leaves request and answer to the script: it is called after this worker has returned and its memory is
@@ -127,23 +125,11 @@ impl Worker {
 async fn arrival(future: &platform::FutureResponse) -> Result<Response, DispatchError> {
     loop {
         match future.get() {
-            Some(Ok(Ok(response))) => return Ok(Response::from_incoming(response, pass_on)),
+            Some(Ok(Ok(response))) => return Ok(Response::from_incoming(response)),
             Some(Ok(Err(error))) => return Err(error.into()),
             Some(Err(())) => return Err(DispatchError::internal("the response was already taken")),
             None => Ready::new(Rc::new(future.subscribe())).await,
         }
-    }
-}
-
-/// How a response that came in goes out: the platform moves its body.
-pub(crate) fn pass_on(
-    out: wasi::ResponseOutparam,
-    head: Option<wasi::OutgoingResponse>,
-    response: wasi::IncomingResponse,
-) {
-    match head {
-        None => platform::respond(out, response),
-        Some(head) => platform::respond_with(out, head, response),
     }
 }
 

@@ -3,6 +3,8 @@
 //! One invocation is one call of [`run`]; it returns when every task has ended. Nothing else in this crate
 //! may block, except for calls that the platform's interface makes blocking (`forward`).
 
+mod wait;
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,6 +17,7 @@ use wasip2::http::types::OutgoingBody;
 use wasip2::io::poll::{Pollable, poll};
 
 use crate::body::Body;
+pub(crate) use wait::Wait;
 
 type BoxedTask = Pin<Box<dyn Future<Output = ()>>>;
 

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use wasip2::http::types::{ErrorCode, FutureIncomingResponse};
 
 use crate::body::Body;
-use crate::dispatch::pass_on;
 use crate::executor::{self, Ready};
 use crate::request::{Parts, Request};
 use crate::response::Response;
@@ -49,7 +48,7 @@ pub async fn fetch(request: Request) -> Result<Response, FetchError> {
 async fn arrival(future: &FutureIncomingResponse) -> Result<Response, FetchError> {
     loop {
         match future.get() {
-            Some(Ok(result)) => return Ok(Response::from_incoming(result?, pass_on)),
+            Some(Ok(result)) => return Ok(Response::from_incoming(result?)),
             Some(Err(())) => {
                 let text = "the response was already taken".to_owned();
                 return Err(FetchError { kind: FetchErrorKind::Other, text });

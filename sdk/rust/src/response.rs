@@ -6,6 +6,7 @@ use std::fmt;
 
 use wasip2::http::types as wasi;
 
+use crate::bindings::dispatch;
 use crate::body::Body;
 use crate::error::Error;
 use crate::headers::{HeaderError, Headers};
@@ -28,7 +29,7 @@ pub struct Response {
     view: OnceCell<Headers>,
     /// What the worker made: counts instead of the view.
     changed_headers: Option<Headers>,
-    upstream: Option<Upstream>,
+    upstream: Option<Box<dyn Upstream>>,
     /// `None`: the upstream's, untouched.
     body: Option<Body>,
     status: OnceCell<u16>,
@@ -39,13 +40,34 @@ pub struct Response {
 /// Answers in the worker's place, after it has returned.
 type Handover = Box<dyn FnOnce(wasi::ResponseOutparam) -> Result<(), Error>>;
 
-/// Hands an upstream response over, with another head where there is one. A function value, so that a worker
-/// that never has an upstream does not import the platform's interface for it.
-type PassOn = fn(wasi::ResponseOutparam, Option<wasi::OutgoingResponse>, wasi::IncomingResponse);
+/// A response that came in. Behind a pointer, so that a worker that never has one imports nothing for it.
+trait Upstream {
+    fn status(&self) -> u16;
+    fn headers(&self) -> Headers;
+    fn body(&self) -> Body;
+    /// Hands it over, under another head where there is one.
+    fn pass_on(self: Box<Self>, out: wasi::ResponseOutparam, head: Option<wasi::OutgoingResponse>);
+}
 
-struct Upstream {
-    response: wasi::IncomingResponse,
-    pass_on: PassOn,
+impl Upstream for wasi::IncomingResponse {
+    fn status(&self) -> u16 {
+        wasi::IncomingResponse::status(self)
+    }
+
+    fn headers(&self) -> Headers {
+        Headers::view(wasi::IncomingResponse::headers(self))
+    }
+
+    fn body(&self) -> Body {
+        self.consume().map_or_else(|()| Body::empty(), Body::incoming)
+    }
+
+    fn pass_on(self: Box<Self>, out: wasi::ResponseOutparam, head: Option<wasi::OutgoingResponse>) {
+        match head {
+            None => dispatch::respond(out, *self),
+            Some(head) => dispatch::respond_with(out, head, *self),
+        }
+    }
 }
 
 impl Response {
@@ -101,11 +123,11 @@ impl Response {
         response
     }
 
-    pub(crate) fn from_incoming(response: wasi::IncomingResponse, pass_on: PassOn) -> Response {
+    pub(crate) fn from_incoming(response: wasi::IncomingResponse) -> Response {
         Response {
             view: OnceCell::new(),
             changed_headers: None,
-            upstream: Some(Upstream { response, pass_on }),
+            upstream: Some(Box::new(response)),
             body: None,
             status: OnceCell::new(),
             head_changed: false,
@@ -122,7 +144,7 @@ impl Response {
 
     /// The status code.
     pub fn status(&self) -> u16 {
-        *self.status.get_or_init(|| self.upstream.as_ref().map_or(200, |u| u.response.status()))
+        *self.status.get_or_init(|| self.upstream.as_ref().map_or(200, |upstream| upstream.status()))
     }
 
     /// Sets the status code, from 200 to 599. The platform refuses any other, and the visitor gets an error.
@@ -204,7 +226,7 @@ impl Response {
     }
 
     fn upstream_headers(&self) -> Headers {
-        self.upstream.as_ref().map(|upstream| Headers::view(upstream.response.headers())).unwrap_or_default()
+        self.upstream.as_ref().map(|upstream| upstream.headers()).unwrap_or_default()
     }
 
     fn take_headers(&mut self) -> Headers {
@@ -214,9 +236,7 @@ impl Response {
     fn take_body(&mut self) -> Body {
         match (self.body.take(), &self.upstream) {
             (Some(body), _) => body,
-            (None, Some(upstream)) => {
-                upstream.response.consume().map_or_else(|()| Body::empty(), Body::incoming)
-            }
+            (None, Some(upstream)) => upstream.body(),
             (None, None) => Body::empty(),
         }
     }
@@ -229,39 +249,26 @@ impl Response {
         if let Some(handover) = self.handover.take() {
             return handover(out).map_err(SendError::Gone);
         }
-        let upstream = self.upstream.take_if(|_| self.body.is_none());
-        match upstream {
-            Some(Upstream { response, pass_on }) => {
-                if !self.head_changed {
-                    drop(self.view.take());
-                    pass_on(out, None, response);
-                    return Ok(());
-                }
-                self.upstream = Some(Upstream { response, pass_on });
-                let head = match self.head() {
-                    Ok(head) => head,
-                    Err(error) => return Err(SendError::Unanswered(out, error)),
-                };
-                if let Some(Upstream { response, pass_on }) = self.upstream.take() {
-                    pass_on(out, Some(head), response);
-                }
+        // `None`: an upstream's, which nobody looked at.
+        let own = (self.body.is_some() || self.upstream.is_none()).then(|| self.take_body());
+        let head = match self.head(own.as_ref()) {
+            Ok(head) => head,
+            Err(error) => return Err(SendError::Unanswered(out, error)),
+        };
+        drop(self.view.take());
+        match (own, self.upstream.take(), head) {
+            (None, Some(upstream), head) => {
+                upstream.pass_on(out, head);
                 Ok(())
             }
-            None => {
-                let body = self.take_body();
-                if let Err(error) = self.add_length(&body) {
-                    return Err(SendError::Unanswered(out, error));
+            (body, _, Some(head)) => match head.body() {
+                Ok(sink) => {
+                    wasi::ResponseOutparam::set(out, Ok(head));
+                    body.unwrap_or_default().send(sink).await.map_err(|error| SendError::Gone(error.into()))
                 }
-                let head = match self.head() {
-                    Ok(head) => head,
-                    Err(error) => return Err(SendError::Unanswered(out, error)),
-                };
-                let Ok(sink) = head.body() else {
-                    return Err(SendError::Unanswered(out, Error::msg("the response has no body to write")));
-                };
-                wasi::ResponseOutparam::set(out, Ok(head));
-                body.send(sink).await.map_err(|error| SendError::Gone(error.into()))
-            }
+                Err(()) => Err(SendError::Unanswered(out, Error::msg("the response takes no body"))),
+            },
+            (_, _, None) => Err(SendError::Unanswered(out, Error::msg("the response has no head"))),
         }
     }
 
@@ -276,15 +283,21 @@ impl Response {
         Ok(())
     }
 
-    /// The head as a handle that can be sent. Leaves the response without headers.
-    fn head(&mut self) -> Result<wasi::OutgoingResponse, Error> {
+    /// The head as a handle that can be sent; `None` where an upstream's can go as it is. Leaves the response
+    /// without headers.
+    fn head(&mut self, own: Option<&Body>) -> Result<Option<wasi::OutgoingResponse>, Error> {
+        match own {
+            Some(body) => self.add_length(body)?,
+            None if !self.head_changed => return Ok(None),
+            None => {}
+        }
         let status = self.status();
         let head = wasi::OutgoingResponse::new(self.take_headers().into_fields()?);
         if status != 200 {
             head.set_status_code(status)
                 .map_err(|()| Error::msg(format!("{status} is not a status code to answer with")))?;
         }
-        Ok(head)
+        Ok(Some(head))
     }
 }
 

@@ -1,27 +1,33 @@
 //! Owns a body that comes in: its stream, its end, its trailers.
 
-use std::rc::Rc;
+use std::mem;
+use std::task::{Context, Poll, ready};
 
 use wasip2::http::types as wasi;
-use wasip2::io::poll::Pollable;
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
+use super::Source;
 use crate::error::BodyError;
-use crate::executor::Ready;
+use crate::executor::Wait;
 use crate::headers::Headers;
 
 /// How much is asked for at once. A chunk may be smaller; it is never larger.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
-/// Children stand before their parents: the host refuses to drop them the other way round.
+/// Children stand before their parents, here and where they are dropped by hand: the host refuses to drop them
+/// the other way round.
 pub(super) enum Incoming {
     Unread(wasi::IncomingBody),
     Reading {
-        pollable: Option<Rc<Pollable>>,
+        readable: Wait,
         stream: InputStream,
         body: wasi::IncomingBody,
     },
     Ended(wasi::IncomingBody),
+    Trailers {
+        arrived: Wait,
+        future: wasi::FutureTrailers,
+    },
     /// The trailers were taken, or the body broke off.
     Gone,
 }
@@ -31,93 +37,103 @@ impl Incoming {
         Incoming::Unread(body)
     }
 
-    pub(super) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
+    fn open(&mut self) -> Result<(), BodyError> {
+        if let Incoming::Unread(body) = self {
+            let stream = body.stream().map_err(|()| BodyError::new("the body was already taken"))?;
+            if let Incoming::Unread(body) = mem::replace(self, Incoming::Gone) {
+                *self = Incoming::Reading { readable: Wait::default(), stream, body };
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        if let Incoming::Reading { readable, stream, body } = mem::replace(self, Incoming::Gone) {
+            drop(readable);
+            drop(stream);
+            *self = Incoming::Ended(body);
+        }
+    }
+}
+
+impl Source for Incoming {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, BodyError>> {
         self.open()?;
         loop {
-            let Incoming::Reading { pollable, stream, .. } = self else { return Ok(None) };
+            let Incoming::Reading { readable, stream, .. } = self else { return Poll::Ready(Ok(None)) };
             match stream.read(CHUNK_BYTES) {
-                Ok(chunk) if chunk.is_empty() => ready(pollable, stream).await,
-                Ok(chunk) => return Ok(Some(chunk)),
-                Err(error) => self.end(&error)?,
+                Ok(chunk) if chunk.is_empty() => ready!(readable.poll(cx, || stream.subscribe())),
+                Ok(chunk) => return Poll::Ready(Ok(Some(chunk))),
+                Err(StreamError::Closed) => self.end(),
+                Err(error @ StreamError::LastOperationFailed(_)) => {
+                    return Poll::Ready(Err(failed(&error, "the body")));
+                }
             }
         }
     }
 
-    /// Moves the rest of the body into `out`, at the host: no byte of it comes here.
-    pub(super) async fn splice(&mut self, out: &OutputStream) -> Result<(), BodyError> {
-        self.open()?;
-        let mut writable = None;
-        loop {
-            let Incoming::Reading { pollable, stream, .. } = self else { return Ok(()) };
-            match out.splice(stream, CHUNK_BYTES) {
-                Ok(0) => {}
-                Ok(_) => continue,
-                // Closed: one of the two streams. The next look at `out` tells which.
-                Err(error @ StreamError::Closed) => match out.check_write() {
-                    Ok(_) => {
-                        self.end(&error)?;
-                        continue;
-                    }
-                    Err(error) => return Err(failed(&error, "the receiver")),
-                },
-                Err(error @ StreamError::LastOperationFailed(_)) => return Err(failed(&error, "a body")),
-            }
-            match out.check_write().map_err(|error| failed(&error, "the receiver"))? {
-                0 => ready_to_write(&mut writable, out).await,
-                _ => ready(pollable, stream).await,
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Headers>, BodyError>> {
+        if let Incoming::Ended(_) = self {
+            if let Incoming::Ended(body) = mem::replace(self, Incoming::Gone) {
+                let future = wasi::IncomingBody::finish(body);
+                *self = Incoming::Trailers { arrived: Wait::default(), future };
             }
         }
-    }
-
-    /// `None` as long as the body has not ended.
-    pub(super) async fn trailers(&mut self) -> Result<Option<Headers>, BodyError> {
-        let Incoming::Ended(body) = std::mem::replace(self, Incoming::Gone) else { return Ok(None) };
-        let future = wasi::IncomingBody::finish(body);
-        let result = loop {
+        let Incoming::Trailers { arrived, future } = self else { return Poll::Ready(Ok(None)) };
+        let trailers = loop {
             match future.get() {
-                Some(result) => break result,
-                None => Ready::new(Rc::new(future.subscribe())).await,
+                Some(Ok(Ok(trailers))) => break Ok(trailers.map(Headers::view)),
+                Some(Ok(Err(_))) => break Err(BodyError::new("the body broke off at its trailers")),
+                Some(Err(())) => break Ok(None),
+                None => ready!(arrived.poll(cx, || future.subscribe())),
             }
         };
-        match result {
-            Ok(Ok(trailers)) => Ok(trailers.map(Headers::view)),
-            Ok(Err(code)) => Err(BodyError::new(format!("no trailers: {code}"))),
-            Err(()) => Ok(None),
-        }
+        *self = Incoming::Gone;
+        Poll::Ready(trailers)
     }
 
-    fn open(&mut self) -> Result<(), BodyError> {
-        if let Incoming::Unread(_) = self {
-            let Incoming::Unread(body) = std::mem::replace(self, Incoming::Gone) else { return Ok(()) };
-            let stream = body.stream().map_err(|()| BodyError::new("the body was already taken"))?;
-            *self = Incoming::Reading { pollable: None, stream, body };
-        }
-        Ok(())
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &OutputStream,
+        writable: &mut Wait,
+    ) -> Option<Poll<Result<(), BodyError>>> {
+        Some(self.poll_move(cx, out, writable))
     }
+}
 
-    fn end(&mut self, error: &StreamError) -> Result<(), BodyError> {
-        if let Incoming::Reading { pollable, stream, body } = std::mem::replace(self, Incoming::Gone) {
-            drop(pollable);
-            drop(stream);
-            match error {
-                StreamError::Closed => *self = Incoming::Ended(body),
-                StreamError::LastOperationFailed(_) => return Err(failed(error, "a body")),
+impl Incoming {
+    fn poll_move(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &OutputStream,
+        writable: &mut Wait,
+    ) -> Poll<Result<(), BodyError>> {
+        self.open()?;
+        loop {
+            let Incoming::Reading { readable, stream, .. } = self else { return Poll::Ready(Ok(())) };
+            let closed = match out.splice(stream, CHUNK_BYTES) {
+                Ok(0) => false,
+                Ok(_) => continue,
+                Err(StreamError::Closed) => true,
+                Err(error @ StreamError::LastOperationFailed(_)) => {
+                    return Poll::Ready(Err(failed(&error, "the body")));
+                }
+            };
+            // Nothing moved, or one of the two is closed: a look at `out` tells which of them it was.
+            let room = out.check_write().map_err(|error| failed(&error, RECEIVER))?;
+            if closed {
+                self.end();
+            } else if room == 0 {
+                ready!(writable.poll(cx, || out.subscribe()));
+            } else {
+                ready!(readable.poll(cx, || stream.subscribe()));
             }
         }
-        Ok(())
     }
 }
 
-async fn ready(pollable: &mut Option<Rc<Pollable>>, stream: &InputStream) {
-    let pollable = pollable.get_or_insert_with(|| Rc::new(stream.subscribe()));
-    Ready::new(pollable.clone()).await;
-}
-
-/// As [`ready`], for the other direction. The same pollable serves the whole stream.
-pub(super) async fn ready_to_write(pollable: &mut Option<Rc<Pollable>>, stream: &OutputStream) {
-    let pollable = pollable.get_or_insert_with(|| Rc::new(stream.subscribe()));
-    Ready::new(pollable.clone()).await;
-}
+pub(super) const RECEIVER: &str = "the receiver";
 
 pub(super) fn failed(error: &StreamError, whose: &str) -> BodyError {
     match error {

@@ -1,57 +1,57 @@
 //! Owns the sending of a body: at the receiver's pace, one chunk in memory.
 
-use std::rc::Rc;
+use std::future::poll_fn;
+use std::task::{Poll, ready};
 
 use wasip2::http::types as wasi;
-use wasip2::io::poll::Pollable;
 use wasip2::io::streams::OutputStream;
 
-use super::incoming::{failed, ready_to_write};
+use super::incoming::{RECEIVER, failed};
 use super::{Body, Content};
 use crate::error::BodyError;
+use crate::executor::Wait;
 
 pub(super) async fn send(mut body: Body, out: wasi::OutgoingBody) -> Result<(), BodyError> {
-    if !matches!(body.content, Content::Empty) {
+    if !body.is_empty() {
         let stream = out.write().map_err(|()| BodyError::new("the body was already written"))?;
-        // The pollable is the stream's child, and the stream is the body's.
-        let mut sink = Sink { writable: None, stream: &stream };
-        match &mut body.content {
-            Content::Incoming(incoming) => incoming.splice(&stream).await?,
-            _ => {
-                while let Some(chunk) = body.chunk().await? {
-                    sink.write(&chunk).await?;
-                }
-            }
-        }
-        drop(sink);
-        drop(stream);
+        // Declared after the stream, so that it is dropped before.
+        let mut writable = Wait::default();
+        write_all(&mut body, &stream, &mut writable).await?;
     }
     let trailers = match body.trailers().await? {
         Some(trailers) => Some(trailers.into_fields().map_err(|error| BodyError::new(error.to_string()))?),
         None => None,
     };
     wasi::OutgoingBody::finish(out, trailers)
-        .map_err(|code| BodyError::new(format!("the body cannot be finished: {code}")))
+        .map_err(|_| BodyError::new("the body has not the length that its headers say"))
 }
 
-struct Sink<'a> {
-    writable: Option<Rc<Pollable>>,
-    stream: &'a OutputStream,
-}
-
-impl Sink<'_> {
-    async fn write(&mut self, mut bytes: &[u8]) -> Result<(), BodyError> {
-        while !bytes.is_empty() {
-            let room = self.stream.check_write().map_err(|error| failed(&error, "the receiver"))?;
-            if room == 0 {
-                ready_to_write(&mut self.writable, self.stream).await;
-                continue;
-            }
-            let now = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
-            let (first, rest) = bytes.split_at(now);
-            self.stream.write(first).map_err(|error| failed(&error, "the receiver"))?;
-            bytes = rest;
+async fn write_all(body: &mut Body, out: &OutputStream, writable: &mut Wait) -> Result<(), BodyError> {
+    if let Content::Source(source) = &mut body.content {
+        let moved = poll_fn(|cx| match source.poll_splice(cx, out, writable) {
+            Some(poll) => poll.map(Some),
+            None => Poll::Ready(None),
+        });
+        if let Some(result) = moved.await {
+            return result;
         }
-        Ok(())
     }
+    while let Some(chunk) = body.chunk().await? {
+        let mut rest = chunk.as_slice();
+        poll_fn(|cx| {
+            while !rest.is_empty() {
+                let room = out.check_write().map_err(|error| failed(&error, RECEIVER))?;
+                if room == 0 {
+                    ready!(writable.poll(cx, || out.subscribe()));
+                    continue;
+                }
+                let (now, later) = rest.split_at(usize::try_from(room).unwrap_or(usize::MAX).min(rest.len()));
+                out.write(now).map_err(|error| failed(&error, RECEIVER))?;
+                rest = later;
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await?;
+    }
+    Ok(())
 }

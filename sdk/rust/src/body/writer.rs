@@ -6,9 +6,10 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use crate::error::Error;
+use super::Source;
+use crate::error::{BodyError, Error};
 use crate::headers::Headers;
 
 /// Takes the chunks of a body made by [`Body::from_writer`](crate::Body::from_writer).
@@ -73,30 +74,27 @@ impl Written {
         let function: Function = Box::pin(write(Writer { shared: shared.clone() }));
         Written { shared, function: Some(function) }
     }
+}
 
-    pub(super) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        poll_fn(|cx| {
-            let Some(function) = &mut self.function else { return Poll::Ready(Ok(None)) };
-            let ended = function.as_mut().poll(cx);
-            // A chunk first, even where the function has ended with it still in place.
-            if let Some(chunk) = self.shared.borrow_mut().chunk.take() {
-                if ended.is_ready() {
-                    self.function = None;
-                }
-                return Poll::Ready(match ended {
-                    Poll::Ready(Err(error)) => Err(error),
-                    Poll::Ready(Ok(())) | Poll::Pending => Ok(Some(chunk)),
-                });
-            }
-            ended.map(|result| {
-                self.function = None;
-                result.map(|()| None)
-            })
-        })
-        .await
+impl Source for Written {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, BodyError>> {
+        let Some(function) = &mut self.function else { return Poll::Ready(Ok(None)) };
+        let ended = function.as_mut().poll(cx);
+        if ended.is_ready() {
+            self.function = None;
+        }
+        match ended {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(BodyError::new(format!("{error:#}")))),
+            // A chunk may be in place even where the function has ended.
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(self.shared.borrow_mut().chunk.take())),
+            Poll::Pending => match self.shared.borrow_mut().chunk.take() {
+                Some(chunk) => Poll::Ready(Ok(Some(chunk))),
+                None => Poll::Pending,
+            },
+        }
     }
 
-    pub(super) fn trailers(&mut self) -> Option<Headers> {
-        self.shared.borrow_mut().trailers.take()
+    fn poll_trailers(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Headers>, BodyError>> {
+        Poll::Ready(Ok(self.shared.borrow_mut().trailers.take()))
     }
 }
