@@ -199,9 +199,10 @@ impl Upload {
         }
         draft.limits.validate(&Limits::CEILING)?;
         check_date(draft.compatibility_date.as_deref())?;
-        check_texts("compatibility_flags", draft.compatibility_flags.iter())?;
-        check_texts("annotations", draft.annotations.iter().flat_map(|(key, text)| [key, text]))?;
-        check_texts("main_module", std::iter::once(&draft.main_module))?;
+        check_texts("compatibility_flags", &draft.compatibility_flags)?;
+        check_texts("annotations", draft.annotations.keys())?;
+        check_texts("annotations", draft.annotations.values())?;
+        check_texts("main_module", [&draft.main_module])?;
         Ok(Upload(draft))
     }
 }
@@ -250,16 +251,11 @@ pub(crate) fn check_date(date: Option<&str>) -> Result<(), UploadError> {
 
 pub(crate) fn check_texts<'t>(
     field: &'static str,
-    texts: impl Iterator<Item = &'t String>,
+    texts: impl IntoIterator<Item = &'t String>,
 ) -> Result<(), UploadError> {
-    let mut count = 0;
-    for text in texts {
-        count += 1;
-        if count > MAX_METADATA_ENTRIES * 2 || text.len() > MAX_METADATA_BYTES {
-            return Err(UploadError::Metadata { field });
-        }
-    }
-    Ok(())
+    let mut texts = texts.into_iter();
+    let fits = texts.by_ref().take(MAX_METADATA_ENTRIES).all(|text| text.len() <= MAX_METADATA_BYTES);
+    if fits && texts.next().is_none() { Ok(()) } else { Err(UploadError::Metadata { field }) }
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ const TABLE: &[LimitRow] = &[
         Invocation,
         Bytes,
         Some(128 << 20),
-        (1 << 20, 512 << 20),
+        (64 << 10, 512 << 20),
         "Linear memory and tables of one invocation together.",
     ),
     row(

@@ -1,34 +1,30 @@
 //! Scripts: deploy, look up, list, change, delete.
 //!
-//! Owns the records of scripts and the order of each write: component there, append, cache, return. Every
-//! change reads the script, decides, and appends on condition that nobody else wrote it; when somebody did,
-//! it reads and decides again. Never holds more of a listing than was asked for.
+//! Owns what is asked of scripts. How they change is in `change`, what may change beside the component in
+//! `settings`. Never holds more of a listing than was asked for.
 
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use tokio::sync::MutexGuard;
 
 use super::cache::{CacheKey, Cached, PLATFORM_SPACE};
 use super::namespaces::PAGE;
 use super::record::{
-    self, PLATFORM_SCRIPTS, decode_script, encode_script, namespace_key, platform_script_key,
-    user_script_key, user_scripts_prefix,
+    PLATFORM_SCRIPTS, decode_script, namespace_key, platform_script_key, user_script_key, user_scripts_prefix,
 };
 use super::{Inner, Registry, Result};
-use crate::binding::{self, BindingDecl, BindingInput};
+use crate::binding;
 use crate::digest::Digest;
 use crate::error::RegistryError;
-use crate::name::{NamespaceName, ScriptName, Tag};
-use crate::script::{
-    Script, ScriptKey, SettingsPatch, Upload, Version, check_date, check_texts, sorted_tags,
-};
-use crate::store::{Entry, Precondition, Revision, StoreError, Write};
+use crate::name::{NamespaceName, ScriptName};
+use crate::script::{Script, ScriptKey, Upload, Version};
+use crate::store::{Entry, Revision};
 use crate::tags::TagFilter;
 use crate::timestamp::Timestamp;
+use change::Decision;
 
-/// How often a change is tried again when another node, or a namespace's owner, was faster.
-const ATTEMPTS: usize = 16;
+mod change;
+mod settings;
 
 /// How many deletions of a bulk are under way at the same time; a store may make them durable together.
 const DELETIONS: usize = 64;
@@ -39,13 +35,6 @@ struct Place {
     store_key: String,
     /// Key and revision of the namespace's record; none for platform scripts.
     namespace: Option<(String, Revision)>,
-}
-
-/// What a change decides to do.
-enum Decision {
-    Write(Box<Script>),
-    Delete,
-    Nothing,
 }
 
 impl Registry {
@@ -194,130 +183,6 @@ impl Registry {
         self.inner.change_script(key, decide).await?;
         Ok(deleted)
     }
-
-    /// Sets all tags of a script.
-    ///
-    /// # Errors
-    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Upload`] for too many; [`RegistryError::Store`].
-    pub async fn set_tags(&self, key: &ScriptKey, tags: Vec<Tag>) -> Result<Arc<Script>> {
-        let tags = sorted_tags(tags)?;
-        self.change_tags(key, |_| tags.clone()).await
-    }
-
-    /// Adds a tag to a script; one that it has already changes nothing.
-    ///
-    /// # Errors
-    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Upload`] for too many; [`RegistryError::Store`].
-    pub async fn add_tag(&self, key: &ScriptKey, tag: Tag) -> Result<Arc<Script>> {
-        self.change_tags(key, |tags| tags.iter().cloned().chain([tag.clone()]).collect()).await
-    }
-
-    /// Takes a tag from a script; one that it does not have changes nothing.
-    ///
-    /// # Errors
-    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Store`].
-    pub async fn remove_tag(&self, key: &ScriptKey, tag: &Tag) -> Result<Arc<Script>> {
-        self.change_tags(key, |tags| tags.iter().filter(|known| *known != tag).cloned().collect()).await
-    }
-
-    async fn change_tags(&self, key: &ScriptKey, change: impl Fn(&[Tag]) -> Vec<Tag>) -> Result<Arc<Script>> {
-        self.change_existing(key, |script| {
-            script.tags = sorted_tags(change(&script.tags))?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Makes a new version of a script with the same component and other settings.
-    ///
-    /// # Errors
-    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Upload`] for settings out of bounds;
-    /// [`RegistryError::Store`].
-    pub async fn update_settings(&self, key: &ScriptKey, patch: SettingsPatch) -> Result<Arc<Script>> {
-        if let Some(limits) = &patch.limits {
-            limits.validate(&self.inner.options.ceiling)?;
-        }
-        check_date(patch.compatibility_date.as_deref())?;
-        check_texts("compatibility_flags", patch.compatibility_flags.iter().flatten())?;
-        check_texts("annotations", patch.annotations.iter().flatten().flat_map(|(key, text)| [key, text]))?;
-        let tags = patch.tags.clone().map(sorted_tags).transpose()?;
-        self.change_existing(key, |script| {
-            if let Some(inputs) = &patch.bindings {
-                script.version.bindings = binding::resolve(inputs, &script.version.bindings, &[], true)?;
-            }
-            if let Some(tags) = &tags {
-                script.tags.clone_from(tags);
-            }
-            apply_settings(&mut script.version, &patch);
-            next_version(&mut script.version);
-            Ok(())
-        })
-        .await
-    }
-
-    /// Makes a new version of a script with one binding more, or another of that name.
-    ///
-    /// # Errors
-    /// As [`Registry::update_settings`].
-    pub async fn put_binding(&self, key: &ScriptKey, decl: BindingDecl) -> Result<Arc<Script>> {
-        self.change_bindings(key, |bindings| {
-            bindings.retain(|known| known.name != decl.name);
-            bindings.push(decl.clone());
-        })
-        .await
-    }
-
-    /// Makes a new version of a script without a binding; returns whether it had one of that name.
-    ///
-    /// # Errors
-    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Store`].
-    pub async fn remove_binding(&self, key: &ScriptKey, name: &crate::name::BindingName) -> Result<bool> {
-        let mut had = false;
-        let decide = |before: Option<&Script>| {
-            let mut script = before.cloned().ok_or_else(|| RegistryError::ScriptNotFound(key.clone()))?;
-            had = script.version.bindings.iter().any(|decl| decl.name == *name);
-            if !had {
-                return Ok(Decision::Nothing);
-            }
-            script.version.bindings.retain(|decl| decl.name != *name);
-            next_version(&mut script.version);
-            script.modified_on = script.version.created_on;
-            Ok(Decision::Write(Box::new(script)))
-        };
-        self.inner.change_script(key, decide).await?;
-        Ok(had)
-    }
-
-    async fn change_bindings(
-        &self,
-        key: &ScriptKey,
-        change: impl Fn(&mut Vec<BindingDecl>),
-    ) -> Result<Arc<Script>> {
-        self.change_existing(key, |script| {
-            let mut bindings = script.version.bindings.clone();
-            change(&mut bindings);
-            let inputs: Vec<BindingInput> = bindings.into_iter().map(BindingInput::Declare).collect();
-            script.version.bindings = binding::resolve(&inputs, &[], &[], true)?;
-            next_version(&mut script.version);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn change_existing(
-        &self,
-        key: &ScriptKey,
-        change: impl Fn(&mut Script) -> Result<()>,
-    ) -> Result<Arc<Script>> {
-        let not_found = || RegistryError::ScriptNotFound(key.clone());
-        let decide = |before: Option<&Script>| {
-            let mut script = before.cloned().ok_or_else(not_found)?;
-            script.modified_on = Timestamp::now();
-            change(&mut script)?;
-            Ok(Decision::Write(Box::new(script)))
-        };
-        self.inner.change_script(key, decide).await?.ok_or_else(not_found)
-    }
 }
 
 /// The script as it is after an upload.
@@ -350,27 +215,6 @@ fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload) -> Result
             startup_time_ms: upload.startup_time_ms,
         },
     })
-}
-
-fn apply_settings(version: &mut Version, patch: &SettingsPatch) {
-    if let Some(limits) = patch.limits {
-        version.limits = limits;
-    }
-    if let Some(date) = &patch.compatibility_date {
-        version.compatibility_date = Some(date.clone());
-    }
-    if let Some(flags) = &patch.compatibility_flags {
-        version.compatibility_flags.clone_from(flags);
-    }
-    if let Some(annotations) = &patch.annotations {
-        version.annotations.clone_from(annotations);
-    }
-}
-
-fn next_version(version: &mut Version) {
-    version.id = new_id();
-    version.number = version.number.saturating_add(1);
-    version.created_on = Timestamp::now();
 }
 
 fn new_id() -> String {
@@ -428,94 +272,4 @@ impl Inner {
         self.scripts.put(place.cache_key, Cached { revision, script: script.clone() });
         Ok(script)
     }
-
-    /// Reads a script, has it decided what becomes of it, and makes it so; decides again when somebody else
-    /// was faster. Returns the script as it is afterwards.
-    async fn change_script(
-        &self,
-        key: &ScriptKey,
-        mut decide: impl FnMut(Option<&Script>) -> Result<Decision>,
-    ) -> Result<Option<Arc<Script>>> {
-        for _ in 0..ATTEMPTS {
-            let Some(place) = self.place(key) else {
-                let namespace = key.namespace().cloned();
-                return Err(namespace.map_or_else(
-                    || RegistryError::ScriptNotFound(key.clone()),
-                    RegistryError::NamespaceNotFound,
-                ));
-            };
-            let _no_sweep = self.blob_gate.read().await;
-            let turn = self.scripts.turn(&place.cache_key).await;
-            let entry = self.store.get(&place.store_key).await?;
-            let before = entry.as_ref().map(|entry| decode_script(entry, key.clone())).transpose()?;
-            let after = match decide(before.as_ref())? {
-                Decision::Nothing => return Ok(before.map(Arc::new)),
-                Decision::Write(script) => Some(*script),
-                Decision::Delete => None,
-            };
-            let change = Change { key, place: &place, entry: entry.as_ref(), before, after };
-            match self.append_script(change, turn).await {
-                Err(RegistryError::Conflict(_)) => self.reload_after_conflict(&place).await?,
-                done => return done,
-            }
-        }
-        Err(RegistryError::Conflict(format!("script {key}")))
-    }
-
-    /// Appends a change and shows it in the cache, all in the key's turn.
-    async fn append_script(
-        &self,
-        change: Change<'_>,
-        _turn: Option<MutexGuard<'_, ()>>,
-    ) -> Result<Option<Arc<Script>>> {
-        let Change { key, place, entry, before, after } = change;
-        let mut preconditions =
-            vec![Precondition::as_read(place.store_key.clone(), entry.map(|entry| entry.revision))];
-        if let Some((key, revision)) = &place.namespace {
-            preconditions.push(Precondition::unchanged(key.clone(), *revision));
-        }
-        let mut writes = Vec::with_capacity(3);
-        writes.push(match &after {
-            Some(script) => Write::put(place.store_key.clone(), encode_script(&place.store_key, script)?),
-            None => Write::delete(place.store_key.clone()),
-        });
-        let component = |script: &Option<Script>| script.as_ref().and_then(|script| script.version.component);
-        let (old, new) = (component(&before), component(&after));
-        if old != new {
-            if let Some(blob) = old {
-                writes.push(record::retired(&blob, &place.store_key, Timestamp::now())?);
-            }
-            if let Some(blob) = new {
-                if !self.blobs.exists(&blob).await? {
-                    return Err(RegistryError::ComponentMissing(blob));
-                }
-                writes.push(record::referred(&blob, &place.store_key)?);
-            }
-        }
-        let revision = self.store.append(&preconditions, &writes).await.map_err(|error| match error {
-            StoreError::Conflict { .. } => RegistryError::Conflict(key.to_string()),
-            error => RegistryError::Store(error),
-        })?;
-        let script = after.map(Arc::new);
-        self.scripts.put(place.cache_key.clone(), Cached { revision, script: script.clone() });
-        Ok(script)
-    }
-
-    /// The namespace's record may be the one that was not as expected.
-    async fn reload_after_conflict(&self, place: &Place) -> Result<()> {
-        let id = place.namespace.as_ref().and_then(|(key, _)| key.strip_prefix(record::NAMESPACES));
-        if let Some(id) = id {
-            self.reload_namespace(id).await?;
-        }
-        Ok(())
-    }
-}
-
-/// One change of one script, decided and not yet made.
-struct Change<'c> {
-    key: &'c ScriptKey,
-    place: &'c Place,
-    entry: Option<&'c Entry>,
-    before: Option<Script>,
-    after: Option<Script>,
 }

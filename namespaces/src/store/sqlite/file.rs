@@ -67,6 +67,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
         connection.pragma_update(None, "trusted_schema", false)?;
+        // Secrets that were deleted are overwritten where that costs no further page.
+        connection.pragma_update(None, "secure_delete", "FAST")?;
         if is_empty {
             let transaction = connection.transaction()?;
             transaction.execute_batch(TABLES)?;
