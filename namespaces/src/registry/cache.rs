@@ -92,6 +92,13 @@ impl ScriptCache {
     pub(super) fn forget_all(&self) {
         self.entries.invalidate_all();
     }
+
+    /// What the entries take, once those that are to go are gone.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> u64 {
+        self.entries.run_pending_tasks();
+        self.entries.weighted_size()
+    }
 }
 
 /// About how many bytes an entry takes; most of it is variables.

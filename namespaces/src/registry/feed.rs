@@ -52,7 +52,7 @@ pub(super) async fn run(registry: Weak<Inner>, mut newest: watch::Receiver<Revis
 
 impl Inner {
     /// Applies one page of changes. Returns the revision reached; none when there is nothing more.
-    async fn apply_page(&self, applied: Revision) -> Result<Option<Revision>> {
+    pub(super) async fn apply_page(&self, applied: Revision) -> Result<Option<Revision>> {
         let changes = match self.store.changes_since(applied, PAGE).await {
             Ok(changes) => changes,
             Err(StoreError::Compacted { .. }) => {

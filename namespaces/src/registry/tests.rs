@@ -1,12 +1,25 @@
-//! Tests of [`super`].
+//! Tests of [`super`]: one file per promise.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::name::ScriptName;
+use crate::name::{BindingName, ScriptName, Tag};
 use crate::namespace::NewNamespace;
-use crate::script::{Upload, UploadDraft};
+use crate::script::{Script, Upload, UploadDraft};
+use crate::store::MemoryStore;
+
+mod coherence;
+mod durability;
+mod garbage;
+mod namespaces;
+mod routes;
+mod scripts;
+mod tokens;
 
 fn ns(name: &str) -> NamespaceName {
     NamespaceName::parse(name).unwrap()
@@ -16,37 +29,54 @@ fn user(namespace: &str, script: &str) -> ScriptKey {
     ScriptKey::user(ns(namespace), ScriptName::parse(script).unwrap())
 }
 
-async fn upload(registry: &Registry, content: &'static [u8]) -> Upload {
-    let component = registry.put_component(Bytes::from_static(content)).await.unwrap();
-    let draft = UploadDraft {
+fn platform(script: &str) -> ScriptKey {
+    ScriptKey::Platform(ScriptName::parse(script).unwrap())
+}
+
+fn tags(names: &[&str]) -> Vec<Tag> {
+    names.iter().map(|name| Tag::parse(name).unwrap()).collect()
+}
+
+fn names(scripts: &[Arc<Script>]) -> Vec<&str> {
+    scripts.iter().map(|script| script.key.script().as_str()).collect()
+}
+
+/// A registry in memory with the namespace `production`.
+async fn registry() -> Registry {
+    let registry = Registry::in_memory().await.unwrap();
+    registry.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
+    registry
+}
+
+async fn draft(registry: &Registry, content: &str) -> UploadDraft {
+    let component = registry.put_component(Bytes::copy_from_slice(content.as_bytes())).await.unwrap();
+    UploadDraft {
         component: Some(component),
         component_size: content.len() as u64,
         main_module: "worker.wasm".to_owned(),
         ..UploadDraft::default()
-    };
-    Upload::parse(draft).unwrap()
+    }
 }
 
-#[tokio::test]
-async fn a_deploy_is_seen_by_the_next_lookup() {
-    let registry = Registry::in_memory().await.unwrap();
-    registry.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
-    let key = user("production", "a");
-    assert_eq!(registry.script(&key).await.unwrap(), None);
-    let first = registry.deploy(&key, upload(&registry, b"one").await).await.unwrap();
-    assert_eq!(registry.script_cached(&key), Some(Some(first.clone())));
-    let second = registry.deploy(&key, upload(&registry, b"two").await).await.unwrap();
-    assert_eq!((first.id.clone(), second.version.number), (second.id.clone(), 2));
-    assert_eq!(registry.script(&key).await.unwrap(), Some(second));
-    assert!(registry.delete_script(&key).await.unwrap());
-    assert_eq!(registry.script(&key).await.unwrap(), None);
-    assert!(!registry.delete_script(&key).await.unwrap());
+async fn upload(registry: &Registry, content: &str) -> Upload {
+    Upload::parse(draft(registry, content).await).unwrap()
 }
 
-#[tokio::test]
-async fn a_deploy_into_no_namespace_is_not_found() {
-    let registry = Registry::in_memory().await.unwrap();
-    let refused = registry.deploy(&user("nowhere", "a"), upload(&registry, b"x").await).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::NotFound);
-    assert!(matches!(refused, RegistryError::NamespaceNotFound(_)));
+async fn deploy(registry: &Registry, key: &ScriptKey, content: &str) -> Arc<Script> {
+    registry.deploy(key, upload(registry, content).await).await.unwrap()
+}
+
+/// Waits for what must come, and gives up long after it should have.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes soon")
+}
+
+/// Asks again and again, letting others run in between.
+async fn until<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
+    soon(async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
