@@ -146,6 +146,11 @@ impl Token {
         Self(text.into())
     }
 
+    /// Whether there is anything in it. An environment variable that is set to nothing is as good as unset.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The token itself: for the one place that sends it.
     pub fn expose(&self) -> &str {
         &self.0

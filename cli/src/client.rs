@@ -189,9 +189,9 @@ impl Client {
     /// # Errors
     /// [`ClientError::BadUrl`].
     pub fn find(args: &ApiArgs, local: &LocalApi) -> Result<Self, ClientError> {
-        let given = args.api_url.clone().unwrap_or_else(|| local.url());
+        let given = args.api_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(|| local.url());
         let base = parse_base(&given)?;
-        let token = match &args.api_token {
+        let token = match args.api_token.as_ref().filter(|token| !token.is_empty()) {
             Some(token) => Some(token.clone()),
             None if is_loopback(&base) => local_token(&local.data),
             None => None,

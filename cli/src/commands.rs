@@ -31,7 +31,8 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
             let resolved = config::load_for_dev(&args, output)?;
             crate::platform::dev(resolved, args, output).await
         }
-        Command::Serve(args) => {
+        Command::Serve(mut args) => {
+            args.token = args.token.filter(|token| !token.is_empty());
             let resolved = config::load_for_serve(&args, output)?;
             crate::platform::serve(resolved, args, output).await
         }

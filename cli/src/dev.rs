@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{Digest, ScriptKey};
 
-use crate::config::{self, ConfigSource, Purpose, ResolvedConfig, ScriptConfig};
+use crate::config::{self, ConfigSource, Purpose, ResolvedConfig, ScriptConfig, ServerConfig};
 use crate::failure::Failure;
 use crate::output::Output;
 use build::BuildError;
@@ -65,7 +65,8 @@ pub async fn run(
     for script in &config.scripts {
         scripts.start(script.clone(), First::Build, false);
     }
-    let mut current = config;
+    // The file may have changed while the platform started: that is a change like any other.
+    let mut current = scripts.reload(config, &watcher).await?;
     loop {
         let changes = tokio::select! {
             () = stop.cancelled() => break,
@@ -86,11 +87,8 @@ pub async fn run(
                 Change::Main(key) => scripts.signal(key, |signals| &signals.main),
             }
         }
-        if changes.contains(&Change::Config)
-            && let Some(new) = scripts.reload(&current).await
-        {
-            current = new;
-            watcher.watch(interests(&current)).await.map_err(cannot_watch)?;
+        if changes.contains(&Change::Config) {
+            current = scripts.reload(current, &watcher).await?;
         }
     }
     scripts.stop_all().await;
@@ -127,6 +125,8 @@ struct Scripts {
     output: Output,
     running: HashMap<ScriptKey, Running>,
     tasks: JoinSet<ScriptKey>,
+    /// What the file said of the server when it was last read.
+    server: Option<ServerConfig>,
 }
 
 struct Running {
@@ -153,7 +153,7 @@ enum First {
 
 impl Scripts {
     fn new(platform: Arc<dyn DevPlatform>, output: Output) -> Self {
-        Self { platform, output, running: HashMap::new(), tasks: JoinSet::new() }
+        Self { platform, output, running: HashMap::new(), tasks: JoinSet::new(), server: None }
     }
 
     fn start(&mut self, config: ScriptConfig, first: First, serving: bool) {
@@ -196,39 +196,49 @@ impl Scripts {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    /// Reads the configuration again. None: it is as before, or cannot be used.
-    async fn reload(&mut self, current: &ResolvedConfig) -> Option<ResolvedConfig> {
+    /// Reads the configuration again, and takes it over if it can be used. Returns the one in force.
+    async fn reload(
+        &mut self,
+        current: ResolvedConfig,
+        watcher: &Watcher,
+    ) -> Result<ResolvedConfig, Failure> {
+        let Some(mut new) = self.read(&current).await else { return Ok(current) };
+        // Listeners are bound already, and options of the command line lie over what the file says.
+        let said = std::mem::replace(&mut new.server, current.server.clone());
+        if self.server.replace(said.clone()).is_some_and(|before| before != said) {
+            self.output.note("[server] takes effect with the next start");
+        }
+        if same_but_lines(&new, &current) {
+            return Ok(new);
+        }
+        if let Err(reason) = self.platform.reload_config(&new).await {
+            self.output.note(&format!("the changed configuration cannot be used: {reason}"));
+            return Ok(current);
+        }
+        // First watch, then build: what changes in between must not be missed.
+        watcher.watch(interests(&new)).await.map_err(cannot_watch)?;
+        self.replace(&new).await;
+        self.output.note("configuration reloaded");
+        Ok(new)
+    }
+
+    async fn read(&self, current: &ResolvedConfig) -> Option<ResolvedConfig> {
         let source: ConfigSource = current.source.clone();
         let loaded = tokio::task::spawn_blocking(move || config::load(source, Purpose::Dev)).await.ok()?;
-        let mut new = match loaded {
+        match loaded {
             Ok((new, warnings)) => {
-                if !warnings.list.is_empty() {
+                // The first time, they have been told already.
+                if !warnings.list.is_empty() && self.server.is_some() {
                     self.output.note(&warnings.to_string());
                 }
-                new
+                Some(new)
             }
             Err(faults) => {
                 self.output.note(&Failure::Config(faults).to_string());
                 self.output.note("the configuration before stays in force");
-                return None;
+                None
             }
-        };
-        // Listeners are bound already, and options of the command line lie over what the file says.
-        let listeners = (new.server.listen, new.server.api_listen);
-        new.server = current.server.clone();
-        if new.limits == current.limits && same_but_lines(&new, current) {
-            return Some(new);
         }
-        if let Err(reason) = self.platform.reload_config(&new).await {
-            self.output.note(&format!("the changed configuration cannot be used: {reason}"));
-            return None;
-        }
-        self.replace(&new).await;
-        self.output.note("configuration reloaded");
-        if listeners != (current.server.listen, current.server.api_listen) {
-            self.output.note("[server] takes effect with the next start");
-        }
-        Some(new)
     }
 
     async fn replace(&mut self, new: &ResolvedConfig) {
@@ -259,7 +269,8 @@ fn same_but_lines(a: &ResolvedConfig, b: &ResolvedConfig) -> bool {
     let routes = |config: &ResolvedConfig| {
         config.routes.iter().map(|route| (route.pattern.clone(), route.target.clone())).collect::<Vec<_>>()
     };
-    a.ceiling == b.ceiling
+    a.limits == b.limits
+        && a.ceiling == b.ceiling
         && a.namespaces == b.namespaces
         && routes(a) == routes(b)
         && a.scripts.len() == b.scripts.len()

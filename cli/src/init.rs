@@ -45,10 +45,10 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<(), Failure> {
         files.len(),
         name(args.template)
     ));
-    output.note("");
-    output.note("  rustup target add wasm32-wasip2     once");
+    output.note("Next (README.md tells what there is to see):");
+    output.note("  rustup target add wasm32-wasip2");
     output.note(&format!("  wasmyard dev {dir}"));
-    output.note("  curl http://127.0.0.1:8787/         README.md tells what there is to see");
+    output.note(&format!("  curl http://{}:8787/", host(args.template)));
     Ok(())
 }
 
@@ -61,6 +61,14 @@ fn files(template: Template) -> impl Iterator<Item = (PathBuf, &'static [u8])> {
         let renamed = path.file_name().is_some_and(|name| name == "gitignore");
         Some((if renamed { path.with_file_name(".gitignore") } else { path.to_path_buf() }, *bytes))
     })
+}
+
+/// A host that the template's routes answer for.
+fn host(template: Template) -> &'static str {
+    match template {
+        Template::Hello => "127.0.0.1",
+        Template::Dispatcher => "customer-a.localhost",
+    }
 }
 
 fn name(template: Template) -> String {

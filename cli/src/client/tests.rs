@@ -195,6 +195,11 @@ async fn the_token_of_this_machine_stays_on_it() {
     found.call(Method::GET, &["x"], &[], Body::Empty).await.unwrap();
     assert_eq!(seen.lock().unwrap()[0].authorization, "Bearer l0cal");
 
+    // Variables that are set to nothing are as good as unset.
+    let unset = ApiArgs { api_url: Some(String::new()), api_token: Some(Token::new("")) };
+    let found = Client::find(&unset, &local(address, data.path())).unwrap();
+    assert_eq!(found.token.unwrap().expose(), "l0cal");
+
     let elsewhere = ApiArgs { api_url: Some("http://192.0.2.1:8788".to_owned()), api_token: None };
     assert!(Client::find(&elsewhere, &local(address, data.path())).unwrap().token.is_none());
     // What the user gives goes where the user says.

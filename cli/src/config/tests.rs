@@ -455,13 +455,32 @@ fn options_lie_over_the_file() {
 }
 
 #[test]
-fn dev_needs_a_file_and_serve_does_not() {
+fn dev_needs_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let output = crate::output::tests::captured().0;
     let args = DevArgs { dir: folder.path().to_owned(), config: None, listen: None, api_listen: None };
     let failure = load_for_dev(&args, &output).unwrap_err();
     assert_eq!(failure.exit_code(), 64);
     assert!(failure.to_string().contains("wasmyard init"), "{failure}");
+}
+
+#[test]
+fn serve_needs_no_file() {
+    let data = tempfile::tempdir().unwrap();
+    let output = crate::output::tests::captured().0;
+    let args = ServeArgs {
+        config: None,
+        data: Some(data.path().to_owned()),
+        listen: Some("127.0.0.1:0".parse().unwrap()),
+        api_listen: Some("127.0.0.1:0".parse().unwrap()),
+        token: None,
+    };
+    // Tests run in the folder of the crate, which has no configuration.
+    let config = load_for_serve(&args, &output).unwrap();
+    assert_eq!(config.source.file, None);
+    assert_eq!(config.server.data, data.path());
+    assert_eq!(config.server.listen.port(), 0);
+    assert!(config.scripts.is_empty() && config.routes.is_empty());
 }
 
 #[test]

@@ -216,6 +216,11 @@ async fn a_changed_configuration_is_taken_over() {
     // The new one is watched, too.
     session.write("b.wasm", "b2");
     assert_eq!(session.next().await, Told::Deployed("b".to_owned(), "b2".to_owned()));
+    let notes = session.notes.clone();
+    assert!(!notes.text().contains("[server]"), "{}", notes.text());
+    session.write("wasmyard.toml", &format!("{second}\n[server]\nlisten = \"127.0.0.1:1\"\n"));
+    eventually("the advice", || notes.text().contains("takes effect with the next start").then_some(()))
+        .await;
     session.end().await;
 }
 

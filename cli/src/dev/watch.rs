@@ -208,10 +208,7 @@ impl Worker {
             Message::Event(Ok(event)) => self.event(&event),
             Message::Event(Err(_)) => self.everything_changed(),
             Message::Watch(interests, done) => {
-                self.interests = interests
-                    .into_iter()
-                    .map(|interest| Watched { stamp: stamp(&interest.path), interest })
-                    .collect();
+                self.interests = interests.into_iter().map(|interest| self.watched(interest)).collect();
                 let armed = self.arm();
                 // Nobody waits for the answer any more: then nobody minds.
                 done.send(armed).ok();
@@ -219,6 +216,13 @@ impl Worker {
             Message::End => return false,
         }
         true
+    }
+
+    /// What was watched before is compared with how it was then: nothing is missed while interests change.
+    fn watched(&self, interest: Interest) -> Watched {
+        let before = self.interests.iter().find(|watched| watched.interest == interest);
+        let stamp = before.map_or_else(|| stamp(&interest.path), |watched| watched.stamp.clone());
+        Watched { interest, stamp }
     }
 
     /// Events were lost: anything may have happened.

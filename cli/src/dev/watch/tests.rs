@@ -178,6 +178,17 @@ async fn interests_can_be_exchanged() {
 }
 
 #[tokio::test]
+async fn nothing_is_missed_while_interests_are_exchanged() {
+    let mut project = Project::new(|_| ()).await;
+    for round in 0..5 {
+        let path = project.path("wasmyard.toml");
+        fs::write(&path, format!("round {round}")).unwrap();
+        project.watcher.watch(vec![Interest { change: Change::Config, path, deep: false }]).await.unwrap();
+        assert_eq!(project.next().await, [Change::Config], "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn a_writer_that_never_pauses_is_not_waited_for_for_ever() {
     let mut project = Project::new(|_| ()).await;
     let path = project.path("src/lib.rs");
