@@ -5,7 +5,8 @@ use wasmyard::{Body, Env, Request, Response, Result};
 
 #[wasmyard::main]
 async fn fetch(req: Request, _env: Env) -> Result<Response> {
-    let content_type = req.header("content-type");
+    // Over HTTP/1.1 only those trailers are sent that the head announces.
+    let kept = ["content-type", "trailer"].map(|name| (name, req.header(name)));
     let mut incoming = req.into_body();
     let body = Body::from_writer(|mut out| async move {
         while let Some(chunk) = incoming.chunk().await? {
@@ -17,8 +18,10 @@ async fn fetch(req: Request, _env: Env) -> Result<Response> {
         Ok(())
     });
     let mut response = Response::new(body);
-    if let Some(content_type) = content_type {
-        response.set_header("content-type", content_type)?;
+    for (name, value) in kept {
+        if let Some(value) = value {
+            response.set_header(name, value)?;
+        }
     }
     Ok(response)
 }

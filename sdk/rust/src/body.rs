@@ -91,7 +91,8 @@ impl Body {
         Body::of(writer::Written::new(write))
     }
 
-    /// Adds trailers: fields that are sent after the last chunk.
+    /// Adds trailers: fields that are sent after the last chunk. Over HTTP/1.1 only those reach the other side that
+    /// the header `trailer` of the message names.
     #[must_use]
     pub fn with_trailers(mut self, trailers: Headers) -> Body {
         self.trailers = Some(trailers);

@@ -54,6 +54,34 @@ pub fn serve<F>(
 }
 
 /// Checks a worker's signature where there is no platform to call it.
+///
+/// ```
+/// #[wasmyard::main]
+/// fn neither_async_nor_a_result(_: wasmyard::Request, _: wasmyard::Env) -> wasmyard::Response {
+///     wasmyard::Response::text("hello")
+/// }
+/// ```
+/// What does not fit is refused when it is compiled:
+/// ```compile_fail
+/// #[wasmyard::main]
+/// async fn no_response(_: wasmyard::Request, _: wasmyard::Env) {}
+/// ```
+/// ```compile_fail
+/// #[wasmyard::main]
+/// async fn no_environment(_: wasmyard::Request) -> wasmyard::Response {
+///     wasmyard::Response::empty()
+/// }
+/// ```
+/// ```compile_fail
+/// #[wasmyard::main]
+/// struct NoFunction;
+/// ```
+/// ```compile_fail
+/// #[wasmyard::main(flavor = "current_thread")]
+/// async fn arguments(_: wasmyard::Request, _: wasmyard::Env) -> wasmyard::Response {
+///     wasmyard::Response::empty()
+/// }
+/// ```
 pub fn check<F>(request: Request, env: Env, worker: impl FnOnce(Request, Env) -> F + 'static)
 where
     F: Future<Output: Answer> + 'static,

@@ -36,6 +36,14 @@
 //! strip = true
 //! ```
 //!
+//! Memory starts at little more than the stack's 1 MiB, and a small request is answered without growing it. A worker
+//! that keeps more than some 30 kB can have room from the start, in `.cargo/config.toml`:
+//!
+//! ```toml
+//! [target.wasm32-wasip2]
+//! rustflags = ["-Clink-arg=--initial-memory=2097152"]
+//! ```
+//!
 //! # Layout
 //! - [`main`], [`Env`]: the entry point, and what the platform gives to it
 //! - [`Request`], [`Response`], [`Headers`], [`Body`]: HTTP. What came in is read from the host only as far as it

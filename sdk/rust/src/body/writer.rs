@@ -49,7 +49,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Sets the trailers, which are sent after the last chunk.
+    /// Sets the trailers: see [`Body::with_trailers`](crate::Body::with_trailers).
     pub fn set_trailers(&mut self, trailers: Headers) {
         self.shared.borrow_mut().trailers = Some(trailers);
     }
