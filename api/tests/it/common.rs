@@ -1,0 +1,238 @@
+//! A router over a memory registry, and the requests that tests send it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use wasmyard_api::{ApiState, Checked, ComponentChecker, Refusal, RefusalCode, UploadLimits, router};
+use wasmyard_namespaces::store::MemoryStore;
+use wasmyard_namespaces::{Blobs, Digest, Registry, Store as _};
+
+/// The first bytes of a component, and a payload that makes each one different.
+pub(crate) fn component(payload: &str) -> Vec<u8> {
+    [b"\0asm\x0d\0\x01\0", payload.as_bytes()].concat()
+}
+
+/// The first bytes of a core module, which the checker refuses.
+pub(crate) const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// Passes whatever begins like a component; refuses as the payload asks.
+#[derive(Default)]
+pub(crate) struct FakeChecker {
+    pub(crate) calls: AtomicUsize,
+}
+
+#[async_trait]
+impl ComponentChecker for FakeChecker {
+    async fn check(&self, digest: &Digest, bytes: Bytes) -> Result<Checked, Refusal> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(*digest, Digest::of(&bytes));
+        let refuse = |code, message: &str| Err(Refusal { code, message: message.to_owned() });
+        match bytes.get(8..) {
+            Some(b"too large") => refuse(RefusalCode::TooLarge, "The compiled code is too large."),
+            Some(b"failed") => refuse(RefusalCode::Failed, "compiler at /secret/path crashed"),
+            Some(_) if bytes.starts_with(b"\0asm\x0d") => Ok(Checked { startup_time_ms: 7 }),
+            _ => refuse(RefusalCode::Invalid, "A core module is not a component."),
+        }
+    }
+}
+
+pub(crate) struct Api {
+    router: Router,
+    token: String,
+    pub(crate) registry: Registry,
+    pub(crate) checker: Arc<FakeChecker>,
+    pub(crate) not_ready: Arc<Mutex<Option<String>>>,
+    store: Arc<MemoryStore>,
+    blobs: Blobs,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/json", "{self:?}");
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The result of a success, whose envelope must be complete.
+    #[track_caller]
+    pub(crate) fn result(&self) -> Value {
+        let mut envelope = self.json();
+        assert_eq!(self.status, StatusCode::OK, "{envelope}");
+        assert_eq!(envelope["success"], true);
+        assert_eq!(envelope["errors"], json!([]));
+        assert!(envelope["messages"].is_array());
+        envelope["result"].take()
+    }
+
+    /// The text of a failure, which must have this status and code.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: u32) -> String {
+        let envelope = self.json();
+        assert_eq!(
+            (self.status.as_u16(), &envelope["errors"][0]["code"]),
+            (status, &json!(code)),
+            "{envelope}"
+        );
+        assert_eq!((&envelope["success"], &envelope["result"]), (&json!(false), &Value::Null));
+        assert_eq!(envelope["messages"], json!([]));
+        envelope["errors"][0]["message"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(crate) const NAMESPACES: &str = "/client/v4/accounts/acc1/workers/dispatch/namespaces";
+pub(crate) const SCRIPT: &str =
+    "/client/v4/accounts/acc1/workers/dispatch/namespaces/production/scripts/customer-a";
+pub(crate) const SCRIPTS: &str = "/client/v4/accounts/acc1/workers/dispatch/namespaces/production/scripts";
+pub(crate) const PLATFORM: &str = "/client/v4/accounts/acc1/workers/scripts/dispatcher";
+
+impl Api {
+    pub(crate) async fn new() -> Api {
+        Api::with_limits(UploadLimits::default()).await
+    }
+
+    pub(crate) async fn with_limits(limits: UploadLimits) -> Api {
+        let (store, blobs) = (Arc::new(MemoryStore::new()), Blobs::memory());
+        let registry = Registry::open(store.clone(), blobs.clone()).await.unwrap();
+        let (_, token) = registry.create_token("test").await.unwrap();
+        let checker = Arc::new(FakeChecker::default());
+        let not_ready = Arc::new(Mutex::new(None));
+        let reason = Arc::clone(&not_ready);
+        let router = router(ApiState {
+            registry: registry.clone(),
+            checker: checker.clone(),
+            metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
+            ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(()), Err)),
+            limits,
+        });
+        Api { router, token: token.expose().to_owned(), registry, checker, not_ready, store, blobs }
+    }
+
+    /// With a namespace `production`, a user script `production/customer-a` and a platform script `dispatcher`.
+    pub(crate) async fn with_scripts() -> Api {
+        let api = Api::new().await;
+        api.with_namespace().await;
+        api.upload(SCRIPT, &json!({"main_module": "a.wasm"}), &component("a")).await.result();
+        api.upload(PLATFORM, &json!({"main_module": "d.wasm"}), &component("d")).await.result();
+        api
+    }
+
+    pub(crate) async fn with_namespace(&self) {
+        self.post(NAMESPACES, &json!({"name": "production"})).await.result();
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn raw(&self, request: Request<Body>) -> Answer {
+        let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: head.status, headers: head.headers, body }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        Request::builder().method(method).uri(path).header("authorization", format!("Bearer {}", self.token))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.raw(self.request(Method::GET, path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.raw(self.request(Method::DELETE, path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Body>,
+    ) -> Answer {
+        self.raw(self.request(method, path).header("content-type", content_type).body(body.into()).unwrap())
+            .await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, "application/json", body.to_string()).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, "application/json", body.to_string()).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PATCH, path, "application/json", body.to_string()).await
+    }
+
+    /// Uploads as `curl -F` does; the module's name is that of `main_module`.
+    pub(crate) async fn upload(&self, path: &str, metadata: &Value, module: &[u8]) -> Answer {
+        let name = metadata["main_module"].as_str().unwrap_or("worker.wasm").to_owned();
+        let form = Form::new()
+            .part("form-data; name=\"metadata\"", Some("application/json"), metadata.to_string().as_bytes())
+            .part(
+                &format!("form-data; name=\"{name}\"; filename=\"{name}\""),
+                Some("application/wasm"),
+                module,
+            );
+        self.form(Method::PUT, path, form).await
+    }
+
+    pub(crate) async fn form(&self, method: Method, path: &str, form: Form) -> Answer {
+        self.send(method, path, Form::CONTENT_TYPE, form.end()).await
+    }
+
+    /// What must not change when something is refused: the store's revision, and the number of blobs.
+    pub(crate) async fn stored(&self) -> (u64, usize) {
+        (self.store.revision().await.unwrap(), self.blobs.list().count().await)
+    }
+}
+
+/// A multipart body, written part by part.
+pub(crate) struct Form(Vec<u8>);
+
+impl Form {
+    pub(crate) const CONTENT_TYPE: &str = "multipart/form-data; boundary=----boundary-0123456789";
+
+    pub(crate) fn new() -> Form {
+        Form(Vec::new())
+    }
+
+    pub(crate) fn part(mut self, disposition: &str, content_type: Option<&str>, content: &[u8]) -> Form {
+        self.0.extend_from_slice(b"------boundary-0123456789\r\nContent-Disposition: ");
+        self.0.extend_from_slice(disposition.as_bytes());
+        if let Some(content_type) = content_type {
+            self.0.extend_from_slice(format!("\r\nContent-Type: {content_type}").as_bytes());
+        }
+        self.0.extend_from_slice(b"\r\n\r\n");
+        self.0.extend_from_slice(content);
+        self.0.extend_from_slice(b"\r\n");
+        self
+    }
+
+    pub(crate) fn end(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(b"------boundary-0123456789--\r\n");
+        self.0
+    }
+
+    pub(crate) fn half(self) -> Vec<u8> {
+        self.0
+    }
+}

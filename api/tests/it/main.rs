@@ -1,0 +1,24 @@
+//! The API as its clients see it, in-process: one binary, because each would link the same crates again.
+//!
+//! - `common`: a router over a memory registry and a checker that only looks at the first bytes
+//! - `access`: tokens, accounts, paths and methods that are not there
+//! - `document`: the OpenAPI golden file and `docs/api.md` agree with the router
+//! - `uploads`: the shapes that clients send, and what is refused
+//! - `bounds`: sizes, times, halves
+//! - the rest: one file per resource
+
+mod access;
+mod bounds;
+mod common;
+mod content;
+mod document;
+mod multipart;
+mod namespaces;
+mod operation;
+mod routes;
+mod scripts;
+mod secrets;
+mod services;
+mod settings;
+mod tags;
+mod uploads;
