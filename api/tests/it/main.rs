@@ -7,6 +7,13 @@
 //! - `bounds`: sizes, times, halves
 //! - the rest: one file per resource
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers as well"
+)]
+
 mod access;
 mod bounds;
 mod common;
