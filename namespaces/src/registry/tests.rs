@@ -14,12 +14,15 @@ use crate::script::{Script, Upload, UploadDraft};
 use crate::store::MemoryStore;
 
 mod coherence;
+mod dawdling;
 mod durability;
 mod garbage;
 mod namespaces;
 mod routes;
 mod scripts;
 mod tokens;
+
+use dawdling::DawdlingStore;
 
 fn ns(name: &str) -> NamespaceName {
     NamespaceName::parse(name).unwrap()

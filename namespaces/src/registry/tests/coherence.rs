@@ -57,6 +57,34 @@ async fn after_a_deploy_returned_nobody_sees_the_old_one() {
     nobody_sees_the_old_one(Arc::new(MemoryStore::new()), RegistryOptions::default(), 200).await;
 }
 
+#[tokio::test]
+async fn the_same_when_the_store_answers_late() {
+    nobody_sees_the_old_one(Arc::new(DawdlingStore::default()), RegistryOptions::default(), 50).await;
+}
+
+/// Forgets the script all the time, as a full cache would: each lookup is a race of a read with a deploy.
+#[tokio::test]
+async fn a_read_that_was_overtaken_never_covers_the_deploy() {
+    let store = Arc::new(DawdlingStore::default());
+    let registry = Registry::open(store, Blobs::memory()).await.unwrap();
+    let key = platform("hot");
+    for round in 0..100 {
+        let upload = upload(&registry, "same").await;
+        registry.inner.scripts.forget_all();
+        let deploy = {
+            let (registry, key) = (registry.clone(), key.clone());
+            tokio::spawn(async move { registry.deploy(&key, upload).await.unwrap() })
+        };
+        // Starts the read at another moment of the deploy each time.
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        soon(registry.script(&key)).await.unwrap();
+        let deployed = soon(deploy).await.unwrap();
+        assert_eq!(registry.script(&key).await.unwrap(), Some(deployed), "round {round}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_same_with_a_cache_that_keeps_nothing() {
     let options = RegistryOptions { script_cache_bytes: 0, ..RegistryOptions::default() };

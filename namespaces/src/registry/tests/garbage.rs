@@ -1,11 +1,14 @@
 //! The sweep takes what nobody refers to, and nothing else.
 
 use super::*;
-use crate::error::RegistryError;
 
 async fn with_grace(grace: Duration) -> Registry {
+    with_store(Arc::new(MemoryStore::new()), grace).await
+}
+
+async fn with_store(store: Arc<dyn Store>, grace: Duration) -> Registry {
     let options = RegistryOptions { blob_grace: grace, ..RegistryOptions::default() };
-    let registry = Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), options).await.unwrap();
+    let registry = Registry::open_with(store, Blobs::memory(), options).await.unwrap();
     registry.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
     registry
 }
@@ -52,9 +55,39 @@ async fn a_script_that_comes_back_to_an_old_component_keeps_it() {
     assert_eq!(registry.component(&one).await.unwrap(), "one");
 }
 
+/// One upload beside one sweep, the deploy at another moment of the sweep each time. There is no grace time
+/// at all, so that the sweep may win between upload and deploy; then the deploy must say so.
+#[tokio::test]
+async fn a_sweep_at_any_moment_of_a_deploy_leaves_it_whole_or_makes_it_fail() {
+    let registry = with_store(Arc::new(DawdlingStore::default()), Duration::ZERO).await;
+    let (mut whole, mut failed) = (0, 0);
+    for moment in 0..400 {
+        let content = format!("code {moment}");
+        let upload = upload(&registry, &content).await;
+        let sweep = {
+            let registry = registry.clone();
+            tokio::spawn(async move { registry.collect_garbage().await })
+        };
+        for _ in 0..moment {
+            tokio::task::yield_now().await;
+        }
+        let deployed = registry.deploy(&user("production", "a"), upload).await;
+        soon(sweep).await.unwrap().unwrap();
+        match deployed {
+            Ok(script) => {
+                let component = registry.component(&script.version.component.unwrap()).await.unwrap();
+                assert_eq!(component, content);
+                whole += 1;
+            }
+            Err(RegistryError::ComponentMissing(_)) => failed += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert!(whole > 0 && failed > 0, "both are seen: {whole} whole, {failed} failed");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_sweep_beside_uploads_never_takes_what_was_deployed() {
-    // No grace time at all: the sweep may win between upload and deploy, and then the deploy must say so.
+async fn sweeps_beside_uploads_never_take_what_was_deployed() {
     let registry = with_grace(Duration::ZERO).await;
     let sweeper = {
         let registry = registry.clone();
@@ -72,16 +105,7 @@ async fn a_sweep_beside_uploads_never_takes_what_was_deployed() {
                 let key = user("production", &format!("s{uploader}"));
                 for round in 0..100 {
                     // Components are shared between uploaders, and come back.
-                    let content = format!("code {}", (round + uploader) % 5);
-                    let deployed = loop {
-                        match registry.deploy(&key, upload(&registry, &content).await).await {
-                            Ok(script) => break script,
-                            Err(RegistryError::ComponentMissing(_)) => {}
-                            Err(error) => panic!("{error:?}"),
-                        }
-                    };
-                    let component = registry.component(&deployed.version.component.unwrap()).await.unwrap();
-                    assert_eq!(component, content);
+                    deploy_until_whole(&registry, &key, &format!("code {}", (round + uploader) % 5)).await;
                 }
             })
         })
@@ -90,4 +114,18 @@ async fn a_sweep_beside_uploads_never_takes_what_was_deployed() {
         soon(uploader).await.unwrap();
     }
     sweeper.abort();
+}
+
+async fn deploy_until_whole(registry: &Registry, key: &ScriptKey, content: &str) {
+    loop {
+        match registry.deploy(key, upload(registry, content).await).await {
+            Ok(script) => {
+                let component = registry.component(&script.version.component.unwrap()).await.unwrap();
+                assert_eq!(component, content);
+                return;
+            }
+            Err(RegistryError::ComponentMissing(_)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
 }
