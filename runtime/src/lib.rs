@@ -34,5 +34,5 @@ pub use grants::Grants;
 pub use module::{MAX_COMPONENT_BYTES, Module, ModuleError};
 pub use outcome::{End, Failure, Outcome};
 pub use runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
-pub use seams::{Call, Host, LogLine, LogStream, OutboundRequest, RequestInfo};
-pub use worker::{Invocation, Worker};
+pub use seams::{Call, DenyAll, Host, LogLine, LogStream, OutboundRequest, RequestInfo};
+pub use worker::{Invocation, Worker, start_up};

@@ -93,6 +93,14 @@ impl Module {
         Ok(Self { pre, engine: linker.engine().clone(), size })
     }
 
+    /// Loads what [`Module::compile`] has just returned.
+    #[expect(unsafe_code, reason = "the only way to load compiled code")]
+    pub(crate) fn load_bytes(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+        // SAFETY: `deserialize` requires bytes that `precompile_component` made; the one caller passes them
+        // on in the same function, and they have not left this process.
+        unsafe { Component::deserialize(&engine.wasmtime, code) }
+    }
+
     /// Maps an artifact that [`Module::compile`] made.
     #[expect(unsafe_code, reason = "the only way to load compiled code")]
     pub(crate) fn load(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {

@@ -124,6 +124,17 @@ impl Runtime {
             .await
     }
 
+    /// Checks a component without keeping anything of it. Blocks on the compiler.
+    ///
+    /// # Errors
+    ///
+    /// The [`ModuleError`] that an upload would be refused with.
+    pub fn check(&self, component: &[u8]) -> Result<(), ModuleError> {
+        let code = Module::compile(&self.inner.engine, component)?;
+        let component = Module::load_bytes(&self.inner.engine, &code).map_err(internal)?;
+        Module::link(&self.inner.linker, &component).map(|_| ())
+    }
+
     /// How the cache does.
     pub fn cache_figures(&self) -> CacheFigures {
         CacheFigures {

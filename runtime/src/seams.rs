@@ -74,6 +74,24 @@ pub trait Host: Send + Sync + 'static {
     fn finished(&self, outcome: Outcome);
 }
 
+/// A host that refuses everything: code can reach nothing but its caller.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DenyAll;
+
+impl Host for DenyAll {
+    fn call(&self, _: Call) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+        Box::pin(async { Err(Failure::WorkerNotFound) })
+    }
+
+    fn outbound(&self, _: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
+        Box::pin(async { Err(BodyError::HttpRequestDenied) })
+    }
+
+    fn log(&self, _: LogLine) {}
+
+    fn finished(&self, _: Outcome) {}
+}
+
 /// What the platform tells a guest about the request it handles. Shared by all scripts of a chain.
 #[derive(Debug, Clone)]
 pub struct RequestInfo {

@@ -21,6 +21,7 @@ use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HostIncomingBody;
 use wasmyard_namespaces::limits::Limits;
+use wasmyard_namespaces::name::ScriptName;
 use wasmyard_namespaces::script::ScriptKey;
 
 use crate::account::Metered;
@@ -30,7 +31,7 @@ use crate::memory::Exceeded;
 use crate::meter::Meter;
 use crate::module::Module;
 use crate::outcome::{End, Failure, Outcome};
-use crate::seams::{Host, RequestInfo};
+use crate::seams::{DenyAll, Host, RequestInfo};
 use crate::state::{RequestHead, State, Tail};
 
 /// How long a guest may go on after its response is complete.
@@ -93,6 +94,49 @@ impl Worker {
                 Err(failure)
             }
         }
+    }
+}
+
+/// Makes one instance of a module and drops it: proof that its start-up code runs within the limits.
+///
+/// # Errors
+///
+/// The [`Failure`] that every invocation of it would end with.
+pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration, Failure> {
+    let name = ScriptName::try_from("start-up").map_err(Failure::internal)?;
+    let worker =
+        Worker::new(ScriptKey::Platform(name), "", Grants::new(&[]), Arc::clone(module));
+    let info = Arc::new(RequestInfo {
+        ray_id: Arc::from(""),
+        client_address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        hostname: Arc::from(""),
+        hostname_metadata: None,
+    });
+    let meter = Arc::new(Meter::default());
+    let (_lent, slot) = Handover::new(crate::body::empty());
+    let (parts, ()) = Request::new(()).into_parts();
+    let state = State::new(
+        worker,
+        limits,
+        Arc::new(DenyAll),
+        info,
+        RequestHead::of(&parts),
+        slot,
+        Arc::clone(&meter),
+    );
+    let limits = *limits;
+    let owned = Arc::clone(module);
+    let account = Arc::clone(&meter);
+    let future = Box::pin(async move {
+        let mut store = Store::new(owned.engine(), state);
+        store.limiter(|state| &mut state.memory);
+        arm(&mut store, account, limits.cpu);
+        owned.pre.instantiate_async(&mut store).await.map(|_| ()).map_err(|error| failure_of(&error, &limits))
+    });
+    let begun = Instant::now();
+    match tokio::time::timeout(limits.first_byte, Metered { meter, future }).await {
+        Ok(instantiated) => instantiated.map(|()| begun.elapsed()),
+        Err(_elapsed) => Err(Failure::TimedOut { limit: limits.first_byte }),
     }
 }
 

@@ -1,0 +1,143 @@
+//! The assembly of the running platform, and nothing else: what was configured becomes a [`node::Node`],
+//! and the node runs until it is told to stop. The only module that knows every crate.
+
+mod apply;
+mod checker;
+mod development;
+mod logs;
+mod node;
+mod token;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use wasmyard_namespaces::store::{MemoryStore, SqliteStore};
+use wasmyard_namespaces::{Blobs, Registry, RegistryOptions, Store};
+
+use crate::args::{DevArgs, ServeArgs, Token};
+use crate::commands::check::ModuleCheck;
+use crate::config::ResolvedConfig;
+use crate::failure::Failure;
+use crate::output::Output;
+use node::Node;
+
+/// Runs the platform from its data directory until it is told to stop.
+///
+/// # Errors
+/// The [`Failure`] that decides the exit code.
+pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> Result<(), Failure> {
+    logs::start(logs::Form::Production)?;
+    let data = &config.server.data;
+    make_data_directory(data)?;
+    let store = SqliteStore::open(&data.join("registry.db")).map_err(|error| {
+        Failure::with_remedy(
+            format!("the data directory {} cannot be opened: {error}", data.display()),
+            "give each `wasmyard serve` a data directory of its own with --data",
+        )
+    })?;
+    let blobs = Blobs::open_local(&data.join("blobs"))
+        .map_err(|error| Failure::failed(format!("{} cannot be used: {error}", data.display())))?;
+    let registry = open_registry(Arc::new(store), blobs, &config).await?;
+    token::admin(&registry, data, args.token.as_ref().map(Token::expose), output).await?;
+
+    let node = Node::start(&config, registry, None)?;
+    apply::settings(&node.registry, &config)
+        .await
+        .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
+    for script in &config.scripts {
+        apply::deploy(&node.registry, &node.checker, script, &script.main)
+            .await
+            .map_err(|refusal| Failure::failed(format!("script {}: {refusal}", script.key)))?;
+    }
+    node.announce(output);
+    node.run(stop_signal()).await;
+    Ok(())
+}
+
+/// Runs the platform of a folder, with hot reload, until it is told to stop.
+///
+/// # Errors
+/// The [`Failure`] that decides the exit code.
+pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Result<(), Failure> {
+    logs::start(logs::Form::Development)?;
+    let data = &config.server.data;
+    make_data_directory(data)?;
+    // What `dev` serves is made from the folder at each start: nothing has to outlive the process.
+    let registry = open_registry(Arc::new(MemoryStore::new()), Blobs::memory(), &config).await?;
+    let given = std::env::var("WASMYARD_API_TOKEN").ok().filter(|token| !token.is_empty());
+    token::admin(&registry, data, given.as_deref(), output).await?;
+
+    let builds = Arc::new(development::BrokenBuilds::default());
+    let node = Node::start(&config, registry, Some(Arc::clone(&builds) as _))?;
+    apply::settings(&node.registry, &config)
+        .await
+        .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
+    node.announce(output);
+
+    let folder = Arc::new(development::Folder::new(&node, builds));
+    let stop = CancellationToken::new();
+    let reloading = crate::dev::run(config, folder, output, stop.clone());
+    let serving = node.run(stop.clone().cancelled_owned());
+    let mut serving = std::pin::pin!(serving);
+    let mut reloading = std::pin::pin!(reloading);
+    let reloaded = tokio::select! {
+        ended = &mut reloading => Some(ended),
+        () = stop_signal() => None,
+        () = &mut serving => None,
+    };
+    stop.cancel();
+    match reloaded {
+        Some(ended) => {
+            serving.await;
+            ended
+        }
+        None => {
+            let ((), ended) = tokio::join!(serving, reloading);
+            ended
+        }
+    }
+}
+
+/// What `check` validates components with.
+pub fn module_check() -> Option<Box<dyn ModuleCheck>> {
+    checker::ForFiles::new().map(|check| Box::new(check) as _)
+}
+
+async fn open_registry(
+    store: Arc<dyn Store>,
+    blobs: Blobs,
+    config: &ResolvedConfig,
+) -> Result<Registry, Failure> {
+    let options = RegistryOptions { ceiling: config.ceiling, ..RegistryOptions::default() };
+    Registry::open_with(store, blobs, options)
+        .await
+        .map_err(|error| Failure::failed(format!("the registry cannot be read: {error}")))
+}
+
+/// Only its owner may look into the data directory: it holds tenants' code and secrets.
+fn make_data_directory(data: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| {
+        Failure::with_remedy(
+            format!("the data directory {} cannot be made: {error}", data.display()),
+            "choose another with --data, or with `data` under [server]",
+        )
+    })
+}
+
+/// Resolves at SIGTERM or SIGINT.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be caught: only SIGKILL will stop this process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("told to stop: taking no more requests, finishing those in flight");
+}

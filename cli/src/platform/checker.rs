@@ -1,0 +1,68 @@
+//! The engine as the judge of components: for uploads through the API, and for files.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use wasmyard_api::{Checked, ComponentChecker, Refusal, RefusalCode};
+use wasmyard_namespaces::{Digest, Limits};
+use wasmyard_runtime::{EngineConfig, ModuleError, Runtime, RuntimeConfig};
+
+use crate::commands::check::ModuleCheck;
+
+/// Compiles uploads, so that an accepted one is ready to serve, and starts each once.
+pub(super) struct ForUploads {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) limits: Limits,
+}
+
+#[async_trait]
+impl ComponentChecker for ForUploads {
+    async fn check(&self, digest: &Digest, bytes: Bytes) -> Result<Checked, Refusal> {
+        let module = self.runtime.module(digest, async { Ok(bytes) }).await.map_err(|error| refusal(&error))?;
+        let startup = wasmyard_runtime::start_up(&module, &self.limits).await.map_err(|failure| Refusal {
+            code: RefusalCode::Invalid,
+            message: format!("the component fails in its start-up code: {failure}"),
+        })?;
+        Ok(Checked { startup_time_ms: u64::try_from(startup.as_millis()).unwrap_or(u64::MAX) })
+    }
+}
+
+fn refusal(error: &ModuleError) -> Refusal {
+    let code = match error {
+        ModuleError::TooLarge { .. } => RefusalCode::TooLarge,
+        ModuleError::Internal(detail) => {
+            return Refusal { code: RefusalCode::Failed, message: detail.clone() };
+        }
+        _ => RefusalCode::Invalid,
+    };
+    Refusal { code, message: error.to_string() }
+}
+
+/// Checks component files without a server, in a scratch folder.
+pub(super) struct ForFiles {
+    runtime: Runtime,
+    _scratch: tempfile::TempDir,
+}
+
+impl ForFiles {
+    /// None where the engine cannot start: then `check` looks at the configuration only.
+    pub(super) fn new() -> Option<Self> {
+        let scratch = tempfile::tempdir().ok()?;
+        let runtime = Runtime::new(&RuntimeConfig {
+            engine: EngineConfig { max_instances: 1, ..EngineConfig::default() },
+            artifacts: scratch.path().to_owned(),
+            loaded_code_bytes: 1 << 30,
+            compilations: 1,
+        });
+        Some(Self { runtime: runtime.ok()?, _scratch: scratch })
+    }
+}
+
+impl ModuleCheck for ForFiles {
+    fn check(&self, path: &Path) -> Result<(), String> {
+        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+        self.runtime.check(&bytes).map_err(|error| error.to_string())
+    }
+}

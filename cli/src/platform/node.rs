@@ -1,0 +1,142 @@
+//! One running node: registry, engine, data plane and control plane, put together.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wasmyard_api::{ApiState, UploadLimits};
+use wasmyard_dispatcher::{Dispatcher, DispatcherConfig, Metrics, NoEgress, Overlay, ServerConfig, server};
+use wasmyard_namespaces::Registry;
+use wasmyard_runtime::{EngineConfig, Runtime, RuntimeConfig};
+
+use super::checker::ForUploads;
+use crate::config::ResolvedConfig;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Bytes of compiled code that stay loaded.
+const LOADED_CODE_BYTES: u64 = 2 << 30;
+
+/// A node whose ports are open but not yet served.
+pub(super) struct Node {
+    pub(super) registry: Registry,
+    pub(super) checker: Arc<ForUploads>,
+    dispatcher: Arc<Dispatcher>,
+    server: ServerConfig,
+    visitors: TcpListener,
+    api: TcpListener,
+    api_state: ApiState,
+    ready: Arc<AtomicBool>,
+}
+
+impl Node {
+    /// Opens the ports and makes the engine.
+    pub(super) fn start(
+        config: &ResolvedConfig,
+        registry: Registry,
+        overlay: Option<Arc<dyn Overlay>>,
+    ) -> Result<Self, Failure> {
+        let visitors = bind(config.server.listen, "listen")?;
+        let api = bind(config.server.api_listen, "api_listen")?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let memory = usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX);
+        let runtime = Runtime::new(&RuntimeConfig {
+            engine: EngineConfig {
+                max_instances: config.server.max_invocations,
+                max_memory_bytes: memory,
+                parallel_compilation: true,
+            },
+            artifacts: config.server.data.join("artifacts"),
+            loaded_code_bytes: LOADED_CODE_BYTES,
+            compilations: cores,
+        })
+        .map_err(|error| Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]"))?;
+        let runtime = Arc::new(runtime);
+        let metrics = Arc::new(Metrics::new().map_err(|error| Failure::failed(error.to_string()))?);
+        // A chain of scripts holds several invocations for one request.
+        let requests = usize::try_from(config.server.max_invocations / 2).unwrap_or(1).max(1);
+        let dispatcher = Dispatcher::new(
+            DispatcherConfig {
+                limits: config.limits,
+                max_requests: requests,
+                max_requests_per_target: requests,
+                ..DispatcherConfig::default()
+            },
+            registry.clone(),
+            Arc::clone(&runtime),
+            Arc::new(NoEgress),
+            Arc::clone(&metrics),
+            overlay,
+        );
+        let checker = Arc::new(ForUploads { runtime: Arc::clone(&runtime), limits: config.limits });
+        let ready = Arc::new(AtomicBool::new(false));
+        let api_state = ApiState {
+            registry: registry.clone(),
+            checker: Arc::clone(&checker) as _,
+            metrics: Arc::new(move || metrics.render(runtime.cache_figures())),
+            ready: {
+                let ready = Arc::clone(&ready);
+                Arc::new(move || {
+                    let serving = ready.load(Ordering::Acquire);
+                    serving.then_some(()).ok_or_else(|| "starting or draining".to_owned())
+                })
+            },
+            limits: UploadLimits::default(),
+        };
+        let server = ServerConfig {
+            max_connections: usize::try_from(config.server.max_connections).unwrap_or(usize::MAX),
+            header_timeout: config.server.header_read,
+            idle_timeout: config.server.idle,
+            drain: config.server.drain,
+            ..ServerConfig::default()
+        };
+        Ok(Self { registry, checker, dispatcher, server, visitors, api, api_state, ready })
+    }
+
+    /// Says where the node can be reached: on standard output, one line each, for people and scripts.
+    pub(super) fn announce(&self, output: &Output) {
+        for (name, listener) in [("visitors", &self.visitors), ("api", &self.api)] {
+            if let Ok(address) = listener.local_addr() {
+                output.line(&format!("{name:<9} http://{address}"));
+            }
+        }
+    }
+
+    /// Serves until `stop`, then drains. The control plane stays reachable until visitors are done.
+    pub(super) async fn run(self, stop: impl Future<Output = ()>) {
+        let stopped = CancellationToken::new();
+        let api = {
+            let stopped = stopped.clone();
+            let router = wasmyard_api::router(self.api_state);
+            let listener = self.api;
+            tokio::spawn(async move {
+                axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned()).await
+            })
+        };
+        self.ready.store(true, Ordering::Release);
+        let ready = self.ready;
+        let stop = async move {
+            stop.await;
+            ready.store(false, Ordering::Release);
+        };
+        server::serve(self.visitors, self.dispatcher, self.server, stop).await;
+        stopped.cancel();
+        match api.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the control plane ended early"),
+            Err(error) => tracing::error!(%error, "the control plane ended early"),
+        }
+    }
+}
+
+fn bind(address: SocketAddr, name: &str) -> Result<TcpListener, Failure> {
+    server::bind(address).map_err(|error| {
+        Failure::with_remedy(
+            format!("cannot listen on {address} ({name}): {error}"),
+            format!("choose another address with --{}, or port 0 for any that is free", name.replace('_', "-")),
+        )
+    })
+}
