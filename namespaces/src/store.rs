@@ -2,7 +2,7 @@
 //!
 //! Owns the trait that every store implements and the types that pass through it. Keys are texts shaped
 //! like paths, values are opaque bytes. Nothing here or above it may lean on one engine: whatever passes
-//! [`contract`] can take its place. Never interprets a value.
+//! `contract` can take its place. Never interprets a value.
 
 use async_trait::async_trait;
 use bytes::Bytes;

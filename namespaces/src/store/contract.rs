@@ -1,6 +1,6 @@
 //! The one test-suite that any store must pass.
 //!
-//! Owns the meaning of [`Store`](super::Store) in the form of assertions. Never knows which store it runs:
+//! Owns the meaning of [`Store`] in the form of assertions. Never knows which store it runs:
 //! call [`run`] with a function that makes an empty one.
 
 #![allow(

@@ -46,7 +46,7 @@ async fn everything_is_there_after_reopening() {
     assert_eq!(registry.script(&user).await.unwrap(), Some(deployed.clone()));
     assert_eq!(registry.script(&platform).await.unwrap(), Some(dispatcher));
     assert_eq!(registry.component(&deployed.version.component.unwrap()).await.unwrap(), "user code");
-    assert_eq!(registry.list_routes(), [route.clone()]);
+    assert_eq!(registry.list_routes(), std::slice::from_ref(&route));
     assert_eq!(registry.routes().lookup("any.host", "/").unwrap().route, route);
     assert!(registry.verify_token(token.expose()));
 }
