@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use wasmyard_namespaces::store::{MemoryStore, SqliteStore};
-use wasmyard_namespaces::{Blobs, Registry, RegistryOptions, Store};
+use wasmyard_namespaces::store::MemoryStore;
+use wasmyard_namespaces::{Blobs, Registry, RegistryOptions};
 
 use crate::args::{DevArgs, ServeArgs, Token};
 use crate::commands::check::ModuleCheck;
@@ -30,15 +30,12 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
     logs::start(logs::Form::Production)?;
     let data = &config.server.data;
     make_data_directory(data)?;
-    let store = SqliteStore::open(&data.join("registry.db")).map_err(|error| {
+    let registry = Registry::open_directory(data, registry_options(&config)).await.map_err(|error| {
         Failure::with_remedy(
             format!("the data directory {} cannot be opened: {error}", data.display()),
             "give each `wasmyard serve` a data directory of its own with --data",
         )
     })?;
-    let blobs = Blobs::open_local(&data.join("blobs"))
-        .map_err(|error| Failure::failed(format!("{} cannot be used: {error}", data.display())))?;
-    let registry = open_registry(Arc::new(store), blobs, &config).await?;
     token::admin(&registry, data, args.token.as_ref().map(Token::expose), output).await?;
 
     let node = Node::start(&config, registry, None)?;
@@ -64,7 +61,10 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
     let data = &config.server.data;
     make_data_directory(data)?;
     // What `dev` serves is made from the folder at each start: nothing has to outlive the process.
-    let registry = open_registry(Arc::new(MemoryStore::new()), Blobs::memory(), &config).await?;
+    let registry =
+        Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), registry_options(&config))
+            .await
+            .map_err(|error| Failure::failed(format!("the registry cannot be made: {error}")))?;
     let given = std::env::var("WASMYARD_API_TOKEN").ok().filter(|token| !token.is_empty());
     token::admin(&registry, data, given.as_deref(), output).await?;
 
@@ -104,15 +104,8 @@ pub fn module_check() -> Option<Box<dyn ModuleCheck>> {
     checker::ForFiles::new().map(|check| Box::new(check) as _)
 }
 
-async fn open_registry(
-    store: Arc<dyn Store>,
-    blobs: Blobs,
-    config: &ResolvedConfig,
-) -> Result<Registry, Failure> {
-    let options = RegistryOptions { ceiling: config.ceiling, ..RegistryOptions::default() };
-    Registry::open_with(store, blobs, options)
-        .await
-        .map_err(|error| Failure::failed(format!("the registry cannot be read: {error}")))
+fn registry_options(config: &ResolvedConfig) -> RegistryOptions {
+    RegistryOptions { ceiling: config.ceiling, ..RegistryOptions::default() }
 }
 
 /// Only its owner may look into the data directory: it holds tenants' code and secrets.

@@ -15,7 +15,7 @@ use crate::logs::Log;
 use crate::memory::MemoryLimiter;
 use crate::meter::Meter;
 use crate::seams::{Call, Host, LogStream, RequestInfo};
-use crate::worker::Worker;
+use crate::worker::{HeadSlot, Worker};
 
 /// How many resources a guest may hold at once.
 const MAX_RESOURCES: usize = 10_000;
@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) request_body: Option<HandoverSlot>,
     /// Bodies of responses that came through `forward`, by the resource that holds them.
     pub(crate) response_bodies: HashMap<u32, HandoverSlot>,
+    /// Where the answer goes, and where the failures of callees are noted.
+    pub(crate) head: Arc<HeadSlot>,
     /// The call that is to be made when the guest has returned and this store is gone.
     pub(crate) tail: Option<Tail>,
 }
@@ -70,6 +72,7 @@ impl State {
         info: Arc<RequestInfo>,
         request: RequestHead,
         request_body: HandoverSlot,
+        head: Arc<HeadSlot>,
         meter: Arc<Meter>,
     ) -> Self {
         let log = Log::new(Arc::clone(&host), usize::try_from(limits.log_bytes).unwrap_or(usize::MAX));
@@ -99,6 +102,7 @@ impl State {
             request,
             request_body: Some(request_body),
             response_bodies: HashMap::new(),
+            head,
             tail: None,
         }
     }

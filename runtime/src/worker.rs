@@ -84,9 +84,9 @@ impl Worker {
         let head = poll_fn(|cx| run.poll_head(cx));
         match tokio::time::timeout(first_byte, head).await {
             Ok(Ok(response)) => Ok(run.into_response(response)),
-            Ok(Err(failure)) => {
-                run.record.ended(End::Failed(failure.clone()));
-                Err(failure)
+            Ok(Err(NoHead { own, shown })) => {
+                run.record.ended(End::Failed(own));
+                Err(shown)
             }
             Err(_elapsed) => {
                 let failure = Failure::TimedOut { limit: first_byte };
@@ -104,8 +104,7 @@ impl Worker {
 /// The [`Failure`] that every invocation of it would end with.
 pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration, Failure> {
     let name = ScriptName::try_from("start-up").map_err(Failure::internal)?;
-    let worker =
-        Worker::new(ScriptKey::Platform(name), "", Grants::new(&[]), Arc::clone(module));
+    let worker = Worker::new(ScriptKey::Platform(name), "", Grants::new(&[]), Arc::clone(module));
     let info = Arc::new(RequestInfo {
         ray_id: Arc::from(""),
         client_address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
@@ -122,6 +121,7 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
         info,
         RequestHead::of(&parts),
         slot,
+        Arc::default(),
         Arc::clone(&meter),
     );
     let limits = *limits;
@@ -142,15 +142,50 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
 
 /// Where the guest's answer appears: filled by the response-outparam during a poll of the guest.
 #[derive(Default)]
-struct HeadSlot(Mutex<Option<Result<Response<Body>, ErrorCode>>>);
+pub(crate) struct HeadSlot {
+    head: Mutex<Option<Result<Response<Body>, ErrorCode>>>,
+    callee: Mutex<Option<Failure>>,
+}
+
+/// Why there is no head of a response.
+struct NoHead {
+    /// What goes on this invocation's own account.
+    own: Failure,
+    /// What its caller, and in the end the visitor, is told.
+    shown: Failure,
+}
+
+impl From<Failure> for NoHead {
+    fn from(failure: Failure) -> Self {
+        Self { own: failure.clone(), shown: failure }
+    }
+}
 
 impl HeadSlot {
     fn put(&self, head: Result<Response<Body>, ErrorCode>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
     }
 
     fn take(&self) -> Option<Result<Response<Body>, ErrorCode>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.head.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Notes the failure of a script that this one called, in case it is not caught.
+    pub(crate) fn callee_failed(&self, failure: &Failure) {
+        *self.callee.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
+    }
+
+    /// What an error code in place of a response means. `internal-error` with a text is how a guest says
+    /// that it did not catch an error. Where that is the error of a script that it called, the visitor is
+    /// told what happened to that one.
+    fn no_head(&self, code: ErrorCode) -> NoHead {
+        let ErrorCode::InternalError(Some(text)) = code else {
+            return Failure::NoResponse(format!("it answered with the error code {code:?}")).into();
+        };
+        let callee = self.callee.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let uncaught = callee.filter(|failure| failure.to_string() == text);
+        let own = Failure::Trapped(text);
+        NoHead { shown: uncaught.unwrap_or_else(|| own.clone()), own }
     }
 }
 
@@ -181,7 +216,7 @@ impl Run {
     }
 
     /// Drives the guest until it has answered or ended.
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<Body>, Failure>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<Body>, NoHead>> {
         let polled = match &mut self.guest {
             Some(guest) => Pin::new(guest).poll(cx),
             None => Poll::Ready(Ok(())),
@@ -190,7 +225,7 @@ impl Run {
             self.guest = None;
             if let Err(failure) = ended {
                 // Whatever was in the slot is of no use: the body behind it will never be complete.
-                return Poll::Ready(Err(failure.clone()));
+                return Poll::Ready(Err(NoHead::from(failure.clone())));
             }
         }
         match (self.head.take(), polled) {
@@ -199,10 +234,11 @@ impl Run {
             (Some(Ok(response)), Poll::Ready(_)) => {
                 Poll::Ready(Ok(response.map(|body| crate::body::settle(body, cx))))
             }
-            (Some(Err(code)), _) => Poll::Ready(Err(Failure::NoResponse(error_code_text(&code)))),
-            (None, Poll::Ready(_)) => Poll::Ready(Err(Failure::NoResponse(
-                "it returned without setting the response-outparam".to_owned(),
-            ))),
+            (Some(Err(code)), _) => Poll::Ready(Err(self.head.no_head(code))),
+            (None, Poll::Ready(_)) => {
+                let text = "it returned without setting the response-outparam".to_owned();
+                Poll::Ready(Err(NoHead::from(Failure::NoResponse(text))))
+            }
             (None, Poll::Pending) => Poll::Pending,
         }
     }
@@ -368,7 +404,16 @@ async fn run_store(
     let body = Counted { body, meter: Arc::clone(&meter) }.boxed_unsync();
     let (lent, slot) = Handover::new(body);
     let request_head = RequestHead::of(&parts);
-    let state = State::new(Arc::clone(&worker), &limits, host, info, request_head, slot, Arc::clone(&meter));
+    let state = State::new(
+        Arc::clone(&worker),
+        &limits,
+        host,
+        info,
+        request_head,
+        slot,
+        Arc::clone(&head),
+        Arc::clone(&meter),
+    );
     let mut store = Store::new(worker.module.engine(), state);
     store.limiter(|state| &mut state.memory);
     arm(&mut store, Arc::clone(&meter), limits.cpu);
@@ -428,10 +473,6 @@ fn failure_of(error: &wasmtime::Error, limits: &Limits) -> Failure {
     // What is left are host calls that the guest used wrongly (a resource it does not have, a body
     // taken twice): its own mistake, in words that the host functions chose.
     Failure::Trapped(error.root_cause().to_string())
-}
-
-fn error_code_text(code: &ErrorCode) -> String {
-    format!("it answered with the error code {code:?}")
 }
 
 /// Counts the bytes that a guest was sent.

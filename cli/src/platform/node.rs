@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,8 @@ use crate::config::ResolvedConfig;
 use crate::failure::Failure;
 use crate::output::Output;
 
+/// How often blobs that nothing refers to are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
 
@@ -116,6 +119,7 @@ impl Node {
                 axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned()).await
             })
         };
+        let sweeping = tokio::spawn(sweep(self.registry));
         self.ready.store(true, Ordering::Release);
         let ready = self.ready;
         let stop = async move {
@@ -124,10 +128,23 @@ impl Node {
         };
         server::serve(self.visitors, self.dispatcher, self.server, stop).await;
         stopped.cancel();
+        sweeping.abort();
         match api.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the control plane ended early"),
             Err(error) => tracing::error!(%error, "the control plane ended early"),
+        }
+    }
+}
+
+/// Removes blobs that nothing refers to any more, now and then.
+async fn sweep(registry: Registry) {
+    let mut turns = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        turns.tick().await;
+        match registry.collect_garbage().await {
+            Ok(swept) => tracing::debug!(?swept, "looked for blobs that nothing refers to"),
+            Err(error) => tracing::warn!(%error, "blobs that nothing refers to could not be removed"),
         }
     }
 }

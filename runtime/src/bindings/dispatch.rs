@@ -231,10 +231,7 @@ impl HostFutureResponse for State {
                 Ok(None)
             }
             FutureResponse::Taken => Ok(Some(Err(()))),
-            FutureResponse::Ready(answer) => Ok(Some(Ok(match *answer {
-                Ok(response) => Ok(self.push_response(response)?),
-                Err(failure) => Err(failure.into()),
-            }))),
+            FutureResponse::Ready(answer) => Ok(Some(Ok(self.answer(*answer)?))),
         }
     }
 
@@ -273,9 +270,17 @@ impl State {
             Ok(call) => self.hooks.host().call(call).await,
             Err(failure) => Err(failure),
         };
+        self.answer(answer)
+    }
+
+    /// Gives the guest what came of a call.
+    fn answer(&mut self, answer: Result<Response<Body>, Failure>) -> Answer<Resource<HostIncomingResponse>> {
         match answer {
             Ok(response) => Ok(Ok(self.push_response(response)?)),
-            Err(failure) => Ok(Err(failure.into())),
+            Err(failure) => {
+                self.head.callee_failed(&failure);
+                Ok(Err(failure.into()))
+            }
         }
     }
 
