@@ -1,0 +1,63 @@
+//! Shows what a worker sees, and holds its breath: for the integration tests, where no example has the shape.
+//! Must never decide whether what it sees is right: that is the test's part.
+
+use std::time::Duration;
+
+use wasmyard::{Body, Env, Request, Response, Result};
+
+/// Longer than any test waits.
+const FOR_EVER: Duration = Duration::from_secs(3_600);
+
+#[wasmyard::main]
+async fn fetch(req: Request, env: Env) -> Result<Response> {
+    match req.path() {
+        "/length" => length(req).await,
+        "/wait" => {
+            wasmyard::sleep(FOR_EVER).await;
+            Ok(Response::empty())
+        }
+        "/begin" => Ok(begin()),
+        "/print" => {
+            println!("printed to standard output");
+            eprintln!("printed to standard error");
+            Ok(Response::empty())
+        }
+        "/empty" => Ok(Response::empty().with_status(204)),
+        _ => Ok(Response::text(seen(&req, &env))),
+    }
+}
+
+/// What the worker is told: first the platform's words, then the request's head, a line each.
+fn seen(req: &Request, env: &Env) -> String {
+    let mut lines = vec![
+        format!("method {}", req.method()),
+        format!("authority {}", req.authority()),
+        format!("target {}", req.path_and_query()),
+        format!("client-address {}", env.client_address()),
+        format!("hostname {}", env.hostname()),
+        format!("ray-id {}", env.ray_id()),
+    ];
+    for (name, value) in req.headers().entries() {
+        lines.push(format!("header {name}: {}", String::from_utf8_lossy(&value)));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Answers only when the whole body has come.
+async fn length(req: Request) -> Result<Response> {
+    let mut body = req.into_body();
+    let mut bytes = 0;
+    while let Some(chunk) = body.chunk().await? {
+        bytes += chunk.len();
+    }
+    Ok(Response::text(format!("{bytes}\n")))
+}
+
+/// Begins an answer that never ends.
+fn begin() -> Response {
+    Response::new(Body::from_writer(|mut out| async move {
+        out.write("begun\n").await?;
+        wasmyard::sleep(FOR_EVER).await;
+        Ok(())
+    }))
+}
