@@ -1,5 +1,5 @@
 //! Owns one invocation, from the platform's call to the last byte of the answer. What a worker returns is
-//! always answered: an error becomes a line in its log and a 500 that tells the visitor nothing.
+//! always answered: an error becomes a line in its log and an error code, of which the visitor is told nothing.
 
 use std::fmt;
 use std::future::Future;
@@ -40,14 +40,13 @@ pub fn serve<F>(
 {
     executor::run(async move {
         let answer = worker(Request::from_incoming(incoming), Env::new()).await.into_response();
-        let response = answer.unwrap_or_else(|text| failure(&text));
+        let response = match answer {
+            Ok(response) => response,
+            Err(text) => return fail(out, text),
+        };
         match response.send(out).await {
             Ok(()) => {}
-            // A response of our own: there is nothing about it to refuse.
-            Err(SendError::Unanswered(out, error)) => match failure(&format!("{error:#}")).send(out).await {
-                Ok(()) => {}
-                Err(SendError::Unanswered(_, error) | SendError::Gone(error)) => log(&format!("{error:#}")),
-            },
+            Err(SendError::Unanswered(out, error)) => fail(out, format!("{error:#}")),
             Err(SendError::Gone(error)) => log(&format!("the answer was cut short: {error:#}")),
         }
     });
@@ -89,9 +88,12 @@ where
     drop(worker(request, env));
 }
 
-fn failure(text: &str) -> Response {
-    log(text);
-    Response::text("The worker failed.\n").with_status(500)
+/// Ends the invocation with an error that the worker did not catch. The calling script can tell it apart;
+/// a visitor is shown the platform's page. The error of a script that this one called is recognized by its
+/// text, so that the page says what happened there.
+fn fail(out: wasi::ResponseOutparam, text: String) {
+    log(&text);
+    wasi::ResponseOutparam::set(out, Err(wasi::ErrorCode::InternalError(Some(text))));
 }
 
 /// The worker's standard error is its log.
@@ -105,16 +107,10 @@ mod tests {
     use crate::error::{Error, Result};
 
     #[test]
-    fn what_went_wrong_is_not_told_to_the_visitor() {
+    fn an_errors_text_is_kept_for_the_log_and_the_caller() {
         let answer: Result<Response> = Err(Error::msg("the password is 1234"));
         let text = answer.into_response().unwrap_err();
         assert_eq!(text, "the password is 1234");
-        let response = failure(&text);
-        assert_eq!(response.status(), 500);
-        let body = std::rc::Rc::new(std::cell::Cell::new(None));
-        let out = body.clone();
-        executor::run(async move { out.set(response.into_body().text().await.ok()) });
-        assert_eq!(body.take().as_deref(), Some("The worker failed.\n"));
     }
 
     #[test]
