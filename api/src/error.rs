@@ -83,6 +83,8 @@ codes! {
     Timeout = 90007, SERVICE_UNAVAILABLE;
     /// The store is not available at the moment.
     Unavailable = 90008, SERVICE_UNAVAILABLE;
+    /// The script serves no version of this identifier; earlier versions are not kept.
+    VersionNotFound = 90009, NOT_FOUND;
 }
 
 /// A failure on its way to the client: a code, a text that is safe to show, and for the log what lies behind it.

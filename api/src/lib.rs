@@ -9,7 +9,7 @@
 //! 2. `guard`: token, account, time limit, log line
 //! 3. `target` and `body`: what the path, the query and the body say, parsed and bounded
 //! 4. one file per resource: `namespaces`, `scripts`, `content`, `settings`, `bindings`, `secrets`, `tags`, `routes`,
-//!    `services`, `clients`, `health`
+//!    `services`, `versions`, `clients`, `health`
 //! 5. for uploads: [`multipart`] (grammar), `metadata` (what the uploader declares), `upload` (parts to a version)
 //! 6. `envelope` and [`error`]: the answer
 
@@ -37,6 +37,7 @@ mod table;
 mod tags;
 mod target;
 mod upload;
+mod versions;
 
 pub use error::{ApiError, Code};
 pub use router::{openapi_document, router};

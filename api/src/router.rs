@@ -12,7 +12,7 @@ use crate::state::{ApiState, Shared};
 use crate::table::{Table, op};
 use crate::{
     bindings, clients, content, health, namespaces, openapi, routes, scripts, secrets, services, settings,
-    tags,
+    tags, versions,
 };
 
 const FILTER: &str = "Tag filter like customer-1:yes,archived:no";
@@ -53,7 +53,9 @@ pub(crate) fn table() -> Table {
     t.get("/content/v2", content::download, op("content.getV2", "Download the component, at the path that SDKs use").returns_raw("multipart/form-data"))
         .get("/script-settings", settings::get_script_level, op("scriptSettings.get", "Show the settings that are not versioned").returns::<settings::ScriptLevel>())
         .patch("/script-settings", settings::patch_script_level, op("scriptSettings.edit", "Change the tags").takes::<settings::ScriptLevelPatch>().returns::<settings::ScriptLevel>())
-        .get("/deployments", services::deployments, op("deployments.list", "Show the version that serves").returns::<services::Deployments>())
+        .get("/deployments", versions::deployments, op("deployments.list", "Show the version that serves as a deployment").returns::<versions::Deployments>())
+        .get("/versions", versions::list, op("versions.list", "List the version that serves").returns::<versions::Versions>())
+        .get("/versions/{version_id}", versions::get, op("versions.get", "Show the version that serves").returns::<versions::View>())
         .get("/references", services::references, op("references.get", "List what refers to the script").returns::<services::References>());
 
     t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes")

@@ -1,5 +1,5 @@
-//! Owns what wrangler asks about a platform script under other names: service, deployments, references.
-//! Must never claim more than one version or environment: there is one of each.
+//! Owns what wrangler asks about a platform script under other names: service, references.
+//! Must never claim more than one environment: there is one.
 
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -7,35 +7,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use wasmyard_namespaces::BindingKind;
 
-use crate::clients;
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
 use crate::scripts::{View, existing, view};
 use crate::state::SharedState;
-use crate::target::{Paging, QueryOf, Target};
-
-/// The deployments of a script: the version that serves, with all of the traffic.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct Deployments {
-    deployments: Vec<Deployment>,
-}
-
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct Deployment {
-    id: String,
-    source: &'static str,
-    strategy: &'static str,
-    author_email: &'static str,
-    created_on: String,
-    annotations: std::collections::BTreeMap<String, String>,
-    versions: Vec<DeployedVersion>,
-}
-
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct DeployedVersion {
-    version_id: String,
-    percentage: u8,
-}
+use crate::target::Target;
 
 /// What refers to a script.
 #[derive(Serialize, JsonSchema)]
@@ -90,27 +66,6 @@ fn as_service(error: ApiError) -> ApiError {
         return ApiError::new(Code::ServiceNotFound, error.message().to_owned());
     }
     error
-}
-
-pub(crate) async fn deployments(
-    State(shared): SharedState,
-    Target(key): Target,
-    QueryOf(query): QueryOf<Paging>,
-) -> Answer<Deployments> {
-    let script = existing(&shared, &key).await?;
-    let version = &script.version;
-    let deployment = Deployment {
-        id: version.id.clone(),
-        source: "api",
-        strategy: "percentage",
-        author_email: clients::EMAIL,
-        created_on: version.created_on.to_string(),
-        annotations: version.annotations.clone(),
-        versions: vec![DeployedVersion { version_id: version.id.clone(), percentage: 100 }],
-    };
-    // Clients ask for page after page until one is empty.
-    let deployments = if query.page <= 1 { vec![deployment] } else { Vec::new() };
-    Ok(Reply::ok(Deployments { deployments }))
 }
 
 /// User scripts are not searched: there may be a million, and what a builder deletes is a platform script.

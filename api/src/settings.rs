@@ -31,7 +31,6 @@ pub(crate) struct View {
     usage_model: &'static str,
     logpush: bool,
     tail_consumers: [(); 0],
-    placement: BTreeMap<String, String>,
 }
 
 /// What can change; what is left out stays as it is.
@@ -159,7 +158,6 @@ fn view(script: &Script) -> View {
         usage_model: "standard",
         logpush: false,
         tail_consumers: [],
-        placement: BTreeMap::new(),
     }
 }
 

@@ -17,6 +17,7 @@ fn calls() -> Vec<(Method, String, bool)> {
             .replace("{script_name}", "customer-a")
             .replace("{secret_name}", "KEY")
             .replace("{tag}", "blue")
+            .replace("{version_id}", "0")
             .replace("{route_id}", "0123456789abcdef0123456789abcdef");
         assert!(!filled.contains('{'), "{filled}");
         for (method, operation) in methods.as_object().unwrap() {

@@ -34,6 +34,19 @@ async fn the_version_that_serves_is_the_one_deployment() {
         json!([{"version_id": uploaded["deployment_id"], "percentage": 100}])
     );
     assert_eq!(api.get(&format!("{path}?page=2")).await.result()["deployments"], json!([]));
+    let version = api
+        .get(&format!("{PLATFORM}/versions/{}", uploaded["deployment_id"].as_str().unwrap()))
+        .await
+        .result();
+    assert_eq!((&version["id"], &version["number"]), (&uploaded["deployment_id"], &json!(2)));
+    assert_eq!(version["resources"]["script"]["etag"], uploaded["etag"]);
+    assert_eq!(api.get(&format!("{PLATFORM}/versions")).await.result()["items"], json!([version]));
+    assert_eq!(api.get(&format!("{PLATFORM}/versions?page=2")).await.result()["items"], json!([]));
+    assert!(api.get(&format!("{PLATFORM}/versions/other")).await.refused(404, 90009).contains("other"));
+    for suffix in ["versions", "versions/other"] {
+        let gone = format!("/client/v4/accounts/acc1/workers/scripts/gone/{suffix}");
+        api.get(&gone).await.refused(404, 10007);
+    }
     api.get("/client/v4/accounts/acc1/workers/scripts/gone/deployments").await.refused(404, 10007);
 }
 
