@@ -43,6 +43,8 @@ pub struct Request {
     authority: OnceCell<String>,
     path_and_query: OnceCell<String>,
     head_changed: bool,
+    /// Whoever reads a body that came in may leave less of it than its `content-length` says.
+    body_read: bool,
 }
 
 impl Request {
@@ -62,6 +64,7 @@ impl Request {
             authority: OnceCell::from(url.authority),
             path_and_query: OnceCell::from(url.path_and_query),
             head_changed: true,
+            body_read: false,
         })
     }
 
@@ -92,6 +95,7 @@ impl Request {
             authority: OnceCell::new(),
             path_and_query: OnceCell::new(),
             head_changed: false,
+            body_read: false,
         }
     }
 
@@ -207,6 +211,7 @@ impl Request {
 
     /// The body, to be read. From then on the request can only be passed on through this worker's memory.
     pub fn body_mut(&mut self) -> &mut Body {
+        self.body_read |= self.body.is_none();
         let body = self.take_body();
         self.body.insert(body)
     }
@@ -219,6 +224,7 @@ impl Request {
     /// Puts another body in place of the one that is there. Length and encoding headers of the old one go.
     pub fn set_body(&mut self, body: impl Into<Body>) {
         self.body = Some(body.into());
+        self.body_read = false;
         for name in ["content-length", "content-encoding"] {
             if self.headers().contains(name) {
                 self.headers_mut().remove(name);
@@ -264,6 +270,9 @@ impl Request {
             incoming => {
                 self.incoming = incoming;
                 let body = self.take_body();
+                if self.body_read {
+                    self.headers_mut().remove("content-length");
+                }
                 if let Some(length) = body.known_length().filter(|length| *length > 0) {
                     if !self.headers().contains("content-length") {
                         self.headers_mut().set("content-length", length.to_string())?;

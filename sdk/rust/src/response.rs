@@ -34,6 +34,8 @@ pub struct Response {
     body: Option<Body>,
     status: OnceCell<u16>,
     head_changed: bool,
+    /// Whoever reads a body that came in may leave less of it than its `content-length` says.
+    body_read: bool,
     handover: Option<Handover>,
 }
 
@@ -80,6 +82,7 @@ impl Response {
             body: Some(body.into()),
             status: OnceCell::from(200),
             head_changed: true,
+            body_read: false,
             handover: None,
         }
     }
@@ -131,6 +134,7 @@ impl Response {
             body: None,
             status: OnceCell::new(),
             head_changed: false,
+            body_read: false,
             handover: None,
         }
     }
@@ -199,6 +203,7 @@ impl Response {
 
     /// The body, to be read. From then on it goes through this worker's memory.
     pub fn body_mut(&mut self) -> &mut Body {
+        self.body_read |= self.body.is_none();
         let body = self.take_body();
         self.body.insert(body)
     }
@@ -211,6 +216,7 @@ impl Response {
     /// Puts another body in place of the one that is there. Length and encoding headers of the old one go.
     pub fn set_body(&mut self, body: impl Into<Body>) {
         self.body = Some(body.into());
+        self.body_read = false;
         for name in ["content-length", "content-encoding"] {
             if self.headers().contains(name) {
                 self.headers_mut().remove(name);
@@ -287,7 +293,12 @@ impl Response {
     /// without headers.
     fn head(&mut self, own: Option<&Body>) -> Result<Option<wasi::OutgoingResponse>, Error> {
         match own {
-            Some(body) => self.add_length(body)?,
+            Some(body) => {
+                if self.body_read {
+                    self.headers_mut().remove("content-length");
+                }
+                self.add_length(body)?;
+            }
             None if !self.head_changed => return Ok(None),
             None => {}
         }

@@ -1,4 +1,4 @@
-//! Owns the reasons why a script could not be called. The texts are the platform's and safe to show.
+//! Owns the reasons why a script could not be called. The texts are the platform's.
 
 use std::error::Error;
 use std::fmt;
@@ -35,7 +35,7 @@ pub enum DispatchError {
     TimedOut(String),
     /// The script trapped.
     Trapped(String),
-    /// The script ended without a response.
+    /// The script ended without a response, or with an error that it did not catch, which the text may quote.
     NoResponse(String),
     /// The platform refuses new work for this script or namespace for the moment.
     Overloaded(String),
@@ -46,7 +46,8 @@ pub enum DispatchError {
 }
 
 impl DispatchError {
-    /// What went wrong, as the platform puts it. Safe to show to a visitor.
+    /// What went wrong, as the platform puts it. For the log rather than for a visitor: the text of a
+    /// [`NoResponse`](DispatchError::NoResponse) may quote the script.
     pub fn message(&self) -> &str {
         use DispatchError::{
             ExceededCpu, ExceededDepth, ExceededMemory, ExceededSubrequests, Internal, InvalidArgument,
