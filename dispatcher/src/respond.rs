@@ -258,6 +258,65 @@ mod tests {
         assert!(!json_page(&refusal, "r").contains("secret"));
     }
 
+    /// The table of `docs/errors.md`, between its markers.
+    #[test]
+    fn the_page_lists_every_answer() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = page.split_once("<!-- errors -->\n").expect("the page has the opening marker");
+        let (_, after) = rest.split_once("<!-- /errors -->").expect("the page has the closing marker");
+        let page_now = format!("{before}<!-- errors -->\n{}<!-- /errors -->{after}", page_table());
+        if std::env::var_os("WASMYARD_REFRESH").is_some() {
+            std::fs::write(path, page_now).unwrap();
+            return;
+        }
+        assert!(page == page_now, "docs/errors.md is out of date: run the tests with WASMYARD_REFRESH=1");
+    }
+
+    fn page_table() -> String {
+        let text = || "TEXT".to_owned();
+        let failures = [
+            Failure::WorkerNotFound,
+            Failure::ExceededCpu { limit: Duration::from_millis(50) },
+            Failure::ExceededMemory { limit: 128 << 20 },
+            Failure::ExceededSubrequests { limit: 50 },
+            Failure::ExceededDepth { limit: 8 },
+            Failure::TimedOut { limit: Duration::from_secs(30) },
+            Failure::Trapped(text()),
+            Failure::NoResponse(text()),
+            Failure::InvalidArgument(text()),
+            Failure::Overloaded { retry_after: Duration::from_secs(1) },
+            Failure::Internal { detail: text() },
+        ];
+        let mut rows: Vec<_> = failures.map(Refusal::from).into();
+        rows.push(Refusal::no_route("HOST"));
+        rows.push(Refusal::opted_out(404));
+        for fault in [UploadFault::Stalled, UploadFault::Broken] {
+            rows.push(Refusal::of(Failure::WorkerNotFound, Some(fault)));
+        }
+        for bad in [
+            BadHead::NoHost,
+            BadHead::SeveralHosts,
+            BadHead::InvalidHost,
+            BadHead::HostsDiffer,
+            BadHead::Connect,
+        ] {
+            rows.push(Refusal::from(bad));
+        }
+        let mut lines: Vec<String> = rows
+            .iter()
+            .map(|row| {
+                let (code, status, reason) = (row.code, row.status.as_u16(), row.reason);
+                let limit =
+                    row.limit.as_deref().map(|limit| format!(" `limit: {limit}`")).unwrap_or_default();
+                format!("| {code} | {status} | `{reason}` | {}{limit} |\n", row.text)
+            })
+            .collect();
+        lines.sort();
+        lines.dedup();
+        format!("\n| code | status | reason | text |\n|---|---|---|---|\n{}\n", lines.concat())
+    }
+
     #[test]
     fn a_host_cannot_write_markup_into_the_page() {
         let page = html_page(&Refusal::no_route("<script>"), "r");

@@ -129,3 +129,48 @@ proptest! {
         }
     }
 }
+
+/// The table of `docs/limits.md`, between its markers.
+#[test]
+fn the_page_lists_every_limit() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/limits.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = page.split_once("<!-- limits -->\n").expect("the page has the opening marker");
+    let (_, after) = rest.split_once("<!-- /limits -->").expect("the page has the closing marker");
+    let page_now = format!("{before}<!-- limits -->\n{}<!-- /limits -->{after}", page_table());
+    if std::env::var_os("WASMYARD_REFRESH").is_some() {
+        std::fs::write(path, page_now).unwrap();
+        return;
+    }
+    assert!(page == page_now, "docs/limits.md is out of date: run the tests with WASMYARD_REFRESH=1");
+}
+
+fn page_table() -> String {
+    let mut text = String::new();
+    for (scope, title) in [
+        (LimitScope::Invocation, "One invocation"),
+        (LimitScope::Server, "The visitors' listener"),
+        (LimitScope::Upload, "One upload"),
+    ] {
+        text += &format!(
+            "\n**{title}**\n\n| limit | default | least | most | what it bounds |\n|---|---|---|---|---|\n"
+        );
+        for row in table().iter().filter(|row| row.scope == scope) {
+            let shown = |value| match (row.unit, value) {
+                (_, u64::MAX) => "no bound".to_owned(),
+                (Unit::Bytes, value) => ByteSize(value).to_string(),
+                (Unit::Milliseconds, value) => format!("{value} ms"),
+                (Unit::Fuel | Unit::Count, value) => value.to_string(),
+            };
+            let default = row.default.map_or_else(|| "none".to_owned(), shown);
+            text += &format!(
+                "| `{}` | {default} | {} | {} | {} |\n",
+                row.name,
+                shown(row.min),
+                shown(row.ceiling),
+                row.doc
+            );
+        }
+    }
+    text + "\n"
+}
