@@ -74,6 +74,9 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
         .await
         .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
     node.announce(output);
+    for url in development::worth_trying(&config, node.visitors_port()) {
+        output.line(&format!("try       {url}"));
+    }
 
     let folder = Arc::new(development::Folder::new(&node, builds));
     let stop = CancellationToken::new();

@@ -34,6 +34,7 @@ impl Artifacts {
         let inner = folder.join(fingerprint);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&inner)?;
         let key = node_key(&folder.join("node.key"))?;
+        remove_others(folder, fingerprint)?;
         Ok(Self { folder: inner, fingerprint: fingerprint.to_owned(), key })
     }
 
@@ -86,6 +87,17 @@ impl Artifacts {
             _ => Ok(()),
         }
     }
+}
+
+/// Removes what another engine compiled: this one could not load it.
+fn remove_others(folder: &Path, fingerprint: &str) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() && entry.file_name() != fingerprint {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads the key, or makes one that only this user can read.
@@ -156,6 +168,16 @@ mod tests {
         fs::remove_file(folder.path().join("node.key")).unwrap();
         let stranger = Artifacts::open(folder.path(), "f1").unwrap();
         assert!(found(&stranger, &one).is_none());
+    }
+
+    #[test]
+    fn what_another_engine_compiled_is_removed_at_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let digest = Digest::of(b"component");
+        let old = Artifacts::open(folder.path(), "f1").unwrap().put(&digest, b"code").unwrap();
+        let now = Artifacts::open(folder.path(), "f2").unwrap();
+        assert!(found(&now, &digest).is_none());
+        assert!(!old.exists());
     }
 
     #[test]

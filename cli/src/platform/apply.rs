@@ -52,7 +52,10 @@ pub(super) async fn deploy(
     let read = |error| format!("{} cannot be read: {error}", wasm.display());
     let size = tokio::fs::metadata(wasm).await.map_err(read)?.len();
     if size > MAX_COMPONENT_BYTES as u64 {
-        return Err(format!("{} has {size} bytes; at most {MAX_COMPONENT_BYTES} are allowed", wasm.display()));
+        return Err(format!(
+            "{} has {size} bytes; at most {MAX_COMPONENT_BYTES} are allowed",
+            wasm.display()
+        ));
     }
     let bytes = Bytes::from(tokio::fs::read(wasm).await.map_err(read)?);
     let digest = Digest::of(&bytes);

@@ -20,7 +20,8 @@ pub(super) struct ForUploads {
 #[async_trait]
 impl ComponentChecker for ForUploads {
     async fn check(&self, digest: &Digest, bytes: Bytes) -> Result<Checked, Refusal> {
-        let module = self.runtime.module(digest, async { Ok(bytes) }).await.map_err(|error| refusal(&error))?;
+        let module =
+            self.runtime.module(digest, async { Ok(bytes) }).await.map_err(|error| refusal(&error))?;
         let startup = wasmyard_runtime::start_up(&module, &self.limits).await.map_err(|failure| Refusal {
             code: RefusalCode::Invalid,
             message: format!("the component fails in its start-up code: {failure}"),

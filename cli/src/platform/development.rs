@@ -8,7 +8,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use wasmyard_dispatcher::Overlay;
-use wasmyard_namespaces::{Registry, ScriptKey};
+use wasmyard_namespaces::route::HostPattern;
+use wasmyard_namespaces::{Registry, RouteTarget, ScriptKey};
 use wasmyard_runtime::{Body, body};
 
 use super::apply;
@@ -16,6 +17,9 @@ use super::checker::ForUploads;
 use super::node::Node;
 use crate::config::{ResolvedConfig, ScriptConfig};
 use crate::dev::DevPlatform;
+
+/// More addresses than this are no help.
+const MOST_URLS: usize = 8;
 
 /// Scripts whose last build failed, with what the build said.
 #[derive(Default)]
@@ -55,6 +59,27 @@ fn page(script: &ScriptKey, message: &str) -> Response<Body> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// Addresses that are worth opening: a host for each exact route, and for each wildcard one for each user
+/// script, since that is whom wildcards usually lead to.
+pub(super) fn worth_trying(config: &ResolvedConfig, port: u16) -> Vec<String> {
+    let mut urls = Vec::new();
+    for route in &config.routes {
+        if matches!(route.target, RouteTarget::Respond(_)) {
+            continue;
+        }
+        match route.pattern.host() {
+            HostPattern::Any => urls.push(format!("http://localhost:{port}/")),
+            HostPattern::Exact(host) => urls.push(format!("http://{host}:{port}/")),
+            HostPattern::Wildcard(suffix) => {
+                let scripts = config.scripts.iter().filter(|script| script.key.namespace().is_some());
+                urls.extend(scripts.map(|script| format!("http://{}.{suffix}:{port}/", script.key.script())));
+            }
+        }
+    }
+    urls.truncate(MOST_URLS);
+    urls
 }
 
 /// The node, as the loop of hot reload sees it.

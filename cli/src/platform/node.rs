@@ -99,6 +99,11 @@ impl Node {
         Ok(Self { registry, checker, dispatcher, server, visitors, api, api_state, ready })
     }
 
+    /// The port that visitors connect to.
+    pub(super) fn visitors_port(&self) -> u16 {
+        self.visitors.local_addr().map_or(0, |address| address.port())
+    }
+
     /// Says where the node can be reached: on standard output, one line each, for people and scripts.
     pub(super) fn announce(&self, output: &Output) {
         for (name, listener) in [("visitors", &self.visitors), ("api", &self.api)] {
@@ -153,7 +158,10 @@ fn bind(address: SocketAddr, name: &str) -> Result<TcpListener, Failure> {
     server::bind(address).map_err(|error| {
         Failure::with_remedy(
             format!("cannot listen on {address} ({name}): {error}"),
-            format!("choose another address with --{}, or port 0 for any that is free", name.replace('_', "-")),
+            format!(
+                "choose another address with --{}, or port 0 for any that is free",
+                name.replace('_', "-")
+            ),
         )
     })
 }
