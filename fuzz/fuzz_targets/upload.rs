@@ -1,0 +1,78 @@
+//! Any bytes as the metadata of an upload, through the real router: the answer is never a server error, and
+//! what was refused is not stored.
+#![no_main]
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use libfuzzer_sys::fuzz_target;
+use tower::ServiceExt as _;
+use wasmyard_api::{ApiState, Checked, ComponentChecker, Refusal, UploadLimits, router};
+use wasmyard_namespaces::{Digest, NewNamespace, Registry, ScriptKey};
+
+struct TakesAll;
+
+#[async_trait::async_trait]
+impl ComponentChecker for TakesAll {
+    async fn check(&self, _: &Digest, _: Bytes) -> Result<Checked, Refusal> {
+        Ok(Checked { startup_time_ms: 0 })
+    }
+}
+
+struct Platform {
+    runtime: tokio::runtime::Runtime,
+    router: Router,
+    registry: Registry,
+    token: String,
+}
+
+fn platform() -> &'static Platform {
+    static PLATFORM: OnceLock<Platform> = OnceLock::new();
+    PLATFORM.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (registry, token) = runtime.block_on(async {
+            let registry = Registry::in_memory().await.unwrap();
+            registry.create_namespace(NewNamespace::named("fuzz".parse().unwrap())).await.unwrap();
+            let (_, token) = registry.create_token("fuzz").await.unwrap();
+            (registry, token.expose().to_owned())
+        });
+        let router = router(ApiState {
+            registry: registry.clone(),
+            checker: Arc::new(TakesAll),
+            metrics: Arc::new(String::new),
+            ready: Arc::new(|| Ok(())),
+            limits: UploadLimits::default(),
+        });
+        Platform { runtime, router, registry, token }
+    })
+}
+
+fuzz_target!(|metadata: &[u8]| {
+    const URI: &str = "/client/v4/accounts/a/workers/dispatch/namespaces/fuzz/scripts/s";
+    let platform = platform();
+    let mut form = b"--fuzz-boundary\r\ncontent-disposition: form-data; name=\"metadata\"\r\n\r\n".to_vec();
+    form.extend_from_slice(metadata);
+    form.extend_from_slice(
+        b"\r\n--fuzz-boundary\r\ncontent-disposition: form-data; name=\"m.wasm\"; filename=\"m.wasm\"\r\n\r\n\
+          \0asm\x0d\0\x01\0\r\n--fuzz-boundary--\r\n",
+    );
+    let request = Request::put(URI)
+        .header("authorization", format!("Bearer {}", platform.token))
+        .header("content-type", "multipart/form-data; boundary=fuzz-boundary")
+        .body(Body::from(form))
+        .unwrap();
+    platform.runtime.block_on(async {
+        let key = ScriptKey::user("fuzz".parse().unwrap(), "s".parse().unwrap());
+        let before = platform.registry.script(&key).await.unwrap().map(|script| script.version.id.clone());
+        let response = platform.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(!status.is_server_error(), "{status} {}", String::from_utf8_lossy(&body));
+        let after = platform.registry.script(&key).await.unwrap().map(|script| script.version.id.clone());
+        assert_eq!(status.is_success(), before != after, "stored exactly when it was taken");
+    });
+});
