@@ -1,0 +1,4 @@
+//! `wasmyard dev` and `wasmyard init`: a folder, served while it changes.
+
+mod reload;
+mod templates;

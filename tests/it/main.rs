@@ -1,0 +1,40 @@
+//! The platform as its users see it: the real binary on ports of its own, driven over real sockets.
+//!
+//! One test binary, because each would link the same crates again. Every test starts a server of its own
+//! with a data directory of its own, and waits for what it needs: nothing here sleeps for a fixed time in
+//! the hope that something has happened. Guests are real components: the examples, `tests/guests`, and tiny
+//! ones that `support/wat.rs` makes.
+//!
+//! - `support`: the server, the clients, the guests
+//! - `routing`: host and path -> who answers
+//! - `deploy`: from an upload to the next request, with traffic flowing
+//! - `durability`: kill -9 at any moment
+//! - `dev`: hot reload, broken builds, templates
+//! - `streaming`: bodies of any length, both ways, with trailers
+//! - `limits`: a script that misbehaves, and its neighbour
+//! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
+//! - `headers`: what a worker is told, and what it is never told
+//! - `uploads`: what is refused, in which words, and that nothing of it stays
+//! - `guests`: components that were made without our SDK
+//! - `observability`: figures, logs, health
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers as well"
+)]
+
+mod deploy;
+mod dev;
+mod durability;
+mod guests;
+mod headers;
+mod limits;
+mod observability;
+mod protocol;
+mod routing;
+mod streaming;
+mod support;
+mod uploads;

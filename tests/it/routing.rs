@@ -1,0 +1,4 @@
+//! Host and path decide who answers.
+
+mod dispatch;
+mod patterns;

@@ -1,0 +1,142 @@
+//! The v4 API, as its clients use it.
+
+use std::net::SocketAddr;
+
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use super::within;
+
+/// Where namespaces are.
+pub(crate) const NAMESPACES: &str = "/client/v4/accounts/0/workers/dispatch/namespaces";
+/// Where platform scripts are.
+pub(crate) const PLATFORM_SCRIPTS: &str = "/client/v4/accounts/0/workers/scripts";
+
+#[derive(Clone)]
+pub(crate) struct Api {
+    http: reqwest::Client,
+    /// Like `http://127.0.0.1:1234`.
+    pub(crate) url: String,
+    token: &'static str,
+}
+
+/// An answer in the v4 envelope.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) envelope: Value,
+}
+
+impl Reply {
+    /// The result of a success.
+    #[track_caller]
+    pub(crate) fn result(&self) -> &Value {
+        assert_eq!((self.status, &self.envelope["success"]), (200, &json!(true)), "{self:?}");
+        &self.envelope["result"]
+    }
+
+    /// The text of a failure with this status and code.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: u32) -> &str {
+        let error = &self.envelope["errors"][0];
+        assert_eq!((self.status, &error["code"]), (status, &json!(code)), "{self:?}");
+        assert_eq!(self.envelope["success"], json!(false));
+        error["message"].as_str().unwrap()
+    }
+}
+
+/// The path of a user script of the namespace `production`.
+pub(crate) fn script_path(name: &str) -> String {
+    format!("{NAMESPACES}/production/scripts/{name}")
+}
+
+impl Api {
+    pub(crate) fn new(address: SocketAddr, token: &'static str) -> Api {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Api { http, url: format!("http://{address}"), token }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(self.token)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        reply(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        reply(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Reply {
+        reply(self.request(Method::PUT, path).json(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        reply(self.request(Method::DELETE, path)).await
+    }
+
+    /// Uploads a user script of the namespace `production`.
+    pub(crate) async fn deploy(&self, name: &str, component: Vec<u8>) -> Reply {
+        self.upload(&script_path(name), &json!({"main_module": "worker.wasm"}), component).await
+    }
+
+    /// Uploads with these declarations, as a form of two parts.
+    pub(crate) async fn upload(&self, path: &str, metadata: &Value, component: Vec<u8>) -> Reply {
+        self.form(path, form(&metadata.to_string(), component)).await
+    }
+
+    /// Sends any form.
+    pub(crate) async fn form(&self, path: &str, form: Form) -> Reply {
+        reply(self.request(Method::PUT, path).multipart(form)).await
+    }
+
+    /// Uploads a user script; none when the connection broke before the answer was there.
+    pub(crate) async fn try_deploy(&self, name: &str, component: Vec<u8>) -> Option<u16> {
+        let form = form(r#"{"main_module":"worker.wasm"}"#, component);
+        let answer = self.request(Method::PUT, &script_path(name)).multipart(form).send().await.ok()?;
+        let status = answer.status().as_u16();
+        // Acknowledged is only what arrived whole.
+        answer.bytes().await.ok().map(|_| status)
+    }
+
+    /// The component of a user script; none when there is no such script.
+    pub(crate) async fn content(&self, name: &str) -> Option<Vec<u8>> {
+        let path = format!("{}/content", script_path(name));
+        let answer =
+            self.request(Method::GET, &path).header("accept", "application/wasm").send().await.unwrap();
+        match answer.status().as_u16() {
+            404 => None,
+            200 => Some(answer.bytes().await.unwrap().to_vec()),
+            other => panic!("{name}: {other} {:?}", answer.text().await),
+        }
+    }
+
+    /// A plain text, like `/metrics`.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let answer = within(path, self.request(Method::GET, path).send()).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.text().await.unwrap()
+    }
+
+    /// Status and body of a path, without a token.
+    pub(crate) async fn open(&self, path: &str) -> (u16, String) {
+        let answer = within(path, self.http.get(format!("{}{path}", self.url)).send()).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+}
+
+fn form(metadata: &str, component: Vec<u8>) -> Form {
+    let module = Part::bytes(component).file_name("worker.wasm").mime_str("application/wasm").unwrap();
+    let metadata = Part::text(metadata.to_owned()).mime_str("application/json").unwrap();
+    Form::new().part("metadata", metadata).part("worker.wasm", module)
+}
+
+async fn reply(request: RequestBuilder) -> Reply {
+    let answer = within("an answer of the API", request.send()).await.unwrap();
+    let status = answer.status().as_u16();
+    let text = answer.text().await.unwrap();
+    let envelope = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status}: {text:?}: {error}"));
+    Reply { status, envelope }
+}

@@ -1,0 +1,22 @@
+//! The built guests, by name. Owns where they are; must never build them.
+
+use std::path::PathBuf;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/target/wasm32-wasip2/release");
+
+/// The file of a guest, like `hello` or `echo_stream`.
+pub(crate) fn path(name: &str) -> PathBuf {
+    let path = PathBuf::from(FOLDER).join(format!("{name}.wasm"));
+    assert!(path.is_file(), "the guest {name} is not built; run `make guests` first ({})", path.display());
+    path.canonicalize().unwrap()
+}
+
+/// The component itself.
+pub(crate) fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(path(name)).unwrap()
+}
+
+/// The line of a configuration that names it.
+pub(crate) fn main(name: &str) -> String {
+    format!("main = {:?}", path(name))
+}

@@ -1,0 +1,229 @@
+//! A folder with a configuration and a data directory, and the real binary running in it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+use super::{Api, eventually, within};
+
+/// The binary under test.
+const WASMYARD: &str = env!("CARGO_BIN_EXE_wasmyard");
+/// What every server takes as its admin token.
+const TOKEN: &str = "integration-test-token-0123456789abcdef";
+/// Compiled code that servers of all tests share: a guest is compiled once, not once for each test. The key that
+/// the code is signed with comes with it.
+const SHARED_ARTIFACTS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/artifacts");
+
+/// A folder of its own, gone with the last owner.
+#[derive(Clone)]
+pub(crate) struct Site(Arc<TempDir>);
+
+impl Site {
+    /// A folder with this `wasmyard.toml`. Its compiled code is shared with other tests.
+    pub(crate) fn new(config: &str) -> Site {
+        let site = Site::with_own_artifacts(config);
+        share_artifacts(&site.data());
+        site
+    }
+
+    /// The same, with a cache of compiled code that begins empty.
+    pub(crate) fn with_own_artifacts(config: &str) -> Site {
+        let site = Site(Arc::new(tempfile::tempdir().unwrap()));
+        std::fs::create_dir(site.data()).unwrap();
+        site.write("wasmyard.toml", config);
+        site
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path(".wasmyard")
+    }
+
+    /// Writes a file whole: whoever reads it sees the old one or the new one.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let new = path.with_extension("new");
+        std::fs::write(&new, content).unwrap();
+        std::fs::rename(&new, &path).unwrap();
+    }
+
+    /// `wasmyard serve` in this folder.
+    pub(crate) async fn serve(&self) -> Server {
+        Server::start(self, "serve").await
+    }
+
+    /// `wasmyard dev` in this folder.
+    pub(crate) async fn dev(&self) -> Server {
+        Server::start(self, "dev").await
+    }
+
+    /// Any other command, to its end, in this folder.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        within(&format!("wasmyard {arguments:?}"), command(self.0.path()).args(arguments).output())
+            .await
+            .unwrap()
+    }
+}
+
+/// The binary, running. It is killed when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    /// Where visitors connect.
+    pub(crate) visitors: SocketAddr,
+    api: SocketAddr,
+    log: Log,
+    _site: Site,
+}
+
+/// What the server has printed, line by line.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Server {
+    /// A server with this configuration, in a folder of its own.
+    pub(crate) async fn serving(config: &str) -> Server {
+        Site::new(config).serve().await
+    }
+
+    async fn start(site: &Site, mode: &str) -> Server {
+        let mut command = command(site.0.path());
+        command.arg(mode).args(["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (printed, log) = (Log::default(), Log::default());
+        printed.follow(child.stdout.take().unwrap());
+        log.follow(child.stderr.take().unwrap());
+        let address = |name: &'static str| {
+            let printed = printed.clone();
+            eventually(name, move || std::future::ready(printed.address(name)))
+        };
+        let started = async { (address("visitors").await, address("api").await) };
+        let (visitors, api) = tokio::select! {
+            addresses = started => addresses,
+            ended = child.wait() => panic!("{mode} did not start ({ended:?}):\n{}", log.text()),
+        };
+        Server { child, visitors, api, log, _site: site.clone() }
+    }
+
+    /// The control plane.
+    pub(crate) fn api(&self) -> Api {
+        Api::new(self.api, TOKEN)
+    }
+
+    /// The first line of the log that this says yes to, as JSON. Waits for it.
+    pub(crate) async fn logged(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let looked = || {
+            let lines = self.log.0.lock().unwrap();
+            lines.iter().filter_map(|line| serde_json::from_str(line).ok()).find(&wanted)
+        };
+        eventually(what, || std::future::ready(looked())).await
+    }
+
+    /// Waits until a text was printed for people to read.
+    pub(crate) async fn noted(&self, text: &str) {
+        eventually(text, || std::future::ready(self.log.text().contains(text).then_some(()))).await;
+    }
+
+    /// All that was logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// The value of one series of `/metrics`, written as it is there.
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
+        let text = self.api().text("/metrics").await;
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Bytes of memory that the process holds now, without what is shared with files.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// SIGTERM: finish and go.
+    pub(crate) fn terminate(&self) {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+    }
+
+    /// SIGKILL, and the end of the process.
+    pub(crate) async fn kill(mut self) {
+        kill_process(self.pid(), Signal::KILL).unwrap();
+        within("the end of a killed process", self.child.wait()).await.unwrap();
+    }
+
+    /// How the process ends by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        within("the end of the process", self.child.wait()).await.unwrap()
+    }
+
+    fn pid(&self) -> Pid {
+        let id = self.child.id().expect("the process has ended");
+        Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- what the server logged ---\n{}\n---", self.log.text());
+        }
+    }
+}
+
+impl Log {
+    fn follow(&self, stream: impl AsyncRead + Unpin + Send + 'static) {
+        let log = self.clone();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                log.0.lock().unwrap().push(line);
+            }
+        });
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().unwrap().join("\n")
+    }
+
+    /// The address in a line like `visitors  http://127.0.0.1:1234`.
+    fn address(&self, name: &str) -> Option<SocketAddr> {
+        let lines = self.0.lock().unwrap();
+        let rest = lines.iter().find_map(|line| line.strip_prefix(name))?;
+        Some(rest.trim().strip_prefix("http://")?.parse().unwrap())
+    }
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(WASMYARD);
+    command.current_dir(folder).env("WASMYARD_API_TOKEN", TOKEN).stdin(Stdio::null()).kill_on_drop(true);
+    for inherited in ["WASMYARD_API_URL", "WASMYARD_LOG"] {
+        command.env_remove(inherited);
+    }
+    command
+}
+
+fn share_artifacts(data: &Path) {
+    std::fs::create_dir_all(SHARED_ARTIFACTS).unwrap();
+    let key = Path::new(SHARED_ARTIFACTS).join("node.key");
+    if !key.exists() {
+        // The same bytes whoever is first, so that servers that start together agree.
+        let file = tempfile::NamedTempFile::new_in(SHARED_ARTIFACTS).unwrap();
+        std::fs::write(file.path(), [7; 32]).unwrap();
+        file.persist(&key).unwrap();
+    }
+    std::os::unix::fs::symlink(SHARED_ARTIFACTS, data.join("artifacts")).unwrap();
+}

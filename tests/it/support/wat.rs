@@ -1,0 +1,60 @@
+//! Tiny components in text form, compiled in milliseconds: for tests that need many of them, or shapes that no
+//! toolchain makes. Owns the text; must never need a build step.
+
+const TYPES: &str = include_str!("wasi_http.wat");
+
+/// A worker that answers every request with this text.
+pub(crate) fn answer(text: &str) -> Vec<u8> {
+    worker(
+        &format!(r#"(data (i32.const 1024) "{}")"#, escaped(text)),
+        &format!(
+            r"(local $response i32) (local $body i32) (local $stream i32)
+            (local.set $response (call $response (call $fields)))
+            (call $body (local.get $response) (i32.const 0))
+            (local.set $body (i32.load (i32.const 4)))
+            (call $set (local.get $out) (i32.const 0) (local.get $response) (i32.const 0) (i64.const 0)
+                (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+            (call $write (local.get $body) (i32.const 0))
+            (local.set $stream (i32.load (i32.const 4)))
+            (call $send (local.get $stream) (i32.const 1024) (i32.const {}) (i32.const 0))
+            (call $drop-stream (local.get $stream))
+            (call $finish (local.get $body) (i32.const 0) (i32.const 0) (i32.const 64))",
+            text.len()
+        ),
+    )
+}
+
+/// A worker that returns without an answer.
+pub(crate) fn silent() -> Vec<u8> {
+    worker("", "")
+}
+
+/// A worker that traps before it can be given a request.
+pub(crate) fn traps_at_start() -> Vec<u8> {
+    worker("(start $boom) (func $boom unreachable)", "")
+}
+
+/// A component without anything in it.
+pub(crate) fn empty_component() -> Vec<u8> {
+    wat::parse_str("(component)").unwrap()
+}
+
+/// A component that wants something that no platform gives.
+pub(crate) fn unknown_import() -> Vec<u8> {
+    let import = r#"(import "acme:vault/door@1.0.0" (instance (export "open" (func))))"#;
+    wat::parse_str(TYPES.replace(";; imports", import).replace(";; module", "").replace(";; body", ""))
+        .unwrap()
+}
+
+/// A core module.
+pub(crate) fn core_module() -> Vec<u8> {
+    wat::parse_str("(module)").unwrap()
+}
+
+fn worker(module: &str, body: &str) -> Vec<u8> {
+    wat::parse_str(TYPES.replace(";; module", module).replace(";; body", body)).unwrap()
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("\\{byte:02x}")).collect()
+}
