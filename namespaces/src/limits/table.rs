@@ -127,7 +127,7 @@ const TABLE: &[LimitRow] = &[
         Bytes,
         Some(256 << 10),
         (1 << 10, 4 << 20),
-        "Log output kept of one invocation; what is beyond is counted and dropped.",
+        "Log output kept of one invocation; what is beyond is dropped, and one mark says so.",
     ),
     row(
         "request_header_bytes",
