@@ -40,10 +40,9 @@ pub struct ServerConfig {
     pub max_header_bytes: usize,
     /// The most header fields of a request.
     pub max_headers: usize,
-    /// How long a request's head may take to arrive, counted from its first byte or, on a connection
-    /// kept alive, from the end of the previous exchange: so this is the idle time as well.
+    /// How long a request's head may take to arrive, from its first byte.
     pub header_timeout: Duration,
-    /// How long an HTTP/2 connection may be without a sign of life.
+    /// How long a connection may be without a request.
     pub idle_timeout: Duration,
     /// The most requests at once on one HTTP/2 connection.
     pub max_streams: u32,
@@ -57,7 +56,7 @@ impl Default for ServerConfig {
             max_connections: 10_000,
             max_header_bytes: 32 << 10,
             max_headers: 128,
-            header_timeout: Duration::from_secs(30),
+            header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             max_streams: 128,
             drain: Duration::from_secs(30),

@@ -20,9 +20,19 @@ use crate::context::{Answer, RequestContext};
 use crate::egress::Egress;
 use crate::invoke::{Invoker, Overlay};
 use crate::observe::Metrics;
+use crate::patience::Busy;
 use crate::respond::{self, Refusal};
 use crate::route::{Destination, route};
 use crate::{head, incoming};
+
+/// Who sent a request, as the listener knows it.
+pub(crate) struct Visitor {
+    pub(crate) address: IpAddr,
+    /// Whether the connection is encrypted.
+    pub(crate) secure: bool,
+    /// Keeps the connection from being idle until the last byte of the answer is out.
+    pub(crate) busy: Busy,
+}
 
 /// The data plane of one node.
 pub struct Dispatcher {
@@ -58,10 +68,10 @@ impl Dispatcher {
     /// # Cancel safety
     ///
     /// Dropping the future, or the body of the answer, cancels everything that runs for the request.
-    pub async fn handle(&self, request: Request<Incoming>, client: IpAddr, secure: bool) -> Response<Body> {
+    pub(crate) async fn handle(&self, request: Request<Incoming>, visitor: Visitor) -> Response<Body> {
         let context = RequestContext::new(
-            client,
-            secure,
+            visitor.address,
+            visitor.secure,
             request.method().clone(),
             request.uri().path(),
             Arc::clone(&self.metrics),
@@ -79,7 +89,9 @@ impl Dispatcher {
             }
         };
         // The account is closed and the place given back when the last byte is out.
-        answer.map(|body| Tracked { body, _context: context, _permit: permit }.boxed_unsync())
+        answer.map(|body| {
+            Tracked { body, _context: context, _permit: permit, _busy: visitor.busy }.boxed_unsync()
+        })
     }
 
     async fn answer(
@@ -117,6 +129,7 @@ struct Tracked {
     body: Body,
     _permit: Option<Permit>,
     _context: Arc<RequestContext>,
+    _busy: Busy,
 }
 
 impl HttpBody for Tracked {

@@ -22,6 +22,7 @@ mod head;
 mod incoming;
 mod invoke;
 mod observe;
+mod patience;
 mod respond;
 mod route;
 pub mod server;

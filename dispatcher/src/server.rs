@@ -15,8 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::ServerConfig;
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, Visitor};
 use crate::observe::Metrics;
+use crate::patience::{Activity, Patience, Patient};
 
 /// Pause after the system could not give a connection (no file descriptors, for example).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -91,14 +92,16 @@ struct Protocols {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     header_timeout: Duration,
+    idle_timeout: Duration,
 }
 
 impl Protocols {
     fn new(config: &ServerConfig) -> Self {
         let mut http1 = http1::Builder::new();
+        // Silence is bounded by `Patient`, for both protocols.
         http1
             .timer(TokioTimer::new())
-            .header_read_timeout(config.header_timeout)
+            .header_read_timeout(None)
             .max_headers(config.max_headers)
             .max_header_size(config.max_header_bytes);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
@@ -108,7 +111,7 @@ impl Protocols {
             .max_concurrent_streams(config.max_streams)
             .keep_alive_interval(config.idle_timeout)
             .keep_alive_timeout(config.header_timeout);
-        Self { http1, http2, header_timeout: config.header_timeout }
+        Self { http1, http2, header_timeout: config.header_timeout, idle_timeout: config.idle_timeout }
     }
 }
 
@@ -127,19 +130,27 @@ fn connection(
     let open = Open::new(dispatcher.metrics(), permit);
     let dispatcher = Arc::clone(dispatcher);
     let protocols = Arc::clone(protocols);
-    let service = service_fn(move |request| {
-        let dispatcher = Arc::clone(&dispatcher);
-        async move { Ok::<_, std::convert::Infallible>(dispatcher.handle(request, client.ip(), false).await) }
-    });
+    let activity = Arc::new(Activity::default());
+    let service = {
+        let activity = Arc::clone(&activity);
+        service_fn(move |request| {
+            let dispatcher = Arc::clone(&dispatcher);
+            let visitor = Visitor { address: client.ip(), secure: false, busy: activity.begin() };
+            async move { Ok::<_, std::convert::Infallible>(dispatcher.handle(request, visitor).await) }
+        })
+    };
     tokio::spawn(async move {
         let ended = match tokio::time::timeout(protocols.header_timeout, speaks_http2(&stream)).await {
             Ok(Ok(true)) => {
-                let connection = protocols.http2.serve_connection(TokioIo::new(stream), service);
-                watcher.watch(connection).await
+                let patience = Patience { idle: protocols.idle_timeout, head: None };
+                let stream = TokioIo::new(Patient::new(stream, patience, activity));
+                watcher.watch(protocols.http2.serve_connection(stream, service)).await
             }
             Ok(Ok(false)) => {
-                let connection = protocols.http1.serve_connection(TokioIo::new(stream), service);
-                watcher.watch(connection).await
+                let head = Some(protocols.header_timeout);
+                let patience = Patience { idle: protocols.idle_timeout, head };
+                let stream = TokioIo::new(Patient::new(stream, patience, activity));
+                watcher.watch(protocols.http1.serve_connection(stream, service)).await
             }
             // It never said a word.
             Ok(Err(_)) | Err(_) => Ok(()),

@@ -1,0 +1,238 @@
+//! How long a connection may keep us waiting: for the next request, and for the rest of its head.
+//!
+//! Sits between hyper and the socket, because hyper has one timer for both. While a request is being
+//! answered nothing runs out here: bodies have a time limit of their own.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// What is sent before a connection is closed whose request's head did not arrive in time.
+const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What is going on on a connection, shared by the socket's side and the answers.
+#[derive(Default)]
+pub(crate) struct Activity {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// A request that is being answered; it ends when this is dropped.
+pub(crate) struct Busy(Arc<Activity>);
+
+impl Activity {
+    /// Notes that a request's head is complete.
+    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        Busy(Arc::clone(self))
+    }
+
+    fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Acquire)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.ended.load(Ordering::Acquire) < self.begun()
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// How long to wait for what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// From the end of one request to the first byte of the next.
+    pub(crate) idle: Duration,
+    /// From the first byte of a request to the end of its head. None where the bytes of one request cannot
+    /// be told from those of another: HTTP/2.
+    pub(crate) head: Option<Duration>,
+}
+
+/// A connection whose silence has an end.
+pub(crate) struct Patient<S> {
+    stream: S,
+    patience: Patience,
+    activity: Arc<Activity>,
+    /// Requests that had begun when the wait under way began.
+    seen: u64,
+    waiting: Waiting,
+    timer: Pin<Box<Sleep>>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Waiting {
+    /// A request is being answered.
+    Not,
+    /// No byte of the next request is there.
+    ForRequest,
+    /// A part of its head is there.
+    ForHead,
+}
+
+impl<S> Patient<S> {
+    pub(crate) fn new(stream: S, patience: Patience, activity: Arc<Activity>) -> Self {
+        let timer = Box::pin(tokio::time::sleep(patience.idle));
+        Self { stream, patience, activity, seen: 0, waiting: Waiting::ForRequest, timer }
+    }
+
+    fn wait(&mut self, what: Waiting, time: Duration) {
+        self.timer.as_mut().reset(Instant::now() + time);
+        self.waiting = what;
+    }
+
+    /// Takes note of what has happened since the last look.
+    fn look(&mut self) {
+        let begun = self.activity.begun();
+        if self.activity.is_busy() {
+            self.waiting = Waiting::Not;
+        } else if self.waiting == Waiting::Not || begun != self.seen {
+            self.wait(Waiting::ForRequest, self.patience.idle);
+        }
+        self.seen = begun;
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.look();
+        // Looked at before the bytes, so that a head in many small pieces cannot outrun its time.
+        if this.waiting == Waiting::ForHead && this.timer.as_mut().poll(cx).is_ready() {
+            // Nothing else is being written, so this cannot land inside an answer. Whether the client still
+            // listens is its own affair.
+            let _sent = Pin::new(&mut this.stream).poll_write(cx, TIMED_OUT);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if Pin::new(&mut this.stream).poll_read(cx, buffer)?.is_ready() {
+            if let (Waiting::ForRequest, Some(head)) = (&this.waiting, this.patience.head) {
+                this.wait(Waiting::ForHead, head);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        if this.waiting != Waiting::ForRequest || this.timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        // An idle connection ends as if the client had closed it.
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    /// Long enough that it never runs out within a test.
+    const FOREVER: Duration = Duration::from_secs(86_400);
+    /// Short enough to be waited for.
+    const SOON: Duration = Duration::from_millis(20);
+
+    fn connection(
+        idle: Duration,
+        head: Option<Duration>,
+    ) -> (DuplexStream, Patient<DuplexStream>, Arc<Activity>) {
+        let (client, server) = duplex(1024);
+        let activity = Arc::new(Activity::default());
+        (client, Patient::new(server, Patience { idle, head }, Arc::clone(&activity)), activity)
+    }
+
+    async fn read(patient: &mut Patient<DuplexStream>) -> io::Result<usize> {
+        patient.read(&mut [0; 64]).await
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_ends_as_if_the_client_had_closed_it() {
+        let (_client, mut patient, _) = connection(SOON, Some(FOREVER));
+        assert_eq!(read(&mut patient).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_head_that_trickles_in_is_cut_off_with_408() {
+        let (mut client, mut patient, _) = connection(FOREVER, Some(SOON));
+        client.write_all(b"G").await.unwrap();
+        let begun = Instant::now();
+        // Each byte comes sooner than the limit: if it bought more time, this would never end.
+        let error = loop {
+            let _full = client.write(b"E").await;
+            match tokio::time::timeout(SOON / 4, read(&mut patient)).await {
+                Ok(Ok(_)) | Err(_) => assert!(begun.elapsed() < SOON * 500, "it is never cut off"),
+                Ok(Err(error)) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let mut answer = vec![0; TIMED_OUT.len()];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, TIMED_OUT);
+    }
+
+    #[tokio::test]
+    async fn no_time_runs_out_while_a_request_is_answered() {
+        let (mut client, mut patient, activity) = connection(SOON, Some(SOON));
+        client.write_all(b"GET").await.unwrap();
+        read(&mut patient).await.unwrap();
+        let busy = activity.begin();
+        let waited = tokio::time::timeout(SOON * 5, read(&mut patient)).await;
+        assert!(waited.is_err(), "it went on waiting");
+        drop(busy);
+        assert_eq!(read(&mut patient).await.unwrap(), 0, "idle time begins when the answer is out");
+    }
+
+    #[tokio::test]
+    async fn a_request_answered_between_two_looks_begins_a_new_wait() {
+        let (mut client, mut patient, activity) = connection(SOON, Some(FOREVER));
+        client.write_all(b"GET").await.unwrap();
+        read(&mut patient).await.unwrap();
+        drop(activity.begin());
+        // The head's time is not what runs out now.
+        assert_eq!(read(&mut patient).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn without_a_head_time_bytes_do_not_matter() {
+        let (mut client, mut patient, _) = connection(SOON, None);
+        client.write_all(b"ping").await.unwrap();
+        assert_eq!(read(&mut patient).await.unwrap(), 4);
+        assert_eq!(read(&mut patient).await.unwrap(), 0);
+    }
+}
