@@ -111,7 +111,8 @@ impl Drop for RequestContext {
             host = self.hostname.get().map_or("", |host| host.as_ref()),
             method = %self.method,
             path = %self.path,
-            target = self.target.get().map_or("", String::as_str),
+            // Not `target`: a log line has a field of that name already, the part of the program it comes from.
+            script = self.target.get().map_or("", String::as_str),
             status = answer.map_or(499, |answer| answer.status.as_u16()),
             reason = answer.map_or("canceled", |answer| answer.reason),
             wall_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),

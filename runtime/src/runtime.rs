@@ -113,7 +113,8 @@ impl Runtime {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let inner = Arc::clone(&self.inner);
         let digest = *digest;
-        self.modules
+        let module = self
+            .modules
             .try_get_with(digest, async move {
                 if let Some(module) = inner.load(digest).await? {
                     return Ok(module);
@@ -121,7 +122,23 @@ impl Runtime {
                 let bytes = component.await.map_err(ModuleError::Internal)?;
                 inner.compile(digest, bytes).await
             })
-            .await
+            .await;
+        // The cache counts what is in it when it tidies up: now, so that its figures are right.
+        self.modules.run_pending_tasks().await;
+        module
+    }
+
+    /// Forgets a module, loaded and on disk: nothing is to be left of a component that is refused after it
+    /// was compiled. Another call for it compiles anew.
+    ///
+    /// # Errors
+    ///
+    /// [`ModuleError::Internal`] when its artifact cannot be removed.
+    pub async fn forget(&self, digest: &Digest) -> Result<(), ModuleError> {
+        self.modules.invalidate(digest).await;
+        let inner = Arc::clone(&self.inner);
+        let digest = *digest;
+        blocking(move || inner.artifacts.remove(&digest).map_err(internal)).await
     }
 
     /// Checks a component without keeping anything of it. Blocks on the compiler.

@@ -68,15 +68,14 @@ async fn every_request_is_one_json_line_with_all_that_is_known() {
     let server = Server::serving(&config()).await;
     server.api().deploy("shop", wat::answer("x")).await.result();
     let answer = server.get("Shop.Apps.test", "/cart?secret=1").await;
-    let line = server
-        .logged("the access line", |line| line["target"] == "production/shop" && !line["status"].is_null())
-        .await;
+    let line = server.logged("the access line", |line| line["target"] == "wasmyard::access").await;
     for (field, expected) in [
         ("ray_id", json!(answer.header("cf-ray"))),
         ("client", json!("127.0.0.1")),
         ("host", json!("shop.apps.test")),
         ("method", json!("GET")),
         ("path", json!("/cart")),
+        ("script", json!("production/shop")),
         ("status", json!(200)),
         ("reason", json!("ok")),
         ("level", json!("INFO")),

@@ -14,6 +14,7 @@ fn config() -> String {
         r#"
         [server]
         header_read_ms = 1000
+        idle_ms = 1000
         drain_ms = 20000
         [limits]
         cpu_ms = 10000

@@ -22,11 +22,16 @@ impl ComponentChecker for ForUploads {
     async fn check(&self, digest: &Digest, bytes: Bytes) -> Result<Checked, Refusal> {
         let module =
             self.runtime.module(digest, async { Ok(bytes) }).await.map_err(|error| refusal(&error))?;
-        let startup = wasmyard_runtime::start_up(&module, &self.limits).await.map_err(|failure| Refusal {
-            code: RefusalCode::Invalid,
-            message: format!("the component fails in its start-up code: {failure}"),
-        })?;
-        Ok(Checked { startup_time_ms: u64::try_from(startup.as_millis()).unwrap_or(u64::MAX) })
+        match wasmyard_runtime::start_up(&module, &self.limits).await {
+            Ok(startup) => {
+                Ok(Checked { startup_time_ms: u64::try_from(startup.as_millis()).unwrap_or(u64::MAX) })
+            }
+            Err(failure) => {
+                self.runtime.forget(digest).await.map_err(|error| refusal(&error))?;
+                let message = format!("the component fails in its start-up code: {failure}");
+                Err(Refusal { code: RefusalCode::Invalid, message })
+            }
+        }
     }
 }
 

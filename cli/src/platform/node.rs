@@ -66,6 +66,7 @@ impl Node {
                 limits: config.limits,
                 max_requests: requests,
                 max_requests_per_target: requests,
+                body_idle: config.limits.stream_idle,
                 ..DispatcherConfig::default()
             },
             registry.clone(),

@@ -2,16 +2,10 @@
 
 use bytes::Bytes;
 use http::Method;
-use http_body_util::BodyExt as _;
-use hyper::body::{Frame, Incoming};
+use hyper::body::Frame;
 
 use super::config;
-use crate::support::{Site, channel, guest, request, script_path, wat, within};
-
-async fn next_chunk(body: &mut Incoming) -> Option<Bytes> {
-    let frame = within("a chunk", body.frame()).await?;
-    Some(frame.unwrap().into_data().unwrap())
-}
+use crate::support::{Site, channel, guest, next_chunk, request, script_path, wat};
 
 #[tokio::test]
 async fn a_redeploy_serves_the_next_request_while_a_stream_finishes_on_the_old_version() {

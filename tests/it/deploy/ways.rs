@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -92,6 +91,8 @@ async fn who_has_no_token_changes_nothing() {
     let api = server.api();
     let (status, _) = api.open(&script_path("shop")).await;
     assert_eq!(status, 401);
-    let forged = api.request(Method::DELETE, &script_path("shop")).header("authorization", "Bearer guessed");
-    assert_eq!(forged.send().await.unwrap().status(), 401);
+    let forged = api.with_token("guessed");
+    forged.delete(&script_path("shop")).await.refused(401, 10000);
+    forged.deploy("shop", wat::answer("forged")).await.refused(401, 10000);
+    api.get(&script_path("shop")).await.refused(404, 10092);
 }

@@ -47,7 +47,7 @@ async fn heads_that_do_not_agree_on_one_host_are_refused() {
     ] {
         refused(&server, what, head, 400).await;
     }
-    assert!(!server.log().contains(r#""target":"echo""#), "no script ran");
+    assert!(!server.log().contains(r#""script":"echo""#), "no script ran");
 }
 
 #[tokio::test]

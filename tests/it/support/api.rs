@@ -57,6 +57,11 @@ impl Api {
         Api { http, url: format!("http://{address}"), token }
     }
 
+    /// The same API, for somebody else.
+    pub(crate) fn with_token(&self, token: &'static str) -> Api {
+        Api { token, ..self.clone() }
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(self.token)
     }

@@ -30,6 +30,17 @@ pub(crate) fn channel() -> (UnboundedSender<io::Result<Frame<Bytes>>>, ClientBod
     (sender, StreamBody::new(receiver).boxed_unsync())
 }
 
+/// The next bytes of an answer; none at its end.
+pub(crate) async fn next_chunk(body: &mut Incoming) -> Option<Bytes> {
+    loop {
+        let data = within("a chunk", body.frame()).await?.unwrap().into_data().expect("data, not trailers");
+        // HTTP/2 may end a stream with an empty frame.
+        if !data.is_empty() {
+            return Some(data);
+        }
+    }
+}
+
 /// A request for a host, whatever address it is sent to.
 pub(crate) fn request(method: Method, host: &str, path: &str) -> http::request::Builder {
     Request::builder().method(method).uri(path).header("host", host)
