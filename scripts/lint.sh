@@ -16,6 +16,9 @@ cargo clippy --workspace --all-targets --quiet -- -D warnings
 say "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 
+say "dependencies have their reasons"
+scripts/check-dependencies.sh
+
 say "licences, sources and duplicates"
 if ! cargo deny --version >/dev/null 2>&1; then
   cargo install --locked --quiet cargo-deny --version 0.20.2
