@@ -12,6 +12,7 @@
 //! - `dev`: hot reload, broken builds, templates
 //! - `streaming`: bodies of any length, both ways, with trailers
 //! - `limits`: a script that misbehaves, and its neighbour
+//! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
@@ -35,6 +36,7 @@ mod limits;
 mod observability;
 mod protocol;
 mod routing;
+mod sandbox;
 mod streaming;
 mod support;
 mod uploads;

@@ -17,7 +17,7 @@ const MIB: u64 = 1 << 20;
 const CHUNK: usize = 64 << 10;
 /// How much more memory the server may hold during the transfer than after the first requests. The script's own
 /// memory, buffers of sockets, and what the allocator keeps fit in many times.
-const GROWTH: u64 = 64 * MIB;
+const GROWTH: u64 = 32 * MIB;
 
 /// Asks for another volume, in MiB: a shorter run while working on something else.
 const VOLUME: &str = "WASMYARD_TEST_STREAM_MIB";
