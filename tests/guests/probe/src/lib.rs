@@ -1,6 +1,8 @@
 //! Shows what a worker sees, and holds its breath: for the integration tests, where no example has the shape.
 //! Must never decide whether what it sees is right: that is the test's part.
 
+use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use wasmyard::{Body, Env, Request, Response, Result};
@@ -22,6 +24,8 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
             eprintln!("printed to standard error");
             Ok(Response::empty())
         }
+        "/reach" => Ok(Response::text(reach(&req))),
+        "/count" => Ok(Response::text(format!("{}\n", 1 + COUNTED.fetch_add(1, Ordering::Relaxed)))),
         "/empty" => Ok(Response::empty().with_status(204)),
         _ => Ok(Response::text(seen(&req, &env))),
     }
@@ -41,6 +45,32 @@ fn seen(req: &Request, env: &Env) -> String {
         lines.push(format!("header {name}: {}", String::from_utf8_lossy(&value)));
     }
     lines.join("\n") + "\n"
+}
+
+/// Lives as long as the worker's memory.
+static COUNTED: AtomicU32 = AtomicU32::new(0);
+
+/// Tries every way out that a program may expect of its system, and says what came of each. The header
+/// `x-target` names an address where somebody listens.
+fn reach(req: &Request) -> String {
+    let target = req.header("x-target").unwrap_or_default();
+    let came = |what: &str, ok: bool| format!("{what} {}\n", if ok { "yes" } else { "no" });
+    [
+        came("read-folder", std::fs::read_dir("/").is_ok()),
+        came("read-file", std::fs::read("/etc/passwd").is_ok()),
+        came("write-file", std::fs::write("/tmp/probe", "x").is_ok()),
+        came("variables", std::env::vars_os().next().is_some()),
+        // The first is the program's own name, where there is one.
+        came("arguments", std::env::args_os().count() > 1),
+        came("connect", TcpStream::connect(&target).is_ok()),
+        came("listen", TcpListener::bind("127.0.0.1:0").is_ok()),
+        came(
+            "datagrams",
+            UdpSocket::bind("127.0.0.1:0").is_ok_and(|socket| socket.send_to(b"x", &target).is_ok()),
+        ),
+        came("resolve", ("localhost", 80).to_socket_addrs().is_ok()),
+    ]
+    .concat()
 }
 
 /// Answers only when the whole body has come.
