@@ -16,7 +16,7 @@ pub(crate) use client::{Answer, Connection, body, channel, next_chunk, request};
 pub(crate) use server::{Server, Site};
 
 /// How long a test waits for what must come. Far longer than it takes, even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The output of a future that must be ready in time; `what` names it when it is not.
 #[track_caller]

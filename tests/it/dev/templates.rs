@@ -1,7 +1,57 @@
-//! What `wasmyard init` writes has no mistakes. That it builds and runs is shown where the compiler for guests is
-//! at hand anyway: the templates' scripts are the examples' shapes.
+//! What `wasmyard init` writes has no mistakes, builds, runs and reloads as it is.
 
-use crate::support::Site;
+use crate::support::{Server, Site, eventually};
+
+/// A project made from a template in the folder `new`, and a platform that runs it.
+async fn started(template: &str) -> (Site, Server) {
+    let site = Site::new("");
+    let made = site.run(&["init", "new", "--template", template]).await;
+    assert!(made.status.success(), "{made:?}");
+    let server = site.dev_with_toolchain("new").await;
+    (site, server)
+}
+
+/// Waits until the host answers this. First its scripts have to be compiled.
+async fn answers(server: &Server, host: &str, text: &str) {
+    eventually(text, || async {
+        let answer = server.get(host, "/path").await;
+        (answer.status == 200 && answer.text() == text).then_some(())
+    })
+    .await;
+}
+
+/// Every component that was built is one that the platform takes.
+async fn passes_check(site: &Site) {
+    let config = site.path("new/wasmyard.toml");
+    let checked = site.run(&["check", "--config", config.to_str().unwrap()]).await;
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[tokio::test]
+async fn the_hello_template_builds_runs_and_reloads_as_it_is() {
+    let (site, server) = started("hello").await;
+    answers(&server, "any.test", "Hello from hello at /path\n").await;
+    passes_check(&site).await;
+
+    let source = std::fs::read_to_string(site.path("new/src/lib.rs")).unwrap();
+    site.write("new/src/lib.rs", source.replace(" from ", " out of "));
+    answers(&server, "any.test", "Hello out of hello at /path\n").await;
+
+    site.write("new/src/lib.rs", source.replace("Response", "Resonse"));
+    server.noted("[hello] build failed: the last good version goes on serving").await;
+    assert!(server.log().contains("Resonse"), "what the compiler said is on the terminal");
+    answers(&server, "any.test", "Hello out of hello at /path\n").await;
+}
+
+#[tokio::test]
+async fn the_dispatcher_template_builds_and_runs_as_it_is() {
+    let (site, server) = started("dispatcher").await;
+    answers(&server, "customer-a.localhost", "Hello from customer A: you asked for /path\n").await;
+    answers(&server, "customer-b.localhost", "customer B echoes what you POST\n").await;
+    let nobody = server.get("customer-z.localhost", "/").await;
+    assert_eq!((nobody.status, nobody.text()), (404, "there is no customer customer-z\n"));
+    passes_check(&site).await;
+}
 
 #[tokio::test]
 async fn a_new_project_of_every_template_passes_the_check() {

@@ -47,9 +47,8 @@ async fn a_known_length_stays_known() {
 #[tokio::test]
 async fn a_visitor_who_waits_for_100_continue_gets_it_before_sending() {
     let server = Server::serving(&config()).await;
-    let head = format!(
-        "POST /length HTTP/1.1\r\nhost: probe.test\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n"
-    );
+    let head =
+        "POST /length HTTP/1.1\r\nhost: probe.test\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n";
     let mut visitor = server.raw(head).await;
     assert_eq!(visitor.answer().await.status, 100);
     visitor.write("12345").await;

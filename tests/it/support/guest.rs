@@ -1,6 +1,7 @@
-//! The built guests, by name. Owns where they are; must never build them.
+//! The built guests, by name. Owns where they are and what builds others; must never build them itself.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/target/wasm32-wasip2/release");
 
@@ -19,4 +20,12 @@ pub(crate) fn bytes(name: &str) -> Vec<u8> {
 /// The line of a configuration that names it.
 pub(crate) fn main(name: &str) -> String {
     format!("main = {:?}", path(name))
+}
+
+/// The toolchain that can build for guests: the one that built those above.
+pub(crate) fn toolchain() -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/wasm-toolchain.sh");
+    let named = Command::new(script).output().unwrap();
+    assert!(named.status.success(), "{named:?}");
+    String::from_utf8(named.stdout).unwrap().trim().to_owned()
 }

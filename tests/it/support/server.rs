@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
-use super::{Api, eventually, within};
+use super::{Api, eventually, guest, within};
 
 /// The binary under test.
 const WASMYARD: &str = env!("CARGO_BIN_EXE_wasmyard");
@@ -60,19 +60,35 @@ impl Site {
 
     /// `wasmyard serve` in this folder.
     pub(crate) async fn serve(&self) -> Server {
-        Server::start(self, "serve").await
+        Server::start(self, self.command(&["serve"])).await
     }
 
     /// `wasmyard dev` in this folder.
     pub(crate) async fn dev(&self) -> Server {
-        Server::start(self, "dev").await
+        Server::start(self, self.command(&["dev"])).await
+    }
+
+    /// `wasmyard dev` of a folder in this one, whose scripts are built for guests.
+    pub(crate) async fn dev_with_toolchain(&self, folder: &str) -> Server {
+        let mut command = self.command(&["dev", folder]);
+        command.env("RUSTUP_TOOLCHAIN", guest::toolchain());
+        // What the test runner sets for its own program is not the build's.
+        for inherited in ["LD_LIBRARY_PATH", "CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+            command.env_remove(inherited);
+        }
+        Server::start(self, command).await
     }
 
     /// Any other command, to its end, in this folder.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
-        within(&format!("wasmyard {arguments:?}"), command(self.0.path()).args(arguments).output())
-            .await
-            .unwrap()
+        within(&format!("wasmyard {arguments:?}"), self.command(arguments).output()).await.unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(WASMYARD);
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null()).kill_on_drop(true);
+        command.env("WASMYARD_API_TOKEN", TOKEN).env_remove("WASMYARD_API_URL").env_remove("WASMYARD_LOG");
+        command
     }
 }
 
@@ -96,9 +112,8 @@ impl Server {
         Site::new(config).serve().await
     }
 
-    async fn start(site: &Site, mode: &str) -> Server {
-        let mut command = command(site.0.path());
-        command.arg(mode).args(["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"]);
+    async fn start(site: &Site, mut command: Command) -> Server {
+        command.args(["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (printed, log) = (Log::default(), Log::default());
         printed.follow(child.stdout.take().unwrap());
@@ -110,7 +125,7 @@ impl Server {
         let started = async { (address("visitors").await, address("api").await) };
         let (visitors, api) = tokio::select! {
             addresses = started => addresses,
-            ended = child.wait() => panic!("{mode} did not start ({ended:?}):\n{}", log.text()),
+            ended = child.wait() => panic!("it did not start ({ended:?}):\n{}", log.text()),
         };
         Server { child, visitors, api, log, _site: site.clone() }
     }
@@ -177,6 +192,7 @@ impl Server {
 }
 
 impl Drop for Server {
+    #[expect(clippy::print_stderr, reason = "beside the failure that it explains")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- what the server logged ---\n{}\n---", self.log.text());
@@ -205,15 +221,6 @@ impl Log {
         let rest = lines.iter().find_map(|line| line.strip_prefix(name))?;
         Some(rest.trim().strip_prefix("http://")?.parse().unwrap())
     }
-}
-
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(WASMYARD);
-    command.current_dir(folder).env("WASMYARD_API_TOKEN", TOKEN).stdin(Stdio::null()).kill_on_drop(true);
-    for inherited in ["WASMYARD_API_URL", "WASMYARD_LOG"] {
-        command.env_remove(inherited);
-    }
-    command
 }
 
 fn share_artifacts(data: &Path) {
