@@ -1,5 +1,10 @@
 //! What an invocation costs without sockets: a store and an instance, a whole request, and two hops.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a bench: it stops where something is wrong")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a bench: it stops where something is wrong"
+)]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -49,7 +54,7 @@ async fn module(runtime: &Runtime, name: &str) -> Arc<Module> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../examples/target/wasm32-wasip2/release")
         .join(format!("{name}.wasm"));
-    let bytes = std::fs::read(&path).unwrap_or_else(|_| panic!("{}: run `make guests`", path.display()));
+    let bytes = std::fs::read(&path).expect("the guests are built: run `make guests`");
     let digest = Digest::of(&bytes);
     runtime.module(&digest, async { Ok(bytes.into()) }).await.expect("the guest compiles")
 }
@@ -65,8 +70,9 @@ fn invocations(criterion: &mut Criterion) {
     })
     .unwrap();
     let key = |name: &str| ScriptKey::Platform(name.parse().unwrap());
-    let (hello_module, dispatcher_module) = tokio
-        .block_on(async { (module(&runtime, "hello").await, module(&runtime, "dispatcher_subdomain").await) });
+    let (hello_module, dispatcher_module) = tokio.block_on(async {
+        (module(&runtime, "hello").await, module(&runtime, "dispatcher_subdomain").await)
+    });
     let hello = Worker::new(key("hello"), "1", Grants::new(&[]), Arc::clone(&hello_module));
     let binding = serde_json::json!(
         { "type": "dispatch_namespace", "name": "DISPATCHER", "namespace": "production" }

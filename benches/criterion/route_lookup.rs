@@ -30,9 +30,8 @@ fn lookups(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("route_lookup");
     for hostnames in [1, 1_000, 1_000_000] {
         let table = table(hostnames);
-        let hosts: Vec<String> = (0..1024)
-            .map(|n| format!("shop-{}.customers.example", (n * 7_919) % hostnames))
-            .collect();
+        let hosts: Vec<String> =
+            (0..1024).map(|n| format!("shop-{}.customers.example", (n * 7_919) % hostnames)).collect();
         let mut next = 0;
         group.bench_function(BenchmarkId::new("exact", hostnames), |bencher| {
             bencher.iter(|| {

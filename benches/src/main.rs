@@ -66,7 +66,9 @@ fn report(peers: &[Peer], figures: &mut [Vec<f64>]) {
         );
     }
     if wasmtime.is_none() {
-        println!("\n`wasmtime` is not installed, so its row is missing: cargo install wasmtime-cli --version 48.0.8");
+        println!(
+            "\n`wasmtime` is not installed, so its row is missing: cargo install wasmtime-cli --version 48.0.8"
+        );
     }
 }
 

@@ -97,7 +97,10 @@ async fn start_wasmyard() -> Result<Vec<Peer>, Error> {
     let mut command = on_server_cpu(&binary);
     command.arg("serve").arg("--config").arg(&file).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().map_err(|error| {
-        format!("{}: {error}; build it in the same profile with `cargo build -p wasmyard-cli`", binary.display())
+        format!(
+            "{}: {error}; build it in the same profile with `cargo build -p wasmyard-cli`",
+            binary.display()
+        )
     })?;
     let address = announced(&mut process, "visitors").await?;
     let row = |name, host: &str, process, scratch| Peer {

@@ -9,9 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use wasmtime_wasi::p2::{InputStream as _, Pollable as _, StreamError};
+use wasmtime_wasi_http::p2::body::{HostFutureTrailers, HostIncomingBody};
 
 /// Why a body ended early. The same type that the `wasi:http` implementation speaks, so that a body
 /// passes between guests and sockets without being wrapped again.
@@ -98,6 +101,37 @@ impl HttpBody for Settled {
         // Trailers need chunks, an error must not look like a complete body.
         if complete { SizeHint::with_exact(bytes as u64) } else { SizeHint::new() }
     }
+}
+
+/// Reads a body that is inside a `wasi:http` resource.
+pub(crate) fn body_of(mut body: HostIncomingBody) -> Body {
+    /// How much is asked for at once.
+    const CHUNK: usize = 64 << 10;
+    let Some(stream) = body.take_stream() else { return crate::body::empty() };
+    let chunks = futures::stream::unfold(Some((stream, body)), |open| async move {
+        let (mut stream, body) = open?;
+        loop {
+            stream.ready().await;
+            match stream.read(CHUNK) {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Some((Ok(Frame::data(bytes)), Some((stream, body)))),
+                Err(StreamError::Closed) => {
+                    drop(stream);
+                    let mut trailers = body.into_future_trailers();
+                    trailers.ready().await;
+                    return match trailers {
+                        HostFutureTrailers::Done(Ok(Some(map))) => Some((Ok(Frame::trailers(map)), None)),
+                        _ => None,
+                    };
+                }
+                Err(error) => {
+                    let error = BodyError::InternalError(Some(error.to_string()));
+                    return Some((Err(error), None));
+                }
+            }
+        }
+    });
+    StreamBody::new(chunks.boxed()).boxed_unsync()
 }
 
 /// A body lent to a guest as part of a resource, which can be taken back as long as the guest has not

@@ -7,15 +7,17 @@
 //!
 //! This crate opens no socket, reads no registry, and knows no server.
 //!
-//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `meter`, `memory`, `logs`, `grants` <
-//! `state`, `http`, `bindings` < `link` < `engine`, `module`, `artifacts` < `runtime`, `worker`.
+//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `memory`, `logs`, `grants` <
+//! `state`, `http`, `bindings` < `link` < `engine`, `module`, `artifacts` < `runtime`, `guest` < `worker`.
 
 mod account;
+mod answer;
 mod artifacts;
 mod bindings;
 pub mod body;
 mod engine;
 mod grants;
+mod guest;
 mod http;
 mod link;
 mod logs;
@@ -31,8 +33,9 @@ mod worker;
 pub use body::{Body, BodyError};
 pub use engine::EngineConfig;
 pub use grants::Grants;
+pub use guest::start_up;
 pub use module::{MAX_COMPONENT_BYTES, Module, ModuleError};
 pub use outcome::{End, Failure, Outcome};
 pub use runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
 pub use seams::{Call, DenyAll, Host, LogLine, LogStream, OutboundRequest, RequestInfo};
-pub use worker::{Invocation, Worker, start_up};
+pub use worker::{Invocation, Worker};

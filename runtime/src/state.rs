@@ -7,15 +7,15 @@ use http::{Method, Uri};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use wasmyard_namespaces::limits::Limits;
 
+use crate::answer::HeadSlot;
 use crate::body::HandoverSlot;
+use crate::guest::Guest;
 use crate::http::Hooks;
 use crate::logs::Log;
 use crate::memory::MemoryLimiter;
-use crate::meter::Meter;
-use crate::seams::{Call, Host, LogStream, RequestInfo};
-use crate::worker::{HeadSlot, Worker};
+use crate::seams::{Call, LogStream, RequestInfo};
+use crate::worker::Worker;
 
 /// How many resources a guest may hold at once.
 const MAX_RESOURCES: usize = 10_000;
@@ -65,16 +65,8 @@ pub(crate) type SendResponse = Box<
 >;
 
 impl State {
-    pub(crate) fn new(
-        worker: Arc<Worker>,
-        limits: &Limits,
-        host: Arc<dyn Host>,
-        info: Arc<RequestInfo>,
-        request: RequestHead,
-        request_body: HandoverSlot,
-        head: Arc<HeadSlot>,
-        meter: Arc<Meter>,
-    ) -> Self {
+    pub(crate) fn new(guest: &Guest, request: RequestHead, request_body: HandoverSlot) -> Self {
+        let Guest { worker, limits, host, info, meter, head } = guest.clone();
         let log = Log::new(Arc::clone(&host), usize::try_from(limits.log_bytes).unwrap_or(usize::MAX));
         // Nothing of the host's environment: no arguments, no variables, no directories. Sockets and
         // name look-up answer "access denied": they are there for language runtimes that import them

@@ -6,33 +6,26 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::StreamExt;
 use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::{BodyExt, StreamBody};
-use wasmtime::{Store, Trap, UpdateDeadline};
-use wasmtime_wasi::p2::{InputStream, Pollable as _, StreamError};
-use wasmtime_wasi_http::WasiHttpView as _;
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
-use wasmtime_wasi_http::p2::body::HostIncomingBody;
+use http_body_util::BodyExt as _;
 use wasmyard_namespaces::limits::Limits;
-use wasmyard_namespaces::name::ScriptName;
 use wasmyard_namespaces::script::ScriptKey;
 
 use crate::account::Metered;
-use crate::body::{Body, BodyError, Handover};
+use crate::answer::{HeadSlot, NoHead};
+use crate::body::{Body, BodyError};
 use crate::grants::Grants;
-use crate::memory::Exceeded;
+use crate::guest::Guest;
 use crate::meter::Meter;
 use crate::module::Module;
 use crate::outcome::{End, Failure, Outcome};
-use crate::seams::{DenyAll, Host, RequestInfo};
-use crate::state::{RequestHead, State, Tail};
+use crate::seams::{Host, RequestInfo};
 
 /// How long a guest may go on after its response is complete.
 const AFTER_RESPONSE: Duration = Duration::from_secs(30);
@@ -97,98 +90,6 @@ impl Worker {
     }
 }
 
-/// Makes one instance of a module and drops it: proof that its start-up code runs within the limits.
-///
-/// # Errors
-///
-/// The [`Failure`] that every invocation of it would end with.
-pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration, Failure> {
-    let name = ScriptName::try_from("start-up").map_err(Failure::internal)?;
-    let worker = Worker::new(ScriptKey::Platform(name), "", Grants::new(&[]), Arc::clone(module));
-    let info = Arc::new(RequestInfo {
-        ray_id: Arc::from(""),
-        client_address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-        hostname: Arc::from(""),
-        hostname_metadata: None,
-    });
-    let meter = Arc::new(Meter::default());
-    let (_lent, slot) = Handover::new(crate::body::empty());
-    let (parts, ()) = Request::new(()).into_parts();
-    let state = State::new(
-        worker,
-        limits,
-        Arc::new(DenyAll),
-        info,
-        RequestHead::of(&parts),
-        slot,
-        Arc::default(),
-        Arc::clone(&meter),
-    );
-    let limits = *limits;
-    let owned = Arc::clone(module);
-    let account = Arc::clone(&meter);
-    let future = Box::pin(async move {
-        let mut store = Store::new(owned.engine(), state);
-        store.limiter(|state| &mut state.memory);
-        arm(&mut store, account, limits.cpu);
-        owned.pre.instantiate_async(&mut store).await.map(|_| ()).map_err(|error| failure_of(&error, &limits))
-    });
-    let begun = Instant::now();
-    match tokio::time::timeout(limits.first_byte, Metered { meter, future }).await {
-        Ok(instantiated) => instantiated.map(|()| begun.elapsed()),
-        Err(_elapsed) => Err(Failure::TimedOut { limit: limits.first_byte }),
-    }
-}
-
-/// Where the guest's answer appears: filled by the response-outparam during a poll of the guest.
-#[derive(Default)]
-pub(crate) struct HeadSlot {
-    head: Mutex<Option<Result<Response<Body>, ErrorCode>>>,
-    callee: Mutex<Option<Failure>>,
-}
-
-/// Why there is no head of a response.
-struct NoHead {
-    /// What goes on this invocation's own account.
-    own: Failure,
-    /// What its caller, and in the end the visitor, is told.
-    shown: Failure,
-}
-
-impl From<Failure> for NoHead {
-    fn from(failure: Failure) -> Self {
-        Self { own: failure.clone(), shown: failure }
-    }
-}
-
-impl HeadSlot {
-    fn put(&self, head: Result<Response<Body>, ErrorCode>) {
-        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
-    }
-
-    fn take(&self) -> Option<Result<Response<Body>, ErrorCode>> {
-        self.head.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Notes the failure of a script that this one called, in case it is not caught.
-    pub(crate) fn callee_failed(&self, failure: &Failure) {
-        *self.callee.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
-    }
-
-    /// What an error code in place of a response means. `internal-error` with a text is how a guest says
-    /// that it did not catch an error. Where that is the error of a script that it called, the visitor is
-    /// told what happened to that one.
-    fn no_head(&self, code: ErrorCode) -> NoHead {
-        let ErrorCode::InternalError(Some(text)) = code else {
-            return Failure::NoResponse(format!("it answered with the error code {code:?}")).into();
-        };
-        let callee = self.callee.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let uncaught = callee.filter(|failure| failure.to_string() == text);
-        let own = Failure::Trapped(text);
-        NoHead { shown: uncaught.unwrap_or_else(|| own.clone()), own }
-    }
-}
-
 /// An invocation under way.
 struct Run {
     /// The guest; gone when it has run to its end.
@@ -211,8 +112,8 @@ impl Run {
             status: None,
             end: End::Canceled,
         };
-        let guest = run_guest(worker, limits, host, info, request, Arc::clone(&meter), Arc::clone(&head));
-        Self { guest: Some(Metered { meter, future: Box::pin(guest) }), head, record }
+        let guest = Guest { worker, limits, host, info, meter: Arc::clone(&meter), head: Arc::clone(&head) };
+        Self { guest: Some(Metered { meter, future: Box::pin(guest.run(request)) }), head, record }
     }
 
     /// Drives the guest until it has answered or ended.
@@ -372,170 +273,4 @@ impl Drop for Record {
             bytes_out,
         });
     }
-}
-
-/// The whole life of one store. A tail call is made when the store is gone.
-async fn run_guest(
-    worker: Arc<Worker>,
-    limits: Limits,
-    host: Arc<dyn Host>,
-    info: Arc<RequestInfo>,
-    request: Request<Body>,
-    meter: Arc<Meter>,
-    head: Arc<HeadSlot>,
-) -> Result<(), Failure> {
-    let tail = run_store(worker, limits, Arc::clone(&host), info, request, meter, head).await?;
-    if let Some(Tail { call, send }) = tail {
-        send(Ok(host.call(call).await?));
-    }
-    Ok(())
-}
-
-async fn run_store(
-    worker: Arc<Worker>,
-    limits: Limits,
-    host: Arc<dyn Host>,
-    info: Arc<RequestInfo>,
-    request: Request<Body>,
-    meter: Arc<Meter>,
-    head: Arc<HeadSlot>,
-) -> Result<Option<Tail>, Failure> {
-    let (parts, body) = request.into_parts();
-    let body = Counted { body, meter: Arc::clone(&meter) }.boxed_unsync();
-    let (lent, slot) = Handover::new(body);
-    let request_head = RequestHead::of(&parts);
-    let state = State::new(
-        Arc::clone(&worker),
-        &limits,
-        host,
-        info,
-        request_head,
-        slot,
-        Arc::clone(&head),
-        Arc::clone(&meter),
-    );
-    let mut store = Store::new(worker.module.engine(), state);
-    store.limiter(|state| &mut state.memory);
-    arm(&mut store, Arc::clone(&meter), limits.cpu);
-
-    let begun = Instant::now();
-    let result = async {
-        let proxy = worker.module.pre.instantiate_async(&mut store).await?;
-        meter.instantiated(begun.elapsed());
-        let scheme = match parts.uri.scheme_str() {
-            Some("https") => Scheme::Https,
-            _ => Scheme::Http,
-        };
-        let mut http = store.data_mut().http();
-        let request = http.new_incoming_request(scheme, Request::from_parts(parts, lent))?;
-        let out = http.new_response_outparam_from_callback(move |answer| head.put(answer))?;
-        proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
-    }
-    .await;
-
-    match result {
-        Ok(()) => Ok(store.data_mut().tail.take()),
-        Err(error) => Err(failure_of(&error, &limits)),
-    }
-}
-
-/// Sets the epoch callback: the guest is stopped when its budget is spent, and lets others run otherwise.
-fn arm(store: &mut Store<State>, meter: Arc<Meter>, budget: Duration) {
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
-        if meter.cpu.used_now() >= budget {
-            return Err(Exceeded::Cpu.into());
-        }
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-    });
-}
-
-/// What an error out of Wasm means. Texts name the kind of trap and nothing of the host.
-fn failure_of(error: &wasmtime::Error, limits: &Limits) -> Failure {
-    if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
-        return match exceeded {
-            Exceeded::Memory => Failure::ExceededMemory { limit: limits.memory_bytes },
-            Exceeded::Cpu => Failure::ExceededCpu { limit: limits.cpu },
-        };
-    }
-    if let Some(trap) = error.downcast_ref::<Trap>() {
-        return match trap {
-            Trap::Interrupt | Trap::OutOfFuel => Failure::ExceededCpu { limit: limits.cpu },
-            other => Failure::Trapped(other.to_string()),
-        };
-    }
-    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
-        return Failure::Trapped(format!("it called exit({})", exit.0));
-    }
-    if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
-        return Failure::Overloaded { retry_after: Duration::from_secs(1) };
-    }
-    // What is left are host calls that the guest used wrongly (a resource it does not have, a body
-    // taken twice): its own mistake, in words that the host functions chose.
-    Failure::Trapped(error.root_cause().to_string())
-}
-
-/// Counts the bytes that a guest was sent.
-struct Counted {
-    body: Body,
-    meter: Arc<Meter>,
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.meter.received(data.len());
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// Reads a body that is inside a `wasi:http` resource.
-pub(crate) fn body_of(mut body: HostIncomingBody) -> Body {
-    /// How much is asked for at once.
-    const CHUNK: usize = 64 << 10;
-    let Some(stream) = body.take_stream() else { return crate::body::empty() };
-    let chunks = futures::stream::unfold(Some((stream, body)), |open| async move {
-        let (mut stream, body) = open?;
-        loop {
-            stream.ready().await;
-            match stream.read(CHUNK) {
-                Ok(bytes) if bytes.is_empty() => {}
-                Ok(bytes) => return Some((Ok(Frame::data(bytes)), Some((stream, body)))),
-                Err(StreamError::Closed) => {
-                    drop(stream);
-                    let mut trailers = body.into_future_trailers();
-                    trailers.ready().await;
-                    return match trailers {
-                        wasmtime_wasi_http::p2::body::HostFutureTrailers::Done(Ok(Some(map))) => {
-                            Some((Ok(Frame::trailers(map)), None))
-                        }
-                        _ => None,
-                    };
-                }
-                Err(error) => {
-                    let error = BodyError::InternalError(Some(error.to_string()));
-                    return Some((Err(error), None));
-                }
-            }
-        }
-    });
-    StreamBody::new(chunks.boxed()).boxed_unsync()
 }

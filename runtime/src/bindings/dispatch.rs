@@ -341,7 +341,7 @@ impl State {
             ),
             (Some(_lent), Some(slot)) => slot.take(),
             // It came through wasi:http's outgoing-handler: read it the way a guest would.
-            (Some(body), None) => crate::worker::body_of(body),
+            (Some(body), None) => body::body_of(body),
         };
         Ok((parts, body))
     }

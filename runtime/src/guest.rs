@@ -1,0 +1,193 @@
+//! The whole life of one store: made for one request, armed with its limits, run, and gone. A store is used
+//! once and never again.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Request;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime_wasi_http::WasiHttpView as _;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmyard_namespaces::limits::Limits;
+use wasmyard_namespaces::name::ScriptName;
+use wasmyard_namespaces::script::ScriptKey;
+
+use crate::account::Metered;
+use crate::answer::HeadSlot;
+use crate::body::{Body, BodyError, Handover};
+use crate::grants::Grants;
+use crate::memory::Exceeded;
+use crate::meter::Meter;
+use crate::module::Module;
+use crate::outcome::Failure;
+use crate::seams::{DenyAll, Host, RequestInfo};
+use crate::state::{RequestHead, State, Tail};
+use crate::worker::Worker;
+
+/// What one store is made from.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) limits: Limits,
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) info: Arc<RequestInfo>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) head: Arc<HeadSlot>,
+}
+
+impl Guest {
+    /// Handles one request. A tail call is made when the store is gone.
+    pub(crate) async fn run(self, request: Request<Body>) -> Result<(), Failure> {
+        let host = Arc::clone(&self.host);
+        if let Some(Tail { call, send }) = self.run_store(request).await? {
+            send(Ok(host.call(call).await?));
+        }
+        Ok(())
+    }
+
+    async fn run_store(self, request: Request<Body>) -> Result<Option<Tail>, Failure> {
+        let (parts, body) = request.into_parts();
+        let body = Counted { body, meter: Arc::clone(&self.meter) }.boxed_unsync();
+        let (lent, slot) = Handover::new(body);
+        let mut store = self.store(State::new(&self, RequestHead::of(&parts), slot));
+        let begun = Instant::now();
+        let head = Arc::clone(&self.head);
+        let result = async {
+            let proxy = self.worker.module.pre.instantiate_async(&mut store).await?;
+            self.meter.instantiated(begun.elapsed());
+            let scheme = match parts.uri.scheme_str() {
+                Some("https") => Scheme::Https,
+                _ => Scheme::Http,
+            };
+            let mut http = store.data_mut().http();
+            let request = http.new_incoming_request(scheme, Request::from_parts(parts, lent))?;
+            let out = http.new_response_outparam_from_callback(move |answer| head.put(answer))?;
+            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
+        }
+        .await;
+        match result {
+            Ok(()) => Ok(store.data_mut().tail.take()),
+            Err(error) => Err(failure_of(&error, &self.limits)),
+        }
+    }
+
+    /// Makes an instance and drops it.
+    async fn instantiate(self) -> Result<(), Failure> {
+        let (_lent, slot) = Handover::new(crate::body::empty());
+        let (parts, ()) = Request::new(()).into_parts();
+        let mut store = self.store(State::new(&self, RequestHead::of(&parts), slot));
+        let instance = self.worker.module.pre.instantiate_async(&mut store).await;
+        instance.map(|_| ()).map_err(|error| failure_of(&error, &self.limits))
+    }
+
+    /// A store with its limits armed: before instantiation, because start-up code is guest code, too.
+    fn store(&self, state: State) -> Store<State> {
+        let mut store = Store::new(self.worker.module.engine(), state);
+        store.limiter(|state| &mut state.memory);
+        arm(&mut store, Arc::clone(&self.meter), self.limits.cpu);
+        store
+    }
+}
+
+/// Makes one instance of a module and drops it: proof that its start-up code runs within the limits.
+///
+/// # Errors
+///
+/// The [`Failure`] that every invocation of it would end with.
+pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration, Failure> {
+    let name = ScriptName::try_from("start-up").map_err(Failure::internal)?;
+    let info = RequestInfo {
+        ray_id: Arc::from(""),
+        client_address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        hostname: Arc::from(""),
+        hostname_metadata: None,
+    };
+    let meter = Arc::new(Meter::default());
+    let guest = Guest {
+        worker: Worker::new(ScriptKey::Platform(name), "", Grants::new(&[]), Arc::clone(module)),
+        limits: *limits,
+        host: Arc::new(DenyAll),
+        info: Arc::new(info),
+        meter: Arc::clone(&meter),
+        head: Arc::default(),
+    };
+    let begun = Instant::now();
+    let future = Box::pin(guest.instantiate());
+    match tokio::time::timeout(limits.first_byte, Metered { meter, future }).await {
+        Ok(instantiated) => instantiated.map(|()| begun.elapsed()),
+        Err(_elapsed) => Err(Failure::TimedOut { limit: limits.first_byte }),
+    }
+}
+
+/// Sets the epoch callback: the guest is stopped when its budget is spent, and lets others run otherwise.
+fn arm(store: &mut Store<State>, meter: Arc<Meter>, budget: Duration) {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        if meter.cpu.used_now() >= budget {
+            return Err(Exceeded::Cpu.into());
+        }
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    });
+}
+
+/// What an error out of Wasm means. Texts name the kind of trap and nothing of the host.
+fn failure_of(error: &wasmtime::Error, limits: &Limits) -> Failure {
+    if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
+        return match exceeded {
+            Exceeded::Memory => Failure::ExceededMemory { limit: limits.memory_bytes },
+            Exceeded::Cpu => Failure::ExceededCpu { limit: limits.cpu },
+        };
+    }
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return match trap {
+            Trap::Interrupt | Trap::OutOfFuel => Failure::ExceededCpu { limit: limits.cpu },
+            other => Failure::Trapped(other.to_string()),
+        };
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return Failure::Trapped(format!("it called exit({})", exit.0));
+    }
+    if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
+        return Failure::Overloaded { retry_after: Duration::from_secs(1) };
+    }
+    // What is left are host calls that the guest used wrongly (a resource it does not have, a body
+    // taken twice): its own mistake, in words that the host functions chose.
+    Failure::Trapped(error.root_cause().to_string())
+}
+
+/// Counts the bytes that a guest was sent.
+struct Counted {
+    body: Body,
+    meter: Arc<Meter>,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.meter.received(data.len());
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
