@@ -12,7 +12,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 pub(crate) use api::{Api, NAMESPACES, PLATFORM_SCRIPTS, script_path};
-pub(crate) use client::{Answer, Connection, body, channel, next_chunk, request};
+pub(crate) use client::{Answer, ClientBody, Connection, body, channel, next_chunk, request};
 pub(crate) use server::{Server, Site};
 
 /// How long a test waits for what must come. Far longer than it takes, even on a busy machine.

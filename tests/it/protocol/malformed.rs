@@ -1,7 +1,9 @@
 //! Requests that break a rule: 4xx and a closed connection, never a hang, and the server goes on.
 
+use http::{Method, Request};
+
 use super::config;
-use crate::support::Server;
+use crate::support::{Answer, Connection, Server, body, request};
 
 /// Sends bytes and expects this status, and the end of the connection.
 async fn refused(server: &Server, what: &str, bytes: impl AsRef<[u8]>, status: u16) {
@@ -114,4 +116,21 @@ async fn garbage_after_the_http2_preface_ends_the_connection_and_not_the_server(
         visitor.rest().await;
     }
     assert_eq!(server.get("probe.test", "/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_bad_http2_request_ends_its_stream_and_not_the_connection() {
+    let server = Server::serving(&config()).await;
+    let mut connection = Connection::http2(server.visitors).await;
+    let large = request(Method::GET, "probe.test", "/").header("x-a", "x".repeat(40 << 10));
+    // Whoever refuses first may say so with a status or by resetting the stream.
+    if let Ok(answer) = connection.try_send(large.body(body("")).unwrap()).await {
+        assert_eq!(answer.status(), 431);
+    }
+    let two_hosts = Request::get("http://probe.test/").header("host", "echo.test").body(body("")).unwrap();
+    let Connection::Http2(sender) = &mut connection else { unreachable!() };
+    let refused = Answer::read(sender.send_request(two_hosts).await.unwrap()).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert_eq!(connection.get("probe.test", "/").await.status, 200);
+    assert!(!server.log().contains(r#""script":"echo""#), "no script ran");
 }
