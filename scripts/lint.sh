@@ -14,7 +14,8 @@ say "clippy"
 cargo clippy --workspace --all-targets --quiet -- -D warnings
 
 say "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+# Links to private items are right where private items are documented.
+RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --quiet
 
 say "dependencies have their reasons"
 scripts/check-dependencies.sh

@@ -1,4 +1,4 @@
-//! The assembly of the running platform, and nothing else: what was configured becomes a [`node::Node`],
+//! The assembly of the running platform, and nothing else: what was configured becomes a `node::Node`,
 //! and the node runs until it is told to stop. The only module that knows every crate.
 
 mod apply;
@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use wasmyard_dispatcher::Policy;
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{Blobs, Registry, RegistryOptions};
 
@@ -38,7 +39,7 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
     })?;
     token::admin(&registry, data, args.token.as_ref().map(Token::expose), output).await?;
 
-    let node = Node::start(&config, registry, None)?;
+    let node = Node::start(&config, registry, Policy::default(), None)?;
     apply::settings(&node.registry, &config)
         .await
         .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
@@ -69,7 +70,13 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
     token::admin(&registry, data, given.as_deref(), output).await?;
 
     let builds = Arc::new(development::BrokenBuilds::default());
-    let node = Node::start(&config, registry, Some(Arc::clone(&builds) as _))?;
+    // What a developer's scripts talk to often runs beside them.
+    let mut policy = Policy::default();
+    policy.allow_loopback();
+    output.note(
+        "scripts may send requests to this machine's loopback addresses; `wasmyard serve` refuses them",
+    );
+    let node = Node::start(&config, registry, policy, Some(Arc::clone(&builds) as _))?;
     apply::settings(&node.registry, &config)
         .await
         .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;

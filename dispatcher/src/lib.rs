@@ -30,6 +30,8 @@ pub mod server;
 pub use config::{DispatcherConfig, ServerConfig};
 pub use context::RequestContext;
 pub use dispatch::Dispatcher;
-pub use egress::{Egress, NoEgress};
+pub use egress::{
+    Egress, EgressConfig, EgressError, HostRule, HostRuleError, NetworkEgress, NoEgress, Policy,
+};
 pub use invoke::Overlay;
 pub use observe::Metrics;

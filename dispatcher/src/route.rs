@@ -2,7 +2,7 @@
 
 use wasmyard_namespaces::name::ScriptName;
 use wasmyard_namespaces::registry::Registry;
-use wasmyard_namespaces::route::RouteTarget;
+use wasmyard_namespaces::route::{HostPattern, RouteMatch, RouteTarget};
 use wasmyard_namespaces::script::ScriptKey;
 
 /// Who answers a request.
@@ -16,15 +16,28 @@ pub(crate) enum Destination {
     NoSuchScript,
 }
 
+/// Who answers a script's own request, if the platform serves that host. A route for every host does not
+/// count: it would take the whole Internet for ours.
+pub(crate) fn route_inside(registry: &Registry, host: &str, path: &str) -> Option<Destination> {
+    let found = registry.routes().lookup(host, path)?;
+    if *found.route.pattern.host() == HostPattern::Any {
+        return None;
+    }
+    Some(destination(&found))
+}
+
 /// Finds the most specific route. None: nothing here answers for this host.
 pub(crate) fn route(registry: &Registry, host: &str, path: &str) -> Option<Destination> {
-    let found = registry.routes().lookup(host, path)?;
-    Some(match &found.route.target {
+    registry.routes().lookup(host, path).map(|found| destination(&found))
+}
+
+fn destination(found: &RouteMatch<'_>) -> Destination {
+    match &found.route.target {
         RouteTarget::Script(script) => Destination::Script(ScriptKey::Platform(script.clone())),
         RouteTarget::Respond(status) => Destination::Status(*status),
         RouteTarget::Namespace(namespace) => match found.label.map(ScriptName::try_from) {
             Some(Ok(script)) => Destination::Script(ScriptKey::user(namespace.clone(), script)),
             Some(Err(_)) | None => Destination::NoSuchScript,
         },
-    })
+    }
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmyard_api::{ApiState, UploadLimits};
-use wasmyard_dispatcher::{Dispatcher, DispatcherConfig, Metrics, NoEgress, Overlay, ServerConfig, server};
+use wasmyard_dispatcher::{
+    Dispatcher, DispatcherConfig, EgressConfig, Metrics, NetworkEgress, Overlay, Policy, ServerConfig, server,
+};
 use wasmyard_namespaces::Registry;
 use wasmyard_runtime::{EngineConfig, Runtime, RuntimeConfig};
 
@@ -40,10 +42,14 @@ impl Node {
     pub(super) fn start(
         config: &ResolvedConfig,
         registry: Registry,
+        mut policy: Policy,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Result<Self, Failure> {
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
+        // No script reaches the platform's own ports, whatever else it may reach.
+        policy.own_ports =
+            [&visitors, &api].iter().filter_map(|port| port.local_addr().ok()).map(|a| a.port()).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let memory = usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX);
         let runtime = Runtime::new(&RuntimeConfig {
@@ -59,6 +65,8 @@ impl Node {
         .map_err(|error| Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]"))?;
         let runtime = Arc::new(runtime);
         let metrics = Arc::new(Metrics::new().map_err(|error| Failure::failed(error.to_string()))?);
+        let egress = NetworkEgress::new(EgressConfig { policy, ..EgressConfig::default() })
+            .map_err(|error| Failure::failed(error.to_string()))?;
         // A chain of scripts holds several invocations for one request.
         let requests = usize::try_from(config.server.max_invocations / 2).unwrap_or(1).max(1);
         let dispatcher = Dispatcher::new(
@@ -71,7 +79,7 @@ impl Node {
             },
             registry.clone(),
             Arc::clone(&runtime),
-            Arc::new(NoEgress),
+            Arc::new(egress),
             Arc::clone(&metrics),
             overlay,
         );

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::Response;
+use http::{Request, Response};
+use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::ScriptName;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{Body, BodyError, Call, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome};
 
 use super::{Chain, Invoker};
+use crate::route::{Destination, route_inside};
 
 /// The surroundings of one invocation.
 pub(super) struct Hop {
@@ -37,6 +39,32 @@ impl Hop {
     }
 }
 
+impl Hop {
+    /// The script that answers a request to a host that the platform itself serves: such a request needs no
+    /// socket, and goes one step down the chain, so that a loop of scripts ends at the greatest depth.
+    fn inside(&self, request: &Request<Body>) -> Option<Result<(Chain, ScriptKey), BodyError>> {
+        let host = request.uri().host()?.to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        match route_inside(&self.invoker.registry, host, request.uri().path())? {
+            Destination::Script(key) => {
+                let next = self.next().map_err(|failure| code_of(&failure));
+                Some(next.map(|chain| (chain, key)))
+            }
+            Destination::Status(_) | Destination::NoSuchScript => Some(Err(BodyError::DestinationNotFound)),
+        }
+    }
+}
+
+/// What a script is told whose request to another one failed.
+fn code_of(failure: &Failure) -> BodyError {
+    match failure {
+        Failure::WorkerNotFound => BodyError::DestinationNotFound,
+        Failure::ExceededDepth { .. } => BodyError::LoopDetected,
+        Failure::TimedOut { .. } => BodyError::HttpResponseTimeout,
+        other => BodyError::InternalError(Some(other.to_string())),
+    }
+}
+
 impl Host for Hop {
     fn call(&self, call: Call) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
         let chain = match self.next() {
@@ -51,8 +79,15 @@ impl Host for Hop {
         self.invoker.run(chain, key, &call.limits, call.request)
     }
 
-    fn outbound(&self, request: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
-        self.invoker.egress.send(request)
+    fn outbound(&self, outbound: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
+        match self.inside(&outbound.request) {
+            None => self.invoker.egress.send(outbound),
+            Some(Ok((chain, key))) => {
+                let answer = self.invoker.run(chain, key, &LimitSpec::default(), outbound.request);
+                answer.map(|answer| answer.map_err(|failure| code_of(&failure))).boxed()
+            }
+            Some(Err(error)) => async { Err(error) }.boxed(),
+        }
     }
 
     fn log(&self, line: LogLine) {

@@ -1,0 +1,232 @@
+//! Opens a connection for a guest's request: resolve, judge every address, connect to one that was judged,
+//! TLS. The only place where the data plane opens sockets outwards.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpSocket;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use wasmyard_runtime::BodyError;
+
+use super::host::{self, Host};
+use super::policy::{Denied, Policy};
+use super::resolver::{NoAddress, Resolve};
+
+type TcpStream = tokio::net::TcpStream;
+
+/// Makes connections. Clones share everything.
+#[derive(Clone)]
+pub(super) struct Connector(pub(super) Arc<Gate>);
+
+/// What every connection passes.
+pub(super) struct Gate {
+    pub(super) policy: Policy,
+    pub(super) resolver: Box<dyn Resolve>,
+    pub(super) tls: TlsConnector,
+    pub(super) connect_timeout: Duration,
+    pub(super) tls_timeout: Duration,
+}
+
+/// Why there is no connection. `Display` is for the operator's log.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoConnection {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("no address: {0:?}")]
+    NoAddress(NoAddress),
+    #[error("connecting took too long")]
+    Timeout,
+    #[error("not reachable: {0}")]
+    Unreachable(io::Error),
+    #[error("TLS took too long")]
+    TlsTimeout,
+    #[error("TLS failed: {0}")]
+    Tls(io::Error),
+    #[error("the certificate is not accepted: {0}")]
+    Certificate(rustls::Error),
+}
+
+impl NoConnection {
+    /// What the guest is told.
+    pub(super) fn code(&self) -> BodyError {
+        match self {
+            Self::Denied(denied) => denied.code(),
+            Self::NoAddress(NoAddress::Timeout) => BodyError::DnsTimeout,
+            Self::NoAddress(NoAddress::NotFound) => {
+                BodyError::DnsError { rcode: Some("NXDOMAIN".to_owned()), info_code: None }
+            }
+            Self::NoAddress(NoAddress::Failed) => BodyError::DnsError { rcode: None, info_code: None },
+            Self::Timeout => BodyError::ConnectionTimeout,
+            Self::Unreachable(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                BodyError::ConnectionRefused
+            }
+            Self::Unreachable(_) => BodyError::DestinationUnavailable,
+            Self::TlsTimeout => BodyError::ConnectionTimeout,
+            Self::Tls(_) => BodyError::TlsProtocolError,
+            Self::Certificate(_) => BodyError::TlsCertificateError,
+        }
+    }
+}
+
+impl Gate {
+    async fn open(&self, target: &Uri) -> Result<Stream, NoConnection> {
+        let secure = target.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let authority = target.authority().ok_or(Denied::Host(host::BadHost::Length))?;
+        let (host, port) = host::read(authority).map_err(Denied::Host)?;
+        let port = port.unwrap_or(if secure { 443 } else { 80 });
+        self.policy.judge_target(&host, port)?;
+        let addresses = self.judged(&host, port).await?;
+        let connecting = connect_to_any(&addresses, port);
+        let tcp = tokio::time::timeout(self.connect_timeout, connecting)
+            .await
+            .map_err(|_| NoConnection::Timeout)?
+            .map_err(NoConnection::Unreachable)?;
+        if secure { self.encrypt(&host, tcp).await } else { Ok(Stream::Plain(tcp)) }
+    }
+
+    /// All addresses of a host, if every one of them may be reached. One that may not refuses the host: an
+    /// answer that mixes public and private addresses is an attempt at something.
+    async fn judged(&self, host: &Host, port: u16) -> Result<Vec<IpAddr>, NoConnection> {
+        let found = match host {
+            Host::Address(address) => vec![*address],
+            Host::Name(name) => {
+                let found = self.resolver.resolve(name.clone()).await.map_err(NoConnection::NoAddress)?;
+                if found.is_empty() {
+                    return Err(NoConnection::NoAddress(NoAddress::NotFound));
+                }
+                found
+            }
+        };
+        found
+            .into_iter()
+            .map(|address| Ok(self.policy.judge_address(host, address, port, is_local)?))
+            .collect()
+    }
+
+    async fn encrypt(&self, host: &Host, tcp: TcpStream) -> Result<Stream, NoConnection> {
+        let name = match host {
+            Host::Name(name) => ServerName::try_from(name.clone())
+                .map_err(|_| NoConnection::Denied(Denied::Host(host::BadHost::Characters)))?,
+            Host::Address(address) => ServerName::from(*address),
+        };
+        match tokio::time::timeout(self.tls_timeout, self.tls.connect(name, tcp)).await {
+            Err(_elapsed) => Err(NoConnection::TlsTimeout),
+            Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+            Ok(Err(error)) => Err(tls_failure(error)),
+        }
+    }
+}
+
+fn tls_failure(error: io::Error) -> NoConnection {
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            cause.cloned().map_or(NoConnection::Tls(error), NoConnection::Certificate)
+        }
+        _ => NoConnection::Tls(error),
+    }
+}
+
+/// The first address that takes the connection.
+async fn connect_to_any(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        let socket = match address {
+            IpAddr::V4(_) => TcpSocket::new_v4()?,
+            IpAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        match socket.connect(SocketAddr::new(*address, port)).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Whether an address is one of this machine's: then a socket can be bound to it.
+fn is_local(address: IpAddr) -> bool {
+    address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = NoConnection;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, NoConnection>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NoConnection>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let gate = Arc::clone(&self.0);
+        Box::pin(async move { gate.open(&target).await.map(TokioIo::new) })
+    }
+}
+
+/// A connection to an origin.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        match self {
+            Self::Plain(_) => Connected::new(),
+            Self::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                Connected::new().negotiated_h2()
+            }
+            Self::Tls(_) => Connected::new(),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

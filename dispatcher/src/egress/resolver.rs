@@ -1,0 +1,78 @@
+//! Names to addresses, for egress only. Bounded in number and time; judges nothing.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{LookupIpStrategy, ResolveHosts};
+
+/// More addresses than this of one name are not looked at.
+const MOST_ADDRESSES: usize = 16;
+
+/// Why there are no addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAddress {
+    /// There is no such name, or it has no address.
+    NotFound,
+    /// The name servers did not answer in time.
+    Timeout,
+    /// They answered with an error, or there are none.
+    Failed,
+}
+
+/// Finds all addresses of a name.
+pub(crate) trait Resolve: Send + Sync + 'static {
+    /// All addresses, in the order in which they are worth trying.
+    fn resolve(&self, name: String) -> BoxFuture<'static, Result<Vec<IpAddr>, NoAddress>>;
+}
+
+/// Asks the name servers that the machine is configured with.
+pub(crate) struct NameServers {
+    resolver: Option<TokioResolver>,
+    timeout: Duration,
+}
+
+impl NameServers {
+    /// Reads the machine's configuration. Without one, every look-up fails; addresses still work.
+    pub(crate) fn of_this_machine(timeout: Duration) -> Self {
+        let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
+            let options = builder.options_mut();
+            options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+            options.use_hosts_file = ResolveHosts::Always;
+            // A name is looked up as it is written: no search domain may turn it into another.
+            options.ndots = 0;
+            builder.build()
+        });
+        let resolver = match resolver {
+            Ok(resolver) => Some(resolver),
+            Err(error) => {
+                tracing::warn!(%error, "no name server: scripts can reach addresses only");
+                None
+            }
+        };
+        Self { resolver, timeout }
+    }
+}
+
+impl Resolve for NameServers {
+    fn resolve(&self, mut name: String) -> BoxFuture<'static, Result<Vec<IpAddr>, NoAddress>> {
+        let (resolver, timeout) = (self.resolver.clone(), self.timeout);
+        Box::pin(async move {
+            let resolver = resolver.ok_or(NoAddress::Failed)?;
+            // The dot at the end says that this is the whole name.
+            name.push('.');
+            match tokio::time::timeout(timeout, resolver.lookup_ip(name)).await {
+                Err(_elapsed) => Err(NoAddress::Timeout),
+                Ok(Err(error)) if error.is_nx_domain() || error.is_no_records_found() => {
+                    Err(NoAddress::NotFound)
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "a name could not be resolved");
+                    Err(NoAddress::Failed)
+                }
+                Ok(Ok(found)) => Ok(found.iter().take(MOST_ADDRESSES).collect()),
+            }
+        })
+    }
+}
