@@ -13,6 +13,7 @@
 //! - `streaming`: bodies of any length, both ways, with trailers
 //! - `limits`: a script that misbehaves, and its neighbour
 //! - `sandbox`: what a script cannot reach, and what is not left of it
+//! - `outbound`: where a script's own requests go
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
@@ -34,6 +35,7 @@ mod guests;
 mod headers;
 mod limits;
 mod observability;
+mod outbound;
 mod protocol;
 mod routing;
 mod sandbox;

@@ -1,0 +1,90 @@
+//! Where a script's own requests go: to hosts of the platform inside, to the network by the policy.
+
+use http::Method;
+
+use crate::support::{Answer, Server, Site, body, guest, request};
+
+/// `fetcher` sends on what it is asked; `hello` is somebody to ask.
+fn config() -> String {
+    format!(
+        r#"
+        [limits]
+        cpu_ms = 10000
+        [scripts.fetcher]
+        {fetcher}
+        [scripts.hello]
+        {hello}
+        [[routes]]
+        pattern = "fetcher.test/*"
+        script = "fetcher"
+        [[routes]]
+        pattern = "hello.test/*"
+        script = "hello"
+        [[routes]]
+        pattern = "closed.test/*"
+        respond = 404
+        "#,
+        fetcher = guest::main("fetcher"),
+        hello = guest::main("hello"),
+    )
+}
+
+async fn fetched(server: &Server, target: &str) -> Answer {
+    let asked = request(Method::GET, "fetcher.test", "/").header("x-target", target).body(body("")).unwrap();
+    server.send(asked).await
+}
+
+#[tokio::test]
+async fn a_request_to_a_host_of_the_platform_needs_no_socket() {
+    let server = Server::serving(&config()).await;
+    let answer = fetched(&server, "http://hello.test/").await;
+    assert_eq!((answer.status, answer.text()), (200, "Hello from Wasmyard!\n"));
+    // Whatever the spelling of the host, and whatever the port.
+    let answer = fetched(&server, "http://HELLO.test.:8080/").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let answer = fetched(&server, "http://closed.test/").await;
+    assert_eq!(answer.status, 502, "a host that opted out answers nobody inside either");
+}
+
+#[tokio::test]
+async fn serve_lets_no_script_reach_this_machine_in_any_spelling() {
+    let server = Server::serving(&config()).await;
+    let port = server.visitors.port();
+    for host in ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::1]"] {
+        let answer = fetched(&server, &format!("http://{host}:{port}/")).await;
+        assert!(matches!(answer.status, 403 | 502), "{host}: {} {}", answer.status, answer.text());
+        assert!(!answer.text().contains("Nothing is served here"), "{host} reached the listener");
+    }
+    for address in ["169.254.169.254", "10.0.0.1", "192.168.1.1", "[fe80::1]", "[::ffff:10.0.0.1]"] {
+        let answer = fetched(&server, &format!("http://{address}/")).await;
+        assert!(matches!(answer.status, 403 | 502), "{address}: {} {}", answer.status, answer.text());
+    }
+}
+
+#[tokio::test]
+async fn dev_lets_scripts_reach_loopback_but_not_the_platform_itself() {
+    let origin = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = origin.local_addr().unwrap();
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        while let Ok((mut stream, _)) = origin.accept().await {
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n\r\n") {
+                seen.push(stream.read_u8().await.unwrap());
+            }
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\norigin";
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    let site = Site::new(&config());
+    let server = site.dev().await;
+    let answer = crate::support::eventually("the script is deployed", || async {
+        let answer = fetched(&server, &format!("http://{address}/")).await;
+        (answer.status == 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(answer.text(), "origin");
+    let itself = fetched(&server, &format!("http://{}/", server.visitors)).await;
+    assert_ne!(itself.status, 200);
+    assert!(!itself.text().contains("Nothing is served here"), "{}", itself.text());
+}
