@@ -27,7 +27,8 @@ test: guests
 	  echo "cargo test --workspace --lib --bins --tests" && cargo test --workspace --lib --bins --tests; \
 	fi
 	cargo test --workspace --doc
-	cargo test --manifest-path sdk/rust/Cargo.toml
+	cargo test --manifest-path sdk/rust/Cargo.toml --workspace --all-features
+	cargo test --manifest-path examples/Cargo.toml
 
 lint:
 	scripts/lint.sh

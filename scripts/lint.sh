@@ -12,10 +12,14 @@ cargo fmt --manifest-path examples/Cargo.toml --all --check
 
 say "clippy"
 cargo clippy --workspace --all-targets --quiet -- -D warnings
+cargo clippy --manifest-path sdk/rust/Cargo.toml --workspace --all-targets --all-features --quiet -- -D warnings
+cargo clippy --manifest-path examples/Cargo.toml --all-targets --quiet -- -D warnings
 
 say "documentation"
 # Links to private items are right where private items are documented.
 RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --quiet
+RUSTDOCFLAGS="-D warnings" \
+  cargo doc --manifest-path sdk/rust/Cargo.toml --workspace --all-features --no-deps --quiet
 
 say "dependencies have their reasons"
 scripts/check-dependencies.sh
