@@ -22,6 +22,7 @@ mod head;
 mod incoming;
 mod invoke;
 mod observe;
+mod paced;
 mod patience;
 mod respond;
 mod route;

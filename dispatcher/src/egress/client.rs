@@ -2,22 +2,16 @@
 //! from the environment; the Host field comes from the URL and nowhere else.
 
 use std::error::Error as _;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::uri::Scheme;
 use http::{Request, Response, Version, header};
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsConnector;
 use wasmyard_runtime::{Body, BodyError, OutboundRequest};
 
@@ -26,6 +20,7 @@ use super::policy::Policy;
 use super::resolver::{NameServers, Resolve};
 use super::{Egress, EgressError};
 use crate::head::strip_hop_by_hop;
+use crate::paced::{Fault, paced};
 
 /// Times and sizes of egress.
 #[derive(Debug, Clone)]
@@ -137,7 +132,10 @@ impl Egress for NetworkEgress {
                 .map_err(|error| client_error(&error))?;
             let (mut head, body) = response.into_parts();
             strip_hop_by_hop(&mut head.headers);
-            let body = Bounded { body, idle: between_bytes, pause: None }.boxed_unsync();
+            let body = paced(body, between_bytes, |fault| match fault {
+                Fault::Stalled => BodyError::ConnectionReadTimeout,
+                Fault::Broken(error) => hyper_error(&error),
+            });
             Ok(Response::from_parts(head, body))
         }
         .boxed()
@@ -221,42 +219,6 @@ fn trusted_roots() -> RootCertStore {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     roots
-}
-
-/// A response's body whose pauses are bounded.
-struct Bounded {
-    body: hyper::body::Incoming,
-    idle: Duration,
-    pause: Option<Pin<Box<Sleep>>>,
-}
-
-impl HttpBody for Bounded {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.pause = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(|error| hyper_error(&error))));
-        }
-        let idle = this.idle;
-        let pause =
-            this.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + idle)));
-        std::task::ready!(pause.as_mut().poll(cx));
-        Poll::Ready(Some(Err(BodyError::ConnectionReadTimeout)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

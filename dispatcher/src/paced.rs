@@ -1,0 +1,67 @@
+//! A body from a socket whose pauses are bounded: a visitor's upload, or an origin's response. How its
+//! failure is told is the business of whoever reads it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+use wasmyard_runtime::{Body, BodyError};
+
+/// How a body failed.
+pub(crate) enum Fault {
+    /// Nothing came for too long.
+    Stalled,
+    /// The connection ended, or broke a rule of HTTP.
+    Broken(hyper::Error),
+}
+
+/// Bounds a body's pauses by `idle`; `told` turns its failure into the error that readers see.
+pub(crate) fn paced(
+    body: Incoming,
+    idle: Duration,
+    told: impl Fn(Fault) -> BodyError + Send + Unpin + 'static,
+) -> Body {
+    Paced { body, idle, pause: None, told }.boxed_unsync()
+}
+
+struct Paced<F> {
+    body: Incoming,
+    idle: Duration,
+    /// Runs while somebody waits for the next frame.
+    pause: Option<Pin<Box<Sleep>>>,
+    told: F,
+}
+
+impl<F: Fn(Fault) -> BodyError + Unpin> HttpBody for Paced<F> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            this.pause = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(|error| (this.told)(Fault::Broken(error)))));
+        }
+        let idle = this.idle;
+        let pause =
+            this.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + idle)));
+        std::task::ready!(pause.as_mut().poll(cx));
+        Poll::Ready(Some(Err((this.told)(Fault::Stalled))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
