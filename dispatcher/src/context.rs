@@ -21,6 +21,8 @@ pub struct RequestContext {
     pub started: Instant,
     /// Whether it came over TLS.
     pub secure: bool,
+    /// Entered whenever anything runs for the request, so that every line logged meanwhile has its ray id.
+    pub(crate) span: tracing::Span,
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) metrics: Arc<Metrics>,
@@ -56,8 +58,10 @@ impl RequestContext {
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         metrics.requests_in_flight.inc();
+        let ray_id = ray_id();
         Arc::new(Self {
-            ray_id: ray_id(),
+            span: tracing::info_span!("request", %ray_id),
+            ray_id,
             client,
             started: Instant::now(),
             secure,

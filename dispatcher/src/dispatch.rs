@@ -10,6 +10,7 @@ use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tracing::Instrument as _;
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_runtime::{Body, BodyError, Runtime};
@@ -77,7 +78,7 @@ impl Dispatcher {
             Arc::clone(&self.metrics),
         );
         let page = respond::Wanted::of(request.headers());
-        let answer = self.answer(&context, request).await;
+        let answer = self.answer(&context, request).instrument(context.span.clone()).await;
         let (answer, permit) = match answer {
             Ok((response, permit)) => {
                 context.answered(Answer { status: response.status(), reason: "ok" });
@@ -89,9 +90,7 @@ impl Dispatcher {
             }
         };
         // The account is closed and the place given back when the last byte is out.
-        answer.map(|body| {
-            Tracked { body, _context: context, _permit: permit, _busy: visitor.busy }.boxed_unsync()
-        })
+        answer.map(|body| Tracked { body, context, _permit: permit, _busy: visitor.busy }.boxed_unsync())
     }
 
     async fn answer(
@@ -128,7 +127,7 @@ impl Dispatcher {
 struct Tracked {
     body: Body,
     _permit: Option<Permit>,
-    _context: Arc<RequestContext>,
+    context: Arc<RequestContext>,
     _busy: Busy,
 }
 
@@ -140,7 +139,9 @@ impl HttpBody for Tracked {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let this = &mut *self;
+        let _entered = this.context.span.enter();
+        Pin::new(&mut this.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -24,7 +24,9 @@ pub(super) fn start(form: Form) -> Result<(), Failure> {
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start in one process, as in tests, keeps the first.
     let _already = match form {
-        Form::Production => base.json().flatten_event(true).with_current_span(false).try_init(),
+        Form::Production => {
+            base.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        }
         Form::Development => {
             base.compact().with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
         }
