@@ -9,6 +9,7 @@ mod connect;
 mod host;
 mod policy;
 mod resolver;
+mod upload;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;

@@ -2,28 +2,31 @@
 //! from the environment; the Host field comes from the URL and nowhere else.
 
 use std::error::Error as _;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::uri::Scheme;
-use http::{Request, Response, Version, header};
+use http::{Request, Response, StatusCode, Version, header};
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 use wasmyard_runtime::{Body, BodyError, OutboundRequest};
 
 use super::connect::{Connector, Gate, NoConnection};
 use super::policy::Policy;
 use super::resolver::{NameServers, Resolve};
-use super::{Egress, EgressError};
+use super::{Egress, EgressError, upload};
 use crate::head::strip_hop_by_hop;
 use crate::paced::{Fault, paced};
 
 /// Times and sizes of egress.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EgressConfig {
     /// Where requests may go.
     pub policy: Policy,
@@ -33,7 +36,7 @@ pub struct EgressConfig {
     pub connect_timeout: Duration,
     /// Longest wait for the TLS handshake.
     pub tls_timeout: Duration,
-    /// Longest wait for the head of a response, counted from the request.
+    /// Longest wait for the head of a response, counted from the last piece of the request.
     pub first_byte_timeout: Duration,
     /// Longest pause of a response's body.
     pub between_bytes_timeout: Duration,
@@ -41,6 +44,8 @@ pub struct EgressConfig {
     pub pool_idle: Duration,
     /// The most connections to one authority that are kept without use.
     pub pool_connections: usize,
+    /// The most connections at once, in use or kept. Where they get scarce, none is kept any more.
+    pub max_connections: usize,
     /// The most bytes of a response's head.
     pub max_header_bytes: usize,
     /// The most fields of a response's head.
@@ -58,6 +63,7 @@ impl Default for EgressConfig {
             between_bytes_timeout: Duration::from_secs(60),
             pool_idle: Duration::from_secs(60),
             pool_connections: 32,
+            max_connections: 1_024,
             max_header_bytes: 64 << 10,
             max_headers: 128,
         }
@@ -67,6 +73,9 @@ impl Default for EgressConfig {
 /// Egress to the network, through the policy.
 pub struct NetworkEgress {
     client: Client<Connector, Body>,
+    places: Arc<Semaphore>,
+    /// With fewer places than this, connections are closed after use.
+    scarce: usize,
     connect_timeout: Duration,
     first_byte_timeout: Duration,
     between_bytes_timeout: Duration,
@@ -88,8 +97,10 @@ impl NetworkEgress {
         resolver: Box<dyn Resolve>,
         roots: RootCertStore,
     ) -> Result<Self, EgressError> {
+        let places = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
         let gate = Arc::new(Gate {
             policy: config.policy,
+            places: Arc::clone(&places),
             resolver,
             tls: tls(roots)?,
             connect_timeout: config.connect_timeout,
@@ -106,6 +117,8 @@ impl NetworkEgress {
             .build(Connector(gate));
         Ok(Self {
             client,
+            places,
+            scarce: config.max_connections.div_ceil(4),
             connect_timeout: config.connect_timeout + config.tls_timeout + config.dns_timeout,
             first_byte_timeout: config.first_byte_timeout,
             between_bytes_timeout: config.between_bytes_timeout,
@@ -124,12 +137,36 @@ impl Egress for NetworkEgress {
             Ok(request) => request,
             Err(error) => return async { Err(error) }.boxed(),
         };
+        let (mut request, progress) = upload::watched(request);
+        let mut connection = capture_connection(&mut request);
         let response = self.client.request(request);
+        let (places, scarce) = (Arc::clone(&self.places), self.scarce);
         async move {
-            let response = tokio::time::timeout(connect.max(first_byte), response)
-                .await
-                .map_err(|_| BodyError::HttpResponseTimeout)?
-                .map_err(|error| client_error(&error))?;
+            let mut response = pin!(response);
+            let connecting = async {
+                tokio::select! {
+                    biased;
+                    response = &mut response => Some(response),
+                    connection = connection.wait_for_connection_metadata() => {
+                        // Kept connections must not keep others from being made. Said before the answer is
+                        // there: a short one gives the connection back at once.
+                        if places.available_permits() < scarce && let Some(connection) = &*connection {
+                            connection.poison();
+                        }
+                        None
+                    }
+                }
+            };
+            let connected =
+                tokio::time::timeout(connect, connecting).await.map_err(|_| BodyError::ConnectionTimeout)?;
+            let response = match connected {
+                Some(response) => response,
+                None => progress.bounded(response, first_byte).await.ok_or(BodyError::HttpResponseTimeout)?,
+            };
+            let response = response.map_err(|error| client_error(&error))?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return Err(BodyError::HttpUpgradeFailed);
+            }
             let (mut head, body) = response.into_parts();
             strip_hop_by_hop(&mut head.headers);
             let body = paced(body, between_bytes, |fault| match fault {

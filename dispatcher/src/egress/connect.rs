@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpSocket;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use wasmyard_runtime::BodyError;
@@ -32,6 +33,8 @@ pub(super) struct Connector(pub(super) Arc<Gate>);
 /// What every connection passes.
 pub(super) struct Gate {
     pub(super) policy: Policy,
+    /// One for each connection that may be open, whether it is in use or kept.
+    pub(super) places: Arc<Semaphore>,
     pub(super) resolver: Box<dyn Resolve>,
     pub(super) tls: TlsConnector,
     pub(super) connect_timeout: Duration,
@@ -45,6 +48,8 @@ pub(super) enum NoConnection {
     Denied(#[from] Denied),
     #[error("no address: {0:?}")]
     NoAddress(NoAddress),
+    #[error("all connections that egress may have are in use")]
+    Full,
     #[error("connecting took too long")]
     Timeout,
     #[error("not reachable: {0}")]
@@ -67,6 +72,7 @@ impl NoConnection {
                 BodyError::DnsError { rcode: Some("NXDOMAIN".to_owned()), info_code: None }
             }
             Self::NoAddress(NoAddress::Failed) => BodyError::DnsError { rcode: None, info_code: None },
+            Self::Full => BodyError::ConnectionLimitReached,
             Self::Timeout => BodyError::ConnectionTimeout,
             Self::Unreachable(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 BodyError::ConnectionRefused
@@ -86,13 +92,22 @@ impl Gate {
         let (host, port) = host::read(authority).map_err(Denied::Host)?;
         let port = port.unwrap_or(if secure { 443 } else { 80 });
         self.policy.judge_target(&host, port)?;
+        let place = self.place().await?;
         let addresses = self.judged(&host, port).await?;
         let connecting = connect_to_any(&addresses, port);
         let tcp = tokio::time::timeout(self.connect_timeout, connecting)
             .await
             .map_err(|_| NoConnection::Timeout)?
             .map_err(NoConnection::Unreachable)?;
-        if secure { self.encrypt(&host, tcp).await } else { Ok(Stream::Plain(tcp)) }
+        let wire = if secure { self.encrypt(&host, tcp).await? } else { Wire::Plain(tcp) };
+        Ok(Stream { wire, _place: place })
+    }
+
+    /// Waits for a connection to be over where there are as many as there may be.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, NoConnection> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = tokio::time::timeout(self.connect_timeout, place).await;
+        place.map_err(|_elapsed| NoConnection::Full)?.map_err(|_closed| NoConnection::Full)
     }
 
     /// All addresses of a host, if every one of them may be reached. One that may not refuses the host: an
@@ -114,7 +129,7 @@ impl Gate {
             .collect()
     }
 
-    async fn encrypt(&self, host: &Host, tcp: TcpStream) -> Result<Stream, NoConnection> {
+    async fn encrypt(&self, host: &Host, tcp: TcpStream) -> Result<Wire, NoConnection> {
         let name = match host {
             Host::Name(name) => ServerName::try_from(name.clone())
                 .map_err(|_| NoConnection::Denied(Denied::Host(host::BadHost::Characters)))?,
@@ -122,7 +137,7 @@ impl Gate {
         };
         match tokio::time::timeout(self.tls_timeout, self.tls.connect(name, tcp)).await {
             Err(_elapsed) => Err(NoConnection::TlsTimeout),
-            Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+            Ok(Ok(stream)) => Ok(Wire::Tls(Box::new(stream))),
             Ok(Err(error)) => Err(tls_failure(error)),
         }
     }
@@ -157,9 +172,24 @@ async fn connect_to_any(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream
     Err(last)
 }
 
-/// Whether an address is one of this machine's: then a socket can be bound to it.
+/// Whether an address is one of this machine's. Asks the kernel for the way there, which sends nothing: the
+/// way to oneself begins at the very address that it leads to. (Binding to the address would not do: a
+/// machine can be told to let everybody bind to every address.)
 fn is_local(address: IpAddr) -> bool {
-    address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
+    if address.is_loopback() || address.is_unspecified() {
+        return true;
+    }
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    /// Any port but 0 will do: nothing is sent to it.
+    const DISCARD: u16 = 9;
+    let way = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((address, DISCARD))?;
+        socket.local_addr()
+    });
+    way.is_ok_and(|from| from.ip() == address)
 }
 
 impl tower_service::Service<Uri> for Connector {
@@ -177,20 +207,25 @@ impl tower_service::Service<Uri> for Connector {
     }
 }
 
-/// A connection to an origin.
-pub(super) enum Stream {
+/// A connection to an origin, and the place that it takes for as long as it is open.
+pub(super) struct Stream {
+    wire: Wire,
+    _place: OwnedSemaphorePermit,
+}
+
+enum Wire {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        match self {
-            Self::Plain(_) => Connected::new(),
-            Self::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+        match &self.wire {
+            Wire::Plain(_) => Connected::new(),
+            Wire::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 Connected::new().negotiated_h2()
             }
-            Self::Tls(_) => Connected::new(),
+            Wire::Tls(_) => Connected::new(),
         }
     }
 }
@@ -201,32 +236,58 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        match &mut self.wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match &mut self.wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machines_addresses_are_known_and_others_are_not() {
+        for own in ["127.0.0.1", "127.8.8.8", "::1", "0.0.0.0", "::"] {
+            assert!(is_local(own.parse().unwrap()), "{own}");
+        }
+        for other in ["192.0.2.1", "8.8.8.8", "2001:db8::1"] {
+            assert!(!is_local(other.parse().unwrap()), "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_next_address_is_tried_where_one_refuses() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        let closed = "127.77.0.1".parse().unwrap();
+        let stream = connect_to_any(&[closed, open.ip()], open.port()).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        let error = connect_to_any(&[closed], open.port()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 }

@@ -1,7 +1,12 @@
+use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use wasmyard_runtime::body;
@@ -14,6 +19,9 @@ struct Names(Vec<(&'static str, Vec<IpAddr>)>);
 
 impl Resolve for Names {
     fn resolve(&self, name: String) -> BoxFuture<'static, Result<Vec<IpAddr>, NoAddress>> {
+        if name == "lost.test" {
+            return std::future::pending().boxed();
+        }
         let found = self.0.iter().find(|(known, _)| *known == name).map(|(_, found)| found.clone());
         async move { found.ok_or(NoAddress::NotFound) }.boxed()
     }
@@ -27,8 +35,8 @@ fn names() -> Names {
     Names(vec![("origin.test", vec![LOOPBACK]), ("mixed.test", vec![public, LOOPBACK])])
 }
 
-fn egress_with(policy: Policy, roots: RootCertStore) -> NetworkEgress {
-    let config = EgressConfig {
+fn short(policy: Policy) -> EgressConfig {
+    EgressConfig {
         policy,
         connect_timeout: Duration::from_secs(2),
         first_byte_timeout: SOON,
@@ -37,10 +45,22 @@ fn egress_with(policy: Policy, roots: RootCertStore) -> NetworkEgress {
         dns_timeout: SOON,
         tls_timeout: Duration::from_secs(2),
         ..EgressConfig::default()
-    };
-    let mut egress = NetworkEgress::with_resolver(config, Box::new(names()), roots).unwrap();
-    egress.connect_timeout = SOON;
-    egress
+    }
+}
+
+fn egress_with(policy: Policy, roots: RootCertStore) -> NetworkEgress {
+    NetworkEgress::with_resolver(short(policy), Box::new(names()), roots).unwrap()
+}
+
+/// Waits longer than any test takes, except where a guest asks for less.
+fn patient() -> EgressConfig {
+    let mut policy = Policy::default();
+    policy.allow_loopback();
+    EgressConfig { policy, ..EgressConfig::default() }
+}
+
+fn egress_of(config: EgressConfig) -> NetworkEgress {
+    NetworkEgress::with_resolver(config, Box::new(names()), RootCertStore::empty()).unwrap()
 }
 
 fn open() -> NetworkEgress {
@@ -263,4 +283,200 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_and_a_trusted_one_take
     policy.allow_loopback();
     let response = egress_with(policy, roots).send(get(&url)).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "secret");
+}
+
+/// A request whose body comes out of a channel.
+fn streaming(url: &str) -> (OutboundRequest, tokio::sync::mpsc::UnboundedSender<&'static str>) {
+    let (pieces, taken) = tokio::sync::mpsc::unbounded_channel::<&'static str>();
+    let frames = stream::unfold(taken, |mut taken| async move {
+        let piece = taken.recv().await?;
+        Some((Ok(Frame::data(Bytes::from_static(piece.as_bytes()))), taken))
+    });
+    let mut outbound = get(url);
+    *outbound.request.method_mut() = http::Method::POST;
+    *outbound.request.body_mut() = StreamBody::new(frames.boxed()).boxed_unsync();
+    (outbound, pieces)
+}
+
+#[tokio::test]
+async fn bodies_stream_both_ways_at_once_and_trailers_come_through() {
+    let (address, _) = origin(|mut stream| async move {
+        head(&mut stream).await;
+        let began = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.write_all(began).await.unwrap();
+        for _ in 0..3 {
+            // A chunk comes in, and goes back as it is.
+            let mut chunk = [0; b"3\r\none\r\n".len()];
+            stream.read_exact(&mut chunk).await.unwrap();
+            stream.write_all(&chunk).await.unwrap();
+        }
+        stream.read_exact(&mut [0; b"0\r\n\r\n".len()]).await.unwrap();
+        stream.write_all(b"0\r\nx-sum: 9\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let (outbound, pieces) = streaming(&format!("http://{address}/"));
+    let mut echoed = egress_of(patient()).send(outbound).await.unwrap().into_body();
+    for piece in ["one", "two", "six"] {
+        pieces.send(piece).unwrap();
+        assert_eq!(echoed.frame().await.unwrap().unwrap().into_data().unwrap(), piece);
+    }
+    drop(pieces);
+    let trailers = echoed.frame().await.unwrap().unwrap().into_trailers().unwrap();
+    assert_eq!(trailers["x-sum"], "9");
+    assert!(echoed.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn an_upload_may_take_longer_than_an_answer_as_long_as_it_goes_on() {
+    let (address, _) = origin(|mut stream| async move {
+        head(&mut stream).await;
+        stream.read_exact(&mut [0; b"3\r\none\r\n".len() * 4 + b"0\r\n\r\n".len()]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let (mut outbound, pieces) = streaming(&format!("http://{address}/"));
+    outbound.first_byte_timeout = Some(Duration::from_millis(600));
+    let began = std::time::Instant::now();
+    tokio::spawn(async move {
+        let mut turns = tokio::time::interval(Duration::from_millis(250));
+        for _ in 0..4 {
+            turns.tick().await;
+            pieces.send("one").unwrap();
+        }
+        turns.tick().await;
+    });
+    assert_eq!(egress_of(patient()).send(outbound).await.unwrap().status(), 204);
+    assert!(began.elapsed() > Duration::from_millis(600));
+}
+
+#[tokio::test]
+async fn a_guest_can_shorten_every_wait_and_lengthen_none() {
+    let (silent, _) = origin(|mut stream| async move {
+        head(&mut stream).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let (stalled, _) = saying("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
+    let hour = Some(Duration::from_secs(3_600));
+    let short = EgressConfig {
+        dns_timeout: Duration::ZERO,
+        connect_timeout: SOON,
+        tls_timeout: Duration::ZERO,
+        first_byte_timeout: SOON,
+        between_bytes_timeout: SOON,
+        ..patient()
+    };
+    for (config, asked) in [(patient(), Some(SOON)), (short, hour)] {
+        let egress = egress_of(config);
+        let with = |url: String| OutboundRequest { connect_timeout: asked, ..get(&url) };
+        assert_eq!(code(&egress, with("http://lost.test/".to_owned())).await, "ConnectionTimeout");
+
+        let with = |url: String| OutboundRequest { first_byte_timeout: asked, ..get(&url) };
+        assert_eq!(code(&egress, with(format!("http://{silent}/"))).await, "HttpResponseTimeout");
+
+        let with = |url: String| OutboundRequest { between_bytes_timeout: asked, ..get(&url) };
+        let response = egress.send(with(format!("http://{stalled}/"))).await.unwrap();
+        let failed = response.into_body().collect().await.err().unwrap();
+        assert_eq!(format!("{failed:?}"), "ConnectionReadTimeout");
+    }
+}
+
+#[tokio::test]
+async fn bytes_beyond_the_promised_length_are_nobodys_answer() {
+    let text = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok\
+                HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
+    let (address, connections) = saying(text).await;
+    let egress = open();
+    for expected in 1..=3 {
+        let response = egress.send(get(&format!("http://{address}/"))).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+        assert_eq!(connections.load(Ordering::SeqCst), expected, "such a connection is not used again");
+    }
+}
+
+/// Answers with an address that is allowed, and from then on with one that is not.
+struct Turning(Arc<AtomicUsize>);
+
+impl Resolve for Turning {
+    fn resolve(&self, _: String) -> BoxFuture<'static, Result<Vec<IpAddr>, NoAddress>> {
+        let inside = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
+        let first = self.0.fetch_add(1, Ordering::SeqCst) == 0;
+        async move { Ok(vec![if first { LOOPBACK } else { inside }]) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_changes_its_answer_is_looked_up_once_for_a_connection_and_judged_for_the_next() {
+    let (address, connections) = origin(|mut stream| async move {
+        head(&mut stream).await;
+        let last = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+        stream.write_all(last).await.unwrap();
+    })
+    .await;
+    let looked_up = Arc::new(AtomicUsize::new(0));
+    let resolver = Box::new(Turning(Arc::clone(&looked_up)));
+    let egress = NetworkEgress::with_resolver(patient(), resolver, RootCertStore::empty()).unwrap();
+    let url = format!("http://rebind.test:{}/", address.port());
+    let response = egress.send(get(&url)).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+    assert_eq!(looked_up.load(Ordering::SeqCst), 1);
+    assert_eq!(code(&egress, get(&url)).await, "DestinationIpProhibited");
+    assert_eq!((looked_up.load(Ordering::SeqCst), connections.load(Ordering::SeqCst)), (2, 1));
+}
+
+#[tokio::test]
+async fn kept_connections_make_room_and_used_ones_are_bounded() {
+    let (one, _) = saying("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    let (two, _) = saying("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    let (stalled, _) = saying("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
+    let egress = egress_of(EgressConfig { max_connections: 1, connect_timeout: SOON, ..patient() });
+    for address in [one, two, one] {
+        let response = egress.send(get(&format!("http://{address}/"))).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+    }
+    let held = egress.send(get(&format!("http://{stalled}/"))).await.unwrap();
+    assert_eq!(code(&egress, get(&format!("http://{one}/"))).await, "ConnectionLimitReached");
+    drop(held);
+    assert!(egress.send(get(&format!("http://{one}/"))).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_origin_that_offers_http_2_is_asked_over_one_connection_by_many() {
+    let made = rcgen::generate_simple_self_signed(["origin.test".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    server.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    let (address, connections) = origin(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let service = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| async move {
+                let text = format!("{:?} {}", request.version(), request.uri());
+                Ok::<_, std::convert::Infallible>(Response::new(text))
+            });
+            let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service);
+            assert!(serving.await.is_ok(), "the connection ends as agreed");
+        }
+    })
+    .await;
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let egress = NetworkEgress::with_resolver(patient(), Box::new(names()), roots).unwrap();
+    let url = format!("https://origin.test:{}/a?b", address.port());
+    let asked = || async {
+        let response = egress.send(get(&url)).await.unwrap();
+        response.into_body().collect().await.unwrap().to_bytes()
+    };
+    assert_eq!(asked().await, format!("HTTP/2.0 {url}"));
+    let answers = futures::future::join_all((0..20).map(|_| asked())).await;
+    assert!(answers.iter().all(|answer| *answer == format!("HTTP/2.0 {url}")));
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
