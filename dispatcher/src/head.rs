@@ -66,19 +66,7 @@ pub(crate) fn prepare(
     }
     let authority = authority(head)?;
     let host = hostname(authority.host())?;
-    strip_hop_by_hop(&mut head.headers);
-    head.headers.remove(header::HOST);
-    for name in &ABOUT_THE_CLIENT {
-        head.headers.remove(name);
-    }
-    let address = HeaderValue::try_from(client.to_string()).map_err(|_| BadHead::InvalidHost)?;
-    head.headers.insert(CF_CONNECTING_IP, address.clone());
-    head.headers.insert(X_FORWARDED_FOR, address);
-    let proto = if secure { "https" } else { "http" };
-    head.headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
-    if let Ok(ray_id) = HeaderValue::from_str(ray_id) {
-        head.headers.insert(CF_RAY, ray_id);
-    }
+    clean(&mut head.headers, secure, client, ray_id);
 
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
@@ -90,6 +78,25 @@ pub(crate) fn prepare(
     });
     head.uri = Uri::from_parts(uri).map_err(|_| BadHead::InvalidHost)?;
     Ok(host)
+}
+
+/// Takes out what is not for whoever answers, and what only claims to say who the visitor is; puts in what we
+/// know of the visitor.
+pub(crate) fn clean(headers: &mut HeaderMap, secure: bool, client: IpAddr, ray_id: &str) {
+    strip_hop_by_hop(headers);
+    headers.remove(header::HOST);
+    for name in &ABOUT_THE_CLIENT {
+        headers.remove(name);
+    }
+    if let Ok(address) = HeaderValue::try_from(client.to_string()) {
+        headers.insert(CF_CONNECTING_IP, address.clone());
+        headers.insert(X_FORWARDED_FOR, address);
+    }
+    let proto = if secure { "https" } else { "http" };
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+    if let Ok(ray_id) = HeaderValue::from_str(ray_id) {
+        headers.insert(CF_RAY, ray_id);
+    }
 }
 
 /// Removes what is meant for one hop only, and what `Connection` names as such.
@@ -136,7 +143,7 @@ fn authority(head: &request::Parts) -> Result<Authority, BadHead> {
 }
 
 /// The host in the form that routes are kept in.
-fn hostname(host: &str) -> Result<String, BadHead> {
+pub(crate) fn hostname(host: &str) -> Result<String, BadHead> {
     let host = host.strip_suffix('.').unwrap_or(host);
     let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     if let Some(address) = inside {

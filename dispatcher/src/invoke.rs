@@ -46,6 +46,24 @@ pub(crate) struct Chain {
     pub(crate) context: Arc<RequestContext>,
     pub(crate) info: Arc<RequestInfo>,
     pub(crate) depth: u32,
+    /// Who called, back to the first script: for the log of a loop.
+    pub(crate) callers: Option<Arc<Callers>>,
+}
+
+/// A script that called, and who had called it.
+pub(crate) struct Callers {
+    pub(crate) script: ScriptKey,
+    pub(crate) before: Option<Arc<Callers>>,
+}
+
+/// From the first script to the last, with arrows between.
+impl std::fmt::Display for Callers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(before) = &self.before {
+            write!(f, "{before} -> ")?;
+        }
+        write!(f, "{}", self.script)
+    }
 }
 
 impl Invoker {
@@ -69,7 +87,7 @@ impl Invoker {
         limits: &LimitSpec,
         request: Request<Body>,
     ) -> Result<Response<Body>, Failure> {
-        let chain = Chain { context: Arc::clone(context), info: context.info(), depth: 0 };
+        let chain = Chain { context: Arc::clone(context), info: context.info(), depth: 0, callers: None };
         self.run(chain, script, limits, request).await
     }
 

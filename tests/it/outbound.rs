@@ -14,6 +14,11 @@ fn config() -> String {
         {fetcher}
         [scripts.hello]
         {hello}
+        [scripts.probe]
+        {probe}
+        [[routes]]
+        pattern = "*.probe.test/*"
+        script = "probe"
         [[routes]]
         pattern = "fetcher.test/*"
         script = "fetcher"
@@ -26,6 +31,7 @@ fn config() -> String {
         "#,
         fetcher = guest::main("fetcher"),
         hello = guest::main("hello"),
+        probe = guest::main("probe"),
     )
 }
 
@@ -87,4 +93,33 @@ async fn dev_lets_scripts_reach_loopback_but_not_the_platform_itself() {
     let itself = fetched(&server, &format!("http://{}/", server.visitors)).await;
     assert_ne!(itself.status, 200);
     assert!(!itself.text().contains("Nothing is served here"), "{}", itself.text());
+}
+
+#[tokio::test]
+async fn who_is_asked_inside_sees_the_host_that_was_asked_for_and_the_visitor_as_the_listener_saw_it() {
+    let server = Server::serving(&config()).await;
+    let asked = request(Method::GET, "one.probe.test", "/forge").header("x-target", "http://two.probe.test/");
+    let answer = server.send(asked.body(body("")).unwrap()).await;
+    let seen = answer.text();
+    for line in [
+        "hostname two.probe.test",
+        "authority two.probe.test",
+        "client-address 127.0.0.1",
+        "header cf-connecting-ip: 127.0.0.1",
+        "header x-forwarded-for: 127.0.0.1",
+        "header x-own: kept",
+    ] {
+        assert!(seen.lines().any(|seen| seen == line), "{line} is missing:\n{seen}");
+    }
+    assert!(!seen.contains("6.6.6.6"), "the caller's claims were believed:\n{seen}");
+}
+
+#[tokio::test]
+async fn a_script_that_asks_itself_for_ever_ends_in_508_with_the_chain_in_the_log() {
+    let server = Server::serving(&config()).await;
+    let asked = request(Method::GET, "loop.probe.test", "/again").body(body("")).unwrap();
+    assert_eq!(server.send(asked).await.status, 508);
+    let cut = server.logged("the end of the chain", |line| line["message"] == "chain of scripts cut").await;
+    let chain = cut["chain"].as_str().unwrap();
+    assert_eq!(chain.split(" -> ").collect::<Vec<_>>(), vec!["probe"; 8], "{chain}");
 }

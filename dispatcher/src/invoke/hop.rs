@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::uri::Scheme;
+use http::{Method, Request, Response};
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::ScriptName;
 use wasmyard_namespaces::script::ScriptKey;
-use wasmyard_runtime::{Body, BodyError, Call, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome};
+use wasmyard_runtime::{
+    Body, BodyError, Call, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome, RequestInfo,
+};
 
-use super::{Chain, Invoker};
+use super::{Callers, Chain, Invoker};
+use crate::head;
+use crate::respond::{self, Wanted};
 use crate::route::{Destination, route_inside};
 
 /// The surroundings of one invocation.
@@ -29,29 +34,64 @@ impl Hop {
     /// The chain one step further, or none where it ends.
     fn next(&self) -> Result<Chain, Failure> {
         let depth = self.chain.depth + 1;
+        let callers = Callers { script: self.script.clone(), before: self.chain.callers.clone() };
         if depth >= self.max_depth {
             tracing::warn!(
-                ray_id = %self.chain.context.ray_id, script = %self.script, depth, "chain of scripts cut"
+                ray_id = %self.chain.context.ray_id, chain = %callers, depth, "chain of scripts cut"
             );
             return Err(Failure::ExceededDepth { limit: self.max_depth });
         }
-        Ok(Chain { depth, ..self.chain.clone() })
+        Ok(Chain { depth, callers: Some(Arc::new(callers)), ..self.chain.clone() })
     }
-}
 
-impl Hop {
-    /// The script that answers a request to a host that the platform itself serves: such a request needs no
-    /// socket, and goes one step down the chain, so that a loop of scripts ends at the greatest depth.
-    fn inside(&self, request: &Request<Body>) -> Option<Result<(Chain, ScriptKey), BodyError>> {
-        let host = request.uri().host()?.to_ascii_lowercase();
-        let host = host.strip_suffix('.').unwrap_or(&host);
-        match route_inside(&self.invoker.registry, host, request.uri().path())? {
-            Destination::Script(key) => {
-                let next = self.next().map_err(|failure| code_of(&failure));
-                Some(next.map(|chain| (chain, key)))
-            }
-            Destination::Status(_) | Destination::NoSuchScript => Some(Err(BodyError::DestinationNotFound)),
+    /// Who answers a request to a host that the platform itself serves, with that host: such a request needs
+    /// no socket.
+    fn inside(&self, request: &Request<Body>) -> Option<(Destination, Arc<str>)> {
+        let scheme = request.uri().scheme()?;
+        if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
+            return None;
         }
+        let host = head::hostname(request.uri().host()?).ok()?;
+        let destination = route_inside(&self.invoker.registry, &host, request.uri().path())?;
+        Some((destination, Arc::from(host)))
+    }
+
+    /// Answers such a request one step down the chain, so that a loop of scripts ends at the greatest depth.
+    /// The callee sees what it would see of a visitor's request: the host that was asked for, and the
+    /// visitor's address, not what the caller says about it.
+    fn answer_inside(
+        &self,
+        destination: Destination,
+        host: Arc<str>,
+        request: Request<Body>,
+    ) -> Result<BoxFuture<'static, Result<Response<Body>, Failure>>, BodyError> {
+        let (mut head, body) = request.into_parts();
+        if head.method == Method::CONNECT {
+            return Err(BodyError::HttpRequestMethodInvalid);
+        }
+        if head.uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
+            return Err(BodyError::HttpRequestUriInvalid);
+        }
+        let Destination::Script(key) = destination else {
+            return Err(BodyError::DestinationNotFound);
+        };
+        let context = &self.chain.context;
+        let mut chain = match self.next() {
+            Ok(chain) => chain,
+            // An answer and no error: scripts that pass answers on pass it on to the visitor.
+            Err(failure) => {
+                let looped = respond::page(&failure.into(), Wanted::of(&head.headers), context);
+                return Ok(async { Ok(looped) }.boxed());
+            }
+        };
+        let secure = head.uri.scheme() == Some(&Scheme::HTTPS);
+        head::clean(&mut head.headers, secure, context.client, &context.ray_id);
+        chain.info =
+            Arc::new(RequestInfo { hostname: host, hostname_metadata: None, ..(*chain.info).clone() });
+        let context = Arc::clone(context);
+        let request = Request::from_parts(head, body);
+        let answer = self.invoker.run(chain, key, &LimitSpec::default(), request);
+        Ok(async move { Ok(respond::passed_on(answer.await?, &context)) }.boxed())
     }
 }
 
@@ -80,13 +120,12 @@ impl Host for Hop {
     }
 
     fn outbound(&self, outbound: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
-        match self.inside(&outbound.request) {
-            None => self.invoker.egress.send(outbound),
-            Some(Ok((chain, key))) => {
-                let answer = self.invoker.run(chain, key, &LimitSpec::default(), outbound.request);
-                answer.map(|answer| answer.map_err(|failure| code_of(&failure))).boxed()
-            }
-            Some(Err(error)) => async { Err(error) }.boxed(),
+        let Some((destination, host)) = self.inside(&outbound.request) else {
+            return self.invoker.egress.send(outbound);
+        };
+        match self.answer_inside(destination, host, outbound.request) {
+            Ok(answer) => answer.map(|answer| answer.map_err(|failure| code_of(&failure))).boxed(),
+            Err(error) => async { Err(error) }.boxed(),
         }
     }
 

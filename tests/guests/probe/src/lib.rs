@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use wasmyard::{Body, Env, Request, Response, Result};
+use wasmyard::{Body, Env, Method, Request, Response, Result};
 
 /// Longer than any test waits.
 const FOR_EVER: Duration = Duration::from_secs(3_600);
@@ -26,9 +26,27 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         }
         "/reach" => Ok(Response::text(reach(&req))),
         "/count" => Ok(Response::text(format!("{}\n", 1 + COUNTED.fetch_add(1, Ordering::Relaxed)))),
+        "/again" => again(&req).await,
+        "/forge" => forge(&req).await,
         "/empty" => Ok(Response::empty().with_status(204)),
         _ => Ok(Response::text(seen(&req, &env))),
     }
+}
+
+/// Asks whoever answers for the same URL, and passes the answer on.
+async fn again(req: &Request) -> Result<Response> {
+    let url = format!("http://{}{}", req.authority(), req.path_and_query());
+    Ok(wasmyard::fetch(Request::new(Method::Get, &url)?).await?)
+}
+
+/// Asks the URL in the header `x-target`, and claims to be somebody else.
+async fn forge(req: &Request) -> Result<Response> {
+    let mut onward = Request::get(&req.header("x-target").unwrap_or_default())?;
+    for name in ["cf-connecting-ip", "x-forwarded-for", "x-real-ip", "cf-ray"] {
+        onward.set_header(name, "6.6.6.6")?;
+    }
+    onward.set_header("x-own", "kept")?;
+    Ok(wasmyard::fetch(onward).await?)
 }
 
 /// What the worker is told: first the platform's words, then the request's head, a line each.
