@@ -15,6 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use wasmyard_dispatcher::EgressConfig;
 use wasmyard_namespaces::{
     BindingDecl, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
 };
@@ -39,6 +40,8 @@ pub struct ResolvedConfig {
     pub source: ConfigSource,
     /// `[server]`, with command line options laid over it.
     pub server: ServerConfig,
+    /// `[egress]`: where scripts may send requests.
+    pub egress: EgressConfig,
     /// `[limits]` over the built-in defaults: the platform's own limits, which everything is tightened from.
     pub limits: Limits,
     /// `[limits.ceiling]` under the built-in ceilings: the most that anybody may ask for.

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use wasmyard_dispatcher::EgressConfig;
 use wasmyard_namespaces::ScriptKey;
 
 use crate::config::{self, ConfigSource, Purpose, ResolvedConfig, ScriptConfig, ServerConfig};
@@ -123,8 +124,8 @@ struct Scripts {
     output: Output,
     running: HashMap<ScriptKey, Running>,
     tasks: JoinSet<ScriptKey>,
-    /// What the file said of the server when it was last read.
-    server: Option<ServerConfig>,
+    /// What the file said of the server and of egress when it was last read.
+    fixed: Option<(ServerConfig, EgressConfig)>,
 }
 
 struct Running {
@@ -134,7 +135,7 @@ struct Running {
 
 impl Scripts {
     fn new(platform: Arc<dyn DevPlatform>, output: Output) -> Self {
-        Self { platform, output, running: HashMap::new(), tasks: JoinSet::new(), server: None }
+        Self { platform, output, running: HashMap::new(), tasks: JoinSet::new(), fixed: None }
     }
 
     fn start(&mut self, config: ScriptConfig, first: First, serving: bool) {
@@ -179,9 +180,14 @@ impl Scripts {
     ) -> Result<ResolvedConfig, Failure> {
         let Some(mut new) = self.read(&current).await else { return Ok(current) };
         // Listeners are bound already, and options of the command line lie over what the file says.
-        let said = std::mem::replace(&mut new.server, current.server.clone());
-        if self.server.replace(said.clone()).is_some_and(|before| before != said) {
-            self.output.note("[server] takes effect with the next start");
+        let server = std::mem::replace(&mut new.server, current.server.clone());
+        let egress = std::mem::replace(&mut new.egress, current.egress.clone());
+        if let Some(before) = self.fixed.replace((server.clone(), egress.clone())) {
+            for (section, changed) in [("server", before.0 != server), ("egress", before.1 != egress)] {
+                if changed {
+                    self.output.note(&format!("[{section}] takes effect with the next start"));
+                }
+            }
         }
         if same_but_lines(&new, &current) {
             return Ok(new);
@@ -203,7 +209,7 @@ impl Scripts {
         match loaded {
             Ok((new, warnings)) => {
                 // The first time, they have been told already.
-                if !warnings.list.is_empty() && self.server.is_some() {
+                if !warnings.list.is_empty() && self.fixed.is_some() {
                     self.output.note(&warnings.to_string());
                 }
                 Some(new)

@@ -12,7 +12,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use wasmyard_dispatcher::Policy;
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{Blobs, Registry, RegistryOptions};
 
@@ -39,7 +38,7 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
     })?;
     token::admin(&registry, data, args.token.as_ref().map(Token::expose), output).await?;
 
-    let node = Node::start(&config, registry, Policy::default(), None)?;
+    let node = Node::start(&config, registry, config.egress.clone(), None)?;
     apply::settings(&node.registry, &config)
         .await
         .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
@@ -71,12 +70,12 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
 
     let builds = Arc::new(development::BrokenBuilds::default());
     // What a developer's scripts talk to often runs beside them.
-    let mut policy = Policy::default();
-    policy.allow_loopback();
+    let mut egress = config.egress.clone();
+    egress.policy.allow_loopback();
     output.note(
         "scripts may send requests to this machine's loopback addresses; `wasmyard serve` refuses them",
     );
-    let node = Node::start(&config, registry, policy, Some(Arc::clone(&builds) as _))?;
+    let node = Node::start(&config, registry, egress, Some(Arc::clone(&builds) as _))?;
     apply::settings(&node.registry, &config)
         .await
         .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;

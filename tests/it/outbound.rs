@@ -1,6 +1,10 @@
 //! Where a script's own requests go: to hosts of the platform inside, to the network by the policy.
 
+use std::net::SocketAddr;
+
 use http::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::support::{Answer, Server, Site, body, guest, request};
 
@@ -33,6 +37,23 @@ fn config() -> String {
         hello = guest::main("hello"),
         probe = guest::main("probe"),
     )
+}
+
+/// Somebody on this machine who answers every connection with `origin`.
+async fn origin() -> SocketAddr {
+    let origin = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = origin.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = origin.accept().await {
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n\r\n") {
+                seen.push(stream.read_u8().await.unwrap());
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 6\r\n\r\norigin";
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    address
 }
 
 async fn fetched(server: &Server, target: &str) -> Answer {
@@ -69,19 +90,7 @@ async fn serve_lets_no_script_reach_this_machine_in_any_spelling() {
 
 #[tokio::test]
 async fn dev_lets_scripts_reach_loopback_but_not_the_platform_itself() {
-    let origin = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = origin.local_addr().unwrap();
-    tokio::spawn(async move {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        while let Ok((mut stream, _)) = origin.accept().await {
-            let mut seen = Vec::new();
-            while !seen.ends_with(b"\r\n\r\n") {
-                seen.push(stream.read_u8().await.unwrap());
-            }
-            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\norigin";
-            stream.write_all(answer).await.unwrap();
-        }
-    });
+    let address = origin().await;
     let site = Site::new(&config());
     let server = site.dev().await;
     let answer = crate::support::eventually("the script is deployed", || async {
@@ -122,4 +131,27 @@ async fn a_script_that_asks_itself_for_ever_ends_in_508_with_the_chain_in_the_lo
     let cut = server.logged("the end of the chain", |line| line["message"] == "chain of scripts cut").await;
     let chain = cut["chain"].as_str().unwrap();
     assert_eq!(chain.split(" -> ").collect::<Vec<_>>(), vec!["probe"; 8], "{chain}");
+}
+
+#[tokio::test]
+async fn what_the_configuration_opens_is_reached_and_nothing_else() {
+    let address = origin().await;
+    let rules = format!("[egress]\nallow_private = [\"127.0.0.1\"]\nports = [{}]\n", address.port());
+    let server = Server::serving(&(rules + &config())).await;
+    let answer = fetched(&server, &format!("http://{address}/")).await;
+    assert_eq!((answer.status, answer.text()), (200, "origin"));
+    // The same machine by another address, the same address by another port.
+    for other in [format!("127.0.0.2:{}", address.port()), format!("127.0.0.1:{}", server.visitors.port())] {
+        let answer = fetched(&server, &format!("http://{other}/")).await;
+        assert!(matches!(answer.status, 403 | 502), "{other}: {} {}", answer.status, answer.text());
+    }
+
+    let closed = "[egress]\nallow_hosts = []\nallow_private = [\"127.0.0.1\"]\n".to_owned();
+    let server = Server::serving(&(closed + &config())).await;
+    assert_eq!(fetched(&server, &format!("http://{address}/")).await.status, 403);
+    assert_eq!(
+        fetched(&server, "http://hello.test/").await.status,
+        200,
+        "hosts of the platform are no outside"
+    );
 }

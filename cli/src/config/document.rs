@@ -149,20 +149,46 @@ impl<'d, 't> Table<'d, 't> {
 
     /// A list of strings; each one keeps its own line.
     pub(super) fn strings(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Vec<Spot<String>> {
-        let Some(list) = self.read(reader, name, "a list of strings", DeValue::as_array) else {
-            return Vec::new();
-        };
+        self.strings_if_any(reader, name).unwrap_or_default()
+    }
+
+    /// The same where no list and an empty list mean different things.
+    pub(super) fn strings_if_any(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+    ) -> Option<Vec<Spot<String>>> {
+        let text = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
+        self.list(reader, name, "a list of strings", "a string", text)
+    }
+
+    /// A list of numbers; each one keeps its own line.
+    pub(super) fn numbers_if_any(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+    ) -> Option<Vec<Spot<u64>>> {
+        self.list(reader, name, "a list of numbers", "a whole number, zero or more", whole_number)
+    }
+
+    fn list<T>(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        expected: &str,
+        expected_item: &str,
+        take: impl Fn(&DeValue<'_>) -> Option<T>,
+    ) -> Option<Vec<Spot<T>>> {
+        let list = self.read(reader, name, expected, DeValue::as_array)?;
         let mut found = Vec::new();
         for (index, item) in list.value.iter().enumerate() {
             let key = format!("{}[{index}]", list.key);
-            match item.get_ref().as_str() {
-                Some(text) => {
-                    found.push(Spot { value: text.to_owned(), line: reader.line(item.span().start), key });
-                }
-                None => reader.wrong_shape(key, item, "a string"),
+            match take(item.get_ref()) {
+                Some(value) => found.push(Spot { value, line: reader.line(item.span().start), key }),
+                None => reader.wrong_shape(key, item, expected_item),
             }
         }
-        found
+        Some(found)
     }
 
     /// A table of fixed keys.

@@ -13,6 +13,7 @@ use super::fault::Fault;
 #[derive(Debug, Default)]
 pub(super) struct RawConfig {
     pub(super) server: RawServer,
+    pub(super) egress: RawEgress,
     pub(super) limits: RawLimits,
     pub(super) ceiling: RawLimits,
     pub(super) namespaces: Vec<RawNamespace>,
@@ -31,6 +32,22 @@ pub(super) struct RawServer {
     pub(super) header_read_ms: Option<Spot<u64>>,
     pub(super) idle_ms: Option<Spot<u64>>,
     pub(super) drain_ms: Option<Spot<u64>>,
+}
+
+/// `[egress]`
+#[derive(Debug, Default)]
+pub(super) struct RawEgress {
+    pub(super) allow_hosts: Option<Vec<Spot<String>>>,
+    pub(super) deny_hosts: Vec<Spot<String>>,
+    pub(super) allow_private: Vec<Spot<String>>,
+    pub(super) ports: Option<Vec<Spot<u64>>>,
+    pub(super) max_connections: Option<Spot<u64>>,
+    pub(super) dns_ms: Option<Spot<u64>>,
+    pub(super) connect_ms: Option<Spot<u64>>,
+    pub(super) tls_ms: Option<Spot<u64>>,
+    pub(super) first_byte_ms: Option<Spot<u64>>,
+    pub(super) between_bytes_ms: Option<Spot<u64>>,
+    pub(super) idle_ms: Option<Spot<u64>>,
 }
 
 /// `[limits]`, `[limits.ceiling]`, and `limits = { ... }` of a namespace or script: what is set there, as
@@ -110,6 +127,9 @@ pub(super) fn read(reader: &mut Reader<'_>, text: &str) -> RawConfig {
     if let Some(table) = root.table(reader, "server") {
         config.server = server(reader, table);
     }
+    if let Some(table) = root.table(reader, "egress") {
+        config.egress = egress(reader, table);
+    }
     if let Some(mut table) = root.table(reader, "limits") {
         if let Some(ceiling) = table.table(reader, "ceiling") {
             config.ceiling = limits(reader, ceiling);
@@ -140,6 +160,24 @@ fn server(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawServer {
     };
     table.finish(reader);
     server
+}
+
+fn egress(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawEgress {
+    let egress = RawEgress {
+        allow_hosts: table.strings_if_any(reader, "allow_hosts"),
+        deny_hosts: table.strings(reader, "deny_hosts"),
+        allow_private: table.strings(reader, "allow_private"),
+        ports: table.numbers_if_any(reader, "ports"),
+        max_connections: table.number(reader, "max_connections"),
+        dns_ms: table.number(reader, "dns_ms"),
+        connect_ms: table.number(reader, "connect_ms"),
+        tls_ms: table.number(reader, "tls_ms"),
+        first_byte_ms: table.number(reader, "first_byte_ms"),
+        between_bytes_ms: table.number(reader, "between_bytes_ms"),
+        idle_ms: table.number(reader, "idle_ms"),
+    };
+    table.finish(reader);
+    egress
 }
 
 fn limits(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawLimits {

@@ -24,6 +24,7 @@ use super::{
 };
 
 mod bindings;
+mod egress;
 mod limits;
 
 /// What the parts share while they are resolved.
@@ -59,6 +60,7 @@ pub(super) fn resolve(
             .remedy("give one of them another port"),
         );
     }
+    let egress = egress::egress(&raw.egress, faults);
     let ceiling = limits::ceiling(&raw.ceiling, faults);
     let platform = limits::platform(&raw.limits, &ceiling, faults);
     let mut resolver = Resolver {
@@ -83,7 +85,7 @@ pub(super) fn resolve(
         }
     }
     let routes = resolver.routes(&raw.routes);
-    ResolvedConfig { source, server, limits: platform, ceiling, namespaces, scripts, routes }
+    ResolvedConfig { source, server, egress, limits: platform, ceiling, namespaces, scripts, routes }
 }
 
 /// Resolves `[server]`: also for client commands, which need nothing else.

@@ -1,6 +1,7 @@
 //! Each mistake by itself, several at once, and what a good file becomes.
 
 use serde_json::json;
+use wasmyard_dispatcher::HostRule;
 
 use super::*;
 
@@ -52,6 +53,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(config.server.data, config.source.root.join(".wasmyard"));
     assert_eq!(config.limits, Limits::DEFAULT);
     assert_eq!(config.ceiling, Limits::CEILING);
+    assert_eq!(config.egress, EgressConfig::default());
 }
 
 #[test]
@@ -495,5 +497,67 @@ fn hostile_text_is_refused_without_a_crash() {
     ] {
         let (_folder, loaded) = read(&text, Purpose::Dev);
         assert!(loaded.unwrap_err().any_error());
+    }
+}
+
+#[test]
+fn rules_of_egress_are_understood() {
+    let config = good(
+        r#"
+        [egress]
+        allow_hosts = ["*.Example.com", "api.test"]
+        deny_hosts = ["evil.example.com", "203.0.113.0/24"]
+        allow_private = ["10.1.0.0/16", "db.internal"]
+        ports = [443, 8443]
+        max_connections = 7
+        dns_ms = 1
+        connect_ms = 2
+        tls_ms = 3
+        first_byte_ms = 4
+        between_bytes_ms = 5
+        idle_ms = 6
+        "#,
+    );
+    let shown = |rules: &[HostRule]| rules.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let policy = &config.egress.policy;
+    assert_eq!(shown(policy.allow_hosts.as_ref().unwrap()), ["*.example.com", "api.test"]);
+    assert_eq!(shown(&policy.deny_hosts), ["evil.example.com", "203.0.113.0/24"]);
+    assert_eq!(shown(&policy.allow_private), ["10.1.0.0/16", "db.internal"]);
+    assert_eq!(policy.ports.as_deref(), Some([443, 8443].as_slice()));
+    assert_eq!(config.egress.max_connections, 7);
+    let times = [
+        config.egress.dns_timeout,
+        config.egress.connect_timeout,
+        config.egress.tls_timeout,
+        config.egress.first_byte_timeout,
+        config.egress.between_bytes_timeout,
+        config.egress.pool_idle,
+    ];
+    assert_eq!(times.map(|time| time.as_millis()), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn an_empty_list_of_allowed_hosts_is_not_the_same_as_none() {
+    assert_eq!(good("").egress.policy.allow_hosts, None);
+    assert_eq!(good("[egress]\nallow_hosts = []").egress.policy.allow_hosts, Some(Vec::new()));
+}
+
+#[test]
+fn mistakes_in_rules_of_egress_are_told_all_at_once() {
+    let text = "[egress]\nallow_hosts = [\"https://a.test\"]\nallow_private = [\"10.0.0.0/40\", 7]\n\
+                ports = [0, 443, 70000]\nfirst_byte_ms = 0\nallow_host = []";
+    let found = findings(text, Purpose::Dev);
+    let expected = [
+        "2: egress.allow_hosts[0] = \"https://a.test\": expected a host",
+        "3: egress.allow_private[1] = 7: expected a string, found an integer",
+        "3: egress.allow_private[0] = \"10.0.0.0/40\": a network is written like",
+        "4: egress.ports[0] = 0: expected a port from 1 to 65535; write ports = [80, 443]",
+        "4: egress.ports[2] = 70000: expected a port",
+        "5: egress.first_byte_ms = 0: expected a whole number from 1",
+        "6: egress.allow_host: there is no such key; did you mean `allow_hosts`?",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}\n{expected}");
     }
 }

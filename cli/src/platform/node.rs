@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmyard_api::{ApiState, UploadLimits};
 use wasmyard_dispatcher::{
-    Dispatcher, DispatcherConfig, EgressConfig, Metrics, NetworkEgress, Overlay, Policy, ServerConfig, server,
+    Dispatcher, DispatcherConfig, EgressConfig, Metrics, NetworkEgress, Overlay, ServerConfig, server,
 };
 use wasmyard_namespaces::Registry;
 use wasmyard_runtime::{EngineConfig, Runtime, RuntimeConfig};
@@ -42,13 +42,13 @@ impl Node {
     pub(super) fn start(
         config: &ResolvedConfig,
         registry: Registry,
-        mut policy: Policy,
+        mut egress: EgressConfig,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Result<Self, Failure> {
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
         // No script reaches the platform's own ports, whatever else it may reach.
-        policy.own_ports =
+        egress.policy.own_ports =
             [&visitors, &api].iter().filter_map(|port| port.local_addr().ok()).map(|a| a.port()).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let memory = usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX);
@@ -65,8 +65,7 @@ impl Node {
         .map_err(|error| Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]"))?;
         let runtime = Arc::new(runtime);
         let metrics = Arc::new(Metrics::new().map_err(|error| Failure::failed(error.to_string()))?);
-        let egress = NetworkEgress::new(EgressConfig { policy, ..EgressConfig::default() })
-            .map_err(|error| Failure::failed(error.to_string()))?;
+        let egress = NetworkEgress::new(egress).map_err(|error| Failure::failed(error.to_string()))?;
         // A chain of scripts holds several invocations for one request.
         let requests = usize::try_from(config.server.max_invocations / 2).unwrap_or(1).max(1);
         let dispatcher = Dispatcher::new(

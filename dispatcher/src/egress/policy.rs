@@ -189,7 +189,7 @@ impl FromStr for HostRule {
         if text == "*" {
             return Ok(Self::Any);
         }
-        if text.contains('/') {
+        if text.contains('/') && !text.contains("://") {
             return match text.parse::<IpNet>() {
                 Ok(net) => Ok(Self::Net(undressed(net.trunc()))),
                 Err(_) => rule("a network is written like 10.1.0.0/16 or fd00:1::/32"),
