@@ -17,6 +17,9 @@ pub struct DispatcherConfig {
     pub ready_workers: u64,
     /// The longest pause of a visitor's request body.
     pub body_idle: Duration,
+    /// The ports that visitors reach the platform by, beside 80 and 443. A script's request to a host of the
+    /// platform goes inside on these; on another port it is meant for something else, and goes to egress.
+    pub served_ports: Vec<u16>,
 }
 
 impl Default for DispatcherConfig {
@@ -27,6 +30,7 @@ impl Default for DispatcherConfig {
             max_requests_per_target: 400,
             ready_workers: 100_000,
             body_idle: Duration::from_secs(30),
+            served_ports: Vec::new(),
         }
     }
 }

@@ -35,6 +35,7 @@ pub(crate) struct Invoker {
     metrics: Arc<Metrics>,
     overlay: Option<Arc<dyn Overlay>>,
     limits: Limits,
+    served_ports: Vec<u16>,
     /// Versions made ready, by their id.
     ready: moka::sync::Cache<String, Arc<Worker>>,
 }
@@ -76,7 +77,16 @@ impl Invoker {
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Arc<Self> {
         let ready = moka::sync::Cache::new(config.ready_workers);
-        Arc::new(Self { registry, runtime, egress, metrics, overlay, limits: config.limits, ready })
+        Arc::new(Self {
+            registry,
+            runtime,
+            egress,
+            metrics,
+            overlay,
+            limits: config.limits,
+            served_ports: config.served_ports.clone(),
+            ready,
+        })
     }
 
     /// Runs the first script of a visitor's request.

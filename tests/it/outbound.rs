@@ -66,8 +66,8 @@ async fn a_request_to_a_host_of_the_platform_needs_no_socket() {
     let server = Server::serving(&config()).await;
     let answer = fetched(&server, "http://hello.test/").await;
     assert_eq!((answer.status, answer.text()), (200, "Hello from Wasmyard!\n"));
-    // Whatever the spelling of the host, and whatever the port.
-    let answer = fetched(&server, "http://HELLO.test.:8080/").await;
+    // Whatever the spelling of the host, on every port that visitors reach the platform by.
+    let answer = fetched(&server, &format!("http://HELLO.test.:{}/", server.visitors.port())).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let answer = fetched(&server, "http://closed.test/").await;
     assert_eq!(answer.status, 502, "a host that opted out answers nobody inside either");

@@ -74,6 +74,7 @@ impl Node {
                 max_requests: requests,
                 max_requests_per_target: requests,
                 body_idle: config.limits.stream_idle,
+                served_ports: visitors.local_addr().map(|address| address.port()).into_iter().collect(),
                 ..DispatcherConfig::default()
             },
             registry.clone(),

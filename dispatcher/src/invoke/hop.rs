@@ -44,11 +44,15 @@ impl Hop {
         Ok(Chain { depth, callers: Some(Arc::new(callers)), ..self.chain.clone() })
     }
 
-    /// Who answers a request to a host that the platform itself serves, with that host: such a request needs
-    /// no socket.
+    /// Who answers a request to a host and port that the platform itself serves, with that host: such a
+    /// request needs no socket.
     fn inside(&self, request: &Request<Body>) -> Option<(Destination, Arc<str>)> {
         let scheme = request.uri().scheme()?;
         if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
+            return None;
+        }
+        let served = |port| matches!(port, 80 | 443) || self.invoker.served_ports.contains(&port);
+        if !request.uri().port_u16().is_none_or(served) {
             return None;
         }
         let host = head::hostname(request.uri().host()?).ok()?;
