@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wasmyard_namespaces::limits::Limits;
+use wasmyard_namespaces::limits::{Limits, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 
 /// Sizes and limits of the dispatcher.
 #[derive(Debug, Clone)]
@@ -58,8 +58,8 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
-            max_header_bytes: 32 << 10,
-            max_headers: 128,
+            max_header_bytes: MAX_REQUEST_HEADER_BYTES as usize,
+            max_headers: MAX_REQUEST_HEADERS as usize,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             max_streams: 128,

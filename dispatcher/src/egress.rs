@@ -11,7 +11,6 @@ mod policy;
 mod resolver;
 mod upload;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::Response;
 use wasmyard_runtime::{Body, BodyError, OutboundRequest};
@@ -31,14 +30,4 @@ pub enum EgressError {
     /// TLS cannot be set up.
     #[error("TLS for outgoing requests cannot be set up: {0}")]
     Tls(String),
-}
-
-/// Lets nothing out: every request is denied with `HTTP-request-denied`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoEgress;
-
-impl Egress for NoEgress {
-    fn send(&self, _: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
-        async { Err(BodyError::HttpRequestDenied) }.boxed()
-    }
 }

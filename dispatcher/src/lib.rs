@@ -31,8 +31,6 @@ pub mod server;
 pub use config::{DispatcherConfig, ServerConfig};
 pub use context::RequestContext;
 pub use dispatch::Dispatcher;
-pub use egress::{
-    Egress, EgressConfig, EgressError, HostRule, HostRuleError, NetworkEgress, NoEgress, Policy,
-};
+pub use egress::{Egress, EgressConfig, EgressError, HostRule, HostRuleError, NetworkEgress, Policy};
 pub use invoke::Overlay;
 pub use observe::Metrics;

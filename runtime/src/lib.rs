@@ -34,7 +34,7 @@ pub use body::{Body, BodyError};
 pub use engine::EngineConfig;
 pub use grants::Grants;
 pub use guest::start_up;
-pub use module::{MAX_COMPONENT_BYTES, Module, ModuleError};
+pub use module::{Module, ModuleError};
 pub use outcome::{End, Failure, Outcome};
 pub use runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
 pub use seams::{Call, DenyAll, Host, LogLine, LogStream, OutboundRequest, RequestInfo};

@@ -4,12 +4,10 @@ use std::path::Path;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 
 use crate::engine::Engine;
 use crate::state::State;
-
-/// The most bytes an uploaded component may have.
-pub const MAX_COMPONENT_BYTES: usize = 64 << 20;
 
 /// Why an upload is refused. The texts go to whoever uploaded.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +112,7 @@ impl Module {
 
 /// Tells apart what people upload by mistake, before anything is parsed.
 pub(crate) fn check_header(bytes: &[u8]) -> Result<(), ModuleError> {
-    if bytes.len() > MAX_COMPONENT_BYTES {
+    if bytes.len() as u64 > MAX_COMPONENT_BYTES {
         return Err(ModuleError::TooLarge { size: bytes.len() });
     }
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use wasmyard_api::ComponentChecker as _;
+use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
     BindingInput, Digest, NamespacePatch, NewNamespace, Origin, Registry, RegistryError, Upload, UploadDraft,
 };
-use wasmyard_runtime::MAX_COMPONENT_BYTES;
 
 use super::checker::ForUploads;
 use crate::config::{ResolvedConfig, ScriptConfig};
@@ -51,7 +51,7 @@ pub(super) async fn deploy(
 ) -> Result<(), String> {
     let read = |error| format!("{} cannot be read: {error}", wasm.display());
     let size = tokio::fs::metadata(wasm).await.map_err(read)?.len();
-    if size > MAX_COMPONENT_BYTES as u64 {
+    if size > MAX_COMPONENT_BYTES {
         return Err(format!(
             "{} has {size} bytes; at most {MAX_COMPONENT_BYTES} are allowed",
             wasm.display()

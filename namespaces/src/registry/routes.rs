@@ -32,15 +32,7 @@ impl Registry {
         let preconditions = [Precondition::absent(route_pattern_key(&route.pattern))];
         let mut writes = Vec::with_capacity(2);
         put(&mut writes, &route)?;
-        match inner.store.append(&preconditions, &writes).await {
-            Ok(_) => {
-                let route = Arc::new(route);
-                inner.routes.insert(Arc::clone(&route));
-                Ok(route)
-            }
-            Err(StoreError::Conflict { .. }) => Err(RegistryError::RouteExists(route.pattern)),
-            Err(error) => Err(error.into()),
-        }
+        inner.keep_route(route, &preconditions, &writes).await
     }
 
     /// Changes a route's pattern and target; it keeps its id.
@@ -66,15 +58,7 @@ impl Registry {
             writes.push(Write::delete(route_pattern_key(&old.pattern)));
         }
         put(&mut writes, &route)?;
-        match inner.store.append(&preconditions, &writes).await {
-            Ok(_) => {
-                let route = Arc::new(route);
-                inner.routes.insert(Arc::clone(&route));
-                Ok(route)
-            }
-            Err(StoreError::Conflict { .. }) => Err(RegistryError::RouteExists(route.pattern)),
-            Err(error) => Err(error.into()),
-        }
+        inner.keep_route(route, &preconditions, &writes).await
     }
 
     /// Removes a route, and returns it.
@@ -160,6 +144,24 @@ fn delete(writes: &mut Vec<Write>, route: &Route) {
 }
 
 impl Inner {
+    /// Stores a route and takes it into the table; a conflict means that another has its pattern.
+    async fn keep_route(
+        &self,
+        route: Route,
+        preconditions: &[Precondition],
+        writes: &[Write],
+    ) -> Result<Arc<Route>> {
+        match self.store.append(preconditions, writes).await {
+            Ok(_) => {
+                let route = Arc::new(route);
+                self.routes.insert(Arc::clone(&route));
+                Ok(route)
+            }
+            Err(StoreError::Conflict { .. }) => Err(RegistryError::RouteExists(route.pattern)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn changeable_route(&self, id: &str) -> Result<Arc<Route>> {
         let route = self.routes.by_id(id).ok_or_else(|| RegistryError::RouteNotFound(id.to_owned()))?;
         match route.origin {
