@@ -1,9 +1,10 @@
-//! Blobs: components (and, later, assets) by the hash of their content.
+//! Blobs: components and manifests by the hash of their content, assets by a name that is theirs alone.
 //!
-//! Owns the layout (`ab/cdef...`), the durability of a put, and the check of content against its name on
-//! every read. Never knows who refers to a blob: the registry does, and sweeps what nobody refers to.
+//! Owns the layout (`ab/cdef...`), the durability of a put, and the check of content against its hash on
+//! every read into memory. Never knows who refers to a blob: the registry does, and sweeps what nobody
+//! refers to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 
+use crate::assets::AssetContent;
 use crate::digest::Digest;
 use crate::timestamp::Timestamp;
 
@@ -25,6 +27,8 @@ mod local;
 #[derive(Clone, Debug)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
+    /// Where the blobs are files of this machine: the folder.
+    folder: Option<Arc<Path>>,
 }
 
 /// What is known of a blob without reading it.
@@ -87,7 +91,7 @@ impl Blobs {
             .map_err(|source| BlobError::engine("open its folder", source))?
             // A put returns after the file and the folder's entry for it are on the disk.
             .with_fsync(true);
-        Ok(Blobs::from_object_store(Arc::new(store)))
+        Ok(Blobs { store: Arc::new(store), folder: Some(folder.into()) })
     }
 
     /// Blobs that live as long as the process.
@@ -99,7 +103,7 @@ impl Blobs {
     /// Blobs in any object store. Its puts must be atomic, and durable when they return.
     #[must_use]
     pub fn from_object_store(store: Arc<dyn ObjectStore>) -> Blobs {
-        Blobs { store }
+        Blobs { store, folder: None }
     }
 
     /// Keeps bytes, durably when it returns. Putting what is there already writes it again: that renews its
@@ -109,9 +113,19 @@ impl Blobs {
     /// [`BlobError::Engine`] when the engine fails; then nothing is kept, or the blob whole.
     pub async fn put(&self, bytes: Bytes) -> Result<Digest, BlobError> {
         let (digest, bytes) = hashed(bytes).await?;
-        let put = self.store.put(&location(&digest), PutPayload::from_bytes(bytes)).await;
-        put.map_err(|source| BlobError::engine("put a blob", source))?;
+        self.put_as(&digest, bytes).await?;
         Ok(digest)
+    }
+
+    /// Keeps bytes under a name that is not their hash, durably when it returns. The caller makes sure that
+    /// a name never means two contents, and knows the hash of what it put.
+    ///
+    /// # Errors
+    /// [`BlobError::Engine`] when the engine fails; then nothing is kept, or the blob whole.
+    pub async fn put_as(&self, name: &Digest, bytes: Bytes) -> Result<(), BlobError> {
+        let put = self.store.put(&location(name), PutPayload::from_bytes(bytes)).await;
+        put.map_err(|source| BlobError::engine("put a blob", source))?;
+        Ok(())
     }
 
     /// Reads a blob and checks it.
@@ -119,13 +133,40 @@ impl Blobs {
     /// # Errors
     /// [`BlobError::NotFound`], [`BlobError::Corrupt`], or [`BlobError::Engine`].
     pub async fn get(&self, digest: &Digest) -> Result<Bytes, BlobError> {
-        let read = async { self.store.get(&location(digest)).await?.bytes().await };
-        let bytes = read.await.map_err(|source| not_found(digest, source, "read a blob"))?;
+        self.get_as(digest, digest).await
+    }
+
+    /// Reads the blob of a name and checks it against the hash of what was put there.
+    ///
+    /// # Errors
+    /// As [`Blobs::get`].
+    pub async fn get_as(&self, name: &Digest, content: &Digest) -> Result<Bytes, BlobError> {
+        let read = async { self.store.get(&location(name)).await?.bytes().await };
+        let bytes = read.await.map_err(|source| not_found(name, source, "read a blob"))?;
         let (found, bytes) = hashed(bytes).await?;
-        if found != *digest {
-            return Err(BlobError::Corrupt { digest: *digest, found });
+        if found != *content {
+            return Err(BlobError::Corrupt { digest: *name, found });
         }
         Ok(bytes)
+    }
+
+    /// Opens the blob of a name: as a file where it is one, whose content is then not checked, else checked
+    /// and in memory.
+    ///
+    /// # Errors
+    /// As [`Blobs::get`].
+    pub async fn open_as(&self, name: &Digest, content: &Digest) -> Result<AssetContent, BlobError> {
+        let Some(folder) = &self.folder else {
+            return self.get_as(name, content).await.map(AssetContent::Memory);
+        };
+        let (path, name) = (file(folder, name), *name);
+        let opened = tokio::task::spawn_blocking(move || local::open(&path)).await;
+        let opened = opened.map_err(|source| BlobError::engine("open a blob", source))?;
+        let (file, len) = opened.map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => BlobError::NotFound { digest: name },
+            _ => BlobError::engine("open a blob", source),
+        })?;
+        Ok(AssetContent::File { file, len })
     }
 
     /// Size and time of a blob; none when it is not there. Does not check the content.
@@ -201,6 +242,12 @@ fn location(digest: &Digest) -> ObjectPath {
     let hex = digest.to_string();
     let (shard, rest) = hex.split_at(2);
     ObjectPath::from_iter([shard, rest])
+}
+
+fn file(folder: &Path, name: &Digest) -> PathBuf {
+    let hex = name.to_string();
+    let (shard, rest) = hex.split_at(2);
+    folder.join(shard).join(rest)
 }
 
 fn digest_at(location: &ObjectPath) -> Option<Digest> {

@@ -66,6 +66,18 @@ pub enum RegistryError {
         #[source]
         source: serde_json::Error,
     },
+    /// A blob that should be a manifest is none.
+    #[error("the manifest {digest} cannot be read")]
+    Manifest {
+        /// Its name.
+        digest: crate::digest::Digest,
+        /// What is wrong with it.
+        #[source]
+        source: crate::assets::ManifestError,
+    },
+    /// Several who asked for the same thing got this.
+    #[error(transparent)]
+    Shared(std::sync::Arc<RegistryError>),
     /// The process is ending.
     #[error("the registry is closed")]
     Closed,
@@ -113,7 +125,10 @@ impl RegistryError {
                 | StoreError::Format { .. }
                 | StoreError::Engine { .. } => ErrorKind::Internal,
             },
-            RegistryError::Blob(_) | RegistryError::Record { .. } => ErrorKind::Internal,
+            RegistryError::Shared(error) => error.kind(),
+            RegistryError::Blob(_) | RegistryError::Record { .. } | RegistryError::Manifest { .. } => {
+                ErrorKind::Internal
+            }
         }
     }
 

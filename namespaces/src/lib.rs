@@ -5,11 +5,12 @@
 //!
 //! # Layout, from low to high
 //! - [`name`], [`digest`], [`timestamp`], [`secret`], [`limits`], [`tags`]: values, parsed once.
-//! - [`binding`], [`route`], [`namespace`], [`script`]: what a platform consists of.
+//! - [`assets`], [`binding`], [`route`], [`namespace`], [`script`]: what a platform consists of.
 //! - [`store`], [`blob`]: where it is kept. Narrow, replaceable.
 //! - [`registry`]: the authority. Changes go in, lookups come out.
 //! - [`error`]: what the registry says when it does not.
 
+pub mod assets;
 pub mod binding;
 pub mod blob;
 pub mod digest;
@@ -25,6 +26,10 @@ pub mod store;
 pub mod tags;
 pub mod timestamp;
 
+pub use assets::{
+    AssetContent, AssetEntry, AssetHash, AssetPath, AssetScope, AssetsConfig, Encoding, HtmlHandling,
+    Manifest, NotFoundHandling, RunWorkerFirst, VersionAssets,
+};
 pub use binding::{BindingDecl, BindingError, BindingInput, BindingKind, BindingType, OutboundDecl};
 pub use blob::{BlobError, Blobs};
 pub use digest::Digest;

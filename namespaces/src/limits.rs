@@ -32,6 +32,20 @@ pub const MAX_METADATA_ENTRIES: usize = 64;
 pub const MAX_METADATA_BYTES: usize = 1024;
 /// Largest component, in bytes.
 pub const MAX_COMPONENT_BYTES: u64 = 64 * MIB;
+/// Most files among the assets of a version.
+pub const MAX_ASSET_FILES: usize = 20_000;
+/// Largest asset, in bytes.
+pub const MAX_ASSET_BYTES: u64 = 25 * MIB;
+/// Longest path of an asset, in bytes.
+pub const MAX_ASSET_PATH_BYTES: usize = 1_024;
+/// Longest `_headers` text, in bytes.
+pub const MAX_ASSET_HEADERS_BYTES: usize = 128 * 1_024;
+/// Longest `_redirects` text, in bytes.
+pub const MAX_ASSET_REDIRECTS_BYTES: usize = 512 * 1_024;
+/// Most rules of `run_worker_first`.
+pub const MAX_WORKER_FIRST_RULES: usize = 100;
+/// Longest rule of `run_worker_first`, in characters.
+pub const MAX_WORKER_FIRST_RULE_CHARS: usize = 100;
 /// Most bytes in the head of a request.
 pub const MAX_REQUEST_HEADER_BYTES: u64 = 32 * KIB;
 /// Most header fields of a request.

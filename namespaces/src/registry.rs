@@ -33,6 +33,7 @@ use crate::store::{Revision, SqliteStore, Store};
 pub use gc::Swept;
 pub use tokens::TokenInfo;
 
+mod assets;
 mod cache;
 mod feed;
 mod gc;
@@ -60,6 +61,7 @@ struct Inner {
     routes: RouteTable,
     tokens: ArcSwap<Vec<tokens::TokenRecord>>,
     scripts: cache::ScriptCache,
+    assets: assets::AssetCache,
     /// Held from the append to the change in memory by whoever writes namespaces, routes or tokens.
     admin: Mutex<()>,
     /// Held shared while a deploy goes from "the blob is there" to "the blob is referred to", and alone by
@@ -75,6 +77,8 @@ pub struct RegistryOptions {
     pub ceiling: Limits,
     /// Bound on the cache of scripts, in bytes, about.
     pub script_cache_bytes: u64,
+    /// Bound on the manifests held in memory, in bytes, about.
+    pub manifest_cache_bytes: u64,
     /// How many revisions the log of changes keeps.
     pub keep_changes: u64,
     /// How long a blob that nobody refers to is kept.
@@ -86,6 +90,7 @@ impl Default for RegistryOptions {
         RegistryOptions {
             ceiling: Limits::CEILING,
             script_cache_bytes: 64 << 20,
+            manifest_cache_bytes: 64 << 20,
             keep_changes: 10_000,
             blob_grace: Duration::from_secs(24 * 3_600),
         }
@@ -136,6 +141,7 @@ impl Registry {
     ) -> Result<Registry> {
         let inner = Arc::new(Inner {
             scripts: cache::ScriptCache::new(options.script_cache_bytes),
+            assets: assets::AssetCache::new(options.manifest_cache_bytes),
             store,
             blobs,
             options,

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::assets::VersionAssets;
 use crate::binding::{BindingDecl, BindingError, BindingInput, BindingType};
 use crate::digest::Digest;
 use crate::limits::{
@@ -110,6 +111,8 @@ pub struct Version {
     pub annotations: BTreeMap<String, String>,
     /// How long the component took to start when it was checked, in milliseconds.
     pub startup_time_ms: u64,
+    /// The files that it serves; none for a script that is only code.
+    pub assets: Option<VersionAssets>,
 }
 
 /// Everything that a new version needs, not yet checked as a whole.

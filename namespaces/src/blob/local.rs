@@ -42,6 +42,13 @@ fn is_blob_name(name: &OsStr) -> bool {
     bytes.len() == 62 && bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Opens a blob for reading. It is complete: it got its name after its content was on the disk.
+pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
+    let file = File::open(path)?;
+    let len = file.metadata()?.len();
+    Ok((file, len))
+}
+
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -7,7 +7,7 @@
 use futures::TryStreamExt as _;
 
 use super::namespaces::PAGE;
-use super::record::{Reference, decode, references_prefix};
+use super::record::{Reference, decode, owner_of, references_prefix};
 use super::{Inner, Registry, Result};
 use crate::blob::BlobInfo;
 use crate::store::Write;
@@ -77,11 +77,15 @@ impl Inner {
             let page = self.store.scan(&prefix, after.as_deref(), PAGE).await?;
             for entry in &page {
                 let reference: Reference = decode(entry)?;
-                match reference.retired_on {
-                    Some(retired) if retired.age() >= self.options.blob_grace => {
+                match (reference.retired_on, reference.made_from) {
+                    (Some(retired), _) if retired.age() >= self.options.blob_grace => {
                         dead.push(Write::delete(entry.key.clone()));
                     }
-                    Some(_) | None => return Ok(None),
+                    (None, Some(source)) if !self.blobs.exists(&source).await? => {
+                        dead.push(Write::delete(owner_of(&entry.key, &blob.digest)));
+                        dead.push(Write::delete(entry.key.clone()));
+                    }
+                    (Some(_) | None, _) => return Ok(None),
                 }
             }
             match page.into_iter().last() {

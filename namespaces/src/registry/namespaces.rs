@@ -239,7 +239,7 @@ impl Inner {
             let mut writes = Vec::with_capacity(page.len() * 2);
             for entry in &page {
                 writes.push(Write::delete(entry.key.clone()));
-                if let Some(blob) = record::component_of(entry)? {
+                for blob in record::blobs_of_record(entry)? {
                     writes.push(record::retired(&blob, &entry.key, now)?);
                 }
             }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Result;
+use crate::assets::VersionAssets;
 use crate::binding::BindingDecl;
 use crate::digest::Digest;
 use crate::error::RegistryError;
@@ -76,12 +77,24 @@ pub(super) fn reference_key(blob: &Digest, owner: &str) -> String {
     format!("ref/{blob}/{owner}")
 }
 
+pub(super) fn variant_key(blob: &Digest) -> String {
+    format!("variant/{blob}")
+}
+
 /// The value under a reference key.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Reference {
     /// Since when the owner no longer refers to the blob; none while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) retired_on: Option<Timestamp>,
+    /// The blob that this one was made from: the reference, and the owner's record, go when it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) made_from: Option<Digest>,
+}
+
+/// Whose reference a reference key is.
+pub(super) fn owner_of<'k>(key: &'k str, blob: &Digest) -> &'k str {
+    key.get(references_prefix(blob).len()..).unwrap_or_default()
 }
 
 /// The JSON of a record.
@@ -132,6 +145,8 @@ struct VersionRecord {
     annotations: BTreeMap<String, String>,
     #[serde(default)]
     startup_time_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assets: Option<VersionAssets>,
 }
 
 pub(super) fn encode_script(key: &str, script: &Script) -> Result<Bytes> {
@@ -155,6 +170,7 @@ pub(super) fn encode_script(key: &str, script: &Script) -> Result<Bytes> {
             etag: version.etag,
             annotations: version.annotations,
             startup_time_ms: version.startup_time_ms,
+            assets: version.assets,
         },
     };
     encode(key, &record)
@@ -189,12 +205,19 @@ pub(super) fn decode_script(entry: &Entry, key: ScriptKey) -> Result<Script> {
             etag: version.etag,
             annotations: version.annotations,
             startup_time_ms: version.startup_time_ms,
+            assets: version.assets,
         },
     })
 }
 
-/// The component that a script's record refers to, without reading the rest.
-pub(super) fn component_of(entry: &Entry) -> Result<Option<Digest>> {
+/// The blobs that a version refers to by name: its component, and its manifest.
+pub(super) fn blobs_of(version: &Version) -> Vec<Digest> {
+    let manifest = version.assets.as_ref().map(|assets| assets.manifest);
+    version.component.into_iter().chain(manifest).collect()
+}
+
+/// The blobs that a script's record refers to, without reading the rest.
+pub(super) fn blobs_of_record(entry: &Entry) -> Result<Vec<Digest>> {
     #[derive(Deserialize)]
     struct Head {
         version: HeadVersion,
@@ -203,8 +226,15 @@ pub(super) fn component_of(entry: &Entry) -> Result<Option<Digest>> {
     struct HeadVersion {
         #[serde(default)]
         component: Option<Digest>,
+        #[serde(default)]
+        assets: Option<HeadAssets>,
     }
-    decode::<Head>(entry).map(|head| head.version.component)
+    #[derive(Deserialize)]
+    struct HeadAssets {
+        manifest: Digest,
+    }
+    let version = decode::<Head>(entry)?.version;
+    Ok(version.component.into_iter().chain(version.assets.map(|assets| assets.manifest)).collect())
 }
 
 /// Notes that `owner` refers to a blob.
@@ -218,6 +248,13 @@ pub(super) fn referred(blob: &Digest, owner: &str) -> Result<Write> {
 /// version may read its component yet.
 pub(super) fn retired(blob: &Digest, owner: &str, now: Timestamp) -> Result<Write> {
     let key = reference_key(blob, owner);
-    let value = encode(&key, &Reference { retired_on: Some(now) })?;
+    let value = encode(&key, &Reference { retired_on: Some(now), made_from: None })?;
+    Ok(Write::put(key, value))
+}
+
+/// Notes that `owner` refers to a blob for as long as another one is there.
+pub(super) fn referred_while(blob: &Digest, owner: &str, made_from: &Digest) -> Result<Write> {
+    let key = reference_key(blob, owner);
+    let value = encode(&key, &Reference { retired_on: None, made_from: Some(*made_from) })?;
     Ok(Write::put(key, value))
 }

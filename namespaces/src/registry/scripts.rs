@@ -213,6 +213,7 @@ fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload) -> Result
             etag: content.to_string(),
             annotations: upload.annotations.clone(),
             startup_time_ms: upload.startup_time_ms,
+            assets: None,
         },
     })
 }

@@ -13,6 +13,7 @@ use crate::namespace::NewNamespace;
 use crate::script::{Script, Upload, UploadDraft};
 use crate::store::MemoryStore;
 
+mod assets;
 mod coherence;
 mod dawdling;
 mod durability;

@@ -81,23 +81,23 @@ impl Inner {
         if let Some((key, revision)) = &place.namespace {
             preconditions.push(Precondition::unchanged(key.clone(), *revision));
         }
-        let mut writes = Vec::with_capacity(3);
+        let mut writes = Vec::with_capacity(5);
         writes.push(match &after {
             Some(script) => Write::put(place.store_key.clone(), encode_script(&place.store_key, script)?),
             None => Write::delete(place.store_key.clone()),
         });
-        let component = |script: &Option<Script>| script.as_ref().and_then(|script| script.version.component);
-        let (old, new) = (component(&before), component(&after));
-        if old != new {
-            if let Some(blob) = old {
-                writes.push(record::retired(&blob, &place.store_key, Timestamp::now())?);
+        let blobs = |script: &Option<Script>| {
+            script.as_ref().map(|script| record::blobs_of(&script.version)).unwrap_or_default()
+        };
+        let (old, new) = (blobs(&before), blobs(&after));
+        for blob in old.iter().filter(|blob| !new.contains(blob)) {
+            writes.push(record::retired(blob, &place.store_key, Timestamp::now())?);
+        }
+        for blob in new.iter().filter(|blob| !old.contains(blob)) {
+            if !self.blobs.exists(blob).await? {
+                return Err(RegistryError::ComponentMissing(*blob));
             }
-            if let Some(blob) = new {
-                if !self.blobs.exists(&blob).await? {
-                    return Err(RegistryError::ComponentMissing(blob));
-                }
-                writes.push(record::referred(&blob, &place.store_key)?);
-            }
+            writes.push(record::referred(blob, &place.store_key)?);
         }
         let revision = self.store.append(&preconditions, &writes).await.map_err(|error| match error {
             StoreError::Conflict { .. } => RegistryError::Conflict(key.to_string()),
