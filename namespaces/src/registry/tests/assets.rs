@@ -43,7 +43,7 @@ async fn a_variant_is_what_was_put_and_goes_with_its_source() {
     let name = crate::assets::content_blob(&scope, &source);
     registry.inner.blobs.put_as(&name, Bytes::from_static(b"source")).await.unwrap();
     let referred = crate::registry::record::referred(&name, "somebody").unwrap();
-    registry.inner.store.append(&[], &[referred.clone()]).await.unwrap();
+    registry.inner.store.append(&[], std::slice::from_ref(&referred)).await.unwrap();
     assert!(registry.variant(&scope, &source, Encoding::Br).await.unwrap().is_none());
     registry.put_variant(&scope, &source, Encoding::Br, Bytes::from_static(b"small")).await.unwrap();
     let variant = registry.variant(&scope, &source, Encoding::Br).await.unwrap().unwrap();
