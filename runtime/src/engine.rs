@@ -1,16 +1,13 @@
-//! The one place that configures Wasmtime, each knob with its reason, and the thread that ticks its epochs.
+//! The one place that configures Wasmtime, each knob with its reason.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
     WasmBacktraceDetails,
 };
 
-/// How often a running guest is looked at. A budget is enforced to within one tick.
-const TICK: Duration = Duration::from_micros(500);
 /// Host stack for one guest call.
 const ASYNC_STACK_BYTES: usize = 1 << 20;
 /// The part of it that Wasm frames may use; the rest is for host calls.
@@ -57,25 +54,9 @@ impl Engine {
         wasmtime.precompile_compatibility_hash().hash(&mut hasher);
         let fingerprint = format!("{:016x}", hasher.finish());
         let alive = Arc::new(());
-        tick(&wasmtime, &alive)?;
+        crate::ticker::start(&wasmtime, &alive)?;
         Ok(Self { wasmtime, fingerprint, _alive: alive })
     }
-}
-
-/// One dedicated thread, so that a runtime busy with guests cannot starve its own clock.
-fn tick(engine: &wasmtime::Engine, alive: &Arc<()>) -> wasmtime::Result<()> {
-    let engine = engine.weak();
-    let alive: Weak<()> = Arc::downgrade(alive);
-    std::thread::Builder::new().name("epoch-ticker".into()).spawn(move || {
-        while alive.strong_count() > 0 {
-            std::thread::sleep(TICK);
-            match engine.upgrade() {
-                Some(engine) => engine.increment_epoch(),
-                None => break,
-            }
-        }
-    })?;
-    Ok(())
 }
 
 fn wasmtime_config(config: &EngineConfig) -> Config {

@@ -118,7 +118,8 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
     };
     let begun = Instant::now();
     let future = Box::pin(guest.instantiate());
-    match tokio::time::timeout(limits.first_byte, Metered { meter, future }).await {
+    let metered = Metered { meter, budget: limits.cpu, future };
+    match tokio::time::timeout(limits.first_byte, metered).await {
         Ok(instantiated) => instantiated.map(|()| begun.elapsed()),
         Err(_elapsed) => Err(Failure::TimedOut { limit: limits.first_byte }),
     }
@@ -128,7 +129,7 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
 fn arm(store: &mut Store<State>, meter: Arc<Meter>, budget: Duration) {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
-        if meter.cpu.used_now() >= budget {
+        if meter.cpu.has_spent(budget) {
             return Err(Exceeded::Cpu.into());
         }
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))

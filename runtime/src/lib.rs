@@ -8,7 +8,7 @@
 //! This crate opens no socket, reads no registry, and knows no server.
 //!
 //! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `memory`, `logs`, `grants` <
-//! `state`, `http`, `bindings` < `link` < `engine`, `module`, `artifacts` < `runtime`, `guest` < `worker`.
+//! `state`, `http`, `bindings` < `link` < `ticker`, `engine`, `module`, `artifacts` < `runtime`, `guest` < `worker`.
 
 mod account;
 mod answer;
@@ -28,6 +28,7 @@ mod outcome;
 mod runtime;
 mod seams;
 mod state;
+mod ticker;
 mod worker;
 
 pub use body::{Body, BodyError};

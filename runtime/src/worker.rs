@@ -93,7 +93,7 @@ impl Worker {
 /// An invocation under way.
 struct Run {
     /// The guest; gone when it has run to its end.
-    guest: Option<Metered<Result<(), Failure>>>,
+    guest: Option<Metered<()>>,
     head: Arc<HeadSlot>,
     record: Record,
 }
@@ -113,7 +113,8 @@ impl Run {
             end: End::Canceled,
         };
         let guest = Guest { worker, limits, host, info, meter: Arc::clone(&meter), head: Arc::clone(&head) };
-        Self { guest: Some(Metered { meter, future: Box::pin(guest.run(request)) }), head, record }
+        let guest = Metered { meter, budget: limits.cpu, future: Box::pin(guest.run(request)) };
+        Self { guest: Some(guest), head, record }
     }
 
     /// Drives the guest until it has answered or ended.
@@ -153,7 +154,7 @@ impl Run {
 
 /// The response body of a guest that may still be running: reading it drives the guest on.
 struct GuestBody {
-    guest: Option<Metered<Result<(), Failure>>>,
+    guest: Option<Metered<()>>,
     body: Body,
     /// Present until the end is known.
     record: Option<Record>,

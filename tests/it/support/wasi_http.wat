@@ -1,5 +1,6 @@
-;; A worker in text form, with three gaps: further imports, further fields of the core module, and the body of
-;; its handler, which has the locals $request and $out.
+;; A worker in text form. Its gaps: further imports, further functions made of them, what of these the worker's
+;; core part is given, further fields of that part (its own imports first), and the body of its handler, which
+;; has the locals $request and $out.
 (component
   ;; imports
   (import "wasi:io/error@0.2.0" (instance $io-error (export "error" (type (sub resource)))))
@@ -102,6 +103,7 @@
   (core func $set (canon lower (func $http "[static]response-outparam.set") (memory $mem)))
   (core func $send (canon lower (func $streams "[method]output-stream.blocking-write-and-flush") (memory $mem)))
   (core func $drop-stream (canon resource.drop $output-stream))
+  ;; lowered
 
   (core module $worker
     (import "env" "memory" (memory 1))
@@ -126,7 +128,9 @@
     (export "finish" (func $finish))
     (export "set" (func $set))
     (export "send" (func $send))
-    (export "drop-stream" (func $drop-stream))))))
+    (export "drop-stream" (func $drop-stream))
+    ;; given
+    ))))
 
   (func $handle (param "request" (own $request)) (param "response-out" (own $outparam))
     (canon lift (core func $worker "handle")))
