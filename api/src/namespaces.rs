@@ -2,13 +2,14 @@
 //! Must never look into a namespace beyond counting its scripts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use wasmyard_namespaces::{
-    LimitSpec, Namespace, NamespaceName, NamespacePatch, NewNamespace, Origin, OutboundDecl,
+    EgressRules, LimitSpec, Namespace, NamespaceName, NamespacePatch, NewNamespace, Origin, OutboundDecl,
 };
 
 use crate::body::Json;
@@ -36,6 +37,9 @@ pub(crate) struct View {
     /// The platform script that receives every fetch of its scripts.
     #[schemars(with = "Option<Value>")]
     outbound: Option<OutboundDecl>,
+    /// Where its scripts may send requests, within what the platform allows.
+    #[schemars(with = "Option<EgressShape>")]
+    egress: Option<Arc<EgressRules>>,
     /// "api" or "config".
     #[schemars(with = "String")]
     origin: Origin,
@@ -55,6 +59,9 @@ pub(crate) struct Create {
     #[serde(default)]
     #[schemars(with = "Option<Value>")]
     outbound: Option<OutboundDecl>,
+    #[serde(default)]
+    #[schemars(with = "Option<EgressShape>")]
+    egress: Option<EgressRules>,
 }
 
 /// What can change; what is left out stays as it is.
@@ -73,6 +80,26 @@ pub(crate) struct Patch {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<Value>")]
     outbound: Option<Option<OutboundDecl>>,
+    /// In place of all rules that there were; `null` removes them.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<EgressShape>")]
+    egress: Option<Option<EgressRules>>,
+}
+
+/// Where the scripts of a namespace may send requests, within the rules of the platform.
+#[derive(JsonSchema)]
+#[schemars(rename = "EgressRules")]
+#[expect(dead_code, reason = "only its shape is used")]
+struct EgressShape {
+    /// The only hosts that requests may go to: "example.com", "*.example.com", an address, a network or "*".
+    /// Left out: as the platform has it. Empty: nothing goes out.
+    allow_hosts: Option<Vec<String>>,
+    /// Hosts that no request goes to.
+    deny_hosts: Option<Vec<String>>,
+    /// Addresses that are not public and may be reached, if the platform opened them as well.
+    allow_private: Option<Vec<String>>,
+    /// The only ports that may be reached.
+    ports: Option<Vec<u16>>,
 }
 
 /// Tells a field that is `null` from one that is not there.
@@ -96,6 +123,7 @@ pub(crate) async fn create(State(shared): SharedState, Json(wanted): Json<Create
         trusted_workers: wanted.trusted_workers,
         limits: wanted.limits,
         outbound: wanted.outbound,
+        egress: wanted.egress,
         ..NewNamespace::named(name)
     };
     let namespace = shared.registry().create_namespace(new).await?;
@@ -121,6 +149,7 @@ pub(crate) async fn update(
         trusted_workers: wanted.trusted_workers,
         limits: wanted.limits,
         outbound: wanted.outbound,
+        egress: wanted.egress,
         origin: None,
     };
     let namespace = shared.registry().update_namespace(&name, patch).await?;
@@ -152,6 +181,7 @@ async fn view(shared: &Shared, namespace: &Namespace) -> Result<View, ApiError> 
         trusted_workers: namespace.trusted_workers,
         limits: namespace.limits,
         outbound: namespace.outbound.clone(),
+        egress: namespace.egress.clone(),
         origin: namespace.origin,
     })
 }

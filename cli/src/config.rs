@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use wasmyard_dispatcher::EgressConfig;
 use wasmyard_namespaces::{
-    BindingDecl, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
+    BindingDecl, EgressRules, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget,
+    ScriptKey, Tag,
 };
 
 use crate::args::{DevArgs, ServeArgs};
@@ -98,6 +99,8 @@ pub struct NamespaceConfig {
     pub name: NamespaceName,
     /// The platform script that receives every fetch of its scripts.
     pub outbound: Option<OutboundDecl>,
+    /// Where its scripts may send requests.
+    pub egress: Option<EgressRules>,
     /// Limits for all its scripts.
     pub limits: LimitSpec,
     /// Whether its scripts are the operator's own.

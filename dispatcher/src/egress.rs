@@ -1,27 +1,51 @@
 //! The last hop to the outside: the single place that may open sockets for guests.
 //!
-//! [`policy`](Policy) judges, `resolver` finds addresses, `connect` opens a connection to an address that was
-//! judged, [`client`](NetworkEgress) sends the request. Every step refuses what it does not understand.
+//! [`policy`](Policy) judges, `resolver` finds addresses, `places` bounds connections, `connect` opens one to an
+//! address that was judged, [`client`](NetworkEgress) sends the request, `answer` hands over what came. Every
+//! step refuses what it does not understand.
 
 mod address;
+mod answer;
 mod client;
+mod config;
 mod connect;
-mod host;
+mod figures;
+mod places;
 mod policy;
 mod resolver;
+mod tls;
 mod upload;
+
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use http::Response;
+use wasmyard_namespaces::Namespace;
 use wasmyard_runtime::{Body, BodyError, OutboundRequest};
 
-pub use client::{EgressConfig, NetworkEgress};
-pub use policy::{HostRule, HostRuleError, Policy};
+pub use client::NetworkEgress;
+pub use config::EgressConfig;
+pub use figures::EgressFigures;
+pub use policy::Policy;
+pub use tls::{ExtraRoots, Roots};
+
+/// On whose behalf a request goes out: whose rules it is judged by, and whose connections it may use.
+#[derive(Debug, Clone)]
+pub enum Sender {
+    /// A platform script, for itself.
+    Platform,
+    /// A script of this namespace, or whoever sends for one.
+    Namespace(Arc<Namespace>),
+}
 
 /// Sends a guest's request to the outside, or refuses to.
 pub trait Egress: Send + Sync + 'static {
     /// Sends the request and returns the head of the response.
-    fn send(&self, request: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>>;
+    fn send(
+        &self,
+        sender: Sender,
+        request: OutboundRequest,
+    ) -> BoxFuture<'static, Result<Response<Body>, BodyError>>;
 }
 
 /// Why egress cannot start.
@@ -30,4 +54,7 @@ pub enum EgressError {
     /// TLS cannot be set up.
     #[error("TLS for outgoing requests cannot be set up: {0}")]
     Tls(String),
+    /// A file of certificates cannot be read.
+    #[error("no certificates can be read from it: {0}")]
+    Certificates(String),
 }

@@ -31,6 +31,8 @@ pub mod server;
 pub use config::{DispatcherConfig, ServerConfig};
 pub use context::RequestContext;
 pub use dispatch::Dispatcher;
-pub use egress::{Egress, EgressConfig, EgressError, HostRule, HostRuleError, NetworkEgress, Policy};
+pub use egress::{
+    Egress, EgressConfig, EgressError, EgressFigures, ExtraRoots, NetworkEgress, Policy, Roots, Sender,
+};
 pub use invoke::Overlay;
 pub use observe::Metrics;

@@ -9,6 +9,7 @@ use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{CacheFigures, Outcome};
 
 use crate::context::Answer;
+use crate::egress::EgressFigures;
 
 /// Seconds: from a tenth of a millisecond to half a minute.
 const BUCKETS: [f64; 14] =
@@ -27,6 +28,7 @@ pub struct Metrics {
     instantiation_seconds: Histogram,
     module_lookups: IntCounterVec,
     modules_loaded: IntGauge,
+    egress: EgressFigures,
 }
 
 impl Metrics {
@@ -84,8 +86,14 @@ impl Metrics {
                 &["result"],
             )?,
             modules_loaded: gauge("wasmyard_modules_loaded", "Components loaded.")?,
+            egress: EgressFigures::new(&registry)?,
             registry,
         })
+    }
+
+    /// The figures of egress, which they share.
+    pub fn egress(&self) -> EgressFigures {
+        self.egress.clone()
     }
 
     pub(crate) fn request_done(&self, answer: Option<Answer>, wall: Duration) {

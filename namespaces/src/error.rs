@@ -6,6 +6,7 @@
 
 use crate::binding::BindingError;
 use crate::blob::BlobError;
+use crate::egress::EgressRulesError;
 use crate::limits::LimitError;
 use crate::name::{NameError, NamespaceName};
 use crate::route::{RouteError, RoutePattern};
@@ -169,6 +170,12 @@ impl From<LimitError> for RegistryError {
 impl From<BindingError> for RegistryError {
     fn from(error: BindingError) -> RegistryError {
         RegistryError::Upload(UploadError::Binding(error))
+    }
+}
+
+impl From<EgressRulesError> for RegistryError {
+    fn from(error: EgressRulesError) -> RegistryError {
+        RegistryError::Invalid(error.to_string())
     }
 }
 

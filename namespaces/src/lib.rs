@@ -5,7 +5,7 @@
 //!
 //! # Layout, from low to high
 //! - [`name`], [`digest`], [`timestamp`], [`secret`], [`limits`], [`tags`]: values, parsed once.
-//! - [`assets`], [`binding`], [`route`], [`namespace`], [`script`]: what a platform consists of.
+//! - [`assets`], [`binding`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of.
 //! - [`store`], [`blob`]: where it is kept. Narrow, replaceable.
 //! - [`registry`]: the authority. Changes go in, lookups come out.
 //! - [`error`]: what the registry says when it does not.
@@ -14,6 +14,7 @@ pub mod assets;
 pub mod binding;
 pub mod blob;
 pub mod digest;
+pub mod egress;
 pub mod error;
 pub mod limits;
 pub mod name;
@@ -33,6 +34,7 @@ pub use assets::{
 pub use binding::{BindingDecl, BindingError, BindingInput, BindingKind, BindingType, OutboundDecl};
 pub use blob::{BlobError, Blobs};
 pub use digest::Digest;
+pub use egress::{EgressRules, EgressRulesError, HostRule, HostRuleError};
 pub use error::{ErrorKind, RegistryError};
 pub use limits::{ByteSize, LimitError, LimitSpec, Limits};
 pub use name::{BindingName, Hostname, NameError, NamespaceName, ScriptName, Tag};

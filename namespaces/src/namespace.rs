@@ -3,9 +3,12 @@
 //! Owns the record of a namespace and what may be changed about it. Never lists its scripts: those are
 //! kept by the namespace's id, so that renaming it moves nothing.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::binding::OutboundDecl;
+use crate::egress::EgressRules;
 use crate::limits::LimitSpec;
 use crate::name::NamespaceName;
 use crate::timestamp::Timestamp;
@@ -40,6 +43,9 @@ pub struct Namespace {
     /// The platform script that receives every fetch of its scripts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbound: Option<OutboundDecl>,
+    /// Where its scripts may send requests. Shared, because what egress made of them is kept by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Arc<EgressRules>>,
     /// Who made it.
     #[serde(default)]
     pub origin: Origin,
@@ -56,6 +62,8 @@ pub struct NewNamespace {
     pub limits: LimitSpec,
     /// The platform script that receives every fetch of its scripts.
     pub outbound: Option<OutboundDecl>,
+    /// Where its scripts may send requests.
+    pub egress: Option<EgressRules>,
     /// Who makes it.
     pub origin: Origin,
 }
@@ -69,6 +77,7 @@ impl NewNamespace {
             trusted_workers: false,
             limits: LimitSpec::default(),
             outbound: None,
+            egress: None,
             origin: Origin::Api,
         }
     }
@@ -85,6 +94,8 @@ pub struct NamespacePatch {
     pub limits: Option<LimitSpec>,
     /// A new outbound worker, or (`Some(None)`) none any more.
     pub outbound: Option<Option<OutboundDecl>>,
+    /// New rules of egress in place of all old ones, or (`Some(None)`) none any more.
+    pub egress: Option<Option<EgressRules>>,
     /// A new origin.
     pub origin: Option<Origin>,
 }

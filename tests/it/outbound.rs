@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use http::Method;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::support::{Answer, Server, Site, body, guest, request};
+use crate::support::{Answer, NAMESPACES, Server, Site, body, guest, request};
 
 /// `fetcher` sends on what it is asked; `hello` is somebody to ask.
 fn config() -> String {
@@ -102,6 +103,67 @@ async fn dev_lets_scripts_reach_loopback_but_not_the_platform_itself() {
     let itself = fetched(&server, &format!("http://{}/", server.visitors)).await;
     assert_ne!(itself.status, 200);
     assert!(!itself.text().contains("Nothing is served here"), "{}", itself.text());
+}
+
+/// Lets the user script `fetcher` of the namespace `production` fetch a URL.
+async fn fetched_by_a_tenant(server: &Server, target: &str) -> Answer {
+    let asked = request(Method::GET, "fetcher.apps.test", "/").header("x-target", target);
+    server.send(asked.body(body("")).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_namespace_reaches_what_its_rules_and_the_platforms_open_and_a_change_holds_at_once() {
+    let address = origin().await;
+    let rules = format!(
+        r#"
+        [egress]
+        allow_private = ["127.0.0.0/8"]
+        [namespaces.production.scripts.fetcher]
+        {}
+        [[routes]]
+        pattern = "*.apps.test/*"
+        namespace = "production"
+        "#,
+        guest::main("fetcher"),
+    );
+    let server = Server::serving(&(rules + &config())).await;
+    let (url, elsewhere) = (format!("http://{address}/"), format!("http://127.0.0.2:{}/", address.port()));
+    assert_eq!(fetched(&server, &url).await.text(), "origin", "the platform's own script");
+    assert_eq!(fetched_by_a_tenant(&server, &url).await.status, 403, "not opened to the namespace");
+    let refused = server.logged("the refusal", |line| line["target"] == "wasmyard::egress").await["refused"]
+        .to_string();
+    assert!(refused.contains("allow_private of the namespace"), "{refused}");
+
+    let namespace = format!("{NAMESPACES}/production");
+    let change = async |egress: Value| {
+        let patch = server.api().patch(&namespace, &json!({"egress": egress})).await;
+        patch.result();
+    };
+    change(json!({"allow_private": ["127.0.0.1", "10.0.0.0/8"]})).await;
+    assert_eq!(fetched_by_a_tenant(&server, &url).await.text(), "origin");
+    assert_eq!(fetched_by_a_tenant(&server, &elsewhere).await.status, 403);
+    assert_eq!(
+        fetched_by_a_tenant(&server, "http://10.0.0.1/").await.status,
+        403,
+        "not the platform's to give"
+    );
+    change(json!({"allow_private": ["127.0.0.0/8"], "deny_hosts": ["127.0.0.1"]})).await;
+    assert_eq!(fetched_by_a_tenant(&server, &url).await.status, 403, "an open connection helps nobody");
+    assert_eq!(fetched_by_a_tenant(&server, &elsewhere).await.status, 502, "allowed; nobody listens there");
+    change(json!({"allow_hosts": [], "allow_private": ["127.0.0.1"]})).await;
+    assert_eq!(fetched_by_a_tenant(&server, &url).await.status, 403, "nothing goes out");
+    change(Value::Null).await;
+    assert_eq!(fetched_by_a_tenant(&server, &url).await.status, 403);
+    assert_eq!(fetched(&server, &url).await.text(), "origin", "the platform's own rules are as they were");
+
+    for (result, rule) in [("ok", ""), ("refused", "host"), ("refused", "address"), ("connect", "")] {
+        let series = format!("wasmyard_egress_requests_total{{result={result:?}}}");
+        assert!(server.metric(&series).await >= 1.0, "{result}");
+        if !rule.is_empty() {
+            let series = format!("wasmyard_egress_refused_total{{rule={rule:?}}}");
+            assert!(server.metric(&series).await >= 1.0, "{rule}");
+        }
+    }
 }
 
 #[tokio::test]

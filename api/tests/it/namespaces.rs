@@ -56,6 +56,14 @@ async fn a_namespace_is_counted_renamed_changed_and_deleted_with_its_scripts() {
     let changed = api.patch(&at("live"), &json!({"outbound": null})).await.result();
     assert_eq!((&changed["trusted_workers"], &changed["outbound"]), (&json!(true), &Value::Null));
 
+    let rules = json!({"allow_hosts": ["*.example.com"], "allow_private": ["10.1.0.0/16"], "ports": [443]});
+    let changed = api.patch(&at("live"), &json!({"egress": rules})).await.result();
+    assert_eq!((&changed["trusted_workers"], &changed["egress"]), (&json!(true), &rules));
+    assert_eq!(api.patch(&at("live"), &json!({"trusted_workers": false})).await.result()["egress"], rules);
+    assert_eq!(api.get(&at("live")).await.result()["egress"], rules);
+    let changed = api.patch(&at("live"), &json!({"egress": null})).await.result();
+    assert_eq!(changed["egress"], Value::Null);
+
     assert_eq!(api.delete(&at("live")).await.result(), Value::Null);
     api.get(&at("live")).await.refused(404, 100_119);
     assert_eq!(api.get(NAMESPACES).await.result(), json!([]));
@@ -74,6 +82,10 @@ async fn bad_bodies_are_refused_by_the_rule_they_break() {
         (json!({"name": "a", "limits": {"cpu_ms": 0}}), "cpu_ms"),
         (json!({"name": "a", "limits": {"cpus": 1}}), "cpus"),
         (json!({"name": "a", "outbound": {"worker": "out"}}), "outbound"),
+        (json!({"name": "a", "egress": {"allow_host": []}}), "allow_host"),
+        (json!({"name": "a", "egress": {"deny_hosts": ["http://a.test"]}}), "without scheme"),
+        (json!({"name": "a", "egress": {"ports": [0]}}), "from 1 to 65535"),
+        (json!({"name": "a", "egress": {"deny_hosts": vec!["a.test"; 257]}}), "at most 256"),
         (json!("production"), "string"),
     ] {
         let message = api.post(NAMESPACES, &body).await.refused(400, 10021);

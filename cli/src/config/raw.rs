@@ -37,17 +37,27 @@ pub(super) struct RawServer {
 /// `[egress]`
 #[derive(Debug, Default)]
 pub(super) struct RawEgress {
-    pub(super) allow_hosts: Option<Vec<Spot<String>>>,
-    pub(super) deny_hosts: Vec<Spot<String>>,
-    pub(super) allow_private: Vec<Spot<String>>,
-    pub(super) ports: Option<Vec<Spot<u64>>>,
+    pub(super) rules: RawEgressRules,
+    pub(super) roots: Option<Spot<String>>,
+    pub(super) ca_file: Option<Spot<String>>,
     pub(super) max_connections: Option<Spot<u64>>,
+    pub(super) max_connections_per_namespace: Option<Spot<u64>>,
+    pub(super) max_connections_per_host: Option<Spot<u64>>,
     pub(super) dns_ms: Option<Spot<u64>>,
     pub(super) connect_ms: Option<Spot<u64>>,
     pub(super) tls_ms: Option<Spot<u64>>,
     pub(super) first_byte_ms: Option<Spot<u64>>,
     pub(super) between_bytes_ms: Option<Spot<u64>>,
     pub(super) idle_ms: Option<Spot<u64>>,
+}
+
+/// What `[egress]` and `[namespaces.NAME.egress]` have in common.
+#[derive(Debug, Default)]
+pub(super) struct RawEgressRules {
+    pub(super) allow_hosts: Option<Vec<Spot<String>>>,
+    pub(super) deny_hosts: Vec<Spot<String>>,
+    pub(super) allow_private: Vec<Spot<String>>,
+    pub(super) ports: Option<Vec<Spot<u64>>>,
 }
 
 /// `[limits]`, `[limits.ceiling]`, and `limits = { ... }` of a namespace or script: what is set there, as
@@ -68,6 +78,7 @@ pub(super) const LIMIT_SIZES: [(&str, &str); 2] = [("memory", "memory_bytes"), (
 pub(super) struct RawNamespace {
     pub(super) name: Spot<String>,
     pub(super) outbound: Option<RawOutbound>,
+    pub(super) egress: Option<RawEgressRules>,
     pub(super) limits: RawLimits,
     pub(super) trusted_workers: Option<Spot<bool>>,
     pub(super) scripts: Vec<RawScript>,
@@ -164,11 +175,12 @@ fn server(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawServer {
 
 fn egress(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawEgress {
     let egress = RawEgress {
-        allow_hosts: table.strings_if_any(reader, "allow_hosts"),
-        deny_hosts: table.strings(reader, "deny_hosts"),
-        allow_private: table.strings(reader, "allow_private"),
-        ports: table.numbers_if_any(reader, "ports"),
+        rules: egress_rules(reader, &mut table),
+        roots: table.string(reader, "roots"),
+        ca_file: table.string(reader, "ca_file"),
         max_connections: table.number(reader, "max_connections"),
+        max_connections_per_namespace: table.number(reader, "max_connections_per_namespace"),
+        max_connections_per_host: table.number(reader, "max_connections_per_host"),
         dns_ms: table.number(reader, "dns_ms"),
         connect_ms: table.number(reader, "connect_ms"),
         tls_ms: table.number(reader, "tls_ms"),
@@ -178,6 +190,15 @@ fn egress(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawEgress {
     };
     table.finish(reader);
     egress
+}
+
+fn egress_rules(reader: &mut Reader<'_>, table: &mut Table<'_, '_>) -> RawEgressRules {
+    RawEgressRules {
+        allow_hosts: table.strings_if_any(reader, "allow_hosts"),
+        deny_hosts: table.strings(reader, "deny_hosts"),
+        allow_private: table.strings(reader, "allow_private"),
+        ports: table.numbers_if_any(reader, "ports"),
+    }
 }
 
 fn limits(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawLimits {
@@ -202,9 +223,15 @@ fn own_limits(reader: &mut Reader<'_>, table: &mut Table<'_, '_>) -> RawLimits {
 
 fn namespace(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '_>) -> RawNamespace {
     let outbound = table.table(reader, "outbound").map(|inner| outbound(reader, inner));
+    let egress = table.table(reader, "egress").map(|mut inner| {
+        let rules = egress_rules(reader, &mut inner);
+        inner.finish(reader);
+        rules
+    });
     let namespace = RawNamespace {
         name,
         outbound,
+        egress,
         limits: own_limits(reader, &mut table),
         trusted_workers: table.boolean(reader, "trusted_workers"),
         scripts: scripts(reader, &mut table),

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmyard_namespaces::{
-    Limits, NameError, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, ScriptName, Tag,
+    HostRule, Limits, NameError, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey,
+    ScriptName, Tag,
     limits::MAX_TAGS,
     route::{HostPattern, RoutePatternError},
 };
@@ -33,6 +34,8 @@ struct Resolver<'a> {
     purpose: Purpose,
     platform: Limits,
     ceiling: Limits,
+    /// What the operator opened beside public addresses: no namespace opens more.
+    private: &'a [HostRule],
     /// Names that exist, as typed, to follow references and to guess what was meant.
     script_names: Vec<String>,
     namespace_names: Vec<String>,
@@ -60,7 +63,7 @@ pub(super) fn resolve(
             .remedy("give one of them another port"),
         );
     }
-    let egress = egress::egress(&raw.egress, faults);
+    let egress = egress::egress(&raw.egress, &root, faults);
     let ceiling = limits::ceiling(&raw.ceiling, faults);
     let platform = limits::platform(&raw.limits, &ceiling, faults);
     let mut resolver = Resolver {
@@ -68,6 +71,7 @@ pub(super) fn resolve(
         purpose,
         platform,
         ceiling,
+        private: &egress.policy.allow_private,
         script_names: raw.scripts.iter().map(|script| script.name.value.clone()).collect(),
         namespace_names: raw.namespaces.iter().map(|namespace| namespace.name.value.clone()).collect(),
         faults,
@@ -187,9 +191,11 @@ impl Resolver<'_> {
         let name = self.name::<NamespaceName>(&raw.name);
         let outbound = raw.outbound.as_ref().and_then(|outbound| self.outbound(outbound));
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
+        let egress =
+            raw.egress.as_ref().map(|rules| egress::of_a_namespace(rules, self.private, self.faults));
         let trusted_workers = raw.trusted_workers.as_ref().is_some_and(|spot| spot.value);
         if let Some(name) = &name {
-            found.push(NamespaceConfig { name: name.clone(), outbound, limits, trusted_workers });
+            found.push(NamespaceConfig { name: name.clone(), outbound, egress, limits, trusted_workers });
         }
         name
     }

@@ -1,15 +1,31 @@
 //! Each mistake by itself, several at once, and what a good file becomes.
 
 use serde_json::json;
-use wasmyard_dispatcher::HostRule;
+use wasmyard_dispatcher::{ExtraRoots, Roots};
+use wasmyard_namespaces::HostRule;
 
 use super::*;
+
+/// An authority that was made for these tests; its key is nowhere.
+const PRIVATE_CA: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBlDCCATmgAwIBAgIUA3xkhegwWz74H2n5QeUGMvJrdqcwCgYIKoZIzj0EAwIw\n\
+HjEcMBoGA1UEAwwTQSBwcml2YXRlIGF1dGhvcml0eTAgFw0yNjExMjEwMzUwNDRa\n\
+GA8yMTI2MTAyODAzNTA0NFowHjEcMBoGA1UEAwwTQSBwcml2YXRlIGF1dGhvcml0\n\
+eTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGXdhogR1PUXpExkWvLIkumyHvL6\n\
+Vfm9WeM9ZDLfBxf7WSr76t0WwtU3HLjnfOEQJbyWbHNdaQdY6lRl4ASUwWijUzBR\n\
+MB0GA1UdDgQWBBR0yuRxFajYBPmPJYHO2MpTIGahKzAfBgNVHSMEGDAWgBR0yuRx\n\
+FajYBPmPJYHO2MpTIGahKzAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kA\n\
+MEYCIQC+klqjVLSFknDFyKlqqyIYaU3BF+HcXDcO74dJiTX4BgIhAOYRFhIhvLDV\n\
+ZqA7LXRcGXGwiQnXvl4pCwR1OGeJFpK/\n\
+-----END CERTIFICATE-----\n";
 
 /// Reads `text` as the configuration of a folder that has `a.wasm` and `src/`.
 fn read(text: &str, purpose: Purpose) -> (tempfile::TempDir, Result<(ResolvedConfig, Faults), Faults>) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(CONFIG_FILE), text).unwrap();
     std::fs::write(folder.path().join("a.wasm"), "x").unwrap();
+    std::fs::write(folder.path().join("ca.pem"), PRIVATE_CA).unwrap();
     std::fs::create_dir_all(folder.path().join("src")).unwrap();
     let source = ConfigSource::find(None, folder.path()).unwrap();
     let loaded = load(source, purpose);
@@ -509,7 +525,10 @@ fn rules_of_egress_are_understood() {
         deny_hosts = ["evil.example.com", "203.0.113.0/24"]
         allow_private = ["10.1.0.0/16", "db.internal"]
         ports = [443, 8443]
+        roots = "bundled"
+        ca_file = "ca.pem"
         max_connections = 7
+        max_connections_per_host = 3
         dns_ms = 1
         connect_ms = 2
         tls_ms = 3
@@ -524,7 +543,12 @@ fn rules_of_egress_are_understood() {
     assert_eq!(shown(&policy.deny_hosts), ["evil.example.com", "203.0.113.0/24"]);
     assert_eq!(shown(&policy.allow_private), ["10.1.0.0/16", "db.internal"]);
     assert_eq!(policy.ports.as_deref(), Some([443, 8443].as_slice()));
-    assert_eq!(config.egress.max_connections, 7);
+    let egress = &config.egress;
+    let connections =
+        [egress.max_connections, egress.max_connections_per_namespace, egress.max_connections_per_host];
+    assert_eq!(connections, [7, 4, 3], "a namespace has half of all unless it is said");
+    assert_eq!(egress.roots, Roots::Bundled);
+    assert_ne!(egress.extra_roots, ExtraRoots::default());
     let times = [
         config.egress.dns_timeout,
         config.egress.connect_timeout,
@@ -537,6 +561,29 @@ fn rules_of_egress_are_understood() {
 }
 
 #[test]
+fn a_namespace_has_rules_of_its_own_and_is_told_where_they_do_nothing() {
+    let text = "[egress]\nallow_private = [\"10.1.0.0/16\"]\n[namespaces.production.egress]\n\
+                allow_hosts = [\"*.example.com\"]\ndeny_hosts = [\"x.example.com\"]\nports = [443]\n\
+                allow_private = [\"10.1.2.0/24\", \"db.internal\", \"10.2.0.0/16\"]\n[namespaces.staging]\n";
+    let (_folder, loaded) = read(text, Purpose::Dev);
+    let (config, warnings) = loaded.unwrap();
+    let rules: EgressRules = serde_json::from_value(json!({
+        "allow_hosts": ["*.example.com"],
+        "deny_hosts": ["x.example.com"],
+        "allow_private": ["10.1.2.0/24", "db.internal", "10.2.0.0/16"],
+        "ports": [443],
+    }))
+    .unwrap();
+    let found: Vec<_> = config.namespaces.iter().map(|namespace| namespace.egress.clone()).collect();
+    assert_eq!(found, [Some(rules), None]);
+    let warnings: Vec<_> = warnings.list.iter().map(|fault| fault.at("").to_string()).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let expected = "7: warning: namespaces.production.egress.allow_private[2] = \"10.2.0.0/16\": [egress] does \
+                    not open it, so a namespace cannot either";
+    assert!(warnings[0].contains(expected), "{warnings:?}");
+}
+
+#[test]
 fn an_empty_list_of_allowed_hosts_is_not_the_same_as_none() {
     assert_eq!(good("").egress.policy.allow_hosts, None);
     assert_eq!(good("[egress]\nallow_hosts = []").egress.policy.allow_hosts, Some(Vec::new()));
@@ -545,7 +592,8 @@ fn an_empty_list_of_allowed_hosts_is_not_the_same_as_none() {
 #[test]
 fn mistakes_in_rules_of_egress_are_told_all_at_once() {
     let text = "[egress]\nallow_hosts = [\"https://a.test\"]\nallow_private = [\"10.0.0.0/40\", 7]\n\
-                ports = [0, 443, 70000]\nfirst_byte_ms = 0\nallow_host = []";
+                ports = [0, 443, 70000]\nfirst_byte_ms = 0\nallow_host = []\nroots = \"mine\"\n\
+                ca_file = \"a.wasm\"\n[namespaces.a.egress]\nmax_connections = 1\ndeny_hosts = [\"a b\"]";
     let found = findings(text, Purpose::Dev);
     let expected = [
         "2: egress.allow_hosts[0] = \"https://a.test\": expected a host",
@@ -555,6 +603,10 @@ fn mistakes_in_rules_of_egress_are_told_all_at_once() {
         "4: egress.ports[2] = 70000: expected a port",
         "5: egress.first_byte_ms = 0: expected a whole number from 1",
         "6: egress.allow_host: there is no such key; did you mean `allow_hosts`?",
+        "7: egress.roots = \"mine\": expected \"system\", \"bundled\" or \"none\"",
+        "8: egress.ca_file = \"a.wasm\": no certificates can be read from it: it holds no certificate",
+        "10: namespaces.a.egress.max_connections: there is no such key",
+        "11: namespaces.a.egress.deny_hosts[0] = \"a b\": expected a host",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {

@@ -21,6 +21,7 @@ pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Re
                 trusted_workers: namespace.trusted_workers,
                 limits: namespace.limits,
                 outbound: namespace.outbound.clone(),
+                egress: namespace.egress.clone(),
                 origin: Origin::Config,
             };
             registry.create_namespace(new).await?;
@@ -31,6 +32,7 @@ pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Re
             trusted_workers: Some(namespace.trusted_workers),
             limits: Some(namespace.limits),
             outbound: Some(namespace.outbound.clone()),
+            egress: Some(namespace.egress.clone()),
             origin: Some(Origin::Config),
         };
         registry.update_namespace(&namespace.name, patch).await?;

@@ -65,7 +65,8 @@ impl Node {
         .map_err(|error| Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]"))?;
         let runtime = Arc::new(runtime);
         let metrics = Arc::new(Metrics::new().map_err(|error| Failure::failed(error.to_string()))?);
-        let egress = NetworkEgress::new(egress).map_err(|error| Failure::failed(error.to_string()))?;
+        let egress = NetworkEgress::new(egress, metrics.egress())
+            .map_err(|error| Failure::failed(error.to_string()))?;
         // A chain of scripts holds several invocations for one request.
         let requests = usize::try_from(config.server.max_invocations / 2).unwrap_or(1).max(1);
         let dispatcher = Dispatcher::new(

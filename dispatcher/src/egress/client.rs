@@ -1,7 +1,10 @@
 //! Sends a guest's request over a pooled connection. Follows no redirect, keeps no cookie, reads no proxy
 //! from the environment; the Host field comes from the URL and nowhere else.
+//!
+//! Each namespace has connections of its own, and so have the platform's scripts: a connection was judged by
+//! the rules of whoever it was opened for, and says nothing about others. When the rules change, what was
+//! opened under the old ones is not used again.
 
-use std::error::Error as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,75 +13,57 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::uri::Scheme;
 use http::{Request, Response, StatusCode, Version, header};
-use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::Semaphore;
+use rustls::RootCertStore;
 use tokio_rustls::TlsConnector;
+use wasmyard_namespaces::EgressRules;
 use wasmyard_runtime::{Body, BodyError, OutboundRequest};
 
-use super::connect::{Connector, Gate, NoConnection};
-use super::policy::Policy;
+use super::config::EgressConfig;
+use super::connect::{Connector, Gate, NoConnection, Use};
+use super::figures::{Account, EgressFigures};
+use super::places::{Bounded, Places};
+use super::policy::{Judge, Policy};
 use super::resolver::{NameServers, Resolve};
-use super::{Egress, EgressError, upload};
+use super::{Egress, EgressError, Sender, answer, tls, upload};
 use crate::head::strip_hop_by_hop;
-use crate::paced::{Fault, paced};
 
-/// Times and sizes of egress.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EgressConfig {
-    /// Where requests may go.
-    pub policy: Policy,
-    /// Longest wait for an answer of the name servers.
-    pub dns_timeout: Duration,
-    /// Longest wait for a connection.
-    pub connect_timeout: Duration,
-    /// Longest wait for the TLS handshake.
-    pub tls_timeout: Duration,
-    /// Longest wait for the head of a response, counted from the last piece of the request.
-    pub first_byte_timeout: Duration,
-    /// Longest pause of a response's body.
-    pub between_bytes_timeout: Duration,
-    /// How long a connection may be kept without use.
-    pub pool_idle: Duration,
-    /// The most connections to one authority that are kept without use.
-    pub pool_connections: usize,
-    /// The most connections at once, in use or kept. Where they get scarce, none is kept any more.
-    pub max_connections: usize,
-    /// The most bytes of a response's head.
-    pub max_header_bytes: usize,
-    /// The most fields of a response's head.
-    pub max_headers: usize,
-}
-
-impl Default for EgressConfig {
-    fn default() -> Self {
-        Self {
-            policy: Policy::default(),
-            dns_timeout: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(5),
-            tls_timeout: Duration::from_secs(5),
-            first_byte_timeout: Duration::from_secs(60),
-            between_bytes_timeout: Duration::from_secs(60),
-            pool_idle: Duration::from_secs(60),
-            pool_connections: 32,
-            max_connections: 1_024,
-            max_header_bytes: 64 << 10,
-            max_headers: 128,
-        }
-    }
-}
+/// How many namespaces keep connections at the same time.
+const MOST_POOLS: u64 = 10_000;
+/// How long a namespace that sends nothing keeps its place among them.
+const POOL_IDLE: Duration = Duration::from_secs(600);
+/// What an HTTP/2 origin may send ahead of its reader: on one stream, and on one connection.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// Egress to the network, through the policy.
 pub struct NetworkEgress {
+    config: EgressConfig,
+    common: Common,
+    all: Bounded,
+    platform: Arc<Pool>,
+    /// By the namespace's id.
+    namespaces: moka::sync::Cache<String, Arc<Pool>>,
+    no_rules: Arc<EgressRules>,
+}
+
+/// What all connections are made with.
+#[derive(Clone)]
+struct Common {
+    policy: Arc<Policy>,
+    resolver: Arc<dyn Resolve>,
+    tls: TlsConnector,
+    figures: EgressFigures,
+}
+
+/// The connections of one sender.
+struct Pool {
     client: Client<Connector, Body>,
-    places: Arc<Semaphore>,
-    /// With fewer places than this, connections are closed after use.
-    scarce: usize,
-    connect_timeout: Duration,
-    first_byte_timeout: Duration,
-    between_bytes_timeout: Duration,
+    gate: Arc<Gate>,
+    /// What they were judged by beside the platform's own rules.
+    rules: Option<Arc<EgressRules>>,
 }
 
 impl NetworkEgress {
@@ -87,22 +72,54 @@ impl NetworkEgress {
     /// # Errors
     ///
     /// [`EgressError`] when TLS cannot be set up.
-    pub fn new(config: EgressConfig) -> Result<Self, EgressError> {
-        let resolver = NameServers::of_this_machine(config.dns_timeout);
-        Self::with_resolver(config, Box::new(resolver), trusted_roots())
+    pub fn new(config: EgressConfig, figures: EgressFigures) -> Result<Self, EgressError> {
+        let resolver = Arc::new(NameServers::of_this_machine(config.dns_timeout));
+        let roots = tls::trusted(config.roots, &config.extra_roots);
+        Self::with(config, figures, resolver, roots)
     }
 
-    pub(super) fn with_resolver(
+    pub(super) fn with(
         config: EgressConfig,
-        resolver: Box<dyn Resolve>,
+        figures: EgressFigures,
+        resolver: Arc<dyn Resolve>,
         roots: RootCertStore,
     ) -> Result<Self, EgressError> {
-        let places = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
+        let all = Bounded::new(config.max_connections);
+        let policy = Arc::new(config.policy.clone());
+        let common = Common { policy, resolver, tls: tls::connector(roots)?, figures };
+        let platform = Arc::new(Pool::new(&config, &common, &all, None));
+        let namespaces =
+            moka::sync::Cache::builder().max_capacity(MOST_POOLS).time_to_idle(POOL_IDLE).build();
+        Ok(Self { config, common, all, platform, namespaces, no_rules: Arc::default() })
+    }
+
+    /// The connections that a sender may use. Those of rules that hold no more are left to end by themselves.
+    fn pool(&self, sender: &Sender) -> Arc<Pool> {
+        let Sender::Namespace(namespace) = sender else { return Arc::clone(&self.platform) };
+        let rules = namespace.egress.as_ref().unwrap_or(&self.no_rules);
+        if let Some(known) = self.namespaces.get(&namespace.id)
+            && known.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules) || known == rules)
+        {
+            return known;
+        }
+        let pool = Arc::new(Pool::new(&self.config, &self.common, &self.all, Some(Arc::clone(rules))));
+        self.namespaces.insert(namespace.id.clone(), Arc::clone(&pool));
+        pool
+    }
+}
+
+impl Pool {
+    fn new(config: &EgressConfig, common: &Common, all: &Bounded, rules: Option<Arc<EgressRules>>) -> Self {
+        let own = match rules {
+            None => config.max_connections,
+            Some(_) => config.max_connections_per_namespace,
+        };
         let gate = Arc::new(Gate {
-            policy: config.policy,
-            places: Arc::clone(&places),
-            resolver,
-            tls: tls(roots)?,
+            judge: Judge::new(Arc::clone(&common.policy), rules.clone()),
+            places: Places::new(all.clone(), Bounded::new(own), config.max_connections_per_host),
+            resolver: Arc::clone(&common.resolver),
+            tls: common.tls.clone(),
+            figures: common.figures.clone(),
             connect_timeout: config.connect_timeout,
             tls_timeout: config.tls_timeout,
         });
@@ -114,75 +131,139 @@ impl NetworkEgress {
             .http1_max_headers(config.max_headers)
             .http1_max_buf_size(config.max_header_bytes)
             .http2_max_header_list_size(u32::try_from(config.max_header_bytes).unwrap_or(u32::MAX))
-            .build(Connector(gate));
-        Ok(Self {
-            client,
-            places,
-            scarce: config.max_connections.div_ceil(4),
-            connect_timeout: config.connect_timeout + config.tls_timeout + config.dns_timeout,
-            first_byte_timeout: config.first_byte_timeout,
-            between_bytes_timeout: config.between_bytes_timeout,
-        })
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_send_buf_size(STREAM_WINDOW as usize)
+            .build(Connector(Arc::clone(&gate)));
+        Self { client, gate, rules }
     }
 }
 
 impl Egress for NetworkEgress {
-    fn send(&self, outbound: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
-        // A guest can shorten a time, never lengthen it.
-        let shorter = |own: Duration, asked: Option<Duration>| asked.map_or(own, |asked| own.min(asked));
-        let connect = shorter(self.connect_timeout, outbound.connect_timeout);
-        let first_byte = shorter(self.first_byte_timeout, outbound.first_byte_timeout);
-        let between_bytes = shorter(self.between_bytes_timeout, outbound.between_bytes_timeout);
-        let request = match prepared(outbound.request) {
-            Ok(request) => request,
-            Err(error) => return async { Err(error) }.boxed(),
-        };
-        let (mut request, progress) = upload::watched(request);
-        let mut connection = capture_connection(&mut request);
-        let response = self.client.request(request);
-        let (places, scarce) = (Arc::clone(&self.places), self.scarce);
+    fn send(
+        &self,
+        sender: Sender,
+        outbound: OutboundRequest,
+    ) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
+        let pool = self.pool(&sender);
+        let waits = Waits::of(&self.config, &outbound);
+        let mut account = Account::begin(&self.common.figures);
         async move {
-            let mut response = pin!(response);
-            let connecting = async {
-                tokio::select! {
-                    biased;
-                    response = &mut response => Some(response),
-                    connection = connection.wait_for_connection_metadata() => {
-                        // Kept connections must not keep others from being made. Said before the answer is
-                        // there: a short one gives the connection back at once.
-                        if places.available_permits() < scarce && let Some(connection) = &*connection {
-                            connection.poison();
-                        }
-                        None
-                    }
+            let response = match pool.respond(&sender, waits, outbound.request).await {
+                Ok(response) => response,
+                Err(error) => {
+                    account.failed(&error);
+                    return Err(error);
                 }
             };
-            let connected =
-                tokio::time::timeout(connect, connecting).await.map_err(|_| BodyError::ConnectionTimeout)?;
-            let response = match connected {
-                Some(response) => response,
-                None => progress.bounded(response, first_byte).await.ok_or(BodyError::HttpResponseTimeout)?,
-            };
-            let response = response.map_err(|error| client_error(&error))?;
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return Err(BodyError::HttpUpgradeFailed);
-            }
             let (mut head, body) = response.into_parts();
             strip_hop_by_hop(&mut head.headers);
-            let body = paced(body, between_bytes, |fault| match fault {
-                Fault::Stalled => BodyError::ConnectionReadTimeout,
-                Fault::Broken(error) => hyper_error(&error),
-            });
+            head.extensions.clear();
+            if http_body::Body::is_end_stream(&body) {
+                account.succeeded();
+            }
+            let body = answer::body(body, waits.between_bytes, account);
             Ok(Response::from_parts(head, body))
         }
         .boxed()
     }
 }
 
-/// The request as it goes out: an absolute http or https URL, nothing that belongs to another hop.
+/// How long a request waits for what.
+#[derive(Clone, Copy)]
+struct Waits {
+    connect: Duration,
+    first_byte: Duration,
+    between_bytes: Duration,
+}
+
+impl Waits {
+    /// A guest can shorten a time, never lengthen it.
+    fn of(config: &EgressConfig, outbound: &OutboundRequest) -> Self {
+        let shorter = |own: Duration, asked: Option<Duration>| asked.map_or(own, |asked| own.min(asked));
+        // Each of its steps has a time of its own, the wait for a place included.
+        let connect = config.connect_timeout * 2 + config.tls_timeout + config.dns_timeout;
+        Self {
+            connect: shorter(connect, outbound.connect_timeout),
+            first_byte: shorter(config.first_byte_timeout, outbound.first_byte_timeout),
+            between_bytes: shorter(config.between_bytes_timeout, outbound.between_bytes_timeout),
+        }
+    }
+}
+
+impl Pool {
+    /// Sends, and waits for the head of the response.
+    async fn respond(
+        &self,
+        sender: &Sender,
+        waits: Waits,
+        request: Request<Body>,
+    ) -> Result<Response<hyper::body::Incoming>, BodyError> {
+        let (mut request, progress) = upload::watched(prepared(request)?);
+        let mut connection = capture_connection(&mut request);
+        let mut response = pin!(self.client.request(request));
+        let connecting = async {
+            tokio::select! {
+                biased;
+                response = &mut response => Some(response),
+                () = self.connected(&mut connection) => None,
+            }
+        };
+        let answered = tokio::time::timeout(waits.connect, connecting).await;
+        let response = match answered.map_err(|_elapsed| BodyError::ConnectionTimeout)? {
+            Some(response) => response,
+            None => {
+                let answered = progress.bounded(response, waits.first_byte).await;
+                answered.ok_or(BodyError::HttpResponseTimeout)?
+            }
+        };
+        let response = response.map_err(|error| self.failed(sender, &error))?;
+        // Nobody asked for another protocol.
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(BodyError::HttpUpgradeFailed);
+        }
+        Ok(response)
+    }
+
+    /// Waits until the request has a connection.
+    async fn connected(&self, connection: &mut CaptureConnection) {
+        let connection = connection.wait_for_connection_metadata().await;
+        let Some(connection) = &*connection else { return };
+        // Kept connections must not keep others from being made. Said before the answer is there: a short
+        // one gives the connection back at once.
+        if self.gate.places.scarce() {
+            connection.poison();
+        }
+        let mut extras = http::Extensions::new();
+        connection.get_extras(&mut extras);
+        if extras.get::<Use>().is_some_and(Use::again) {
+            self.gate.figures.reused();
+        }
+    }
+
+    /// What the guest is told; the operator's log says why.
+    fn failed(&self, sender: &Sender, error: &legacy::Error) -> BodyError {
+        if let Some(refused) = answer::no_connection(error) {
+            let namespace = match sender {
+                Sender::Platform => "",
+                Sender::Namespace(namespace) => namespace.name.as_str(),
+            };
+            tracing::info!(
+                target: "wasmyard::egress", namespace, %refused, "a request of a script did not go out"
+            );
+            if let NoConnection::Denied(denied) = refused {
+                self.gate.figures.refused(denied);
+            }
+        }
+        answer::of_client(error)
+    }
+}
+
+/// The request as it goes out.
 fn prepared(mut request: Request<Body>) -> Result<Request<Body>, BodyError> {
-    let scheme = request.uri().scheme();
-    if scheme != Some(&Scheme::HTTP) && scheme != Some(&Scheme::HTTPS) {
+    let uri = request.uri();
+    let scheme = uri.scheme().ok_or(BodyError::HttpRequestUriInvalid)?;
+    if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
         return Err(BodyError::HttpRequestUriInvalid);
     }
     if request.method() == http::Method::CONNECT {
@@ -193,69 +274,6 @@ fn prepared(mut request: Request<Body>) -> Result<Request<Body>, BodyError> {
     headers.remove(header::HOST);
     *request.version_mut() = Version::HTTP_11;
     Ok(request)
-}
-
-fn client_error(error: &legacy::Error) -> BodyError {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(refused) = error.downcast_ref::<NoConnection>() {
-            tracing::info!(target: "wasmyard::egress", %refused, "a request of a script did not go out");
-            return refused.code();
-        }
-        if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            return hyper_error(error);
-        }
-        cause = error.source();
-    }
-    BodyError::ConnectionTerminated
-}
-
-fn hyper_error(error: &hyper::Error) -> BodyError {
-    if error.is_parse_too_large() {
-        BodyError::HttpResponseHeaderSectionSize(None)
-    } else if error.is_incomplete_message() || ended_early(error) {
-        BodyError::HttpResponseIncomplete
-    } else if error.is_timeout() {
-        BodyError::HttpResponseTimeout
-    } else if error.is_parse() {
-        BodyError::HttpProtocolError
-    } else {
-        BodyError::ConnectionTerminated
-    }
-}
-
-/// Whether the connection ended in the middle of a body.
-fn ended_early(error: &hyper::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            return error.kind() == std::io::ErrorKind::UnexpectedEof;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-fn tls(roots: RootCertStore) -> Result<TlsConnector, EgressError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| EgressError::Tls(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// The machine's trusted roots, or those that came with this build where the machine has none.
-fn trusted_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, _unusable) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -15,13 +16,14 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpSocket;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use wasmyard_namespaces::egress::{BadHost, Host, read_authority};
 use wasmyard_runtime::BodyError;
 
-use super::host::{self, Host};
-use super::policy::{Denied, Policy};
+use super::figures::{EgressFigures, Opened};
+use super::places::{Place, Places};
+use super::policy::{Denied, Judge};
 use super::resolver::{NoAddress, Resolve};
 
 type TcpStream = tokio::net::TcpStream;
@@ -30,13 +32,14 @@ type TcpStream = tokio::net::TcpStream;
 #[derive(Clone)]
 pub(super) struct Connector(pub(super) Arc<Gate>);
 
-/// What every connection passes.
+/// What every connection of one sender passes.
 pub(super) struct Gate {
-    pub(super) policy: Policy,
+    pub(super) judge: Judge,
     /// One for each connection that may be open, whether it is in use or kept.
-    pub(super) places: Arc<Semaphore>,
-    pub(super) resolver: Box<dyn Resolve>,
+    pub(super) places: Places,
+    pub(super) resolver: Arc<dyn Resolve>,
     pub(super) tls: TlsConnector,
+    pub(super) figures: EgressFigures,
     pub(super) connect_timeout: Duration,
     pub(super) tls_timeout: Duration,
 }
@@ -48,8 +51,8 @@ pub(super) enum NoConnection {
     Denied(#[from] Denied),
     #[error("no address: {0:?}")]
     NoAddress(NoAddress),
-    #[error("all connections that egress may have are in use")]
-    Full,
+    #[error("no connection to {0} may be opened as long as so many are in use")]
+    Full(String),
     #[error("connecting took too long")]
     Timeout,
     #[error("not reachable: {0}")]
@@ -72,7 +75,7 @@ impl NoConnection {
                 BodyError::DnsError { rcode: Some("NXDOMAIN".to_owned()), info_code: None }
             }
             Self::NoAddress(NoAddress::Failed) => BodyError::DnsError { rcode: None, info_code: None },
-            Self::Full => BodyError::ConnectionLimitReached,
+            Self::Full(_) => BodyError::ConnectionLimitReached,
             Self::Timeout => BodyError::ConnectionTimeout,
             Self::Unreachable(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 BodyError::ConnectionRefused
@@ -88,26 +91,26 @@ impl NoConnection {
 impl Gate {
     async fn open(&self, target: &Uri) -> Result<Stream, NoConnection> {
         let secure = target.scheme() == Some(&http::uri::Scheme::HTTPS);
-        let authority = target.authority().ok_or(Denied::Host(host::BadHost::Length))?;
-        let (host, port) = host::read(authority).map_err(Denied::Host)?;
+        let authority = target.authority().ok_or(Denied::Host(BadHost::Length))?;
+        let (host, port) = read_authority(authority.as_str()).map_err(Denied::Host)?;
         let port = port.unwrap_or(if secure { 443 } else { 80 });
-        self.policy.judge_target(&host, port)?;
-        let place = self.place().await?;
+        self.judge.target(&host, port)?;
+        let place = self.place(&host, port).await?;
         let addresses = self.judged(&host, port).await?;
         let connecting = connect_to_any(&addresses, port);
         let tcp = tokio::time::timeout(self.connect_timeout, connecting)
             .await
             .map_err(|_| NoConnection::Timeout)?
             .map_err(NoConnection::Unreachable)?;
+        let opened = Opened::new(&self.figures);
         let wire = if secure { self.encrypt(&host, tcp).await? } else { Wire::Plain(tcp) };
-        Ok(Stream { wire, _place: place })
+        Ok(Stream { wire, used: Use::default(), opened, _place: place })
     }
 
     /// Waits for a connection to be over where there are as many as there may be.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, NoConnection> {
-        let place = Arc::clone(&self.places).acquire_owned();
-        let place = tokio::time::timeout(self.connect_timeout, place).await;
-        place.map_err(|_elapsed| NoConnection::Full)?.map_err(|_closed| NoConnection::Full)
+    async fn place(&self, host: &Host, port: u16) -> Result<Place, NoConnection> {
+        let place = tokio::time::timeout(self.connect_timeout, self.places.take(host, port)).await;
+        place.ok().flatten().ok_or_else(|| NoConnection::Full(format!("{host}:{port}")))
     }
 
     /// All addresses of a host, if every one of them may be reached. One that may not refuses the host: an
@@ -116,23 +119,23 @@ impl Gate {
         let found = match host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => {
-                let found = self.resolver.resolve(name.clone()).await.map_err(NoConnection::NoAddress)?;
+                let began = Instant::now();
+                let found = self.resolver.resolve(name.clone()).await;
+                self.figures.looked_up(began.elapsed());
+                let found = found.map_err(NoConnection::NoAddress)?;
                 if found.is_empty() {
                     return Err(NoConnection::NoAddress(NoAddress::NotFound));
                 }
                 found
             }
         };
-        found
-            .into_iter()
-            .map(|address| Ok(self.policy.judge_address(host, address, port, is_local)?))
-            .collect()
+        found.into_iter().map(|address| Ok(self.judge.address(host, address, port, is_local)?)).collect()
     }
 
     async fn encrypt(&self, host: &Host, tcp: TcpStream) -> Result<Wire, NoConnection> {
         let name = match host {
             Host::Name(name) => ServerName::try_from(name.clone())
-                .map_err(|_| NoConnection::Denied(Denied::Host(host::BadHost::Characters)))?,
+                .map_err(|_| NoConnection::Denied(Denied::Host(BadHost::Characters)))?,
             Host::Address(address) => ServerName::from(*address),
         };
         match tokio::time::timeout(self.tls_timeout, self.tls.connect(name, tcp)).await {
@@ -210,7 +213,20 @@ impl tower_service::Service<Uri> for Connector {
 /// A connection to an origin, and the place that it takes for as long as it is open.
 pub(super) struct Stream {
     wire: Wire,
-    _place: OwnedSemaphorePermit,
+    used: Use,
+    opened: Opened,
+    _place: Place,
+}
+
+/// Whether a connection served a request before.
+#[derive(Clone, Default)]
+pub(super) struct Use(Arc<AtomicBool>);
+
+impl Use {
+    /// Notes one more use, and says whether there was one before.
+    pub(super) fn again(&self) -> bool {
+        self.0.swap(true, Ordering::Relaxed)
+    }
 }
 
 enum Wire {
@@ -220,12 +236,12 @@ enum Wire {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
+        let connected = Connected::new().extra(self.used.clone());
         match &self.wire {
-            Wire::Plain(_) => Connected::new(),
             Wire::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                Connected::new().negotiated_h2()
+                connected.negotiated_h2()
             }
-            Wire::Tls(_) => Connected::new(),
+            Wire::Plain(_) | Wire::Tls(_) => connected,
         }
     }
 }
@@ -236,19 +252,26 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.wire {
+        let before = buffer.filled().len();
+        let polled = match &mut self.wire {
             Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
+        };
+        self.opened.figures().received(buffer.filled().len().saturating_sub(before));
+        polled
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.wire {
+        let polled = match &mut self.wire {
             Wire::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Wire::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        };
+        if let Poll::Ready(Ok(written)) = &polled {
+            self.opened.figures().sent(*written);
         }
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

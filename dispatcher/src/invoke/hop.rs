@@ -14,6 +14,7 @@ use wasmyard_runtime::{
 };
 
 use super::{Callers, Chain, Invoker};
+use crate::egress::Sender;
 use crate::head;
 use crate::respond::{self, Wanted};
 use crate::route::{Destination, route_inside};
@@ -42,6 +43,15 @@ impl Hop {
             return Err(Failure::ExceededDepth { limit: self.max_depth });
         }
         Ok(Chain { depth, callers: Some(Arc::new(callers)), ..self.chain.clone() })
+    }
+
+    /// On whose behalf this script sends to the outside. None where its namespace is gone: nobody can say
+    /// any more what it may reach.
+    fn sender(&self) -> Option<Sender> {
+        match self.script.namespace() {
+            None => Some(Sender::Platform),
+            Some(name) => self.invoker.registry.namespace_cached(name).map(Sender::Namespace),
+        }
     }
 
     /// Who answers a request to a host and port that the platform itself serves, with that host: such a
@@ -125,7 +135,10 @@ impl Host for Hop {
 
     fn outbound(&self, outbound: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
         let Some((destination, host)) = self.inside(&outbound.request) else {
-            return self.invoker.egress.send(outbound);
+            return match self.sender() {
+                Some(sender) => self.invoker.egress.send(sender, outbound),
+                None => async { Err(BodyError::HttpRequestDenied) }.boxed(),
+            };
         };
         match self.answer_inside(destination, host, outbound.request) {
             Ok(answer) => answer.map(|answer| answer.map_err(|failure| code_of(&failure))).boxed(),

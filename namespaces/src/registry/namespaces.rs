@@ -11,6 +11,7 @@ use super::record::{
     user_scripts_prefix,
 };
 use super::{Inner, Registry, Result};
+use crate::egress::EgressRules;
 use crate::error::RegistryError;
 use crate::name::NamespaceName;
 use crate::namespace::{Namespace, NamespacePatch, NewNamespace};
@@ -27,11 +28,13 @@ impl Registry {
     /// Makes a namespace.
     ///
     /// # Errors
-    /// [`RegistryError::NamespaceExists`]; [`RegistryError::Upload`] for limits out of range;
+    /// [`RegistryError::NamespaceExists`]; [`RegistryError::Upload`] for limits out of range; [`RegistryError::Invalid`] for egress rules that
+    /// break a rule;
     /// [`RegistryError::Store`] when the store fails.
     pub async fn create_namespace(&self, new: NewNamespace) -> Result<Arc<Namespace>> {
         let inner = &self.inner;
         new.limits.validate(&inner.options.ceiling)?;
+        new.egress.as_ref().map_or(Ok(()), EgressRules::validate)?;
         let now = Timestamp::now();
         let namespace = Namespace {
             id: uuid::Uuid::new_v4().to_string(),
@@ -41,6 +44,7 @@ impl Registry {
             trusted_workers: new.trusted_workers,
             limits: new.limits,
             outbound: new.outbound,
+            egress: new.egress.map(Arc::new),
             origin: new.origin,
         };
         let _turn = inner.admin.lock().await;
@@ -89,7 +93,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::NamespaceExists`] when the new name is taken;
-    /// [`RegistryError::Upload`] for limits out of range; [`RegistryError::Store`] when the store fails.
+    /// [`RegistryError::Upload`] for limits out of range; [`RegistryError::Invalid`] for egress rules that
+    /// break a rule; [`RegistryError::Store`] when the store fails.
     pub async fn update_namespace(
         &self,
         name: &NamespaceName,
@@ -98,6 +103,9 @@ impl Registry {
         let inner = &self.inner;
         if let Some(limits) = &patch.limits {
             limits.validate(&inner.options.ceiling)?;
+        }
+        if let Some(Some(rules)) = &patch.egress {
+            rules.validate()?;
         }
         let _turn = inner.admin.lock().await;
         for _ in 0..ATTEMPTS {
@@ -149,6 +157,10 @@ fn patched(namespace: &Namespace, patch: &NamespacePatch) -> Namespace {
         trusted_workers: patch.trusted_workers.unwrap_or(namespace.trusted_workers),
         limits: patch.limits.unwrap_or(namespace.limits),
         outbound: patch.outbound.clone().unwrap_or_else(|| namespace.outbound.clone()),
+        egress: match &patch.egress {
+            None => namespace.egress.clone(),
+            Some(rules) => rules.clone().map(Arc::new),
+        },
         origin: patch.origin.unwrap_or(namespace.origin),
     }
 }

@@ -1,30 +1,47 @@
-//! What `[egress]` means: whom scripts may send requests to, and how long that may take.
+//! What `[egress]` and `[namespaces.NAME.egress]` mean: whom scripts may send requests to, whom they believe,
+//! and how long that may take.
 //!
 //! Must never make a rule wider than it was written: one that is wrong is left out of an allowing list and
 //! stops the start, like every mistake.
 
-use wasmyard_dispatcher::{EgressConfig, HostRule, Policy};
+use std::path::Path;
+
+use wasmyard_dispatcher::{EgressConfig, ExtraRoots, Policy, Roots};
+use wasmyard_namespaces::{EgressRules, HostRule, egress::MAX_EGRESS_RULES};
 
 use super::super::document::Spot;
 use super::super::fault::Fault;
-use super::super::raw::RawEgress;
+use super::super::locate::below;
+use super::super::raw::{RawEgress, RawEgressRules};
 use super::{count, millis};
 
-/// Resolves `[egress]`.
-pub(super) fn egress(raw: &RawEgress, faults: &mut Vec<Fault>) -> EgressConfig {
+/// Resolves `[egress]`; paths begin at `root`.
+pub(super) fn egress(raw: &RawEgress, root: &Path, faults: &mut Vec<Fault>) -> EgressConfig {
     let defaults = EgressConfig::default();
+    let rules = rules(&raw.rules, faults);
     let policy = Policy {
-        allow_hosts: raw.allow_hosts.as_ref().map(|spots| rules(spots, faults)),
-        deny_hosts: rules(&raw.deny_hosts, faults),
-        allow_private: rules(&raw.allow_private, faults),
-        ports: raw.ports.as_ref().map(|spots| ports(spots, faults)),
-        own_ports: Vec::new(),
+        allow_hosts: rules.allow_hosts,
+        deny_hosts: rules.deny_hosts,
+        allow_private: rules.allow_private,
+        ports: rules.ports,
+        ..Policy::default()
     };
-    let connections = u32::try_from(defaults.max_connections).unwrap_or(u32::MAX);
-    let connections = count(raw.max_connections.as_ref(), connections, faults);
+    let mut connections = |spot: Option<&Spot<u64>>, default: usize| {
+        let default = u32::try_from(default).unwrap_or(u32::MAX);
+        usize::try_from(count(spot, default, faults)).unwrap_or(usize::MAX)
+    };
+    let max_connections = connections(raw.max_connections.as_ref(), defaults.max_connections);
+    // Half of all, unless the operator says otherwise: one namespace leaves room for the others.
+    let share = max_connections.div_ceil(2);
+    let max_per_namespace = connections(raw.max_connections_per_namespace.as_ref(), share);
+    let max_per_host = connections(raw.max_connections_per_host.as_ref(), defaults.max_connections_per_host);
     EgressConfig {
         policy,
-        max_connections: usize::try_from(connections).unwrap_or(usize::MAX),
+        roots: roots(raw.roots.as_ref(), faults),
+        extra_roots: extra_roots(raw.ca_file.as_ref(), root, faults),
+        max_connections,
+        max_connections_per_namespace: max_per_namespace,
+        max_connections_per_host: max_per_host,
         dns_timeout: millis(raw.dns_ms.as_ref(), defaults.dns_timeout, 1, faults),
         connect_timeout: millis(raw.connect_ms.as_ref(), defaults.connect_timeout, 1, faults),
         tls_timeout: millis(raw.tls_ms.as_ref(), defaults.tls_timeout, 1, faults),
@@ -40,7 +57,41 @@ pub(super) fn egress(raw: &RawEgress, faults: &mut Vec<Fault>) -> EgressConfig {
     }
 }
 
-fn rules(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> Vec<HostRule> {
+/// Resolves `[namespaces.NAME.egress]`; `private` is what `[egress]` opens.
+pub(super) fn of_a_namespace(
+    raw: &RawEgressRules,
+    private: &[HostRule],
+    faults: &mut Vec<Fault>,
+) -> EgressRules {
+    for spot in &raw.allow_private {
+        let Ok(rule) = spot.value.parse::<HostRule>() else { continue };
+        if !private.iter().any(|opened| may_meet(opened, &rule)) {
+            let fault = spot.fault_shown("[egress] does not open it, so a namespace cannot either");
+            faults.push(fault.remedy("add it to allow_private under [egress], or remove it here").warning());
+        }
+    }
+    rules(raw, faults)
+}
+
+/// Whether two rules can open the same address; a name may be anywhere.
+fn may_meet(one: &HostRule, other: &HostRule) -> bool {
+    match (one, other) {
+        (HostRule::Net(one), HostRule::Net(other)) => one.contains(other) || other.contains(one),
+        _ => true,
+    }
+}
+
+fn rules(raw: &RawEgressRules, faults: &mut Vec<Fault>) -> EgressRules {
+    EgressRules {
+        allow_hosts: raw.allow_hosts.as_ref().map(|spots| hosts(spots, faults)),
+        deny_hosts: hosts(&raw.deny_hosts, faults),
+        allow_private: hosts(&raw.allow_private, faults),
+        ports: raw.ports.as_ref().map(|spots| ports(spots, faults)),
+    }
+}
+
+fn hosts(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> Vec<HostRule> {
+    bounded(spots, faults);
     let mut found = Vec::new();
     for spot in spots {
         match spot.value.parse::<HostRule>() {
@@ -55,6 +106,7 @@ fn rules(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> Vec<HostRule> {
 }
 
 fn ports(spots: &[Spot<u64>], faults: &mut Vec<Fault>) -> Vec<u16> {
+    bounded(spots, faults);
     let mut found = Vec::new();
     for spot in spots {
         match u16::try_from(spot.value) {
@@ -66,4 +118,38 @@ fn ports(spots: &[Spot<u64>], faults: &mut Vec<Fault>) -> Vec<u16> {
         }
     }
     found
+}
+
+/// Every request is compared with every rule: their number is bounded.
+fn bounded<T>(spots: &[Spot<T>], faults: &mut Vec<Fault>) {
+    if let Some(first) = spots.get(MAX_EGRESS_RULES) {
+        let fault = Fault::new(
+            first.line,
+            first.key.clone(),
+            format!("a list of egress rules has at most {MAX_EGRESS_RULES} entries"),
+        );
+        faults.push(fault.remedy("use \"*.example.com\" or networks to say the same in fewer"));
+    }
+}
+
+fn roots(spot: Option<&Spot<String>>, faults: &mut Vec<Fault>) -> Roots {
+    match spot.map(|spot| (spot, spot.value.as_str())) {
+        None | Some((_, "system")) => Roots::System,
+        Some((_, "bundled")) => Roots::Bundled,
+        Some((_, "none")) => Roots::None,
+        Some((spot, _)) => {
+            let fault = spot.fault_shown("expected \"system\", \"bundled\" or \"none\"");
+            faults.push(fault.remedy("leave the key out for the machine's own certificates"));
+            Roots::System
+        }
+    }
+}
+
+fn extra_roots(spot: Option<&Spot<String>>, root: &Path, faults: &mut Vec<Fault>) -> ExtraRoots {
+    let Some(spot) = spot else { return ExtraRoots::default() };
+    ExtraRoots::read(&below(root, &spot.value)).unwrap_or_else(|error| {
+        let fault = spot.fault_shown(error.to_string());
+        faults.push(fault.remedy("name a file with one or more certificates in PEM form"));
+        ExtraRoots::default()
+    })
 }

@@ -48,8 +48,13 @@ fn short(policy: Policy) -> EgressConfig {
     }
 }
 
+fn egress_from(config: EgressConfig, resolver: Arc<dyn Resolve>, roots: RootCertStore) -> NetworkEgress {
+    let figures = EgressFigures::new(&prometheus::Registry::new()).unwrap();
+    NetworkEgress::with(config, figures, resolver, roots).unwrap()
+}
+
 fn egress_with(policy: Policy, roots: RootCertStore) -> NetworkEgress {
-    NetworkEgress::with_resolver(short(policy), Box::new(names()), roots).unwrap()
+    egress_from(short(policy), Arc::new(names()), roots)
 }
 
 /// Waits longer than any test takes, except where a guest asks for less.
@@ -60,7 +65,7 @@ fn patient() -> EgressConfig {
 }
 
 fn egress_of(config: EgressConfig) -> NetworkEgress {
-    NetworkEgress::with_resolver(config, Box::new(names()), RootCertStore::empty()).unwrap()
+    egress_from(config, Arc::new(names()), RootCertStore::empty())
 }
 
 fn open() -> NetworkEgress {
@@ -116,7 +121,7 @@ async fn saying(text: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 async fn code(egress: &NetworkEgress, request: OutboundRequest) -> String {
-    format!("{:?}", egress.send(request).await.expect_err("it must not be answered"))
+    format!("{:?}", egress.send(Sender::Platform, request).await.expect_err("it must not be answered"))
 }
 
 #[tokio::test]
@@ -125,7 +130,7 @@ async fn a_response_comes_back_and_its_connection_is_used_again() {
     let egress = open();
     for _ in 0..20 {
         let url = format!("http://origin.test:{}/", address.port());
-        let response = egress.send(get(&url)).await.unwrap();
+        let response = egress.send(Sender::Platform, get(&url)).await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     }
@@ -151,7 +156,7 @@ async fn host_comes_from_the_url_and_no_field_of_another_hop_goes_out() {
     {
         fields.insert(name, value.parse().unwrap());
     }
-    open().send(outbound).await.unwrap();
+    open().send(Sender::Platform, outbound).await.unwrap();
     let head = seen.recv().await.unwrap().to_ascii_lowercase();
     assert!(head.starts_with("get /a?b http/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("host: origin.test:{}\r\n", address.port())), "{head}");
@@ -188,7 +193,7 @@ async fn the_platforms_own_ports_are_never_reached() {
 async fn a_redirect_is_handed_to_the_script_and_not_followed() {
     let text = "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n";
     let (address, connections) = saying(text).await;
-    let response = open().send(get(&format!("http://{address}/"))).await.unwrap();
+    let response = open().send(Sender::Platform, get(&format!("http://{address}/"))).await.unwrap();
     assert_eq!(response.status(), 302);
     assert_eq!(response.headers()["location"], "http://169.254.169.254/");
     assert_eq!(connections.load(Ordering::SeqCst), 1);
@@ -228,7 +233,7 @@ async fn an_origin_that_stops_in_the_middle_ends_the_body_with_an_error() {
     .await;
     let egress = open();
     for (address, error) in [(stalled, "ConnectionReadTimeout"), (closed, "HttpResponseIncomplete")] {
-        let response = egress.send(get(&format!("http://{address}/"))).await.unwrap();
+        let response = egress.send(Sender::Platform, get(&format!("http://{address}/"))).await.unwrap();
         let failed = response.into_body().collect().await.err().unwrap();
         assert_eq!(format!("{failed:?}"), error);
     }
@@ -281,7 +286,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_and_a_trusted_one_take
     roots.add(made.cert.der().clone()).unwrap();
     let mut policy = Policy::default();
     policy.allow_loopback();
-    let response = egress_with(policy, roots).send(get(&url)).await.unwrap();
+    let response = egress_with(policy, roots).send(Sender::Platform, get(&url)).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "secret");
 }
 
@@ -315,7 +320,7 @@ async fn bodies_stream_both_ways_at_once_and_trailers_come_through() {
     })
     .await;
     let (outbound, pieces) = streaming(&format!("http://{address}/"));
-    let mut echoed = egress_of(patient()).send(outbound).await.unwrap().into_body();
+    let mut echoed = egress_of(patient()).send(Sender::Platform, outbound).await.unwrap().into_body();
     for piece in ["one", "two", "six"] {
         pieces.send(piece).unwrap();
         assert_eq!(echoed.frame().await.unwrap().unwrap().into_data().unwrap(), piece);
@@ -345,7 +350,7 @@ async fn an_upload_may_take_longer_than_an_answer_as_long_as_it_goes_on() {
         }
         turns.tick().await;
     });
-    assert_eq!(egress_of(patient()).send(outbound).await.unwrap().status(), 204);
+    assert_eq!(egress_of(patient()).send(Sender::Platform, outbound).await.unwrap().status(), 204);
     assert!(began.elapsed() > Duration::from_millis(600));
 }
 
@@ -375,7 +380,7 @@ async fn a_guest_can_shorten_every_wait_and_lengthen_none() {
         assert_eq!(code(&egress, with(format!("http://{silent}/"))).await, "HttpResponseTimeout");
 
         let with = |url: String| OutboundRequest { between_bytes_timeout: asked, ..get(&url) };
-        let response = egress.send(with(format!("http://{stalled}/"))).await.unwrap();
+        let response = egress.send(Sender::Platform, with(format!("http://{stalled}/"))).await.unwrap();
         let failed = response.into_body().collect().await.err().unwrap();
         assert_eq!(format!("{failed:?}"), "ConnectionReadTimeout");
     }
@@ -388,7 +393,7 @@ async fn bytes_beyond_the_promised_length_are_nobodys_answer() {
     let (address, connections) = saying(text).await;
     let egress = open();
     for expected in 1..=3 {
-        let response = egress.send(get(&format!("http://{address}/"))).await.unwrap();
+        let response = egress.send(Sender::Platform, get(&format!("http://{address}/"))).await.unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
         assert_eq!(connections.load(Ordering::SeqCst), expected, "such a connection is not used again");
     }
@@ -414,10 +419,10 @@ async fn a_name_that_changes_its_answer_is_looked_up_once_for_a_connection_and_j
     })
     .await;
     let looked_up = Arc::new(AtomicUsize::new(0));
-    let resolver = Box::new(Turning(Arc::clone(&looked_up)));
-    let egress = NetworkEgress::with_resolver(patient(), resolver, RootCertStore::empty()).unwrap();
+    let resolver = Arc::new(Turning(Arc::clone(&looked_up)));
+    let egress = egress_from(patient(), resolver, RootCertStore::empty());
     let url = format!("http://rebind.test:{}/", address.port());
-    let response = egress.send(get(&url)).await.unwrap();
+    let response = egress.send(Sender::Platform, get(&url)).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     assert_eq!(looked_up.load(Ordering::SeqCst), 1);
     assert_eq!(code(&egress, get(&url)).await, "DestinationIpProhibited");
@@ -431,13 +436,13 @@ async fn kept_connections_make_room_and_used_ones_are_bounded() {
     let (stalled, _) = saying("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
     let egress = egress_of(EgressConfig { max_connections: 1, connect_timeout: SOON, ..patient() });
     for address in [one, two, one] {
-        let response = egress.send(get(&format!("http://{address}/"))).await.unwrap();
+        let response = egress.send(Sender::Platform, get(&format!("http://{address}/"))).await.unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     }
-    let held = egress.send(get(&format!("http://{stalled}/"))).await.unwrap();
+    let held = egress.send(Sender::Platform, get(&format!("http://{stalled}/"))).await.unwrap();
     assert_eq!(code(&egress, get(&format!("http://{one}/"))).await, "ConnectionLimitReached");
     drop(held);
-    assert!(egress.send(get(&format!("http://{one}/"))).await.is_ok());
+    assert!(egress.send(Sender::Platform, get(&format!("http://{one}/"))).await.is_ok());
 }
 
 #[tokio::test]
@@ -469,10 +474,10 @@ async fn an_origin_that_offers_http_2_is_asked_over_one_connection_by_many() {
     .await;
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
-    let egress = NetworkEgress::with_resolver(patient(), Box::new(names()), roots).unwrap();
+    let egress = egress_from(patient(), Arc::new(names()), roots);
     let url = format!("https://origin.test:{}/a?b", address.port());
     let asked = || async {
-        let response = egress.send(get(&url)).await.unwrap();
+        let response = egress.send(Sender::Platform, get(&url)).await.unwrap();
         response.into_body().collect().await.unwrap().to_bytes()
     };
     assert_eq!(asked().await, format!("HTTP/2.0 {url}"));

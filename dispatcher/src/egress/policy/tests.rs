@@ -117,7 +117,7 @@ fn metadata_is_opened_by_its_very_address_only() {
 fn mail_ports_are_closed_unless_the_operator_lists_them() {
     let policy = Policy::default();
     for port in [25, 465, 587, 2525, 110, 143, 993, 995] {
-        assert!(matches!(policy.judge_target(&host("a.test"), port), Err(Denied::Port(_))), "{port}");
+        assert!(matches!(policy.judge_target(&host("a.test"), port), Err(Denied::Port(..))), "{port}");
     }
     for port in [80, 443, 8080, 65535] {
         assert!(policy.judge_target(&host("a.test"), port).is_ok(), "{port}");
@@ -142,36 +142,131 @@ fn the_platforms_own_listeners_are_closed_on_every_local_address() {
     assert!(judge("9.1.2.4", 8788).is_ok(), "another machine's port of that number");
 }
 
+/// Judges for a namespace with these rules.
+fn for_namespace(
+    policy: &Policy,
+    rules: &EgressRules,
+    name: &str,
+    address: &str,
+    port: u16,
+) -> Result<IpAddr, Denied> {
+    let judge = Judge::new(Arc::new(policy.clone()), Some(Arc::new(rules.clone())));
+    let host = host(name);
+    judge.target(&host, port)?;
+    judge.address(&host, address.parse().unwrap(), port, |_| false)
+}
+
+const PUBLIC: &str = "93.184.215.14";
+
 #[test]
-fn rules_are_read_and_written_in_one_form() {
-    for (text, shown) in [
-        ("*", "*"),
-        ("*.Example.COM", "*.example.com"),
-        ("api.example.com.", "api.example.com"),
-        ("10.1.2.3/8", "10.0.0.0/8"),
-        ("10.1.2.3", "10.1.2.3/32"),
-        ("::1", "::1/128"),
-        ("[::1]", "::1/128"),
-        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
-        ("fd00::/8", "fd00::/8"),
-    ] {
-        assert_eq!(text.parse::<HostRule>().unwrap().to_string(), shown, "{text}");
+fn a_namespace_narrows_what_the_platform_allows_and_never_widens_it() {
+    let policy = Policy {
+        allow_hosts: Some(rules(&["*.example.com", "9.0.0.0/8"])),
+        deny_hosts: rules(&["no.example.com"]),
+        ports: Some(vec![443, 8443]),
+        ..Policy::default()
+    };
+    let wide = EgressRules {
+        allow_hosts: Some(rules(&["*"])),
+        allow_private: rules(&["*", "0.0.0.0/0", "::/0"]),
+        ports: Some(vec![443, 80, 25]),
+        ..EgressRules::default()
+    };
+    let judged = |rules: &EgressRules, name, port| for_namespace(&policy, rules, name, PUBLIC, port);
+    assert!(judged(&wide, "a.example.com", 443).is_ok());
+    assert_eq!(
+        judged(&wide, "other.test", 443),
+        Err(Denied::NotAllowedHost(Whose::Platform, "other.test".into()))
+    );
+    assert_eq!(
+        judged(&wide, "no.example.com", 443),
+        Err(Denied::RefusedHost(Whose::Platform, "no.example.com".into()))
+    );
+    for port in [80, 25] {
+        assert_eq!(judged(&wide, "a.example.com", port), Err(Denied::Port(Whose::Platform, port)));
     }
-    for text in [
-        "",
-        "*.",
-        "a.*.b",
-        "**",
-        "https://a.test",
-        "a.test:80",
-        "10.0.0.0/33",
-        "10.0/8",
-        "*.1.2.3.4",
-        "a b",
-        "127.1",
+    assert_eq!(judged(&wide, "a.example.com", 8443), Err(Denied::Port(Whose::Namespace, 8443)));
+
+    let narrow = EgressRules {
+        allow_hosts: Some(rules(&["api.example.com", "*.eu.example.com"])),
+        deny_hosts: rules(&["x.eu.example.com", "9.9.9.0/24"]),
+        ..EgressRules::default()
+    };
+    for (name, open) in [
+        ("api.example.com", true),
+        ("a.eu.example.com", true),
+        ("x.eu.example.com", false),
+        ("eu.example.com", false),
+        ("a.example.com", false),
+        ("9.1.1.1", false),
     ] {
-        assert!(text.parse::<HostRule>().is_err(), "{text:?}");
+        assert_eq!(judged(&narrow, name, 443).is_ok(), open, "{name}");
     }
+    let behind = for_namespace(&policy, &narrow, "api.example.com", "9.9.9.9", 443).unwrap_err();
+    assert!(matches!(behind, Denied::RefusedAddress { whose: Whose::Namespace, .. }), "{behind}");
+    let closed = EgressRules { allow_hosts: Some(Vec::new()), ..EgressRules::default() };
+    let denied = judged(&closed, "api.example.com", 443).unwrap_err();
+    assert!(matches!(denied.code(), BodyError::HttpRequestDenied), "{denied}");
+    assert_eq!(denied.to_string(), "allow_hosts of the namespace does not name api.example.com");
+}
+
+#[test]
+fn a_private_address_is_reached_from_a_namespace_only_where_both_opened_it() {
+    let policy = Policy { allow_private: rules(&["10.1.0.0/16", "db.internal"]), ..Policy::default() };
+    let opening = |names: &[&str]| EgressRules { allow_private: rules(names), ..EgressRules::default() };
+    let open = |own: &EgressRules, name, address| for_namespace(&policy, own, name, address, 443).is_ok();
+    assert!(allowed(&policy, "10.1.2.3", "10.1.2.3"), "the platform's own scripts reach it");
+    assert!(!open(&EgressRules::default(), "10.1.2.3", "10.1.2.3"), "a namespace that says nothing does not");
+    assert!(open(&opening(&["10.1.2.0/24"]), "10.1.2.3", "10.1.2.3"));
+    assert!(open(&opening(&["10.0.0.0/8"]), "any.test", "10.1.2.3"));
+    assert!(!open(&opening(&["10.1.2.0/24"]), "any.test", "10.1.3.3"), "what it does not name itself");
+    assert!(!open(&opening(&["10.0.0.0/8", "*"]), "any.test", "10.2.0.1"), "what the platform did not open");
+    assert!(open(&opening(&["db.internal"]), "db.internal", "192.168.7.7"));
+    assert!(!open(&opening(&["db.internal"]), "other.internal", "192.168.7.7"));
+    assert!(open(&EgressRules::default(), "any.test", PUBLIC), "public addresses need no opening");
+    // A network that holds it opens cloud metadata for nobody; the very address must be named by both.
+    let metadata = "169.254.169.254";
+    let exact = Policy { allow_private: rules(&[metadata]), ..Policy::default() };
+    let judged = |own| for_namespace(&exact, &own, metadata, metadata, 80);
+    assert!(judged(opening(&["0.0.0.0/0"])).is_err());
+    assert!(judged(opening(&[metadata])).is_ok());
+    assert_eq!(judged(opening(&[])).unwrap_err().rule(), "metadata");
+}
+
+#[test]
+fn development_opens_loopback_to_every_namespace() {
+    let mut policy = Policy::default();
+    policy.allow_loopback();
+    let judged = |own: &EgressRules, address| for_namespace(&policy, own, address, address, 3000);
+    for address in ["127.0.0.1", "127.9.9.9"] {
+        assert!(judged(&EgressRules::default(), address).is_ok(), "{address}");
+    }
+    assert!(judged(&EgressRules::default(), "10.0.0.1").is_err());
+    let closed = EgressRules { allow_hosts: Some(Vec::new()), ..EgressRules::default() };
+    assert!(judged(&closed, "127.0.0.1").is_err(), "what a namespace closes stays closed");
+}
+
+#[test]
+fn every_refusal_has_a_label_of_the_closed_set() {
+    let own = Denied::Own { address: IpAddr::from([127, 0, 0, 1]), port: 1 };
+    let address = |kind| Denied::Address {
+        whose: Whose::Platform,
+        host: String::new(),
+        address: IpAddr::from([10, 0, 0, 1]),
+        kind,
+    };
+    let all = [
+        Denied::Host(BadHost::Port),
+        Denied::RefusedHost(Whose::Platform, String::new()),
+        Denied::Port(Whose::Platform, 1),
+        Denied::MetadataName(String::new()),
+        address(Kind::Metadata),
+        address(Kind::Private),
+        own,
+    ];
+    let mut seen: Vec<_> = all.iter().map(Denied::rule).collect();
+    seen.dedup();
+    assert_eq!(seen, Denied::RULES);
 }
 
 proptest! {
@@ -182,6 +277,28 @@ proptest! {
         for address in [IpAddr::V4(v4.into()), IpAddr::V6(v6.into())] {
             let judged = policy.judge_address(&Host::Name("a.test".to_owned()), address, 443, |_| false);
             prop_assert_eq!(judged.is_ok(), address::kind(address) == Kind::Global);
+        }
+    }
+
+    /// Whatever a namespace says, it reaches nothing that the platform's own scripts do not.
+    #[test]
+    fn no_rules_of_a_namespace_reach_further_than_the_platform(v4: u32, v6: u128, own: u8) {
+        let policy = Policy {
+            allow_private: rules(&["10.0.0.0/9", "fd00::/9", "169.254.169.254", "*.open.test"]),
+            deny_hosts: rules(&["9.0.0.0/8", "shut.open.test"]),
+            ..Policy::default()
+        };
+        let all = ["*", "0.0.0.0/0", "::/0", "10.0.0.0/8", "169.254.169.254", "*.open.test"];
+        let chosen: Vec<&str> = all.iter().enumerate().filter(|(n, _)| own & 1 << n != 0).map(|(_, t)| *t).collect();
+        let own = EgressRules { allow_private: rules(&chosen), ..EgressRules::default() };
+        for name in ["a.open.test", "shut.open.test", "a.test"] {
+            for address in [IpAddr::V4(v4.into()), IpAddr::V4((v4 & 0x00ff_ffff | 0x0a00_0000).into()), IpAddr::V6(v6.into())] {
+                let address = address.to_string();
+                let platform = judged(&policy, name, &address, 443);
+                if let Ok(reached) = for_namespace(&policy, &own, name, &address, 443) {
+                    prop_assert_eq!(Ok(reached), platform);
+                }
+            }
         }
     }
 

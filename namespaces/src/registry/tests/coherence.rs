@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::egress::EgressRules;
 use crate::namespace::NamespacePatch;
 use crate::route::RouteTarget;
 use crate::store::SqliteStore;
@@ -137,6 +138,11 @@ async fn two_nodes_on_one_store_follow_each_other() {
         .await
         .unwrap();
     until(async || one.namespace_cached(&ns("live")).is_some()).await;
+    let rules = EgressRules { ports: Some(vec![443]), ..EgressRules::default() };
+    let patch = NamespacePatch { egress: Some(Some(rules.clone())), ..NamespacePatch::default() };
+    two.update_namespace(&ns("live"), patch).await.unwrap();
+    let seen = async || one.namespace_cached(&ns("live")).unwrap().egress.as_deref() == Some(&rules);
+    until(seen).await;
     let both = [&one, &two].map(|node| node.namespace_cached(&ns("live")).unwrap());
     assert_eq!(both[0], both[1]);
     assert!(one.namespace_cached(&ns("production")).is_none());

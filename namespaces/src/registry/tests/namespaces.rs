@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::binding::OutboundDecl;
+use crate::egress::EgressRules;
 use crate::limits::LimitSpec;
 use crate::namespace::NamespacePatch;
 use crate::registry::record::{namespace_key, namespace_name_key, purge_key, user_scripts_prefix};
@@ -67,6 +68,30 @@ async fn a_patch_changes_what_it_names() {
         registry.update_namespace(&ns("production"), patch).await.unwrap_err().kind(),
         ErrorKind::Invalid
     );
+}
+
+#[tokio::test]
+async fn rules_of_egress_are_kept_and_stay_the_same_value_as_long_as_nobody_changes_them() {
+    let registry = registry().await;
+    let rules =
+        |text: &str| EgressRules { allow_hosts: Some(vec![text.parse().unwrap()]), ..EgressRules::default() };
+    let change = |egress| NamespacePatch { egress: Some(egress), ..NamespacePatch::default() };
+    let name = ns("production");
+    let made = registry.update_namespace(&name, change(Some(rules("*.a.test")))).await.unwrap();
+    let kept = made.egress.clone().unwrap();
+    assert_eq!(*kept, rules("*.a.test"));
+    // Whoever made something of them need not make it again.
+    registry.update_namespace(&name, renamed("live")).await.unwrap();
+    let name = ns("live");
+    let now = registry.namespace_cached(&name).unwrap().egress.clone().unwrap();
+    assert!(Arc::ptr_eq(&now, &kept));
+    let changed = registry.update_namespace(&name, change(Some(rules("b.test")))).await.unwrap();
+    assert_eq!(changed.egress.as_deref(), Some(&rules("b.test")));
+    let wrong = EgressRules { ports: Some(vec![0]), ..EgressRules::default() };
+    let refused = registry.update_namespace(&name, change(Some(wrong))).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    let none = registry.update_namespace(&name, change(None)).await.unwrap();
+    assert_eq!(none.egress, None);
 }
 
 #[tokio::test]

@@ -7,11 +7,9 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::uri::Authority;
-
 /// The host of a URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Host {
+pub enum Host {
     /// A name in lower case, without a dot at its end.
     Name(String),
     /// An address.
@@ -20,24 +18,32 @@ pub(crate) enum Host {
 
 /// Why a text is no host. Safe to show to the guest that wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadHost {
+pub enum BadHost {
+    /// User name or password in front of the host.
     #[error("a URL with credentials is not sent: use the Authorization header")]
     Credentials,
+    /// No port.
     #[error("the port must be a number from 1 to 65535")]
     Port,
+    /// It begins like an address and is none.
     #[error("it ends in a number, and is not an IPv4 address")]
     Ipv4,
+    /// No address in the brackets, or one with a zone.
     #[error("what is in brackets must be an IPv6 address without a zone")]
     Ipv6,
+    /// Too long, or nothing.
     #[error("a host has 1 to 253 characters and each of its labels 1 to 63")]
     Length,
+    /// Something that no host holds.
     #[error("a host holds letters, digits, '-', '_' and '.' only; international names as A-labels")]
     Characters,
 }
 
 /// Reads host and port of a URL's authority. No port: none, which means the scheme's own.
-pub(crate) fn read(authority: &Authority) -> Result<(Host, Option<u16>), BadHost> {
-    let text = authority.as_str();
+///
+/// # Errors
+/// [`BadHost`] with the rule that it breaks.
+pub fn read(text: &str) -> Result<(Host, Option<u16>), BadHost> {
     if text.contains('@') {
         return Err(BadHost::Credentials);
     }
@@ -61,7 +67,10 @@ pub(crate) fn read(authority: &Authority) -> Result<(Host, Option<u16>), BadHost
 
 impl Host {
     /// Reads a host as it stands in a URL: IPv6 in brackets, no port.
-    pub(crate) fn parse(text: &str) -> Result<Self, BadHost> {
+    ///
+    /// # Errors
+    /// [`BadHost`] with the rule that it breaks.
+    pub fn parse(text: &str) -> Result<Self, BadHost> {
         if let Some(rest) = text.strip_prefix('[') {
             let inner = rest.strip_suffix(']').ok_or(BadHost::Ipv6)?;
             // The parser of the standard library knows neither zones nor brackets nor percent signs.

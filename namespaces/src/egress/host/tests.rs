@@ -84,7 +84,6 @@ fn names_are_lower_case_without_a_final_dot() {
 
 #[test]
 fn an_authority_holds_a_host_and_a_port_and_nothing_else() {
-    let read = |text: &str| read(&text.parse().unwrap());
     let name = || Host::Name("a.test".to_owned());
     assert_eq!(read("a.test"), Ok((name(), None)));
     assert_eq!(read("a.test:"), Ok((name(), None)));

@@ -1,0 +1,110 @@
+//! What came of a request: the error that its guest is told, and the body of a response on its way in. Bytes
+//! pass as they are: nothing is decompressed.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use wasmyard_runtime::{Body, BodyError};
+
+use super::connect::NoConnection;
+use super::figures::Account;
+use crate::head::strip_hop_by_hop;
+use crate::paced::{Fault, paced};
+
+/// The body of a response, with bounded pauses, and counted when it ends.
+pub(super) fn body(incoming: Incoming, pause: Duration, account: Account) -> Body {
+    let body = paced(incoming, pause, |fault| match fault {
+        Fault::Stalled => BodyError::ConnectionReadTimeout,
+        Fault::Broken(error) => of_hyper(&error),
+    });
+    Answer { body, account }.boxed_unsync()
+}
+
+struct Answer {
+    body: Body,
+    account: Account,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &mut frame {
+            None => self.account.succeeded(),
+            Some(Err(error)) => self.account.failed(error),
+            Some(Ok(frame)) => {
+                // Trailers are fields like others.
+                if let Some(trailers) = frame.trailers_mut() {
+                    strip_hop_by_hop(trailers);
+                }
+                // Whoever knows the length does not ask for the end.
+                if self.body.is_end_stream() {
+                    self.account.succeeded();
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Why there is no connection, where that is what an error says.
+pub(super) fn no_connection(error: &legacy::Error) -> Option<&NoConnection> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// What the guest is told when there is no response.
+pub(super) fn of_client(error: &legacy::Error) -> BodyError {
+    match no_connection(error) {
+        Some(refused) => refused.code(),
+        None => {
+            let told = causes(error).find_map(|cause| cause.downcast_ref());
+            told.map_or(BodyError::ConnectionTerminated, of_hyper)
+        }
+    }
+}
+
+fn of_hyper(error: &hyper::Error) -> BodyError {
+    if error.is_parse_too_large() {
+        BodyError::HttpResponseHeaderSectionSize(None)
+    } else if error.is_incomplete_message() || ended_early(error) {
+        BodyError::HttpResponseIncomplete
+    } else if error.is_timeout() {
+        BodyError::HttpResponseTimeout
+    } else if error.is_parse() {
+        BodyError::HttpProtocolError
+    } else {
+        BodyError::ConnectionTerminated
+    }
+}
+
+/// Whether the connection ended in the middle of a body.
+fn ended_early(error: &hyper::Error) -> bool {
+    let io = causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof)
+}
+
+/// What an error came of, from near to far.
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |error: &&'a (dyn std::error::Error + 'static)| (*error).source())
+}

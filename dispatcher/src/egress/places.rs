@@ -1,0 +1,140 @@
+//! How many connections may be open: in all, for one namespace, to one host. A place is held for as long as its
+//! connection is open; who finds none waits, and whoever called decides for how long.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmyard_namespaces::egress::Host;
+
+/// The places of one sender, among those of all.
+pub(super) struct Places {
+    all: Bounded,
+    own: Bounded,
+    per_host: usize,
+    hosts: Mutex<Hosts>,
+}
+
+/// A number of places.
+#[derive(Clone)]
+pub(super) struct Bounded {
+    free: Arc<Semaphore>,
+    most: usize,
+}
+
+/// Leave to have one connection open.
+pub(super) struct Place {
+    _host: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+/// The hosts that connections are open to, or waited for.
+#[derive(Default)]
+struct Hosts {
+    by_name: HashMap<(Host, u16), Weak<Semaphore>>,
+    /// With so many, those that nobody uses any more are taken out.
+    crowded: usize,
+}
+
+impl Bounded {
+    pub(super) fn new(most: usize) -> Self {
+        let most = most.min(Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(most)), most }
+    }
+
+    /// Less than a quarter is left.
+    fn scarce(&self) -> bool {
+        self.free.available_permits() < self.most.div_ceil(4)
+    }
+}
+
+impl Places {
+    pub(super) fn new(all: Bounded, own: Bounded, per_host: usize) -> Self {
+        let hosts = Mutex::default();
+        Self { all, own, per_host: per_host.min(Semaphore::MAX_PERMITS), hosts }
+    }
+
+    /// Waits for a place. None when places are not given out any more.
+    ///
+    /// The narrowest is taken first, so that who waits for a busy host keeps nobody else from theirs.
+    pub(super) async fn take(&self, host: &Host, port: u16) -> Option<Place> {
+        let host = self.host(host, port).acquire_owned().await.ok()?;
+        let own = Arc::clone(&self.own.free).acquire_owned().await.ok()?;
+        let all = Arc::clone(&self.all.free).acquire_owned().await.ok()?;
+        Some(Place { _host: host, _own: own, _all: all })
+    }
+
+    /// Whether connections should be closed after use, because others need their places.
+    pub(super) fn scarce(&self) -> bool {
+        self.all.scarce() || self.own.scarce()
+    }
+
+    fn host(&self, host: &Host, port: u16) -> Arc<Semaphore> {
+        const FEW: usize = 64;
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (host.clone(), port);
+        if let Some(known) = hosts.by_name.get(&key).and_then(Weak::upgrade) {
+            return known;
+        }
+        if hosts.by_name.len() >= hosts.crowded {
+            hosts.by_name.retain(|_, places| places.strong_count() > 0);
+            hosts.crowded = FEW.max(hosts.by_name.len() * 2);
+        }
+        let places = Arc::new(Semaphore::new(self.per_host));
+        hosts.by_name.insert(key, Arc::downgrade(&places));
+        places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    fn host(text: &str) -> Host {
+        Host::parse(text).unwrap()
+    }
+
+    #[test]
+    fn each_bound_holds_by_itself_and_a_place_comes_back_when_its_connection_ends() {
+        let all = Bounded::new(5);
+        let one = Places::new(all.clone(), Bounded::new(3), 2);
+        let two = Places::new(all, Bounded::new(3), 2);
+        let take = |places: &Places, name| places.take(&host(name), 80).now_or_never().flatten();
+        let held: Vec<_> = ["a", "a", "b"].map(|name| take(&one, name).unwrap()).into();
+        assert!(take(&one, "a").is_none(), "two to one host");
+        assert!(take(&one, "b").is_none(), "three for one sender");
+        let others: Vec<_> = ["a", "a"].map(|name| take(&two, name).unwrap()).into();
+        assert!(take(&two, "b").is_none(), "five in all");
+        drop(held);
+        assert!(take(&two, "b").is_some());
+        assert!(take(&two, "a").is_none(), "to this host there are two still");
+        drop(others);
+        assert!(take(&two, "a").is_some());
+    }
+
+    #[test]
+    fn hosts_that_nobody_is_connected_to_are_forgotten() {
+        let places = Places::new(Bounded::new(9), Bounded::new(9), 9);
+        let kept = places.take(&host("kept.test"), 80).now_or_never().flatten();
+        for number in 0..1_000 {
+            drop(places.take(&host(&format!("{number}.test")), 80).now_or_never());
+        }
+        let hosts = places.hosts.lock().unwrap();
+        assert!(hosts.by_name.len() <= 65, "{}", hosts.by_name.len());
+        assert!(hosts.by_name.contains_key(&(host("kept.test"), 80)));
+        drop(kept);
+    }
+
+    #[test]
+    fn the_last_quarter_is_scarce() {
+        let places = Places::new(Bounded::new(100), Bounded::new(4), 9);
+        assert!(!places.scarce());
+        let _held: Vec<_> = (0..3).map(|_| places.take(&host("a"), 1).now_or_never()).collect();
+        assert!(!places.scarce());
+        let _last = places.take(&host("a"), 1).now_or_never();
+        assert!(places.scarce());
+    }
+}

@@ -1,0 +1,116 @@
+//! Whom egress believes: roots of trust, and the TLS that comes of them. Opens nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+use super::EgressError;
+
+/// Which authorities' certificates are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Roots {
+    /// Those that the machine believes; where it has none, those that came with this build.
+    #[default]
+    System,
+    /// Those that came with this build (Mozilla's), whatever the machine believes.
+    Bundled,
+    /// None but those that were given by themselves.
+    None,
+}
+
+/// Authorities that an operator believes beside [`Roots`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExtraRoots(Vec<CertificateDer<'static>>);
+
+impl ExtraRoots {
+    /// Reads a file of certificates in PEM form. Blocks.
+    ///
+    /// # Errors
+    /// [`EgressError::Certificates`] when the file cannot be read, holds none, or one that is no root.
+    pub fn read(path: &Path) -> Result<Self, EgressError> {
+        /// Far more than any list of authorities has.
+        const MOST_BYTES: u64 = 16 << 20;
+        let wrong = |error: &dyn std::fmt::Display| EgressError::Certificates(error.to_string());
+        if std::fs::metadata(path).map_err(|error| wrong(&error))?.len() > MOST_BYTES {
+            return Err(wrong(&"it is larger than 16 MiB"));
+        }
+        let text = std::fs::read(path).map_err(|error| wrong(&error))?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+        let found = found.map_err(|error| wrong(&error))?;
+        if found.is_empty() {
+            return Err(wrong(&"it holds no certificate in PEM form"));
+        }
+        let mut store = RootCertStore::empty();
+        for certificate in &found {
+            store.add(certificate.clone()).map_err(|error| wrong(&error))?;
+        }
+        Ok(Self(found))
+    }
+}
+
+/// All roots together.
+pub(super) fn trusted(roots: Roots, extra: &ExtraRoots) -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    let bundled = || webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
+    match roots {
+        Roots::System => {
+            let found = rustls_native_certs::load_native_certs();
+            let (added, _unusable) = store.add_parsable_certificates(found.certs);
+            if added == 0 {
+                tracing::warn!(
+                    "this machine has no trusted certificates: those that came with the build are used"
+                );
+                store.extend(bundled());
+            }
+        }
+        Roots::Bundled => store.extend(bundled()),
+        Roots::None => {}
+    }
+    store.add_parsable_certificates(extra.0.iter().cloned());
+    store
+}
+
+/// Makes the connector; its sessions are resumed for all senders.
+pub(super) fn connector(roots: RootCertStore) -> Result<TlsConnector, EgressError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| EgressError::Tls(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_private_authorities_is_read_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let made = |name: &str| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap().cert;
+        std::fs::write(&file, made("a.test").pem() + &made("b.test").pem()).unwrap();
+        let extra = ExtraRoots::read(&file).unwrap();
+        assert_eq!(trusted(Roots::None, &extra).len(), 2);
+        assert_eq!(trusted(Roots::Bundled, &extra).len(), webpki_roots::TLS_SERVER_ROOTS.len() + 2);
+
+        let broken = "-----BEGIN CERTIFICATE-----\nbm8=\n-----END CERTIFICATE-----\n";
+        for text in ["", "no certificate", &(made("c.test").pem() + broken)] {
+            std::fs::write(&file, text).unwrap();
+            assert!(ExtraRoots::read(&file).is_err(), "{text:?}");
+        }
+        assert!(ExtraRoots::read(&folder.path().join("missing.pem")).is_err());
+    }
+
+    #[test]
+    fn without_roots_nobody_is_believed() {
+        assert_eq!(trusted(Roots::None, &ExtraRoots::default()).len(), 0);
+        assert!(!trusted(Roots::System, &ExtraRoots::default()).is_empty());
+    }
+}
