@@ -3,11 +3,12 @@
 #   make demo    build everything, start the example platform, print the URLs to try
 #   make test    build what the tests need and run all of them
 #   make lint    formatting, clippy, documentation, licences
-#   make bench   figures, as ratios against peers on the same machine
+#   make bench   figures, as ratios against peers on the same machine (15 minutes; make bench-quick: 2)
+#   make bench-peers   get what they are measured beside
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test guests lint bench clean
+.PHONY: help demo test guests lint bench bench-quick bench-peers clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,6 +36,12 @@ lint:
 
 bench: guests
 	benches/run.sh
+
+bench-quick: guests
+	benches/run.sh --quick
+
+bench-peers:
+	benches/peers.sh
 
 clean:
 	cargo clean

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# All figures, printed as tables. Builds in the release profile first.
+# All figures, printed as tables and written to target/bench. Builds the profile that is shipped first.
+#
+# Usage: run.sh [--quick] [ARGUMENT OF end-to-end...]      e.g. run.sh --only latency
+# PROFILE=dev measures the development profile, to try the benches out: such figures mean nothing.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+unset CDPATH
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-cargo build --release --package wasmyard-cli --package wasmyard-benches
-echo "== end to end (ratios within one run; ROUNDS and ROUND_MS change its length)"
-taskset -c 1 target/release/end-to-end 2>/dev/null || target/release/end-to-end
-echo "== in process"
-cargo bench --package wasmyard-benches
+profile=${PROFILE:-dist}
+cargo build --profile "$profile" --package wasmyard-cli --package wasmyard-benches --bins
+binaries=target/$([ "$profile" = dev ] && echo debug || echo "$profile")
+exec "$binaries/end-to-end" "$@"

@@ -1,53 +1,70 @@
-//! A load generator: a fixed number of connections, each sending its next request when it has the answer.
+//! Clients that load a server: ours, closed loop ([`busy`]) and at a fixed rate ([`paced()`]), and `wrk`.
+
+mod busy;
+mod paced;
+pub mod wrk;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
-use hyper::Request;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+pub use busy::busy;
+pub use paced::{Paced, paced};
 
-use crate::peers::Error;
+use crate::Error;
+use crate::line::Line;
+use crate::wire;
 
-/// Loads a server for about `time` and returns what it answered in a second. Every answer must be a 200.
-pub(crate) async fn requests_per_second(
-    address: SocketAddr,
-    host: &str,
-    connections: usize,
-    time: Duration,
-) -> Result<f64, Error> {
-    let begun = Instant::now();
-    let until = begun + time;
-    let mut tasks = Vec::new();
-    for _ in 0..connections {
-        tasks.push(tokio::spawn(connection(address, host.to_owned(), until)));
-    }
-    let mut answered = 0_u64;
-    for task in tasks {
-        answered += task.await??;
-    }
-    Ok(answered as f64 / begun.elapsed().as_secs_f64())
+/// What is asked, and of whom.
+#[derive(Clone)]
+pub struct Aim {
+    /// The server.
+    pub address: SocketAddr,
+    /// What is sent as `Host`, one after the other and round again.
+    pub hosts: Arc<[String]>,
+    /// The path.
+    pub path: String,
+    /// What the body of an answer has to be; none where it does not matter.
+    pub expected: Option<&'static str>,
 }
 
-async fn connection(address: SocketAddr, host: String, until: Instant) -> Result<u64, Error> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let driver = tokio::spawn(connection);
-    let mut answered = 0;
-    while Instant::now() < until {
-        let request = Request::get("/").header("host", &host).body(Empty::<Bytes>::new())?;
-        let response = sender.send_request(request).await?;
-        if response.status() != 200 {
-            return Err(format!("{address} answered {} for {host}", response.status()).into());
+impl Aim {
+    /// One host's `/`, which greets.
+    pub fn at(address: SocketAddr, host: &str) -> Aim {
+        Aim { address, hosts: [host.to_owned()].into(), path: "/".into(), expected: Some(GREETING) }
+    }
+
+    /// The requests as bytes.
+    pub fn requests(&self) -> Vec<Box<[u8]>> {
+        self.hosts.iter().map(|host| wire::get(host, &self.path)).collect()
+    }
+
+    /// Asks every host once and looks at the whole answer.
+    ///
+    /// # Errors
+    /// When one does not answer with 200 and what is expected.
+    pub fn check(&self) -> Result<(), Error> {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let mut line = Line::open(self.address)?;
+        for (host, request) in self.hosts.iter().zip(self.requests()) {
+            let begun = Instant::now();
+            line.send(&request)?;
+            let answer = loop {
+                if let Some(answer) = line.poll()? {
+                    break answer;
+                }
+                if begun.elapsed() > PATIENCE {
+                    return Err(format!("{host} does not answer").into());
+                }
+            };
+            let body = String::from_utf8_lossy(line.bytes(answer)).into_owned();
+            if answer.status != 200 || self.expected.is_some_and(|expected| expected != body) {
+                return Err(format!("{host} answered {}: {body:?}", answer.status).into());
+            }
         }
-        response.into_body().collect().await?;
-        answered += 1;
+        Ok(())
     }
-    drop(sender);
-    driver.await??;
-    Ok(answered)
 }
+
+/// What every hello says.
+pub const GREETING: &str = "Hello from Wasmyard!\n";

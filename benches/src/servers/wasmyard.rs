@@ -1,0 +1,202 @@
+//! The platform itself, as it is shipped: the binary of the bench's own profile, with a data directory that
+//! outlives the run, so that what was compiled once is not compiled again.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::client::Api;
+use crate::load::{Aim, GREETING};
+use crate::process::{Place, Process};
+use crate::{Error, guest, marked, scratch};
+
+const TOKEN: &str = "bench-token-that-is-for-this-machine-only";
+
+/// The binary: `WASMYARD`, or the one beside the bench.
+///
+/// # Errors
+/// When it is not there, with the command that builds it.
+pub fn binary() -> Result<PathBuf, Error> {
+    let path = match std::env::var_os("WASMYARD") {
+        Some(path) => PathBuf::from(path),
+        None => std::env::current_exe()?.with_file_name("wasmyard"),
+    };
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(format!("{} is not there: build it in the same profile, or set WASMYARD=path", path.display()).into())
+}
+
+/// A folder with `wasmyard.toml`, data, and the components that it names.
+pub struct Site {
+    folder: PathBuf,
+    config: String,
+    logs: bool,
+}
+
+/// A running platform.
+pub struct Platform {
+    /// The process.
+    pub process: Process,
+    /// Where visitors connect.
+    pub visitors: SocketAddr,
+    /// The control plane.
+    pub api: Api,
+}
+
+/// What a site's scripts may use of the CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// The platform's default.
+    AsShipped,
+    /// The ceiling: for scripts that work for longer than a visitor would wait.
+    Ceiling,
+}
+
+impl Site {
+    /// A site with the hello script, the dispatcher in its two forms, and one customer.
+    ///
+    /// # Errors
+    /// When a guest is not built.
+    pub fn new(name: &str, budget: Budget) -> Result<Site, Error> {
+        let folder = scratch()?.join(name);
+        std::fs::create_dir_all(&folder)?;
+        let mut config =
+            "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\ndata = \"data\"\n".to_owned();
+        if budget == Budget::Ceiling {
+            config.push_str("[limits]\ncpu_ms = 30000\n");
+        }
+        let mut site = Site { folder, config, logs: true };
+        let binding = "bindings = [{ type = \"dispatch_namespace\", name = \"DISPATCHER\", namespace = \"production\" }]\n";
+        for (script, pattern) in
+            [("dispatcher_subdomain", "*.localhost/*"), ("dispatcher_tail", "*.tail.localhost/*")]
+        {
+            site.script(&format!("scripts.{script}"), &guest(script)?, binding)?;
+            site.route(pattern, &format!("script = {script:?}"))?;
+        }
+        site.route("*.apps.localhost/*", "namespace = \"production\"")?;
+        site.customer("customer-a", &guest("hello")?)?;
+        Ok(site)
+    }
+
+    /// A user script.
+    ///
+    /// # Errors
+    /// None that a valid name could cause.
+    pub fn customer(&mut self, name: &str, component: &Path) -> Result<(), Error> {
+        self.script(&format!("namespaces.production.scripts.{name}"), component, "")
+    }
+
+    /// Any script: its table's name, its component, further lines.
+    ///
+    /// # Errors
+    /// None that a valid name could cause.
+    pub fn script(&mut self, table: &str, component: &Path, more: &str) -> Result<(), Error> {
+        let component = component.display().to_string();
+        writeln!(self.config, "[{table}]\nmain = {component:?}\n{more}")?;
+        Ok(())
+    }
+
+    /// Any lines, for what has no method.
+    pub fn lines(&mut self, lines: &str) {
+        self.config.push_str(lines);
+    }
+
+    /// A route.
+    ///
+    /// # Errors
+    /// None that a valid pattern could cause.
+    pub fn route(&mut self, pattern: &str, target: &str) -> Result<(), Error> {
+        writeln!(self.config, "[[routes]]\npattern = {pattern:?}\n{target}")?;
+        Ok(())
+    }
+
+    /// Customers `u0`, `u1` and so on, each with a component of its own: nothing is shared between them.
+    ///
+    /// # Errors
+    /// When the components cannot be written.
+    pub fn many_customers(&mut self, count: usize) -> Result<(), Error> {
+        let hello = std::fs::read(guest("hello")?)?;
+        let components = self.folder.join("components");
+        std::fs::create_dir_all(&components)?;
+        for number in 0..count {
+            let name = many_customer(number);
+            let path = components.join(format!("{name}.wasm"));
+            let component = marked(&hello, &name);
+            if std::fs::read(&path).ok().as_ref() != Some(&component) {
+                std::fs::write(&path, component)?;
+            }
+            self.customer(&name, &path)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out the access log and everything else that is logged.
+    #[must_use]
+    pub fn without_logs(mut self) -> Site {
+        self.logs = false;
+        self
+    }
+
+    /// Begins with an empty data directory.
+    ///
+    /// # Errors
+    /// When the old one cannot be removed.
+    pub fn forget(&mut self) -> Result<(), Error> {
+        match std::fs::remove_dir_all(self.folder.join("data")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Compiles what was not compiled before, on all processors, and then starts the platform on its one.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve(self) -> Result<Platform, Error> {
+        let file = self.folder.join("wasmyard.toml");
+        std::fs::write(&file, &self.config)?;
+        let prepared = self.start(&file, Place::Anywhere)?;
+        prepared.process.end()?;
+        self.start(&file, Place::ServerCpu)
+    }
+
+    /// What it logs goes to a file while it is prepared, so that a start that fails can be explained. While it
+    /// is measured it goes nowhere: made and written as it is shipped, but kept by nobody, because a disk that
+    /// fills up is no figure.
+    fn start(&self, config: &Path, place: Place) -> Result<Platform, Error> {
+        let log = self.folder.join("start.log");
+        let kept = if place == Place::Anywhere { Stdio::from(File::create(&log)?) } else { Stdio::null() };
+        let mut process = Process::start("wasmyard", &binary()?, place, |command| {
+            command.arg("serve").arg("--config").arg(config).current_dir(&self.folder);
+            command.env("WASMYARD_API_TOKEN", TOKEN).env_remove("WASMYARD_LOG");
+            if !self.logs {
+                command.env("WASMYARD_LOG", "off");
+            }
+            command.stdout(Stdio::piped()).stderr(kept);
+        })?;
+        let [visitors, api] = process
+            .announced(["visitors", "api"])
+            .map_err(|error| format!("{error}\n{}", std::fs::read_to_string(&log).unwrap_or_default()))?;
+        Ok(Platform { process, visitors, api: Api { address: api, token: TOKEN.to_owned() } })
+    }
+}
+
+impl Platform {
+    /// A host of this platform that greets.
+    pub fn aim(&self, host: &str) -> Aim {
+        Aim::at(self.visitors, host)
+    }
+
+    /// The many customers, one after the other.
+    pub fn rotation(&self, count: usize) -> Aim {
+        let hosts = (0..count).map(|number| format!("{}.localhost", many_customer(number))).collect();
+        Aim { address: self.visitors, hosts, path: "/".into(), expected: Some(GREETING) }
+    }
+}
+
+fn many_customer(number: usize) -> String {
+    format!("u{number}")
+}
