@@ -7,6 +7,11 @@ use wasmyard_cli::args::{Cli, Command};
 use wasmyard_cli::failure::Failure;
 use wasmyard_cli::output::Output;
 
+/// A request allocates a few hundred times, mostly small things that die with it: what an allocator with a heap
+/// per thread is made for. docs/performance.md has the figure.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

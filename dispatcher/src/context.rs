@@ -9,6 +9,7 @@ use std::time::Instant;
 use http::{Method, StatusCode};
 use wasmyard_runtime::RequestInfo;
 
+use crate::access::AccessLine;
 use crate::observe::Metrics;
 
 /// One visitor's request.
@@ -21,8 +22,6 @@ pub struct RequestContext {
     pub started: Instant,
     /// Whether it came over TLS.
     pub secure: bool,
-    /// Entered whenever anything runs for the request, so that every line logged meanwhile has its ray id.
-    pub(crate) span: tracing::Span,
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) metrics: Arc<Metrics>,
@@ -58,10 +57,8 @@ impl RequestContext {
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         metrics.requests_in_flight.inc();
-        let ray_id = ray_id();
         Arc::new(Self {
-            span: tracing::info_span!("request", %ray_id),
-            ray_id,
+            ray_id: ray_id(),
             client,
             started: Instant::now(),
             secure,
@@ -107,21 +104,19 @@ impl Drop for RequestContext {
     fn drop(&mut self) {
         self.metrics.requests_in_flight.dec();
         let answer = self.answer.get().copied();
-        self.metrics.request_done(answer, self.started.elapsed());
-        tracing::info!(
-            target: "wasmyard::access",
-            ray_id = %self.ray_id,
-            client = %self.client,
-            host = self.hostname.get().map_or("", |host| host.as_ref()),
-            method = %self.method,
-            path = %self.path,
-            // Not `target`: a log line has a field of that name already, the part of the program it comes from.
-            script = self.target.get().map_or("", String::as_str),
-            status = answer.map_or(499, |answer| answer.status.as_u16()),
-            reason = answer.map_or("canceled", |answer| answer.reason),
-            wall_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            "request"
-        );
+        let wall = self.started.elapsed();
+        self.metrics.request_done(answer, wall);
+        self.metrics.access_log.request(&AccessLine {
+            ray_id: &self.ray_id,
+            client: self.client,
+            host: self.hostname.get().map_or("", |host| host.as_ref()),
+            method: self.method.as_str(),
+            path: &self.path,
+            script: self.target.get().map_or("", String::as_str),
+            status: answer.map_or(499, |answer| answer.status.as_u16()),
+            reason: answer.map_or("canceled", |answer| answer.reason),
+            wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
+        });
     }
 }
 

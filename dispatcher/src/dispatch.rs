@@ -10,7 +10,6 @@ use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tracing::Instrument as _;
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_runtime::{Body, BodyError, Runtime};
@@ -22,6 +21,7 @@ use crate::egress::Egress;
 use crate::invoke::{Invoker, Overlay};
 use crate::observe::Metrics;
 use crate::patience::Busy;
+use crate::ray::{InRay, within};
 use crate::respond::{self, Refusal};
 use crate::route::{Destination, route};
 use crate::{head, incoming};
@@ -78,7 +78,10 @@ impl Dispatcher {
             Arc::clone(&self.metrics),
         );
         let page = respond::Wanted::of(request.headers());
-        let answer = self.answer(&context, request).instrument(context.span.clone()).await;
+        let answer = {
+            let future = std::pin::pin!(self.answer(&context, request));
+            InRay { ray_id: Arc::clone(&context.ray_id), future }.await
+        };
         let (answer, permit) = match answer {
             Ok((response, permit)) => {
                 context.answered(Answer { status: response.status(), reason: "ok" });
@@ -140,8 +143,7 @@ impl HttpBody for Tracked {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        let _entered = this.context.span.enter();
-        Pin::new(&mut this.body).poll_frame(cx)
+        within(&this.context.ray_id, || Pin::new(&mut this.body).poll_frame(cx))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -9,10 +9,11 @@
 //! 5. `admission` decides whether it may run now.
 //! 6. `invoke` runs the script, which may call others; `invoke/hop` is what a script can reach.
 //! 7. `egress` is the single place that opens sockets for guests.
-//! 8. `respond` turns every failure into status, code and safe text; `observe` keeps the account.
+//! 8. `respond` turns every failure into status, code and safe text; `observe` counts, `access` logs.
 //!
 //! Reads the registry and never writes it. Knows nothing of the control plane.
 
+mod access;
 mod admission;
 mod config;
 mod context;
@@ -24,10 +25,12 @@ mod invoke;
 mod observe;
 mod paced;
 mod patience;
+mod ray;
 mod respond;
 mod route;
 pub mod server;
 
+pub use access::{AccessLine, AccessLog, ThroughTracing};
 pub use config::{DispatcherConfig, ServerConfig};
 pub use context::RequestContext;
 pub use dispatch::Dispatcher;
@@ -36,3 +39,4 @@ pub use egress::{
 };
 pub use invoke::Overlay;
 pub use observe::Metrics;
+pub use ray::current_ray;

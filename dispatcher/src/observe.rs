@@ -1,4 +1,4 @@
-//! The figures of the data plane. Label sets are closed: no name that a tenant chooses becomes a label.
+//! The figures of the data plane, and where its access log goes. Label sets are closed: no name that a tenant chooses becomes a label.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use prometheus::{
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{CacheFigures, Outcome};
 
+use crate::access::{AccessLog, ThroughTracing};
 use crate::context::Answer;
 use crate::egress::EgressFigures;
 
@@ -15,9 +16,10 @@ use crate::egress::EgressFigures;
 const BUCKETS: [f64; 14] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
-/// Every figure that `/metrics` shows.
+/// Every figure that `/metrics` shows, and the access log.
 pub struct Metrics {
     registry: Registry,
+    pub(crate) access_log: Box<dyn AccessLog>,
     requests: IntCounterVec,
     request_seconds: Histogram,
     pub(crate) requests_in_flight: IntGauge,
@@ -87,6 +89,7 @@ impl Metrics {
             )?,
             modules_loaded: gauge("wasmyard_modules_loaded", "Components loaded.")?,
             egress: EgressFigures::new(&registry)?,
+            access_log: Box::new(ThroughTracing),
             registry,
         })
     }
@@ -94,6 +97,12 @@ impl Metrics {
     /// The figures of egress, which they share.
     pub fn egress(&self) -> EgressFigures {
         self.egress.clone()
+    }
+
+    /// Sends the access log somewhere else than through `tracing`.
+    #[must_use]
+    pub fn with_access_log(self, access_log: Box<dyn AccessLog>) -> Self {
+        Self { access_log, ..self }
     }
 
     pub(crate) fn request_done(&self, answer: Option<Answer>, wall: Duration) {

@@ -15,6 +15,8 @@ fn config() -> String {
     format!(
         r#"
         [limits]
+        # CPU budgets are to end the spinning here, however little of the processor the machine gives.
+        first_byte_ms = 300000
         cpu_ms = 10000
 
         [scripts.over]

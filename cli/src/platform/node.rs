@@ -64,7 +64,8 @@ impl Node {
         })
         .map_err(|error| Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]"))?;
         let runtime = Arc::new(runtime);
-        let metrics = Arc::new(Metrics::new().map_err(|error| Failure::failed(error.to_string()))?);
+        let metrics = Metrics::new().map_err(|error| Failure::failed(error.to_string()))?;
+        let metrics = Arc::new(metrics.with_access_log(super::logs::access_log()));
         let egress = NetworkEgress::new(egress, metrics.egress())
             .map_err(|error| Failure::failed(error.to_string()))?;
         // A chain of scripts holds several invocations for one request.
