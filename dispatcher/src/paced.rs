@@ -29,6 +29,9 @@ pub(crate) fn paced(
     Paced { body, idle, pause: None, told }.boxed_unsync()
 }
 
+/// How many pieces without a byte are passed over before others get their turn.
+const MOST_EMPTY: usize = 32;
+
 struct Paced<F> {
     body: Incoming,
     idle: Duration,
@@ -46,9 +49,18 @@ impl<F: Fn(Fault) -> BodyError + Unpin> HttpBody for Paced<F> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.pause = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(|error| (this.told)(Fault::Broken(error)))));
+        // A piece without a byte is no progress: HTTP/2 lets its sender send such pieces for ever.
+        for _ in 0..MOST_EMPTY {
+            let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else { break };
+            match frame {
+                Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
+                frame => {
+                    this.pause = None;
+                    let told = |error| (this.told)(Fault::Broken(error));
+                    return Poll::Ready(frame.map(|frame| frame.map_err(told)));
+                }
+            }
+            cx.waker().wake_by_ref();
         }
         let idle = this.idle;
         let pause =

@@ -4,12 +4,37 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
+use http::header::{self, HeaderName};
+use wasmtime_wasi_http::{ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::body::{Body, BodyError};
 use crate::meter::Meter;
 use crate::outcome::Failure;
 use crate::seams::{Host, OutboundRequest};
+
+/// Fields that no guest sets: `wasi:http` answers `header-error.forbidden`, and guests never see them come in.
+/// Each says something about one connection, which is the platform's, or about where a request goes, which the
+/// URL says.
+const FORBIDDEN_HEADERS: [HeaderName; 11] = [
+    // RFC 9110 section 7.6.1: for one hop only; names other such fields.
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    // RFC 9110 sections 7.6.1 and 10.1.4.
+    header::TE,
+    // RFC 9112 section 6.1: how the body is delimited.
+    header::TRANSFER_ENCODING,
+    // RFC 9110 section 7.8.
+    header::UPGRADE,
+    // RFC 7540 section 3.2.1: part of such an upgrade.
+    HeaderName::from_static("http2-settings"),
+    // RFC 9110 sections 11.7.1 to 11.7.3: between a client and its proxy.
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-authentication-info"),
+    // RFC 9110 section 7.2: taken from the URL.
+    header::HOST,
+];
 
 /// What `wasi:http` calls back into, and the subrequest budget that all ways out share.
 pub(crate) struct Hooks {
@@ -57,6 +82,14 @@ impl Hooks {
 }
 
 impl WasiHttpHooks for Hooks {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        FORBIDDEN_HEADERS.contains(name)
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(|name| FORBIDDEN_HEADERS.contains(name))
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use futures::FutureExt as _;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -94,6 +95,7 @@ async fn dev_lets_scripts_reach_loopback_but_not_the_platform_itself() {
     let address = origin().await;
     let site = Site::new(&config());
     let server = site.dev().await;
+    server.noted("scripts may send requests to this machine's loopback addresses").await;
     let answer = crate::support::eventually("the script is deployed", || async {
         let answer = fetched(&server, &format!("http://{address}/")).await;
         (answer.status == 200).then_some(answer)
@@ -164,6 +166,49 @@ async fn a_namespace_reaches_what_its_rules_and_the_platforms_open_and_a_change_
             assert!(server.metric(&series).await >= 1.0, "{rule}");
         }
     }
+}
+
+#[tokio::test]
+async fn fields_about_connections_and_hosts_are_no_scripts_to_set() {
+    let server = Server::serving(&config()).await;
+    let forbidden = [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-authentication-info",
+        "host",
+        "Host",
+    ];
+    let allowed = ["authorization", "cookie", "x-own", "user-agent"];
+    let names = [forbidden.as_slice(), allowed.as_slice()].concat().join(" ");
+    let asked = request(Method::GET, "one.probe.test", "/fields").header("x-names", names);
+    let answer = server.send(asked.body(body("")).unwrap()).await;
+    let seen: Vec<_> = answer.text().lines().map(str::to_owned).collect();
+    let expected: Vec<_> = forbidden
+        .iter()
+        .map(|name| format!("{name} refused"))
+        .chain(allowed.iter().map(|name| format!("{name} taken")))
+        .collect();
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn proxies_named_in_the_environment_are_nobodys_business() {
+    let address = origin().await;
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", proxy.local_addr().unwrap());
+    let names = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    let variables = names.map(|name| (name, url.as_str()));
+    let rules = "[egress]\nallow_private = [\"127.0.0.1\"]\n".to_owned();
+    let server = Site::new(&(rules + &config())).serve_with(&variables).await;
+    assert_eq!(fetched(&server, &format!("http://{address}/")).await.text(), "origin");
+    assert!(proxy.accept().now_or_never().is_none(), "the proxy was asked");
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ pub(super) struct RawServer {
 #[derive(Debug, Default)]
 pub(super) struct RawEgress {
     pub(super) rules: RawEgressRules,
+    pub(super) name_servers: Vec<Spot<String>>,
     pub(super) roots: Option<Spot<String>>,
     pub(super) ca_file: Option<Spot<String>>,
     pub(super) max_connections: Option<Spot<u64>>,
@@ -176,6 +177,7 @@ fn server(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawServer {
 fn egress(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawEgress {
     let egress = RawEgress {
         rules: egress_rules(reader, &mut table),
+        name_servers: table.strings(reader, "name_servers"),
         roots: table.string(reader, "roots"),
         ca_file: table.string(reader, "ca_file"),
         max_connections: table.number(reader, "max_connections"),

@@ -527,6 +527,7 @@ fn rules_of_egress_are_understood() {
         ports = [443, 8443]
         roots = "bundled"
         ca_file = "ca.pem"
+        name_servers = ["192.0.2.53", "[2001:db8::53]:5353"]
         max_connections = 7
         max_connections_per_host = 3
         dns_ms = 1
@@ -548,6 +549,8 @@ fn rules_of_egress_are_understood() {
         [egress.max_connections, egress.max_connections_per_namespace, egress.max_connections_per_host];
     assert_eq!(connections, [7, 4, 3], "a namespace has half of all unless it is said");
     assert_eq!(egress.roots, Roots::Bundled);
+    let servers: Vec<_> = egress.name_servers.iter().map(ToString::to_string).collect();
+    assert_eq!(servers, ["192.0.2.53:53", "[2001:db8::53]:5353"]);
     assert_ne!(egress.extra_roots, ExtraRoots::default());
     let times = [
         config.egress.dns_timeout,
@@ -593,7 +596,7 @@ fn an_empty_list_of_allowed_hosts_is_not_the_same_as_none() {
 fn mistakes_in_rules_of_egress_are_told_all_at_once() {
     let text = "[egress]\nallow_hosts = [\"https://a.test\"]\nallow_private = [\"10.0.0.0/40\", 7]\n\
                 ports = [0, 443, 70000]\nfirst_byte_ms = 0\nallow_host = []\nroots = \"mine\"\n\
-                ca_file = \"a.wasm\"\n[namespaces.a.egress]\nmax_connections = 1\ndeny_hosts = [\"a b\"]";
+                ca_file = \"a.wasm\"\nname_servers = [\"ns.example.com\"]\n[namespaces.a.egress]\nmax_connections = 1\ndeny_hosts = [\"a b\"]";
     let found = findings(text, Purpose::Dev);
     let expected = [
         "2: egress.allow_hosts[0] = \"https://a.test\": expected a host",
@@ -605,8 +608,9 @@ fn mistakes_in_rules_of_egress_are_told_all_at_once() {
         "6: egress.allow_host: there is no such key; did you mean `allow_hosts`?",
         "7: egress.roots = \"mine\": expected \"system\", \"bundled\" or \"none\"",
         "8: egress.ca_file = \"a.wasm\": no certificates can be read from it: it holds no certificate",
-        "10: namespaces.a.egress.max_connections: there is no such key",
-        "11: namespaces.a.egress.deny_hosts[0] = \"a b\": expected a host",
+        "9: egress.name_servers[0] = \"ns.example.com\": expected an IP address, with or without a port",
+        "11: namespaces.a.egress.max_connections: there is no such key",
+        "12: namespaces.a.egress.deny_hosts[0] = \"a b\": expected a host",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {

@@ -101,6 +101,10 @@ fn kind_v4(address: Ipv4Addr) -> Kind {
 }
 
 fn kind_v6(address: Ipv6Addr) -> Kind {
+    // ISATAP (RFC 5214): the last 32 bits are an IPv4 address, whatever network stands in front of it.
+    if let [_, _, _, _, 0 | 0x200, 0x5efe, _, _] = address.segments() {
+        return Kind::Tunnel;
+    }
     if let Some((_, kind)) = V6.iter().find(|(net, _)| net.contains(&address)) {
         return *kind;
     }

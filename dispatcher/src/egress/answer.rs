@@ -83,6 +83,11 @@ pub(super) fn of_client(error: &legacy::Error) -> BodyError {
 }
 
 fn of_hyper(error: &hyper::Error) -> BodyError {
+    if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>()) {
+        // Found by this end: the origin broke a rule. All else is an end that it wished for, or met with.
+        let broken = error.reason().is_some() && !error.is_remote();
+        return if broken { BodyError::HttpProtocolError } else { BodyError::ConnectionTerminated };
+    }
     if error.is_parse_too_large() {
         BodyError::HttpResponseHeaderSectionSize(None)
     } else if error.is_incomplete_message() || ended_early(error) {

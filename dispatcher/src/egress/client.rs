@@ -73,7 +73,7 @@ impl NetworkEgress {
     ///
     /// [`EgressError`] when TLS cannot be set up.
     pub fn new(config: EgressConfig, figures: EgressFigures) -> Result<Self, EgressError> {
-        let resolver = Arc::new(NameServers::of_this_machine(config.dns_timeout));
+        let resolver = Arc::new(NameServers::new(&config.name_servers, config.dns_timeout));
         let roots = tls::trusted(config.roots, &config.extra_roots);
         Self::with(config, figures, resolver, roots)
     }

@@ -1,5 +1,6 @@
 //! What egress is made from: rules, roots of trust, times and sizes. Where they come from is not its concern.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::policy::Policy;
@@ -14,6 +15,8 @@ pub struct EgressConfig {
     pub roots: Roots,
     /// Certificates that are believed beside those: of private authorities.
     pub extra_roots: ExtraRoots,
+    /// Who is asked for addresses. None: those that the machine is configured with.
+    pub name_servers: Vec<SocketAddr>,
     /// Longest wait for an answer of the name servers.
     pub dns_timeout: Duration,
     /// Longest wait for a connection, and, before that, for leave to open one.
@@ -46,6 +49,7 @@ impl Default for EgressConfig {
             policy: Policy::default(),
             roots: Roots::System,
             extra_roots: ExtraRoots::default(),
+            name_servers: Vec::new(),
             dns_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),
             tls_timeout: Duration::from_secs(5),

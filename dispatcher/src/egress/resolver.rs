@@ -1,11 +1,14 @@
 //! Names to addresses, for egress only. Bounded in number and time; judges nothing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{LookupIpStrategy, ResolveHosts};
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 
 /// More addresses than this of one name are not looked at.
 const MOST_ADDRESSES: usize = 16;
@@ -27,16 +30,24 @@ pub(crate) trait Resolve: Send + Sync + 'static {
     fn resolve(&self, name: String) -> BoxFuture<'static, Result<Vec<IpAddr>, NoAddress>>;
 }
 
-/// Asks the name servers that the machine is configured with.
+/// Asks name servers, and the machine's file of hosts before them.
 pub(crate) struct NameServers {
     resolver: Option<TokioResolver>,
     timeout: Duration,
 }
 
 impl NameServers {
-    /// Reads the machine's configuration. Without one, every look-up fails; addresses still work.
-    pub(crate) fn of_this_machine(timeout: Duration) -> Self {
-        let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
+    /// Asks these, or, where there are none, those of the machine's configuration. Without one, every look-up
+    /// fails; addresses still work.
+    pub(crate) fn new(servers: &[SocketAddr], timeout: Duration) -> Self {
+        let builder = if servers.is_empty() {
+            TokioResolver::builder_tokio()
+        } else {
+            let servers = servers.iter().map(named_by).collect();
+            let config = ResolverConfig::from_name_servers(servers);
+            Ok(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
+        };
+        let resolver = builder.and_then(|mut builder| {
             let options = builder.options_mut();
             options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
             options.use_hosts_file = ResolveHosts::Always;
@@ -53,6 +64,14 @@ impl NameServers {
         };
         Self { resolver, timeout }
     }
+}
+
+fn named_by(server: &SocketAddr) -> NameServerConfig {
+    let ways = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut way| {
+        way.port = server.port();
+        way
+    });
+    NameServerConfig::new(server.ip(), true, ways.into())
 }
 
 impl Resolve for NameServers {

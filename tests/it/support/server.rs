@@ -63,6 +63,13 @@ impl Site {
         Server::start(self, self.command(&["serve"])).await
     }
 
+    /// The same, with these variables in its environment.
+    pub(crate) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
+        let mut command = self.command(&["serve"]);
+        command.envs(variables.iter().copied());
+        Server::start(self, command).await
+    }
+
     /// `wasmyard dev` in this folder.
     pub(crate) async fn dev(&self) -> Server {
         Server::start(self, self.command(&["dev"])).await

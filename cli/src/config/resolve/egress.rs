@@ -4,6 +4,7 @@
 //! Must never make a rule wider than it was written: one that is wrong is left out of an allowing list and
 //! stops the start, like every mistake.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use wasmyard_dispatcher::{EgressConfig, ExtraRoots, Policy, Roots};
@@ -37,6 +38,7 @@ pub(super) fn egress(raw: &RawEgress, root: &Path, faults: &mut Vec<Fault>) -> E
     let max_per_host = connections(raw.max_connections_per_host.as_ref(), defaults.max_connections_per_host);
     EgressConfig {
         policy,
+        name_servers: name_servers(&raw.name_servers, faults),
         roots: roots(raw.roots.as_ref(), faults),
         extra_roots: extra_roots(raw.ca_file.as_ref(), root, faults),
         max_connections,
@@ -130,6 +132,22 @@ fn bounded<T>(spots: &[Spot<T>], faults: &mut Vec<Fault>) {
         );
         faults.push(fault.remedy("use \"*.example.com\" or networks to say the same in fewer"));
     }
+}
+
+fn name_servers(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> Vec<SocketAddr> {
+    const PORT: u16 = 53;
+    let mut found = Vec::new();
+    for spot in spots {
+        let text = spot.value.as_str();
+        match text.parse().or_else(|_| text.parse().map(|address: IpAddr| SocketAddr::new(address, PORT))) {
+            Ok(server) => found.push(server),
+            Err(_) => {
+                let fault = spot.fault_shown("expected an IP address, with or without a port");
+                faults.push(fault.remedy("write name_servers = [\"192.0.2.53\", \"[2001:db8::53]:5353\"]"));
+            }
+        }
+    }
+    found
 }
 
 fn roots(spot: Option<&Spot<String>>, faults: &mut Vec<Fault>) -> Roots {

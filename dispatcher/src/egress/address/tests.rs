@@ -86,6 +86,8 @@ fn every_special_range_of_ipv6_is_known() {
         ("2001:db8::1", Kind::Documentation),
         ("3fff:fff::1", Kind::Documentation),
         ("2002:7f00:1::", Kind::Tunnel),
+        ("2a00:1:2:3:0:5efe:a00:1", Kind::Tunnel),
+        ("2a00:1:2:3:200:5efe:808:808", Kind::Tunnel),
         ("2002:808:808::", Kind::Tunnel),
         ("4000::1", Kind::Reserved),
         ("5f00::1", Kind::Reserved),
@@ -145,6 +147,7 @@ proptest! {
             Ipv6Addr::new(0x2001, 0, rest[0], rest[1], rest[2], rest[3], !a, !b),
             Ipv6Addr::new(0, 0, 0, 0, 0, 0, a, b),
             Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, a, b),
+            Ipv6Addr::new(0x2a00, rest[0], rest[1], rest[2], 0, 0x5efe, a, b),
         ] {
             prop_assert_ne!(kind(IpAddr::V6(form)), Kind::Global, "{}", form);
         }

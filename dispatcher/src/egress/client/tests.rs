@@ -1,3 +1,11 @@
+//! Egress against origins on loopback. What many tests need is here; what breaks rules is in the files beside.
+
+mod faulty;
+mod h2;
+mod names;
+mod sharing;
+mod tls;
+
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,6 +15,7 @@ use futures::{StreamExt as _, stream};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use wasmyard_runtime::body;
@@ -49,8 +58,36 @@ fn short(policy: Policy) -> EgressConfig {
 }
 
 fn egress_from(config: EgressConfig, resolver: Arc<dyn Resolve>, roots: RootCertStore) -> NetworkEgress {
-    let figures = EgressFigures::new(&prometheus::Registry::new()).unwrap();
-    NetworkEgress::with(config, figures, resolver, roots).unwrap()
+    NetworkEgress::with(config, figures().1, resolver, roots).unwrap()
+}
+
+/// Figures, and how to look at one of them: a series with its labels, or the sum of all series of a name.
+fn figures() -> (impl Fn(&str) -> f64, EgressFigures) {
+    let registry = prometheus::Registry::new();
+    let figures = EgressFigures::new(&registry).unwrap();
+    let shown = move |series: &str| {
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let wanted = |name: &str| name == series || name.split('{').next() == Some(series);
+        lines.filter(|(name, _)| wanted(name)).map(|(_, value)| value.parse::<f64>().unwrap()).sum()
+    };
+    (shown, figures)
+}
+
+/// TLS with this certificate, offering these protocols.
+fn acceptor(
+    (certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>),
+    protocols: &[&[u8]],
+) -> tokio_rustls::TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    server.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    tokio_rustls::TlsAcceptor::from(Arc::new(server))
 }
 
 fn egress_with(policy: Policy, roots: RootCertStore) -> NetworkEgress {
@@ -100,6 +137,12 @@ where
         }
     });
     (address, connections)
+}
+
+/// Keeps a connection open, and says nothing.
+async fn holding(stream: TcpStream) {
+    std::future::pending::<()>().await;
+    drop(stream);
 }
 
 /// Reads the head of a request; none at the end of the connection.
@@ -221,73 +264,6 @@ async fn an_origin_that_never_answers_is_given_up() {
     })
     .await;
     assert_eq!(code(&open(), get(&format!("http://{address}/"))).await, "HttpResponseTimeout");
-}
-
-#[tokio::test]
-async fn an_origin_that_stops_in_the_middle_ends_the_body_with_an_error() {
-    let (stalled, _) = saying("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
-    let (closed, _) = origin(|mut stream| async move {
-        head(&mut stream).await;
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await.unwrap();
-    })
-    .await;
-    let egress = open();
-    for (address, error) in [(stalled, "ConnectionReadTimeout"), (closed, "HttpResponseIncomplete")] {
-        let response = egress.send(Sender::Platform, get(&format!("http://{address}/"))).await.unwrap();
-        let failed = response.into_body().collect().await.err().unwrap();
-        assert_eq!(format!("{failed:?}"), error);
-    }
-}
-
-#[tokio::test]
-async fn a_head_without_end_is_cut_off_and_nonsense_is_refused() {
-    let (endless, _) = origin(|mut stream| async move {
-        head(&mut stream).await;
-        stream.write_all(b"HTTP/1.1 200 OK\r\nx: ").await.unwrap();
-        while stream.write_all(&[b'a'; 1024]).await.is_ok() {}
-    })
-    .await;
-    let (nonsense, _) = saying("220 smtp ready\r\n\r\n").await;
-    let egress = open();
-    let cut = code(&egress, get(&format!("http://{endless}/"))).await;
-    assert_eq!(cut, "HttpResponseHeaderSectionSize(None)");
-    assert_eq!(code(&egress, get(&format!("http://{nonsense}/"))).await, "HttpProtocolError");
-}
-
-#[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused_and_a_trusted_one_taken() {
-    let made = rcgen::generate_simple_self_signed(["origin.test".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let server = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
-    let (address, _) = origin(move |stream| {
-        let acceptor = acceptor.clone();
-        async move {
-            let Ok(mut stream) = acceptor.accept(stream).await else { return };
-            let mut seen = Vec::new();
-            while !seen.ends_with(b"\r\n\r\n") {
-                seen.push(stream.read_u8().await.unwrap());
-            }
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret").await.unwrap();
-            stream.flush().await.unwrap();
-        }
-    })
-    .await;
-    let url = format!("https://origin.test:{}/", address.port());
-    assert_eq!(code(&open(), get(&url)).await, "TlsCertificateError");
-
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let mut policy = Policy::default();
-    policy.allow_loopback();
-    let response = egress_with(policy, roots).send(Sender::Platform, get(&url)).await.unwrap();
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "secret");
 }
 
 /// A request whose body comes out of a channel.
@@ -448,16 +424,8 @@ async fn kept_connections_make_room_and_used_ones_are_bounded() {
 #[tokio::test]
 async fn an_origin_that_offers_http_2_is_asked_over_one_connection_by_many() {
     let made = rcgen::generate_simple_self_signed(["origin.test".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut server = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    server.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let acceptor = acceptor((made.cert.der().clone(), key), &[b"h2"]);
     let (address, connections) = origin(move |stream| {
         let acceptor = acceptor.clone();
         async move {

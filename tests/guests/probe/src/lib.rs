@@ -7,6 +7,17 @@ use std::time::Duration;
 
 use wasmyard::{Body, Env, Method, Request, Response, Result};
 
+/// Sets each of the fields that the header `x-names` lists on a request of its own, and says what came of it.
+fn fields(req: &Request) -> Result<String> {
+    let mut onward = Request::get("http://nobody.test/")?;
+    let names = req.header("x-names").unwrap_or_default();
+    let tried = names.split(' ').map(|name| {
+        let came = if onward.set_header(name, "x").is_ok() { "taken" } else { "refused" };
+        format!("{name} {came}\n")
+    });
+    Ok(tried.collect())
+}
+
 /// Longer than any test waits.
 const FOR_EVER: Duration = Duration::from_secs(3_600);
 
@@ -26,6 +37,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         }
         "/reach" => Ok(Response::text(reach(&req))),
         "/count" => Ok(Response::text(format!("{}\n", 1 + COUNTED.fetch_add(1, Ordering::Relaxed)))),
+        "/fields" => Ok(Response::text(fields(&req)?)),
         "/again" => again(&req).await,
         "/forge" => forge(&req).await,
         "/empty" => Ok(Response::empty().with_status(204)),
