@@ -219,7 +219,7 @@ async fn origin() {
                 (left > 0).then_some((Ok::<_, std::convert::Infallible>(frame), left - piece.len()))
             });
             let answer = Response::builder().header("content-length", bytes);
-            Ok::<_, hyper::http::Error>(answer.body(StreamBody::new(Box::pin(pieces)))?)
+            answer.body(StreamBody::new(Box::pin(pieces)))
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }

@@ -7,15 +7,21 @@ use std::time::Duration;
 
 use wasmyard::{Body, Env, Method, Request, Response, Result};
 
-/// Sets each of the fields that the header `x-names` lists on a request of its own, and says what came of it.
-fn fields(req: &Request) -> Result<String> {
-    let mut onward = Request::get("http://nobody.test/")?;
-    let names = req.header("x-names").unwrap_or_default();
-    let tried = names.split(' ').map(|name| {
-        let came = if onward.set_header(name, "x").is_ok() { "taken" } else { "refused" };
-        format!("{name} {came}\n")
-    });
-    Ok(tried.collect())
+/// Sends a request with each of the fields that the header `x-names` lists to the URL in the header `x-target`, and
+/// says what came of it.
+async fn fields(req: &Request) -> Result<String> {
+    let (names, target) = (req.header("x-names").unwrap_or_default(), req.header("x-target").unwrap_or_default());
+    let mut said = String::new();
+    for name in names.split(' ') {
+        let mut onward = Request::get(&target)?;
+        onward.set_header(name, "x")?;
+        let came = match wasmyard::fetch(onward).await {
+            Ok(response) => response.status().to_string(),
+            Err(error) => error.to_string(),
+        };
+        said += &format!("{name}: {came}\n");
+    }
+    Ok(said)
 }
 
 /// Longer than any test waits.
@@ -37,7 +43,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         }
         "/reach" => Ok(Response::text(reach(&req))),
         "/count" => Ok(Response::text(format!("{}\n", 1 + COUNTED.fetch_add(1, Ordering::Relaxed)))),
-        "/fields" => Ok(Response::text(fields(&req)?)),
+        "/fields" => Ok(Response::text(fields(&req).await?)),
         "/again" => again(&req).await,
         "/forge" => forge(&req).await,
         "/empty" => Ok(Response::empty().with_status(204)),
