@@ -17,7 +17,11 @@ use crate::support::{Answer, Server, Site, body, guest, request, wat, within};
 /// User scripts of `production` at `NAME.apps.test`, of `own` at `NAME.own.test`, platform scripts at `NAME.test`.
 fn config(origin: Option<SocketAddr>) -> String {
     let rules = origin.map_or(String::new(), |origin| {
-        format!("[egress]\nallow_private = [\"127.0.0.1\"]\nports = [{}]\n", origin.port())
+        format!(
+            "[egress]\nallow_private = [\"127.0.0.1\"]\nports = [{}]\n\
+             [namespaces.production.egress]\nallow_private = [\"127.0.0.1\"]\n",
+            origin.port()
+        )
     });
     let scripts = format!(
         r#"
@@ -174,18 +178,21 @@ async fn a_subrequest_over_the_budget_is_an_error_in_the_script_which_goes_on() 
 }
 
 /// Accepts everybody; sends `answer` when a request's head has come, and nothing more.
-async fn silent_origin(answer: &'static [u8]) -> SocketAddr {
+async fn silent_origin(answer: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
     let origin = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = origin.local_addr().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let noted = Arc::clone(&asked);
     tokio::spawn(async move {
         let mut open = Vec::new();
         while let Ok((mut stream, _)) = origin.accept().await {
             head(&mut stream).await;
+            asked.fetch_add(1, Ordering::SeqCst);
             stream.write_all(answer).await.unwrap();
             open.push(stream);
         }
     });
-    address
+    (address, noted)
 }
 
 #[tokio::test]
@@ -211,12 +218,13 @@ async fn a_response_that_stops_coming_is_cut_off() {
 
 #[tokio::test]
 async fn bodies_to_and_from_the_outside_that_stop_coming_are_given_up() {
-    let origin = silent_origin(b"").await;
+    let (origin, asked_there) = silent_origin(b"").await;
     let server = serving(Some(origin)).await;
     let answer = asked(&server, "probe.apps.test", "/limits/upload", &format!("http://{origin}/")).await;
     assert!(answer.text().starts_with("failed: "), "{}", answer.text());
+    assert_eq!(asked_there.load(Ordering::SeqCst), 1, "{}", answer.text());
 
-    let origin = silent_origin(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nbegun").await;
+    let (origin, _) = silent_origin(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nbegun").await;
     let server = serving(Some(origin)).await;
     let mut connection = server.connect().await;
     let asked = request(Method::GET, "fetcher.test", "/").header("x-target", format!("http://{origin}/"));
