@@ -43,7 +43,8 @@ fn invocation(host: Arc<dyn Host>, depth: u32) -> Invocation {
         hostname: Arc::from("customer-a.localhost"),
         hostname_metadata: None,
     };
-    Invocation { limits: Limits::DEFAULT, depth, host, info: Arc::new(info) }
+    let (limits, ceiling) = (Limits::DEFAULT, Limits::CEILING);
+    Invocation { limits, ceiling, trusted: false, depth, host, info: Arc::new(info) }
 }
 
 fn request() -> Request<Body> {

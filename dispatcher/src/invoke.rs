@@ -116,10 +116,12 @@ impl Invoker {
                 return Ok(answer);
             }
             let script = this.script(&key).await?;
-            let limits = this.limits(&key, &script, &asked)?;
+            let (limits, trusted) = this.limits(&key, &script, &asked)?;
             let worker = this.worker(&script).await?;
             let host = Arc::new(Hop::new(&this, &chain, key, limits.depth));
-            let invocation = Invocation { limits, depth: chain.depth, host, info: Arc::clone(&chain.info) };
+            let ceiling = this.registry.options().ceiling;
+            let (depth, info) = (chain.depth, Arc::clone(&chain.info));
+            let invocation = Invocation { limits, ceiling, trusted, depth, host, info };
             worker.fetch(invocation, request).await
         })
     }
@@ -132,14 +134,16 @@ impl Invoker {
         script.ok_or(Failure::WorkerNotFound)
     }
 
-    /// The tightest of platform, namespace, version and call.
-    fn limits(&self, key: &ScriptKey, script: &Script, asked: &LimitSpec) -> Result<Limits, Failure> {
+    /// The tightest of platform, namespace, version and call; and whether the script is the platform builder's
+    /// own code, which platform scripts are.
+    fn limits(&self, key: &ScriptKey, script: &Script, asked: &LimitSpec) -> Result<(Limits, bool), Failure> {
         let version = &script.version.limits;
         match key.namespace() {
-            None => Ok(Limits::tightest(&self.limits, &[version, asked])),
+            None => Ok((Limits::tightest(&self.limits, &[version, asked]), true)),
             Some(name) => {
                 let namespace = self.registry.namespace_cached(name).ok_or(Failure::WorkerNotFound)?;
-                Ok(Limits::tightest(&self.limits, &[&namespace.limits, version, asked]))
+                let limits = Limits::tightest(&self.limits, &[&namespace.limits, version, asked]);
+                Ok((limits, namespace.trusted_workers))
             }
         }
     }

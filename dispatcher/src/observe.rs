@@ -6,7 +6,7 @@ use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 use wasmyard_namespaces::script::ScriptKey;
-use wasmyard_runtime::{CacheFigures, Outcome};
+use wasmyard_runtime::{CacheFigures, End, Outcome};
 
 use crate::access::{AccessLog, ThroughTracing};
 use crate::context::Answer;
@@ -15,6 +15,18 @@ use crate::egress::EgressFigures;
 /// Seconds: from a tenth of a millisecond to half a minute.
 const BUCKETS: [f64; 14] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+/// Bytes: from one page of WebAssembly to the highest ceiling.
+const MEMORY_BUCKETS: [f64; 8] = [
+    65_536.0,
+    1_048_576.0,
+    2_097_152.0,
+    8_388_608.0,
+    33_554_432.0,
+    67_108_864.0,
+    134_217_728.0,
+    536_870_912.0,
+];
 
 /// Every figure that `/metrics` shows, and the access log.
 pub struct Metrics {
@@ -27,6 +39,10 @@ pub struct Metrics {
     pub(crate) connections_total: IntCounter,
     invocations: IntCounterVec,
     cpu_seconds: Histogram,
+    memory_bytes: Histogram,
+    fuel: IntCounter,
+    subrequests: IntCounter,
+    body_bytes: IntCounterVec,
     instantiation_seconds: Histogram,
     module_lookups: IntCounterVec,
     modules_loaded: IntGauge,
@@ -51,14 +67,24 @@ impl Metrics {
             registry.register(Box::new(counters.clone()))?;
             Ok::<_, prometheus::Error>(counters)
         };
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let memory_bytes = Histogram::with_opts(
+            HistogramOpts::new(
+                "wasmyard_invocation_peak_memory_bytes",
+                "Most memory that an invocation held, with what the host held for it.",
+            )
+            .buckets(MEMORY_BUCKETS.to_vec()),
+        )?;
+        registry.register(Box::new(memory_bytes.clone()))?;
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let connections_total =
-            IntCounter::new("wasmyard_connections_total", "Connections accepted on the visitors' listener.")?;
-        registry.register(Box::new(connections_total.clone()))?;
         Ok(Self {
             requests: counters(
                 "wasmyard_requests_total",
@@ -71,13 +97,24 @@ impl Metrics {
             )?,
             requests_in_flight: gauge("wasmyard_requests_in_flight", "Visitors' requests under way.")?,
             connections: gauge("wasmyard_connections", "Open connections of visitors.")?,
-            connections_total,
+            connections_total: counter(
+                "wasmyard_connections_total",
+                "Connections accepted on the visitors' listener.",
+            )?,
             invocations: counters(
                 "wasmyard_invocations_total",
                 "Invocations of scripts by kind of script and outcome.",
                 &["kind", "outcome"],
             )?,
             cpu_seconds: seconds("wasmyard_invocation_cpu_seconds", "CPU time of an invocation.")?,
+            memory_bytes,
+            fuel: counter("wasmyard_invocation_fuel_total", "Fuel used by invocations that count it.")?,
+            subrequests: counter("wasmyard_subrequests_total", "Subrequests that scripts made.")?,
+            body_bytes: counters(
+                "wasmyard_invocation_body_bytes_total",
+                "Bytes of the bodies of requests to scripts (in) and of their responses (out).",
+                &["direction"],
+            )?,
             instantiation_seconds: seconds(
                 "wasmyard_instantiation_seconds",
                 "Time to make an instance of a script.",
@@ -121,6 +158,12 @@ impl Metrics {
         };
         self.invocations.with_label_values(&[kind, outcome.end.label()]).inc();
         self.cpu_seconds.observe(outcome.cpu.as_secs_f64());
+        self.memory_bytes.observe(outcome.peak_memory_bytes as f64);
+        self.fuel.inc_by(outcome.fuel.unwrap_or(0));
+        self.subrequests.inc_by(outcome.subrequests.into());
+        for (direction, bytes) in [("in", outcome.bytes_in), ("out", outcome.bytes_out)] {
+            self.body_bytes.with_label_values(&[direction]).inc_by(bytes);
+        }
         if !outcome.instantiation.is_zero() {
             self.instantiation_seconds.observe(outcome.instantiation.as_secs_f64());
         }
@@ -139,6 +182,44 @@ impl Metrics {
         }
         String::from_utf8_lossy(&text).into_owned()
     }
+}
+
+/// The line of one invocation: one for each script of a chain. Failures are warnings; the others are logged at
+/// the level `debug`, because each visitor's request has a line of its own.
+pub(crate) fn log_invocation(ray_id: &str, outcome: &Outcome) {
+    macro_rules! line {
+        ($level:ident, $($last:tt)+) => {
+            tracing::$level!(
+                target: "wasmyard::invocation",
+                ray_id,
+                script = %outcome.script,
+                version = %outcome.version,
+                depth = outcome.depth,
+                outcome = outcome.end.label(),
+                status = outcome.status,
+                cpu_us = micros(outcome.cpu),
+                fuel = outcome.fuel,
+                wall_us = micros(outcome.wall),
+                instantiation_us = micros(outcome.instantiation),
+                peak_memory_bytes = outcome.peak_memory_bytes,
+                subrequests = outcome.subrequests,
+                bytes_in = outcome.bytes_in,
+                bytes_out = outcome.bytes_out,
+                $($last)+
+            )
+        };
+    }
+    match &outcome.end {
+        End::Failed(failure) => {
+            let limit = failure.limit();
+            line!(warn, limit, detail = failure.detail().unwrap_or_default(), "{failure}");
+        }
+        End::Ok | End::Canceled => line!(debug, "invocation"),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn class(status: u16) -> &'static str {

@@ -70,10 +70,6 @@ impl Refusal {
         }
         Self::from(failure)
     }
-
-    fn limit(self, limit: String) -> Self {
-        Self { limit: Some(limit), ..self }
-    }
 }
 
 impl From<BadHead> for Refusal {
@@ -89,26 +85,25 @@ impl From<Failure> for Refusal {
         const EXCEPTION: &str = "Worker threw an exception.";
         let busy = StatusCode::SERVICE_UNAVAILABLE;
         let broken = StatusCode::INTERNAL_SERVER_ERROR;
-        match failure {
+        let late = StatusCode::GATEWAY_TIMEOUT;
+        let limit = failure.limit();
+        let refusal = match failure {
             Failure::WorkerNotFound => Self::no_such_script(),
-            Failure::ExceededCpu { limit } => Self::new(busy, 1102, "exceeded_cpu", RESOURCES)
-                .limit(format!("CPU time {} ms", limit.as_millis())),
-            Failure::ExceededMemory { limit } => Self::new(busy, 1102, "exceeded_memory", RESOURCES)
-                .limit(format!("memory {} MiB", limit >> 20)),
-            Failure::ExceededSubrequests { limit } => {
-                Self::new(busy, 1102, "exceeded_subrequests", RESOURCES).limit(format!("subrequests {limit}"))
+            Failure::ExceededCpu { .. } => Self::new(busy, 1102, "exceeded_cpu", RESOURCES),
+            Failure::ExceededFuel { .. } => Self::new(busy, 1102, "exceeded_fuel", RESOURCES),
+            Failure::ExceededMemory { .. } => Self::new(busy, 1102, "exceeded_memory", RESOURCES),
+            Failure::ExceededSubrequests { .. } => Self::new(busy, 1102, "exceeded_subrequests", RESOURCES),
+            Failure::TimedOut { .. } => Self::new(late, 1102, "timed_out", "Worker did not respond in time."),
+            // Its head was out: whoever reads this called a script that called another one.
+            Failure::Stalled { .. } => {
+                Self::new(late, 1102, "stalled", "Worker stopped sending its response.")
             }
-            Failure::TimedOut { limit } => {
-                Self::new(StatusCode::GATEWAY_TIMEOUT, 1102, "timed_out", "Worker did not respond in time.")
-                    .limit(format!("time to first byte {} s", limit.as_secs_f64()))
-            }
-            Failure::ExceededDepth { limit } => Self::new(
+            Failure::ExceededDepth { .. } => Self::new(
                 StatusCode::LOOP_DETECTED,
                 1019,
                 "exceeded_depth",
                 "Too many Workers called each other in a row.",
-            )
-            .limit(format!("depth {limit}")),
+            ),
             Failure::Trapped(_) => Self::new(broken, 1101, "exception", EXCEPTION),
             Failure::NoResponse(_) => Self::new(broken, 1101, "no_response", "Worker gave no response."),
             Failure::InvalidArgument(_) => Self::new(broken, 1101, "exception", EXCEPTION),
@@ -120,7 +115,8 @@ impl From<Failure> for Refusal {
             Failure::Internal { .. } | _ => {
                 Self::new(broken, 2000, "internal", "The platform failed to answer this request.")
             }
-        }
+        };
+        Self { limit, ..refusal }
     }
 }
 
@@ -278,10 +274,12 @@ mod tests {
         let failures = [
             Failure::WorkerNotFound,
             Failure::ExceededCpu { limit: Duration::from_millis(50) },
+            Failure::ExceededFuel { limit: 1_000_000 },
             Failure::ExceededMemory { limit: 128 << 20 },
             Failure::ExceededSubrequests { limit: 50 },
             Failure::ExceededDepth { limit: 8 },
             Failure::TimedOut { limit: Duration::from_secs(30) },
+            Failure::Stalled { limit: Duration::from_secs(60) },
             Failure::Trapped(text()),
             Failure::NoResponse(text()),
             Failure::InvalidArgument(text()),

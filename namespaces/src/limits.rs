@@ -6,11 +6,13 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use table::{LimitRow, LimitScope, Unit, table};
 
 mod byte_size;
+mod parse;
 mod table;
 
 const MIB: u64 = 1 << 20;
@@ -53,44 +55,34 @@ pub const MAX_REQUEST_HEADERS: u64 = 128;
 
 /// What somebody asked for: each field is either a wish or left open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct LimitSpec {
     /// CPU time of one invocation, in milliseconds.
-    #[serde(default, alias = "cpuMs", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_ms: Option<u64>,
     /// Deterministic instruction budget of one invocation, in units of fuel.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
     /// Subrequests of one invocation.
-    #[serde(default, alias = "subRequests", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subrequests: Option<u32>,
     /// Linear memory and tables together, in bytes. Reads `"128MiB"` as well.
-    #[serde(
-        default,
-        alias = "memory",
-        deserialize_with = "byte_size::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
     /// Wall-clock time until the head of the response, in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_byte_ms: Option<u64>,
     /// Longest pause of a streaming body, in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_idle_ms: Option<u64>,
     /// Scripts in a chain of scripts calling scripts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<u32>,
     /// Subrequests of one invocation under way at the same time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrent_subrequests: Option<u32>,
     /// Bytes of log output kept of one invocation.
-    #[serde(
-        default,
-        alias = "logs",
-        deserialize_with = "byte_size::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub log_bytes: Option<u64>,
 }
 

@@ -25,15 +25,22 @@ use crate::memory::Exceeded;
 use crate::meter::Meter;
 use crate::module::Module;
 use crate::outcome::Failure;
+use crate::pace::paced;
 use crate::seams::{DenyAll, Host, RequestInfo};
-use crate::state::{RequestHead, State, Tail};
+use crate::state::{MAX_RESOURCES, RequestHead, State, Tail};
 use crate::worker::Worker;
+
+/// How many bytes a guest may hand to the host in one call.
+const MAX_CALL_BYTES: usize = 1 << 20;
 
 /// What one store is made from.
 #[derive(Clone)]
 pub(crate) struct Guest {
     pub(crate) worker: Arc<Worker>,
     pub(crate) limits: Limits,
+    pub(crate) ceiling: Limits,
+    /// Whether it may see a fine clock.
+    pub(crate) trusted: bool,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) info: Arc<RequestInfo>,
     pub(crate) meter: Arc<Meter>,
@@ -52,13 +59,15 @@ impl Guest {
 
     async fn run_store(self, request: Request<Body>) -> Result<Option<Tail>, Failure> {
         let (parts, body) = request.into_parts();
+        let body = paced(body, self.limits.stream_idle, BodyError::ConnectionReadTimeout);
         let body = Counted { body, meter: Arc::clone(&self.meter) }.boxed_unsync();
         let (lent, slot) = Handover::new(body);
-        let mut store = self.store(State::new(&self, RequestHead::of(&parts), slot));
+        let mut armed = self.store(State::new(&self, RequestHead::of(&parts), slot))?;
+        let store = &mut armed.store;
         let begun = Instant::now();
         let head = Arc::clone(&self.head);
         let result = async {
-            let proxy = self.worker.module.pre.instantiate_async(&mut store).await?;
+            let proxy = self.worker.module.pre.instantiate_async(&mut *store).await?;
             self.meter.instantiated(begun.elapsed());
             let scheme = match parts.uri.scheme_str() {
                 Some("https") => Scheme::Https,
@@ -67,11 +76,11 @@ impl Guest {
             let mut http = store.data_mut().http();
             let request = http.new_incoming_request(scheme, Request::from_parts(parts, lent))?;
             let out = http.new_response_outparam_from_callback(move |answer| head.put(answer))?;
-            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
+            proxy.wasi_http_incoming_handler().call_handle(&mut *store, request, out).await
         }
         .await;
         match result {
-            Ok(()) => Ok(store.data_mut().tail.take()),
+            Ok(()) => Ok(armed.store.data_mut().tail.take()),
             Err(error) => Err(failure_of(&error, &self.limits)),
         }
     }
@@ -80,17 +89,45 @@ impl Guest {
     async fn instantiate(self) -> Result<(), Failure> {
         let (_lent, slot) = Handover::new(crate::body::empty());
         let (parts, ()) = Request::new(()).into_parts();
-        let mut store = self.store(State::new(&self, RequestHead::of(&parts), slot));
-        let instance = self.worker.module.pre.instantiate_async(&mut store).await;
+        let mut armed = self.store(State::new(&self, RequestHead::of(&parts), slot))?;
+        let instance = self.worker.module.pre.instantiate_async(&mut armed.store).await;
         instance.map(|_| ()).map_err(|error| failure_of(&error, &self.limits))
     }
 
     /// A store with its limits armed: before instantiation, because start-up code is guest code, too.
-    fn store(&self, state: State) -> Store<State> {
+    fn store(&self, state: State) -> Result<Armed, Failure> {
         let mut store = Store::new(self.worker.module.engine(), state);
         store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(MAX_CALL_BYTES);
+        store.set_max_component_handles(MAX_RESOURCES);
+        // Only an engine that counts fuel can say how much there is; there, none given would be none at all.
+        let fuel = match (store.get_fuel().is_ok(), self.limits.fuel) {
+            (true, limit) => Some(limit.unwrap_or(u64::MAX)),
+            (false, None) => None,
+            (false, Some(_)) => {
+                return Err(Failure::internal("code that does not count fuel, run with fuel"));
+            }
+        };
+        if let Some(fuel) = fuel {
+            store.set_fuel(fuel).map_err(Failure::internal)?;
+        }
         arm(&mut store, Arc::clone(&self.meter), self.limits.cpu);
-        store
+        Ok(Armed { store, meter: Arc::clone(&self.meter), fuel })
+    }
+}
+
+/// A store whose fuel is put on the account when it goes, however it goes.
+struct Armed {
+    store: Store<State>,
+    meter: Arc<Meter>,
+    fuel: Option<u64>,
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        if let (Some(fuel), Ok(left)) = (self.fuel, self.store.get_fuel()) {
+            self.meter.used_fuel(fuel.saturating_sub(left));
+        }
     }
 }
 
@@ -111,6 +148,8 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
     let guest = Guest {
         worker: Worker::new(ScriptKey::Platform(name), "", Grants::new(&[]), Arc::clone(module)),
         limits: *limits,
+        ceiling: *limits,
+        trusted: false,
         host: Arc::new(DenyAll),
         info: Arc::new(info),
         meter: Arc::clone(&meter),
@@ -128,10 +167,11 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
 /// Sets the epoch callback: the guest is stopped when its budget is spent, and lets others run otherwise.
 fn arm(store: &mut Store<State>, meter: Arc<Meter>, budget: Duration) {
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
+    store.epoch_deadline_callback(move |mut store| {
         if meter.cpu.has_spent(budget) {
             return Err(Exceeded::Cpu.into());
         }
+        store.data_mut().weigh()?;
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
 }
@@ -146,7 +186,8 @@ fn failure_of(error: &wasmtime::Error, limits: &Limits) -> Failure {
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return match trap {
-            Trap::Interrupt | Trap::OutOfFuel => Failure::ExceededCpu { limit: limits.cpu },
+            Trap::Interrupt => Failure::ExceededCpu { limit: limits.cpu },
+            Trap::OutOfFuel => Failure::ExceededFuel { limit: limits.fuel.unwrap_or(u64::MAX) },
             other => Failure::Trapped(other.to_string()),
         };
     }

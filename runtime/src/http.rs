@@ -1,15 +1,21 @@
-//! `wasi:http`'s outgoing side: counts the request, then hands it to the host. Opens nothing itself.
+//! `wasi:http`'s outgoing side: counts the request, lets it wait for its turn, then hands it to the host. Opens
+//! nothing itself.
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::header::{self, HeaderName};
+use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
+use wasmyard_namespaces::limits::Limits;
 
 use crate::body::{Body, BodyError};
+use crate::held::{BODY_CHUNK_BYTES, BODY_CHUNKS};
 use crate::meter::Meter;
 use crate::outcome::Failure;
+use crate::pace::paced;
 use crate::seams::{Host, OutboundRequest};
 
 /// Fields that no guest sets: `wasi:http` answers `header-error.forbidden`, and guests never see them come in.
@@ -41,14 +47,22 @@ pub(crate) struct Hooks {
     host: Arc<dyn Host>,
     meter: Arc<Meter>,
     limit: u32,
+    /// One permit for each subrequest that may wait for its response at the same time. Made when the first is
+    /// sent: most invocations send none.
+    turns: Option<Arc<Semaphore>>,
+    concurrent: u32,
+    stream_idle: Duration,
 }
 
 type Io = Box<dyn Future<Output = Result<(), BodyError>> + Send>;
 type Sent = Result<(http::Response<WasiBody>, Io), BodyError>;
+/// What the hook for a request returns.
+pub(crate) type Sending = Box<dyn Future<Output = Sent> + Send>;
 
 impl Hooks {
-    pub(crate) fn new(host: Arc<dyn Host>, meter: Arc<Meter>, limit: u32) -> Self {
-        Self { host, meter, limit }
+    pub(crate) fn new(host: Arc<dyn Host>, meter: Arc<Meter>, limits: &Limits) -> Self {
+        let (limit, concurrent) = (limits.subrequests, limits.concurrent_subrequests);
+        Self { host, meter, limit, turns: None, concurrent, stream_idle: limits.stream_idle }
     }
 
     pub(crate) fn host(&self) -> &Arc<dyn Host> {
@@ -64,6 +78,25 @@ impl Hooks {
         }
     }
 
+    /// Starts a subrequest when fewer are under way than may be, and keeps its place until its response's head
+    /// is there. A place is not kept for a response that is being read, or a script that holds a few of them
+    /// unread could not send another one.
+    ///
+    /// Those that wait are bounded by the budget of subrequests, and their time by the invocation's own.
+    pub(crate) fn in_turn<T: Send + 'static, E: Send + 'static>(
+        &mut self,
+        start: impl FnOnce(Arc<dyn Host>) -> BoxFuture<'static, Result<T, E>> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, E>> {
+        let places = usize::try_from(self.concurrent).unwrap_or(1).max(1);
+        let turns = Arc::clone(self.turns.get_or_insert_with(|| Arc::new(Semaphore::new(places))));
+        let host = Arc::clone(&self.host);
+        Box::pin(async move {
+            // The semaphore is never closed, so there is always a permit to wait for.
+            let _turn = turns.acquire_owned().await.ok();
+            start(host).await
+        })
+    }
+
     fn send(
         &mut self,
         request: http::Request<Body>,
@@ -72,11 +105,17 @@ impl Hooks {
         if let Err(failure) = self.count_subrequest() {
             return Box::pin(async move { Err(BodyError::InternalError(Some(failure.to_string()))) });
         }
-        self.host.outbound(OutboundRequest {
-            request,
+        let idle = self.stream_idle;
+        let outbound = OutboundRequest {
+            request: request.map(|body| paced(body, idle, BodyError::ConnectionWriteTimeout)),
             connect_timeout: options.as_ref().and_then(|o| o.connect_timeout),
             first_byte_timeout: options.as_ref().and_then(|o| o.first_byte_timeout),
             between_bytes_timeout: options.as_ref().and_then(|o| o.between_bytes_timeout),
+        };
+        let answered = self.in_turn(move |host| host.outbound(outbound));
+        Box::pin(async move {
+            let response = answered.await?;
+            Ok(response.map(|body| paced(body, idle, BodyError::ConnectionReadTimeout)))
         })
     }
 }
@@ -95,11 +134,19 @@ impl WasiHttpHooks for Hooks {
         request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<(), BodyError>> + Send>,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
+    ) -> Sending {
         let response = self.send(request, options);
         Box::new(async move {
             let io: Io = Box::new(async { Ok(()) });
             Ok((response.await?, io))
         })
+    }
+
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        BODY_CHUNKS
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
     }
 }

@@ -7,17 +7,19 @@
 //!
 //! This crate opens no socket, reads no registry, and knows no server.
 //!
-//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `memory`, `logs`, `grants` <
-//! `state`, `http`, `bindings` < `link` < `ticker`, `engine`, `module`, `artifacts` < `runtime`, `guest` < `worker`.
+//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `memory`, `held`, `pace`, `logs`, `grants` <
+//! `state`, `clock`, `http`, `bindings` < `link` < `ticker`, `engine`, `module`, `artifacts` < `runtime`, `guest` < `worker`.
 
 mod account;
 mod answer;
 mod artifacts;
 mod bindings;
 pub mod body;
+mod clock;
 mod engine;
 mod grants;
 mod guest;
+mod held;
 mod http;
 mod link;
 mod logs;
@@ -25,6 +27,7 @@ mod memory;
 mod meter;
 mod module;
 mod outcome;
+mod pace;
 mod runtime;
 mod seams;
 mod state;

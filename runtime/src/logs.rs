@@ -67,6 +67,11 @@ pub(crate) struct LogPipe {
 }
 
 impl LogPipe {
+    /// Bytes of the line whose end has not been written yet.
+    pub(crate) fn held(&self) -> usize {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn take(&self, bytes: &[u8]) {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {

@@ -1,4 +1,4 @@
-//! The memory ceiling of one invocation: all its linear memories and tables together.
+//! The memory ceiling of one invocation: all its linear memories, its tables, and what the host holds for it.
 
 use std::sync::Arc;
 
@@ -23,25 +23,44 @@ const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
     limit: u64,
+    /// Linear memories and tables.
     held: u64,
+    /// What the host held for the guest when it was last looked at.
+    host: u64,
     meter: Arc<Meter>,
 }
 
 impl MemoryLimiter {
     pub(crate) fn new(limit: u64, meter: Arc<Meter>) -> Self {
-        Self { limit, held: 0, meter }
+        Self { limit, held: 0, host: 0, meter }
+    }
+
+    /// How much the host may hold beside what the guest has.
+    pub(crate) fn left_for_host(&self) -> u64 {
+        self.limit.saturating_sub(self.held)
+    }
+
+    /// Notes what the host holds now.
+    pub(crate) fn host_holds(&mut self, bytes: u64) -> Result<(), Exceeded> {
+        self.host = bytes;
+        self.check(self.held)
+    }
+
+    fn check(&mut self, held: u64) -> Result<(), Exceeded> {
+        let wanted = held.saturating_add(self.host);
+        if wanted > self.limit {
+            return Err(Exceeded::Memory);
+        }
+        self.held = held;
+        self.meter.holds_memory(wanted);
+        Ok(())
     }
 
     fn grow(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
         let step = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
-        let wanted = self.held.saturating_add(step);
-        if wanted > self.limit {
-            // An error, not `false`: a guest whose allocator is told "no" aborts in a way of its own,
-            // and nobody could tell that it was the ceiling.
-            return Err(Exceeded::Memory.into());
-        }
-        self.held = wanted;
-        self.meter.holds_memory(wanted);
+        // An error, not `false`: a guest whose allocator is told "no" aborts in a way of its own, and
+        // nobody could tell that it was the ceiling.
+        self.check(self.held.saturating_add(step))?;
         Ok(true)
     }
 }
@@ -85,6 +104,20 @@ mod tests {
         assert!(limiter.table_growing(0, 50, None).unwrap());
         assert_eq!(meter.peak_memory_bytes(), 1000);
         assert!(limiter.memory_growing(600, 601, None).is_err());
+        assert_eq!(meter.peak_memory_bytes(), 1000);
+    }
+
+    #[test]
+    fn what_the_host_holds_counts_while_it_holds_it() {
+        let meter = Arc::new(Meter::default());
+        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter));
+        assert!(limiter.memory_growing(0, 600, None).unwrap());
+        assert_eq!(limiter.left_for_host(), 400);
+        limiter.host_holds(400).unwrap();
+        assert!(limiter.memory_growing(600, 601, None).is_err());
+        assert!(limiter.host_holds(401).is_err());
+        limiter.host_holds(0).unwrap();
+        assert!(limiter.memory_growing(600, 1000, None).unwrap());
         assert_eq!(meter.peak_memory_bytes(), 1000);
     }
 

@@ -1,5 +1,6 @@
 //! The figures of one invocation, written while it runs and read at its end, however it ends.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::account::CpuAccount;
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     pub(crate) cpu: CpuAccount,
+    fuel: OnceLock<u64>,
     instantiation_ns: AtomicU64,
     peak_memory_bytes: AtomicU64,
     subrequests: AtomicU32,
@@ -24,6 +26,16 @@ impl Meter {
 
     pub(crate) fn instantiation(&self) -> Duration {
         Duration::from_nanos(self.instantiation_ns.load(Ordering::Relaxed))
+    }
+
+    /// Notes the fuel of the whole invocation, at its end.
+    pub(crate) fn used_fuel(&self, fuel: u64) {
+        let _already = self.fuel.set(fuel);
+    }
+
+    /// None where fuel is not counted.
+    pub(crate) fn fuel(&self) -> Option<u64> {
+        self.fuel.get().copied()
     }
 
     pub(crate) fn holds_memory(&self, bytes: u64) {

@@ -22,6 +22,12 @@ pub enum Failure {
         /// The budget that applied.
         limit: Duration,
     },
+    /// The fuel is used up.
+    #[error("Worker exceeded fuel limit.")]
+    ExceededFuel {
+        /// The budget that applied.
+        limit: u64,
+    },
     /// More memory was asked for than the ceiling allows.
     #[error("Worker has exceeded memory limit.")]
     ExceededMemory {
@@ -44,6 +50,12 @@ pub enum Failure {
     #[error("Worker did not respond in time.")]
     TimedOut {
         /// The time that was allowed.
+        limit: Duration,
+    },
+    /// The head of the response was out, and then nothing more came for too long.
+    #[error("Worker stopped sending its response.")]
+    Stalled {
+        /// The longest pause that is allowed.
         limit: Duration,
     },
     /// The guest trapped. The text names the kind of trap.
@@ -78,6 +90,20 @@ impl Failure {
         }
     }
 
+    /// The limit that was passed and its value, in words that are safe to show.
+    pub fn limit(&self) -> Option<String> {
+        match self {
+            Self::ExceededCpu { limit } => Some(format!("CPU time {} ms", limit.as_millis())),
+            Self::ExceededFuel { limit } => Some(format!("fuel {limit}")),
+            Self::ExceededMemory { limit } => Some(format!("memory {}", size(*limit))),
+            Self::ExceededSubrequests { limit } => Some(format!("subrequests {limit}")),
+            Self::ExceededDepth { limit } => Some(format!("depth {limit}")),
+            Self::TimedOut { limit } => Some(format!("time to first byte {} s", limit.as_secs_f64())),
+            Self::Stalled { limit } => Some(format!("pause of a response {} s", limit.as_secs_f64())),
+            _ => None,
+        }
+    }
+
     pub(crate) fn internal(detail: impl std::fmt::Display) -> Self {
         Self::Internal { detail: detail.to_string() }
     }
@@ -87,16 +113,26 @@ impl Failure {
         match self {
             Self::WorkerNotFound => "scriptNotFound",
             Self::ExceededCpu { .. } => "exceededCpu",
+            Self::ExceededFuel { .. } => "exceededFuel",
             Self::ExceededMemory { .. } => "exceededMemory",
             Self::ExceededSubrequests { .. } => "exceededSubrequests",
             Self::ExceededDepth { .. } => "exceededDepth",
-            Self::TimedOut { .. } => "exceededWallTime",
+            Self::TimedOut { .. } | Self::Stalled { .. } => "exceededWallTime",
             Self::Trapped(_) => "exception",
             Self::NoResponse(_) => "noResponse",
             Self::Overloaded { .. } => "loadShed",
             Self::InvalidArgument(_) => "invalidArgument",
             Self::Internal { .. } => "internalError",
         }
+    }
+}
+
+/// Bytes in the largest unit that says them exactly.
+fn size(bytes: u64) -> String {
+    match (bytes % (1 << 20), bytes % (1 << 10)) {
+        (0, _) => format!("{} MiB", bytes >> 20),
+        (_, 0) => format!("{} KiB", bytes >> 10),
+        _ => format!("{bytes} bytes"),
     }
 }
 
@@ -135,13 +171,15 @@ pub struct Outcome {
     pub end: End,
     /// The status it answered with, if it did.
     pub status: Option<u16>,
-    /// CPU time: guest code and the host calls made for it; waiting is free.
+    /// CPU time that was burnt: guest code and the host calls made for it; waiting is free.
     pub cpu: Duration,
+    /// Units of fuel, where fuel is counted: the same on every machine.
+    pub fuel: Option<u64>,
     /// From the call to the end of the response body.
     pub wall: Duration,
     /// The part of `wall` that making the instance took; zero if it never got that far.
     pub instantiation: Duration,
-    /// The most linear memory and table space it held, in bytes.
+    /// The most linear memory and table space that it held, with what the host held for it, in bytes.
     pub peak_memory_bytes: u64,
     /// Subrequests that it made.
     pub subrequests: u32,

@@ -7,20 +7,21 @@ use http::{Method, Uri};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmyard_namespaces::limits::Limits;
 
 use crate::answer::HeadSlot;
 use crate::body::HandoverSlot;
+use crate::clock::Clock;
 use crate::guest::Guest;
+use crate::held::{HEADER_BYTES, held};
 use crate::http::Hooks;
-use crate::logs::Log;
-use crate::memory::MemoryLimiter;
+use crate::logs::{Log, LogPipe};
+use crate::memory::{Exceeded, MemoryLimiter};
 use crate::seams::{Call, LogStream, RequestInfo};
 use crate::worker::Worker;
 
 /// How many resources a guest may hold at once.
-const MAX_RESOURCES: usize = 10_000;
-/// Room for the header fields of one message, counted as they lie in memory.
-const HEADER_BYTES: usize = 128 << 10;
+pub(crate) const MAX_RESOURCES: usize = 10_000;
 /// How much random data one call may ask for.
 const MAX_RANDOM_BYTES: u64 = 64 << 10;
 
@@ -31,6 +32,10 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pub(crate) hooks: Hooks,
     pub(crate) memory: MemoryLimiter,
+    pub(crate) clock: Clock,
+    /// The highest limits that a call of another script may ask for.
+    pub(crate) ceiling: Limits,
+    logs: [LogPipe; 2],
     pub(crate) worker: Arc<Worker>,
     pub(crate) info: Arc<RequestInfo>,
     /// The head of the request being handled, to pass it on without asking the resource for its parts.
@@ -66,14 +71,19 @@ pub(crate) type SendResponse = Box<
 
 impl State {
     pub(crate) fn new(guest: &Guest, request: RequestHead, request_body: HandoverSlot) -> Self {
-        let Guest { worker, limits, host, info, meter, head } = guest.clone();
+        let Guest { worker, limits, ceiling, trusted, host, info, meter, head } = guest.clone();
         let log = Log::new(Arc::clone(&host), usize::try_from(limits.log_bytes).unwrap_or(usize::MAX));
+        let logs = [log.pipe(LogStream::Stdout), log.pipe(LogStream::Stderr)];
+        let [stdout, stderr] = logs.clone();
+        let clock = Clock::new(trusted);
         // Nothing of the host's environment: no arguments, no variables, no directories. Sockets and
         // name look-up answer "access denied": they are there for language runtimes that import them
         // without use, and every address is refused.
         let wasi = WasiCtx::builder()
-            .stdout(log.pipe(LogStream::Stdout))
-            .stderr(log.pipe(LogStream::Stderr))
+            .stdout(stdout)
+            .stderr(stderr)
+            .wall_clock(clock)
+            .monotonic_clock(clock)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
@@ -87,8 +97,11 @@ impl State {
             wasi,
             wasi_http,
             table,
-            hooks: Hooks::new(host, Arc::clone(&meter), limits.subrequests),
+            hooks: Hooks::new(host, Arc::clone(&meter), &limits),
             memory: MemoryLimiter::new(limits.memory_bytes, meter),
+            clock,
+            ceiling,
+            logs,
             worker,
             info,
             request,
@@ -97,6 +110,13 @@ impl State {
             head,
             tail: None,
         }
+    }
+
+    /// Counts what the host holds for the guest.
+    pub(crate) fn weigh(&mut self) -> Result<(), Exceeded> {
+        let lines: usize = self.logs.iter().map(LogPipe::held).sum();
+        let behind_handles = held(&mut self.table, self.memory.left_for_host());
+        self.memory.host_holds(behind_handles.saturating_add(lines as u64))
     }
 }
 

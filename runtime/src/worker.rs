@@ -25,6 +25,7 @@ use crate::guest::Guest;
 use crate::meter::Meter;
 use crate::module::Module;
 use crate::outcome::{End, Failure, Outcome};
+use crate::pace::Pause;
 use crate::seams::{Host, RequestInfo};
 
 /// How long a guest may go on after its response is complete.
@@ -44,6 +45,10 @@ pub struct Worker {
 pub struct Invocation {
     /// The limits that apply: already the tightest of all that have a say.
     pub limits: Limits,
+    /// What a script may limit another one to at most: the operator's ceilings.
+    pub ceiling: Limits,
+    /// Whether its code is the platform builder's own: then it sees the real clock, not one of 1 ms.
+    pub trusted: bool,
     /// How deep in the chain of scripts this one is; 0 for the first.
     pub depth: u32,
     /// Everything that leaves the sandbox.
@@ -96,11 +101,13 @@ struct Run {
     guest: Option<Metered<()>>,
     head: Arc<HeadSlot>,
     record: Record,
+    /// For its response's body.
+    pause: Pause,
 }
 
 impl Run {
     fn start(worker: Arc<Worker>, invocation: Invocation, request: Request<Body>) -> Self {
-        let Invocation { limits, depth, host, info } = invocation;
+        let Invocation { limits, ceiling, trusted, depth, host, info } = invocation;
         let meter = Arc::new(Meter::default());
         let head = Arc::new(HeadSlot::default());
         let record = Record {
@@ -112,9 +119,12 @@ impl Run {
             status: None,
             end: End::Canceled,
         };
-        let guest = Guest { worker, limits, host, info, meter: Arc::clone(&meter), head: Arc::clone(&head) };
+        let pause = Pause::new(limits.stream_idle);
+        let (kept_meter, kept_head) = (Arc::clone(&meter), Arc::clone(&head));
+        let guest =
+            Guest { worker, limits, ceiling, trusted, host, info, meter: kept_meter, head: kept_head };
         let guest = Metered { meter, budget: limits.cpu, future: Box::pin(guest.run(request)) };
-        Self { guest: Some(guest), head, record }
+        Self { guest: Some(guest), head, record, pause }
     }
 
     /// Drives the guest until it has answered or ended.
@@ -148,7 +158,8 @@ impl Run {
     /// The answer, with a body that drives the guest on as it is read.
     fn into_response(mut self, response: Response<Body>) -> Response<Body> {
         self.record.status = Some(response.status().as_u16());
-        response.map(|body| GuestBody { guest: self.guest, body, record: Some(self.record) }.boxed_unsync())
+        let (guest, pause) = (self.guest, self.pause);
+        response.map(|body| GuestBody { guest, body, record: Some(self.record), pause }.boxed_unsync())
     }
 }
 
@@ -158,6 +169,7 @@ struct GuestBody {
     body: Body,
     /// Present until the end is known.
     record: Option<Record>,
+    pause: Pause,
 }
 
 impl GuestBody {
@@ -165,6 +177,15 @@ impl GuestBody {
         if let Some(mut record) = self.record.take() {
             record.ended(end);
         }
+    }
+
+    /// Ends the body early, and the guest.
+    fn fail(&mut self, failure: Failure) -> BodyError {
+        let text = failure.to_string();
+        self.guest = None;
+        self.body = crate::body::empty();
+        self.finish(End::Failed(failure));
+        BodyError::InternalError(Some(text))
     }
 
     /// The response is complete but the guest goes on: let it, for a while, at nobody's expense.
@@ -194,13 +215,15 @@ impl HttpBody for GuestBody {
         {
             this.guest = None;
             if let Err(failure) = ended {
-                let text = failure.to_string();
-                this.finish(End::Failed(failure));
-                this.body = crate::body::empty();
-                return Poll::Ready(Some(Err(BodyError::InternalError(Some(text)))));
+                return Poll::Ready(Some(Err(this.fail(failure))));
             }
         }
-        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
+            std::task::ready!(this.pause.poll_too_long(cx));
+            let limit = this.pause.limit();
+            return Poll::Ready(Some(Err(this.fail(Failure::Stalled { limit }))));
+        };
+        this.pause.over();
         match &frame {
             Some(Ok(frame)) => {
                 if let (Some(data), Some(record)) = (frame.data_ref(), &this.record) {
@@ -266,6 +289,7 @@ impl Drop for Record {
             end: std::mem::replace(&mut self.end, End::Canceled),
             status: self.status,
             cpu: self.meter.cpu.used(),
+            fuel: self.meter.fuel(),
             wall: self.started.elapsed(),
             instantiation: self.meter.instantiation(),
             peak_memory_bytes: self.meter.peak_memory_bytes(),

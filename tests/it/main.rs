@@ -17,6 +17,8 @@
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
+//! - `meters`: what an invocation may use beside CPU and memory, and how it is told
+//! - `bad_limits`: limits that cannot be, wherever somebody sets them
 //! - `guests`: components that were made without our SDK
 //! - `observability`: figures, logs, health
 
@@ -28,12 +30,14 @@
     reason = "a test fails by panicking, in its helpers as well"
 )]
 
+mod bad_limits;
 mod deploy;
 mod dev;
 mod durability;
 mod guests;
 mod headers;
 mod limits;
+mod meters;
 mod observability;
 mod outbound;
 mod protocol;

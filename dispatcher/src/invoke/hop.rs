@@ -16,6 +16,7 @@ use wasmyard_runtime::{
 use super::{Callers, Chain, Invoker};
 use crate::egress::Sender;
 use crate::head;
+use crate::observe;
 use crate::respond::{self, Wanted};
 use crate::route::{Destination, route_inside};
 
@@ -162,35 +163,6 @@ impl Host for Hop {
 
     fn finished(&self, outcome: Outcome) {
         self.invoker.metrics.invocation_done(&outcome);
-        if let wasmyard_runtime::End::Failed(failure) = &outcome.end {
-            tracing::warn!(
-                target: "wasmyard::invocation",
-                ray_id = %self.chain.context.ray_id,
-                script = %outcome.script,
-                version = %outcome.version,
-                outcome = outcome.end.label(),
-                cpu_us = micros(outcome.cpu),
-                wall_us = micros(outcome.wall),
-                peak_memory_bytes = outcome.peak_memory_bytes,
-                subrequests = outcome.subrequests,
-                detail = failure.detail().unwrap_or_default(),
-                "{failure}"
-            );
-        } else {
-            tracing::debug!(
-                target: "wasmyard::invocation",
-                ray_id = %self.chain.context.ray_id,
-                script = %outcome.script,
-                version = %outcome.version,
-                outcome = outcome.end.label(),
-                cpu_us = micros(outcome.cpu),
-                wall_us = micros(outcome.wall),
-                "invocation"
-            );
-        }
+        observe::log_invocation(&self.chain.context.ray_id, &outcome);
     }
-}
-
-fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

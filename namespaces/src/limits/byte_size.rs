@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Error as _, Visitor};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A number of bytes. Reads an integer, or a text with a unit: `B`, `kB`, `MB`, `GB` (powers of 1000),
@@ -108,12 +108,6 @@ impl Visitor<'_> for ByteSizeVisitor {
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ByteSize, E> {
         text.parse().map_err(E::custom)
     }
-}
-
-/// Reads an optional field of type `u64` with the grammar of [`ByteSize`].
-pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let size = Option::<ByteSize>::deserialize(deserializer).map_err(D::Error::custom)?;
-    Ok(size.map(ByteSize::bytes))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use wasmtime_wasi_http::p2::types::{
     HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse,
     HostResponseOutparam,
 };
-use wasmyard_namespaces::limits::LimitSpec;
+use wasmyard_namespaces::limits::{LimitSpec, Limits as Ceiling};
 use wasmyard_namespaces::name::NamespaceName;
 
 use super::dispatch_wit::{
@@ -122,7 +122,7 @@ impl HostNamespace for State {
         options: Options,
     ) -> Answer<Resource<Worker>> {
         let namespace = self.table.get(&this)?.namespace.clone();
-        let limits = match limit_spec(&options.limits) {
+        let limits = match limit_spec(&options.limits, &self.ceiling) {
             Ok(limits) => limits,
             Err(failure) => return Ok(Err(failure.into())),
         };
@@ -155,7 +155,7 @@ impl HostWorker for State {
             Err(failure) => return Ok(Err(failure.into())),
         };
         let response = match self.start(&this, request)? {
-            Ok(call) => self.hooks.host().call(call),
+            Ok(call) => self.hooks.in_turn(move |host| host.call(call)),
             Err(failure) => return Ok(Err(failure.into())),
         };
         let response = if body_open { in_own_task(response) } else { response };
@@ -394,7 +394,7 @@ fn outgoing_request(head: HostOutgoingRequest, body: Body) -> Result<Request<Bod
     Ok(request)
 }
 
-fn limit_spec(limits: &Limits) -> Result<LimitSpec, Failure> {
+fn limit_spec(limits: &Limits, ceiling: &Ceiling) -> Result<LimitSpec, Failure> {
     let spec = LimitSpec {
         cpu_ms: limits.cpu_ms,
         fuel: limits.fuel,
@@ -402,8 +402,7 @@ fn limit_spec(limits: &Limits) -> Result<LimitSpec, Failure> {
         memory_bytes: limits.memory_bytes,
         ..LimitSpec::default()
     };
-    spec.validate(&wasmyard_namespaces::limits::Limits::CEILING)
-        .map_err(|error| Failure::InvalidArgument(error.to_string()))?;
+    spec.validate(ceiling).map_err(|error| Failure::InvalidArgument(error.to_string()))?;
     Ok(spec)
 }
 
@@ -430,10 +429,11 @@ impl From<Failure> for DispatchError {
         match failure {
             Failure::WorkerNotFound => Self::WorkerNotFound(text),
             Failure::ExceededCpu { .. } => Self::ExceededCpu(text),
+            Failure::ExceededFuel { .. } => Self::ExceededFuel(text),
             Failure::ExceededMemory { .. } => Self::ExceededMemory(text),
             Failure::ExceededSubrequests { .. } => Self::ExceededSubrequests(text),
             Failure::ExceededDepth { .. } => Self::ExceededDepth(text),
-            Failure::TimedOut { .. } => Self::TimedOut(text),
+            Failure::TimedOut { .. } | Failure::Stalled { .. } => Self::TimedOut(text),
             Failure::Trapped(_) => Self::Trapped(text),
             Failure::NoResponse(_) => Self::NoResponse(text),
             Failure::Overloaded { .. } => Self::Overloaded(text),

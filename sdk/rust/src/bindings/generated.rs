@@ -356,6 +356,8 @@ pub mod wasmyard {
                 InvalidArgument(_rt::String),
                 /// The platform failed. The text is safe to show; the full cause is in the operator's log.
                 Internal(_rt::String),
+                /// The callee used up its fuel.
+                ExceededFuel(_rt::String),
             }
             impl ::core::fmt::Debug for DispatchError {
                 fn fmt(
@@ -405,6 +407,11 @@ pub mod wasmyard {
                         }
                         DispatchError::Internal(e) => {
                             f.debug_tuple("DispatchError::Internal").field(e).finish()
+                        }
+                        DispatchError::ExceededFuel(e) => {
+                            f.debug_tuple("DispatchError::ExceededFuel")
+                                .field(e)
+                                .finish()
                         }
                     }
                 }
@@ -457,7 +464,7 @@ pub mod wasmyard {
             pub struct Limits {
                 /// CPU time in milliseconds.
                 pub cpu_ms: ::core::option::Option<u64>,
-                /// Deterministic instruction budget.
+                /// Fuel, a deterministic budget of instructions. CPU time is limited beside it.
                 pub fuel: ::core::option::Option<u64>,
                 /// Number of subrequests.
                 pub subrequests: ::core::option::Option<u32>,
@@ -858,7 +865,7 @@ pub mod wasmyard {
                             ptr11,
                         );
                         let l13 = i32::from(*ptr11.add(0).cast::<u8>());
-                        let result50 = match l13 {
+                        let result53 = match l13 {
                             0 => {
                                 let e = {
                                     let l14 = *ptr11
@@ -873,9 +880,9 @@ pub mod wasmyard {
                                     let l15 = i32::from(
                                         *ptr11.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
                                     );
-                                    let v49 = match l15 {
+                                    let v52 = match l15 {
                                         0 => {
-                                            let e49 = {
+                                            let e52 = {
                                                 let l16 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -890,10 +897,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes18)
                                             };
-                                            DispatchError::WorkerNotFound(e49)
+                                            DispatchError::WorkerNotFound(e52)
                                         }
                                         1 => {
-                                            let e49 = {
+                                            let e52 = {
                                                 let l19 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -908,10 +915,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes21)
                                             };
-                                            DispatchError::ExceededCpu(e49)
+                                            DispatchError::ExceededCpu(e52)
                                         }
                                         2 => {
-                                            let e49 = {
+                                            let e52 = {
                                                 let l22 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -926,10 +933,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes24)
                                             };
-                                            DispatchError::ExceededMemory(e49)
+                                            DispatchError::ExceededMemory(e52)
                                         }
                                         3 => {
-                                            let e49 = {
+                                            let e52 = {
                                                 let l25 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -944,10 +951,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes27)
                                             };
-                                            DispatchError::ExceededSubrequests(e49)
+                                            DispatchError::ExceededSubrequests(e52)
                                         }
                                         4 => {
-                                            let e49 = {
+                                            let e52 = {
                                                 let l28 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -962,10 +969,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes30)
                                             };
-                                            DispatchError::ExceededDepth(e49)
+                                            DispatchError::ExceededDepth(e52)
                                         }
                                         5 => {
-                                            let e49 = {
+                                            let e52 = {
                                                 let l31 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -980,10 +987,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes33)
                                             };
-                                            DispatchError::TimedOut(e49)
+                                            DispatchError::TimedOut(e52)
                                         }
                                         6 => {
-                                            let e49 = {
+                                            let e52 = {
                                                 let l34 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -998,10 +1005,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes36)
                                             };
-                                            DispatchError::Trapped(e49)
+                                            DispatchError::Trapped(e52)
                                         }
                                         7 => {
-                                            let e49 = {
+                                            let e52 = {
                                                 let l37 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1016,10 +1023,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes39)
                                             };
-                                            DispatchError::NoResponse(e49)
+                                            DispatchError::NoResponse(e52)
                                         }
                                         8 => {
-                                            let e49 = {
+                                            let e52 = {
                                                 let l40 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1034,10 +1041,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes42)
                                             };
-                                            DispatchError::Overloaded(e49)
+                                            DispatchError::Overloaded(e52)
                                         }
                                         9 => {
-                                            let e49 = {
+                                            let e52 = {
                                                 let l43 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1052,11 +1059,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes45)
                                             };
-                                            DispatchError::InvalidArgument(e49)
+                                            DispatchError::InvalidArgument(e52)
                                         }
-                                        n => {
-                                            debug_assert_eq!(n, 10, "invalid enum discriminant");
-                                            let e49 = {
+                                        10 => {
+                                            let e52 = {
                                                 let l46 = *ptr11
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1071,16 +1077,35 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes48)
                                             };
-                                            DispatchError::Internal(e49)
+                                            DispatchError::Internal(e52)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                            let e52 = {
+                                                let l49 = *ptr11
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l50 = *ptr11
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len51 = l50;
+                                                let bytes51 = _rt::Vec::from_raw_parts(
+                                                    l49.cast(),
+                                                    len51,
+                                                    len51,
+                                                );
+                                                _rt::string_lift(bytes51)
+                                            };
+                                            DispatchError::ExceededFuel(e52)
                                         }
                                     };
-                                    v49
+                                    v52
                                 };
                                 Err(e)
                             }
                             _ => _rt::invalid_enum_discriminant(),
                         };
-                        result50
+                        result53
                     }
                 }
             }
@@ -1121,7 +1146,7 @@ pub mod wasmyard {
                             ptr0,
                         );
                         let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                        let result39 = match l2 {
+                        let result42 = match l2 {
                             0 => {
                                 let e = {
                                     let l3 = *ptr0
@@ -1136,9 +1161,9 @@ pub mod wasmyard {
                                     let l4 = i32::from(
                                         *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
                                     );
-                                    let v38 = match l4 {
+                                    let v41 = match l4 {
                                         0 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l5 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1153,10 +1178,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes7)
                                             };
-                                            DispatchError::WorkerNotFound(e38)
+                                            DispatchError::WorkerNotFound(e41)
                                         }
                                         1 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l8 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1171,10 +1196,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes10)
                                             };
-                                            DispatchError::ExceededCpu(e38)
+                                            DispatchError::ExceededCpu(e41)
                                         }
                                         2 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l11 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1189,10 +1214,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes13)
                                             };
-                                            DispatchError::ExceededMemory(e38)
+                                            DispatchError::ExceededMemory(e41)
                                         }
                                         3 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l14 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1207,10 +1232,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes16)
                                             };
-                                            DispatchError::ExceededSubrequests(e38)
+                                            DispatchError::ExceededSubrequests(e41)
                                         }
                                         4 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l17 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1225,10 +1250,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes19)
                                             };
-                                            DispatchError::ExceededDepth(e38)
+                                            DispatchError::ExceededDepth(e41)
                                         }
                                         5 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l20 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1243,10 +1268,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes22)
                                             };
-                                            DispatchError::TimedOut(e38)
+                                            DispatchError::TimedOut(e41)
                                         }
                                         6 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l23 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1261,10 +1286,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes25)
                                             };
-                                            DispatchError::Trapped(e38)
+                                            DispatchError::Trapped(e41)
                                         }
                                         7 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l26 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1279,10 +1304,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes28)
                                             };
-                                            DispatchError::NoResponse(e38)
+                                            DispatchError::NoResponse(e41)
                                         }
                                         8 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l29 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1297,10 +1322,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes31)
                                             };
-                                            DispatchError::Overloaded(e38)
+                                            DispatchError::Overloaded(e41)
                                         }
                                         9 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l32 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1315,11 +1340,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes34)
                                             };
-                                            DispatchError::InvalidArgument(e38)
+                                            DispatchError::InvalidArgument(e41)
                                         }
-                                        n => {
-                                            debug_assert_eq!(n, 10, "invalid enum discriminant");
-                                            let e38 = {
+                                        10 => {
+                                            let e41 = {
                                                 let l35 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1334,16 +1358,35 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes37)
                                             };
-                                            DispatchError::Internal(e38)
+                                            DispatchError::Internal(e41)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                            let e41 = {
+                                                let l38 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l39 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len40 = l39;
+                                                let bytes40 = _rt::Vec::from_raw_parts(
+                                                    l38.cast(),
+                                                    len40,
+                                                    len40,
+                                                );
+                                                _rt::string_lift(bytes40)
+                                            };
+                                            DispatchError::ExceededFuel(e41)
                                         }
                                     };
-                                    v38
+                                    v41
                                 };
                                 Err(e)
                             }
                             _ => _rt::invalid_enum_discriminant(),
                         };
-                        result39
+                        result42
                     }
                 }
             }
@@ -1385,7 +1428,7 @@ pub mod wasmyard {
                             ptr0,
                         );
                         let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                        let result39 = match l2 {
+                        let result42 = match l2 {
                             0 => {
                                 let e = {
                                     let l3 = *ptr0
@@ -1402,9 +1445,9 @@ pub mod wasmyard {
                                     let l4 = i32::from(
                                         *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
                                     );
-                                    let v38 = match l4 {
+                                    let v41 = match l4 {
                                         0 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l5 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1419,10 +1462,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes7)
                                             };
-                                            DispatchError::WorkerNotFound(e38)
+                                            DispatchError::WorkerNotFound(e41)
                                         }
                                         1 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l8 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1437,10 +1480,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes10)
                                             };
-                                            DispatchError::ExceededCpu(e38)
+                                            DispatchError::ExceededCpu(e41)
                                         }
                                         2 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l11 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1455,10 +1498,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes13)
                                             };
-                                            DispatchError::ExceededMemory(e38)
+                                            DispatchError::ExceededMemory(e41)
                                         }
                                         3 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l14 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1473,10 +1516,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes16)
                                             };
-                                            DispatchError::ExceededSubrequests(e38)
+                                            DispatchError::ExceededSubrequests(e41)
                                         }
                                         4 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l17 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1491,10 +1534,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes19)
                                             };
-                                            DispatchError::ExceededDepth(e38)
+                                            DispatchError::ExceededDepth(e41)
                                         }
                                         5 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l20 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1509,10 +1552,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes22)
                                             };
-                                            DispatchError::TimedOut(e38)
+                                            DispatchError::TimedOut(e41)
                                         }
                                         6 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l23 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1527,10 +1570,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes25)
                                             };
-                                            DispatchError::Trapped(e38)
+                                            DispatchError::Trapped(e41)
                                         }
                                         7 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l26 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1545,10 +1588,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes28)
                                             };
-                                            DispatchError::NoResponse(e38)
+                                            DispatchError::NoResponse(e41)
                                         }
                                         8 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l29 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1563,10 +1606,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes31)
                                             };
-                                            DispatchError::Overloaded(e38)
+                                            DispatchError::Overloaded(e41)
                                         }
                                         9 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l32 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1581,11 +1624,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes34)
                                             };
-                                            DispatchError::InvalidArgument(e38)
+                                            DispatchError::InvalidArgument(e41)
                                         }
-                                        n => {
-                                            debug_assert_eq!(n, 10, "invalid enum discriminant");
-                                            let e38 = {
+                                        10 => {
+                                            let e41 = {
                                                 let l35 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1600,16 +1642,35 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes37)
                                             };
-                                            DispatchError::Internal(e38)
+                                            DispatchError::Internal(e41)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                            let e41 = {
+                                                let l38 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l39 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len40 = l39;
+                                                let bytes40 = _rt::Vec::from_raw_parts(
+                                                    l38.cast(),
+                                                    len40,
+                                                    len40,
+                                                );
+                                                _rt::string_lift(bytes40)
+                                            };
+                                            DispatchError::ExceededFuel(e41)
                                         }
                                     };
-                                    v38
+                                    v41
                                 };
                                 Err(e)
                             }
                             _ => _rt::invalid_enum_discriminant(),
                         };
-                        result39
+                        result42
                     }
                 }
             }
@@ -1657,7 +1718,7 @@ pub mod wasmyard {
                             ptr0,
                         );
                         let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                        let result39 = match l2 {
+                        let result42 = match l2 {
                             0 => {
                                 let e = {
                                     let l3 = *ptr0
@@ -1674,9 +1735,9 @@ pub mod wasmyard {
                                     let l4 = i32::from(
                                         *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
                                     );
-                                    let v38 = match l4 {
+                                    let v41 = match l4 {
                                         0 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l5 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1691,10 +1752,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes7)
                                             };
-                                            DispatchError::WorkerNotFound(e38)
+                                            DispatchError::WorkerNotFound(e41)
                                         }
                                         1 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l8 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1709,10 +1770,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes10)
                                             };
-                                            DispatchError::ExceededCpu(e38)
+                                            DispatchError::ExceededCpu(e41)
                                         }
                                         2 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l11 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1727,10 +1788,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes13)
                                             };
-                                            DispatchError::ExceededMemory(e38)
+                                            DispatchError::ExceededMemory(e41)
                                         }
                                         3 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l14 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1745,10 +1806,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes16)
                                             };
-                                            DispatchError::ExceededSubrequests(e38)
+                                            DispatchError::ExceededSubrequests(e41)
                                         }
                                         4 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l17 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1763,10 +1824,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes19)
                                             };
-                                            DispatchError::ExceededDepth(e38)
+                                            DispatchError::ExceededDepth(e41)
                                         }
                                         5 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l20 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1781,10 +1842,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes22)
                                             };
-                                            DispatchError::TimedOut(e38)
+                                            DispatchError::TimedOut(e41)
                                         }
                                         6 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l23 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1799,10 +1860,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes25)
                                             };
-                                            DispatchError::Trapped(e38)
+                                            DispatchError::Trapped(e41)
                                         }
                                         7 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l26 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1817,10 +1878,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes28)
                                             };
-                                            DispatchError::NoResponse(e38)
+                                            DispatchError::NoResponse(e41)
                                         }
                                         8 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l29 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1835,10 +1896,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes31)
                                             };
-                                            DispatchError::Overloaded(e38)
+                                            DispatchError::Overloaded(e41)
                                         }
                                         9 => {
-                                            let e38 = {
+                                            let e41 = {
                                                 let l32 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1853,11 +1914,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes34)
                                             };
-                                            DispatchError::InvalidArgument(e38)
+                                            DispatchError::InvalidArgument(e41)
                                         }
-                                        n => {
-                                            debug_assert_eq!(n, 10, "invalid enum discriminant");
-                                            let e38 = {
+                                        10 => {
+                                            let e41 = {
                                                 let l35 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1872,16 +1932,35 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes37)
                                             };
-                                            DispatchError::Internal(e38)
+                                            DispatchError::Internal(e41)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                            let e41 = {
+                                                let l38 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l39 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len40 = l39;
+                                                let bytes40 = _rt::Vec::from_raw_parts(
+                                                    l38.cast(),
+                                                    len40,
+                                                    len40,
+                                                );
+                                                _rt::string_lift(bytes40)
+                                            };
+                                            DispatchError::ExceededFuel(e41)
                                         }
                                     };
-                                    v38
+                                    v41
                                 };
                                 Err(e)
                             }
                             _ => _rt::invalid_enum_discriminant(),
                         };
-                        result39
+                        result42
                     }
                 }
             }
@@ -1930,7 +2009,7 @@ pub mod wasmyard {
                             ptr0,
                         );
                         let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                        let result38 = match l2 {
+                        let result41 = match l2 {
                             0 => {
                                 let e = ();
                                 Ok(e)
@@ -1940,9 +2019,9 @@ pub mod wasmyard {
                                     let l3 = i32::from(
                                         *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
                                     );
-                                    let v37 = match l3 {
+                                    let v40 = match l3 {
                                         0 => {
-                                            let e37 = {
+                                            let e40 = {
                                                 let l4 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1957,10 +2036,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes6)
                                             };
-                                            DispatchError::WorkerNotFound(e37)
+                                            DispatchError::WorkerNotFound(e40)
                                         }
                                         1 => {
-                                            let e37 = {
+                                            let e40 = {
                                                 let l7 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1975,10 +2054,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes9)
                                             };
-                                            DispatchError::ExceededCpu(e37)
+                                            DispatchError::ExceededCpu(e40)
                                         }
                                         2 => {
-                                            let e37 = {
+                                            let e40 = {
                                                 let l10 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -1993,10 +2072,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes12)
                                             };
-                                            DispatchError::ExceededMemory(e37)
+                                            DispatchError::ExceededMemory(e40)
                                         }
                                         3 => {
-                                            let e37 = {
+                                            let e40 = {
                                                 let l13 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2011,10 +2090,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes15)
                                             };
-                                            DispatchError::ExceededSubrequests(e37)
+                                            DispatchError::ExceededSubrequests(e40)
                                         }
                                         4 => {
-                                            let e37 = {
+                                            let e40 = {
                                                 let l16 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2029,10 +2108,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes18)
                                             };
-                                            DispatchError::ExceededDepth(e37)
+                                            DispatchError::ExceededDepth(e40)
                                         }
                                         5 => {
-                                            let e37 = {
+                                            let e40 = {
                                                 let l19 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2047,10 +2126,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes21)
                                             };
-                                            DispatchError::TimedOut(e37)
+                                            DispatchError::TimedOut(e40)
                                         }
                                         6 => {
-                                            let e37 = {
+                                            let e40 = {
                                                 let l22 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2065,10 +2144,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes24)
                                             };
-                                            DispatchError::Trapped(e37)
+                                            DispatchError::Trapped(e40)
                                         }
                                         7 => {
-                                            let e37 = {
+                                            let e40 = {
                                                 let l25 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2083,10 +2162,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes27)
                                             };
-                                            DispatchError::NoResponse(e37)
+                                            DispatchError::NoResponse(e40)
                                         }
                                         8 => {
-                                            let e37 = {
+                                            let e40 = {
                                                 let l28 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2101,10 +2180,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes30)
                                             };
-                                            DispatchError::Overloaded(e37)
+                                            DispatchError::Overloaded(e40)
                                         }
                                         9 => {
-                                            let e37 = {
+                                            let e40 = {
                                                 let l31 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2119,11 +2198,10 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes33)
                                             };
-                                            DispatchError::InvalidArgument(e37)
+                                            DispatchError::InvalidArgument(e40)
                                         }
-                                        n => {
-                                            debug_assert_eq!(n, 10, "invalid enum discriminant");
-                                            let e37 = {
+                                        10 => {
+                                            let e40 = {
                                                 let l34 = *ptr0
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2138,16 +2216,35 @@ pub mod wasmyard {
                                                 );
                                                 _rt::string_lift(bytes36)
                                             };
-                                            DispatchError::Internal(e37)
+                                            DispatchError::Internal(e40)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                            let e40 = {
+                                                let l37 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l38 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len39 = l38;
+                                                let bytes39 = _rt::Vec::from_raw_parts(
+                                                    l37.cast(),
+                                                    len39,
+                                                    len39,
+                                                );
+                                                _rt::string_lift(bytes39)
+                                            };
+                                            DispatchError::ExceededFuel(e40)
                                         }
                                     };
-                                    v37
+                                    v40
                                 };
                                 Err(e)
                             }
                             _ => _rt::invalid_enum_discriminant(),
                         };
-                        result38
+                        result41
                     }
                 }
             }
@@ -2211,7 +2308,7 @@ pub mod wasmyard {
                         }
                         wit_import1((self).handle() as i32, ptr0);
                         let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                        let result41 = match l2 {
+                        let result44 = match l2 {
                             0 => None,
                             1 => {
                                 let e = {
@@ -2245,9 +2342,9 @@ pub mod wasmyard {
                                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>(),
                                                             );
-                                                            let v40 = match l6 {
+                                                            let v43 = match l6 {
                                                                 0 => {
-                                                                    let e40 = {
+                                                                    let e43 = {
                                                                         let l7 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2262,10 +2359,10 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes9)
                                                                     };
-                                                                    DispatchError::WorkerNotFound(e40)
+                                                                    DispatchError::WorkerNotFound(e43)
                                                                 }
                                                                 1 => {
-                                                                    let e40 = {
+                                                                    let e43 = {
                                                                         let l10 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2280,10 +2377,10 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes12)
                                                                     };
-                                                                    DispatchError::ExceededCpu(e40)
+                                                                    DispatchError::ExceededCpu(e43)
                                                                 }
                                                                 2 => {
-                                                                    let e40 = {
+                                                                    let e43 = {
                                                                         let l13 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2298,10 +2395,10 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes15)
                                                                     };
-                                                                    DispatchError::ExceededMemory(e40)
+                                                                    DispatchError::ExceededMemory(e43)
                                                                 }
                                                                 3 => {
-                                                                    let e40 = {
+                                                                    let e43 = {
                                                                         let l16 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2316,10 +2413,10 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes18)
                                                                     };
-                                                                    DispatchError::ExceededSubrequests(e40)
+                                                                    DispatchError::ExceededSubrequests(e43)
                                                                 }
                                                                 4 => {
-                                                                    let e40 = {
+                                                                    let e43 = {
                                                                         let l19 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2334,10 +2431,10 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes21)
                                                                     };
-                                                                    DispatchError::ExceededDepth(e40)
+                                                                    DispatchError::ExceededDepth(e43)
                                                                 }
                                                                 5 => {
-                                                                    let e40 = {
+                                                                    let e43 = {
                                                                         let l22 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2352,10 +2449,10 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes24)
                                                                     };
-                                                                    DispatchError::TimedOut(e40)
+                                                                    DispatchError::TimedOut(e43)
                                                                 }
                                                                 6 => {
-                                                                    let e40 = {
+                                                                    let e43 = {
                                                                         let l25 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2370,10 +2467,10 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes27)
                                                                     };
-                                                                    DispatchError::Trapped(e40)
+                                                                    DispatchError::Trapped(e43)
                                                                 }
                                                                 7 => {
-                                                                    let e40 = {
+                                                                    let e43 = {
                                                                         let l28 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2388,10 +2485,10 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes30)
                                                                     };
-                                                                    DispatchError::NoResponse(e40)
+                                                                    DispatchError::NoResponse(e43)
                                                                 }
                                                                 8 => {
-                                                                    let e40 = {
+                                                                    let e43 = {
                                                                         let l31 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2406,10 +2503,10 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes33)
                                                                     };
-                                                                    DispatchError::Overloaded(e40)
+                                                                    DispatchError::Overloaded(e43)
                                                                 }
                                                                 9 => {
-                                                                    let e40 = {
+                                                                    let e43 = {
                                                                         let l34 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2424,11 +2521,10 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes36)
                                                                     };
-                                                                    DispatchError::InvalidArgument(e40)
+                                                                    DispatchError::InvalidArgument(e43)
                                                                 }
-                                                                n => {
-                                                                    debug_assert_eq!(n, 10, "invalid enum discriminant");
-                                                                    let e40 = {
+                                                                10 => {
+                                                                    let e43 = {
                                                                         let l37 = *ptr0
                                                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
@@ -2443,10 +2539,29 @@ pub mod wasmyard {
                                                                         );
                                                                         _rt::string_lift(bytes39)
                                                                     };
-                                                                    DispatchError::Internal(e40)
+                                                                    DispatchError::Internal(e43)
+                                                                }
+                                                                n => {
+                                                                    debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                                                    let e43 = {
+                                                                        let l40 = *ptr0
+                                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l41 = *ptr0
+                                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len42 = l41;
+                                                                        let bytes42 = _rt::Vec::from_raw_parts(
+                                                                            l40.cast(),
+                                                                            len42,
+                                                                            len42,
+                                                                        );
+                                                                        _rt::string_lift(bytes42)
+                                                                    };
+                                                                    DispatchError::ExceededFuel(e43)
                                                                 }
                                                             };
-                                                            v40
+                                                            v43
                                                         };
                                                         Err(e)
                                                     }
@@ -2466,7 +2581,7 @@ pub mod wasmyard {
                             }
                             _ => _rt::invalid_enum_discriminant(),
                         };
-                        result41
+                        result44
                     }
                 }
             }
@@ -2982,8 +3097,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 7683] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x85;\x01A\x02\x01A\x1a\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 7700] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x96;\x01A\x02\x01A\x1a\
 \x01B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[\
 method]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollab\
 le.block\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\
@@ -3108,36 +3223,36 @@ response-outparam\x01BB\x02\x03\x02\x01\x0a\x04\0\x10incoming-request\x03\0\0\x0
 \x03\x02\x01\x0b\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\x01\x0c\x04\0\x11\
 incoming-response\x03\0\x04\x02\x03\x02\x01\x0d\x04\0\x11outgoing-response\x03\0\
 \x06\x02\x03\x02\x01\x0e\x04\0\x11response-outparam\x03\0\x08\x02\x03\x02\x01\x01\
-\x04\0\x08pollable\x03\0\x0a\x01q\x0b\x10worker-not-found\x01s\0\x0cexceeded-cpu\
+\x04\0\x08pollable\x03\0\x0a\x01q\x0c\x10worker-not-found\x01s\0\x0cexceeded-cpu\
 \x01s\0\x0fexceeded-memory\x01s\0\x14exceeded-subrequests\x01s\0\x0eexceeded-dep\
 th\x01s\0\x09timed-out\x01s\0\x07trapped\x01s\0\x0bno-response\x01s\0\x0aoverloa\
-ded\x01s\0\x10invalid-argument\x01s\0\x08internal\x01s\0\x04\0\x0edispatch-error\
-\x03\0\x0c\x01q\x02\x09not-bound\x01s\0\x0awrong-type\x01s\0\x04\0\x0dbinding-er\
-ror\x03\0\x0e\x01kw\x01ky\x01r\x04\x06cpu-ms\x10\x04fuel\x10\x0bsubrequests\x11\x0c\
-memory-bytes\x10\x04\0\x06limits\x03\0\x12\x01o\x02ss\x01p\x14\x01r\x02\x06limit\
-s\x13\x08outbound\x15\x04\0\x07options\x03\0\x16\x04\0\x09namespace\x03\x01\x04\0\
-\x06worker\x03\x01\x04\0\x0ffuture-response\x03\x01\x01i\x18\x01j\x01\x1b\x01\x0f\
-\x01@\x01\x07bindings\0\x1c\x04\0\x16[static]namespace.open\x01\x1d\x01h\x18\x01\
-i\x19\x01j\x01\x1f\x01\x0d\x01@\x03\x04self\x1e\x04names\x07options\x17\0\x20\x04\
-\0\x15[method]namespace.get\x01!\x01h\x19\x01i\x03\x01i\x1a\x01j\x01$\x01\x0d\x01\
-@\x02\x04self\"\x07request#\0%\x04\0\x14[method]worker.fetch\x01&\x01i\x01\x01i\x05\
-\x01j\x01(\x01\x0d\x01@\x02\x04self\"\x07request'\0)\x04\0\x16[method]worker.for\
-ward\x01*\x01@\x03\x04self\"\x04head#\x07request'\0)\x04\0\x1b[method]worker.for\
-ward-with\x01+\x01i\x09\x01j\0\x01\x0d\x01@\x03\x04self\"\x07request'\x03out,\0-\
-\x04\0\x13[method]worker.tail\x01.\x01h\x1a\x01i\x0b\x01@\x01\x04self/\00\x04\0!\
-[method]future-response.subscribe\x011\x01j\x01)\0\x01k2\x01@\x01\x04self/\03\x04\
-\0\x1b[method]future-response.get\x014\x01@\x02\x03out,\x08response(\x01\0\x04\0\
-\x07respond\x015\x01i\x07\x01@\x03\x03out,\x04head6\x08response(\x01\0\x04\0\x0c\
-respond-with\x017\x03\0\x20wasmyard:platform/dispatch@0.1.0\x05\x0f\x01B\x09\x01\
-@\0\0s\x04\0\x06ray-id\x01\0\x04\0\x0eclient-address\x01\0\x04\0\x08hostname\x01\
-\0\x01ks\x01@\0\0\x01\x04\0\x11hostname-metadata\x01\x02\x04\0\x06script\x01\0\x04\
-\0\x09namespace\x01\x02\x03\0$wasmyard:platform/request-info@0.1.0\x05\x10\x01B\x0b\
-\x01q\x02\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\
-\x01\x01\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\
-\x06\x01\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.\
-2.0-rc.1\x05\x11\x04\0\x1fwasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07\
-imports\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.25\
-9.0\x10wit-bindgen-rust\x060.62.0";
+ded\x01s\0\x10invalid-argument\x01s\0\x08internal\x01s\0\x0dexceeded-fuel\x01s\0\
+\x04\0\x0edispatch-error\x03\0\x0c\x01q\x02\x09not-bound\x01s\0\x0awrong-type\x01\
+s\0\x04\0\x0dbinding-error\x03\0\x0e\x01kw\x01ky\x01r\x04\x06cpu-ms\x10\x04fuel\x10\
+\x0bsubrequests\x11\x0cmemory-bytes\x10\x04\0\x06limits\x03\0\x12\x01o\x02ss\x01\
+p\x14\x01r\x02\x06limits\x13\x08outbound\x15\x04\0\x07options\x03\0\x16\x04\0\x09\
+namespace\x03\x01\x04\0\x06worker\x03\x01\x04\0\x0ffuture-response\x03\x01\x01i\x18\
+\x01j\x01\x1b\x01\x0f\x01@\x01\x07bindings\0\x1c\x04\0\x16[static]namespace.open\
+\x01\x1d\x01h\x18\x01i\x19\x01j\x01\x1f\x01\x0d\x01@\x03\x04self\x1e\x04names\x07\
+options\x17\0\x20\x04\0\x15[method]namespace.get\x01!\x01h\x19\x01i\x03\x01i\x1a\
+\x01j\x01$\x01\x0d\x01@\x02\x04self\"\x07request#\0%\x04\0\x14[method]worker.fet\
+ch\x01&\x01i\x01\x01i\x05\x01j\x01(\x01\x0d\x01@\x02\x04self\"\x07request'\0)\x04\
+\0\x16[method]worker.forward\x01*\x01@\x03\x04self\"\x04head#\x07request'\0)\x04\
+\0\x1b[method]worker.forward-with\x01+\x01i\x09\x01j\0\x01\x0d\x01@\x03\x04self\"\
+\x07request'\x03out,\0-\x04\0\x13[method]worker.tail\x01.\x01h\x1a\x01i\x0b\x01@\
+\x01\x04self/\00\x04\0![method]future-response.subscribe\x011\x01j\x01)\0\x01k2\x01\
+@\x01\x04self/\03\x04\0\x1b[method]future-response.get\x014\x01@\x02\x03out,\x08\
+response(\x01\0\x04\0\x07respond\x015\x01i\x07\x01@\x03\x03out,\x04head6\x08resp\
+onse(\x01\0\x04\0\x0crespond-with\x017\x03\0\x20wasmyard:platform/dispatch@0.1.0\
+\x05\x0f\x01B\x09\x01@\0\0s\x04\0\x06ray-id\x01\0\x04\0\x0eclient-address\x01\0\x04\
+\0\x08hostname\x01\0\x01ks\x01@\0\0\x01\x04\0\x11hostname-metadata\x01\x02\x04\0\
+\x06script\x01\0\x04\0\x09namespace\x01\x02\x03\0$wasmyard:platform/request-info\
+@0.1.0\x05\x10\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\
+\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\
+\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\
+\x1cwasi:config/store@0.2.0-rc.1\x05\x11\x04\0\x1fwasmyard:platform/imports@0.1.\
+0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
+\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

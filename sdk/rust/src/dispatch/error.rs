@@ -25,6 +25,8 @@ pub enum DispatchError {
     WorkerNotFound(String),
     /// The script used up its CPU budget.
     ExceededCpu(String),
+    /// The script used up its fuel.
+    ExceededFuel(String),
     /// The script asked for more memory than its ceiling.
     ExceededMemory(String),
     /// This worker has no subrequests left.
@@ -50,12 +52,13 @@ impl DispatchError {
     /// [`NoResponse`](DispatchError::NoResponse) may quote the script.
     pub fn message(&self) -> &str {
         use DispatchError::{
-            ExceededCpu, ExceededDepth, ExceededMemory, ExceededSubrequests, Internal, InvalidArgument,
-            NoResponse, Overloaded, TimedOut, Trapped, WorkerNotFound,
+            ExceededCpu, ExceededDepth, ExceededFuel, ExceededMemory, ExceededSubrequests, Internal,
+            InvalidArgument, NoResponse, Overloaded, TimedOut, Trapped, WorkerNotFound,
         };
         match self {
             WorkerNotFound(text)
             | ExceededCpu(text)
+            | ExceededFuel(text)
             | ExceededMemory(text)
             | ExceededSubrequests(text)
             | ExceededDepth(text)
@@ -91,6 +94,7 @@ impl From<platform::DispatchError> for DispatchError {
         match error {
             From::WorkerNotFound(text) => DispatchError::WorkerNotFound(text),
             From::ExceededCpu(text) => DispatchError::ExceededCpu(text),
+            From::ExceededFuel(text) => DispatchError::ExceededFuel(text),
             From::ExceededMemory(text) => DispatchError::ExceededMemory(text),
             From::ExceededSubrequests(text) => DispatchError::ExceededSubrequests(text),
             From::ExceededDepth(text) => DispatchError::ExceededDepth(text),

@@ -29,7 +29,8 @@ impl Limits {
         Limits { cpu_ms: Some(cpu_ms), ..self }
     }
 
-    /// Deterministic instruction budget.
+    /// Fuel: a budget of instructions which the same script on the same input uses up the same way on every
+    /// machine, unlike CPU time. About one unit for each instruction, one for each byte of a bulk one.
     #[must_use]
     pub const fn fuel(self, fuel: u64) -> Limits {
         Limits { fuel: Some(fuel), ..self }

@@ -1,6 +1,8 @@
 //! Shows what a worker sees, and holds its breath: for the integration tests, where no example has the shape.
 //! Must never decide whether what it sees is right: that is the test's part.
 
+mod limits;
+
 use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -47,6 +49,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         "/again" => again(&req).await,
         "/forge" => forge(&req).await,
         "/empty" => Ok(Response::empty().with_status(204)),
+        path if path.starts_with("/limits/") => limits::answer(req, env).await,
         _ => Ok(Response::text(seen(&req, &env))),
     }
 }
