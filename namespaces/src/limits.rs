@@ -11,6 +11,7 @@ pub use byte_size::{ByteSize, ByteSizeError};
 pub use table::{LimitRow, LimitScope, Unit, table};
 
 mod byte_size;
+pub mod component;
 mod table;
 
 const MIB: u64 = 1 << 20;

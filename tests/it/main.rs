@@ -16,6 +16,7 @@
 //! - `outbound`: where a script's own requests go
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
+//! - `compiler`: the process that compiles, and what it cannot do
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
 //! - `guests`: components that were made without our SDK
 //! - `observability`: figures, logs, health
@@ -28,6 +29,7 @@
     reason = "a test fails by panicking, in its helpers as well"
 )]
 
+mod compiler;
 mod deploy;
 mod dev;
 mod durability;
