@@ -3,13 +3,16 @@
 //! One pass over the binary, without building anything from it: counts, sizes and depths against the bounds of
 //! [`wasmyard_namespaces::limits::component`]. Whether the component is valid is not decided here.
 
+mod instances;
+
 use wasmparser::{
-    ComponentType, ComponentTypeDeclaration, ElementItems, FunctionBody, Instance, InstanceTypeDeclaration,
+    ComponentExternalKind, ComponentType, ComponentTypeDeclaration, ComponentTypeRef, ElementItems, FunctionBody, Instance, InstanceTypeDeclaration,
     MemoryType, Operator, Parser, Payload, TableType,
 };
 use wasmyard_namespaces::limits::component;
 
 use crate::module::ModuleError;
+use instances::Instances;
 
 /// Bytes of a page of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
@@ -113,8 +116,7 @@ struct Found {
     max_memory_bytes: u64,
     depth: u64,
     modules: u64,
-    core_instances: u64,
-    instances: u64,
+    unfolded: Instances,
     functions: u64,
     canonical: u64,
     types: u64,
@@ -147,11 +149,13 @@ impl Found {
     fn payload(&mut self, payload: Payload<'_>) -> Result<(), ModuleError> {
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                self.unfolded.open(matches!(payload, Payload::ComponentSection { .. }));
                 add(&mut self.depth, 1, &DEPTH)?;
                 add(&mut self.modules, 1, &MODULES)
             }
             Payload::End(_) => {
                 self.depth = self.depth.saturating_sub(1);
+                self.unfolded.close();
                 Ok(())
             }
             Payload::CodeSectionStart { count, .. } => add(&mut self.functions, count.into(), &FUNCTIONS),
@@ -160,14 +164,18 @@ impl Found {
                 for instance in section {
                     // The other kind names things that exist already.
                     if let Instance::Instantiate { .. } = instance.map_err(invalid)? {
-                        add(&mut self.core_instances, 1, &CORE_INSTANCES)?;
+                        self.unfolded.core()?;
                     }
                 }
                 Ok(())
             }
             Payload::ComponentInstanceSection(section) => {
-                add(&mut self.instances, section.count().into(), &INSTANCES)
+                section.into_iter().try_for_each(|made| self.unfolded.instance(&made.map_err(invalid)?))
             }
+            Payload::ComponentAliasSection(section) => section.into_iter().try_for_each(|alias| {
+                self.unfolded.alias(&alias.map_err(invalid)?);
+                Ok(())
+            }),
             Payload::ComponentCanonicalSection(section) => {
                 add(&mut self.canonical, section.count().into(), &CANONICAL)
             }
@@ -245,13 +253,25 @@ impl Found {
             }
             Payload::ComponentImportSection(section) => {
                 add(&mut self.imports, section.count().into(), &IMPORTS)?;
-                section.into_iter().try_for_each(|import| name(import.map_err(invalid)?.name.name))
+                section.into_iter().try_for_each(|import| {
+                    let import = import.map_err(invalid)?;
+                    if let ComponentTypeRef::Component(_) = import.ty {
+                        self.unfolded.import();
+                    }
+                    name(import.name.name)
+                })
             }
             Payload::ComponentExportSection(section) => {
                 add(&mut self.exports, section.count().into(), &EXPORTS)?;
-                section.into_iter().try_for_each(|export| name(export.map_err(invalid)?.name.name))
+                section.into_iter().try_for_each(|export| {
+                    let export = export.map_err(invalid)?;
+                    if export.kind == ComponentExternalKind::Component {
+                        self.unfolded.export(export.index);
+                    }
+                    name(export.name.name)
+                })
             }
-            // Custom sections, aliases and headers: bounded by the size of the component.
+            // Custom sections and headers: bounded by the size of the component.
             _ => Ok(()),
         }
     }

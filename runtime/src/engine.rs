@@ -138,7 +138,7 @@ fn common(kind: EngineKind) -> Config {
 
 /// Proposals that no guest of this platform needs are off: each is more code that a stranger's module could
 /// reach, in the validator, in the compiler and in the runtime. Named one by one, so that an update of
-/// Wasmtime that turns one on by default changes nothing here. `tests/features.rs` shows each refused.
+/// Wasmtime that turns one on by default changes nothing here. `runtime/tests/it/features.rs` shows each refused.
 ///
 /// The async half of the component model (streams, futures, error contexts, WASI 0.3) has no switch here: the
 /// crate feature that would bring it is not compiled in.

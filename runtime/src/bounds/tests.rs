@@ -138,8 +138,43 @@ fn memory_at_the_start_is_bounded_by_the_engines_ceiling() {
 #[test]
 fn what_cannot_be_read_is_invalid() {
     let whole = wat::parse_str(module("(func (loop (block)))")).unwrap();
-    // The header alone is an empty component.
-    for length in 9..whole.len() {
-        assert!(matches!(check(&whole[..length], MEMORY), Err(ModuleError::Invalid(_))), "{length}");
+    for length in 0..whole.len() {
+        // Cut between two parts it is a shorter component, which is for the validator to judge.
+        let cut = check(&whole[..length], MEMORY);
+        assert!(matches!(cut, Ok(()) | Err(ModuleError::Invalid(_))), "{length}");
     }
+    assert!(matches!(check(&whole[..whole.len() - 1], MEMORY), Err(ModuleError::Invalid(_))));
+    assert!(matches!(check(b"", MEMORY), Err(ModuleError::Invalid(_))));
+}
+
+#[test]
+fn instances_are_counted_unfolded() {
+    // Each makes two of the one before: 2 to the power of `links` core instances.
+    let chain = |links: usize| {
+        let links = (1..=links).fold(String::new(), |all, n| {
+            let twice = format!("(instance (instantiate $c{0})) (instance (instantiate $c{0}))", n - 1);
+            all + &format!("(component $c{n} (alias outer 1 {} (component $c{})) {twice})", n - 1, n - 1)
+        });
+        format!("(component (component $c0 (core module $m) (core instance (instantiate $m))) {links}")
+    };
+    let made = |links: usize| chain(links) + &format!("(instance (instantiate $c{links})))");
+    assert_eq!(refusal(&made(4)), None, "16 core instances");
+    let refused = refusal(&made(5)).unwrap();
+    assert!(refused.contains("32 instances of core modules"), "{refused}");
+    let refused = refusal(&made(40)).unwrap();
+    assert!(refused.contains("core_instances"), "{refused}");
+    // What nobody instantiates costs nothing, up to the point where one of it would be too much.
+    assert_eq!(refusal(&(chain(4) + ")")), None);
+    // An export is one more name for the same.
+    let renamed = "(component (component $c (core module $m) (core instance (instantiate $m)))
+        (export $d \"d\" (component $c)) INSTANCES)";
+    let instances = "(instance (instantiate $d))";
+    assert_eq!(refusal(&renamed.replace("INSTANCES", &instances.repeat(20))), None);
+    assert!(refusal(&renamed.replace("INSTANCES", &instances.repeat(21))).is_some());
+}
+
+#[test]
+fn a_component_that_comes_from_elsewhere_is_not_instantiated() {
+    let given = "(component (import \"c\" (component $c)) (instance (instantiate $c)))";
+    assert!(refusal(given).unwrap().contains("it was given"));
 }
