@@ -17,8 +17,8 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, Invocation, LogLine, Module,
-    OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
+    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine,
+    Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
 };
 
 /// Answers every call with one worker: the second hop.
@@ -63,13 +63,13 @@ async fn module(runtime: &Runtime, name: &str) -> Arc<Module> {
 fn invocations(criterion: &mut Criterion) {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let runtime = Runtime::new(&RuntimeConfig {
+    let sizes = RuntimeConfig {
         engine: EngineConfig::default(),
         artifacts: scratch.path().to_owned(),
         loaded_code_bytes: 1 << 30,
         compilations: 2,
-    })
-    .unwrap();
+    };
+    let runtime = Runtime::new(&sizes, Arc::new(InProcess)).unwrap();
     let key = |name: &str| ScriptKey::Platform(name.parse().unwrap());
     let (hello_module, dispatcher_module) = tokio.block_on(async {
         (module(&runtime, "hello").await, module(&runtime, "dispatcher_subdomain").await)

@@ -50,6 +50,29 @@ pub enum Command {
     Tags(TagsCommand),
     /// Validate the configuration and every module, without starting anything
     Check(CheckArgs),
+    /// Compile one component, for the platform that started this process
+    #[command(hide = true)]
+    CompileComponent(CompileArgs),
+}
+
+/// `wasmyard compile-component`: started by the platform itself, see `compiler`.
+#[derive(Debug, Args)]
+pub struct CompileArgs {
+    /// The kind of engine that is going to run it
+    #[arg(long)]
+    pub engine: String,
+    /// The engine's ceiling for memory, in bytes
+    #[arg(long)]
+    pub max_memory_bytes: u64,
+    /// CPU time that this process may take, in seconds
+    #[arg(long)]
+    pub cpu_seconds: u64,
+    /// Address space that this process may take, in bytes
+    #[arg(long)]
+    pub memory_bytes: u64,
+    /// The process that waits for the answer
+    #[arg(long)]
+    pub parent: i32,
 }
 
 /// `wasmyard init`.

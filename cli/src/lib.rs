@@ -13,6 +13,7 @@
 pub mod args;
 pub mod client;
 pub mod commands;
+pub mod compiler;
 pub mod config;
 pub mod dev;
 pub mod failure;

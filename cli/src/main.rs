@@ -20,6 +20,10 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    if let Command::CompileComponent(args) = &cli.command {
+        // Before anything else is made: that process is to have one thread and no open files.
+        return wasmyard_cli::compiler::child::run(args);
+    }
     let output = Output::stdio();
     match run(cli.command, &output) {
         Ok(()) => ExitCode::SUCCESS,

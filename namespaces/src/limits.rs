@@ -12,6 +12,7 @@ pub use byte_size::{ByteSize, ByteSizeError};
 pub use table::{LimitRow, LimitScope, Unit, table};
 
 mod byte_size;
+pub mod component;
 mod parse;
 mod table;
 

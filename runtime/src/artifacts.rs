@@ -4,14 +4,22 @@
 //! hash keyed by a secret of this node; a file whose hash does not fit is removed and compiled anew,
 //! never loaded.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
 
 use wasmyard_namespaces::digest::Digest;
 
 const MAC_BYTES: usize = 32;
+/// How the names of artifacts end.
+const SUFFIX: &str = ".cwasm";
+/// How the names of files begin that are not whole yet.
+const NEW: &str = ".new-";
 
 /// A folder of artifacts.
 pub(crate) struct Artifacts {
@@ -23,7 +31,7 @@ pub(crate) struct Artifacts {
 /// What a look into the folder found.
 pub(crate) enum Found {
     /// The artifact, verified just now.
-    Artifact(PathBuf),
+    Artifact(File),
     /// Nothing, or something that was not ours and is gone now.
     Nothing,
 }
@@ -34,66 +42,115 @@ impl Artifacts {
         let inner = folder.join(fingerprint);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&inner)?;
         let key = node_key(&folder.join("node.key"))?;
-        remove_others(folder, fingerprint)?;
         Ok(Self { folder: inner, fingerprint: fingerprint.to_owned(), key })
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
-        self.folder.join(format!("{digest}.cwasm"))
+        self.folder.join(format!("{digest}{SUFFIX}"))
     }
 
-    fn mac(&self, digest: &Digest, code: &[u8]) -> blake3::Hash {
+    fn mac(&self, digest: &Digest) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(self.fingerprint.as_bytes());
         hasher.update(digest.as_bytes());
-        hasher.update(code);
-        hasher.finalize()
+        hasher
     }
 
     /// Looks an artifact up and verifies it. Blocks on the disk.
     pub(crate) fn find(&self, digest: &Digest) -> io::Result<Found> {
-        let path = self.path(digest);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let opened = fs::OpenOptions::new().read(true).custom_flags(flags).open(self.path(digest));
+        let refused = match opened {
+            Ok(file) => match self.fault(&file, digest)? {
+                None => return Ok(Found::Artifact(file)),
+                Some(fault) => fault,
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                "it is a symbolic link"
+            }
             Err(error) => return Err(error),
         };
-        let genuine = bytes.split_last_chunk::<MAC_BYTES>().is_some_and(|(code, mac)| {
-            // `blake3::Hash` compares in constant time.
-            self.mac(digest, code) == blake3::Hash::from_bytes(*mac)
-        });
-        if genuine {
-            return Ok(Found::Artifact(path));
-        }
-        tracing::warn!(%digest, "removed an artifact whose keyed hash does not fit; compiling anew");
+        tracing::warn!(%digest, reason = refused, "removed compiled code that is not ours; compiling anew");
         self.remove(digest)?;
         Ok(Found::Nothing)
     }
 
+    /// Why a file is not what [`Artifacts::put`] wrote; none if it is.
+    fn fault(&self, mut file: &File, digest: &Digest) -> io::Result<Option<&'static str>> {
+        let meta = file.metadata()?;
+        if !meta.is_file() {
+            return Ok(Some("it is not a regular file"));
+        }
+        // Whoever else may write to it could change it after it was verified.
+        if meta.uid() != geteuid().as_raw() || meta.mode() & 0o077 != 0 {
+            return Ok(Some("others than its owner may read or write it"));
+        }
+        let Some(code_bytes) = meta.len().checked_sub(MAC_BYTES as u64) else {
+            return Ok(Some("it is too short"));
+        };
+        let mut hasher = self.mac(digest);
+        hasher.update_reader(file.take(code_bytes))?;
+        let mut mac = [0; MAC_BYTES];
+        file.read_exact(&mut mac)?;
+        // `blake3::Hash` compares in constant time.
+        let genuine = hasher.finalize() == blake3::Hash::from_bytes(mac);
+        Ok((!genuine).then_some("its keyed hash does not fit"))
+    }
+
     /// Stores an artifact under its final name, whole or not at all. Blocks on the disk.
-    pub(crate) fn put(&self, digest: &Digest, code: &[u8]) -> io::Result<PathBuf> {
-        let path = self.path(digest);
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder)?;
+    pub(crate) fn put(&self, digest: &Digest, code: &[u8]) -> io::Result<File> {
+        let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(&self.folder)?;
         file.write_all(code)?;
-        file.write_all(self.mac(digest, code).as_bytes())?;
-        file.persist(&path).map_err(|error| error.error)?;
-        Ok(path)
+        file.write_all(self.mac(digest).update(code).finalize().as_bytes())?;
+        let mut file = file.persist(self.path(digest)).map_err(|error| error.error)?;
+        file.rewind()?;
+        Ok(file)
     }
 
     /// Removes an artifact if it is there.
     pub(crate) fn remove(&self, digest: &Digest) -> io::Result<()> {
-        match fs::remove_file(self.path(digest)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        let path = self.path(digest);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir_all(&path),
+            other => other,
         }
+    }
+
+    /// The components whose artifacts are older than `age`. What a start that was killed left half written goes
+    /// on the way.
+    pub(crate) fn older_than(&self, age: Duration) -> io::Result<Vec<Digest>> {
+        let mut old = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let meta = match entry.metadata() {
+                Ok(meta) => meta,
+                // Removed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if meta.modified()?.elapsed().unwrap_or_default() < age {
+                continue;
+            }
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if let Some(digest) = name.strip_suffix(SUFFIX).and_then(|digest| digest.parse().ok()) {
+                old.push(digest);
+            } else if name.starts_with(NEW) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(old)
     }
 }
 
-/// Removes what another engine compiled: this one could not load it.
-fn remove_others(folder: &Path, fingerprint: &str) -> io::Result<()> {
+/// Removes what other engines compiled than those of these fingerprints: nobody could load it any more.
+pub(crate) fn remove_others(folder: &Path, fingerprints: &[&str]) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() && entry.file_name() != fingerprint {
+        let known = fingerprints.iter().any(|fingerprint| entry.file_name() == **fingerprint);
+        if entry.file_type()?.is_dir() && !known {
             fs::remove_dir_all(entry.path())?;
         }
     }
@@ -102,12 +159,16 @@ fn remove_others(folder: &Path, fingerprint: &str) -> io::Result<()> {
 
 /// Reads the key, or makes one that only this user can read.
 fn node_key(path: &Path) -> io::Result<[u8; 32]> {
+    let refused = |rule: &str| {
+        let text = format!("{}: {rule}; remove the file to make a new one", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    };
     match fs::read(path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| {
-            let text =
-                format!("{}: a node key has 32 bytes; remove the file to make a new one", path.display());
-            io::Error::new(io::ErrorKind::InvalidData, text)
-        }),
+        // Who knows it can sign code that this node executes.
+        Ok(_) if fs::metadata(path)?.mode() & 0o077 != 0 => {
+            Err(refused("a node key may be readable by its owner only (mode 0600)"))
+        }
+        Ok(bytes) => bytes.try_into().map_err(|_| refused("a node key has 32 bytes")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut key = [0; 32];
             getrandom::fill(&mut key).map_err(io::Error::other)?;
@@ -128,64 +189,4 @@ fn node_key(path: &Path) -> io::Result<[u8; 32]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(artifacts: &Artifacts, digest: &Digest) -> Option<Vec<u8>> {
-        match artifacts.find(digest).unwrap() {
-            Found::Artifact(path) => Some(fs::read(path).unwrap()),
-            Found::Nothing => None,
-        }
-    }
-
-    #[test]
-    fn an_artifact_is_found_again_with_the_same_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let digest = Digest::of(b"component");
-        Artifacts::open(folder.path(), "f1").unwrap().put(&digest, b"code").unwrap();
-        let again = Artifacts::open(folder.path(), "f1").unwrap();
-        assert_eq!(&found(&again, &digest).unwrap()[..4], b"code");
-    }
-
-    #[test]
-    fn a_flipped_bit_a_foreign_key_and_another_digest_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let artifacts = Artifacts::open(folder.path(), "f1").unwrap();
-        let (one, two) = (Digest::of(b"one"), Digest::of(b"two"));
-
-        let path = artifacts.put(&one, b"code").unwrap();
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[0] ^= 1;
-        fs::write(&path, bytes).unwrap();
-        assert!(found(&artifacts, &one).is_none());
-        assert!(!path.exists(), "it is not left to be tried again");
-
-        let path = artifacts.put(&one, b"code").unwrap();
-        fs::copy(&path, artifacts.path(&two)).unwrap();
-        assert!(found(&artifacts, &two).is_none(), "code of one component under the name of another");
-        assert!(found(&artifacts, &one).is_some());
-
-        fs::remove_file(folder.path().join("node.key")).unwrap();
-        let stranger = Artifacts::open(folder.path(), "f1").unwrap();
-        assert!(found(&stranger, &one).is_none());
-    }
-
-    #[test]
-    fn what_another_engine_compiled_is_removed_at_start() {
-        let folder = tempfile::tempdir().unwrap();
-        let digest = Digest::of(b"component");
-        let old = Artifacts::open(folder.path(), "f1").unwrap().put(&digest, b"code").unwrap();
-        let now = Artifacts::open(folder.path(), "f2").unwrap();
-        assert!(found(&now, &digest).is_none());
-        assert!(!old.exists());
-    }
-
-    #[test]
-    fn a_file_shorter_than_a_hash_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let artifacts = Artifacts::open(folder.path(), "f1").unwrap();
-        let digest = Digest::of(b"x");
-        fs::write(artifacts.path(&digest), b"short").unwrap();
-        assert!(found(&artifacts, &digest).is_none());
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
     WasmBacktraceDetails,
 };
+use wasmyard_namespaces::limits::component;
 
 /// Host stack for one guest call.
 const ASYNC_STACK_BYTES: usize = 1 << 20;
@@ -15,6 +16,33 @@ const WASM_STACK_BYTES: usize = 512 << 10;
 /// Core instances that one component brings along (its own, adapters and shims).
 const CORE_INSTANCES_PER_COMPONENT: u32 = 5;
 
+/// Which engine runs a component. Metering is part of the machine code, so each has artifacts of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EngineKind {
+    /// CPU time is measured: compiled code looks at the epoch. The default.
+    Time,
+    /// Fuel is counted: the same guest on the same input uses the same. The epoch stays as the wall behind it.
+    Fuel,
+}
+
+impl EngineKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 2] = [Self::Time, Self::Fuel];
+
+    /// Its name on the compiler's command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Fuel => "fuel",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// Sizes of the engine that depend on the machine and on what the operator wants.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
@@ -22,20 +50,20 @@ pub struct EngineConfig {
     pub max_instances: u32,
     /// The highest memory ceiling that any invocation may be given, in bytes.
     pub max_memory_bytes: usize,
-    /// Compile one component's functions on all cores.
-    pub parallel_compilation: bool,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { max_instances: 1000, max_memory_bytes: 128 << 20, parallel_compilation: true }
+        Self { max_instances: 1000, max_memory_bytes: 128 << 20 }
     }
 }
 
-/// An engine whose epochs tick as long as it lives.
+/// An engine whose epochs tick as long as it lives. It runs code and cannot compile any: that is
+/// [`crate::compile`]'s, in another process.
 #[derive(Clone)]
 pub(crate) struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) kind: EngineKind,
     /// Names everything that compiled code depends on, for the artifact cache.
     pub(crate) fingerprint: String,
     /// The ticker stops when the last owner of this is gone.
@@ -48,48 +76,114 @@ impl Engine {
     /// # Errors
     ///
     /// When the machine cannot give the address space that the pool reserves; the text says how much.
-    pub(crate) fn new(config: &EngineConfig) -> wasmtime::Result<Self> {
-        let wasmtime = wasmtime::Engine::new(&wasmtime_config(config))?;
-        let mut hasher = DefaultHasher::new();
-        wasmtime.precompile_compatibility_hash().hash(&mut hasher);
-        let fingerprint = format!("{:016x}", hasher.finish());
+    pub(crate) fn new(config: &EngineConfig, kind: EngineKind) -> wasmtime::Result<Self> {
+        let wasmtime = wasmtime::Engine::new(&running(config, kind))?;
+        let fingerprint = fingerprint(&compiling(kind)?);
         let alive = Arc::new(());
         crate::ticker::start(&wasmtime, &alive)?;
-        Ok(Self { wasmtime, fingerprint, _alive: alive })
+        Ok(Self { wasmtime, kind, fingerprint, _alive: alive })
     }
 }
 
-fn wasmtime_config(config: &EngineConfig) -> Config {
-    let mut wasmtime = Config::new();
+/// An engine that compiles for [`Engine`]s of this kind and runs nothing.
+///
+/// # Errors
+///
+/// When Wasmtime refuses the configuration.
+pub(crate) fn compiling(kind: EngineKind) -> wasmtime::Result<wasmtime::Engine> {
+    let mut wasmtime = common(kind);
     wasmtime
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        .parallel_compilation(config.parallel_compilation)
+        // One thread for one component: nobody's upload takes all cores, and what a compilation may
+        // cost does not depend on how many there are.
+        .parallel_compilation(false);
+    wasmtime::Engine::new(&wasmtime)
+}
+
+fn fingerprint(compiling: &wasmtime::Engine) -> String {
+    let mut hasher = DefaultHasher::new();
+    compiling.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn running(config: &EngineConfig, kind: EngineKind) -> Config {
+    let mut wasmtime = common(kind);
+    wasmtime
+        // What strangers upload is compiled by a process of its own; this one could not if it wanted to.
+        .enable_compiler(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)))
-        // CPU budgets: compiled code looks at the epoch in every loop and function.
-        .epoch_interruption(true)
-        // Copy-on-write images: a fresh instance maps its initial memory instead of copying it.
-        .memory_init_cow(true)
-        .async_stack_size(ASYNC_STACK_BYTES)
-        .max_wasm_stack(WASM_STACK_BYTES)
         // Stacks hold no secrets of the host that a guest could read: Wasm cannot address them.
         .async_stack_zeroing(false)
         // A trap's message names its kind; frames of a tenant's code are of no use to the operator, and
         // symbolicating the first one costs half a second in a binary with debug information.
-        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        // Features that no guest of this platform needs, each more code to trust:
-        // shared memory between threads, of which there are none;
-        .wasm_threads(false)
-        // memories over 4 GiB, which the ceiling forbids anyway;
-        .wasm_memory64(false)
-        // several memories a module: none of the supported toolchains makes them;
-        .wasm_multi_memory(false)
-        // relaxed SIMD gives results that differ between machines;
-        .wasm_relaxed_simd(false)
-        // bulk operations, SIMD, multi-value, reference types and tail calls are what current
-        // toolchains emit, and stay on.
-        .wasm_tail_call(true);
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     wasmtime
+}
+
+/// What compiled code depends on: the same for whoever compiles and whoever runs.
+fn common(kind: EngineKind) -> Config {
+    let mut wasmtime = Config::new();
+    wasmtime
+        // CPU budgets: compiled code looks at the epoch in every loop and function.
+        .epoch_interruption(true)
+        .consume_fuel(kind == EngineKind::Fuel)
+        // Copy-on-write images: a fresh instance maps its initial memory instead of copying it.
+        .memory_init_cow(true)
+        .async_stack_size(ASYNC_STACK_BYTES)
+        .max_wasm_stack(WASM_STACK_BYTES);
+    features(&mut wasmtime);
+    wasmtime
+}
+
+/// Proposals that no guest of this platform needs are off: each is more code that a stranger's module could
+/// reach, in the validator, in the compiler and in the runtime. Named one by one, so that an update of
+/// Wasmtime that turns one on by default changes nothing here. `runtime/tests/it/features.rs` shows each refused.
+///
+/// The async half of the component model (streams, futures, error contexts, WASI 0.3) has no switch here: the
+/// crate feature that would bring it is not compiled in.
+///
+/// The crate features `gc` and `threads` stay compiled in all the same: builds without them had advisories.
+fn features(wasmtime: &mut Config) {
+    wasmtime
+        // Bulk operations, SIMD, multi-value, reference types, extended constants and tail calls are what
+        // current toolchains emit.
+        .wasm_bulk_memory(true)
+        .wasm_simd(true)
+        .wasm_multi_value(true)
+        .wasm_reference_types(true)
+        .wasm_extended_const(true)
+        .wasm_tail_call(true)
+        // Shared memory and atomics: one invocation has one thread, and nobody to share with.
+        .wasm_threads(false)
+        .wasm_shared_everything_threads(false)
+        // A collector in the host whose heap the guest shapes: the richest source of engine bugs there is.
+        // Typed function references and exceptions stand on it; our guests bring their own allocators and
+        // abort on panic. `gc_support(false)` leaves the collector itself out.
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_exceptions(false)
+        .gc_support(false)
+        // Memories over 4 GiB, which the ceiling forbids; and without them every bounds check is a guard page.
+        .wasm_memory64(false)
+        // Pages of one byte: made for devices without an MMU; here they would cost the guard pages.
+        .wasm_custom_page_sizes(false)
+        // Several memories in a module: none of the supported toolchains makes them.
+        .wasm_multi_memory(false)
+        // 128-bit arithmetic: not standardised, and a library does it.
+        .wasm_wide_arithmetic(false)
+        // Continuations: stacks that a guest makes and switches are outside what we bound.
+        .wasm_stack_switching(false)
+        // Results that differ between machines: a deterministic class could not promise anything.
+        .wasm_relaxed_simd(false)
+        // Hints change nothing but code layout, at the word of a stranger.
+        .wasm_branch_hinting(false)
+        // Proposals of the component model that no WIT of this platform uses.
+        .wasm_component_model_gc(false)
+        .wasm_component_model_map(false)
+        .wasm_component_model_memory64(false)
+        .wasm_component_model_fixed_length_lists(false)
+        .wasm_component_model_implements(false);
 }
 
 fn pool(config: &EngineConfig) -> PoolingAllocationConfig {
@@ -100,9 +194,10 @@ fn pool(config: &EngineConfig) -> PoolingAllocationConfig {
         .total_memories(instances)
         .total_tables(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
         .total_stacks(instances)
-        .max_core_instances_per_component(20)
-        .max_memories_per_component(4)
-        .max_tables_per_component(20)
+        .max_core_instances_per_component(as_u32(component::CORE_INSTANCES))
+        .max_memories_per_component(as_u32(component::MEMORIES))
+        .max_tables_per_component(as_u32(component::TABLES))
+        .table_elements(component::TABLE_ELEMENTS as usize)
         .max_memory_size(config.max_memory_bytes)
         // Every slot may stay warm: a slot that was this script's before needs no new mapping.
         .max_unused_warm_slots(instances)
@@ -113,4 +208,40 @@ fn pool(config: &EngineConfig) -> PoolingAllocationConfig {
         .linear_memory_keep_resident(4 << 20)
         .table_keep_resident(1 << 20);
     pool
+}
+
+/// Bounds of components are small numbers.
+fn as_u32(bound: u64) -> u32 {
+    u32::try_from(bound).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_runs_takes_what_its_kind_compiled_and_nothing_of_the_other() {
+        let config = EngineConfig { max_instances: 1, ..EngineConfig::default() };
+        let component =
+            wat::parse_str("(component (core module $m (func)) (core instance (instantiate $m)))").unwrap();
+        for kind in EngineKind::ALL {
+            let engine = Engine::new(&config, kind).unwrap();
+            assert!(engine.wasmtime.precompile_component(&component).is_err(), "it can compile");
+            for compiled_for in EngineKind::ALL {
+                let code = compiling(compiled_for).unwrap().precompile_component(&component).unwrap();
+                let loaded = crate::module::Module::load_bytes(&engine, &code);
+                assert_eq!(loaded.is_ok(), kind == compiled_for, "{compiled_for:?} on {kind:?}");
+            }
+        }
+        let [time, fuel] = EngineKind::ALL.map(|kind| fingerprint(&compiling(kind).unwrap()));
+        assert_ne!(time, fuel);
+    }
+
+    #[test]
+    fn kinds_have_names() {
+        for kind in EngineKind::ALL {
+            assert_eq!(EngineKind::named(kind.name()), Some(kind));
+        }
+        assert_eq!(EngineKind::named("none"), None);
+    }
 }

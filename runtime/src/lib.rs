@@ -7,15 +7,18 @@
 //!
 //! This crate opens no socket, reads no registry, and knows no server.
 //!
-//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `memory`, `held`, `pace`, `logs`, `grants` <
-//! `state`, `clock`, `http`, `bindings` < `link` < `ticker`, `engine`, `module`, `artifacts` < `runtime`, `guest` < `worker`.
+//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `memory`, `held`, `pace`, `logs`,
+//! `grants` < `state`, `clock`, `http`, `bindings` < `link` < `ticker`, `engine`, `bounds`, `module`, `artifacts`,
+//! `compile` < `runtime`, `guest` < `worker`.
 
 mod account;
 mod answer;
 mod artifacts;
 mod bindings;
 pub mod body;
+mod bounds;
 mod clock;
+mod compile;
 mod engine;
 mod grants;
 mod guest;
@@ -35,7 +38,8 @@ mod ticker;
 mod worker;
 
 pub use body::{Body, BodyError};
-pub use engine::EngineConfig;
+pub use compile::{CompileJob, Compiler, InProcess, compile};
+pub use engine::{EngineConfig, EngineKind};
 pub use grants::Grants;
 pub use guest::start_up;
 pub use module::{Module, ModuleError};

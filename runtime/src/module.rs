@@ -1,10 +1,11 @@
-//! From uploaded bytes to something that can be instantiated: checked, compiled, linked.
+//! Something that can be instantiated: loaded, linked; and every reason why an upload cannot become that.
 
-use std::path::Path;
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
-use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
+use wasmyard_namespaces::limits::{MAX_COMPONENT_BYTES, component};
 
 use crate::engine::Engine;
 use crate::state::State;
@@ -40,6 +41,36 @@ pub enum ModuleError {
     /// Validation or compilation failed.
     #[error("the component is not valid: {0}")]
     Invalid(String),
+    /// It is larger in some way than is compiled here. The text names the bound, the value and the remedy.
+    #[error("{0}")]
+    Bound(String),
+    /// Its compilation took longer than it may.
+    #[error(
+        "the component takes more than {limit_ms} ms of {clock} to compile ({limit}); make its functions smaller, or split it"
+    )]
+    TooLong {
+        /// Which time it was: CPU time or wall-clock time.
+        clock: &'static str,
+        /// The limit's name.
+        limit: &'static str,
+        /// Its value in milliseconds.
+        limit_ms: u64,
+    },
+    /// Its compilation took more memory than it may.
+    #[error(
+        "the component takes more than {} MiB of memory to compile (compile_memory_bytes); make its functions smaller, or split it",
+        component::COMPILE_MEMORY_BYTES >> 20
+    )]
+    TooMuchMemory,
+    /// Its compiled code is larger than is kept.
+    #[error(
+        "the component becomes more than {} MiB of machine code (artifact_bytes); make it smaller, or split it",
+        component::ARTIFACT_BYTES >> 20
+    )]
+    TooMuchCode,
+    /// The compiler ended without an answer. The text names the signal or the exit code.
+    #[error("the compiler failed on this component ({0}); please report it together with the component")]
+    Crashed(String),
     /// It imports what the platform does not give.
     #[error(
         "the component cannot be linked: {0}. A Worker may import wasi:http, wasi:io, wasi:clocks, wasi:random, wasi:cli, wasi:filesystem (empty), wasi:config and wasmyard:platform"
@@ -50,9 +81,19 @@ pub enum ModuleError {
         "the component does not export wasi:http/incoming-handler@0.2, so no request can be given to it; target the world wasi:http/proxy"
     )]
     NoHandler,
+    /// It needs more of the engine than one component gets: known when its code is loaded.
+    #[error("the component cannot be loaded: {0}")]
+    TooDemanding(String),
     /// The platform failed.
     #[error("the platform could not compile the component")]
     Internal(String),
+}
+
+impl ModuleError {
+    /// A failure of the platform; its text goes to the operator's log.
+    pub fn internal(error: impl std::fmt::Display) -> Self {
+        Self::Internal(error.to_string())
+    }
 }
 
 /// A component that is compiled and linked, ready to be instantiated.
@@ -72,15 +113,6 @@ impl Module {
         self.size
     }
 
-    /// Compiles and returns what the artifact cache keeps.
-    pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, ModuleError> {
-        check_header(bytes)?;
-        engine
-            .wasmtime
-            .precompile_component(bytes)
-            .map_err(|error| ModuleError::Invalid(format!("{error:#}")))
-    }
-
     /// Links a compiled component.
     pub(crate) fn link(linker: &Linker<State>, component: &Component) -> Result<Self, ModuleError> {
         let pre =
@@ -91,21 +123,23 @@ impl Module {
         Ok(Self { pre, engine: linker.engine().clone(), size })
     }
 
-    /// Loads what [`Module::compile`] has just returned.
+    /// Loads what a [`crate::Compiler`] has just returned.
     #[expect(unsafe_code, reason = "the only way to load compiled code")]
     pub(crate) fn load_bytes(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-        // SAFETY: `deserialize` requires bytes that `precompile_component` made; the one caller passes them
-        // on in the same function, and they have not left this process.
+        // SAFETY: `deserialize` requires bytes that `precompile_component` made. The callers pass on what the
+        // compiler returned in the same function, and a compiler's contract is to return just that.
         unsafe { Component::deserialize(&engine.wasmtime, code) }
     }
 
-    /// Maps an artifact that [`Module::compile`] made.
+    /// Maps an artifact that a [`crate::Compiler`] made, by the very file that was verified: what its name
+    /// leads to by now is of no matter.
     #[expect(unsafe_code, reason = "the only way to load compiled code")]
-    pub(crate) fn load(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
+    pub(crate) fn load(engine: &Engine, artifact: &File) -> wasmtime::Result<Component> {
+        let path = format!("/proc/self/fd/{}", artifact.as_raw_fd());
         // SAFETY: `deserialize_file` requires that the file holds what `precompile_component` wrote and
-        // does not change while it is mapped. The caller, `crate::artifacts`, has just verified its
-        // keyed hash, under a key that only this node has; and files there are only ever replaced by a
-        // rename, never written in place.
+        // does not change while it is mapped. The caller, `crate::artifacts`, has just verified the keyed
+        // hash of this open file, under a key that only this node has; nobody but this user may write to
+        // it; and files there are only ever replaced by a rename, never written in place.
         unsafe { Component::deserialize_file(&engine.wasmtime, path) }
     }
 }

@@ -4,15 +4,17 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmyard_namespaces::digest::Digest;
 
-use crate::artifacts::{Artifacts, Found};
-use crate::engine::{Engine, EngineConfig};
-use crate::module::{Module, ModuleError};
+use crate::artifacts::{self, Artifacts, Found};
+use crate::compile::{CompileJob, Compiler};
+use crate::engine::{Engine, EngineConfig, EngineKind};
+use crate::module::{Module, ModuleError, check_header};
 use crate::state::State;
 
 /// What a [`Runtime`] is made from.
@@ -56,7 +58,9 @@ struct Inner {
     engine: Engine,
     linker: Linker<State>,
     artifacts: Artifacts,
-    compiling: Arc<Semaphore>,
+    compiler: Arc<dyn Compiler>,
+    compiling: Semaphore,
+    max_memory_bytes: u64,
 }
 
 /// How the module cache does.
@@ -71,23 +75,29 @@ pub struct CacheFigures {
 }
 
 impl Runtime {
-    /// Makes the engine and opens the folder of artifacts.
+    /// Makes the engine and opens the folder of artifacts. Everything that is not in it yet is compiled by
+    /// `compiler`.
     ///
     /// # Errors
     ///
     /// [`StartError`] when the machine cannot give the address space, or the folder cannot be used.
-    pub fn new(config: &RuntimeConfig) -> Result<Self, StartError> {
+    pub fn new(config: &RuntimeConfig, compiler: Arc<dyn Compiler>) -> Result<Self, StartError> {
         let engine_error = |error: wasmtime::Error| StartError::Engine(format!("{error:#}"));
-        let engine = Engine::new(&config.engine).map_err(engine_error)?;
+        let engine = Engine::new(&config.engine, EngineKind::Time).map_err(engine_error)?;
         let linker = crate::link::linker(&engine.wasmtime).map_err(engine_error)?;
         let artifacts = Artifacts::open(&config.artifacts, &engine.fingerprint)
+            .and_then(|artifacts| {
+                artifacts::remove_others(&config.artifacts, &[&engine.fingerprint])?;
+                Ok(artifacts)
+            })
             .map_err(|error| StartError::Artifacts { folder: config.artifacts.clone(), error })?;
         let modules = moka::future::Cache::builder()
             .max_capacity(config.loaded_code_bytes)
             .weigher(|_, module: &Arc<Module>| u32::try_from(module.size()).unwrap_or(u32::MAX))
             .build();
-        let compiling = Arc::new(Semaphore::new(config.compilations.max(1)));
-        let inner = Arc::new(Inner { engine, linker, artifacts, compiling });
+        let compiling = Semaphore::new(config.compilations.max(1));
+        let max_memory_bytes = u64::try_from(config.engine.max_memory_bytes).unwrap_or(u64::MAX);
+        let inner = Arc::new(Inner { engine, linker, artifacts, compiler, compiling, max_memory_bytes });
         Ok(Self { inner, modules, hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
     }
 
@@ -138,18 +148,32 @@ impl Runtime {
         self.modules.invalidate(digest).await;
         let inner = Arc::clone(&self.inner);
         let digest = *digest;
-        blocking(move || inner.artifacts.remove(&digest).map_err(internal)).await
+        blocking(move || inner.artifacts.remove(&digest).map_err(ModuleError::internal)).await
     }
 
-    /// Checks a component without keeping anything of it. Blocks on the compiler.
+    /// Checks a component without keeping anything of it.
     ///
     /// # Errors
     ///
     /// The [`ModuleError`] that an upload would be refused with.
-    pub fn check(&self, component: &[u8]) -> Result<(), ModuleError> {
-        let code = Module::compile(&self.inner.engine, component)?;
-        let component = Module::load_bytes(&self.inner.engine, &code).map_err(internal)?;
-        Module::link(&self.inner.linker, &component).map(|_| ())
+    pub async fn check(&self, component: Bytes) -> Result<(), ModuleError> {
+        let code = self.inner.code(component).await?;
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let component = Module::load_bytes(&inner.engine, &code).map_err(|error| unloadable(&error))?;
+            Module::link(&inner.linker, &component).map(|_| ())
+        })
+        .await
+    }
+
+    /// The components whose compiled code is on disk and is older than `age`, in no order.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub async fn artifacts_older_than(&self, age: Duration) -> std::io::Result<Vec<Digest>> {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || inner.artifacts.older_than(age)).await?
     }
 
     /// How the cache does.
@@ -165,14 +189,14 @@ impl Runtime {
 impl Inner {
     async fn load(self: &Arc<Self>, digest: Digest) -> Result<Option<Arc<Module>>, ModuleError> {
         let this = Arc::clone(self);
-        blocking(move || match this.artifacts.find(&digest).map_err(internal)? {
+        blocking(move || match this.artifacts.find(&digest).map_err(ModuleError::internal)? {
             Found::Nothing => Ok(None),
-            Found::Artifact(path) => match Module::load(&this.engine, &path) {
+            Found::Artifact(file) => match Module::load(&this.engine, &file) {
                 Ok(component) => Module::link(&this.linker, &component).map(|module| Some(Arc::new(module))),
                 Err(error) => {
                     // Ours, but this engine does not take it: compile anew.
                     tracing::warn!(%digest, error = format!("{error:#}"), "an artifact could not be loaded");
-                    this.artifacts.remove(&digest).map_err(internal)?;
+                    this.artifacts.remove(&digest).map_err(ModuleError::internal)?;
                     Ok(None)
                 }
             },
@@ -181,32 +205,46 @@ impl Inner {
     }
 
     async fn compile(self: &Arc<Self>, digest: Digest, bytes: Bytes) -> Result<Arc<Module>, ModuleError> {
-        let permit = Arc::clone(&self.compiling).acquire_owned().await.map_err(internal)?;
+        let code = self.code(bytes).await?;
         let this = Arc::clone(self);
         blocking(move || {
-            let _permit = permit;
-            let code = Module::compile(&this.engine, &bytes)?;
-            let path = this.artifacts.put(&digest, &code).map_err(internal)?;
+            let file = this.artifacts.put(&digest, &code).map_err(ModuleError::internal)?;
             drop(code);
-            let linked = Module::load(&this.engine, &path)
-                .map_err(internal)
+            let linked = Module::load(&this.engine, &file)
+                .map_err(|error| unloadable(&error))
                 .and_then(|component| Module::link(&this.linker, &component));
             if linked.is_err() {
                 // Refused: nothing of it stays on disk.
-                this.artifacts.remove(&digest).map_err(internal)?;
+                this.artifacts.remove(&digest).map_err(ModuleError::internal)?;
             }
             linked.map(Arc::new)
         })
         .await
+    }
+
+    /// Machine code for this engine, by the compiler.
+    async fn code(&self, component: Bytes) -> Result<Vec<u8>, ModuleError> {
+        check_header(&component)?;
+        let _permit = self.compiling.acquire().await.map_err(ModuleError::internal)?;
+        let job = CompileJob { engine: self.engine.kind, max_memory_bytes: self.max_memory_bytes, component };
+        self.compiler.compile(job).await
+    }
+}
+
+/// Why code that was compiled a moment ago cannot be loaded: the machine failed, or the component needs more of
+/// the pool than one may have, which only shows when its parts are put together.
+fn unloadable(error: &wasmtime::Error) -> ModuleError {
+    let machine =
+        error.chain().any(|cause| cause.is::<std::io::Error>() || cause.is::<wasmtime::OutOfMemory>());
+    if machine {
+        ModuleError::Internal(format!("{error:#}"))
+    } else {
+        ModuleError::TooDemanding(format!("{error:#}"))
     }
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ModuleError> + Send + 'static,
 ) -> Result<T, ModuleError> {
-    tokio::task::spawn_blocking(work).await.map_err(internal)?
-}
-
-fn internal(error: impl std::fmt::Display) -> ModuleError {
-    ModuleError::Internal(error.to_string())
+    tokio::task::spawn_blocking(work).await.map_err(ModuleError::internal)?
 }

@@ -16,6 +16,7 @@
 //! - `outbound`: where a script's own requests go
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
+//! - `compiler`: the process that compiles, and what it cannot do
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
 //! - `meters`: what an invocation may use beside CPU and memory, and how it is told
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
@@ -31,6 +32,7 @@
 )]
 
 mod bad_limits;
+mod compiler;
 mod deploy;
 mod dev;
 mod durability;

@@ -2,6 +2,7 @@
 //! Must never know what a test expects.
 
 mod api;
+pub(crate) mod bombs;
 mod client;
 pub(crate) mod guest;
 mod raw;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use api::{Api, NAMESPACES, PLATFORM_SCRIPTS, script_path};
 pub(crate) use client::{Answer, ClientBody, Connection, body, channel, next_chunk, request};
-pub(crate) use server::{Server, Site};
+pub(crate) use server::{Server, Site, WASMYARD};
 
 /// How long a test waits for what must come. Far longer than it takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

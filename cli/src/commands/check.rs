@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use async_trait::async_trait;
 use serde_json::json;
 
 use crate::args::CheckArgs;
@@ -13,19 +14,24 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// Validates one component file: supplied by whoever knows the engine.
+#[async_trait]
 pub trait ModuleCheck: Send + Sync {
     /// Says whether the platform would take the component.
     ///
     /// # Errors
     /// The text that an upload would be refused with.
-    fn check(&self, path: &Path) -> Result<(), String>;
+    async fn check(&self, path: &Path) -> Result<(), String>;
 }
 
 /// Checks the configuration, and every module with `modules` where it is given.
 ///
 /// # Errors
 /// [`Failure::Config`] with all findings.
-pub fn run(args: &CheckArgs, modules: Option<&dyn ModuleCheck>, output: &Output) -> Result<(), Failure> {
+pub async fn run(
+    args: &CheckArgs,
+    modules: Option<&dyn ModuleCheck>,
+    output: &Output,
+) -> Result<(), Failure> {
     let folder = Path::new(".");
     let found = ConfigSource::find(args.config.as_deref(), folder)
         .and_then(|source| config::required(source, folder))
@@ -35,15 +41,15 @@ pub fn run(args: &CheckArgs, modules: Option<&dyn ModuleCheck>, output: &Output)
         Err(faults) => (None, faults),
     };
     if let (Some(config), Some(modules)) = (&config, modules) {
-        check_modules(config, modules, &mut findings.list);
+        check_modules(config, modules, &mut findings.list).await;
         findings.sort();
     }
     report(&findings, args.json, output)
 }
 
-fn check_modules(config: &ResolvedConfig, modules: &dyn ModuleCheck, findings: &mut Vec<Fault>) {
+async fn check_modules(config: &ResolvedConfig, modules: &dyn ModuleCheck, findings: &mut Vec<Fault>) {
     for script in config.scripts.iter().filter(|script| script.main.is_file()) {
-        if let Err(refusal) = modules.check(&script.main) {
+        if let Err(refusal) = modules.check(&script.main).await {
             let shown = script.main.strip_prefix(&config.source.root).unwrap_or(&script.main);
             let fault = Fault::new(script.line, format!("{}.main", script.key), refusal);
             findings.push(fault.value(format!("{:?}", shown.display().to_string())));
@@ -77,8 +83,9 @@ mod tests {
     use crate::output::tests::captured;
 
     struct RefuseAll;
+    #[async_trait]
     impl ModuleCheck for RefuseAll {
-        fn check(&self, _: &Path) -> Result<(), String> {
+        async fn check(&self, _: &Path) -> Result<(), String> {
             Err("no component".to_owned())
         }
     }
@@ -93,19 +100,19 @@ mod tests {
 
     const GOOD: &str = "[scripts.a]\nmain = \"a.wasm\"\n[[routes]]\npattern = \"*/*\"\nscript = \"a\"\n";
 
-    #[test]
-    fn a_good_file_is_ok() {
+    #[tokio::test]
+    async fn a_good_file_is_ok() {
         let (_folder, args) = project(GOOD);
         let (output, results, _) = captured();
-        run(&args, None, &output).unwrap();
+        run(&args, None, &output).await.unwrap();
         assert_eq!(results.text(), "ok\n");
     }
 
-    #[test]
-    fn every_finding_is_told_and_the_exit_code_is_64() {
+    #[tokio::test]
+    async fn every_finding_is_told_and_the_exit_code_is_64() {
         let (_folder, args) = project("[server]\nlisen = 1\n[scripts.a]\nmain = \"missing.wasm\"\n");
         let (output, results, _) = captured();
-        let failure = run(&args, None, &output).unwrap_err();
+        let failure = run(&args, None, &output).await.unwrap_err();
         assert_eq!(failure.exit_code(), 64);
         let text = failure.to_string();
         assert!(text.contains(":2: server.lisen: there is no such key; did you mean `listen`?"), "{text}");
@@ -114,32 +121,32 @@ mod tests {
         assert_eq!(results.text(), "");
     }
 
-    #[test]
-    fn modules_are_checked_by_whoever_knows_how() {
+    #[tokio::test]
+    async fn modules_are_checked_by_whoever_knows_how() {
         let (_folder, args) = project(GOOD);
         let (output, _, _) = captured();
-        let failure = run(&args, Some(&RefuseAll), &output).unwrap_err();
+        let failure = run(&args, Some(&RefuseAll), &output).await.unwrap_err();
         assert!(failure.to_string().contains("a.main = \"a.wasm\": no component"), "{failure}");
     }
 
-    #[test]
-    fn json_holds_the_findings() {
+    #[tokio::test]
+    async fn json_holds_the_findings() {
         let (_folder, mut args) = project("[server]\nlisen = 1\n");
         args.json = true;
         let (output, results, _) = captured();
-        assert_eq!(run(&args, None, &output).unwrap_err().exit_code(), 64);
+        assert_eq!(run(&args, None, &output).await.unwrap_err().exit_code(), 64);
         let report: serde_json::Value = serde_json::from_str(&results.text()).unwrap();
         assert_eq!(report["ok"], false);
         assert_eq!(report["findings"][0]["line"], 2);
         assert_eq!(report["findings"][0]["key"], "server.lisen");
     }
 
-    #[test]
-    fn a_folder_without_a_configuration_is_told_how_to_get_one() {
+    #[tokio::test]
+    async fn a_folder_without_a_configuration_is_told_how_to_get_one() {
         let folder = tempfile::tempdir().unwrap();
         let args = CheckArgs { config: Some(folder.path().join("wasmyard.toml")), json: false };
         let (output, _, _) = captured();
-        let failure = run(&args, None, &output).unwrap_err();
+        let failure = run(&args, None, &output).await.unwrap_err();
         assert_eq!(failure.exit_code(), 64);
         assert!(failure.to_string().contains("wasmyard init"), "{failure}");
     }

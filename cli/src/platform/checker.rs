@@ -10,6 +10,7 @@ use wasmyard_namespaces::{Digest, Limits};
 use wasmyard_runtime::{EngineConfig, ModuleError, Runtime, RuntimeConfig};
 
 use crate::commands::check::ModuleCheck;
+use crate::compiler::ChildCompiler;
 
 /// Compiles uploads, so that an accepted one is ready to serve, and starts each once.
 pub(super) struct ForUploads {
@@ -56,19 +57,21 @@ impl ForFiles {
     /// None where the engine cannot start: then `check` looks at the configuration only.
     pub(super) fn new() -> Option<Self> {
         let scratch = tempfile::tempdir().ok()?;
-        let runtime = Runtime::new(&RuntimeConfig {
+        let config = RuntimeConfig {
             engine: EngineConfig { max_instances: 1, ..EngineConfig::default() },
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
             compilations: 1,
-        });
-        Some(Self { runtime: runtime.ok()?, _scratch: scratch })
+        };
+        let runtime = Runtime::new(&config, Arc::new(ChildCompiler::new().ok()?)).ok()?;
+        Some(Self { runtime, _scratch: scratch })
     }
 }
 
+#[async_trait]
 impl ModuleCheck for ForFiles {
-    fn check(&self, path: &Path) -> Result<(), String> {
-        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-        self.runtime.check(&bytes).map_err(|error| error.to_string())
+    async fn check(&self, path: &Path) -> Result<(), String> {
+        let bytes = tokio::fs::read(path).await.map_err(|error| error.to_string())?;
+        self.runtime.check(bytes.into()).await.map_err(|error| error.to_string())
     }
 }

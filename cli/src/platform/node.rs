@@ -16,6 +16,7 @@ use wasmyard_namespaces::Registry;
 use wasmyard_runtime::{EngineConfig, Runtime, RuntimeConfig};
 
 use super::checker::ForUploads;
+use crate::compiler::ChildCompiler;
 use crate::config::ResolvedConfig;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -52,17 +53,17 @@ impl Node {
             [&visitors, &api].iter().filter_map(|port| port.local_addr().ok()).map(|a| a.port()).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let memory = usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX);
-        let runtime = Runtime::new(&RuntimeConfig {
-            engine: EngineConfig {
-                max_instances: config.server.max_invocations,
-                max_memory_bytes: memory,
-                parallel_compilation: true,
-            },
+        let compiler = ChildCompiler::new()
+            .map_err(|error| Failure::failed(format!("components cannot be compiled: {error}")))?;
+        let sizes = RuntimeConfig {
+            engine: EngineConfig { max_instances: config.server.max_invocations, max_memory_bytes: memory },
             artifacts: config.server.data.join("artifacts"),
             loaded_code_bytes: LOADED_CODE_BYTES,
             compilations: cores,
-        })
-        .map_err(|error| Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]"))?;
+        };
+        let runtime = Runtime::new(&sizes, Arc::new(compiler)).map_err(|error| {
+            Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]")
+        })?;
         let runtime = Arc::new(runtime);
         let metrics = Metrics::new().map_err(|error| Failure::failed(error.to_string()))?;
         let metrics = Arc::new(metrics.with_access_log(super::logs::access_log()));

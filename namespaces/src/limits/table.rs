@@ -4,10 +4,11 @@
 //! tests compare both.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use super::{
     MAX_BINDINGS, MAX_COMPONENT_BYTES, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS, MAX_TAGS,
-    MAX_VAR_BYTES, MAX_VARS,
+    MAX_VAR_BYTES, MAX_VARS, component,
 };
 
 /// What a number counts.
@@ -43,6 +44,8 @@ pub enum LimitScope {
     Server,
     /// One upload: fixed, or set by the operator below the ceiling.
     Upload,
+    /// What a component consists of, and what compiling it may cost: fixed.
+    Component,
 }
 
 /// One limit.
@@ -67,7 +70,8 @@ pub struct LimitRow {
 /// All limits, those of an invocation first.
 #[must_use]
 pub fn table() -> &'static [LimitRow] {
-    TABLE
+    static WHOLE: LazyLock<Vec<LimitRow>> = LazyLock::new(|| [TABLE, component::ROWS].concat());
+    &WHOLE
 }
 
 const fn row(

@@ -151,6 +151,7 @@ fn page_table() -> String {
         (LimitScope::Invocation, "One invocation"),
         (LimitScope::Server, "The visitors' listener"),
         (LimitScope::Upload, "One upload"),
+        (LimitScope::Component, "One component, before and while it is compiled"),
     ] {
         text += &format!(
             "\n**{title}**\n\n| limit | default | least | most | what it bounds |\n|---|---|---|---|---|\n"

@@ -12,8 +12,8 @@ use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, Failure, Grants, Host, Invocation, LogLine, Module, OutboundRequest,
-    Outcome, RequestInfo, Runtime, RuntimeConfig, Worker,
+    Body, BodyError, Call, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine, Module,
+    OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker,
 };
 
 /// A worker in text form. The gaps are those of `wasi_http.wat`.
@@ -47,12 +47,13 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new() -> Bench {
         let scratch = tempfile::tempdir().unwrap();
-        let runtime = Runtime::new(&RuntimeConfig {
+        let sizes = RuntimeConfig {
             engine: EngineConfig { max_instances: 16, ..EngineConfig::default() },
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
             compilations: 1,
-        });
+        };
+        let runtime = Runtime::new(&sizes, Arc::new(InProcess));
         Bench { runtime: runtime.unwrap(), _scratch: scratch }
     }
 

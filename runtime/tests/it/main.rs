@@ -10,4 +10,5 @@
 
 mod bench;
 mod cpu;
+mod features;
 mod memory;

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use super::{Api, eventually, guest, within};
 
 /// The binary under test.
-const WASMYARD: &str = env!("CARGO_BIN_EXE_wasmyard");
+pub(crate) const WASMYARD: &str = env!("CARGO_BIN_EXE_wasmyard");
 /// What every server takes as its admin token.
 const TOKEN: &str = "integration-test-token-0123456789abcdef";
 /// Compiled code that servers of all tests share: a guest is compiled once, not once for each test. The key that
@@ -190,6 +190,10 @@ impl Server {
     /// How the process ends by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         within("the end of the process", self.child.wait()).await.unwrap()
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id().expect("the process has ended")
     }
 
     fn pid(&self) -> Pid {

@@ -1,0 +1,42 @@
+//! The side that compiles: one component from standard input, one answer to standard output, and the end.
+//!
+//! Runs before anything else of the program: no runtime, no threads, no logging. Must never touch the input
+//! before its limits hold.
+
+use std::io::{self, Read as _};
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
+use wasmyard_runtime::{CompileJob, EngineKind, ModuleError};
+
+use super::{confine, wire};
+use crate::args::CompileArgs;
+
+/// Compiles what standard input holds. The exit code says only whether the answer was written.
+pub fn run(args: &CompileArgs) -> ExitCode {
+    let answer = answer(args);
+    match wire::write(io::stdout().lock(), &answer) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_nobody_reads) => ExitCode::FAILURE,
+    }
+}
+
+fn answer(args: &CompileArgs) -> wire::Answer {
+    let engine = EngineKind::named(&args.engine)
+        .ok_or_else(|| ModuleError::internal(format!("there is no engine {:?}", args.engine)))?;
+    confine::limit(args).map_err(ModuleError::internal)?;
+    let mut component = Vec::new();
+    io::stdin().lock().take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut component).map_err(
+        |error| match error.kind() {
+            io::ErrorKind::OutOfMemory => ModuleError::TooMuchMemory,
+            _ => ModuleError::internal(error),
+        },
+    )?;
+    confine::seal().map_err(ModuleError::internal)?;
+    wasmyard_runtime::compile(&CompileJob {
+        engine,
+        max_memory_bytes: args.max_memory_bytes,
+        component: Bytes::from(component),
+    })
+}

@@ -1,0 +1,67 @@
+//! Compiling: what is asked for, who does it, and how it is done where it is done.
+//!
+//! Compilers work on what strangers send, so whoever embeds this crate chooses where they run: the program
+//! gives every component a process with hard limits, tests and benches stay in their own ([`InProcess`]).
+//! Must never be called by a [`crate::Runtime`] in any other way than through its [`Compiler`].
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::bounds;
+use crate::engine::{self, EngineKind};
+use crate::module::{ModuleError, check_header};
+
+/// One component to be compiled.
+#[derive(Debug, Clone)]
+pub struct CompileJob {
+    /// Which engine is going to run it.
+    pub engine: EngineKind,
+    /// The highest memory ceiling of that engine, in bytes: what asks for more at its start can never run.
+    pub max_memory_bytes: u64,
+    /// The component, as it was uploaded.
+    pub component: Bytes,
+}
+
+/// Whoever compiles.
+#[async_trait]
+pub trait Compiler: Send + Sync + 'static {
+    /// Compiles one component. What is returned is executed: it must come from [`compile`], run somewhere.
+    ///
+    /// # Errors
+    ///
+    /// The [`ModuleError`] that the upload is refused with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the compilation.
+    async fn compile(&self, job: CompileJob) -> Result<Vec<u8>, ModuleError>;
+}
+
+/// Compiles on this thread: bounds first, then validation and code.
+///
+/// # Errors
+///
+/// The [`ModuleError`] that the upload is refused with.
+pub fn compile(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
+    check_header(&job.component)?;
+    bounds::check(&job.component, job.max_memory_bytes)?;
+    let engine = engine::compiling(job.engine).map_err(ModuleError::internal)?;
+    engine.precompile_component(&job.component).map_err(|error| {
+        if error.downcast_ref::<wasmtime::OutOfMemory>().is_some() {
+            return ModuleError::TooMuchMemory;
+        }
+        ModuleError::Invalid(format!("{error:#}"))
+    })
+}
+
+/// Compiles in this process, without any limit on time or memory: for components that are trusted, as those
+/// of tests and benches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InProcess;
+
+#[async_trait]
+impl Compiler for InProcess {
+    async fn compile(&self, job: CompileJob) -> Result<Vec<u8>, ModuleError> {
+        tokio::task::spawn_blocking(move || compile(&job)).await.map_err(ModuleError::internal)?
+    }
+}

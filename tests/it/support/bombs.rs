@@ -1,0 +1,26 @@
+//! Components that are small to send and dear to compile, or large in one respect. Made by code: nothing of it
+//! is a file. Owns shapes and sizes; must never know which of them is refused.
+
+/// A component around the fields of a core module.
+pub(crate) fn module(fields: &str) -> Vec<u8> {
+    wat::parse_str(format!("(component (core module {fields}))")).unwrap()
+}
+
+/// One function with loops in loops, whose innermost one changes every local: each loop needs to know of each
+/// local, so the work grows with the product.
+pub(crate) fn nested_loops(loops: usize, locals: usize) -> Vec<u8> {
+    let changes = (0..locals)
+        .fold(String::new(), |all, n| all + &format!("local.get {n} i32.const 1 i32.add local.set {n} "));
+    module(&format!(
+        "(func (local{}) {}{changes}{})",
+        " i32".repeat(locals),
+        "loop ".repeat(loops),
+        "end ".repeat(loops)
+    ))
+}
+
+/// One function with this many branches in a row: within every bound, and seconds of work.
+pub(crate) fn branches(count: usize) -> Vec<u8> {
+    let branch = "local.get 0 if local.get 1 local.get 0 i32.add local.set 1 end ";
+    module(&format!("(func (param i32) (result i32) (local i32) {}local.get 1)", branch.repeat(count)))
+}
