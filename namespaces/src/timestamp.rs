@@ -30,6 +30,12 @@ impl Timestamp {
         Timestamp::from(OffsetDateTime::now_utc())
     }
 
+    /// The moment that comes this much later.
+    #[must_use]
+    pub fn later(&self, by: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(time::Duration::try_from(by).unwrap_or(time::Duration::MAX)))
+    }
+
     /// How long ago this was; zero for moments to come.
     #[must_use]
     pub fn age(&self) -> Duration {
