@@ -26,11 +26,7 @@ pub(crate) struct Bounds {
 
 /// Reads a body to its end.
 pub(crate) async fn read(headers: &HeaderMap, mut body: Body, bounds: Bounds) -> Result<Bytes, ApiError> {
-    let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > bounds.bytes) {
-        return Err(too_large(bounds.bytes));
-    }
+    let announced = announced(headers, bounds.bytes)?;
     let deadline = Instant::now() + bounds.total;
     // An announced length is a hint for one allocation, capped because announcing is free.
     let mut whole = BytesMut::with_capacity(announced.unwrap_or(0).min(1024 * 1024));
@@ -39,12 +35,7 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Body, bounds: Bounds) ->
         let frame = timeout_at(wait, body.frame()).await.map_err(|_| slow(bounds))?;
         match frame {
             None => return Ok(whole.freeze()),
-            Some(Err(_)) => {
-                return Err(ApiError::new(
-                    Code::Unparsable,
-                    "The body stopped before its end. Send it again.",
-                ));
-            }
+            Some(Err(_)) => return Err(broken()),
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
                 if data.len() > bounds.bytes - whole.len().min(bounds.bytes) {
@@ -56,14 +47,25 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Body, bounds: Bounds) ->
     }
 }
 
-fn too_large(bytes: usize) -> ApiError {
+/// The announced length of a body; one that is too large is refused unread.
+pub(crate) fn announced(headers: &HeaderMap, most: usize) -> Result<Option<usize>, ApiError> {
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > most) { Err(too_large(most)) } else { Ok(announced) }
+}
+
+pub(crate) fn broken() -> ApiError {
+    ApiError::new(Code::Unparsable, "The body stopped before its end. Send it again.")
+}
+
+pub(crate) fn too_large(bytes: usize) -> ApiError {
     ApiError::new(
         Code::TooLarge,
         format!("The body is larger than {bytes} bytes, the most that this endpoint takes."),
     )
 }
 
-fn slow(bounds: Bounds) -> ApiError {
+pub(crate) fn slow(bounds: Bounds) -> ApiError {
     let (idle, total) = (bounds.idle.as_secs_f32(), bounds.total.as_secs_f32());
     ApiError::new(
         Code::SlowBody,

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
-use wasmyard_namespaces::{BindingType, Script, Upload, UploadDraft};
+use wasmyard_namespaces::{AssetsUpload, BindingType, Script, Upload, UploadDraft};
 
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
@@ -78,9 +78,13 @@ pub(crate) async fn replace(
         compatibility_date: version.compatibility_date.clone(),
         compatibility_flags: version.compatibility_flags.clone(),
         annotations: version.annotations.clone(),
+        assets: AssetsUpload::Keep { config: None },
         ..UploadDraft::default()
     };
-    let draft = upload::store(&shared, received.module, received.module_name, kept).await?;
+    let module = received.module.ok_or_else(|| {
+        ApiError::invalid("There is no component in the form; to change only assets, upload the script.")
+    })?;
+    let draft = upload::store(&shared, module, received.module_name, kept).await?;
     let upload = Upload::parse(draft).map_err(ApiError::invalid)?;
     let script = shared.registry().deploy(&key, upload).await?;
     Ok(Reply::ok(view(&script)).with_notes(received.declared.notes))

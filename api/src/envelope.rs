@@ -56,6 +56,12 @@ impl<T> Reply<T> {
         Self { status: StatusCode::OK, result, notes: Vec::new(), info: None }
     }
 
+    /// The same with another status of success.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     /// The same with remarks that a person should see; clients print them as warnings.
     pub(crate) fn with_notes(mut self, notes: Vec<String>) -> Self {
         self.notes = notes;

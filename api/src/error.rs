@@ -6,7 +6,9 @@ use std::fmt;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use wasmyard_namespaces::{BindingError, ErrorKind, NamespaceName, RegistryError, ScriptKey, UploadError};
+use wasmyard_namespaces::{
+    AssetUploadError, BindingError, ErrorKind, NamespaceName, RegistryError, ScriptKey, UploadError,
+};
 
 use crate::envelope;
 
@@ -85,6 +87,14 @@ codes! {
     Unavailable = 90008, SERVICE_UNAVAILABLE;
     /// The script serves no version of this identifier; earlier versions are not kept.
     VersionNotFound = 90009, NOT_FOUND;
+    /// The token in `assets.jwt` is not the completion token of an upload for this script, or not any more.
+    CompletionToken = 90011, BAD_REQUEST;
+    /// The manifest of an upload of assets breaks a rule; the message names the file and the rule.
+    AssetManifest = 90012, BAD_REQUEST;
+    /// A content is not what the manifest of its session says.
+    AssetContent = 90013, BAD_REQUEST;
+    /// The hash of an asset names another content in this namespace already.
+    AssetConflict = 90014, CONFLICT;
 }
 
 /// A failure on its way to the client: a code, a text that is safe to show, and for the log what lies behind it.
@@ -170,6 +180,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::NamespaceNotFound(name) => Self::namespace_not_found(&name),
             RegistryError::ScriptNotFound(key) => Self::script_not_found(&key),
             RegistryError::Upload(UploadError::Binding(error)) => error.into(),
+            RegistryError::Assets(error) => error.into(),
             other => {
                 let code = match &other {
                     RegistryError::RouteNotFound(_) => Code::RouteNotFound,
@@ -188,6 +199,19 @@ impl From<RegistryError> for ApiError {
     }
 }
 
+impl From<AssetUploadError> for ApiError {
+    fn from(error: AssetUploadError) -> Self {
+        let code = match error {
+            AssetUploadError::NotDeclared { .. } | AssetUploadError::Size { .. } => Code::AssetContent,
+            AssetUploadError::OtherContent { .. } => Code::AssetConflict,
+            AssetUploadError::NoSession
+            | AssetUploadError::Incomplete { .. }
+            | AssetUploadError::OtherScope { .. } => Code::CompletionToken,
+        };
+        Self::new(code, sentence(&error.to_string()))
+    }
+}
+
 impl From<BindingError> for ApiError {
     fn from(error: BindingError) -> Self {
         match error {
@@ -201,7 +225,7 @@ impl From<BindingError> for ApiError {
 
 /// The texts of lower floors are clauses; clients show them on a line of their own. A first word that is a name,
 /// like `main_module`, stays as it is.
-fn sentence(clause: &str) -> String {
+pub(crate) fn sentence(clause: &str) -> String {
     let word = clause.split(' ').next().unwrap_or_default();
     let mut characters = clause.chars();
     let mut text = String::with_capacity(clause.len() + 1);

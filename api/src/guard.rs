@@ -1,5 +1,5 @@
 //! Owns what happens around every call: who asks, for which account, how long it may take, what the log says of it.
-//! Must never let a call under `/client/v4` reach a handler without a token, nor show a token anywhere.
+//! Must never let a call under `/client/v4` reach a handler without a token (an upload of assets checks its own), nor show a token anywhere.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,11 +29,16 @@ pub(crate) async fn admit(State(shared): SharedState, request: Request, next: Ne
     next.run(Request::from_parts(parts, body)).await
 }
 
+/// The token of `Authorization: Bearer`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
 /// The token of `Authorization: Bearer`, or that of `X-Auth-Key` when an `X-Auth-Email` comes with it.
 fn token(headers: &HeaderMap) -> Option<&str> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then_some(token.trim());
+    if headers.contains_key(header::AUTHORIZATION) {
+        return bearer(headers);
     }
     headers.get("x-auth-email").filter(|email| !email.is_empty())?;
     headers.get("x-auth-key")?.to_str().ok()

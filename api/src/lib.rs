@@ -9,13 +9,14 @@
 //! 2. `guard`: token, account, time limit, log line
 //! 3. `target` and `body`: what the path, the query and the body say, parsed and bounded
 //! 4. one file per resource: `namespaces`, `scripts`, `content`, `settings`, `bindings`, `secrets`, `tags`, `routes`,
-//!    `services`, `versions`, `clients`, `health`
+//!    `services`, `versions`, `assets`, `clients`, `health`
 //! 5. for uploads: [`multipart`] (grammar), `metadata` (what the uploader declares), `upload` (parts to a version)
 //! 6. `envelope` and [`error`]: the answer
 
 pub mod error;
 pub mod multipart;
 
+mod assets;
 mod bindings;
 mod body;
 mod clients;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use wasmyard_namespaces::{BindingInput, BindingType, LimitSpec, UploadDraft};
+use wasmyard_namespaces::{AssetsConfig, BindingInput, BindingType, LimitSpec, UploadDraft};
 
 use crate::body;
 use crate::error::{ApiError, Code};
@@ -33,7 +33,25 @@ pub(crate) struct Metadata {
     pub(crate) compatibility_flags: Vec<String>,
     /// Free texts by key, such as `workers/message`.
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Static assets that the script serves; left out, it has none.
+    pub(crate) assets: Option<Assets>,
+    /// Whether the assets of the version before are kept when `assets` has no token.
+    pub(crate) keep_assets: bool,
 }
+
+/// The assets of a script.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "AssetsOfUpload")]
+pub(crate) struct Assets {
+    /// The completion token of their upload.
+    pub(crate) jwt: Option<String>,
+    /// How they are served.
+    pub(crate) config: Option<Map<String, Value>>,
+}
+
+/// A key of `assets.config` that clients send and that has become `run_worker_first`.
+const SERVE_DIRECTLY: &str = "serve_directly";
 
 /// Keys that clients in use send and that change nothing here. They are taken, and a remark says so
 /// unless the value asks for nothing.
@@ -42,7 +60,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "capnp_schema",
     "code_update_strategy",
     "exports",
-    "keep_assets",
     "logpush",
     "observability",
     "package_dependencies",
@@ -57,7 +74,6 @@ const ROUTINE: &[&str] = &["code_update_strategy", "observability", "package_dep
 
 /// Keys that ask for something this server cannot give: taking them would break the script later, and silently.
 const CANNOT: &[(&str, &str)] = &[
-    ("assets", "static assets cannot be uploaded to this server; deploy the script without them"),
     ("migrations", "there are no Durable Objects on this server; remove the migrations"),
     ("containers", "there are no containers on this server; remove them"),
     (
@@ -116,6 +132,29 @@ fn asks_for_nothing(value: &Value) -> bool {
 }
 
 impl Metadata {
+    /// Whether the script may go without a component in this upload.
+    pub(crate) fn has_assets(&self) -> bool {
+        self.assets.is_some() || self.keep_assets
+    }
+
+    /// How the assets are to be served, if that is said.
+    pub(crate) fn assets_config(&self) -> Result<Option<AssetsConfig>, ApiError> {
+        let Some(config) = self.assets.as_ref().and_then(|assets| assets.config.as_ref()) else {
+            return Ok(None);
+        };
+        let mut keys = config.clone();
+        keys.retain(|_, value| !value.is_null());
+        if let Some(direct) = keys.remove(SERVE_DIRECTLY)
+            && !keys.contains_key("run_worker_first")
+        {
+            keys.insert("run_worker_first".to_owned(), Value::Bool(direct == Value::Bool(false)));
+        }
+        let config: AssetsConfig = serde_json::from_value(Value::Object(keys))
+            .map_err(|error| ApiError::invalid(format_args!("assets.config does not fit: {error}.")))?;
+        config.validate().map_err(ApiError::invalid)?;
+        Ok(Some(config))
+    }
+
     /// Everything of an upload but the component itself.
     pub(crate) fn into_draft(self, bindings_strict: bool) -> Result<UploadDraft, ApiError> {
         Ok(UploadDraft {
@@ -206,13 +245,37 @@ mod tests {
 
     #[test]
     fn what_cannot_be_given_is_refused() {
-        for (key, value) in
-            [("assets", "{\"jwt\":\"x\"}"), ("migrations", "{\"new_tag\":\"v1\"}"), ("body_part", "\"a.js\"")]
-        {
+        for (key, value) in [("migrations", "{\"new_tag\":\"v1\"}"), ("body_part", "\"a.js\"")] {
             let error = parse(format!("{{\"{key}\":{value}}}").as_bytes()).unwrap_err();
             assert_eq!(error.code(), Code::Validation);
             assert!(error.message().contains(key), "{error}");
         }
+    }
+
+    #[test]
+    fn assets_are_read_with_what_wrangler_sends() {
+        let declared = parse(
+            br#"{"assets":{"jwt":"t","config":{"html_handling":"drop-trailing-slash","not_found_handling":"404-page",
+                "run_worker_first":["/api/*"],"_redirects":"/a /b","_headers":"/*\n  X: 1"}},"keep_assets":false}"#,
+        )
+        .unwrap();
+        assert!(declared.metadata.has_assets());
+        let config = declared.metadata.assets_config().unwrap().unwrap();
+        assert_eq!(config.redirects.as_deref(), Some("/a /b"));
+        for (config, named) in [
+            (r#"{"html_handling":"never"}"#, "html_handling"),
+            (r#"{"html_handlin":"none"}"#, "html_handlin"),
+            (r#"{"run_worker_first":["api/*"]}"#, "api/*"),
+            (r#"{"not_found_handling":7}"#, "assets.config"),
+        ] {
+            let text = format!(r#"{{"assets":{{"jwt":"t","config":{config}}}}}"#);
+            let error = parse(text.as_bytes()).unwrap().metadata.assets_config().unwrap_err();
+            assert!(error.code() == Code::Validation && !error.message().is_empty(), "{error}");
+            assert!(error.message().contains(named) || config.contains(named), "{error}");
+        }
+        let old = parse(br#"{"assets":{"jwt":"t","config":{"serve_directly":false}}}"#).unwrap();
+        let config = old.metadata.assets_config().unwrap().unwrap();
+        assert_eq!(config.run_worker_first, wasmyard_namespaces::RunWorkerFirst::All(true));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use bytes::Bytes;
 use memchr::memmem;
 
+pub(crate) mod reader;
+
 /// The longest boundary that RFC 2046 allows.
 const BOUNDARY_MAX: usize = 70;
 /// Bytes of one part's header block. Real clients send about 150.
@@ -126,11 +128,31 @@ fn split_headers(rest: &[u8], number: usize) -> Result<(&[u8], &[u8]), Multipart
     }
 }
 
-/// Reads the two headers of a part that mean something here.
+/// What the headers of a part say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The `name` parameter; empty when there is none.
+    pub(crate) name: String,
+    /// The `filename` parameter, which marks a file.
+    pub(crate) filename: Option<String>,
+    /// The content type as sent, with its parameters.
+    pub(crate) content_type: Option<String>,
+}
+
 fn part(headers: &[u8], content: Bytes, number: usize) -> Result<Part, MultipartError> {
+    let Head { name, filename, content_type } = head(headers, number)?;
+    let media_type = |value: String| {
+        let (media_type, _) = value.split_once(';').unwrap_or((&value, ""));
+        media_type.trim().to_ascii_lowercase()
+    };
+    Ok(Part { name, filename, content_type: content_type.map(media_type), content })
+}
+
+/// Reads the two headers of a part that mean something here.
+pub(crate) fn head(headers: &[u8], number: usize) -> Result<Head, MultipartError> {
     let text =
         std::str::from_utf8(headers).map_err(|_| MultipartError::Headers(number, "they are not UTF-8"))?;
-    let mut part = Part { name: String::new(), filename: None, content_type: None, content };
+    let mut part = Head::default();
     for line in text.split("\r\n").filter(|line| !line.is_empty()) {
         let (name, value) =
             line.split_once(':').ok_or(MultipartError::Headers(number, "a line has no colon"))?;
@@ -139,8 +161,7 @@ fn part(headers: &[u8], content: Bytes, number: usize) -> Result<Part, Multipart
             part.name = parameter(parameters, "name").unwrap_or_default();
             part.filename = parameter(parameters, "filename");
         } else if name.eq_ignore_ascii_case("content-type") {
-            let (media_type, _) = value.split_once(';').unwrap_or((value, ""));
-            part.content_type = Some(media_type.trim().to_ascii_lowercase());
+            part.content_type = Some(value.trim().to_owned());
         } else if name.eq_ignore_ascii_case("content-transfer-encoding")
             && !["binary", "8bit", "7bit"].iter().any(|known| value.trim().eq_ignore_ascii_case(known))
         {

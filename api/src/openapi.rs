@@ -5,7 +5,7 @@ use schemars::generate::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use crate::error::Code;
-use crate::table::{Operation, Returns, Table, Takes, schema_generator};
+use crate::table::{Access, Operation, Returns, Table, Takes, schema_generator};
 
 /// The document of a table.
 pub(crate) fn document(table: &Table) -> Value {
@@ -34,6 +34,7 @@ pub(crate) fn document(table: &Table) -> Value {
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer" },
                 "key": { "type": "apiKey", "in": "header", "name": "X-Auth-Key" },
+                "session": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The token of an upload session of assets." },
                 "email": { "type": "apiKey", "in": "header", "name": "X-Auth-Email" },
             },
             "schemas": schemas,
@@ -53,8 +54,10 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         if let Some(content) = request_content(&operation.takes, generator) {
             fields.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
         }
-        if !operation.guarded {
-            fields.insert("security".to_owned(), json!([]));
+        match operation.access {
+            Access::Token => {}
+            Access::Session => drop(fields.insert("security".to_owned(), json!([{ "session": [] }]))),
+            Access::Open => drop(fields.insert("security".to_owned(), json!([]))),
         }
     }
     described
@@ -74,6 +77,12 @@ fn parameters(operation: &Operation) -> Vec<Value> {
 fn request_content(takes: &Takes, generator: &mut SchemaGenerator) -> Option<Value> {
     match takes {
         Takes::Nothing => None,
+        Takes::Contents => Some(json!({
+            "multipart/form-data": { "schema": {
+                "type": "object",
+                "additionalProperties": { "type": "string", "contentEncoding": "base64" },
+            } },
+        })),
         Takes::Json(schema) => Some(json!({ "application/json": { "schema": schema(generator) } })),
         Takes::Module => {
             let metadata = generator.subschema_for::<crate::metadata::Metadata>();
@@ -113,8 +122,12 @@ fn responses(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
             },
         } } }),
     };
-    let mut responses = json!({ "200": { "description": "Done.", "content": content } });
-    if operation.guarded
+    let successes = operation.successes.iter();
+    let mut responses: Value = successes
+        .map(|(status, meaning)| (status.to_string(), json!({ "description": meaning, "content": content })))
+        .collect::<Map<String, Value>>()
+        .into();
+    if operation.access != Access::Open
         && let Value::Object(responses) = &mut responses
     {
         let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Failure" } } });

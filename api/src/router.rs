@@ -9,15 +9,17 @@ use axum::middleware::from_fn_with_state;
 
 use crate::guard;
 use crate::state::{ApiState, Shared};
-use crate::table::{Table, op};
+use crate::table::{Access, Table, op};
 use crate::{
-    bindings, clients, content, health, namespaces, openapi, routes, scripts, secrets, services, settings,
-    tags, versions,
+    assets, bindings, clients, content, health, namespaces, openapi, routes, scripts, secrets, services,
+    settings, tags, versions,
 };
 
 const FILTER: &str = "Tag filter like customer-1:yes,archived:no";
 const INHERIT: &str =
     "\"strict\": a binding of type inherit that finds nothing is an error, instead of being left out";
+
+const BASE64: &str = "Must be \"true\": contents come in Base64";
 
 /// The whole table. One row is one line, so that it reads as a table.
 #[rustfmt::skip]
@@ -58,6 +60,10 @@ pub(crate) fn table() -> Table {
         .get("/versions/{version_id}", versions::get, op("versions.get", "Show the version that serves").returns::<versions::View>())
         .get("/references", services::references, op("references.get", "List what refers to the script").returns::<services::References>());
 
+    t.area("Static assets", "assets", "/client/v4/accounts/{account_id}/workers/assets")
+        .session()
+        .post("/upload", assets::upload, op("upload", "Upload contents that a session asked for").query("base64", BASE64).takes_contents().returns::<assets::Uploaded>().succeeds(&[(201, "All contents of the manifest are there: the result has the completion token."), (202, "Some contents are missing.")]));
+
     t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes")
         .get("", routes::list, op("list", "List the routes").returns::<Vec<routes::View>>())
         .post("", routes::create, op("create", "Add a route").takes::<routes::Wanted>().returns::<routes::View>())
@@ -87,7 +93,8 @@ pub(crate) fn table() -> Table {
 /// The rows that user scripts and platform scripts share.
 #[rustfmt::skip]
 fn each_script(t: &mut Table) {
-    t.put("", scripts::upload, op("upload", "Upload a component: a new version, which serves at once").query("bindings_inherit", INHERIT).takes_module().returns::<scripts::Uploaded>())
+    t.post("/assets-upload-session", assets::begin, op("assets.begin", "Begin an upload of static assets: says which contents are missing").takes_long::<assets::Begin>().returns::<assets::Begun>())
+        .put("", scripts::upload, op("upload", "Upload a component, assets or both: a new version, which serves at once").query("bindings_inherit", INHERIT).takes_module().returns::<scripts::Uploaded>())
         .delete("", scripts::delete, op("delete", "Delete the script"))
         .get("/content", content::download, op("content.get", "Download the component").returns_raw("multipart/form-data"))
         .put("/content", content::replace, op("content.replace", "Replace the component and keep everything else").takes_module().returns::<scripts::View>())
@@ -103,12 +110,12 @@ fn each_script(t: &mut Table) {
 /// All routes: the v4 API, health, metrics and the document.
 ///
 /// The caller binds the listener; nothing here trusts the network it is on. Only `/health/*`, `/metrics` and
-/// `/openapi.json` answer without a token.
+/// `/openapi.json` answer without a token; uploads of contents take the token of their session.
 pub fn router(state: ApiState) -> Router {
     let shared = Shared::new(state);
     let (mut guarded, mut open) = (Router::new(), Router::new());
     for operation in table().operations {
-        let side = if operation.guarded { &mut guarded } else { &mut open };
+        let side = if operation.access == Access::Token { &mut guarded } else { &mut open };
         let handler =
             operation.handler.layer(from_fn_with_state(guard::limit(&shared, operation.pace), guard::finish));
         *side = std::mem::take(side).route(&operation.path, handler);

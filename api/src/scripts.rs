@@ -8,14 +8,15 @@ use axum::extract::{Request, State};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use wasmyard_namespaces::{LimitSpec, Script, ScriptKey, Upload, UploadDraft};
+use wasmyard_namespaces::{AssetsConfig, AssetsUpload, LimitSpec, Script, ScriptKey, Upload, UploadDraft};
 
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
-use crate::metadata::InheritQuery;
+use crate::metadata::{Assets, InheritQuery};
 use crate::state::{Shared, SharedState};
-use crate::target::{InNamespace, Paging, QueryOf, Tagged, Target};
-use crate::{namespaces, tags, upload};
+use crate::target::{Account, InNamespace, Paging, QueryOf, Tagged, Target};
+use crate::upload::{self, Received};
+use crate::{assets, namespaces, tags};
 
 /// What clients see of a script.
 #[derive(Serialize, JsonSchema)]
@@ -45,6 +46,22 @@ pub(crate) struct View {
     main_module: String,
     /// Bytes of the component.
     size: u64,
+    /// The assets, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assets: Option<AssetsView>,
+}
+
+/// What clients see of a script's assets.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Assets")]
+pub(crate) struct AssetsView {
+    /// How many files there are.
+    files: u64,
+    /// Bytes of all files.
+    bytes: u64,
+    /// How they are served.
+    #[schemars(with = "BTreeMap<String, Value>")]
+    config: AssetsConfig,
 }
 
 /// A user script: clients look for the times and the name both outside and inside `script`.
@@ -124,6 +141,7 @@ pub(crate) async fn get_in_namespace(
 pub(crate) async fn upload(
     State(shared): SharedState,
     Target(key): Target,
+    Account(account): Account,
     QueryOf(query): QueryOf<InheritQuery>,
     request: Request,
 ) -> Answer<Uploaded> {
@@ -131,15 +149,55 @@ pub(crate) async fn upload(
     let before = find(&shared, &key).await?;
     let _permit = shared.upload_permit().await?;
     let fallback_name = format!("{}.wasm", key.script());
-    let received = upload::receive(&shared, request, &fallback_name).await?;
-    let draft = received.declared.metadata.into_draft(strict)?;
+    let Received { mut declared, module_name, module } =
+        upload::receive(&shared, request, &fallback_name).await?;
+    let config = declared.metadata.assets_config()?;
+    let assets = declared.metadata.assets.take();
+    let keep_assets = declared.metadata.keep_assets;
+    let keep_component = module.is_none() && !module_name.is_empty();
+    if keep_component {
+        same_component(&module_name, before.as_deref())?;
+    }
+    let mut draft = declared.metadata.into_draft(strict)?;
+    draft.keep_component = keep_component;
     judge(&shared, &draft, before.as_deref())?;
-    let draft = upload::store(&shared, received.module, received.module_name, draft).await?;
+    let session = match assets {
+        Some(Assets { jwt: Some(token), .. }) => {
+            Some(assets::completed(&shared, &account, &key, &token).await?)
+        }
+        Some(_) if !keep_assets => return Err(assets::no_token()),
+        Some(_) | None => None,
+    };
+    if let Some(module) = module {
+        draft = upload::store(&shared, module, module_name, draft).await?;
+    }
+    draft.assets = match session {
+        Some(session) => AssetsUpload::Attach {
+            assets: shared.registry().finish_assets(&session).await?,
+            config: config.unwrap_or_default(),
+        },
+        None if keep_assets => AssetsUpload::Keep { config },
+        None => AssetsUpload::None,
+    };
     let upload = Upload::parse(draft).map_err(ApiError::invalid)?;
     let script = shared.registry().deploy(&key, upload).await?;
     tracing::info!(script = %key, version = script.version.number, bytes = script.version.component_size, "deployed");
     let startup_time_ms = script.version.startup_time_ms;
-    Ok(Reply::ok(Uploaded { script: view(&script), startup_time_ms }).with_notes(received.declared.notes))
+    Ok(Reply::ok(Uploaded { script: view(&script), startup_time_ms }).with_notes(declared.notes))
+}
+
+/// An upload without a component names the one that is to stay.
+fn same_component(named: &str, before: Option<&Script>) -> Result<(), ApiError> {
+    let known = before.filter(|script| script.version.component.is_some());
+    match known.map(|script| script.version.main_module.as_str()) {
+        Some(known) if known == named => Ok(()),
+        Some(known) => Err(ApiError::invalid(format_args!(
+            "main_module is {named:?} and no part is called that, and the script's component is {known:?}. Send the part, or name the component that is to stay."
+        ))),
+        None => Err(ApiError::invalid(format_args!(
+            "main_module is {named:?} and no part is called that, and the script has no component yet. Send the part, or leave main_module out for a script of assets alone."
+        ))),
+    }
 }
 
 /// Everything about an upload that can be refused before the component costs anything. The registry decides again
@@ -194,7 +252,7 @@ pub(crate) fn view(script: &Script) -> View {
         deployment_id: version.id.clone(),
         version_number: version.number,
         handlers: ["fetch"],
-        has_assets: false,
+        has_assets: version.assets.is_some(),
         has_modules: version.component.is_some(),
         usage_model: "standard",
         // Anything else makes wrangler ask before it deploys over it.
@@ -205,6 +263,11 @@ pub(crate) fn view(script: &Script) -> View {
         limits: version.limits,
         main_module: version.main_module.clone(),
         size: version.component_size,
+        assets: version.assets.as_ref().map(|assets| AssetsView {
+            files: assets.files,
+            bytes: assets.bytes,
+            config: assets.config.clone(),
+        }),
     }
 }
 

@@ -60,6 +60,12 @@ pub struct UploadLimits {
     pub total_bytes: usize,
     /// Parts in one form. Default 64.
     pub parts: usize,
+    /// Bytes of the manifest of an upload of assets. Default 24 MiB: 20,000 files with the longest paths.
+    pub manifest_bytes: usize,
+    /// Bytes of one upload of contents of assets. Default 64 MiB.
+    pub asset_upload_bytes: usize,
+    /// Contents in one upload. Default 20,000.
+    pub asset_parts: usize,
     /// Uploads that are held in memory at the same time; more wait for their turn. Default 4.
     pub concurrent: usize,
     /// A body that makes no progress for this long is given up. Default 30 s.
@@ -78,6 +84,9 @@ impl Default for UploadLimits {
             module_bytes: 64 * MIB,
             total_bytes: 66 * MIB,
             parts: 64,
+            manifest_bytes: 24 * MIB,
+            asset_upload_bytes: 64 * MIB,
+            asset_parts: 20_000,
             concurrent: 4,
             idle: Duration::from_secs(30),
             call: Duration::from_secs(30),
@@ -111,6 +120,8 @@ impl fmt::Debug for ApiState {
 pub(crate) struct Shared {
     pub(crate) api: ApiState,
     uploads: Semaphore,
+    /// Of their own, so that files which come slowly do not keep components waiting.
+    asset_uploads: Semaphore,
 }
 
 /// What handlers take as their state.
@@ -119,7 +130,8 @@ pub(crate) type SharedState = axum::extract::State<Arc<Shared>>;
 impl Shared {
     pub(crate) fn new(api: ApiState) -> Arc<Self> {
         let uploads = Semaphore::new(api.limits.concurrent.max(1));
-        Arc::new(Self { api, uploads })
+        let asset_uploads = Semaphore::new(api.limits.concurrent.max(1));
+        Arc::new(Self { api, uploads, asset_uploads })
     }
 
     pub(crate) fn registry(&self) -> &Registry {
@@ -134,5 +146,10 @@ impl Shared {
     /// The right to hold one upload in memory. Waiting costs a connection and nothing else: the body is not read yet.
     pub(crate) async fn upload_permit(&self) -> Result<SemaphorePermit<'_>, ApiError> {
         self.uploads.acquire().await.map_err(ApiError::internal)
+    }
+
+    /// The right to receive contents of assets.
+    pub(crate) async fn asset_permit(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.asset_uploads.acquire().await.map_err(ApiError::internal)
     }
 }

@@ -21,9 +21,22 @@ pub(crate) enum Pace {
     Upload,
 }
 
+/// Who may make a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Whoever has an API token.
+    Token,
+    /// Whoever has the token of an upload session; the handler checks it.
+    Session,
+    /// Anybody.
+    Open,
+}
+
 /// What a call takes as its body.
 pub(crate) enum Takes {
     Nothing,
+    /// A form of contents, each named by its hash.
+    Contents,
     Json(fn(&mut SchemaGenerator) -> Schema),
     /// A form with these parts (name, meaning), or the component by itself.
     Module,
@@ -50,8 +63,9 @@ pub(crate) struct Operation {
     pub(crate) takes: Takes,
     pub(crate) returns: Returns,
     pub(crate) pace: Pace,
-    /// Whether the call needs a token.
-    pub(crate) guarded: bool,
+    pub(crate) access: Access,
+    /// The statuses of success with their meanings.
+    pub(crate) successes: Vec<(u16, &'static str)>,
     pub(crate) handler: MethodRouter<Arc<Shared>, Infallible>,
 }
 
@@ -62,13 +76,15 @@ pub(crate) struct Op {
     query: Vec<(&'static str, &'static str)>,
     takes: Takes,
     returns: Returns,
+    successes: Vec<(u16, &'static str)>,
     pace: Pace,
 }
 
 /// Describes a call by its name within its area and one sentence.
 pub(crate) fn op(id: &'static str, summary: &'static str) -> Op {
     let returns = Returns::Enveloped(schema_of::<serde_json::Value>);
-    Op { id, summary, query: Vec::new(), takes: Takes::Nothing, returns, pace: Pace::Call }
+    let successes = vec![(200, "Done.")];
+    Op { id, summary, query: Vec::new(), takes: Takes::Nothing, returns, successes, pace: Pace::Call }
 }
 
 impl Op {
@@ -88,6 +104,26 @@ impl Op {
     pub(crate) fn takes_module(mut self) -> Self {
         self.takes = Takes::Module;
         self.pace = Pace::Upload;
+        self
+    }
+
+    /// The call takes a form of contents, and may take its time.
+    pub(crate) fn takes_contents(mut self) -> Self {
+        self.takes = Takes::Contents;
+        self.pace = Pace::Upload;
+        self
+    }
+
+    /// The call takes JSON that may be long, and may take its time.
+    pub(crate) fn takes_long<T: JsonSchema>(mut self) -> Self {
+        self.takes = Takes::Json(schema_of::<T>);
+        self.pace = Pace::Upload;
+        self
+    }
+
+    /// The call succeeds with these statuses.
+    pub(crate) fn succeeds(mut self, successes: &[(u16, &'static str)]) -> Self {
+        self.successes = successes.to_vec();
         self
     }
 
@@ -120,23 +156,29 @@ pub(crate) struct Table {
     area: &'static str,
     prefix: &'static str,
     base: &'static str,
-    guarded: bool,
+    access: Access,
 }
 
 impl Table {
     pub(crate) fn new() -> Self {
-        Self { operations: Vec::new(), area: "", prefix: "", base: "", guarded: true }
+        Self { operations: Vec::new(), area: "", prefix: "", base: "", access: Access::Token }
     }
 
     /// Rows that follow belong to this area; their paths begin with `base`, their identifiers with `prefix`.
     pub(crate) fn area(&mut self, area: &'static str, prefix: &'static str, base: &'static str) -> &mut Self {
-        (self.area, self.prefix, self.base, self.guarded) = (area, prefix, base, true);
+        (self.area, self.prefix, self.base, self.access) = (area, prefix, base, Access::Token);
         self
     }
 
     /// Rows that follow need no token.
     pub(crate) fn open(&mut self) -> &mut Self {
-        self.guarded = false;
+        self.access = Access::Open;
+        self
+    }
+
+    /// Rows that follow take the token of an upload session.
+    pub(crate) fn session(&mut self) -> &mut Self {
+        self.access = Access::Session;
         self
     }
 
@@ -191,7 +233,8 @@ impl Table {
             takes: op.takes,
             returns: op.returns,
             pace: op.pace,
-            guarded: self.guarded,
+            access: self.access,
+            successes: op.successes,
             handler,
         });
         self

@@ -17,6 +17,9 @@ pub(crate) struct InNamespace(pub(crate) NamespaceName);
 /// The script that the path names, of either kind; it need not exist.
 pub(crate) struct Target(pub(crate) ScriptKey);
 
+/// The account that the path names, well-formed.
+pub(crate) struct Account(pub(crate) String);
+
 /// The last variable segment of a path, percent-decoded: a tag, a secret's name, a route's identifier.
 pub(crate) struct Item(pub(crate) String);
 
@@ -45,6 +48,16 @@ impl FromRequestParts<Arc<Shared>> for Target {
             ScriptKey::Platform(script)
         };
         Ok(Self(key))
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for Account {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let params = segments(parts, shared).await?;
+        let account = segment(&params, "account_id").filter(|text| is_account(text));
+        account.map(|text| Self(text.to_owned())).ok_or_else(|| ApiError::no_route(parts.uri.path()))
     }
 }
 

@@ -21,9 +21,10 @@ const HOW_TO_COMPONENT: &str = "Build one with `cargo build --target wasm32-wasi
 /// An upload that was read whole and not judged yet.
 pub(crate) struct Received {
     pub(crate) declared: Declared,
-    /// The name under which the component came.
+    /// The name under which the component came, or that of the one which is to stay; empty when there is to be none.
     pub(crate) module_name: String,
-    pub(crate) module: Bytes,
+    /// None: the upload is about assets.
+    pub(crate) module: Option<Bytes>,
 }
 
 /// Reads an upload in any of the shapes that clients send.
@@ -46,7 +47,10 @@ pub(crate) async fn receive(
         "application/wasm" => {
             let module = body::read(&parts.headers, body, bounds(limits.module_bytes)).await?;
             let declared = Declared { metadata: Metadata::default(), notes: Vec::new() };
-            checked(Received { declared, module_name: fallback_name.to_owned(), module }, limits)
+            checked(
+                Received { declared, module_name: fallback_name.to_owned(), module: Some(module) },
+                limits,
+            )
         }
         "application/javascript" | "text/javascript" => Err(javascript(fallback_name)),
         _ => Err(ApiError::new(
@@ -77,25 +81,35 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
     }
     let declared = metadata::parse(&metadata.content)?;
     let header = headers.get("cf-worker-main-module-part").and_then(|value| value.to_str().ok());
-    let wanted = declared.metadata.main_module.as_deref().or(header).ok_or_else(|| {
-        ApiError::invalid("metadata lacks \"main_module\": name the part that is the component, like {\"main_module\": \"worker.wasm\"}.")
-    })?;
-    let wanted = normal(wanted).to_owned();
     let modules = || form.iter().filter(|part| part.name != "metadata");
+    let Some(wanted) = declared.metadata.main_module.as_deref().or(header) else {
+        if !declared.metadata.has_assets() {
+            return Err(ApiError::invalid(
+                "metadata lacks \"main_module\": name the part that is the component, like {\"main_module\": \"worker.wasm\"}.",
+            ));
+        }
+        if let Some(part) = modules().find(|part| is_spare(part)) {
+            let name = part.filename.as_deref().unwrap_or(&part.name);
+            return Err(ApiError::invalid(format_args!(
+                "The file {name:?} would be lost: metadata has no \"main_module\". Name it there if it is the component, or leave it out."
+            )));
+        }
+        return Ok(Received { declared, module_name: String::new(), module: None });
+    };
+    let wanted = normal(wanted).to_owned();
     let named = |part: &&Part| normal(part.filename.as_deref().unwrap_or(&part.name)) == wanted;
     // Some clients keep the local file's name as file name and call the part by the module's name.
     let found = modules().find(named).or_else(|| modules().find(|part| normal(&part.name) == wanted));
     let Some(main) = found else {
+        if declared.metadata.has_assets() && !modules().any(is_spare) {
+            return Ok(Received { declared, module_name: wanted, module: None });
+        }
         let sent: Vec<&str> = modules().map(|part| part.filename.as_deref().unwrap_or(&part.name)).collect();
         return Err(ApiError::invalid(format_args!(
             "main_module is {wanted:?} and no part is called that; the parts are {sent:?}. Make the two agree."
         )));
     };
-    let spare = |part: &&Part| {
-        part.filename.is_some()
-            && !std::ptr::eq(*part, main)
-            && part.content_type.as_deref() != Some("application/source-map")
-    };
+    let spare = |part: &&Part| is_spare(part) && !std::ptr::eq(*part, main);
     if let Some(part) = modules().find(spare) {
         // A script that looks uploaded and then misses a file is worse than one that is refused.
         let name = part.filename.as_deref().unwrap_or(&part.name);
@@ -108,12 +122,18 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
         });
     }
     let module = main.content.clone();
-    checked(Received { declared, module_name: wanted, module }, limits)
+    checked(Received { declared, module_name: wanted, module: Some(module) }, limits)
+}
+
+/// Whether a part is a file that means something to whoever sent it.
+fn is_spare(part: &Part) -> bool {
+    part.filename.is_some() && part.content_type.as_deref() != Some("application/source-map")
 }
 
 /// What can be told of a module without an engine.
 fn checked(received: Received, limits: &UploadLimits) -> Result<Received, ApiError> {
-    let (size, most) = (received.module.len(), limits.module_bytes);
+    let module = received.module.as_deref().unwrap_or_default();
+    let (size, most) = (module.len(), limits.module_bytes);
     if size > most {
         return Err(ApiError::new(
             Code::TooLarge,
@@ -122,7 +142,7 @@ fn checked(received: Received, limits: &UploadLimits) -> Result<Received, ApiErr
             ),
         ));
     }
-    if !starts_as_wasm(&received.module) {
+    if !starts_as_wasm(module) {
         return Err(javascript(&received.module_name));
     }
     Ok(received)

@@ -14,13 +14,15 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 
 pub use config::{AssetsConfig, AssetsConfigError, HtmlHandling, NotFoundHandling, RunWorkerFirst};
-pub use content_type::{ContentType, ContentTypeError};
+pub use content_type::{ContentType, ContentTypeError, Served};
+pub use draft::{AssetDraft, Declared};
 pub use hash::{AssetHash, AssetHashError};
 pub use manifest::{Manifest, ManifestError};
 pub use path::{AssetPath, AssetPathError};
 
 mod config;
 mod content_type;
+mod draft;
 mod hash;
 mod manifest;
 mod path;
@@ -82,6 +84,61 @@ pub struct VersionAssets {
     pub bytes: u64,
     /// How they are served.
     pub config: AssetsConfig,
+}
+
+/// Why an upload of assets is refused. Safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssetUploadError {
+    /// There is no such session, or not any more.
+    #[error("the upload session is over; begin another one, which asks only for what is missing")]
+    NoSession,
+    /// The session's manifest does not have the content.
+    #[error("no file of the session's manifest has the hash {hash}; upload only what its buckets list")]
+    NotDeclared {
+        /// The hash.
+        hash: AssetHash,
+    },
+    /// The content is not as long as declared.
+    #[error("the content of {hash} has {found} bytes, the manifest says {declared}; send the whole file")]
+    Size {
+        /// The hash.
+        hash: AssetHash,
+        /// How many came.
+        found: u64,
+        /// How many were declared.
+        declared: u64,
+    },
+    /// The hash names another content already.
+    #[error("the hash {hash} names another content already; make hashes that differ when files differ")]
+    OtherContent {
+        /// The hash.
+        hash: AssetHash,
+    },
+    /// Not everything was uploaded.
+    #[error("{missing} contents of the manifest are not uploaded; upload them before the script")]
+    Incomplete {
+        /// How many are missing.
+        missing: usize,
+    },
+    /// The assets are those of another namespace.
+    #[error("the assets were uploaded for another namespace than that of {script}; upload them for this one")]
+    OtherScope {
+        /// Which script they were to be attached to.
+        script: String,
+    },
+}
+
+/// A manifest whose contents are all there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinishedAssets {
+    /// Where the contents are kept.
+    pub scope: AssetScope,
+    /// The manifest's name.
+    pub manifest: Digest,
+    /// How many files it has.
+    pub files: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
 }
 
 /// How a variant of an asset is encoded.

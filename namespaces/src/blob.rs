@@ -19,7 +19,7 @@ use crate::assets::AssetContent;
 use crate::digest::Digest;
 use crate::timestamp::Timestamp;
 
-pub(crate) use local::sync_folder;
+pub(crate) use local::{is_content, sync_folder};
 
 mod local;
 
@@ -58,6 +58,12 @@ pub enum BlobError {
         digest: Digest,
         /// The hash of what is there.
         found: Digest,
+    },
+    /// The content was found not to be what was put. Putting the right content again heals it.
+    #[error("blob {digest} is known to be damaged")]
+    Damaged {
+        /// The name.
+        digest: Digest,
     },
     /// The engine below failed.
     #[error("the blob store failed to {action}")]
@@ -221,7 +227,7 @@ impl Blobs {
 }
 
 /// Hashing 64 MiB takes tens of milliseconds: too long for a thread that serves requests.
-async fn hashed(bytes: Bytes) -> Result<(Digest, Bytes), BlobError> {
+pub(crate) async fn hashed(bytes: Bytes) -> Result<(Digest, Bytes), BlobError> {
     const INLINE: usize = 64 * 1024;
     if bytes.len() <= INLINE {
         return Ok((Digest::of(&bytes), bytes));

@@ -4,6 +4,7 @@
 //! sources for the operator's log, and [`RegistryError::public_message`] for whoever asked. The leaves know
 //! nothing of this file.
 
+use crate::assets::AssetUploadError;
 use crate::binding::BindingError;
 use crate::blob::BlobError;
 use crate::egress::EgressRulesError;
@@ -43,6 +44,9 @@ pub enum RegistryError {
     /// What was given breaks a rule of uploads.
     #[error(transparent)]
     Upload(#[from] UploadError),
+    /// What was given breaks a rule of the upload of assets.
+    #[error(transparent)]
+    Assets(#[from] AssetUploadError),
     /// What was given breaks a rule of routes.
     #[error(transparent)]
     Route(#[from] RouteError),
@@ -114,6 +118,7 @@ impl RegistryError {
             RegistryError::Configured(_)
             | RegistryError::ComponentMissing(_)
             | RegistryError::Upload(_)
+            | RegistryError::Assets(_)
             | RegistryError::Route(_)
             | RegistryError::Invalid(_) => ErrorKind::Invalid,
             RegistryError::Conflict(_) => ErrorKind::Conflict,

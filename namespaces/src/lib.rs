@@ -28,8 +28,9 @@ pub mod tags;
 pub mod timestamp;
 
 pub use assets::{
-    AssetContent, AssetEntry, AssetHash, AssetPath, AssetScope, AssetsConfig, Encoding, HtmlHandling,
-    Manifest, NotFoundHandling, RunWorkerFirst, VersionAssets,
+    AssetContent, AssetDraft, AssetEntry, AssetHash, AssetPath, AssetScope, AssetUploadError, AssetsConfig,
+    Declared, Encoding, FinishedAssets, HtmlHandling, Manifest, NotFoundHandling, RunWorkerFirst, Served,
+    VersionAssets,
 };
 pub use binding::{BindingDecl, BindingError, BindingInput, BindingKind, BindingType, OutboundDecl};
 pub use blob::{BlobError, Blobs};
@@ -39,9 +40,9 @@ pub use error::{ErrorKind, RegistryError};
 pub use limits::{ByteSize, LimitError, LimitSpec, Limits};
 pub use name::{BindingName, Hostname, NameError, NamespaceName, ScriptName, Tag};
 pub use namespace::{Namespace, NamespacePatch, NewNamespace, Origin};
-pub use registry::{Registry, RegistryEvent, RegistryOptions};
+pub use registry::{AssetSession, Registry, RegistryEvent, RegistryOptions};
 pub use route::{Route, RouteMatch, RouteOrigin, RoutePattern, RouteTable, RouteTarget};
-pub use script::{Script, ScriptKey, SettingsPatch, Upload, UploadDraft, UploadError, Version};
+pub use script::{AssetsUpload, Script, ScriptKey, SettingsPatch, Upload, UploadDraft, UploadError, Version};
 pub use secret::Secret;
 pub use store::{Revision, Store};
 pub use tags::TagFilter;

@@ -30,6 +30,7 @@ use crate::route::RouteTable;
 use crate::script::ScriptKey;
 use crate::store::{Revision, SqliteStore, Store};
 
+pub use assets::AssetSession;
 pub use gc::Swept;
 pub use tokens::TokenInfo;
 

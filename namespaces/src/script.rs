@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::assets::VersionAssets;
+use crate::assets::{AssetsConfig, AssetsConfigError, FinishedAssets, VersionAssets};
 use crate::binding::{BindingDecl, BindingError, BindingInput, BindingType};
 use crate::digest::Digest;
 use crate::limits::{
@@ -142,6 +142,30 @@ pub struct UploadDraft {
     pub annotations: BTreeMap<String, String>,
     /// How long the component took to start when it was checked, in milliseconds.
     pub startup_time_ms: u64,
+    /// Whether the component of the version before is taken over, if there is one.
+    pub keep_component: bool,
+    /// The files that the version serves.
+    pub assets: AssetsUpload,
+}
+
+/// What an upload says of assets.
+#[derive(Clone, Debug, Default)]
+pub enum AssetsUpload {
+    /// The version has none.
+    #[default]
+    None,
+    /// Those of the version before, if it has any.
+    Keep {
+        /// Another way of serving them.
+        config: Option<AssetsConfig>,
+    },
+    /// These.
+    Attach {
+        /// A finished upload.
+        assets: FinishedAssets,
+        /// How they are served.
+        config: AssetsConfig,
+    },
 }
 
 /// Everything that a new version needs, within all bounds.
@@ -177,6 +201,12 @@ pub enum UploadError {
         /// What was given, shortened.
         found: String,
     },
+    /// How assets are to be served breaks a rule.
+    #[error(transparent)]
+    Assets(#[from] AssetsConfigError),
+    /// There is nothing to run and nothing to serve.
+    #[error("the upload has neither a component nor assets, and there are none to keep; send one of them")]
+    Empty,
     /// A list or map of metadata has too many entries, or one is too long.
     #[error(
         "{field} may have {MAX_METADATA_ENTRIES} entries of {MAX_METADATA_BYTES} bytes at most; shorten it"
@@ -206,6 +236,12 @@ impl Upload {
         check_texts("annotations", draft.annotations.keys())?;
         check_texts("annotations", draft.annotations.values())?;
         check_texts("main_module", [&draft.main_module])?;
+        match &draft.assets {
+            AssetsUpload::Attach { config, .. } | AssetsUpload::Keep { config: Some(config) } => {
+                config.validate()?;
+            }
+            AssetsUpload::None | AssetsUpload::Keep { config: None } => {}
+        }
         Ok(Upload(draft))
     }
 }

@@ -213,6 +213,19 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Engine`] when the engine fails.
     async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError>;
 
+    /// The current values of many keys, in the order of the keys; those that have none are left out. Each is
+    /// as it was at some moment during the call, not all at the same one.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when the engine fails.
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Entry>, StoreError> {
+        let mut found = Vec::new();
+        for key in keys {
+            found.extend(self.get(key).await?);
+        }
+        Ok(found)
+    }
+
     /// Current values whose keys start with `prefix` and come after `after`, in bytewise order of the keys,
     /// `limit` at most. One page is read at one revision; the next page may be read at a later one.
     ///

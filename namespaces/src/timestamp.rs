@@ -30,6 +30,18 @@ impl Timestamp {
         Timestamp::from(OffsetDateTime::now_utc())
     }
 
+    /// The moment that comes this much later.
+    #[must_use]
+    pub fn later(&self, by: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(time::Duration::try_from(by).unwrap_or(time::Duration::MAX)))
+    }
+
+    /// Seconds since 1970, rounded down; zero before that.
+    #[must_use]
+    pub fn unix_seconds(&self) -> u64 {
+        u64::try_from(self.0.unix_timestamp()).unwrap_or_default()
+    }
+
     /// How long ago this was; zero for moments to come.
     #[must_use]
     pub fn age(&self) -> Duration {

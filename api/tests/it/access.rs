@@ -21,7 +21,7 @@ fn calls() -> Vec<(Method, String, bool)> {
             .replace("{route_id}", "0123456789abcdef0123456789abcdef");
         assert!(!filled.contains('{'), "{filled}");
         for (method, operation) in methods.as_object().unwrap() {
-            let guarded = operation.get("security").is_none();
+            let guarded = operation["security"] != serde_json::json!([]);
             calls.push((method.to_uppercase().parse().unwrap(), filled.clone(), guarded));
         }
     }
@@ -50,7 +50,8 @@ async fn every_call_but_those_for_operators_wants_a_token() {
 #[tokio::test]
 async fn every_call_of_the_document_is_served() {
     let api = Api::new().await;
-    for (method, path, _) in calls() {
+    // Uploads of contents take the token of their session, and no other.
+    for (method, path, _) in calls().into_iter().filter(|(_, path, _)| !path.ends_with("/assets/upload")) {
         let answer = api.raw(api.request(method.clone(), &path).body(Body::empty()).unwrap()).await;
         let code =
             serde_json::from_slice::<Value>(&answer.body).map(|json| json["errors"][0]["code"].clone());

@@ -15,6 +15,7 @@
 )]
 
 mod access;
+mod assets;
 mod bounds;
 mod common;
 mod content;

@@ -1,10 +1,12 @@
 //! What an asset is served as.
 //!
-//! Owns the bounds of a `Content-Type` value. Never guesses one.
+//! Owns the bounds of a `Content-Type` value, and the guess by a file's name where nobody gave one. Never
+//! looks at a content.
 
 use std::fmt;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// Longest content type, in bytes.
 const LONGEST: usize = 255;
@@ -60,5 +62,71 @@ impl fmt::Display for ContentType {
 impl fmt::Debug for ContentType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// What an uploader said of the type of a content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Served {
+    /// Nothing: the file's name decides.
+    #[default]
+    ByName,
+    /// Without a type.
+    Untyped,
+    /// As this type.
+    As(ContentType),
+}
+
+/// What wrangler calls the lack of a type.
+const UNTYPED: &str = "application/null";
+
+impl Served {
+    /// Reads the content type of an upload.
+    ///
+    /// # Errors
+    /// [`ContentTypeError`] for a text that cannot be one.
+    pub fn parse(text: Option<&str>) -> Result<Served, ContentTypeError> {
+        match text.map(str::trim) {
+            None | Some("") => Ok(Served::ByName),
+            Some(text) if text.eq_ignore_ascii_case(UNTYPED) => Ok(Served::Untyped),
+            Some(text) => ContentType::parse(text).map(Served::As),
+        }
+    }
+
+    /// The type under which a file is served.
+    #[must_use]
+    pub fn of(&self, path: &str) -> Option<ContentType> {
+        match self {
+            Served::ByName => ContentType::guess(path),
+            Served::Untyped => None,
+            Served::As(content_type) => Some(content_type.clone()),
+        }
+    }
+}
+
+impl ContentType {
+    /// The type that goes with the ending of a name; none for endings that are not known. Texts are UTF-8.
+    #[must_use]
+    pub fn guess(path: &str) -> Option<ContentType> {
+        let guessed = mime_guess::from_path(path).first_raw()?;
+        let text = match guessed {
+            "application/javascript" | "application/x-javascript" => "text/javascript",
+            other => other,
+        };
+        let charset = if text.starts_with("text/") { "; charset=utf-8" } else { "" };
+        ContentType::parse(&format!("{text}{charset}")).ok()
+    }
+}
+
+impl Serialize for ContentType {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentType {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<ContentType, D::Error> {
+        ContentType::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }

@@ -50,6 +50,18 @@ pub enum ManifestError {
         /// The path, shortened.
         path: String,
     },
+    /// One hash cannot name two contents.
+    #[error("hash {hash} of file \"{path}\" is said to have {first} and {second} bytes; hash the files anew")]
+    TwoSizes {
+        /// A file that has it, shortened.
+        path: String,
+        /// The hash.
+        hash: super::AssetHash,
+        /// One size.
+        first: u64,
+        /// The other.
+        second: u64,
+    },
     /// What was read is no manifest.
     #[error("the manifest cannot be read: {0}")]
     Unreadable(&'static str),

@@ -89,6 +89,55 @@ fn a_content_type_is_a_header_value() {
 }
 
 #[test]
+fn a_type_is_said_denied_or_guessed() {
+    let of = |said: Option<&str>, path| {
+        Served::parse(said).unwrap().of(path).map(|content_type| content_type.to_string())
+    };
+    assert_eq!(of(Some("image/x"), "/a.html").as_deref(), Some("image/x"));
+    assert_eq!(of(Some("application/null"), "/a.html"), None);
+    for (path, guessed) in [
+        ("/a.html", Some("text/html; charset=utf-8")),
+        ("/a.js", Some("text/javascript; charset=utf-8")),
+        ("/a.mjs", Some("text/javascript; charset=utf-8")),
+        ("/a.json", Some("application/json")),
+        ("/a.wasm", Some("application/wasm")),
+        ("/a.svg", Some("image/svg+xml")),
+        ("/a.woff2", Some("font/woff2")),
+        ("/a", None),
+        ("/.html", None),
+    ] {
+        assert_eq!(of(None, path).as_deref(), guessed, "{path}");
+    }
+    assert!(Served::parse(Some("a\nb")).is_err());
+}
+
+#[test]
+fn a_declared_manifest_is_checked_as_a_whole() {
+    let declared = |hash: u8, size| Declared { hash: AssetHash::from_bytes([hash; 16]), size };
+    let of = |files: &[(&str, Declared)]| {
+        AssetDraft::new(files.iter().map(|(text, declared)| (path(text), *declared)).collect())
+    };
+    let draft = of(&[("/c", declared(1, 5)), ("/a b", declared(2, 0)), ("/b", declared(1, 5))]).unwrap();
+    assert_eq!(draft.contents(), [declared(2, 0), declared(1, 5)]);
+    assert_eq!((draft.size_of(&declared(1, 0).hash), draft.size_of(&declared(3, 0).hash)), (Some(5), None));
+    assert_eq!(AssetDraft::decode(&draft.encode()).unwrap(), draft);
+    assert!(matches!(
+        of(&[("/a", declared(1, 5)), ("/b", declared(1, 6))]),
+        Err(ManifestError::TwoSizes { .. })
+    ));
+    assert!(matches!(
+        of(&[("/a", declared(1, 5)), ("//a", declared(1, 5))]),
+        Err(ManifestError::Duplicate { .. })
+    ));
+    assert!(matches!(of(&[("/a", declared(1, 26_214_401))]), Err(ManifestError::TooLarge { .. })));
+    for bad in
+        ["x", "00 1 /a", "00000000000000000000000000000000 1 a", "00000000000000000000000000000000 -1 /a"]
+    {
+        assert!(AssetDraft::decode(bad.as_bytes()).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn a_manifest_finds_what_was_put_and_nothing_else() {
     let scope = AssetScope::namespace("ns");
     let files = vec![

@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use crate::digest::Digest;
+
 /// Makes the folder with all 256 shards, and removes what a crash left half-written.
 ///
 /// The shards are all made, and made durable, before the first put: a put then never has to make the folder
@@ -47,6 +49,31 @@ pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
     let file = File::open(path)?;
     let len = file.metadata()?.len();
     Ok((file, len))
+}
+
+/// Whether a file is what was put. Reads by position, so that the file may be read by others meanwhile. A file
+/// that cannot be read is for whoever reads it next to tell.
+pub(crate) fn is_content(file: &File, len: u64, digest: &Digest) -> bool {
+    use std::os::unix::fs::FileExt as _;
+
+    use sha2::Digest as _;
+    let mut hasher = sha2::Sha256::new();
+    let mut piece = vec![0; 256 * 1_024];
+    let mut at = 0;
+    while at < len {
+        match file.read_at(&mut piece, at) {
+            Ok(0) => return false,
+            Ok(read) => {
+                hasher.update(piece.get(..read).unwrap_or_default());
+                at = at.saturating_add(read as u64);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the content of an asset could not be checked");
+                return true;
+            }
+        }
+    }
+    Digest::from_bytes(hasher.finalize().into()) == *digest
 }
 
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {

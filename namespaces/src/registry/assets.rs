@@ -1,33 +1,111 @@
 //! Assets: what serving reads.
 //!
-//! Owns the cache of manifests and the opening of contents and their variants. Never decides what a request
-//! is answered with.
+//! Owns the cache of manifests and the opening of contents and their variants. How contents come is in
+//! `upload`, how they go in `collect`. Never decides what a request is answered with.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use dashmap::DashSet;
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
+use tokio::sync::{OnceCell, Semaphore};
 
-use super::record::{self, decode, encode, variant_key};
+use super::record::{decode, encode, referred_while, variant_key};
 use super::{Registry, Result};
 use crate::assets::{AssetContent, AssetScope, Encoding, Manifest, content_blob, variant_blob};
 use crate::blob::BlobError;
 use crate::digest::Digest;
 use crate::error::RegistryError;
 use crate::script::ScriptKey;
+use crate::secret::Secret;
 use crate::store::Write;
+
+pub(in crate::registry) use record::manifest_key;
+pub use upload::AssetSession;
+
+mod collect;
+mod record;
+mod upload;
+
+/// Bound on the sessions held in memory, in bytes, about.
+const SESSION_BYTES: u64 = 32 << 20;
+/// Every so many openings of a file, its content is checked.
+const CHECK_EVERY: u64 = 64;
+/// Most blobs that are remembered as damaged.
+const MOST_DAMAGED: usize = 10_000;
 
 /// What is held in memory of assets.
 pub(super) struct AssetCache {
     manifests: Cache<Digest, Arc<Manifest>>,
+    sessions: Cache<String, Arc<AssetSession>>,
+    token_key: OnceCell<Secret>,
+    /// Blobs whose content is not what it was, or that are not there: asked for again in uploads.
+    damaged: Arc<DashSet<Digest>>,
+    openings: AtomicU64,
+    checks: Arc<Semaphore>,
 }
 
 impl AssetCache {
     pub(super) fn new(bytes: u64) -> AssetCache {
         let weight =
             |_: &Digest, manifest: &Arc<Manifest>| u32::try_from(manifest.memory()).unwrap_or(u32::MAX);
-        AssetCache { manifests: Cache::builder().max_capacity(bytes).weigher(weight).build() }
+        let session_weight = |_: &String, session: &Arc<AssetSession>| {
+            u32::try_from(session.draft.memory()).unwrap_or(u32::MAX)
+        };
+        AssetCache {
+            manifests: Cache::builder().max_capacity(bytes).weigher(weight).build(),
+            sessions: Cache::builder().max_capacity(SESSION_BYTES).weigher(session_weight).build(),
+            token_key: OnceCell::new(),
+            damaged: Arc::default(),
+            openings: AtomicU64::new(0),
+            // One check at a time: it reads whole files, and nobody waits for it.
+            checks: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    async fn remember(&self, session: &Arc<AssetSession>) {
+        let key = format!("{}/{}", session.scope, session.id);
+        self.sessions.insert(key, Arc::clone(session)).await;
+    }
+
+    async fn remembered(&self, scope: &AssetScope, id: &str) -> Option<Arc<AssetSession>> {
+        self.sessions.get(&format!("{scope}/{id}")).await
+    }
+
+    fn is_damaged(&self, blob: &Digest) -> bool {
+        self.damaged.contains(blob)
+    }
+
+    fn heal(&self, blob: &Digest) {
+        self.damaged.remove(blob);
+    }
+
+    /// Checks the content of a file now and then, in the background. One that is not what it was is refused
+    /// from then on, until it is uploaded again.
+    fn sample(&self, blob: Digest, digest: Digest, content: &AssetContent) {
+        let AssetContent::File { file, len } = content else { return };
+        if !self.openings.fetch_add(1, Ordering::Relaxed).is_multiple_of(CHECK_EVERY) {
+            return;
+        }
+        let (Ok(turn), Ok(file)) = (Arc::clone(&self.checks).try_acquire_owned(), file.try_clone()) else {
+            return;
+        };
+        let (damaged, len) = (Arc::clone(&self.damaged), *len);
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            if !crate::blob::is_content(&file, len, &digest) {
+                note_damage(&damaged, &blob);
+            }
+        });
+    }
+}
+
+fn note_damage(damaged: &DashSet<Digest>, blob: &Digest) {
+    tracing::error!(%blob, "the content of an asset is not what was uploaded; deploying its files again heals it");
+    if damaged.len() < MOST_DAMAGED {
+        damaged.insert(*blob);
     }
 }
 
@@ -81,7 +159,19 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Blob`] when it is not there, or known to be corrupt, or the blob store fails.
     pub async fn asset(&self, scope: &AssetScope, digest: &Digest) -> Result<AssetContent> {
-        Ok(self.inner.blobs.open_as(&content_blob(scope, digest), digest).await?)
+        let (assets, blob) = (&self.inner.assets, content_blob(scope, digest));
+        if assets.is_damaged(&blob) {
+            return Err(BlobError::Damaged { digest: blob }.into());
+        }
+        let opened = self.inner.blobs.open_as(&blob, digest).await;
+        match &opened {
+            Ok(content) => assets.sample(blob, *digest, content),
+            Err(BlobError::Corrupt { .. } | BlobError::NotFound { .. }) => {
+                note_damage(&assets.damaged, &blob)
+            }
+            Err(_) => {}
+        }
+        Ok(opened?)
     }
 
     /// Opens a variant of a content; none when nobody put one.
@@ -124,7 +214,7 @@ impl Registry {
         inner.blobs.put_as(&name, bytes).await?;
         let writes = [
             Write::put(key.clone(), encode(&key, &record)?),
-            record::referred_while(&name, &key, &content_blob(scope, digest))?,
+            referred_while(&name, &key, &content_blob(scope, digest))?,
         ];
         inner.store.append(&[], &writes).await?;
         Ok(())

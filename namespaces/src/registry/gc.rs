@@ -30,6 +30,8 @@ impl Registry {
     /// removed.
     pub async fn collect_garbage(&self) -> Result<Swept> {
         let inner = &self.inner;
+        // First: what this lets go of is removed as a blob below.
+        inner.collect_contents().await?;
         let mut swept = Swept::default();
         let mut blobs = inner.blobs.list();
         while let Some(blob) = blobs.try_next().await? {

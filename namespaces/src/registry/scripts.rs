@@ -10,14 +10,16 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::cache::{CacheKey, Cached, PLATFORM_SPACE};
 use super::namespaces::PAGE;
 use super::record::{
-    PLATFORM_SCRIPTS, decode_script, namespace_key, platform_script_key, user_script_key, user_scripts_prefix,
+    NAMESPACES, PLATFORM_SCRIPTS, decode_script, namespace_key, platform_script_key, user_script_key,
+    user_scripts_prefix,
 };
 use super::{Inner, Registry, Result};
+use crate::assets::{AssetScope, VersionAssets};
 use crate::binding;
 use crate::digest::Digest;
 use crate::error::RegistryError;
 use crate::name::{NamespaceName, ScriptName};
-use crate::script::{Script, ScriptKey, Upload, Version};
+use crate::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version};
 use crate::store::{Entry, Revision};
 use crate::tags::TagFilter;
 use crate::timestamp::Timestamp;
@@ -35,6 +37,14 @@ struct Place {
     store_key: String,
     /// Key and revision of the namespace's record; none for platform scripts.
     namespace: Option<(String, Revision)>,
+}
+
+impl Place {
+    /// Where the script's assets are kept.
+    fn asset_scope(&self) -> AssetScope {
+        let id = self.namespace.as_ref().and_then(|(key, _)| key.strip_prefix(NAMESPACES));
+        id.map_or_else(AssetScope::platform, AssetScope::namespace)
+    }
 }
 
 impl Registry {
@@ -191,8 +201,13 @@ fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload) -> Result
     let old_bindings = before.map_or(&[][..], |script| &script.version.bindings);
     let bindings =
         binding::resolve(&upload.bindings, old_bindings, &upload.keep_bindings, upload.bindings_strict)?;
-    let content = upload.component.unwrap_or_else(|| Digest::of(upload.main_module.as_bytes()));
     let old_tags = || before.map(|script| script.tags.clone()).unwrap_or_default();
+    let kept = before.map(|script| &script.version).filter(|_| upload.keep_component);
+    let assets = assets_after(before, upload);
+    let component = kept.map_or(upload.component, |version| version.component);
+    if component.is_none() && assets.is_none() {
+        return Err(UploadError::Empty.into());
+    }
     Ok(Script {
         key: key.clone(),
         id: before.map_or_else(new_id, |script| script.id.clone()),
@@ -203,19 +218,49 @@ fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload) -> Result
             id: new_id(),
             number: before.map_or(1, |script| script.version.number.saturating_add(1)),
             created_on: now,
-            component: upload.component,
-            component_size: upload.component_size,
-            main_module: upload.main_module.clone(),
+            component,
+            component_size: kept.map_or(upload.component_size, |version| version.component_size),
+            main_module: kept
+                .map_or_else(|| upload.main_module.clone(), |version| version.main_module.clone()),
             bindings,
             limits: upload.limits,
             compatibility_date: upload.compatibility_date.clone(),
             compatibility_flags: upload.compatibility_flags.clone(),
-            etag: content.to_string(),
+            etag: etag(component, assets.as_ref()),
             annotations: upload.annotations.clone(),
-            startup_time_ms: upload.startup_time_ms,
-            assets: None,
+            startup_time_ms: kept.map_or(upload.startup_time_ms, |version| version.startup_time_ms),
+            assets,
         },
     })
+}
+
+fn assets_after(before: Option<&Script>, upload: &Upload) -> Option<VersionAssets> {
+    match &upload.assets {
+        AssetsUpload::None => None,
+        AssetsUpload::Keep { config } => {
+            let mut kept = before?.version.assets.clone()?;
+            if let Some(config) = config {
+                kept.config.clone_from(config);
+            }
+            Some(kept)
+        }
+        AssetsUpload::Attach { assets, config } => Some(VersionAssets {
+            scope: assets.scope.clone(),
+            manifest: assets.manifest,
+            files: assets.files,
+            bytes: assets.bytes,
+            config: config.clone(),
+        }),
+    }
+}
+
+/// Identifies what a version consists of: the component's digest where that is all.
+fn etag(component: Option<Digest>, assets: Option<&VersionAssets>) -> String {
+    let Some(assets) = assets else { return component.map(|digest| digest.to_string()).unwrap_or_default() };
+    // Writing plain texts, numbers and switches as JSON cannot fail.
+    let config = serde_json::to_vec(&assets.config).unwrap_or_default();
+    let parts = [component.map(|digest| *digest.as_bytes()).unwrap_or_default(), *assets.manifest.as_bytes()];
+    Digest::of(&[parts.concat(), config].concat()).to_string()
 }
 
 fn new_id() -> String {

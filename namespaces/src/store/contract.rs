@@ -26,6 +26,7 @@ pub async fn run<F: Future<Output = Shared>>(make: impl Fn() -> F) {
     writes_all_or_nothing(make().await).await;
     preconditions_are_per_key(make().await).await;
     refuses_misuse(make().await).await;
+    gets_many(make().await).await;
     scans_in_bytewise_order(make().await).await;
     counts_by_prefix(make().await).await;
     tells_changes_whole(make().await).await;
@@ -90,6 +91,17 @@ async fn refuses_misuse(store: Shared) {
     assert!(misuse(store.append(&[], &[Write::put("k".repeat(MAX_KEY_BYTES + 1), "1")]).await));
     assert!(misuse(store.append(&[Precondition::absent("")], &[Write::put("a", "1")]).await));
     assert_eq!(store.append(&[], &[Write::put("k".repeat(MAX_KEY_BYTES), "1")]).await.unwrap(), 1);
+}
+
+async fn gets_many(store: Shared) {
+    store.append(&[], &[Write::put("a", "1"), Write::put("b", "2"), Write::put("c", "3")]).await.unwrap();
+    store.append(&[], &[Write::delete("b"), Write::put("c", "4")]).await.unwrap();
+    let keys = ["c", "nowhere", "b", "a"].map(str::to_owned);
+    let found = store.get_many(&keys).await.unwrap();
+    let found: Vec<_> =
+        found.iter().map(|entry| (entry.key.as_str(), &entry.value[..], entry.revision)).collect();
+    assert_eq!(found, [("c", &b"4"[..], 2), ("a", &b"1"[..], 1)]);
+    assert_eq!(store.get_many(&[]).await.unwrap(), []);
 }
 
 async fn scans_in_bytewise_order(store: Shared) {

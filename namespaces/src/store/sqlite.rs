@@ -120,11 +120,23 @@ impl Store for SqliteStore {
     async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
         let key = key.to_owned();
         let read = move |connection: &Connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT key, value, revision FROM current WHERE key = ?1")?;
+            let mut statement = connection.prepare_cached(GET)?;
             statement.query_row(params![key], entry).optional()
         };
         self.readers.read("read a key", read).await
+    }
+
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Entry>, StoreError> {
+        let keys = keys.to_vec();
+        let read = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(GET)?;
+            let mut found = Vec::new();
+            for key in &keys {
+                found.extend(statement.query_row(params![key], entry).optional()?);
+            }
+            Ok(found)
+        };
+        self.readers.read("read keys", read).await
     }
 
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, StoreError> {
@@ -183,6 +195,7 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry { key: row.get(0)?, value: value.into(), revision: row.get(2)? })
 }
 
+const GET: &str = "SELECT key, value, revision FROM current WHERE key = ?1";
 // Both bounds are plain comparisons, so that the index ends the walk: a condition with OR would go on to the
 // end of the table when a prefix has few keys.
 const SCAN: &str =

@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::MutexGuard;
 
 use super::Place;
+use crate::assets::AssetUploadError;
 use crate::error::RegistryError;
+use crate::registry::assets::manifest_key;
 use crate::registry::cache::Cached;
 use crate::registry::record::{self, decode_script, encode_script};
 use crate::registry::{Inner, Result};
@@ -81,7 +84,7 @@ impl Inner {
         if let Some((key, revision)) = &place.namespace {
             preconditions.push(Precondition::unchanged(key.clone(), *revision));
         }
-        let mut writes = Vec::with_capacity(5);
+        let mut writes = Vec::with_capacity(6);
         writes.push(match &after {
             Some(script) => Write::put(place.store_key.clone(), encode_script(&place.store_key, script)?),
             None => Write::delete(place.store_key.clone()),
@@ -98,6 +101,15 @@ impl Inner {
                 return Err(RegistryError::ComponentMissing(*blob));
             }
             writes.push(record::referred(blob, &place.store_key)?);
+        }
+        if let (Some(script), Some(assets)) =
+            (&after, after.as_ref().and_then(|script| script.version.assets.as_ref()))
+        {
+            if assets.scope != place.asset_scope() {
+                return Err(AssetUploadError::OtherScope { script: script.key.to_string() }.into());
+            }
+            // Written at each deploy: a sweep that found the manifest unused must not win over this one.
+            writes.push(Write::put(manifest_key(&assets.scope, &assets.manifest), Bytes::new()));
         }
         let revision = self.store.append(&preconditions, &writes).await.map_err(|error| match error {
             StoreError::Conflict { .. } => RegistryError::Conflict(key.to_string()),

@@ -3,6 +3,70 @@
 use super::*;
 use crate::assets::{AssetContent, AssetScope, Encoding, Manifest};
 
+mod collect;
+mod upload;
+
+use crate::assets::{AssetDraft, AssetHash, AssetPath, AssetsConfig, Declared, Served};
+use crate::script::AssetsUpload;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn hash(content: &str) -> AssetHash {
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&Digest::of(content.as_bytes()).as_bytes()[..16]);
+    AssetHash::from_bytes(hash)
+}
+
+fn asset_draft(files: &[(&str, &str)]) -> AssetDraft {
+    let file = |(path, content): &(&str, &str)| {
+        (AssetPath::parse(path).unwrap(), Declared { hash: hash(content), size: content.len() as u64 })
+    };
+    AssetDraft::new(files.iter().map(file).collect()).unwrap()
+}
+
+async fn begin(registry: &Registry, key: &ScriptKey, files: &[(&str, &str)]) -> Arc<AssetSession> {
+    registry.begin_assets(key, asset_draft(files), HOUR).await.unwrap()
+}
+
+async fn put(registry: &Registry, session: &AssetSession, content: &str) -> Result<()> {
+    let bytes = Bytes::copy_from_slice(content.as_bytes());
+    registry.put_asset(session, hash(content), Served::ByName, bytes).await
+}
+
+/// Uploads what is missing and deploys it without code.
+async fn deploy_assets(registry: &Registry, key: &ScriptKey, files: &[(&str, &str)]) -> Result<Arc<Script>> {
+    let session = begin(registry, key, files).await;
+    for missing in registry.missing_assets(&session).await? {
+        let (_, content) = files.iter().find(|(_, content)| hash(content) == missing.hash).unwrap();
+        put(registry, &session, content).await?;
+    }
+    let assets = registry.finish_assets(&session).await?;
+    let draft = UploadDraft {
+        assets: AssetsUpload::Attach { assets, config: AssetsConfig::default() },
+        ..UploadDraft::default()
+    };
+    registry.deploy(key, Upload::parse(draft).unwrap()).await
+}
+
+/// What a script serves, read to the end.
+async fn served(registry: &Registry, script: &Script) -> Vec<(String, String)> {
+    let assets = script.version.assets.as_ref().unwrap();
+    let manifest = registry.manifest(&assets.manifest).await.unwrap();
+    let mut served = Vec::new();
+    for (path, entry) in manifest.iter() {
+        let content = read(registry.asset(&assets.scope, &entry.digest).await.unwrap()).await;
+        served.push((path.to_owned(), String::from_utf8(content).unwrap()));
+    }
+    served
+}
+
+fn texts(files: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut texts: Vec<_> =
+        files.iter().map(|(path, content)| ((*path).to_owned(), (*content).to_owned())).collect();
+    texts.sort();
+    texts
+}
+
 async fn read(content: AssetContent) -> Vec<u8> {
     match content {
         AssetContent::Memory(bytes) => bytes.to_vec(),
