@@ -67,6 +67,7 @@ fn invocations(criterion: &mut Criterion) {
         artifacts: scratch.path().to_owned(),
         loaded_code_bytes: 1 << 30,
         compilations: 2,
+        guest_memory_bytes: u64::MAX,
     })
     .unwrap();
     let key = |name: &str| ScriptKey::Platform(name.parse().unwrap());

@@ -20,6 +20,7 @@ use wasmyard_namespaces::script::ScriptKey;
 use crate::account::Metered;
 use crate::answer::HeadSlot;
 use crate::body::{Body, BodyError, Handover};
+use crate::fairness::{self, Fair};
 use crate::grants::Grants;
 use crate::memory::Exceeded;
 use crate::meter::Meter;
@@ -28,6 +29,9 @@ use crate::outcome::Failure;
 use crate::seams::{DenyAll, Host, RequestInfo};
 use crate::state::{RequestHead, State, Tail};
 use crate::worker::Worker;
+
+/// When it is worth trying again where the platform is full.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What one store is made from.
 #[derive(Clone)]
@@ -119,7 +123,8 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
     let begun = Instant::now();
     let future = Box::pin(guest.instantiate());
     let metered = Metered { meter, budget: limits.cpu, future };
-    match tokio::time::timeout(limits.first_byte, metered).await {
+    let instantiated = Fair::new(metered, &module.commons.background);
+    match tokio::time::timeout(limits.first_byte, instantiated).await {
         Ok(instantiated) => instantiated.map(|()| begun.elapsed()),
         Err(_elapsed) => Err(Failure::TimedOut { limit: limits.first_byte }),
     }
@@ -128,10 +133,14 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
 /// Sets the epoch callback: the guest is stopped when its budget is spent, and lets others run otherwise.
 fn arm(store: &mut Store<State>, meter: Arc<Meter>, budget: Duration) {
     store.set_epoch_deadline(1);
+    let mut before = Duration::ZERO;
     store.epoch_deadline_callback(move |_| {
         if meter.cpu.has_spent(budget) {
             return Err(Exceeded::Cpu.into());
         }
+        // The slice that ends here is on the account when the poll is over: it counts at the next step.
+        let used = meter.cpu.used();
+        fairness::stepped_back(used.saturating_sub(std::mem::replace(&mut before, used)));
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
 }
@@ -142,6 +151,7 @@ fn failure_of(error: &wasmtime::Error, limits: &Limits) -> Failure {
         return match exceeded {
             Exceeded::Memory => Failure::ExceededMemory { limit: limits.memory_bytes },
             Exceeded::Cpu => Failure::ExceededCpu { limit: limits.cpu },
+            Exceeded::GuestMemory => Failure::Overloaded { retry_after: RETRY_AFTER },
         };
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
@@ -154,7 +164,7 @@ fn failure_of(error: &wasmtime::Error, limits: &Limits) -> Failure {
         return Failure::Trapped(format!("it called exit({})", exit.0));
     }
     if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
-        return Failure::Overloaded { retry_after: Duration::from_secs(1) };
+        return Failure::Overloaded { retry_after: RETRY_AFTER };
     }
     // What is left are host calls that the guest used wrongly (a resource it does not have, a body
     // taken twice): its own mistake, in words that the host functions chose.

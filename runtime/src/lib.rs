@@ -7,15 +7,18 @@
 //!
 //! This crate opens no socket, reads no registry, and knows no server.
 //!
-//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `memory`, `logs`, `grants` <
-//! `state`, `http`, `bindings` < `link` < `ticker`, `engine`, `module`, `artifacts` < `runtime`, `guest` < `worker`.
+//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `fairness`, `commons` < `memory`,
+//! `logs`, `grants` < `state`, `http`, `bindings` < `link` < `ticker`, `engine`, `module`, `artifacts` < `runtime`,
+//! `guest` < `worker`.
 
 mod account;
 mod answer;
 mod artifacts;
 mod bindings;
 pub mod body;
+mod commons;
 mod engine;
+mod fairness;
 mod grants;
 mod guest;
 mod http;
@@ -32,6 +35,7 @@ mod ticker;
 mod worker;
 
 pub use body::{Body, BodyError};
+pub use commons::GuestMemoryFigures;
 pub use engine::EngineConfig;
 pub use grants::Grants;
 pub use guest::start_up;

@@ -11,6 +11,7 @@ use wasmtime::component::Linker;
 use wasmyard_namespaces::digest::Digest;
 
 use crate::artifacts::{Artifacts, Found};
+use crate::commons::{Commons, GuestMemoryFigures};
 use crate::engine::{Engine, EngineConfig};
 use crate::module::{Module, ModuleError};
 use crate::state::State;
@@ -26,6 +27,8 @@ pub struct RuntimeConfig {
     pub loaded_code_bytes: u64,
     /// How many components may be compiled at the same time.
     pub compilations: usize,
+    /// Linear memory and tables that all guests may hold together, in bytes.
+    pub guest_memory_bytes: u64,
 }
 
 /// Why the runtime could not start.
@@ -57,6 +60,7 @@ struct Inner {
     linker: Linker<State>,
     artifacts: Artifacts,
     compiling: Arc<Semaphore>,
+    commons: Commons,
 }
 
 /// How the module cache does.
@@ -87,7 +91,8 @@ impl Runtime {
             .weigher(|_, module: &Arc<Module>| u32::try_from(module.size()).unwrap_or(u32::MAX))
             .build();
         let compiling = Arc::new(Semaphore::new(config.compilations.max(1)));
-        let inner = Arc::new(Inner { engine, linker, artifacts, compiling });
+        let commons = Commons::new(config.guest_memory_bytes);
+        let inner = Arc::new(Inner { engine, linker, artifacts, compiling, commons });
         Ok(Self { inner, modules, hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
     }
 
@@ -149,7 +154,12 @@ impl Runtime {
     pub fn check(&self, component: &[u8]) -> Result<(), ModuleError> {
         let code = Module::compile(&self.inner.engine, component)?;
         let component = Module::load_bytes(&self.inner.engine, &code).map_err(internal)?;
-        Module::link(&self.inner.linker, &component).map(|_| ())
+        Module::link(&self.inner.linker, &component, &self.inner.commons).map(|_| ())
+    }
+
+    /// How much memory guests hold together.
+    pub fn guest_memory(&self) -> GuestMemoryFigures {
+        self.inner.commons.memory.figures()
     }
 
     /// How the cache does.
@@ -168,7 +178,9 @@ impl Inner {
         blocking(move || match this.artifacts.find(&digest).map_err(internal)? {
             Found::Nothing => Ok(None),
             Found::Artifact(path) => match Module::load(&this.engine, &path) {
-                Ok(component) => Module::link(&this.linker, &component).map(|module| Some(Arc::new(module))),
+                Ok(component) => {
+                    Module::link(&this.linker, &component, &this.commons).map(|module| Some(Arc::new(module)))
+                }
                 Err(error) => {
                     // Ours, but this engine does not take it: compile anew.
                     tracing::warn!(%digest, error = format!("{error:#}"), "an artifact could not be loaded");
@@ -190,7 +202,7 @@ impl Inner {
             drop(code);
             let linked = Module::load(&this.engine, &path)
                 .map_err(internal)
-                .and_then(|component| Module::link(&this.linker, &component));
+                .and_then(|component| Module::link(&this.linker, &component, &this.commons));
             if linked.is_err() {
                 // Refused: nothing of it stays on disk.
                 this.artifacts.remove(&digest).map_err(internal)?;

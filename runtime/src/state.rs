@@ -88,7 +88,7 @@ impl State {
             wasi_http,
             table,
             hooks: Hooks::new(host, Arc::clone(&meter), limits.subrequests),
-            memory: MemoryLimiter::new(limits.memory_bytes, meter),
+            memory: MemoryLimiter::new(limits.memory_bytes, meter, Arc::clone(&worker.module.commons.memory)),
             worker,
             info,
             request,

@@ -20,6 +20,7 @@ use wasmyard_namespaces::script::ScriptKey;
 use crate::account::Metered;
 use crate::answer::{HeadSlot, NoHead};
 use crate::body::{Body, BodyError};
+use crate::fairness::Fair;
 use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::meter::Meter;
@@ -93,7 +94,7 @@ impl Worker {
 /// An invocation under way.
 struct Run {
     /// The guest; gone when it has run to its end.
-    guest: Option<Metered<()>>,
+    guest: Option<Fair<Metered<()>>>,
     head: Arc<HeadSlot>,
     record: Record,
 }
@@ -112,9 +113,10 @@ impl Run {
             status: None,
             end: End::Canceled,
         };
+        let background = Arc::clone(&worker.module.commons.background);
         let guest = Guest { worker, limits, host, info, meter: Arc::clone(&meter), head: Arc::clone(&head) };
         let guest = Metered { meter, budget: limits.cpu, future: Box::pin(guest.run(request)) };
-        Self { guest: Some(guest), head, record }
+        Self { guest: Some(Fair::new(guest, &background)), head, record }
     }
 
     /// Drives the guest until it has answered or ended.
@@ -154,7 +156,7 @@ impl Run {
 
 /// The response body of a guest that may still be running: reading it drives the guest on.
 struct GuestBody {
-    guest: Option<Metered<()>>,
+    guest: Option<Fair<Metered<()>>>,
     body: Body,
     /// Present until the end is known.
     record: Option<Record>,

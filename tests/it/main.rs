@@ -31,6 +31,7 @@
 mod deploy;
 mod dev;
 mod durability;
+mod fairness;
 mod guests;
 mod headers;
 mod limits;

@@ -61,6 +61,7 @@ impl ForFiles {
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
             compilations: 1,
+            guest_memory_bytes: u64::MAX,
         });
         Some(Self { runtime: runtime.ok()?, _scratch: scratch })
     }

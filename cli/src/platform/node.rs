@@ -61,6 +61,7 @@ impl Node {
             artifacts: config.server.data.join("artifacts"),
             loaded_code_bytes: LOADED_CODE_BYTES,
             compilations: cores,
+            guest_memory_bytes: u64::MAX,
         })
         .map_err(|error| Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]"))?;
         let runtime = Arc::new(runtime);

@@ -63,6 +63,13 @@ impl Site {
         Server::start(self, self.command(&["serve"])).await
     }
 
+    /// The same, with a single thread for all guests.
+    pub(crate) async fn serve_on_one_thread(&self) -> Server {
+        let mut command = self.command(&["serve"]);
+        command.env("TOKIO_WORKER_THREADS", "1");
+        Server::start(self, command).await
+    }
+
     /// `wasmyard dev` in this folder.
     pub(crate) async fn dev(&self) -> Server {
         Server::start(self, self.command(&["dev"])).await
