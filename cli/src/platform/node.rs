@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmyard_api::{ApiState, UploadLimits};
 use wasmyard_dispatcher::{
-    Dispatcher, DispatcherConfig, EgressConfig, Metrics, NetworkEgress, Overlay, ServerConfig, server,
+    AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, Metrics, NetworkEgress, Overlay,
+    ServerConfig, server,
 };
 use wasmyard_namespaces::Registry;
 use wasmyard_runtime::{EngineConfig, Runtime, RuntimeConfig};
@@ -69,13 +70,10 @@ impl Node {
         let metrics = Arc::new(metrics.with_access_log(super::logs::access_log()));
         let egress = NetworkEgress::new(egress, metrics.egress())
             .map_err(|error| Failure::failed(error.to_string()))?;
-        // A chain of scripts holds several invocations for one request.
-        let requests = usize::try_from(config.server.max_invocations / 2).unwrap_or(1).max(1);
         let dispatcher = Dispatcher::new(
             DispatcherConfig {
                 limits: config.limits,
-                max_requests: requests,
-                max_requests_per_target: requests,
+                admission: admission(&config.server),
                 body_idle: config.limits.stream_idle,
                 served_ports: visitors.local_addr().map(|address| address.port()).into_iter().collect(),
                 ..DispatcherConfig::default()
@@ -91,7 +89,10 @@ impl Node {
         let api_state = ApiState {
             registry: registry.clone(),
             checker: Arc::clone(&checker) as _,
-            metrics: Arc::new(move || metrics.render(runtime.cache_figures())),
+            metrics: Arc::new(move || {
+                metrics.guest_memory(runtime.guest_memory());
+                metrics.render(runtime.cache_figures())
+            }),
             ready: {
                 let ready = Arc::clone(&ready);
                 Arc::new(move || {
@@ -151,6 +152,17 @@ impl Node {
             Ok(Err(error)) => tracing::error!(%error, "the control plane ended early"),
             Err(error) => tracing::error!(%error, "the control plane ended early"),
         }
+    }
+}
+
+fn admission(server: &crate::config::ServerConfig) -> AdmissionConfig {
+    let places = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    AdmissionConfig {
+        per_namespace: places(server.max_per_namespace),
+        per_script: places(server.max_per_script),
+        wait: server.admission_wait,
+        // A chain of scripts holds several invocations for one request.
+        ..AdmissionConfig::for_invocations(places(server.max_invocations))
     }
 }
 
