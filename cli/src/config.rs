@@ -80,6 +80,8 @@ pub struct ServerConfig {
     pub header_read: Duration,
     /// Longest pause between two requests of a connection.
     pub idle: Duration,
+    /// How long a visitor may take next to nothing of an answer that is ready.
+    pub slow_reader: Duration,
     /// Longest wait for requests in flight when the server is told to stop.
     pub drain: Duration,
 }
@@ -99,6 +101,7 @@ impl ServerConfig {
             guest_memory: None,
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(75),
+            slow_reader: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }
     }

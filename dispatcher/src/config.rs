@@ -75,6 +75,8 @@ pub struct ServerConfig {
     pub idle_timeout: Duration,
     /// The most requests at once on one HTTP/2 connection.
     pub max_streams: u32,
+    /// How long a visitor may take next to nothing of an answer that is ready.
+    pub slow_reader: Duration,
     /// How long requests in flight may go on after shutdown was asked for.
     pub drain: Duration,
 }
@@ -88,6 +90,7 @@ impl Default for ServerConfig {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             max_streams: 128,
+            slow_reader: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }
     }

@@ -23,6 +23,7 @@ use crate::patience::Busy;
 use crate::ray::{InRay, within};
 use crate::respond::{self, Refusal};
 use crate::route::{Destination, route};
+use crate::slow::Watch;
 use crate::{head, incoming};
 
 /// Who sent a request, as the listener knows it.
@@ -32,6 +33,8 @@ pub(crate) struct Visitor {
     pub(crate) secure: bool,
     /// Keeps the connection from being idle until the last byte of the answer is out.
     pub(crate) busy: Busy,
+    /// Sees whether the visitor takes the answer.
+    pub(crate) watch: Watch,
 }
 
 /// The data plane of one node.
@@ -90,7 +93,7 @@ impl Dispatcher {
             }
         };
         // The account is closed when the last byte is out.
-        answer.map(|body| Tracked { body, context, _busy: visitor.busy }.boxed_unsync())
+        answer.map(|body| Tracked { body, context, watch: visitor.watch, _busy: visitor.busy }.boxed_unsync())
     }
 
     async fn answer(
@@ -124,6 +127,7 @@ impl Dispatcher {
 struct Tracked {
     body: Body,
     context: Arc<RequestContext>,
+    watch: Watch,
     _busy: Busy,
 }
 
@@ -136,7 +140,13 @@ impl HttpBody for Tracked {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        within(&this.context.ray_id, || Pin::new(&mut this.body).poll_frame(cx))
+        this.watch.asked();
+        let frame =
+            std::task::ready!(within(&this.context.ray_id, || Pin::new(&mut this.body).poll_frame(cx)));
+        if let Some(Ok(frame)) = &frame {
+            this.watch.handed(frame.data_ref().map_or(0, Bytes::len));
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -29,6 +29,7 @@ mod ray;
 mod respond;
 mod route;
 pub mod server;
+mod slow;
 
 pub use access::{AccessLine, AccessLog, ThroughTracing};
 pub use config::{AdmissionConfig, DispatcherConfig, ServerConfig};

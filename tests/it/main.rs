@@ -14,6 +14,8 @@
 //! - `limits`: a script that misbehaves, and its neighbour
 //! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `outbound`: where a script's own requests go
+//! - `fairness`: short requests ahead of those that compute for long
+//! - `overload`: too many at once, too much memory, visitors who do not read or go away
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
@@ -37,6 +39,7 @@ mod headers;
 mod limits;
 mod observability;
 mod outbound;
+mod overload;
 mod protocol;
 mod routing;
 mod sandbox;

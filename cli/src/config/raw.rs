@@ -35,6 +35,7 @@ pub(super) struct RawServer {
     pub(super) guest_memory: Option<Spot<String>>,
     pub(super) header_read_ms: Option<Spot<u64>>,
     pub(super) idle_ms: Option<Spot<u64>>,
+    pub(super) slow_reader_ms: Option<Spot<u64>>,
     pub(super) drain_ms: Option<Spot<u64>>,
 }
 
@@ -175,6 +176,7 @@ fn server(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawServer {
         guest_memory: table.byte_text(reader, "guest_memory"),
         header_read_ms: table.number(reader, "header_read_ms"),
         idle_ms: table.number(reader, "idle_ms"),
+        slow_reader_ms: table.number(reader, "slow_reader_ms"),
         drain_ms: table.number(reader, "drain_ms"),
     };
     table.finish(reader);

@@ -111,6 +111,7 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
         guest_memory: raw.guest_memory.as_ref().and_then(|spot| guest_memory(spot, faults)),
         header_read: millis(raw.header_read_ms.as_ref(), defaults.header_read, 1, faults),
         idle: millis(raw.idle_ms.as_ref(), defaults.idle, 1, faults),
+        slow_reader: millis(raw.slow_reader_ms.as_ref(), defaults.slow_reader, 1, faults),
         drain: millis(raw.drain_ms.as_ref(), defaults.drain, 0, faults),
     }
 }

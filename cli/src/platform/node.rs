@@ -17,8 +17,9 @@ use wasmyard_namespaces::Registry;
 use wasmyard_runtime::{EngineConfig, Runtime, RuntimeConfig};
 
 use super::checker::ForUploads;
-use crate::config::ResolvedConfig;
+use crate::config::{Faults, ResolvedConfig};
 use crate::failure::Failure;
+use crate::machine::{self, Capacity, Machine};
 use crate::output::Output;
 
 /// How often blobs that nothing refers to are looked for.
@@ -46,6 +47,7 @@ impl Node {
         mut egress: EgressConfig,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Result<Self, Failure> {
+        let capacity = capacity(config)?;
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
         // No script reaches the platform's own ports, whatever else it may reach.
@@ -62,7 +64,7 @@ impl Node {
             artifacts: config.server.data.join("artifacts"),
             loaded_code_bytes: LOADED_CODE_BYTES,
             compilations: cores,
-            guest_memory_bytes: u64::MAX,
+            guest_memory_bytes: capacity.guest_memory,
         })
         .map_err(|error| Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]"))?;
         let runtime = Arc::new(runtime);
@@ -103,9 +105,10 @@ impl Node {
             limits: UploadLimits::default(),
         };
         let server = ServerConfig {
-            max_connections: usize::try_from(config.server.max_connections).unwrap_or(usize::MAX),
+            max_connections: usize::try_from(capacity.max_connections).unwrap_or(usize::MAX),
             header_timeout: config.server.header_read,
             idle_timeout: config.server.idle,
+            slow_reader: config.server.slow_reader,
             drain: config.server.drain,
             ..ServerConfig::default()
         };
@@ -153,6 +156,21 @@ impl Node {
             Err(error) => tracing::error!(%error, "the control plane ended early"),
         }
     }
+}
+
+/// What this machine can give: said at every start, and refused where it is too little.
+fn capacity(config: &ResolvedConfig) -> Result<Capacity, Failure> {
+    machine::raise_open_files();
+    let (capacity, findings) = machine::capacity(config, &Machine::here());
+    tracing::info!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
+    let mut faults = Faults { file: config.source.shown(), list: findings };
+    if faults.any_error() {
+        return Err(faults.into());
+    }
+    for warning in faults.list.drain(..) {
+        tracing::warn!("{}", warning.at(&faults.file));
+    }
+    Ok(capacity)
 }
 
 fn admission(server: &crate::config::ServerConfig) -> AdmissionConfig {

@@ -19,6 +19,12 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
             Ok(Response::empty())
         }
         "/begin" => Ok(begin()),
+        "/hold" => {
+            let held = vec![1_u8; 24 << 20];
+            wasmyard::sleep(FOR_EVER).await;
+            Ok(Response::text(format!("{}\n", held.len())))
+        }
+        "/flood" => Ok(flood()),
         "/print" => {
             println!("printed to standard output");
             eprintln!("printed to standard error");
@@ -129,5 +135,14 @@ fn begin() -> Response {
         out.write("begun\n").await?;
         wasmyard::sleep(FOR_EVER).await;
         Ok(())
+    }))
+}
+
+/// An answer as long as somebody reads it.
+fn flood() -> Response {
+    Response::new(Body::from_writer(|mut out| async move {
+        loop {
+            out.write([b'x'; 4096]).await?;
+        }
     }))
 }
