@@ -32,6 +32,10 @@ use wasmyard_dispatcher::{Egress, EgressConfig, Metrics, NetworkEgress, Policy, 
 use wasmyard_namespaces::{EgressRules, NamespaceName, NewNamespace, Registry};
 use wasmyard_runtime::{CacheFigures, OutboundRequest, body};
 
+/// The allocator of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Requests at once, and what each of them is answered.
 const AT_ONCE: usize = 1_000;
 const BODY_BYTES: usize = 1 << 20;

@@ -1,6 +1,7 @@
 //! The last hop to the outside: the single place that may open sockets for guests.
 //!
-//! [`policy`](Policy) judges, `resolver` finds addresses, `places` bounds connections, `connect` opens one to an
+//! [`policy`](Policy) judges, `resolver` finds addresses, `places` bounds connections, `kept` closes those that only take up a
+//! place, `connect` opens one to an
 //! address that was judged, [`client`](NetworkEgress) sends the request, `answer` hands over what came. Every
 //! step refuses what it does not understand.
 
@@ -10,6 +11,7 @@ mod client;
 mod config;
 mod connect;
 mod figures;
+mod kept;
 mod places;
 mod policy;
 mod resolver;

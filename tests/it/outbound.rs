@@ -43,6 +43,11 @@ fn config() -> String {
 
 /// Somebody on this machine who answers every connection with `origin`.
 async fn origin() -> SocketAddr {
+    origin_saying("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 6\r\n\r\norigin").await
+}
+
+/// The same with another answer.
+async fn origin_saying(answer: &'static str) -> SocketAddr {
     let origin = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = origin.local_addr().unwrap();
     tokio::spawn(async move {
@@ -51,8 +56,7 @@ async fn origin() -> SocketAddr {
             while !seen.ends_with(b"\r\n\r\n") {
                 seen.push(stream.read_u8().await.unwrap());
             }
-            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 6\r\n\r\norigin";
-            stream.write_all(answer).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
     address
@@ -198,6 +202,28 @@ async fn fields_about_connections_and_hosts_are_no_scripts_to_set() {
             true => assert!(came.contains("belongs to the connection"), "{name}: {came}"),
             false => assert_eq!(came, "200", "{name}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_a_script_follows_is_judged_like_its_first_request() {
+    let server =
+        Server::serving(&("[egress]\nallow_private = [\"127.0.0.1\"]\n".to_owned() + &config())).await;
+    let good = origin().await;
+    for (location, came) in [
+        (format!("http://{good}/"), "302 200\n"),
+        ("http://169.254.169.254/latest/meta-data/".to_owned(), "302 Denied\n"),
+        (format!("http://127.0.0.2:{}/", good.port()), "302 Denied\n"),
+        (format!("http://{}/", server.visitors), "302 Denied\n"),
+        ("http://0xa9fea9fe/".to_owned(), "302 Denied\n"),
+        ("http://metadata.google.internal/".to_owned(), "302 Denied\n"),
+    ] {
+        let answer = format!("HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+        let redirecting = origin_saying(answer.leak()).await;
+        let asked = request(Method::GET, "one.probe.test", "/follow")
+            .header("x-target", format!("http://{redirecting}/"));
+        let answer = server.send(asked.body(body("")).unwrap()).await;
+        assert_eq!(answer.text(), came, "{location}");
     }
 }
 

@@ -14,21 +14,23 @@ use wasmyard_runtime::{Body, BodyError};
 
 use super::connect::NoConnection;
 use super::figures::Account;
+use super::kept::InUse;
 use crate::head::strip_hop_by_hop;
 use crate::paced::{Fault, paced};
 
-/// The body of a response, with bounded pauses, and counted when it ends.
-pub(super) fn body(incoming: Incoming, pause: Duration, account: Account) -> Body {
+/// The body of a response, with bounded pauses, and counted when it ends. Until then its connection is in use.
+pub(super) fn body(incoming: Incoming, pause: Duration, account: Account, connection: Option<InUse>) -> Body {
     let body = paced(incoming, pause, |fault| match fault {
         Fault::Stalled => BodyError::ConnectionReadTimeout,
         Fault::Broken(error) => of_hyper(&error),
     });
-    Answer { body, account }.boxed_unsync()
+    Answer { body, account, _connection: connection }.boxed_unsync()
 }
 
 struct Answer {
     body: Body,
     account: Account,
+    _connection: Option<InUse>,
 }
 
 impl HttpBody for Answer {

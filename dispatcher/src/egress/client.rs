@@ -24,6 +24,7 @@ use wasmyard_runtime::{Body, BodyError, OutboundRequest};
 use super::config::EgressConfig;
 use super::connect::{Connector, Gate, NoConnection, Use};
 use super::figures::{Account, EgressFigures};
+use super::kept::{InUse, Kept};
 use super::places::{Bounded, Places};
 use super::policy::{Judge, Policy};
 use super::resolver::{NameServers, Resolve};
@@ -42,7 +43,6 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 pub struct NetworkEgress {
     config: EgressConfig,
     common: Common,
-    all: Bounded,
     platform: Arc<Pool>,
     /// By the namespace's id.
     namespaces: moka::sync::Cache<String, Arc<Pool>>,
@@ -56,6 +56,8 @@ struct Common {
     resolver: Arc<dyn Resolve>,
     tls: TlsConnector,
     figures: EgressFigures,
+    all: Bounded,
+    kept: Arc<Kept>,
 }
 
 /// The connections of one sender.
@@ -86,11 +88,12 @@ impl NetworkEgress {
     ) -> Result<Self, EgressError> {
         let all = Bounded::new(config.max_connections);
         let policy = Arc::new(config.policy.clone());
-        let common = Common { policy, resolver, tls: tls::connector(roots)?, figures };
-        let platform = Arc::new(Pool::new(&config, &common, &all, None));
+        let tls = tls::connector(roots)?;
+        let common = Common { policy, resolver, tls, figures, all, kept: Arc::default() };
+        let platform = Arc::new(Pool::new(&config, &common, None));
         let namespaces =
             moka::sync::Cache::builder().max_capacity(MOST_POOLS).time_to_idle(POOL_IDLE).build();
-        Ok(Self { config, common, all, platform, namespaces, no_rules: Arc::default() })
+        Ok(Self { config, common, platform, namespaces, no_rules: Arc::default() })
     }
 
     /// The connections that a sender may use. Those of rules that hold no more are left to end by themselves.
@@ -102,21 +105,26 @@ impl NetworkEgress {
         {
             return known;
         }
-        let pool = Arc::new(Pool::new(&self.config, &self.common, &self.all, Some(Arc::clone(rules))));
+        let pool = Arc::new(Pool::new(&self.config, &self.common, Some(Arc::clone(rules))));
         self.namespaces.insert(namespace.id.clone(), Arc::clone(&pool));
         pool
     }
 }
 
 impl Pool {
-    fn new(config: &EgressConfig, common: &Common, all: &Bounded, rules: Option<Arc<EgressRules>>) -> Self {
+    fn new(config: &EgressConfig, common: &Common, rules: Option<Arc<EgressRules>>) -> Self {
         let own = match rules {
             None => config.max_connections,
             Some(_) => config.max_connections_per_namespace,
         };
         let gate = Arc::new(Gate {
             judge: Judge::new(Arc::clone(&common.policy), rules.clone()),
-            places: Places::new(all.clone(), Bounded::new(own), config.max_connections_per_host),
+            places: Places::new(
+                common.all.clone(),
+                Bounded::new(own),
+                config.max_connections_per_host,
+                Arc::clone(&common.kept),
+            ),
             resolver: Arc::clone(&common.resolver),
             tls: common.tls.clone(),
             figures: common.figures.clone(),
@@ -149,7 +157,7 @@ impl Egress for NetworkEgress {
         let waits = Waits::of(&self.config, &outbound);
         let mut account = Account::begin(&self.common.figures);
         async move {
-            let response = match pool.respond(&sender, waits, outbound.request).await {
+            let (response, connection) = match pool.respond(&sender, waits, outbound.request).await {
                 Ok(response) => response,
                 Err(error) => {
                     account.failed(&error);
@@ -162,7 +170,7 @@ impl Egress for NetworkEgress {
             if http_body::Body::is_end_stream(&body) {
                 account.succeeded();
             }
-            let body = answer::body(body, waits.between_bytes, account);
+            let body = answer::body(body, waits.between_bytes, account, connection);
             Ok(Response::from_parts(head, body))
         }
         .boxed()
@@ -198,7 +206,7 @@ impl Pool {
         sender: &Sender,
         waits: Waits,
         request: Request<Body>,
-    ) -> Result<Response<hyper::body::Incoming>, BodyError> {
+    ) -> Result<(Response<hyper::body::Incoming>, Option<InUse>), BodyError> {
         let (mut request, progress) = upload::watched(prepared(request)?);
         let mut connection = capture_connection(&mut request);
         let mut response = pin!(self.client.request(request));
@@ -206,10 +214,11 @@ impl Pool {
             tokio::select! {
                 biased;
                 response = &mut response => Some(response),
-                () = self.connected(&mut connection) => None,
+                _connected = connection.wait_for_connection_metadata() => None,
             }
         };
         let answered = tokio::time::timeout(waits.connect, connecting).await;
+        let in_use = self.in_use(&connection);
         let response = match answered.map_err(|_elapsed| BodyError::ConnectionTimeout)? {
             Some(response) => response,
             None => {
@@ -222,23 +231,18 @@ impl Pool {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(BodyError::HttpUpgradeFailed);
         }
-        Ok(response)
+        Ok((response, in_use))
     }
 
-    /// Waits until the request has a connection.
-    async fn connected(&self, connection: &mut CaptureConnection) {
-        let connection = connection.wait_for_connection_metadata().await;
-        let Some(connection) = &*connection else { return };
-        // Kept connections must not keep others from being made. Said before the answer is there: a short
-        // one gives the connection back at once.
-        if self.gate.places.scarce() {
-            connection.poison();
-        }
+    /// Notes that the request's connection is in use, where it has one.
+    fn in_use(&self, connection: &CaptureConnection) -> Option<InUse> {
         let mut extras = http::Extensions::new();
-        connection.get_extras(&mut extras);
-        if extras.get::<Use>().is_some_and(Use::again) {
+        connection.connection_metadata().as_ref()?.get_extras(&mut extras);
+        let (in_use, again) = extras.get::<Use>()?.0.begin();
+        if again {
             self.gate.figures.reused();
         }
+        Some(in_use)
     }
 
     /// What the guest is told; the operator's log says why.

@@ -31,7 +31,7 @@ pub struct EgressConfig {
     pub pool_idle: Duration,
     /// The most connections to one authority that are kept without use.
     pub pool_connections: usize,
-    /// The most connections at once, in use or kept. Where they get scarce, none is kept any more.
+    /// The most connections at once, in use or kept. A kept one is closed when its place is needed.
     pub max_connections: usize,
     /// The most of these for the scripts of one namespace.
     pub max_connections_per_namespace: usize,
@@ -56,7 +56,7 @@ impl Default for EgressConfig {
             first_byte_timeout: Duration::from_secs(60),
             between_bytes_timeout: Duration::from_secs(60),
             pool_idle: Duration::from_secs(60),
-            pool_connections: 32,
+            pool_connections: 64,
             max_connections: 1_024,
             max_connections_per_namespace: 512,
             max_connections_per_host: 256,

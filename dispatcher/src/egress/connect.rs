@@ -6,7 +6,6 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,7 @@ use wasmyard_namespaces::egress::{BadHost, Host, read_authority};
 use wasmyard_runtime::BodyError;
 
 use super::figures::{EgressFigures, Opened};
+use super::kept::{Listed, Usage};
 use super::places::{Place, Places};
 use super::policy::{Denied, Judge};
 use super::resolver::{NoAddress, Resolve};
@@ -104,7 +104,7 @@ impl Gate {
             .map_err(NoConnection::Unreachable)?;
         let opened = Opened::new(&self.figures);
         let wire = if secure { self.encrypt(&host, tcp).await? } else { Wire::Plain(tcp) };
-        Ok(Stream { wire, used: Use::default(), opened, _place: place })
+        Ok(Stream { wire, listed: self.places.opened(), opened, _place: place })
     }
 
     /// Waits for a connection to be over where there are as many as there may be.
@@ -213,21 +213,14 @@ impl tower_service::Service<Uri> for Connector {
 /// A connection to an origin, and the place that it takes for as long as it is open.
 pub(super) struct Stream {
     wire: Wire,
-    used: Use,
+    listed: Listed,
     opened: Opened,
     _place: Place,
 }
 
-/// Whether a connection served a request before.
-#[derive(Clone, Default)]
-pub(super) struct Use(Arc<AtomicBool>);
-
-impl Use {
-    /// Notes one more use, and says whether there was one before.
-    pub(super) fn again(&self) -> bool {
-        self.0.swap(true, Ordering::Relaxed)
-    }
-}
+/// How the connection is used, for whoever sends a request over it.
+#[derive(Clone)]
+pub(super) struct Use(pub(super) Arc<Usage>);
 
 enum Wire {
     Plain(TcpStream),
@@ -236,7 +229,7 @@ enum Wire {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().extra(self.used.clone());
+        let connected = Connected::new().extra(Use(Arc::clone(&self.listed.usage)));
         match &self.wire {
             Wire::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 connected.negotiated_h2()
@@ -252,6 +245,10 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.listed.usage.ends(cx) {
+            // As if the origin had ended it.
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let polled = match &mut self.wire {
             Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),

@@ -2,10 +2,17 @@
 //! connection is open; who finds none waits, and whoever called decides for how long.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmyard_namespaces::egress::Host;
+
+use super::kept::{Kept, Listed};
+
+/// How often who waits for a place looks for a connection that only takes one up.
+const TURN: Duration = Duration::from_millis(20);
 
 /// The places of one sender, among those of all.
 pub(super) struct Places {
@@ -13,14 +20,13 @@ pub(super) struct Places {
     own: Bounded,
     per_host: usize,
     hosts: Mutex<Hosts>,
+    kept: Arc<Kept>,
+    sender: u64,
 }
 
 /// A number of places.
 #[derive(Clone)]
-pub(super) struct Bounded {
-    free: Arc<Semaphore>,
-    most: usize,
-}
+pub(super) struct Bounded(Arc<Semaphore>);
 
 /// Leave to have one connection open.
 pub(super) struct Place {
@@ -39,20 +45,29 @@ struct Hosts {
 
 impl Bounded {
     pub(super) fn new(most: usize) -> Self {
-        let most = most.min(Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(most)), most }
+        Self(Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))))
     }
 
-    /// Less than a quarter is left.
-    fn scarce(&self) -> bool {
-        self.free.available_permits() < self.most.div_ceil(4)
+    /// Waits for a place, and asks for room meanwhile.
+    async fn place(&self, make_room: impl Fn()) -> Option<OwnedSemaphorePermit> {
+        if let Ok(free) = Arc::clone(&self.0).try_acquire_owned() {
+            return Some(free);
+        }
+        let mut place = pin!(Arc::clone(&self.0).acquire_owned());
+        loop {
+            make_room();
+            if let Ok(place) = tokio::time::timeout(TURN, place.as_mut()).await {
+                return place.ok();
+            }
+        }
     }
 }
 
 impl Places {
-    pub(super) fn new(all: Bounded, own: Bounded, per_host: usize) -> Self {
-        let hosts = Mutex::default();
-        Self { all, own, per_host: per_host.min(Semaphore::MAX_PERMITS), hosts }
+    pub(super) fn new(all: Bounded, own: Bounded, per_host: usize, kept: Arc<Kept>) -> Self {
+        let per_host = per_host.min(Semaphore::MAX_PERMITS);
+        let sender = kept.sender();
+        Self { all, own, per_host, hosts: Mutex::default(), kept, sender }
     }
 
     /// Waits for a place. None when places are not given out any more.
@@ -60,14 +75,14 @@ impl Places {
     /// The narrowest is taken first, so that who waits for a busy host keeps nobody else from theirs.
     pub(super) async fn take(&self, host: &Host, port: u16) -> Option<Place> {
         let host = self.host(host, port).acquire_owned().await.ok()?;
-        let own = Arc::clone(&self.own.free).acquire_owned().await.ok()?;
-        let all = Arc::clone(&self.all.free).acquire_owned().await.ok()?;
+        let own = self.own.place(|| self.kept.make_room(Some(self.sender))).await?;
+        let all = self.all.place(|| self.kept.make_room(None)).await?;
         Some(Place { _host: host, _own: own, _all: all })
     }
 
-    /// Whether connections should be closed after use, because others need their places.
-    pub(super) fn scarce(&self) -> bool {
-        self.all.scarce() || self.own.scarce()
+    /// Lists a connection that took such a place.
+    pub(super) fn opened(&self) -> Listed {
+        self.kept.opened(self.sender)
     }
 
     fn host(&self, host: &Host, port: u16) -> Arc<Semaphore> {
@@ -97,11 +112,11 @@ mod tests {
         Host::parse(text).unwrap()
     }
 
-    #[test]
-    fn each_bound_holds_by_itself_and_a_place_comes_back_when_its_connection_ends() {
+    #[tokio::test]
+    async fn each_bound_holds_by_itself_and_a_place_comes_back_when_its_connection_ends() {
         let all = Bounded::new(5);
-        let one = Places::new(all.clone(), Bounded::new(3), 2);
-        let two = Places::new(all, Bounded::new(3), 2);
+        let one = Places::new(all.clone(), Bounded::new(3), 2, Arc::default());
+        let two = Places::new(all, Bounded::new(3), 2, Arc::default());
         let take = |places: &Places, name| places.take(&host(name), 80).now_or_never().flatten();
         let held: Vec<_> = ["a", "a", "b"].map(|name| take(&one, name).unwrap()).into();
         assert!(take(&one, "a").is_none(), "two to one host");
@@ -115,9 +130,9 @@ mod tests {
         assert!(take(&two, "a").is_some());
     }
 
-    #[test]
-    fn hosts_that_nobody_is_connected_to_are_forgotten() {
-        let places = Places::new(Bounded::new(9), Bounded::new(9), 9);
+    #[tokio::test]
+    async fn hosts_that_nobody_is_connected_to_are_forgotten() {
+        let places = Places::new(Bounded::new(9), Bounded::new(9), 9, Arc::default());
         let kept = places.take(&host("kept.test"), 80).now_or_never().flatten();
         for number in 0..1_000 {
             drop(places.take(&host(&format!("{number}.test")), 80).now_or_never());
@@ -126,15 +141,5 @@ mod tests {
         assert!(hosts.by_name.len() <= 65, "{}", hosts.by_name.len());
         assert!(hosts.by_name.contains_key(&(host("kept.test"), 80)));
         drop(kept);
-    }
-
-    #[test]
-    fn the_last_quarter_is_scarce() {
-        let places = Places::new(Bounded::new(100), Bounded::new(4), 9);
-        assert!(!places.scarce());
-        let _held: Vec<_> = (0..3).map(|_| places.take(&host("a"), 1).now_or_never()).collect();
-        assert!(!places.scarce());
-        let _last = places.take(&host("a"), 1).now_or_never();
-        assert!(places.scarce());
     }
 }

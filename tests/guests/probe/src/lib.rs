@@ -9,6 +9,17 @@ use std::time::Duration;
 
 use wasmyard::{Body, Env, Method, Request, Response, Result};
 
+/// Asks the URL in the header `x-target`, goes where the answer says, and tells what came of it.
+async fn follow(req: &Request) -> Result<Response> {
+    let first = wasmyard::fetch(Request::get(&req.header("x-target").unwrap_or_default())?).await?;
+    let next = first.header("location").unwrap_or_default();
+    let came = match wasmyard::fetch(Request::get(&next)?).await {
+        Ok(response) => format!("{} {}\n", first.status(), response.status()),
+        Err(error) => format!("{} {:?}\n", first.status(), error.kind()),
+    };
+    Ok(Response::text(came))
+}
+
 /// Sends a request with each of the fields that the header `x-names` lists to the URL in the header `x-target`, and
 /// says what came of it.
 async fn fields(req: &Request) -> Result<String> {
@@ -51,6 +62,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         }
         "/reach" => Ok(Response::text(reach(&req))),
         "/count" => Ok(Response::text(format!("{}\n", 1 + COUNTED.fetch_add(1, Ordering::Relaxed)))),
+        "/follow" => follow(&req).await,
         "/fields" => Ok(Response::text(fields(&req).await?)),
         "/again" => again(&req).await,
         path if path.starts_with("/burn/") => burn(&req).await,

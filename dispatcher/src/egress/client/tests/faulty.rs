@@ -176,6 +176,43 @@ async fn a_connection_that_is_torn_down_is_an_error() {
 }
 
 #[tokio::test]
+async fn an_origin_that_does_not_read_holds_the_upload_back_and_is_given_up() {
+    let (address, _) = origin(|mut stream| async move {
+        head(&mut stream).await;
+        holding(stream).await;
+    })
+    .await;
+    let sent = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&sent);
+    let pieces = stream::repeat_with(move || {
+        counted.fetch_add(64 << 10, Ordering::SeqCst);
+        Ok(Frame::data(Bytes::from_static(&[b'a'; 64 << 10])))
+    });
+    let mut outbound = get(&format!("http://{address}/"));
+    *outbound.request.method_mut() = http::Method::POST;
+    *outbound.request.body_mut() = StreamBody::new(pieces.take(16 << 10).boxed()).boxed_unsync();
+    assert_eq!(code(&open(), outbound).await, "HttpResponseTimeout");
+    assert!(sent.load(Ordering::SeqCst) < MOST_TAKEN, "{sent:?} bytes of 1 GiB");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_upload_is_whole_is_an_answer() {
+    let (address, _) = origin(|mut stream| async move {
+        head(&mut stream).await;
+        let text = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nno!";
+        stream.write_all(text).await.unwrap();
+        holding(stream).await;
+    })
+    .await;
+    let (outbound, pieces) = streaming(&format!("http://{address}/"));
+    pieces.send("one").unwrap();
+    let response = open().send(Sender::Platform, outbound).await.unwrap();
+    assert_eq!(response.status(), 413);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "no!");
+    drop(pieces);
+}
+
+#[tokio::test]
 async fn chunks_that_are_none_are_an_error() {
     let egress = open();
     for chunks in [

@@ -125,6 +125,57 @@ async fn a_namespace_that_holds_all_it_may_have_waits_for_itself_and_nobody_else
 }
 
 #[tokio::test]
+async fn kept_connections_give_their_places_to_whoever_needs_them_and_are_kept_until_then() {
+    const HOSTS: usize = 12;
+    let mut urls = Vec::new();
+    let mut accepted = Vec::new();
+    for _ in 0..HOSTS {
+        let (address, connections) = saying(ANSWER).await;
+        urls.push(format!("http://{address}/"));
+        accepted.push(connections);
+    }
+    let opened = || accepted.iter().map(|count| count.load(Ordering::SeqCst)).collect::<Vec<_>>();
+    let egress =
+        egress_of(EgressConfig { max_connections: 8, max_connections_per_namespace: 4, ..patient() });
+    let one = Sender::Namespace(namespace("one", None).await);
+    // As many hosts as there are places: all are kept, and every request after the first finds its own.
+    for _ in 0..10 {
+        for url in &urls[..4] {
+            answered(&egress, one.clone(), url).await.unwrap();
+        }
+    }
+    assert_eq!(opened()[..4], [1; 4]);
+    // More hosts than places: each still gets its turn.
+    for url in &urls {
+        answered(&egress, one.clone(), url).await.unwrap();
+    }
+    // And what one sender keeps makes room for others when all places are taken.
+    for name in ["two", "three", "four"] {
+        let sender = Sender::Namespace(namespace(name, None).await);
+        for url in &urls[..4] {
+            answered(&egress, sender.clone(), url).await.unwrap();
+        }
+    }
+    assert_eq!(opened()[..4], [4; 4]);
+}
+
+#[tokio::test]
+async fn under_full_use_connections_are_used_again_all_the_same() {
+    let (address, connections) = saying(ANSWER).await;
+    let egress =
+        egress_of(EgressConfig { max_connections: 16, max_connections_per_namespace: 16, ..patient() });
+    let url = format!("http://{address}/");
+    let worker = || async {
+        for _ in 0..100 {
+            answered(&egress, Sender::Platform, &url).await.unwrap();
+        }
+    };
+    join_all((0..16).map(|_| worker())).await;
+    let opened = connections.load(Ordering::SeqCst);
+    assert!(opened <= 16, "{opened} connections for 1600 requests");
+}
+
+#[tokio::test]
 async fn figures_say_how_every_request_ended() {
     let (shown, figures) = figures();
     let mut policy = Policy::default();

@@ -1,0 +1,166 @@
+//! Which connections are in use, and which are only kept. A kept one is worth a place as long as nobody needs the
+//! place for something else; then it is closed, whoever it was kept for.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use futures::task::AtomicWaker;
+
+/// A connection that was used a moment ago is about to be used again: it is no gain to close it.
+const REST: Duration = Duration::from_millis(50);
+
+/// All connections that are open.
+#[derive(Default)]
+pub(super) struct Kept {
+    open: Mutex<HashMap<u64, Arc<Usage>>>,
+    numbers: AtomicU64,
+}
+
+/// What is known of one connection by whoever uses it and by whoever would close it.
+pub(super) struct Usage {
+    sender: u64,
+    /// Requests under way; with HTTP/2 there may be many.
+    users: AtomicUsize,
+    served: AtomicBool,
+    since: Mutex<Instant>,
+    closing: AtomicBool,
+    reader: AtomicWaker,
+}
+
+/// A connection's place among the open ones, for as long as it is open.
+pub(super) struct Listed {
+    number: u64,
+    kept: Arc<Kept>,
+    pub(super) usage: Arc<Usage>,
+}
+
+/// One request that uses a connection.
+pub(super) struct InUse(Arc<Usage>);
+
+impl Kept {
+    /// A number that no other sender has.
+    pub(super) fn sender(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Lists a connection that was opened for a sender.
+    pub(super) fn opened(self: &Arc<Self>, sender: u64) -> Listed {
+        let usage = Arc::new(Usage {
+            sender,
+            users: AtomicUsize::new(0),
+            served: AtomicBool::new(false),
+            since: Mutex::new(Instant::now()),
+            closing: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+        });
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        self.all().insert(number, Arc::clone(&usage));
+        Listed { number, kept: Arc::clone(self), usage }
+    }
+
+    /// Closes a connection that nobody uses: one of this sender, or, without one, of anybody.
+    pub(super) fn make_room(&self, sender: Option<u64>) {
+        // Whoever holds the list is making room, or has a connection more or less: there is another turn.
+        let Ok(open) = self.open.try_lock() else { return };
+        let found =
+            open.values().find(|usage| sender.is_none_or(|sender| sender == usage.sender) && usage.rests());
+        if let Some(usage) = found {
+            usage.closing.store(true, Ordering::Release);
+            usage.reader.wake();
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<u64, Arc<Usage>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Usage {
+    /// Notes one more request, and says whether there was one before.
+    pub(super) fn begin(self: &Arc<Self>) -> (InUse, bool) {
+        self.users.fetch_add(1, Ordering::AcqRel);
+        (InUse(Arc::clone(self)), self.served.swap(true, Ordering::Relaxed))
+    }
+
+    /// Whether the connection is to be closed now. Whoever reads from it is woken when that changes.
+    pub(super) fn ends(&self, cx: &Context<'_>) -> bool {
+        self.reader.register(cx.waker());
+        self.closing.load(Ordering::Acquire) && self.users.load(Ordering::Acquire) == 0
+    }
+
+    fn rests(&self) -> bool {
+        self.users.load(Ordering::Acquire) == 0
+            && !self.closing.load(Ordering::Acquire)
+            && self.since().elapsed() >= REST
+    }
+
+    fn since(&self) -> MutexGuard<'_, Instant> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        *self.0.since() = Instant::now();
+        self.0.users.fetch_sub(1, Ordering::AcqRel);
+        if self.0.closing.load(Ordering::Acquire) {
+            self.0.reader.wake();
+        }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.kept.all().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rested(usage: &Usage) {
+        *usage.since() = Instant::now().checked_sub(REST).unwrap();
+    }
+
+    fn ends(listed: &Listed) -> bool {
+        listed.usage.ends(&Context::from_waker(std::task::Waker::noop()))
+    }
+
+    #[test]
+    fn room_is_made_of_what_rests_and_of_nothing_in_use() {
+        let kept = Arc::new(Kept::default());
+        let (one, two) = (kept.sender(), kept.sender());
+        let [used, fresh, resting, others] = [one, one, one, two].map(|sender| kept.opened(sender));
+        let (_in_use, again) = used.usage.begin();
+        assert!(!again);
+        for listed in [&used, &resting, &others] {
+            rested(&listed.usage);
+        }
+        let closing = || [&used, &fresh, &resting, &others].map(ends);
+        kept.make_room(Some(one));
+        assert_eq!(closing(), [false, false, true, false]);
+        kept.make_room(Some(one));
+        assert_eq!(closing(), [false, false, true, false], "there is no other");
+        kept.make_room(None);
+        assert_eq!(closing(), [false, false, true, true], "of anybody");
+        drop(resting);
+        assert_eq!(kept.all().len(), 3);
+    }
+
+    #[test]
+    fn a_request_that_came_at_the_last_moment_is_served_first() {
+        let kept = Arc::new(Kept::default());
+        let listed = kept.opened(kept.sender());
+        rested(&listed.usage);
+        kept.make_room(None);
+        let (in_use, _) = listed.usage.begin();
+        assert!(!ends(&listed));
+        drop(in_use);
+        assert!(ends(&listed));
+        assert!(listed.usage.begin().1, "it served before");
+    }
+}
