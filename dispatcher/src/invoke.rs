@@ -16,6 +16,7 @@ use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{Body, Failure, Grants, Invocation, RequestInfo, Runtime, Worker};
 
 use crate::admission::{Admission, Place, RETRY_AFTER};
+use crate::assets::Assets;
 use crate::config::DispatcherConfig;
 use crate::context::RequestContext;
 use crate::egress::Egress;
@@ -38,6 +39,7 @@ pub(crate) struct Invoker {
     admission: Arc<Admission>,
     limits: Limits,
     served_ports: Vec<u16>,
+    assets: Assets,
     /// Versions made ready, by their id.
     ready: moka::sync::Cache<String, Arc<Worker>>,
 }
@@ -79,7 +81,9 @@ impl Invoker {
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Arc<Self> {
         let ready = moka::sync::Cache::new(config.ready_workers);
+        let assets = Assets::new(config, &registry, &metrics);
         Arc::new(Self {
+            assets,
             registry,
             runtime,
             egress,
@@ -119,6 +123,11 @@ impl Invoker {
                 return Ok(answer);
             }
             let script = this.script(&key).await?;
+            let (head, body) = request.into_parts();
+            if let Some(answer) = this.assets.first(&script, &head).await? {
+                return Ok(answer);
+            }
+            let request = Request::from_parts(head, body);
             let (limits, trusted) = this.limits(&key, &script, &asked)?;
             // From here on it costs: making it ready may mean to compile it.
             let place = this.place(&key, chain.depth).await?;
