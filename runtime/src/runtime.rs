@@ -14,7 +14,7 @@ use wasmyard_namespaces::digest::Digest;
 use crate::artifacts::{self, Artifacts, Found};
 use crate::commons::{Commons, GuestMemoryFigures};
 use crate::compile::{CompileJob, Compiler};
-use crate::engine::{Engine, EngineConfig, EngineKind};
+use crate::engine::{Engine, EngineConfig};
 use crate::module::{Module, ModuleError, check_header};
 use crate::state::State;
 
@@ -87,7 +87,7 @@ impl Runtime {
     /// [`StartError`] when the machine cannot give the address space, or the folder cannot be used.
     pub fn new(config: &RuntimeConfig, compiler: Arc<dyn Compiler>) -> Result<Self, StartError> {
         let engine_error = |error: wasmtime::Error| StartError::Engine(format!("{error:#}"));
-        let engine = Engine::new(&config.engine, EngineKind::Time).map_err(engine_error)?;
+        let engine = Engine::new(&config.engine, config.engine.kind).map_err(engine_error)?;
         let linker = crate::link::linker(&engine.wasmtime).map_err(engine_error)?;
         let artifacts = Artifacts::open(&config.artifacts, &engine.fingerprint)
             .and_then(|artifacts| {
@@ -97,6 +97,9 @@ impl Runtime {
             .map_err(|error| StartError::Artifacts { folder: config.artifacts.clone(), error })?;
         let modules = moka::future::Cache::builder()
             .max_capacity(config.loaded_code_bytes)
+            // What was used last stays. The cache's own policy prefers what is used often, and would throw out a
+            // script that has just been loaded: a tenant who is new would be loaded anew for each request.
+            .eviction_policy(moka::policy::EvictionPolicy::lru())
             .weigher(|_, module: &Arc<Module>| u32::try_from(module.size()).unwrap_or(u32::MAX))
             .build();
         let compiling = Semaphore::new(config.compilations.max(1));

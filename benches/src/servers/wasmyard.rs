@@ -151,13 +151,22 @@ impl Site {
         }
     }
 
+    /// Writes the configuration and says where.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self) -> Result<PathBuf, Error> {
+        let file = self.folder.join("wasmyard.toml");
+        std::fs::write(&file, &self.config)?;
+        Ok(file)
+    }
+
     /// Compiles what was not compiled before, on all processors, and then starts the platform on its one.
     ///
     /// # Errors
     /// When it does not start.
     pub fn serve(self) -> Result<Platform, Error> {
-        let file = self.folder.join("wasmyard.toml");
-        std::fs::write(&file, &self.config)?;
+        let file = self.write()?;
         let prepared = self.start(&file, Place::Anywhere)?;
         prepared.process.end()?;
         self.start(&file, Place::ServerCpu)

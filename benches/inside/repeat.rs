@@ -1,0 +1,34 @@
+//! The same request many times and nothing else, for profilers and instruction counters. What is made once is
+//! made before the first, and `repeat CHAIN 0` costs exactly that: the difference of two counts is requests.
+
+use wasmyard_runtime::EngineConfig;
+
+use crate::fixture::{Error, Script, runtime};
+
+/// Small, because counters that simulate the processor do not like address space by the terabyte.
+fn engine() -> EngineConfig {
+    EngineConfig {
+        max_instances: 4,
+        max_memory_bytes: 64 << 20,
+        parallel_compilation: false,
+        ..EngineConfig::default()
+    }
+}
+
+pub(crate) fn repeat(chain: &str, count: u64) -> Result<(), Error> {
+    let scratch = crate::fixture::artifacts("repeat")?;
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tokio.block_on(async {
+        let runtime = runtime(&scratch, engine(), 1 << 30)?;
+        let script = match chain {
+            "one" => Script::hello(&runtime).await?,
+            "two" => Script::dispatcher(&runtime, "dispatcher_subdomain").await?,
+            "tail" => Script::dispatcher(&runtime, "dispatcher_tail").await?,
+            _ => return Err(crate::USAGE.into()),
+        };
+        for _ in 0..count {
+            script.ask("/").await?;
+        }
+        Ok(())
+    })
+}
