@@ -17,18 +17,17 @@ command -v valgrind >/dev/null || { echo "valgrind is missing: apt-get install v
 if [ -n "${IN_PROCESS:-}" ]; then
   binary=$IN_PROCESS
 else
-  # A build of its own: rustix reads the clock through the kernel's page for it, which is not mapped under
-  # valgrind and would end the program; with this it asks the C library, as everybody else does.
-  RUSTFLAGS="--cfg rustix_use_libc ${RUSTFLAGS:-}" \
-    cargo build --profile "$profile" --package wasmyard-benches --bin in-process --target-dir target/instructions
-  binary=target/instructions/$([ "$profile" = dev ] && echo debug || echo "$profile")/in-process
+  cargo build --profile "$profile" --package wasmyard-benches --bin in-process
+  binary=target/$([ "$profile" = dev ] && echo debug || echo "$profile")/in-process
 fi
 
 # Instructions of the whole process that makes $2 requests of chain $1.
 counted() {
   local out
   out=$(mktemp)
-  valgrind --tool=callgrind --callgrind-out-file=/dev/null "$binary" repeat "$1" "$2" 2>"$out" >/dev/null ||
+  # Under valgrind a request takes longer than a tick of the clock: without ticks, as most requests are.
+  scripts/under-valgrind.py valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+    "$binary" repeat "$1" "$2" --no-ticks 2>"$out" >/dev/null ||
     { cat "$out" >&2; exit 2; }
   sed -n 's/^==[0-9]*== Collected : //p' "$out"
   rm -f "$out"
@@ -64,7 +63,8 @@ if [ "${1:-}" = --record ]; then
 fi
 if [ "$worse" = 1 ]; then
   echo "A chain takes over 3 % more instructions than the baseline. Find out why with" >&2
-  echo "  valgrind --tool=callgrind $binary repeat one $many   and   callgrind_annotate" >&2
-  echo "and either bring it down, or record it (--record) in a commit that says what it buys." >&2
+  echo "  scripts/under-valgrind.py valgrind --tool=callgrind $binary repeat one $many --no-ticks" >&2
+  echo "and callgrind_annotate," >&2
+  echo "then either bring it down, or record it (--record) in a commit that says what it buys." >&2
 fi
 exit "$worse"

@@ -26,7 +26,8 @@ static ALLOCATOR: counting::Counting = counting::Counting::NEW;
 const USAGE: &str = "\
 Usage: in-process cold|density|metering [--quick]    figures as JSON, for the end-to-end runner
        in-process ledger [--quick]                   what the steps of a request cost
-       in-process repeat one|two|tail COUNT          requests for a profiler or an instruction counter";
+       in-process repeat one|two|tail COUNT [--no-ticks]
+                                                     requests for a profiler or an instruction counter";
 
 fn main() -> ExitCode {
     match run() {
@@ -48,7 +49,8 @@ fn run() -> Result<(), Error> {
         ["metering", ..] => println!("{}", metering::figures(quick)?),
         ["ledger", ..] => ledger::print(quick)?,
         ["whole", ..] => ledger::serve(quick)?,
-        ["repeat", chain, count] => repeat::repeat(chain, count.parse()?)?,
+        ["repeat", chain, count] => repeat::repeat(chain, count.parse()?, true)?,
+        ["repeat", chain, count, "--no-ticks"] => repeat::repeat(chain, count.parse()?, false)?,
         _ => return Err(USAGE.into()),
     }
     Ok(())

@@ -1,25 +1,27 @@
 //! The same request many times and nothing else, for profilers and instruction counters. What is made once is
-//! made before the first, and `repeat CHAIN 0` costs exactly that: the difference of two counts is requests.
+//! made before the first: the difference of two counts is requests alone. Without ticks compiled code does not look
+//! at the clock: where a request takes longer than in life, it would be interrupted as it never is in life.
 
 use wasmyard_runtime::EngineConfig;
 
 use crate::fixture::{Error, Script, runtime};
 
 /// Small, because counters that simulate the processor do not like address space by the terabyte.
-fn engine() -> EngineConfig {
+fn engine(ticks: bool) -> EngineConfig {
     EngineConfig {
         max_instances: 4,
         max_memory_bytes: 64 << 20,
         parallel_compilation: false,
+        cpu_metering: ticks,
         ..EngineConfig::default()
     }
 }
 
-pub(crate) fn repeat(chain: &str, count: u64) -> Result<(), Error> {
-    let scratch = crate::fixture::artifacts("repeat")?;
+pub(crate) fn repeat(chain: &str, count: u64, ticks: bool) -> Result<(), Error> {
+    let scratch = crate::fixture::artifacts(if ticks { "repeat" } else { "repeat-no-ticks" })?;
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio.block_on(async {
-        let runtime = runtime(&scratch, engine(), 1 << 30)?;
+        let runtime = runtime(&scratch, engine(ticks), 1 << 30)?;
         let script = match chain {
             "one" => Script::hello(&runtime).await?,
             "two" => Script::dispatcher(&runtime, "dispatcher_subdomain").await?,

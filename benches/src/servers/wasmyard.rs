@@ -99,9 +99,18 @@ impl Site {
         Ok(())
     }
 
-    /// Any lines, for what has no method.
-    pub fn lines(&mut self, lines: &str) {
-        self.config.push_str(lines);
+    /// A namespace with an outbound worker, which answers by itself; a customer that asks for something outside; and
+    /// a dispatcher in front of them.
+    ///
+    /// # Errors
+    /// When a guest is not built.
+    pub fn guarded(&mut self) -> Result<(), Error> {
+        self.config.push_str("[namespaces.guarded]\noutbound = { script = \"outbound\" }\n");
+        self.script("namespaces.guarded.scripts.caller", &guest("bench_caller")?, "")?;
+        self.script("scripts.outbound", &guest("hello")?, "")?;
+        let binding = "bindings = [{ type = \"dispatch_namespace\", name = \"DISPATCHER\", namespace = \"guarded\" }]\n";
+        self.script("scripts.dispatcher_guarded", &guest("dispatcher_subdomain")?, binding)?;
+        self.route("*.guarded.localhost/*", "script = \"dispatcher_guarded\"")
     }
 
     /// A route.
