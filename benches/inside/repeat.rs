@@ -10,7 +10,6 @@ use crate::fixture::{Error, Script, runtime};
 fn engine(ticks: bool) -> EngineConfig {
     EngineConfig {
         max_instances: 4,
-        max_memory_bytes: 64 << 20,
         parallel_compilation: false,
         cpu_metering: ticks,
         ..EngineConfig::default()
