@@ -11,8 +11,8 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine, Module,
-    OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
+    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine,
+    Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
 };
 
 pub(crate) use wasmyard_benches::Error;
@@ -113,7 +113,7 @@ fn invocation(host: Arc<dyn Host>, depth: u32, limits: Limits) -> Invocation {
         hostname: Arc::from("customer-a.localhost"),
         hostname_metadata: None,
     };
-    Invocation { limits, depth, host, info: Arc::new(info) }
+    Invocation { limits, ceiling: Limits::CEILING, depth, trusted: false, host, info: Arc::new(info) }
 }
 
 /// Answers every call with one worker: the second hop.

@@ -19,7 +19,8 @@ pub(crate) fn figures(quick: bool) -> Result<Value, Error> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio.block_on(async {
         let mut engines = Vec::new();
-        for (name, kind) in [("on", EngineKind::Time), ("off", EngineKind::Bare), ("fuel", EngineKind::Fuel)] {
+        for (name, kind) in [("on", EngineKind::Time), ("off", EngineKind::Bare), ("fuel", EngineKind::Fuel)]
+        {
             let config = EngineConfig { kind, ..EngineConfig::default() };
             let runtime = runtime(&artifacts(&format!("metering-{name}"))?, config, 1 << 30)?;
             let work = Script::alone(worker("work", module(&runtime, "bench_work").await?, &[])?);
@@ -27,7 +28,12 @@ pub(crate) fn figures(quick: bool) -> Result<Value, Error> {
                 limits.cpu = BUDGET;
                 limits.fuel = (kind == EngineKind::Fuel).then_some(FUEL);
             };
-            engines.push((name, Script::hello(&runtime).await?.limited(budgets), work.limited(budgets), runtime));
+            engines.push((
+                name,
+                Script::hello(&runtime).await?.limited(budgets),
+                work.limited(budgets),
+                runtime,
+            ));
         }
         let mut figures = Map::new();
         let (rounds, greetings, loops) = if quick { (3, 500, 1) } else { (15, 2_000, 3) };

@@ -2,7 +2,7 @@
 //! made before the first: the difference of two counts is requests alone. Without ticks compiled code does not look
 //! at the clock: where a request takes longer than in life, it would be interrupted as it never is in life.
 
-use wasmyard_runtime::EngineConfig;
+use wasmyard_runtime::{EngineConfig, EngineKind};
 
 use crate::fixture::{Error, Script, runtime};
 
@@ -10,8 +10,7 @@ use crate::fixture::{Error, Script, runtime};
 fn engine(ticks: bool) -> EngineConfig {
     EngineConfig {
         max_instances: 4,
-        parallel_compilation: false,
-        cpu_metering: ticks,
+        kind: if ticks { EngineKind::Time } else { EngineKind::Bare },
         ..EngineConfig::default()
     }
 }
