@@ -100,6 +100,10 @@ fn steps(html: HtmlHandling, path: &str) -> Vec<Step<'_>> {
         }
     }
     steps.push(serve(path));
+    // A folder has no forms beside its page.
+    if path.ends_with('/') {
+        return steps;
+    }
     let folder = || format!("{path}/");
     match html {
         HtmlHandling::AutoTrailingSlash => {

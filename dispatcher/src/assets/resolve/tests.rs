@@ -105,8 +105,8 @@ fn an_exact_file_wins_over_the_forms_of_a_page() {
 fn a_page_is_sent_on_only_to_where_it_is_served() {
     // `/x/` is for the folder's file, so the page stays at its own name where pages get a slash.
     check(&["/x.html", "/x/index.html"], &[("/x.html", ["-> /x", "/x.html", "-> /x", "/x.html"])]);
-    // A page with a name like an ending.
-    check(&["/.html"], &[("/", ["/.html", "/.html", "/.html", "miss"])]);
+    // An ending is no page of its folder.
+    check(&["/.html"], &[("/", ["miss", "miss", "miss", "miss"])]);
 }
 
 #[test]
