@@ -132,7 +132,7 @@ impl Invoker {
             // From here on it costs: making it ready may mean to compile it.
             let place = this.place(&key, chain.depth).await?;
             let worker = this.worker(&script).await?;
-            let host = Arc::new(Hop::new(&this, &chain, key, limits.depth, place));
+            let host = Arc::new(Hop::new(&this, &chain, key, limits.depth, Arc::clone(&script), place));
             let ceiling = this.registry.options().ceiling;
             let (depth, info) = (chain.depth, Arc::clone(&chain.info));
             let invocation = Invocation { limits, ceiling, trusted, depth, host, info };

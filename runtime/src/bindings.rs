@@ -10,6 +10,7 @@ mod generated {
         inline: "
             package wasmyard:host;
             world platform {
+                import wasmyard:platform/assets@0.1.0;
                 import wasmyard:platform/dispatch@0.1.0;
                 import wasmyard:platform/request-info@0.1.0;
             }
@@ -23,6 +24,7 @@ mod generated {
         with: {
             "wasi:http": wasmtime_wasi_http::p2::bindings::http,
             "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasmyard:platform/assets.files": super::dispatch::assets::Files,
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
             "wasmyard:platform/dispatch.future-response": super::dispatch::FutureResponse,
@@ -30,4 +32,6 @@ mod generated {
     });
 }
 
-pub(crate) use generated::wasmyard::platform::{dispatch as dispatch_wit, request_info as request_info_wit};
+pub(crate) use generated::wasmyard::platform::{
+    assets as assets_wit, dispatch as dispatch_wit, request_info as request_info_wit,
+};

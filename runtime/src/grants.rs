@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use wasmtime_wasi_config::WasiConfigVariables;
-use wasmyard_namespaces::binding::{BindingDecl, BindingKind};
+use wasmyard_namespaces::binding::{BindingDecl, BindingKind, BindingType};
 use wasmyard_namespaces::name::NamespaceName;
 
 /// The bindings of one version. Holds secrets: has no `Debug`.
@@ -40,6 +40,14 @@ impl Grants {
             }
         }
         grants
+    }
+
+    /// Whether this is the assets binding; if not, the type that the binding has instead, if it exists at all.
+    pub(crate) fn assets(&self, binding: &str) -> Result<(), Option<&'static str>> {
+        match self.kinds.get(binding).copied() {
+            Some(kind) if kind == BindingType::Assets.as_str() => Ok(()),
+            other => Err(other),
+        }
     }
 
     /// The namespace behind a binding, or the type that the binding has instead, if it exists at all.

@@ -2,7 +2,7 @@
 
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::bindings::{dispatch_wit, request_info_wit};
+use crate::bindings::{assets_wit, dispatch_wit, request_info_wit};
 use crate::state::State;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi_config::WasiConfig;
@@ -19,6 +19,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State| {
         WasiConfig::from(&state.worker.bindings.config)
     })?;
+    assets_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     dispatch_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     request_info_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)

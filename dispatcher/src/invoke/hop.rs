@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use http::request::Parts;
 use http::uri::Scheme;
 use http::{Method, Request, Response};
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::ScriptName;
-use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{
     Body, BodyError, Call, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome, RequestInfo,
 };
@@ -27,6 +28,8 @@ pub(super) struct Hop {
     chain: Chain,
     script: ScriptKey,
     max_depth: u32,
+    /// As it was when it was called: the files of this version are its own.
+    deployed: Arc<Script>,
     /// Held as long as the invocation lasts.
     _place: Place,
 }
@@ -37,10 +40,18 @@ impl Hop {
         chain: &Chain,
         script: ScriptKey,
         max_depth: u32,
+        deployed: Arc<Script>,
         place: Place,
     ) -> Self {
         invoker.metrics.invocations_in_flight.inc();
-        Self { invoker: Arc::clone(invoker), chain: chain.clone(), script, max_depth, _place: place }
+        Self {
+            invoker: Arc::clone(invoker),
+            chain: chain.clone(),
+            script,
+            max_depth,
+            deployed,
+            _place: place,
+        }
     }
 
     /// The chain one step further, or none where it ends.
@@ -137,6 +148,11 @@ fn code_of(failure: &Failure) -> BodyError {
 }
 
 impl Host for Hop {
+    fn assets(&self, request: Parts) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+        let (invoker, script) = (Arc::clone(&self.invoker), Arc::clone(&self.deployed));
+        async move { invoker.assets.only(&script, &request).await }.boxed()
+    }
+
     fn call(&self, call: Call) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
         let chain = match self.next() {
             Ok(chain) => chain,

@@ -3,6 +3,8 @@
 //! Bodies are handed over by ownership; the callee is polled inside the caller's own task, so that
 //! dropping the caller cancels the whole chain. Never looks anything up itself: [`crate::Host::call`] does.
 
+pub(super) mod assets;
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 

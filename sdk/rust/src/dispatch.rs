@@ -122,7 +122,7 @@ impl Worker {
     }
 }
 
-async fn arrival(future: &platform::FutureResponse) -> Result<Response, DispatchError> {
+pub(crate) async fn arrival(future: &platform::FutureResponse) -> Result<Response, DispatchError> {
     loop {
         match future.get() {
             Some(Ok(Ok(response))) => return Ok(Response::from_incoming(response)),
@@ -133,7 +133,7 @@ async fn arrival(future: &platform::FutureResponse) -> Result<Response, Dispatch
     }
 }
 
-fn refused(error: &Error) -> DispatchError {
+pub(crate) fn refused(error: &Error) -> DispatchError {
     DispatchError::invalid_argument(format!("{error:#}"))
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::assets::Assets;
 use crate::bindings::{config, request_info};
 use crate::dispatch::{BindingError, Namespace};
 
@@ -50,6 +51,29 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn namespace(&self, binding: &str) -> Result<Namespace, BindingError> {
         Namespace::open(binding)
+    }
+
+    /// The static files of this worker, through its binding `ASSETS`.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(req: Request, env: Env) -> Result<Response> {
+    /// Ok(env.assets()?.fetch(req).await?)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn assets(&self) -> Result<Assets, BindingError> {
+        Assets::open("ASSETS")
+    }
+
+    /// As [`assets`](Env::assets), through a binding of another name.
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn assets_named(&self, binding: &str) -> Result<Assets, BindingError> {
+        Assets::open(binding)
     }
 
     /// Identifies this request in every log line; the same along a chain of scripts.

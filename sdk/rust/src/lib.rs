@@ -49,11 +49,13 @@
 //! - [`Request`], [`Response`], [`Headers`], [`Body`]: HTTP. What came in is read from the host only as far as it
 //!   is asked for, and what is passed on unread is moved by the host
 //! - [`Namespace`], [`Worker`], [`Limits`], [`DispatchError`]: calling other scripts
+//! - [`Assets`]: the static files that this worker was uploaded with
 //! - [`fetch`]: HTTP to anywhere else
 //! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread
 //!
 //! Standard output and standard error are the worker's log. There is no file system and no environment.
 
+mod assets;
 mod bindings;
 mod body;
 mod dispatch;
@@ -69,6 +71,7 @@ mod request;
 mod response;
 mod url;
 
+pub use assets::Assets;
 pub use body::{Body, Writer};
 pub use dispatch::{BindingError, DispatchError, Limits, Namespace, Worker};
 pub use env::{Env, VarError};

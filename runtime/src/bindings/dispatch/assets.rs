@@ -1,0 +1,75 @@
+//! `wasmyard:platform/assets`: a script fetches the files of its own version.
+//!
+//! Never looks at a file itself: [`crate::Host::assets`] does. No body of a request is read, and no byte of a file
+//! enters the guest's memory unless the guest opens the response's body.
+
+use http::Request;
+use wasmtime::component::Resource;
+use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostOutgoingRequest};
+
+use super::super::assets_wit::{Host, HostFiles};
+use super::super::dispatch_wit::{BindingError, DispatchError};
+use super::{FutureResponse, not_bound, outgoing_request};
+use crate::body::{self, Body};
+use crate::state::State;
+
+/// The files that the guest opened: those of its own version, whatever it does.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Files(());
+
+type Answer<T> = wasmtime::Result<Result<T, DispatchError>>;
+
+impl Host for State {}
+
+impl HostFiles for State {
+    fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<Files>, BindingError>> {
+        match self.worker.bindings.assets(&binding) {
+            Ok(()) => Ok(Ok(self.table.push(Files(()))?)),
+            Err(Some(kind)) => Ok(Err(BindingError::WrongType(kind.to_owned()))),
+            Err(None) => Ok(Err(BindingError::NotBound(not_bound(&binding)))),
+        }
+    }
+
+    fn fetch(
+        &mut self,
+        this: Resource<Files>,
+        request: Resource<HostOutgoingRequest>,
+    ) -> Answer<Resource<FutureResponse>> {
+        self.table.get(&this)?;
+        let mut request = self.table.delete(request)?;
+        // Files answer GET and HEAD only: whatever is written to a body is not for anybody.
+        drop(request.body.take());
+        match outgoing_request(request, body::empty()) {
+            Ok(request) => self.ask(request),
+            Err(failure) => Ok(Err(failure.into())),
+        }
+    }
+
+    fn forward(
+        &mut self,
+        this: Resource<Files>,
+        request: Resource<HostIncomingRequest>,
+    ) -> Answer<Resource<FutureResponse>> {
+        self.table.get(&this)?;
+        match self.take_request(request)? {
+            Ok(request) => self.ask(request),
+            Err(failure) => Ok(Err(failure.into())),
+        }
+    }
+
+    fn drop(&mut self, this: Resource<Files>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl State {
+    fn ask(&mut self, request: Request<Body>) -> Answer<Resource<FutureResponse>> {
+        if let Err(failure) = self.hooks.count_subrequest() {
+            return Ok(Err(failure.into()));
+        }
+        let (head, _body) = request.into_parts();
+        let response = self.hooks.in_turn(move |host| host.assets(head));
+        Ok(Ok(self.table.push(FutureResponse::Waiting(response))?))
+    }
+}
