@@ -2,6 +2,7 @@
 #
 #   make demo    build everything, start the example platform, print the URLs to try
 #   make test    build what the tests need and run all of them
+#   make browser-test   the tests in a real browser; installs Chromium where it is missing
 #   make lint    formatting, clippy, documentation, licences
 #   make bench   figures, as ratios against peers on the same machine (15 minutes; make bench-quick: 2)
 #   make bench-peers   get what they are measured beside

@@ -1,11 +1,70 @@
-//! Static files as visitors get them: through routes, through a dispatcher, and beside a script.
+//! Static files as visitors get them: through routes, through a dispatcher, beside a script, and in a browser.
 //! How they are uploaded is not the concern of these tests.
 
+mod binding;
+mod browser;
 mod visitors;
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, within};
+use crate::support::{Api, Server, guest, script_path, within};
+
+/// The files of an example, and perhaps a component, as the script that answers for `app.localhost`.
+async fn example(name: &str, mut config: Value, component: Option<Vec<u8>>) -> Server {
+    let server = Server::serving(
+        "[limits]\ncpu_ms = 10000\n[namespaces.production]\n\
+         [[routes]]\npattern = \"*.localhost/*\"\nnamespace = \"production\"\n",
+    )
+    .await;
+    let mut found = Vec::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name).join("public");
+    collect(&folder, "", &mut found);
+    // Rules travel beside the files.
+    found.retain(|(path, content)| {
+        let rules = matches!(path.as_str(), "/_headers" | "/_redirects");
+        if rules {
+            config[&path[1..]] = json!(String::from_utf8_lossy(content));
+        }
+        !rules
+    });
+    let files: Vec<File<'_>> =
+        found.iter().map(|(path, content)| (path.as_str(), content.as_slice(), kind(path))).collect();
+    deploy(&server.api(), &script_path("app"), &files, config, component).await;
+    server
+}
+
+fn collect(folder: &Path, under: &str, found: &mut Vec<(String, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{under}/{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            collect(&entry.path(), &path, found);
+        } else {
+            found.push((path, std::fs::read(entry.path()).unwrap()));
+        }
+    }
+}
+
+fn kind(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        _ => "text/plain; charset=utf-8",
+    }
+}
+
+/// `examples/spa-with-api`, as its `wasmyard.toml` has it.
+async fn single_page_application() -> Server {
+    let config = json!({
+        "not_found_handling": "single-page-application",
+        "run_worker_first": ["/api/*", "/members/*"],
+        "immutable_fingerprinted": true,
+    });
+    example("spa-with-api", config, Some(guest::bytes("spa_with_api"))).await
+}
 
 /// A file of an upload: path, content, type.
 type File<'f> = (&'f str, &'f [u8], &'f str);

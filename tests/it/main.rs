@@ -22,7 +22,7 @@
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
 //! - `meters`: what an invocation may use beside CPU and memory, and how it is told
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
-//! - `assets_serve`: static files as visitors get them
+//! - `assets_serve`: static files as visitors and scripts get them, and in a browser
 //! - `guests`: components that were made without our SDK
 //! - `observability`: figures, logs, health
 

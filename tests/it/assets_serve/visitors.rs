@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use super::deploy;
+use super::{deploy, example};
 use crate::support::{Server, body, eventually, guest, request, script_path};
 
 const PAGE: &str = "text/html; charset=utf-8";
@@ -107,4 +107,28 @@ async fn a_large_file_streams_whole() {
     }
     let mut connection = crate::support::Connection::http2(server.visitors).await;
     assert!(connection.get("site.apps.test", "/film.mp4").await.body == content);
+}
+
+#[tokio::test]
+async fn the_example_site_does_what_its_page_says() {
+    let server = example("static-site", json!({ "not_found_handling": "404-page" }), None).await;
+    let get = |path: &'static str| server.get("app.localhost", path);
+    assert!(get("/").await.text().contains("A small site"));
+    assert!(get("/about").await.text().contains("About"));
+    for (path, status, location) in [
+        ("/about.html", 307, "/about"),
+        ("/blog", 307, "/blog/"),
+        ("/posts/first", 301, "/blog/first"),
+        ("/on/2024/first", 302, "/blog/first?year=2024"),
+    ] {
+        let answer = get(path).await;
+        assert_eq!((answer.status, answer.header("location")), (status, location), "{path}");
+    }
+    let lost = get("/blog/nothing").await;
+    assert!(lost.status == 404 && lost.text().contains("No such post"));
+    assert!(get("/latest").await.text().contains("The first post"));
+    let style = get("/style.css").await;
+    assert_eq!(style.header("cache-control"), "public, max-age=600");
+    assert_eq!(style.header("x-content-type-options"), "nosniff");
+    assert_eq!(get("/_headers").await.status, 404, "rules are not files");
 }

@@ -71,7 +71,7 @@ impl DispatchError {
         }
     }
 
-    pub(super) fn invalid_argument(text: impl Into<String>) -> DispatchError {
+    pub(crate) fn invalid_argument(text: impl Into<String>) -> DispatchError {
         DispatchError::InvalidArgument(text.into())
     }
 
