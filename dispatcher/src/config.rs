@@ -15,6 +15,8 @@ pub struct DispatcherConfig {
     pub max_requests_per_target: usize,
     /// How many versions of scripts are kept ready; each is small beside its compiled code.
     pub ready_workers: u64,
+    /// How much memory static files may take; as much again may be taken by what is known of them.
+    pub asset_memory_bytes: u64,
     /// The longest pause of a visitor's request body.
     pub body_idle: Duration,
     /// The ports that visitors reach the platform by, beside 80 and 443. A script's request to a host of the
@@ -29,6 +31,7 @@ impl Default for DispatcherConfig {
             max_requests: 800,
             max_requests_per_target: 400,
             ready_workers: 100_000,
+            asset_memory_bytes: 64 << 20,
             body_idle: Duration::from_secs(30),
             served_ports: Vec::new(),
         }

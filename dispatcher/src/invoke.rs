@@ -15,6 +15,7 @@ use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{Body, Failure, Grants, Invocation, RequestInfo, Runtime, Worker};
 
+use crate::assets::Assets;
 use crate::config::DispatcherConfig;
 use crate::context::RequestContext;
 use crate::egress::Egress;
@@ -36,6 +37,7 @@ pub(crate) struct Invoker {
     overlay: Option<Arc<dyn Overlay>>,
     limits: Limits,
     served_ports: Vec<u16>,
+    assets: Assets,
     /// Versions made ready, by their id.
     ready: moka::sync::Cache<String, Arc<Worker>>,
 }
@@ -77,7 +79,9 @@ impl Invoker {
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Arc<Self> {
         let ready = moka::sync::Cache::new(config.ready_workers);
+        let assets = Assets::new(config, &registry, &metrics);
         Arc::new(Self {
+            assets,
             registry,
             runtime,
             egress,
@@ -116,6 +120,11 @@ impl Invoker {
                 return Ok(answer);
             }
             let script = this.script(&key).await?;
+            let (head, body) = request.into_parts();
+            if let Some(answer) = this.assets.first(&script, &head).await? {
+                return Ok(answer);
+            }
+            let request = Request::from_parts(head, body);
             let (limits, trusted) = this.limits(&key, &script, &asked)?;
             let worker = this.worker(&script).await?;
             let host = Arc::new(Hop::new(&this, &chain, key, limits.depth));

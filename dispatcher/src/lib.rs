@@ -7,14 +7,16 @@
 //! 3. `head` agrees on the host, strips what is only for one hop, and says who the client is.
 //! 4. `route` finds who answers; a miss is a 404 of the platform's own.
 //! 5. `admission` decides whether it may run now.
-//! 6. `invoke` runs the script, which may call others; `invoke/hop` is what a script can reach.
-//! 7. `egress` is the single place that opens sockets for guests.
-//! 8. `respond` turns every failure into status, code and safe text; `observe` counts, `access` logs.
+//! 6. `assets` answers for the script's static files, so that the script need not run.
+//! 7. `invoke` runs the script, which may call others; `invoke/hop` is what a script can reach.
+//! 8. `egress` is the single place that opens sockets for guests.
+//! 9. `respond` turns every failure into status, code and safe text; `observe` counts, `access` logs.
 //!
 //! Reads the registry and never writes it. Knows nothing of the control plane.
 
 mod access;
 mod admission;
+mod assets;
 mod config;
 mod context;
 mod dispatch;

@@ -9,6 +9,7 @@ use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{CacheFigures, End, Outcome};
 
 use crate::access::{AccessLog, ThroughTracing};
+use crate::assets::AssetFigures;
 use crate::context::Answer;
 use crate::egress::EgressFigures;
 
@@ -47,6 +48,7 @@ pub struct Metrics {
     module_lookups: IntCounterVec,
     modules_loaded: IntGauge,
     egress: EgressFigures,
+    assets: AssetFigures,
 }
 
 impl Metrics {
@@ -126,9 +128,15 @@ impl Metrics {
             )?,
             modules_loaded: gauge("wasmyard_modules_loaded", "Components loaded.")?,
             egress: EgressFigures::new(&registry)?,
+            assets: AssetFigures::new(&registry)?,
             access_log: Box::new(ThroughTracing),
             registry,
         })
+    }
+
+    /// The figures of static files, which all who serve them share.
+    pub(crate) fn assets(&self) -> AssetFigures {
+        self.assets.clone()
     }
 
     /// The figures of egress, which they share.

@@ -26,6 +26,7 @@ mod draft;
 mod hash;
 mod manifest;
 mod path;
+pub mod rules;
 
 /// Where assets are shared: the scripts of one namespace, or the platform scripts. Nothing of one scope is
 /// ever found from another.

@@ -28,6 +28,25 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// Hashes the first `len` bytes of a file, wherever the file stands. Waits for the disk.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is shorter.
+    pub fn of_file(file: &std::fs::File, len: u64) -> std::io::Result<Digest> {
+        use std::os::unix::fs::FileExt as _;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 256 << 10];
+        let mut at = 0;
+        while at < len {
+            let wanted = usize::try_from(len - at).unwrap_or(buffer.len()).min(buffer.len());
+            let chunk = buffer.get_mut(..wanted).unwrap_or_default();
+            file.read_exact_at(chunk, at)?;
+            hasher.update(&*chunk);
+            at += wanted as u64;
+        }
+        Ok(Digest(hasher.finalize().into()))
+    }
+
     /// Takes a digest as it comes from a hasher.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Digest {

@@ -174,7 +174,7 @@ impl Registry {
         Ok(opened?)
     }
 
-    /// Opens a variant of a content; none when nobody put one.
+    /// Opens a variant of a content, and says what its bytes must hash to; none when nobody put one.
     ///
     /// # Errors
     /// [`RegistryError::Blob`] or [`RegistryError::Store`] when it cannot be read.
@@ -183,13 +183,13 @@ impl Registry {
         scope: &AssetScope,
         digest: &Digest,
         encoding: Encoding,
-    ) -> Result<Option<AssetContent>> {
+    ) -> Result<Option<(AssetContent, Digest)>> {
         let name = variant_blob(scope, digest, encoding);
         let Some(entry) = self.inner.store.get(&variant_key(&name)).await? else { return Ok(None) };
         let record: VariantRecord = decode(&entry)?;
         match self.inner.blobs.open_as(&name, &record.digest).await {
             // A file of another length is not what was put; it is made anew.
-            Ok(content) if content.len() == record.size => Ok(Some(content)),
+            Ok(content) if content.len() == record.size => Ok(Some((content, record.digest))),
             Ok(_) | Err(BlobError::NotFound { .. } | BlobError::Corrupt { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -110,8 +110,8 @@ async fn a_variant_is_what_was_put_and_goes_with_its_source() {
     registry.inner.store.append(&[], std::slice::from_ref(&referred)).await.unwrap();
     assert!(registry.variant(&scope, &source, Encoding::Br).await.unwrap().is_none());
     registry.put_variant(&scope, &source, Encoding::Br, Bytes::from_static(b"small")).await.unwrap();
-    let variant = registry.variant(&scope, &source, Encoding::Br).await.unwrap().unwrap();
-    assert_eq!(read(variant).await, b"small");
+    let (variant, digest) = registry.variant(&scope, &source, Encoding::Br).await.unwrap().unwrap();
+    assert_eq!((read(variant).await.as_slice(), digest), (&b"small"[..], Digest::of(b"small")));
     assert_eq!(read(registry.asset(&scope, &source).await.unwrap()).await, b"source");
     for elsewhere in [AssetScope::platform(), AssetScope::namespace("m")] {
         assert!(registry.variant(&elsewhere, &source, Encoding::Br).await.unwrap().is_none());
