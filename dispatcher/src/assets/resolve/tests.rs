@@ -93,8 +93,8 @@ fn an_exact_file_wins_over_the_forms_of_a_page() {
         &["/file", "/file.html", "/file/index.html", "/dir/index"],
         &[
             ("/file", ["/file", "/file", "/file", "/file"]),
-            // Nothing is sent to a path that is a file of its own.
-            ("/file.html", ["/file.html", "-> /file/", "/file.html", "/file.html"]),
+            // Nothing is sent to a path that is a file of its own; the folder's page is another matter.
+            ("/file.html", ["-> /file/", "/file.html", "/file.html", "/file.html"]),
             ("/dir/index", ["/dir/index", "/dir/index", "/dir/index", "/dir/index"]),
         ],
     );
@@ -106,7 +106,7 @@ fn a_page_is_sent_on_only_to_where_it_is_served() {
     // `/x/` is for the folder's file, so the page stays at its own name where pages get a slash.
     check(&["/x.html", "/x/index.html"], &[("/x.html", ["-> /x", "/x.html", "-> /x", "/x.html"])]);
     // A page with a name like an ending.
-    check(&["/.html"], &[("/", ["miss", "/.html", "miss", "miss"])]);
+    check(&["/.html"], &[("/", ["/.html", "/.html", "/.html", "miss"])]);
 }
 
 #[test]
