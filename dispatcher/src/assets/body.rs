@@ -161,10 +161,7 @@ impl Piece {
 
 /// Reads what is in the page cache. None: nothing is, or this file system cannot tell.
 fn read_cached(file: &OpenFile, buffer: &mut [u8], at: u64) -> Option<usize> {
-    match rustix::io::preadv2(&file.file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {
-        Ok(read) => Some(read),
-        Err(_would_block) => None,
-    }
+    rustix::io::preadv2(&file.file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT).ok()
 }
 
 /// Buffers that are used again.
