@@ -256,3 +256,6 @@ fn redirect(status: u16, location: &str) -> Response<Body> {
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

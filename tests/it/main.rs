@@ -22,6 +22,7 @@
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
 //! - `meters`: what an invocation may use beside CPU and memory, and how it is told
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
+//! - `assets_serve`: static files as visitors get them
 //! - `guests`: components that were made without our SDK
 //! - `observability`: figures, logs, health
 
@@ -33,6 +34,7 @@
     reason = "a test fails by panicking, in its helpers as well"
 )]
 
+mod assets_serve;
 mod bad_limits;
 mod compiler;
 mod deploy;
