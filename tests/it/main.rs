@@ -7,6 +7,7 @@
 //!
 //! - `support`: the server, the clients, the guests
 //! - `routing`: host and path -> who answers
+//! - `asset_uploads`: folders of files on their way up
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `durability`: kill -9 at any moment
 //! - `dev`: hot reload, broken builds, templates
@@ -34,6 +35,7 @@
     reason = "a test fails by panicking, in its helpers as well"
 )]
 
+mod asset_uploads;
 mod assets_serve;
 mod bad_limits;
 mod compiler;

@@ -105,6 +105,7 @@ pub(super) struct RawScript {
     pub(super) name: Spot<String>,
     pub(super) main: Option<Spot<String>>,
     pub(super) build: Option<RawBuild>,
+    pub(super) assets: Option<Spot<Json>>,
     pub(super) bindings: Vec<Spot<Json>>,
     pub(super) vars: Vec<Spot<(String, Json)>>,
     pub(super) limits: RawLimits,
@@ -269,18 +270,14 @@ fn scripts(reader: &mut Reader<'_>, table: &mut Table<'_, '_>) -> Vec<RawScript>
 }
 
 fn script(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '_>) -> RawScript {
-    table.refuse(
-        reader,
-        "assets",
-        "static assets are not available in this version of wasmyard",
-        "remove the key, and let the script answer for its files",
-    );
+    let assets = table.table(reader, "assets").and_then(|inner| inner.into_json(reader));
     let build = table.table(reader, "build").map(|inner| build(reader, inner));
     let bindings = table.tables(reader, "bindings");
     let script = RawScript {
         name,
         main: table.string(reader, "main"),
         build,
+        assets,
         bindings: bindings.into_iter().filter_map(|inner| inner.into_json(reader)).collect(),
         vars: table.json_entries(reader, "vars"),
         limits: own_limits(reader, &mut table),

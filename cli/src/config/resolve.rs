@@ -24,6 +24,7 @@ use super::{
     ServerConfig,
 };
 
+mod assets;
 mod bindings;
 mod egress;
 mod limits;
@@ -244,19 +245,34 @@ impl Resolver<'_> {
     fn script(&mut self, namespace: Option<&NamespaceName>, raw: &RawScript) -> Option<ScriptConfig> {
         let name = self.name::<ScriptName>(&raw.name);
         let build = raw.build.as_ref().and_then(|build| self.build(build));
+        let assets = self.assets(raw);
         let main = self.main(raw);
-        let bindings = self.bindings(raw);
+        let mut bindings = self.bindings(raw);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);
         let key = match namespace {
             Some(namespace) => ScriptKey::user(namespace.clone(), name?),
             None => ScriptKey::Platform(name?),
         };
-        Some(ScriptConfig { key, main: main?, build, bindings, limits, tags, line: raw.name.line })
+        if main.is_none() && assets.is_none() {
+            return None;
+        }
+        let (assets, binding) = assets.map_or((None, None), |(assets, binding)| (Some(assets), binding));
+        if let Some(binding) = binding
+            && !bindings.iter().any(|known| known.name == binding.name)
+        {
+            bindings.push(binding);
+            bindings.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Some(ScriptConfig { key, main, build, bindings, assets, limits, tags, line: raw.name.line })
     }
 
     fn main(&mut self, raw: &RawScript) -> Option<PathBuf> {
         let Some(spot) = &raw.main else {
+            // A script may be nothing but files.
+            if raw.assets.is_some() && raw.build.is_none() {
+                return None;
+            }
             let fault = Fault::new(raw.name.line, format!("{}.main", raw.name.key), "the key is missing");
             self.faults.push(fault.remedy("write main = \"path/to/component.wasm\""));
             return None;

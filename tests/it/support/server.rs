@@ -96,6 +96,11 @@ impl Site {
         within(&format!("wasmyard {arguments:?}"), self.command(arguments).output()).await.unwrap()
     }
 
+    /// The same, left to itself.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(WASMYARD);
         command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null()).kill_on_drop(true);

@@ -44,11 +44,6 @@ impl Resolver<'_> {
 
     fn binding(&mut self, spot: &Spot<Value>) -> Option<BindingDecl> {
         let wire = in_wire_form(&spot.value);
-        if wire.get("type").and_then(Value::as_str) == Some("assets") {
-            let fault = spot.fault("static assets are not available in this version of wasmyard");
-            self.faults.push(fault.remedy("remove the binding"));
-            return None;
-        }
         let decl = match BindingDecl::from_json(&wire) {
             Ok(decl) => decl,
             Err(error) => {
