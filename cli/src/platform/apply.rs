@@ -70,7 +70,9 @@ pub(super) async fn deploy(
     }) {
         return Ok(());
     }
-    let checked = checker.check(&digest, bytes.clone()).await.map_err(|refusal| refusal.message)?;
+    let namespace = script.key.namespace().and_then(|name| registry.namespace_cached(name));
+    let asked = [script.limits, namespace.map(|namespace| namespace.limits).unwrap_or_default()];
+    let checked = checker.check(&digest, bytes.clone(), &asked).await.map_err(|refusal| refusal.message)?;
     let component_size = bytes.len() as u64;
     let component = registry.put_component(bytes).await.map_err(|error| error.to_string())?;
     let main_module = wasm.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
