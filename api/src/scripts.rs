@@ -169,7 +169,7 @@ pub(crate) async fn upload(
         Some(_) | None => None,
     };
     if let Some(module) = module {
-        draft = upload::store(&shared, module, module_name, draft).await?;
+        draft = upload::store(&shared, &key, module, module_name, draft).await?;
     }
     draft.assets = match session {
         Some(session) => AssetsUpload::Attach {

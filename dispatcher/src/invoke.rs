@@ -13,7 +13,7 @@ use http::{Request, Response};
 use wasmyard_namespaces::limits::{LimitSpec, Limits};
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
-use wasmyard_runtime::{Body, Failure, Grants, Invocation, RequestInfo, Runtime, Worker};
+use wasmyard_runtime::{Body, EngineKind, Failure, Grants, Invocation, RequestInfo, Runtime, Worker};
 
 use crate::admission::{Admission, Place, RETRY_AFTER};
 use crate::assets::Assets;
@@ -40,8 +40,8 @@ pub(crate) struct Invoker {
     limits: Limits,
     served_ports: Vec<u16>,
     assets: Assets,
-    /// Versions made ready, by their id.
-    ready: moka::sync::Cache<String, Arc<Worker>>,
+    /// Versions made ready, by their id and how they are metered.
+    ready: moka::sync::Cache<(EngineKind, String), Arc<Worker>>,
 }
 
 /// What all scripts of one visitor's request share.
@@ -131,7 +131,7 @@ impl Invoker {
             let (limits, trusted) = this.limits(&key, &script, &asked)?;
             // From here on it costs: making it ready may mean to compile it.
             let place = this.place(&key, chain.depth).await?;
-            let worker = this.worker(&script).await?;
+            let worker = this.worker(&script, EngineKind::of(&limits)).await?;
             let host = Arc::new(Hop::new(&this, &chain, key, limits.depth, place));
             let ceiling = this.registry.options().ceiling;
             let (depth, info) = (chain.depth, Arc::clone(&chain.info));
@@ -171,9 +171,10 @@ impl Invoker {
     }
 
     /// The script's active version, ready to run.
-    async fn worker(&self, script: &Script) -> Result<Arc<Worker>, Failure> {
+    async fn worker(&self, script: &Script, kind: EngineKind) -> Result<Arc<Worker>, Failure> {
         let version = &script.version;
-        if let Some(worker) = self.ready.get(&version.id) {
+        let ready = (kind, version.id.clone());
+        if let Some(worker) = self.ready.get(&ready) {
             return Ok(worker);
         }
         let digest = version
@@ -181,10 +182,10 @@ impl Invoker {
             .as_ref()
             .ok_or_else(|| Failure::NoResponse("it has no code, only static assets".to_owned()))?;
         let component = async { self.registry.component(digest).await.map_err(|error| error.to_string()) };
-        let module = self.runtime.module(digest, component).await.map_err(internal)?;
+        let module = self.runtime.module(kind, digest, component).await.map_err(internal)?;
         let grants = Grants::new(&version.bindings);
         let worker = Worker::new(script.key.clone(), &version.id, grants, module);
-        self.ready.insert(version.id.clone(), Arc::clone(&worker));
+        self.ready.insert(ready, Arc::clone(&worker));
         Ok(worker)
     }
 }

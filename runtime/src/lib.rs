@@ -8,8 +8,8 @@
 //! This crate opens no socket, reads no registry, and knows no server.
 //!
 //! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `fairness`, `commons` < `memory`,
-//! `held`, `pace`, `logs`, `grants` < `state`, `clock`, `http`, `bindings` < `link` < `ticker`, `engine`, `bounds`,
-//! `module`, `artifacts`, `compile` < `runtime`, `guest` < `worker`.
+//! `held`, `pace`, `logs`, `grants` < `state`, `clock`, `http`, `bindings` < `link` < `ticker`, `bulk`, `engine`,
+//! `bounds`, `module`, `artifacts`, `compile` < `runtime`, `guest` < `worker`.
 
 mod account;
 mod answer;
@@ -17,6 +17,7 @@ mod artifacts;
 mod bindings;
 pub mod body;
 mod bounds;
+mod bulk;
 mod clock;
 mod commons;
 mod compile;

@@ -89,7 +89,10 @@ pub(super) async fn deploy(
         ..UploadDraft::default()
     };
     if let (Some(main), Some(bytes), Some(digest)) = (&script.main, bytes, digest) {
-        let checked = checker.check(&digest, bytes.clone()).await.map_err(|refusal| refusal.message)?;
+        let namespace = script.key.namespace().and_then(|name| registry.namespace_cached(name));
+        let asked = [script.limits, namespace.map(|namespace| namespace.limits).unwrap_or_default()];
+        let checked =
+            checker.check(&digest, bytes.clone(), &asked).await.map_err(|refusal| refusal.message)?;
         draft.component_size = bytes.len() as u64;
         draft.component = Some(registry.put_component(bytes).await.map_err(text)?);
         draft.main_module =
