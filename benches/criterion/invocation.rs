@@ -68,6 +68,7 @@ fn invocations(criterion: &mut Criterion) {
         artifacts: scratch.path().to_owned(),
         loaded_code_bytes: 1 << 30,
         compilations: 2,
+        guest_memory_bytes: u64::MAX,
     };
     let runtime = Runtime::new(&sizes, Arc::new(InProcess)).unwrap();
     let key = |name: &str| ScriptKey::Platform(name.parse().unwrap());

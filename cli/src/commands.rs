@@ -41,7 +41,10 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Script(command) => script::run(command, output).await,
         Command::Secret(command) => secret::run(command, output).await,
         Command::Tags(command) => tags::run(command, output).await,
-        Command::Check(args) => check::run(&args, crate::platform::module_check().as_deref(), output).await,
+        Command::Check(args) => {
+            let modules = crate::platform::module_check();
+            check::run(&args, modules.as_deref(), &crate::machine::Machine::here(), output).await
+        }
         Command::CompileComponent(_) => {
             Err(Failure::Usage("compile-component is for the platform itself".to_owned()))
         }

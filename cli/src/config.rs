@@ -68,10 +68,20 @@ pub struct ServerConfig {
     pub max_connections: u32,
     /// Invocations under way at once, over all scripts.
     pub max_invocations: u32,
+    /// Of these, those of the user scripts of one namespace.
+    pub max_per_namespace: u32,
+    /// Of these, those of one user script.
+    pub max_per_script: u32,
+    /// Longest wait of an invocation for its place.
+    pub admission_wait: Duration,
+    /// Linear memory and tables of all guests together, in bytes; none is a part of the machine's memory.
+    pub guest_memory: Option<u64>,
     /// Longest time for a request's head to arrive.
     pub header_read: Duration,
     /// Longest pause between two requests of a connection.
     pub idle: Duration,
+    /// How long a visitor may take next to nothing of an answer that is ready.
+    pub slow_reader: Duration,
     /// Longest wait for requests in flight when the server is told to stop.
     pub drain: Duration,
 }
@@ -85,8 +95,13 @@ impl ServerConfig {
             data: root.join(DATA_DIR),
             max_connections: 8_192,
             max_invocations: 1_000,
+            max_per_namespace: 500,
+            max_per_script: 250,
+            admission_wait: Duration::from_millis(50),
+            guest_memory: None,
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(75),
+            slow_reader: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }
     }

@@ -18,6 +18,7 @@ pub mod config;
 pub mod dev;
 pub mod failure;
 pub mod init;
+pub mod machine;
 pub mod output;
 pub mod platform;
 

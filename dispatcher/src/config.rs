@@ -9,10 +9,8 @@ use wasmyard_namespaces::limits::{Limits, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_
 pub struct DispatcherConfig {
     /// What holds for every invocation unless something tighter applies.
     pub limits: Limits,
-    /// The most requests of visitors under way at once; more are answered with 503 and `Retry-After`.
-    pub max_requests: usize,
-    /// The most requests under way at once that begin at the same script or namespace rule.
-    pub max_requests_per_target: usize,
+    /// How many invocations may be under way at once.
+    pub admission: AdmissionConfig,
     /// How many versions of scripts are kept ready; each is small beside its compiled code.
     pub ready_workers: u64,
     /// The longest pause of a visitor's request body.
@@ -26,11 +24,38 @@ impl Default for DispatcherConfig {
     fn default() -> Self {
         Self {
             limits: Limits::DEFAULT,
-            max_requests: 800,
-            max_requests_per_target: 400,
+            admission: AdmissionConfig::for_invocations(1_000),
             ready_workers: 100_000,
             body_idle: Duration::from_secs(30),
             served_ports: Vec::new(),
+        }
+    }
+}
+
+/// How many invocations may be under way at once. What is beyond waits for a moment and is refused then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdmissionConfig {
+    /// Over all scripts.
+    pub invocations: usize,
+    /// Of these, those that begin a chain of scripts: visitors' requests. The rest is for scripts that they call.
+    pub requests: usize,
+    /// Of the user scripts of one namespace together.
+    pub per_namespace: usize,
+    /// Of one user script.
+    pub per_script: usize,
+    /// How long one may wait for a place.
+    pub wait: Duration,
+}
+
+impl AdmissionConfig {
+    /// The usual shares of so many places.
+    pub fn for_invocations(invocations: usize) -> Self {
+        Self {
+            invocations,
+            requests: (invocations / 2).max(1),
+            per_namespace: (invocations / 2).max(1),
+            per_script: (invocations / 4).max(1),
+            wait: Duration::from_millis(50),
         }
     }
 }
@@ -50,6 +75,8 @@ pub struct ServerConfig {
     pub idle_timeout: Duration,
     /// The most requests at once on one HTTP/2 connection.
     pub max_streams: u32,
+    /// How long a visitor may take next to nothing of an answer that is ready.
+    pub slow_reader: Duration,
     /// How long requests in flight may go on after shutdown was asked for.
     pub drain: Duration,
 }
@@ -63,6 +90,7 @@ impl Default for ServerConfig {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             max_streams: 128,
+            slow_reader: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }
     }

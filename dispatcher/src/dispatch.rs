@@ -14,7 +14,6 @@ use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_runtime::{Body, BodyError, Runtime};
 
-use crate::admission::{Admission, Permit};
 use crate::config::DispatcherConfig;
 use crate::context::{Answer, RequestContext};
 use crate::egress::Egress;
@@ -24,6 +23,7 @@ use crate::patience::Busy;
 use crate::ray::{InRay, within};
 use crate::respond::{self, Refusal};
 use crate::route::{Destination, route};
+use crate::slow::Watch;
 use crate::{head, incoming};
 
 /// Who sent a request, as the listener knows it.
@@ -33,13 +33,14 @@ pub(crate) struct Visitor {
     pub(crate) secure: bool,
     /// Keeps the connection from being idle until the last byte of the answer is out.
     pub(crate) busy: Busy,
+    /// Sees whether the visitor takes the answer.
+    pub(crate) watch: Watch,
 }
 
 /// The data plane of one node.
 pub struct Dispatcher {
     config: DispatcherConfig,
     registry: Registry,
-    admission: Admission,
     invoker: Arc<Invoker>,
     metrics: Arc<Metrics>,
 }
@@ -54,9 +55,8 @@ impl Dispatcher {
         metrics: Arc<Metrics>,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Arc<Self> {
-        let admission = Admission::new(config.max_requests, config.max_requests_per_target);
         let invoker = Invoker::new(&config, registry.clone(), runtime, egress, Arc::clone(&metrics), overlay);
-        Arc::new(Self { config, registry, admission, invoker, metrics })
+        Arc::new(Self { config, registry, invoker, metrics })
     }
 
     /// The figures of this node.
@@ -82,25 +82,25 @@ impl Dispatcher {
             let future = std::pin::pin!(self.answer(&context, request));
             InRay { ray_id: Arc::clone(&context.ray_id), future }.await
         };
-        let (answer, permit) = match answer {
-            Ok((response, permit)) => {
+        let answer = match answer {
+            Ok(response) => {
                 context.answered(Answer { status: response.status(), reason: "ok" });
-                (respond::passed_on(response, &context), Some(permit))
+                respond::passed_on(response, &context)
             }
             Err(refusal) => {
                 context.answered(Answer { status: refusal.status, reason: refusal.reason });
-                (respond::page(&refusal, page, &context), None)
+                respond::page(&refusal, page, &context)
             }
         };
-        // The account is closed and the place given back when the last byte is out.
-        answer.map(|body| Tracked { body, context, _permit: permit, _busy: visitor.busy }.boxed_unsync())
+        // The account is closed when the last byte is out.
+        answer.map(|body| Tracked { body, context, watch: visitor.watch, _busy: visitor.busy }.boxed_unsync())
     }
 
     async fn answer(
         &self,
         context: &Arc<RequestContext>,
         request: Request<Incoming>,
-    ) -> Result<(Response<Body>, Permit), Refusal> {
+    ) -> Result<Response<Body>, Refusal> {
         let (mut head, body) = request.into_parts();
         let host = head::prepare(&mut head, context.secure, context.client, &context.ray_id)?;
         let host: Arc<str> = Arc::from(host);
@@ -114,23 +114,20 @@ impl Dispatcher {
         };
         let _first = context.target.set(script.to_string());
 
-        let permit = self.admission.admit(&script)?;
         let body = incoming::guard(body, self.config.body_idle, context);
         let request = Request::from_parts(head, body);
-        let response = self
-            .invoker
+        self.invoker
             .start(context, script, &LimitSpec::default(), request)
             .await
-            .map_err(|failure| Refusal::of(failure, context.upload_fault()))?;
-        Ok((response, permit))
+            .map_err(|failure| Refusal::of(failure, context.upload_fault()))
     }
 }
 
 /// An answer's body, and what must live as long as it.
 struct Tracked {
     body: Body,
-    _permit: Option<Permit>,
     context: Arc<RequestContext>,
+    watch: Watch,
     _busy: Busy,
 }
 
@@ -143,7 +140,13 @@ impl HttpBody for Tracked {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        within(&this.context.ray_id, || Pin::new(&mut this.body).poll_frame(cx))
+        this.watch.asked();
+        let frame =
+            std::task::ready!(within(&this.context.ray_id, || Pin::new(&mut this.body).poll_frame(cx)));
+        if let Some(Ok(frame)) = &frame {
+            this.watch.handed(frame.data_ref().map_or(0, Bytes::len));
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

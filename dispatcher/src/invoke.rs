@@ -15,6 +15,7 @@ use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{Body, Failure, Grants, Invocation, RequestInfo, Runtime, Worker};
 
+use crate::admission::{Admission, Place, RETRY_AFTER};
 use crate::config::DispatcherConfig;
 use crate::context::RequestContext;
 use crate::egress::Egress;
@@ -34,6 +35,7 @@ pub(crate) struct Invoker {
     egress: Arc<dyn Egress>,
     metrics: Arc<Metrics>,
     overlay: Option<Arc<dyn Overlay>>,
+    admission: Arc<Admission>,
     limits: Limits,
     served_ports: Vec<u16>,
     /// Versions made ready, by their id.
@@ -83,6 +85,7 @@ impl Invoker {
             egress,
             metrics,
             overlay,
+            admission: Admission::new(config.admission),
             limits: config.limits,
             served_ports: config.served_ports.clone(),
             ready,
@@ -117,13 +120,23 @@ impl Invoker {
             }
             let script = this.script(&key).await?;
             let (limits, trusted) = this.limits(&key, &script, &asked)?;
+            // From here on it costs: making it ready may mean to compile it.
+            let place = this.place(&key, chain.depth).await?;
             let worker = this.worker(&script).await?;
-            let host = Arc::new(Hop::new(&this, &chain, key, limits.depth));
+            let host = Arc::new(Hop::new(&this, &chain, key, limits.depth, place));
             let ceiling = this.registry.options().ceiling;
             let (depth, info) = (chain.depth, Arc::clone(&chain.info));
             let invocation = Invocation { limits, ceiling, trusted, depth, host, info };
             worker.fetch(invocation, request).await
         })
+    }
+
+    /// Permission to run. Where memory is short nothing new begins, so that what runs can finish.
+    async fn place(&self, key: &ScriptKey, depth: u32) -> Result<Place, Failure> {
+        if self.runtime.guest_memory().is_full() {
+            return Err(Failure::Overloaded { retry_after: RETRY_AFTER });
+        }
+        self.admission.admit(key, depth == 0).await
     }
 
     async fn script(&self, key: &ScriptKey) -> Result<Arc<Script>, Failure> {

@@ -6,8 +6,8 @@
 //! 2. `dispatch` makes the [`context`](RequestContext) and calls the rest by name: read it first.
 //! 3. `head` agrees on the host, strips what is only for one hop, and says who the client is.
 //! 4. `route` finds who answers; a miss is a 404 of the platform's own.
-//! 5. `admission` decides whether it may run now.
-//! 6. `invoke` runs the script, which may call others; `invoke/hop` is what a script can reach.
+//! 5. `invoke` runs the script, which may call others; `invoke/hop` is what a script can reach.
+//! 6. `admission` decides for each of them whether it may run now.
 //! 7. `egress` is the single place that opens sockets for guests.
 //! 8. `respond` turns every failure into status, code and safe text; `observe` counts, `access` logs.
 //!
@@ -29,9 +29,10 @@ mod ray;
 mod respond;
 mod route;
 pub mod server;
+mod slow;
 
 pub use access::{AccessLine, AccessLog, ThroughTracing};
-pub use config::{DispatcherConfig, ServerConfig};
+pub use config::{AdmissionConfig, DispatcherConfig, ServerConfig};
 pub use context::RequestContext;
 pub use dispatch::Dispatcher;
 pub use egress::{

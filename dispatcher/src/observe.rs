@@ -6,7 +6,7 @@ use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 use wasmyard_namespaces::script::ScriptKey;
-use wasmyard_runtime::{CacheFigures, End, Outcome};
+use wasmyard_runtime::{CacheFigures, End, GuestMemoryFigures, Outcome};
 
 use crate::access::{AccessLog, ThroughTracing};
 use crate::context::Answer;
@@ -37,6 +37,8 @@ pub struct Metrics {
     pub(crate) requests_in_flight: IntGauge,
     pub(crate) connections: IntGauge,
     pub(crate) connections_total: IntCounter,
+    pub(crate) invocations_in_flight: IntGauge,
+    guest_memory_bytes: IntGauge,
     invocations: IntCounterVec,
     cpu_seconds: Histogram,
     memory_bytes: Histogram,
@@ -100,6 +102,14 @@ impl Metrics {
             connections_total: counter(
                 "wasmyard_connections_total",
                 "Connections accepted on the visitors' listener.",
+            )?,
+            invocations_in_flight: gauge(
+                "wasmyard_invocations_in_flight",
+                "Invocations of scripts under way.",
+            )?,
+            guest_memory_bytes: gauge(
+                "wasmyard_guest_memory_bytes",
+                "Linear memory and tables that all guests hold together.",
             )?,
             invocations: counters(
                 "wasmyard_invocations_total",
@@ -167,6 +177,11 @@ impl Metrics {
         if !outcome.instantiation.is_zero() {
             self.instantiation_seconds.observe(outcome.instantiation.as_secs_f64());
         }
+    }
+
+    /// Notes how much memory guests hold, to be shown by the next [`Metrics::render`].
+    pub fn guest_memory(&self, memory: GuestMemoryFigures) {
+        self.guest_memory_bytes.set(i64::try_from(memory.held_bytes).unwrap_or(i64::MAX));
     }
 
     /// The Prometheus text of all figures. `cache` is read at this moment.

@@ -1,7 +1,8 @@
-//! How long a connection may keep us waiting: for the next request, and for the rest of its head.
+//! How long a connection may keep us waiting: for the next request, for the rest of its head, and for it to
+//! take what it was sent.
 //!
-//! Sits between hyper and the socket, because hyper has one timer for both. While a request is being
-//! answered nothing runs out here: bodies have a time limit of their own.
+//! Sits between hyper and the socket, because hyper has one timer for the first two and none for the third.
+//! While a request is being answered no reading runs out here: bodies have a time limit of their own.
 
 use std::io;
 use std::pin::Pin;
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use crate::slow::Written;
 
 /// What is sent before a connection is closed whose request's head did not arrive in time.
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -56,6 +59,8 @@ pub(crate) struct Patience {
     /// From the first byte of a request to the end of its head. None where the bytes of one request cannot
     /// be told from those of another: HTTP/2.
     pub(crate) head: Option<Duration>,
+    /// How long it may take next to nothing of what it is sent.
+    pub(crate) reader: Duration,
 }
 
 /// A connection whose silence has an end.
@@ -67,6 +72,7 @@ pub(crate) struct Patient<S> {
     seen: u64,
     waiting: Waiting,
     timer: Pin<Box<Sleep>>,
+    written: Written,
 }
 
 #[derive(PartialEq, Eq)]
@@ -82,7 +88,8 @@ enum Waiting {
 impl<S> Patient<S> {
     pub(crate) fn new(stream: S, patience: Patience, activity: Arc<Activity>) -> Self {
         let timer = Box::pin(tokio::time::sleep(patience.idle));
-        Self { stream, patience, activity, seen: 0, waiting: Waiting::ForRequest, timer }
+        let written = Written::new(patience.reader);
+        Self { stream, patience, activity, seen: 0, waiting: Waiting::ForRequest, timer, written }
     }
 
     fn wait(&mut self, what: Waiting, time: Duration) {
@@ -133,7 +140,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Patient<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written.look(wrote, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -149,7 +157,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.written.look(wrote, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -174,7 +183,44 @@ mod tests {
     ) -> (DuplexStream, Patient<DuplexStream>, Arc<Activity>) {
         let (client, server) = duplex(1024);
         let activity = Arc::new(Activity::default());
-        (client, Patient::new(server, Patience { idle, head }, Arc::clone(&activity)), activity)
+        let patience = Patience { idle, head, reader: FOREVER };
+        (client, Patient::new(server, patience, Arc::clone(&activity)), activity)
+    }
+
+    /// Sends without end to a client that takes so many bytes after each pause, and says how it ended, if it
+    /// did within some time.
+    async fn send_to_one_who_takes(bytes: usize, pause: Duration) -> Option<io::ErrorKind> {
+        let (mut client, server) = duplex(64);
+        let patience = Patience { idle: FOREVER, head: None, reader: SOON * 5 };
+        let mut patient = Patient::new(server, patience, Arc::default());
+        let reads = async {
+            loop {
+                tokio::time::sleep(pause).await;
+                client.read_exact(&mut vec![0; bytes]).await.unwrap();
+            }
+        };
+        let writes = async {
+            loop {
+                if let Err(error) = patient.write_all(&[b'x'; 64]).await {
+                    return error.kind();
+                }
+            }
+        };
+        tokio::select! {
+            kind = writes => Some(kind),
+            () = reads => None,
+            () = tokio::time::sleep(SOON * 50) => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_reads_next_to_nothing_is_cut_off() {
+        assert_eq!(send_to_one_who_takes(1, SOON / 2).await, Some(io::ErrorKind::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_but_reads_is_not() {
+        assert_eq!(send_to_one_who_takes(500, SOON / 2).await, None);
     }
 
     async fn read(patient: &mut Patient<DuplexStream>) -> io::Result<usize> {

@@ -111,6 +111,11 @@ impl From<Failure> for Refusal {
                 let refusal = Self::new(busy, 1105, "overloaded", "The platform is at capacity.");
                 Self { retry_after: Some(retry_after), ..refusal }
             }
+            Failure::TooManyInvocations { retry_after, .. } => {
+                let text = "Too many requests for this Worker are under way.";
+                let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, 2010, "too_many_invocations", text);
+                Self { retry_after: Some(retry_after), ..refusal }
+            }
             // `Failure` is non-exhaustive: what this table does not know yet is the platform's fault.
             Failure::Internal { .. } | _ => {
                 Self::new(broken, 2000, "internal", "The platform failed to answer this request.")
@@ -284,6 +289,7 @@ mod tests {
             Failure::NoResponse(text()),
             Failure::InvalidArgument(text()),
             Failure::Overloaded { retry_after: Duration::from_secs(1) },
+            Failure::TooManyInvocations { limit: 250, retry_after: Duration::from_secs(1) },
             Failure::Internal { detail: text() },
         ];
         let mut rows: Vec<_> = failures.map(Refusal::from).into();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,6 +18,7 @@ use crate::config::ServerConfig;
 use crate::dispatch::{Dispatcher, Visitor};
 use crate::observe::Metrics;
 use crate::patience::{Activity, Patience, Patient};
+use crate::slow::{Streams, Watch};
 
 /// Pause after the system could not give a connection (no file descriptors, for example).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -90,9 +91,9 @@ async fn accept(
 /// The two protocols, bounded alike.
 struct Protocols {
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    http2: http2::Builder<Streams>,
     header_timeout: Duration,
-    idle_timeout: Duration,
+    patience: Patience,
 }
 
 impl Protocols {
@@ -104,14 +105,19 @@ impl Protocols {
             .header_read_timeout(None)
             .max_headers(config.max_headers)
             .max_header_size(config.max_header_bytes);
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        let mut http2 = http2::Builder::new(Streams);
         http2
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(config.max_header_bytes).unwrap_or(u32::MAX))
             .max_concurrent_streams(config.max_streams)
             .keep_alive_interval(config.idle_timeout)
             .keep_alive_timeout(config.header_timeout);
-        Self { http1, http2, header_timeout: config.header_timeout, idle_timeout: config.idle_timeout }
+        let patience = Patience {
+            idle: config.idle_timeout,
+            head: Some(config.header_timeout),
+            reader: config.slow_reader,
+        };
+        Self { http1, http2, header_timeout: config.header_timeout, patience }
     }
 }
 
@@ -131,25 +137,29 @@ fn connection(
     let dispatcher = Arc::clone(dispatcher);
     let protocols = Arc::clone(protocols);
     let activity = Arc::new(Activity::default());
+    let slow_reader = protocols.patience.reader;
     let service = {
         let activity = Arc::clone(&activity);
         service_fn(move |request| {
             let dispatcher = Arc::clone(&dispatcher);
-            let visitor = Visitor { address: client.ip(), secure: false, busy: activity.begin() };
-            async move { Ok::<_, std::convert::Infallible>(dispatcher.handle(request, visitor).await) }
+            // Begins here: the head is complete. The rest runs in the stream's own task, where there are streams.
+            let busy = activity.begin();
+            async move {
+                let watch = Watch::new(slow_reader);
+                let visitor = Visitor { address: client.ip(), secure: false, busy, watch };
+                Ok::<_, std::convert::Infallible>(dispatcher.handle(request, visitor).await)
+            }
         })
     };
     tokio::spawn(async move {
         let ended = match tokio::time::timeout(protocols.header_timeout, speaks_http2(&stream)).await {
             Ok(Ok(true)) => {
-                let patience = Patience { idle: protocols.idle_timeout, head: None };
+                let patience = Patience { head: None, ..protocols.patience };
                 let stream = TokioIo::new(Patient::new(stream, patience, activity));
                 watcher.watch(protocols.http2.serve_connection(stream, service)).await
             }
             Ok(Ok(false)) => {
-                let head = Some(protocols.header_timeout);
-                let patience = Patience { idle: protocols.idle_timeout, head };
-                let stream = TokioIo::new(Patient::new(stream, patience, activity));
+                let stream = TokioIo::new(Patient::new(stream, protocols.patience, activity));
                 watcher.watch(protocols.http1.serve_connection(stream, service)).await
             }
             // It never said a word.

@@ -20,6 +20,7 @@ use wasmyard_namespaces::script::ScriptKey;
 use crate::account::Metered;
 use crate::answer::HeadSlot;
 use crate::body::{Body, BodyError, Handover};
+use crate::fairness::{self, Fair};
 use crate::grants::Grants;
 use crate::memory::Exceeded;
 use crate::meter::Meter;
@@ -32,6 +33,8 @@ use crate::worker::Worker;
 
 /// How many bytes a guest may hand to the host in one call.
 const MAX_CALL_BYTES: usize = 1 << 20;
+/// When it is worth trying again where the platform is full.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What one store is made from.
 #[derive(Clone)]
@@ -158,7 +161,8 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
     let begun = Instant::now();
     let future = Box::pin(guest.instantiate());
     let metered = Metered { meter, budget: limits.cpu, future };
-    match tokio::time::timeout(limits.first_byte, metered).await {
+    let instantiated = Fair::new(metered, &module.commons.background);
+    match tokio::time::timeout(limits.first_byte, instantiated).await {
         Ok(instantiated) => instantiated.map(|()| begun.elapsed()),
         Err(_elapsed) => Err(Failure::TimedOut { limit: limits.first_byte }),
     }
@@ -167,11 +171,15 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
 /// Sets the epoch callback: the guest is stopped when its budget is spent, and lets others run otherwise.
 fn arm(store: &mut Store<State>, meter: Arc<Meter>, budget: Duration) {
     store.set_epoch_deadline(1);
+    let mut before = Duration::ZERO;
     store.epoch_deadline_callback(move |mut store| {
         if meter.cpu.has_spent(budget) {
             return Err(Exceeded::Cpu.into());
         }
         store.data_mut().weigh()?;
+        // The slice that ends here is on the account when the poll is over: it counts at the next step.
+        let used = meter.cpu.used();
+        fairness::stepped_back(used.saturating_sub(std::mem::replace(&mut before, used)));
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
 }
@@ -182,6 +190,7 @@ fn failure_of(error: &wasmtime::Error, limits: &Limits) -> Failure {
         return match exceeded {
             Exceeded::Memory => Failure::ExceededMemory { limit: limits.memory_bytes },
             Exceeded::Cpu => Failure::ExceededCpu { limit: limits.cpu },
+            Exceeded::GuestMemory => Failure::Overloaded { retry_after: RETRY_AFTER },
         };
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
@@ -195,7 +204,7 @@ fn failure_of(error: &wasmtime::Error, limits: &Limits) -> Failure {
         return Failure::Trapped(format!("it called exit({})", exit.0));
     }
     if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
-        return Failure::Overloaded { retry_after: Duration::from_secs(1) };
+        return Failure::Overloaded { retry_after: RETRY_AFTER };
     }
     // What is left are host calls that the guest used wrongly (a resource it does not have, a body
     // taken twice): its own mistake, in words that the host functions chose.

@@ -7,9 +7,9 @@
 //!
 //! This crate opens no socket, reads no registry, and knows no server.
 //!
-//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `memory`, `held`, `pace`, `logs`,
-//! `grants` < `state`, `clock`, `http`, `bindings` < `link` < `ticker`, `engine`, `bounds`, `module`, `artifacts`,
-//! `compile` < `runtime`, `guest` < `worker`.
+//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `fairness`, `commons` < `memory`,
+//! `held`, `pace`, `logs`, `grants` < `state`, `clock`, `http`, `bindings` < `link` < `ticker`, `engine`, `bounds`,
+//! `module`, `artifacts`, `compile` < `runtime`, `guest` < `worker`.
 
 mod account;
 mod answer;
@@ -18,8 +18,10 @@ mod bindings;
 pub mod body;
 mod bounds;
 mod clock;
+mod commons;
 mod compile;
 mod engine;
+mod fairness;
 mod grants;
 mod guest;
 mod held;
@@ -38,6 +40,7 @@ mod ticker;
 mod worker;
 
 pub use body::{Body, BodyError};
+pub use commons::GuestMemoryFigures;
 pub use compile::{CompileJob, Compiler, InProcess, compile};
 pub use engine::{EngineConfig, EngineKind};
 pub use grants::Grants;

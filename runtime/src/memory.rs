@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
+use crate::commons::GuestMemory;
 use crate::meter::Meter;
 
 /// Raised inside the guest's call when a ceiling or budget is passed; found again at the end of the
@@ -14,6 +15,8 @@ pub(crate) enum Exceeded {
     Memory,
     #[error("CPU budget used up")]
     Cpu,
+    #[error("all guests together hold as much memory as there is for them")]
+    GuestMemory,
 }
 
 /// Bytes that one table element takes in the host.
@@ -28,11 +31,14 @@ pub(crate) struct MemoryLimiter {
     /// What the host held for the guest when it was last looked at.
     host: u64,
     meter: Arc<Meter>,
+    /// What all guests hold together; this one's part is given back with the store.
+    all: Arc<GuestMemory>,
+    taken: u64,
 }
 
 impl MemoryLimiter {
-    pub(crate) fn new(limit: u64, meter: Arc<Meter>) -> Self {
-        Self { limit, held: 0, host: 0, meter }
+    pub(crate) fn new(limit: u64, meter: Arc<Meter>, all: Arc<GuestMemory>) -> Self {
+        Self { limit, held: 0, host: 0, meter, all, taken: 0 }
     }
 
     /// How much the host may hold beside what the guest has.
@@ -51,6 +57,12 @@ impl MemoryLimiter {
         if wanted > self.limit {
             return Err(Exceeded::Memory);
         }
+        if wanted <= self.taken {
+            self.all.give_back(self.taken - wanted);
+        } else if !self.all.take(wanted - self.taken) {
+            return Err(Exceeded::GuestMemory);
+        }
+        self.taken = wanted;
         self.held = held;
         self.meter.holds_memory(wanted);
         Ok(())
@@ -62,6 +74,12 @@ impl MemoryLimiter {
         // nobody could tell that it was the ceiling.
         self.check(self.held.saturating_add(step))?;
         Ok(true)
+    }
+}
+
+impl Drop for MemoryLimiter {
+    fn drop(&mut self) {
+        self.all.give_back(self.taken);
     }
 }
 
@@ -99,7 +117,7 @@ mod tests {
     #[test]
     fn memories_and_tables_share_one_ceiling() {
         let meter = Arc::new(Meter::default());
-        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter));
+        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), Arc::default());
         assert!(limiter.memory_growing(0, 600, None).unwrap());
         assert!(limiter.table_growing(0, 50, None).unwrap());
         assert_eq!(meter.peak_memory_bytes(), 1000);
@@ -110,7 +128,7 @@ mod tests {
     #[test]
     fn what_the_host_holds_counts_while_it_holds_it() {
         let meter = Arc::new(Meter::default());
-        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter));
+        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), Arc::default());
         assert!(limiter.memory_growing(0, 600, None).unwrap());
         assert_eq!(limiter.left_for_host(), 400);
         limiter.host_holds(400).unwrap();
@@ -122,9 +140,27 @@ mod tests {
     }
 
     #[test]
+    fn what_all_guests_may_hold_together_stops_each_of_them_and_comes_back_with_the_store() {
+        let all = Arc::new(GuestMemory::new(1000));
+        let meter = Arc::new(Meter::default());
+        let limiter = || MemoryLimiter::new(800, Arc::clone(&meter), Arc::clone(&all));
+        let (mut one, mut two) = (limiter(), limiter());
+        assert!(one.memory_growing(0, 700, None).unwrap());
+        let error = two.memory_growing(0, 301, None).unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(Exceeded::GuestMemory)), "{error}");
+        assert!(two.memory_growing(0, 300, None).unwrap(), "what was refused is not held");
+        assert_eq!(all.figures().held_bytes, 1000);
+        drop(one);
+        assert_eq!(all.figures().held_bytes, 300);
+        assert!(two.memory_growing(300, 800, None).unwrap());
+        drop(two);
+        assert_eq!(all.figures().held_bytes, 0);
+    }
+
+    #[test]
     fn a_step_past_the_guests_own_maximum_is_its_own_failure() {
         let meter = Arc::new(Meter::default());
-        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter));
+        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), Arc::default());
         assert!(!limiter.memory_growing(0, 200, Some(100)).unwrap());
         assert_eq!(meter.peak_memory_bytes(), 0);
     }

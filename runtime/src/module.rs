@@ -7,6 +7,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmyard_namespaces::limits::{MAX_COMPONENT_BYTES, component};
 
+use crate::commons::Commons;
 use crate::engine::Engine;
 use crate::state::State;
 
@@ -101,6 +102,8 @@ pub struct Module {
     pub(crate) pre: ProxyPre<State>,
     engine: wasmtime::Engine,
     size: usize,
+    /// What its invocations share with all others.
+    pub(crate) commons: Commons,
 }
 
 impl Module {
@@ -114,13 +117,17 @@ impl Module {
     }
 
     /// Links a compiled component.
-    pub(crate) fn link(linker: &Linker<State>, component: &Component) -> Result<Self, ModuleError> {
+    pub(crate) fn link(
+        linker: &Linker<State>,
+        component: &Component,
+        commons: &Commons,
+    ) -> Result<Self, ModuleError> {
         let pre =
             linker.instantiate_pre(component).map_err(|error| ModuleError::Import(format!("{error:#}")))?;
         let pre = ProxyPre::new(pre).map_err(|_| ModuleError::NoHandler)?;
         let image = component.image_range();
         let size = (image.end as usize).saturating_sub(image.start as usize);
-        Ok(Self { pre, engine: linker.engine().clone(), size })
+        Ok(Self { pre, engine: linker.engine().clone(), size, commons: commons.clone() })
     }
 
     /// Loads what a [`crate::Compiler`] has just returned.

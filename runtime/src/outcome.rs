@@ -64,9 +64,17 @@ pub enum Failure {
     /// The guest ended without a response, or answered with a `wasi:http` error code.
     #[error("Worker gave no response: {0}")]
     NoResponse(String),
-    /// The platform takes no more work for this script or namespace at the moment.
-    #[error("The platform is at capacity for this Worker.")]
+    /// The platform takes no more work at the moment.
+    #[error("The platform is at capacity.")]
     Overloaded {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// As many invocations of this script, or of its namespace, are under way as may be.
+    #[error("Too many requests for this Worker are under way.")]
+    TooManyInvocations {
+        /// How many may be.
+        limit: usize,
         /// When it is worth trying again.
         retry_after: Duration,
     },
@@ -99,6 +107,7 @@ impl Failure {
             Self::ExceededSubrequests { limit } => Some(format!("subrequests {limit}")),
             Self::ExceededDepth { limit } => Some(format!("depth {limit}")),
             Self::TimedOut { limit } => Some(format!("time to first byte {} s", limit.as_secs_f64())),
+            Self::TooManyInvocations { limit, .. } => Some(format!("invocations at once {limit}")),
             Self::Stalled { limit } => Some(format!("pause of a response {} s", limit.as_secs_f64())),
             _ => None,
         }
@@ -121,6 +130,7 @@ impl Failure {
             Self::Trapped(_) => "exception",
             Self::NoResponse(_) => "noResponse",
             Self::Overloaded { .. } => "loadShed",
+            Self::TooManyInvocations { .. } => "tooManyInvocations",
             Self::InvalidArgument(_) => "invalidArgument",
             Self::Internal { .. } => "internalError",
         }

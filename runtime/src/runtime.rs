@@ -12,6 +12,7 @@ use wasmtime::component::Linker;
 use wasmyard_namespaces::digest::Digest;
 
 use crate::artifacts::{self, Artifacts, Found};
+use crate::commons::{Commons, GuestMemoryFigures};
 use crate::compile::{CompileJob, Compiler};
 use crate::engine::{Engine, EngineConfig, EngineKind};
 use crate::module::{Module, ModuleError, check_header};
@@ -28,6 +29,8 @@ pub struct RuntimeConfig {
     pub loaded_code_bytes: u64,
     /// How many components may be compiled at the same time.
     pub compilations: usize,
+    /// Linear memory and tables that all guests may hold together, in bytes.
+    pub guest_memory_bytes: u64,
 }
 
 /// Why the runtime could not start.
@@ -61,6 +64,7 @@ struct Inner {
     compiler: Arc<dyn Compiler>,
     compiling: Semaphore,
     max_memory_bytes: u64,
+    commons: Commons,
 }
 
 /// How the module cache does.
@@ -97,7 +101,9 @@ impl Runtime {
             .build();
         let compiling = Semaphore::new(config.compilations.max(1));
         let max_memory_bytes = u64::try_from(config.engine.max_memory_bytes).unwrap_or(u64::MAX);
-        let inner = Arc::new(Inner { engine, linker, artifacts, compiler, compiling, max_memory_bytes });
+        let commons = Commons::new(config.guest_memory_bytes);
+        let inner =
+            Arc::new(Inner { engine, linker, artifacts, compiler, compiling, max_memory_bytes, commons });
         Ok(Self { inner, modules, hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
     }
 
@@ -161,7 +167,7 @@ impl Runtime {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
             let component = Module::load_bytes(&inner.engine, &code).map_err(|error| unloadable(&error))?;
-            Module::link(&inner.linker, &component).map(|_| ())
+            Module::link(&inner.linker, &component, &inner.commons).map(|_| ())
         })
         .await
     }
@@ -174,6 +180,11 @@ impl Runtime {
     pub async fn artifacts_older_than(&self, age: Duration) -> std::io::Result<Vec<Digest>> {
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || inner.artifacts.older_than(age)).await?
+    }
+
+    /// How much memory guests hold together.
+    pub fn guest_memory(&self) -> GuestMemoryFigures {
+        self.inner.commons.memory.figures()
     }
 
     /// How the cache does.
@@ -192,7 +203,9 @@ impl Inner {
         blocking(move || match this.artifacts.find(&digest).map_err(ModuleError::internal)? {
             Found::Nothing => Ok(None),
             Found::Artifact(file) => match Module::load(&this.engine, &file) {
-                Ok(component) => Module::link(&this.linker, &component).map(|module| Some(Arc::new(module))),
+                Ok(component) => {
+                    Module::link(&this.linker, &component, &this.commons).map(|module| Some(Arc::new(module)))
+                }
                 Err(error) => {
                     // Ours, but this engine does not take it: compile anew.
                     tracing::warn!(%digest, error = format!("{error:#}"), "an artifact could not be loaded");
@@ -212,7 +225,7 @@ impl Inner {
             drop(code);
             let linked = Module::load(&this.engine, &file)
                 .map_err(|error| unloadable(&error))
-                .and_then(|component| Module::link(&this.linker, &component));
+                .and_then(|component| Module::link(&this.linker, &component, &this.commons));
             if linked.is_err() {
                 // Refused: nothing of it stays on disk.
                 this.artifacts.remove(&digest).map_err(ModuleError::internal)?;

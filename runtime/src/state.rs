@@ -98,7 +98,7 @@ impl State {
             wasi_http,
             table,
             hooks: Hooks::new(host, Arc::clone(&meter), &limits),
-            memory: MemoryLimiter::new(limits.memory_bytes, meter),
+            memory: MemoryLimiter::new(limits.memory_bytes, meter, Arc::clone(&worker.module.commons.memory)),
             clock,
             ceiling,
             logs,

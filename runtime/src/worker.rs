@@ -20,6 +20,7 @@ use wasmyard_namespaces::script::ScriptKey;
 use crate::account::Metered;
 use crate::answer::{HeadSlot, NoHead};
 use crate::body::{Body, BodyError};
+use crate::fairness::Fair;
 use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::meter::Meter;
@@ -98,7 +99,7 @@ impl Worker {
 /// An invocation under way.
 struct Run {
     /// The guest; gone when it has run to its end.
-    guest: Option<Metered<()>>,
+    guest: Option<Fair<Metered<()>>>,
     head: Arc<HeadSlot>,
     record: Record,
     /// For its response's body.
@@ -119,12 +120,13 @@ impl Run {
             status: None,
             end: End::Canceled,
         };
+        let background = Arc::clone(&worker.module.commons.background);
         let pause = Pause::new(limits.stream_idle);
         let (kept_meter, kept_head) = (Arc::clone(&meter), Arc::clone(&head));
         let guest =
             Guest { worker, limits, ceiling, trusted, host, info, meter: kept_meter, head: kept_head };
         let guest = Metered { meter, budget: limits.cpu, future: Box::pin(guest.run(request)) };
-        Self { guest: Some(guest), head, record, pause }
+        Self { guest: Some(Fair::new(guest, &background)), head, record, pause }
     }
 
     /// Drives the guest until it has answered or ended.
@@ -165,7 +167,7 @@ impl Run {
 
 /// The response body of a guest that may still be running: reading it drives the guest on.
 struct GuestBody {
-    guest: Option<Metered<()>>,
+    guest: Option<Fair<Metered<()>>>,
     body: Body,
     /// Present until the end is known.
     record: Option<Record>,

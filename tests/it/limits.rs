@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Server, Site, body, eventually, guest, request, wat};
 
-const PLATFORM_CANCELED: &str = r#"wasmyard_invocations_total{kind="platform",outcome="canceled"}"#;
-
 /// `over-limit` and a neighbour, both direct and as `NAME.localhost` behind a dispatcher that catches nothing but
 /// `WorkerNotFound`.
 fn config() -> String {
@@ -189,27 +187,6 @@ async fn limits_that_a_dispatcher_sets_for_a_call_hold() {
     let server = Server::serving(&config()).await;
     let spun = json_of(&server, "limits.test", "/spinner/spin").await;
     assert_refused(&spun, 503, 1102, "exceeded_cpu", json!("CPU time 20 ms"));
-}
-
-#[tokio::test]
-async fn a_visitor_who_goes_away_cancels_the_invocation() {
-    let server = Server::serving(&config()).await;
-    let waiting = server.raw("GET /wait HTTP/1.1\r\nhost: probe.test\r\n\r\n").await;
-    let running = async || (server.metric("wasmyard_requests_in_flight").await >= 1.0).then_some(());
-    eventually("the request runs", running).await;
-    assert_eq!(server.metric(PLATFORM_CANCELED).await, 0.0);
-    drop(waiting);
-    let canceled = async |times| (server.metric(PLATFORM_CANCELED).await >= times).then_some(());
-    eventually("the invocation is canceled", || canceled(1.0)).await;
-
-    // The same after the head and the first bytes of the answer are out.
-    let mut connection = server.connect().await;
-    let answer = connection.send(request(Method::GET, "probe.test", "/begin").body(body("")).unwrap()).await;
-    assert_eq!(answer.status(), 200);
-    drop((answer, connection));
-    eventually("the second one, too", || canceled(2.0)).await;
-    let idle = async || (server.metric("wasmyard_requests_in_flight").await < 1.0).then_some(());
-    eventually("nothing is left behind", idle).await;
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@
 //! - `limits`: a script that misbehaves, and its neighbour
 //! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `outbound`: where a script's own requests go
+//! - `fairness`: short requests ahead of those that compute for long
+//! - `overload`: too many at once, too much memory, visitors who do not read or go away
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
 //! - `compiler`: the process that compiles, and what it cannot do
@@ -36,12 +38,14 @@ mod compiler;
 mod deploy;
 mod dev;
 mod durability;
+mod fairness;
 mod guests;
 mod headers;
 mod limits;
 mod meters;
 mod observability;
 mod outbound;
+mod overload;
 mod protocol;
 mod routing;
 mod sandbox;

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::args::CheckArgs;
 use crate::config::{self, ConfigSource, Fault, Faults, Purpose, ResolvedConfig};
 use crate::failure::Failure;
+use crate::machine::{self, Machine};
 use crate::output::Output;
 
 /// Validates one component file: supplied by whoever knows the engine.
@@ -23,13 +24,14 @@ pub trait ModuleCheck: Send + Sync {
     async fn check(&self, path: &Path) -> Result<(), String>;
 }
 
-/// Checks the configuration, and every module with `modules` where it is given.
+/// Checks the configuration, whether it fits this machine, and every module with `modules` where it is given.
 ///
 /// # Errors
 /// [`Failure::Config`] with all findings.
 pub async fn run(
     args: &CheckArgs,
     modules: Option<&dyn ModuleCheck>,
+    machine: &Machine,
     output: &Output,
 ) -> Result<(), Failure> {
     let folder = Path::new(".");
@@ -40,9 +42,16 @@ pub async fn run(
         Ok((config, warnings)) => (Some(config), warnings),
         Err(faults) => (None, faults),
     };
-    if let (Some(config), Some(modules)) = (&config, modules) {
-        check_modules(config, modules, &mut findings.list).await;
+    if let Some(config) = &config {
+        let (capacity, of_machine) = machine::capacity(config, machine);
+        findings.list.extend(of_machine);
+        if let Some(modules) = modules {
+            check_modules(config, modules, &mut findings.list).await;
+        }
         findings.sort();
+        if !args.json {
+            output.note(&capacity.shown);
+        }
     }
     report(&findings, args.json, output)
 }
@@ -104,7 +113,7 @@ mod tests {
     async fn a_good_file_is_ok() {
         let (_folder, args) = project(GOOD);
         let (output, results, _) = captured();
-        run(&args, None, &output).await.unwrap();
+        run(&args, None, &Machine::default(), &output).await.unwrap();
         assert_eq!(results.text(), "ok\n");
     }
 
@@ -112,7 +121,7 @@ mod tests {
     async fn every_finding_is_told_and_the_exit_code_is_64() {
         let (_folder, args) = project("[server]\nlisen = 1\n[scripts.a]\nmain = \"missing.wasm\"\n");
         let (output, results, _) = captured();
-        let failure = run(&args, None, &output).await.unwrap_err();
+        let failure = run(&args, None, &Machine::default(), &output).await.unwrap_err();
         assert_eq!(failure.exit_code(), 64);
         let text = failure.to_string();
         assert!(text.contains(":2: server.lisen: there is no such key; did you mean `listen`?"), "{text}");
@@ -125,8 +134,19 @@ mod tests {
     async fn modules_are_checked_by_whoever_knows_how() {
         let (_folder, args) = project(GOOD);
         let (output, _, _) = captured();
-        let failure = run(&args, Some(&RefuseAll), &output).await.unwrap_err();
+        let failure = run(&args, Some(&RefuseAll), &Machine::default(), &output).await.unwrap_err();
         assert!(failure.to_string().contains("a.main = \"a.wasm\": no component"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn what_this_machine_cannot_give_is_told_as_well() {
+        let (_folder, args) = project(GOOD);
+        let (output, _, notes) = captured();
+        let small = Machine { memory: Some(4 << 30), files: Some(4_096), ..Machine::default() };
+        run(&args, None, &small, &output).await.unwrap();
+        let text = notes.text();
+        assert!(text.contains("guests may hold 3GiB together"), "{text}");
+        assert!(text.contains("warning: server.max_connections = 8192: lowered to 2048"), "{text}");
     }
 
     #[tokio::test]
@@ -134,7 +154,7 @@ mod tests {
         let (_folder, mut args) = project("[server]\nlisen = 1\n");
         args.json = true;
         let (output, results, _) = captured();
-        assert_eq!(run(&args, None, &output).await.unwrap_err().exit_code(), 64);
+        assert_eq!(run(&args, None, &Machine::default(), &output).await.unwrap_err().exit_code(), 64);
         let report: serde_json::Value = serde_json::from_str(&results.text()).unwrap();
         assert_eq!(report["ok"], false);
         assert_eq!(report["findings"][0]["line"], 2);
@@ -146,7 +166,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let args = CheckArgs { config: Some(folder.path().join("wasmyard.toml")), json: false };
         let (output, _, _) = captured();
-        let failure = run(&args, None, &output).await.unwrap_err();
+        let failure = run(&args, None, &Machine::default(), &output).await.unwrap_err();
         assert_eq!(failure.exit_code(), 64);
         assert!(failure.to_string().contains("wasmyard init"), "{failure}");
     }

@@ -29,8 +29,13 @@ pub(super) struct RawServer {
     pub(super) data: Option<Spot<String>>,
     pub(super) max_connections: Option<Spot<u64>>,
     pub(super) max_invocations: Option<Spot<u64>>,
+    pub(super) max_per_namespace: Option<Spot<u64>>,
+    pub(super) max_per_script: Option<Spot<u64>>,
+    pub(super) admission_wait_ms: Option<Spot<u64>>,
+    pub(super) guest_memory: Option<Spot<String>>,
     pub(super) header_read_ms: Option<Spot<u64>>,
     pub(super) idle_ms: Option<Spot<u64>>,
+    pub(super) slow_reader_ms: Option<Spot<u64>>,
     pub(super) drain_ms: Option<Spot<u64>>,
 }
 
@@ -166,8 +171,13 @@ fn server(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawServer {
         data: table.string(reader, "data"),
         max_connections: table.number(reader, "max_connections"),
         max_invocations: table.number(reader, "max_invocations"),
+        max_per_namespace: table.number(reader, "max_per_namespace"),
+        max_per_script: table.number(reader, "max_per_script"),
+        admission_wait_ms: table.number(reader, "admission_wait_ms"),
+        guest_memory: table.byte_text(reader, "guest_memory"),
         header_read_ms: table.number(reader, "header_read_ms"),
         idle_ms: table.number(reader, "idle_ms"),
+        slow_reader_ms: table.number(reader, "slow_reader_ms"),
         drain_ms: table.number(reader, "drain_ms"),
     };
     table.finish(reader);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmyard_namespaces::{
-    HostRule, Limits, NameError, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey,
+    ByteSize, HostRule, Limits, NameError, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey,
     ScriptName, Tag,
     limits::MAX_TAGS,
     route::{HostPattern, RoutePatternError},
@@ -95,14 +95,23 @@ pub(super) fn resolve(
 /// Resolves `[server]`: also for client commands, which need nothing else.
 pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> ServerConfig {
     let defaults = ServerConfig::defaults(root);
+    let max_invocations = count(raw.max_invocations.as_ref(), defaults.max_invocations, faults);
+    let part = |spot: Option<&Spot<u64>>, divisor: u32, faults: &mut Vec<Fault>| {
+        count_up_to(spot, (max_invocations / divisor).max(1), max_invocations, faults)
+    };
     ServerConfig {
         listen: address(raw.listen.as_ref(), defaults.listen, faults),
         api_listen: address(raw.api_listen.as_ref(), defaults.api_listen, faults),
         data: raw.data.as_ref().map_or(defaults.data, |spot| below(root, &spot.value)),
         max_connections: count(raw.max_connections.as_ref(), defaults.max_connections, faults),
-        max_invocations: count(raw.max_invocations.as_ref(), defaults.max_invocations, faults),
+        max_invocations,
+        max_per_namespace: part(raw.max_per_namespace.as_ref(), 2, faults),
+        max_per_script: part(raw.max_per_script.as_ref(), 4, faults),
+        admission_wait: millis(raw.admission_wait_ms.as_ref(), defaults.admission_wait, 0, faults),
+        guest_memory: raw.guest_memory.as_ref().and_then(|spot| guest_memory(spot, faults)),
         header_read: millis(raw.header_read_ms.as_ref(), defaults.header_read, 1, faults),
         idle: millis(raw.idle_ms.as_ref(), defaults.idle, 1, faults),
+        slow_reader: millis(raw.slow_reader_ms.as_ref(), defaults.slow_reader, 1, faults),
         drain: millis(raw.drain_ms.as_ref(), defaults.drain, 0, faults),
     }
 }
@@ -126,12 +135,32 @@ fn address(spot: Option<&Spot<String>>, default: SocketAddr, faults: &mut Vec<Fa
 
 fn count(spot: Option<&Spot<u64>>, default: u32, faults: &mut Vec<Fault>) -> u32 {
     const MOST: u32 = 1_000_000;
+    count_up_to(spot, default, MOST, faults)
+}
+
+fn count_up_to(spot: Option<&Spot<u64>>, default: u32, most: u32, faults: &mut Vec<Fault>) -> u32 {
     let Some(spot) = spot else { return default };
     match u32::try_from(spot.value) {
-        Ok(value) if (1..=MOST).contains(&value) => value,
+        Ok(value) if (1..=most).contains(&value) => value,
         _ => {
-            faults.push(out_of_range(spot, 1, MOST.into(), &default.to_string()));
+            faults.push(out_of_range(spot, 1, most.into(), &default.to_string()));
             default
+        }
+    }
+}
+
+fn guest_memory(spot: &Spot<String>, faults: &mut Vec<Fault>) -> Option<u64> {
+    const LEAST: u64 = 1 << 20;
+    match spot.value.parse::<ByteSize>() {
+        Ok(size) if size.0 >= LEAST => Some(size.0),
+        Ok(_) => {
+            let fault = spot.fault_shown("expected at least 1MiB");
+            faults.push(fault.remedy("leave the key out for three quarters of the machine's memory"));
+            None
+        }
+        Err(error) => {
+            faults.push(spot.fault_shown(error.to_string()).remedy("write it as \"4096MiB\""));
+            None
         }
     }
 }

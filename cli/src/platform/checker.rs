@@ -62,6 +62,7 @@ impl ForFiles {
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
             compilations: 1,
+            guest_memory_bytes: u64::MAX,
         };
         let runtime = Runtime::new(&config, Arc::new(ChildCompiler::new().ok()?)).ok()?;
         Some(Self { runtime, _scratch: scratch })

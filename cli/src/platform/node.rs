@@ -10,15 +10,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmyard_api::{ApiState, UploadLimits};
 use wasmyard_dispatcher::{
-    Dispatcher, DispatcherConfig, EgressConfig, Metrics, NetworkEgress, Overlay, ServerConfig, server,
+    AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, Metrics, NetworkEgress, Overlay,
+    ServerConfig, server,
 };
 use wasmyard_namespaces::Registry;
 use wasmyard_runtime::{EngineConfig, Runtime, RuntimeConfig};
 
 use super::checker::ForUploads;
 use crate::compiler::ChildCompiler;
-use crate::config::ResolvedConfig;
+use crate::config::{Faults, ResolvedConfig};
 use crate::failure::Failure;
+use crate::machine::{self, Capacity, Machine};
 use crate::output::Output;
 
 /// How often blobs that nothing refers to are looked for.
@@ -46,6 +48,7 @@ impl Node {
         mut egress: EgressConfig,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Result<Self, Failure> {
+        let capacity = capacity(config)?;
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
         // No script reaches the platform's own ports, whatever else it may reach.
@@ -60,6 +63,7 @@ impl Node {
             artifacts: config.server.data.join("artifacts"),
             loaded_code_bytes: LOADED_CODE_BYTES,
             compilations: cores,
+            guest_memory_bytes: capacity.guest_memory,
         };
         let runtime = Runtime::new(&sizes, Arc::new(compiler)).map_err(|error| {
             Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]")
@@ -69,13 +73,10 @@ impl Node {
         let metrics = Arc::new(metrics.with_access_log(super::logs::access_log()));
         let egress = NetworkEgress::new(egress, metrics.egress())
             .map_err(|error| Failure::failed(error.to_string()))?;
-        // A chain of scripts holds several invocations for one request.
-        let requests = usize::try_from(config.server.max_invocations / 2).unwrap_or(1).max(1);
         let dispatcher = Dispatcher::new(
             DispatcherConfig {
                 limits: config.limits,
-                max_requests: requests,
-                max_requests_per_target: requests,
+                admission: admission(&config.server),
                 body_idle: config.limits.stream_idle,
                 served_ports: visitors.local_addr().map(|address| address.port()).into_iter().collect(),
                 ..DispatcherConfig::default()
@@ -91,7 +92,10 @@ impl Node {
         let api_state = ApiState {
             registry: registry.clone(),
             checker: Arc::clone(&checker) as _,
-            metrics: Arc::new(move || metrics.render(runtime.cache_figures())),
+            metrics: Arc::new(move || {
+                metrics.guest_memory(runtime.guest_memory());
+                metrics.render(runtime.cache_figures())
+            }),
             ready: {
                 let ready = Arc::clone(&ready);
                 Arc::new(move || {
@@ -102,9 +106,10 @@ impl Node {
             limits: UploadLimits::default(),
         };
         let server = ServerConfig {
-            max_connections: usize::try_from(config.server.max_connections).unwrap_or(usize::MAX),
+            max_connections: usize::try_from(capacity.max_connections).unwrap_or(usize::MAX),
             header_timeout: config.server.header_read,
             idle_timeout: config.server.idle,
+            slow_reader: config.server.slow_reader,
             drain: config.server.drain,
             ..ServerConfig::default()
         };
@@ -151,6 +156,32 @@ impl Node {
             Ok(Err(error)) => tracing::error!(%error, "the control plane ended early"),
             Err(error) => tracing::error!(%error, "the control plane ended early"),
         }
+    }
+}
+
+/// What this machine can give: said at every start, and refused where it is too little.
+fn capacity(config: &ResolvedConfig) -> Result<Capacity, Failure> {
+    machine::raise_open_files();
+    let (capacity, findings) = machine::capacity(config, &Machine::here());
+    tracing::info!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
+    let mut faults = Faults { file: config.source.shown(), list: findings };
+    if faults.any_error() {
+        return Err(faults.into());
+    }
+    for warning in faults.list.drain(..) {
+        tracing::warn!("{}", warning.at(&faults.file));
+    }
+    Ok(capacity)
+}
+
+fn admission(server: &crate::config::ServerConfig) -> AdmissionConfig {
+    let places = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    AdmissionConfig {
+        per_namespace: places(server.max_per_namespace),
+        per_script: places(server.max_per_script),
+        wait: server.admission_wait,
+        // A chain of scripts holds several invocations for one request.
+        ..AdmissionConfig::for_invocations(places(server.max_invocations))
     }
 }
 

@@ -14,6 +14,7 @@ use wasmyard_runtime::{
 };
 
 use super::{Callers, Chain, Invoker};
+use crate::admission::Place;
 use crate::egress::Sender;
 use crate::head;
 use crate::observe;
@@ -26,11 +27,20 @@ pub(super) struct Hop {
     chain: Chain,
     script: ScriptKey,
     max_depth: u32,
+    /// Held as long as the invocation lasts.
+    _place: Place,
 }
 
 impl Hop {
-    pub(super) fn new(invoker: &Arc<Invoker>, chain: &Chain, script: ScriptKey, max_depth: u32) -> Self {
-        Self { invoker: Arc::clone(invoker), chain: chain.clone(), script, max_depth }
+    pub(super) fn new(
+        invoker: &Arc<Invoker>,
+        chain: &Chain,
+        script: ScriptKey,
+        max_depth: u32,
+        place: Place,
+    ) -> Self {
+        invoker.metrics.invocations_in_flight.inc();
+        Self { invoker: Arc::clone(invoker), chain: chain.clone(), script, max_depth, _place: place }
     }
 
     /// The chain one step further, or none where it ends.
@@ -107,6 +117,12 @@ impl Hop {
         let request = Request::from_parts(head, body);
         let answer = self.invoker.run(chain, key, &LimitSpec::default(), request);
         Ok(async move { Ok(respond::passed_on(answer.await?, &context)) }.boxed())
+    }
+}
+
+impl Drop for Hop {
+    fn drop(&mut self) {
+        self.invoker.metrics.invocations_in_flight.dec();
     }
 }
 

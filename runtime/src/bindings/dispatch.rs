@@ -436,7 +436,7 @@ impl From<Failure> for DispatchError {
             Failure::TimedOut { .. } | Failure::Stalled { .. } => Self::TimedOut(text),
             Failure::Trapped(_) => Self::Trapped(text),
             Failure::NoResponse(_) => Self::NoResponse(text),
-            Failure::Overloaded { .. } => Self::Overloaded(text),
+            Failure::Overloaded { .. } | Failure::TooManyInvocations { .. } => Self::Overloaded(text),
             Failure::InvalidArgument(_) => Self::InvalidArgument(text),
             Failure::Internal { .. } => Self::Internal(text),
         }

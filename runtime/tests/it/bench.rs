@@ -52,6 +52,7 @@ impl Bench {
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
             compilations: 1,
+            guest_memory_bytes: u64::MAX,
         };
         let runtime = Runtime::new(&sizes, Arc::new(InProcess));
         Bench { runtime: runtime.unwrap(), _scratch: scratch }

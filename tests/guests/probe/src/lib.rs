@@ -49,6 +49,12 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
             Ok(Response::empty())
         }
         "/begin" => Ok(begin()),
+        "/hold" => {
+            let held = vec![1_u8; 24 << 20];
+            wasmyard::sleep(FOR_EVER).await;
+            Ok(Response::text(format!("{}\n", held.len())))
+        }
+        "/flood" => Ok(flood()),
         "/print" => {
             println!("printed to standard output");
             eprintln!("printed to standard error");
@@ -59,6 +65,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         "/follow" => follow(&req).await,
         "/fields" => Ok(Response::text(fields(&req).await?)),
         "/again" => again(&req).await,
+        path if path.starts_with("/burn/") => burn(&req).await,
         "/forge" => forge(&req).await,
         "/empty" => Ok(Response::empty().with_status(204)),
         path if path.starts_with("/limits/") => limits::answer(req, env).await,
@@ -70,6 +77,27 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
 async fn again(req: &Request) -> Result<Response> {
     let url = format!("http://{}{}", req.authority(), req.path_and_query());
     Ok(wasmyard::fetch(Request::new(Method::Get, &url)?).await?)
+}
+
+/// Computes, asks itself one less often while a number is left in the path, and computes again.
+async fn burn(req: &Request) -> Result<Response> {
+    const TIME: Duration = Duration::from_millis(10);
+    let compute = || {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < TIME {
+            std::hint::black_box(());
+        }
+    };
+    compute();
+    let left: u32 = req.path().trim_start_matches("/burn/").parse().unwrap_or(0);
+    let mut asked = 0;
+    if let Some(left) = left.checked_sub(1) {
+        let url = format!("http://{}/burn/{left}", req.authority());
+        let answer = wasmyard::fetch(Request::get(&url)?).await?;
+        asked = 1 + answer.into_body().text().await?.trim().parse::<u32>().unwrap_or(0);
+    }
+    compute();
+    Ok(Response::text(format!("{asked}\n")))
 }
 
 /// Asks the URL in the header `x-target`, and claims to be somebody else.
@@ -140,5 +168,14 @@ fn begin() -> Response {
         out.write("begun\n").await?;
         wasmyard::sleep(FOR_EVER).await;
         Ok(())
+    }))
+}
+
+/// An answer as long as somebody reads it.
+fn flood() -> Response {
+    Response::new(Body::from_writer(|mut out| async move {
+        loop {
+            out.write([b'x'; 4096]).await?;
+        }
     }))
 }
