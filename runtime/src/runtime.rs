@@ -236,6 +236,11 @@ impl Runtime {
         self.commons.memory.figures()
     }
 
+    /// How much memory guests hold together.
+    pub fn guest_memory(&self) -> GuestMemoryFigures {
+        self.inner.commons.memory.figures()
+    }
+
     /// How the cache does.
     pub fn cache_figures(&self) -> CacheFigures {
         CacheFigures {
