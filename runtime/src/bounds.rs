@@ -6,8 +6,8 @@
 mod instances;
 
 use wasmparser::{
-    ComponentExternalKind, ComponentType, ComponentTypeDeclaration, ComponentTypeRef, ElementItems, FunctionBody, Instance, InstanceTypeDeclaration,
-    MemoryType, Operator, Parser, Payload, TableType,
+    ComponentExternalKind, ComponentType, ComponentTypeDeclaration, ComponentTypeRef, ElementItems,
+    FunctionBody, Instance, InstanceTypeDeclaration, MemoryType, Operator, Parser, Payload, TableType,
 };
 use wasmyard_namespaces::limits::component;
 

@@ -12,6 +12,7 @@
 //! - `dev`: hot reload, broken builds, templates
 //! - `streaming`: bodies of any length, both ways, with trailers
 //! - `limits`: a script that misbehaves, and its neighbour
+//! - `hostile`: attacks of every kind, a row each, and who notices
 //! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `outbound`: where a script's own requests go
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
@@ -38,6 +39,7 @@ mod dev;
 mod durability;
 mod guests;
 mod headers;
+mod hostile;
 mod limits;
 mod meters;
 mod observability;

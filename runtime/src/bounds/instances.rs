@@ -93,7 +93,9 @@ impl Instances {
                     .flatten();
                 self.define(named);
             }
-            ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => self.define(None),
+            ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => {
+                self.define(None)
+            }
             _ => {}
         }
     }

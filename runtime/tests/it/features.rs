@@ -28,9 +28,15 @@ fn a_core_module_that_uses_what_is_off_is_refused_by_name() {
         ("(table i64 1 funcref)", "memory64"),
         ("(memory 1 (pagesize 1))", "custom page sizes"),
         ("(memory 1) (memory 1)", "multi-memory"),
-        ("(func (param i64 i64) (result i64 i64) (i64.add128 (local.get 0) (local.get 1) (local.get 0) (local.get 1)))", "wide arithmetic"),
+        (
+            "(func (param i64 i64) (result i64 i64) (i64.add128 (local.get 0) (local.get 1) (local.get 0) (local.get 1)))",
+            "wide arithmetic",
+        ),
         ("(type $f (func)) (type (cont $f))", "stack switching"),
-        ("(func (param v128 v128 v128) (result v128) (i8x16.relaxed_laneselect (local.get 0) (local.get 1) (local.get 2)))", "relaxed SIMD"),
+        (
+            "(func (param v128 v128 v128) (result v128) (i8x16.relaxed_laneselect (local.get 0) (local.get 1) (local.get 2)))",
+            "relaxed SIMD",
+        ),
     ] {
         let text = refusal(&format!("(component (core module {fields}))"));
         assert!(text.to_lowercase().contains(&named.to_lowercase()), "{named} in {fields}: {text}");
@@ -40,7 +46,10 @@ fn a_core_module_that_uses_what_is_off_is_refused_by_name() {
 #[test]
 fn a_component_that_uses_what_is_off_is_refused_by_name() {
     for (fields, named) in [
-        ("(core module $m (func (export \"f\") (result i32) i32.const 0)) (core instance $i (instantiate $m)) (func async (canon lift (core func $i \"f\") async))", "async"),
+        (
+            "(core module $m (func (export \"f\") (result i32) i32.const 0)) (core instance $i (instantiate $m)) (func async (canon lift (core func $i \"f\") async))",
+            "async",
+        ),
         ("(type (stream u8))", "async"),
         ("(type (future u8))", "async"),
         ("(core func (canon task.return))", "async"),
