@@ -13,6 +13,7 @@
 //! - `dev`: hot reload, broken builds, templates
 //! - `streaming`: bodies of any length, both ways, with trailers
 //! - `limits`: a script that misbehaves, and its neighbour
+//! - `hostile`: attacks of every kind, a row each, and who notices
 //! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `outbound`: where a script's own requests go
 //! - `fairness`: short requests ahead of those that compute for long
@@ -45,6 +46,7 @@ mod durability;
 mod fairness;
 mod guests;
 mod headers;
+mod hostile;
 mod limits;
 mod meters;
 mod observability;

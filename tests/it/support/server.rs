@@ -202,6 +202,11 @@ impl Server {
         within("the end of the process", self.child.wait()).await.unwrap()
     }
 
+    /// How many descriptors the process has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process_id())).unwrap().count()
+    }
+
     pub(crate) fn process_id(&self) -> u32 {
         self.child.id().expect("the process has ended")
     }
