@@ -148,7 +148,6 @@ impl Lanes {
         if !any(&ours) {
             return Ok(());
         }
-        self.missing(&[Lane::Three], "outbound workers are not part of this version");
         self.missing(&[Lane::TwoReused], "instances are never used again in this version");
         let mut site = Site::new("site", Budget::AsShipped)?;
         if any(&[Lane::Rotation]) {
@@ -163,13 +162,24 @@ impl Lanes {
                 &format!("there is no JavaScript component: {}", javascript::REMEDY),
             );
         }
+        if any(&[Lane::Three]) {
+            site.guarded()?;
+        }
         let platform = site.serve()?;
         let mut aims = vec![
             (Lane::One, platform.aim("customer-a.apps.localhost")),
             (Lane::Two, platform.aim("customer-a.localhost")),
             (Lane::TwoTail, platform.aim("customer-a.tail.localhost")),
+            (Lane::Three, platform.aim("caller.guarded.localhost")),
             (Lane::Rotation, platform.rotation(many)),
         ];
+        aims.retain(|(lane, _)| wanted.contains(lane));
+        if let Some(at) = aims.iter().position(|(lane, _)| *lane == Lane::Three)
+            && let Err(error) = aims.get(at).map_or(Ok(()), |(_, aim)| aim.check())
+        {
+            aims.remove(at);
+            self.missing(&[Lane::Three], &format!("the outbound worker does not answer: {error}"));
+        }
         if javascript.is_some() {
             aims.push((Lane::OneJs, platform.aim("js.apps.localhost")));
             aims.push((Lane::TwoJs, platform.aim("js.localhost")));

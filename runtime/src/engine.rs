@@ -23,10 +23,12 @@ pub enum EngineKind {
     Time,
     /// Fuel is counted: the same guest on the same input uses the same. The epoch stays as the wall behind it.
     Fuel,
+    /// Neither: no CPU budget holds. For benches alone, which show what the others cost.
+    Bare,
 }
 
 impl EngineKind {
-    /// Every kind there is.
+    /// Every kind that a platform runs.
     pub const ALL: [Self; 2] = [Self::Time, Self::Fuel];
 
     /// The kind that enforces these limits.
@@ -42,6 +44,7 @@ impl EngineKind {
         match self {
             Self::Time => "time",
             Self::Fuel => "fuel",
+            Self::Bare => "bare",
         }
     }
 
@@ -58,11 +61,14 @@ pub struct EngineConfig {
     pub max_instances: u32,
     /// The highest memory ceiling that any invocation may be given, in bytes.
     pub max_memory_bytes: usize,
+    /// How the engine meters that is made at the start: by time, but in benches. One that counts fuel is made
+    /// beside it when the first limit asks for it.
+    pub kind: EngineKind,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { max_instances: 1000, max_memory_bytes: 128 << 20 }
+        Self { max_instances: 1000, max_memory_bytes: 128 << 20, kind: EngineKind::Time }
     }
 }
 
@@ -140,7 +146,7 @@ fn common(kind: EngineKind) -> Config {
     let mut wasmtime = Config::new();
     wasmtime
         // CPU budgets: compiled code looks at the epoch in every loop and function.
-        .epoch_interruption(true)
+        .epoch_interruption(kind != EngineKind::Bare)
         .consume_fuel(kind == EngineKind::Fuel)
         // Copy-on-write images: a fresh instance maps its initial memory instead of copying it.
         .memory_init_cow(true)

@@ -107,7 +107,6 @@ impl Failure {
             Self::ExceededSubrequests { limit } => Some(format!("subrequests {limit}")),
             Self::ExceededDepth { limit } => Some(format!("depth {limit}")),
             Self::TimedOut { limit } => Some(format!("time to first byte {} s", limit.as_secs_f64())),
-            Self::TooManyInvocations { limit, .. } => Some(format!("invocations at once {limit}")),
             Self::Stalled { limit } => Some(format!("pause of a response {} s", limit.as_secs_f64())),
             Self::TooManyInvocations { limit, .. } => Some(format!("invocations at once {limit}")),
             _ => None,

@@ -96,13 +96,17 @@ impl Runtime {
     pub fn new(config: &RuntimeConfig, compiler: Arc<dyn Compiler>) -> Result<Self, StartError> {
         let compiling = Arc::new(Semaphore::new(config.compilations.max(1)));
         let commons = Commons::new(config.guest_memory_bytes);
-        let time = Inner::new(config, EngineKind::Time, &compiler, &compiling, &commons)?;
-        let known = EngineKind::ALL.map(engine::fingerprint).into_iter().collect::<Result<Vec<_>, _>>();
+        let time = Inner::new(config, config.engine.kind, &compiler, &compiling, &commons)?;
+        let kinds = EngineKind::ALL.into_iter().chain([config.engine.kind]);
+        let known = kinds.map(engine::fingerprint).collect::<Result<Vec<_>, _>>();
         let known = known.map_err(engine_error)?;
         artifacts::remove_others(&config.artifacts, &known.iter().map(String::as_str).collect::<Vec<_>>())
             .map_err(|error| StartError::Artifacts { folder: config.artifacts.clone(), error })?;
         let modules = moka::future::Cache::builder()
             .max_capacity(config.loaded_code_bytes)
+            // What was used last stays. The cache's own policy prefers what is used often, and would throw out a
+            // script that has just been loaded: a tenant who is new would be loaded anew for each request.
+            .eviction_policy(moka::policy::EvictionPolicy::lru())
             .weigher(|_, module: &Arc<Module>| u32::try_from(module.size()).unwrap_or(u32::MAX))
             .build();
         Ok(Self {
@@ -131,7 +135,8 @@ impl Runtime {
             })
         };
         match kind {
-            EngineKind::Time => Ok(Arc::clone(&self.time)),
+            EngineKind::Time | EngineKind::Bare => Ok(Arc::clone(&self.time)),
+            EngineKind::Fuel if self.time.engine.kind == EngineKind::Fuel => Ok(Arc::clone(&self.time)),
             EngineKind::Fuel => self.fuel.get_or_try_init(make).await.map(Arc::clone),
         }
     }
@@ -234,11 +239,6 @@ impl Runtime {
     /// How much memory guests hold together.
     pub fn guest_memory(&self) -> GuestMemoryFigures {
         self.commons.memory.figures()
-    }
-
-    /// How much memory guests hold together.
-    pub fn guest_memory(&self) -> GuestMemoryFigures {
-        self.inner.commons.memory.figures()
     }
 
     /// How the cache does.

@@ -120,7 +120,6 @@ impl Run {
             status: None,
             end: End::Canceled,
         };
-        let background = Arc::clone(&worker.module.commons.background);
         let pause = Pause::new(limits.stream_idle);
         let (kept_meter, kept_head) = (Arc::clone(&meter), Arc::clone(&head));
         let background = Arc::clone(&worker.module.commons.background);

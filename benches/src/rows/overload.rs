@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::Effort;
-use crate::load::{Aim, busy, paced};
+use crate::load::{Aim, Paced, busy, paced};
 use crate::report::{Reading, Target};
 use crate::servers::wasmyard::{Budget, Site};
 use crate::{Error, client, guest};
@@ -26,7 +26,9 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Reading>, Error> {
     aim.expected = None;
     aim.path = format!("/spin/{}", millisecond(&aim)?);
     busy(&aim, CONNECTIONS, time / 2)?;
+    let (cpu, begun) = (platform.process.cpu(), Instant::now());
     let peak = busy(&aim, CONNECTIONS, time)?;
+    let used = (platform.process.cpu() - cpu).as_secs_f64() / begun.elapsed().as_secs_f64();
     let before = platform.process.memory().resident;
     let first = paced(&aim, FLOOD_CONNECTIONS, peak * TIMES, time)?;
     let flooded = platform.process.memory().resident;
@@ -34,10 +36,17 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Reading>, Error> {
     let again = platform.process.memory().resident;
     let after = busy(&aim, CONNECTIONS, time)?;
     let waves = [&first, &second];
-    let of = |figure: &dyn Fn(&crate::load::Paced) -> f64| waves.map(figure).to_vec();
-    let ms = |quantile| move |wave: &crate::load::Paced| wave.refused.microseconds(quantile) / 1e3;
+    let of = |figure: &dyn Fn(&Paced) -> f64| waves.map(figure).to_vec();
+    // Nothing refused under four times the load is no good time of refusals: then the load was none.
+    let ms = |quantile| {
+        move |wave: &Paced| match wave.refused.count() {
+            0 => f64::NAN,
+            _ => wave.refused.microseconds(quantile) / 1e3,
+        }
+    };
     Ok(vec![
         Reading::once("peak", peak, "requests/s", Target::None),
+        Reading::once("its processor used at the peak", used * 100.0, "%", Target::AtLeast(90.0)),
         Reading::of("goodput over peak", &of(&|wave| wave.goodput / peak), "x", Target::AtLeast(0.9)),
         Reading::of("p50 of refusals", &of(&ms(0.5)), "ms", Target::None),
         Reading::of("p99 of refusals", &of(&ms(0.99)), "ms", Target::AtMost(5.0)),

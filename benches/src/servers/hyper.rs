@@ -8,6 +8,7 @@ use hyper::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
 
 use crate::Error;
 use crate::load::{Aim, GREETING};
@@ -28,13 +29,21 @@ pub fn start() -> Result<(Process, Aim), Error> {
     Ok((process, Aim::at(address, "one.localhost")))
 }
 
-/// Is it.
+/// Is it, and says where.
 ///
 /// # Errors
 /// When the port fails.
 pub async fn serve() -> Result<(), Error> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
+    answer(listener).await
+}
+
+/// Is it, on a port that is open.
+///
+/// # Errors
+/// When the port fails.
+pub async fn answer(listener: TcpListener) -> Result<(), Error> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

@@ -110,6 +110,20 @@ impl Site {
         self.config.push_str(lines);
     }
 
+    /// A namespace with an outbound worker, which answers by itself; a customer that asks for something outside; and
+    /// a dispatcher in front of them.
+    ///
+    /// # Errors
+    /// When a guest is not built.
+    pub fn guarded(&mut self) -> Result<(), Error> {
+        self.config.push_str("[namespaces.guarded]\noutbound = { script = \"outbound\" }\n");
+        self.script("namespaces.guarded.scripts.caller", &guest("bench_caller")?, "")?;
+        self.script("scripts.outbound", &guest("hello")?, "")?;
+        let binding = "bindings = [{ type = \"dispatch_namespace\", name = \"DISPATCHER\", namespace = \"guarded\" }]\n";
+        self.script("scripts.dispatcher_guarded", &guest("dispatcher_subdomain")?, binding)?;
+        self.route("*.guarded.localhost/*", "script = \"dispatcher_guarded\"")
+    }
+
     /// A route.
     ///
     /// # Errors
@@ -157,12 +171,22 @@ impl Site {
         }
     }
 
+    /// Writes the configuration and says where.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self) -> Result<PathBuf, Error> {
+        let file = self.folder.join("wasmyard.toml");
+        std::fs::write(&file, &self.config)?;
+        Ok(file)
+    }
+
     /// Compiles what was not compiled before, on all processors, and then starts the platform on its one.
     ///
     /// # Errors
     /// When it does not start.
     pub fn serve(self) -> Result<Platform, Error> {
-        let file = self.file()?;
+        let file = self.write()?;
         let prepared = self.start(&file, Place::Anywhere)?;
         prepared.process.end()?;
         self.start(&file, Place::ServerCpu)
@@ -173,13 +197,7 @@ impl Site {
     /// # Errors
     /// When it does not start.
     pub fn serve_anywhere(self) -> Result<Platform, Error> {
-        self.start(&self.file()?, Place::Anywhere)
-    }
-
-    fn file(&self) -> Result<PathBuf, Error> {
-        let file = self.folder.join("wasmyard.toml");
-        std::fs::write(&file, &self.config)?;
-        Ok(file)
+        self.start(&self.write()?, Place::Anywhere)
     }
 
     /// What it logs goes to a file while it is prepared, so that a start that fails can be explained. While it

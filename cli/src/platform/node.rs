@@ -59,7 +59,11 @@ impl Node {
         let compiler = ChildCompiler::new()
             .map_err(|error| Failure::failed(format!("components cannot be compiled: {error}")))?;
         let sizes = RuntimeConfig {
-            engine: EngineConfig { max_instances: config.server.max_invocations, max_memory_bytes: memory },
+            engine: EngineConfig {
+                max_instances: config.server.max_invocations,
+                max_memory_bytes: memory,
+                ..EngineConfig::default()
+            },
             artifacts: config.server.data.join("artifacts"),
             loaded_code_bytes: LOADED_CODE_BYTES,
             compilations: cores,

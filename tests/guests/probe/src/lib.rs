@@ -23,7 +23,8 @@ async fn follow(req: &Request) -> Result<Response> {
 /// Sends a request with each of the fields that the header `x-names` lists to the URL in the header `x-target`, and
 /// says what came of it.
 async fn fields(req: &Request) -> Result<String> {
-    let (names, target) = (req.header("x-names").unwrap_or_default(), req.header("x-target").unwrap_or_default());
+    let (names, target) =
+        (req.header("x-names").unwrap_or_default(), req.header("x-target").unwrap_or_default());
     let mut said = String::new();
     for name in names.split(' ') {
         let mut onward = Request::get(&target)?;

@@ -1,0 +1,133 @@
+//! The runtime without a server: what the benches inside a process invoke. The only file of the benches that
+//! knows how the runtime is embedded.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
+use wasmyard_runtime::{EngineKind, 
+    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine,
+    Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
+};
+
+pub(crate) use wasmyard_benches::Error;
+
+/// A runtime whose compiled code is in this folder.
+pub(crate) fn runtime(folder: &Path, engine: EngineConfig, code_bytes: u64) -> Result<Runtime, Error> {
+    let config = RuntimeConfig {
+        engine,
+        artifacts: folder.to_owned(),
+        loaded_code_bytes: code_bytes,
+        compilations: 2,
+    };
+    Ok(Runtime::new(&config, Arc::new(InProcess))?)
+}
+
+/// A folder for compiled code that the next run finds again.
+pub(crate) fn artifacts(name: &str) -> Result<PathBuf, Error> {
+    let folder = wasmyard_benches::scratch()?.join("inside").join(name);
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// A built guest's bytes.
+pub(crate) fn guest(name: &str) -> Result<Vec<u8>, Error> {
+    Ok(std::fs::read(wasmyard_benches::guest(name)?)?)
+}
+
+/// A guest, compiled and linked.
+pub(crate) async fn module(runtime: &Runtime, name: &str) -> Result<Arc<Module>, Error> {
+    let bytes = guest(name)?;
+    let digest = Digest::of(&bytes);
+    Ok(runtime.module(EngineKind::Time, &digest, async { Ok(bytes.into()) }).await.map_err(|error| error.to_string())?)
+}
+
+/// A script made of a module, with these bindings.
+pub(crate) fn worker(
+    name: &str,
+    module: Arc<Module>,
+    bindings: &[BindingDecl],
+) -> Result<Arc<Worker>, Error> {
+    Ok(Worker::new(ScriptKey::Platform(name.parse()?), "1", Grants::new(bindings), module))
+}
+
+/// A script, and how it is asked.
+pub(crate) struct Script {
+    worker: Arc<Worker>,
+    host: Arc<dyn Host>,
+    limits: Limits,
+}
+
+impl Script {
+    /// A script that calls nobody.
+    pub(crate) fn alone(worker: Arc<Worker>) -> Script {
+        Script { worker, host: Arc::new(DenyAll), limits: Limits::DEFAULT }
+    }
+
+    /// A script whose outcomes somebody looks at.
+    pub(crate) fn watched(worker: Arc<Worker>, host: Arc<dyn Host>) -> Script {
+        Script { worker, host, limits: Limits::DEFAULT }
+    }
+
+    /// The same with other limits.
+    pub(crate) fn limited(mut self, change: impl FnOnce(&mut Limits)) -> Script {
+        change(&mut self.limits);
+        self
+    }
+
+    /// hello.
+    pub(crate) async fn hello(runtime: &Runtime) -> Result<Script, Error> {
+        Ok(Script::alone(worker("hello", module(runtime, "hello").await?, &[])?))
+    }
+
+    /// A dispatcher whose every call is answered by hello.
+    pub(crate) async fn dispatcher(runtime: &Runtime, name: &str) -> Result<Script, Error> {
+        let binding = BindingDecl::from_json(&serde_json::json!(
+            { "type": "dispatch_namespace", "name": "DISPATCHER", "namespace": "production" }
+        ))?;
+        let hello = worker("hello", module(runtime, "hello").await?, &[])?;
+        let dispatcher = worker("dispatcher", module(runtime, name).await?, &[binding])?;
+        Ok(Script { worker: dispatcher, host: Arc::new(Second(hello)), limits: Limits::DEFAULT })
+    }
+
+    /// One request to its last byte.
+    pub(crate) async fn ask(&self, path: &str) -> Result<(), Error> {
+        let request = Request::get(format!("http://customer-a.localhost{path}")).body(body::empty())?;
+        let invocation = invocation(Arc::clone(&self.host), 0, self.limits);
+        let response = self.worker.fetch(invocation, request).await.map_err(|failure| failure.to_string())?;
+        let status = response.status();
+        response.into_body().collect().await.map_err(|error| error.to_string())?;
+        if status == 200 { Ok(()) } else { Err(format!("it answered {status}").into()) }
+    }
+}
+
+fn invocation(host: Arc<dyn Host>, depth: u32, limits: Limits) -> Invocation {
+    let info = RequestInfo {
+        ray_id: Arc::from("0123456789abcdef"),
+        client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        hostname: Arc::from("customer-a.localhost"),
+        hostname_metadata: None,
+    };
+    Invocation { limits, ceiling: Limits::CEILING, depth, trusted: false, host, info: Arc::new(info) }
+}
+
+/// Answers every call with one worker: the second hop.
+struct Second(Arc<Worker>);
+
+impl Host for Second {
+    fn call(&self, call: Call) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+        let worker = Arc::clone(&self.0);
+        let invocation = invocation(Arc::new(DenyAll), 1, Limits::DEFAULT);
+        async move { worker.fetch(invocation, call.request).await }.boxed()
+    }
+    fn outbound(&self, _: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
+        async { Err(BodyError::HttpRequestDenied) }.boxed()
+    }
+    fn log(&self, _: LogLine) {}
+    fn finished(&self, _: Outcome) {}
+}
