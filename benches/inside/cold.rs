@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use wasmyard_benches::stats::Latencies;
 use wasmyard_namespaces::Digest;
-use wasmyard_runtime::{EngineKind, EngineConfig, Runtime};
+use wasmyard_runtime::{EngineConfig, EngineKind, Runtime};
 
 use crate::clock::process_cpu;
 use crate::fixture::{Error, Script, runtime, worker};

@@ -10,9 +10,9 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
-use wasmyard_runtime::{EngineKind, 
-    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine,
-    Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
+use wasmyard_runtime::{
+    Body, BodyError, Call, DenyAll, EngineConfig, EngineKind, Failure, Grants, Host, InProcess, Invocation,
+    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
 };
 
 pub(crate) use wasmyard_benches::Error;
@@ -20,6 +20,7 @@ pub(crate) use wasmyard_benches::Error;
 /// A runtime whose compiled code is in this folder.
 pub(crate) fn runtime(folder: &Path, engine: EngineConfig, code_bytes: u64) -> Result<Runtime, Error> {
     let config = RuntimeConfig {
+        guest_memory_bytes: u64::MAX,
         engine,
         artifacts: folder.to_owned(),
         loaded_code_bytes: code_bytes,
@@ -44,7 +45,10 @@ pub(crate) fn guest(name: &str) -> Result<Vec<u8>, Error> {
 pub(crate) async fn module(runtime: &Runtime, name: &str) -> Result<Arc<Module>, Error> {
     let bytes = guest(name)?;
     let digest = Digest::of(&bytes);
-    Ok(runtime.module(EngineKind::Time, &digest, async { Ok(bytes.into()) }).await.map_err(|error| error.to_string())?)
+    Ok(runtime
+        .module(EngineKind::Time, &digest, async { Ok(bytes.into()) })
+        .await
+        .map_err(|error| error.to_string())?)
 }
 
 /// A script made of a module, with these bindings.

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use wasmyard_namespaces::assets::ContentType;
 use wasmyard_namespaces::{AssetHash, AssetPath, Declared};
@@ -27,6 +28,13 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 /// What wrangler and SDKs call the lack of a content type.
 const UNTYPED: &str = "application/null";
+
+/// A session, as the API gives it.
+#[derive(Deserialize)]
+struct Begun {
+    jwt: String,
+    buckets: Vec<Vec<AssetHash>>,
+}
 
 /// What a deploy sends beside the metadata of the script.
 #[derive(Debug)]
@@ -57,8 +65,7 @@ pub async fn run(
     }
     let path: Vec<&str> = path.iter().copied().chain(["assets-upload-session"]).collect();
     let begun = client.call(Method::POST, &path, &[], Body::Json(manifest(&hashed))).await?;
-    let token = begun["jwt"].as_str().unwrap_or_default().to_owned();
-    let buckets: Vec<Vec<AssetHash>> = serde_json::from_value(begun["buckets"].clone())
+    let Begun { jwt: token, buckets } = serde_json::from_value(begun)
         .map_err(|_| Failure::failed("the API did not say which contents it lacks"))?;
     let missing: usize = buckets.iter().map(Vec::len).sum();
     output.note(&format!("{} files, {missing} to upload", hashed.files.len()));
@@ -120,7 +127,7 @@ async fn send(
         match client.upload_contents(session, contents).await {
             Ok(result) => {
                 progress.add(bytes);
-                return Ok(result["jwt"].as_str().map(str::to_owned));
+                return Ok(result.get("jwt").and_then(Value::as_str).map(str::to_owned));
             }
             Err(error) if attempt < ATTEMPTS && may_pass(&error) => {
                 tokio::time::sleep(PAUSE * 2_u32.pow(attempt - 1)).await;

@@ -63,11 +63,6 @@ impl Site {
         Server::start(self, self.command(&["serve"])).await
     }
 
-    /// The same, with a single thread for all guests.
-    pub(crate) async fn serve_on_one_thread(&self) -> Server {
-        self.serve_with(&[("TOKIO_WORKER_THREADS", "1")]).await
-    }
-
     /// The same, with these variables in its environment.
     pub(crate) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
         let mut command = self.command(&["serve"]);
