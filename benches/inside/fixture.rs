@@ -25,6 +25,7 @@ pub(crate) fn runtime(folder: &Path, engine: EngineConfig, code_bytes: u64) -> R
         artifacts: folder.to_owned(),
         loaded_code_bytes: code_bytes,
         compilations: 2,
+        guest_memory_bytes: u64::MAX,
     };
     Ok(Runtime::new(&config, Arc::new(InProcess))?)
 }
