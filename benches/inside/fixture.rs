@@ -20,7 +20,6 @@ pub(crate) use wasmyard_benches::Error;
 /// A runtime whose compiled code is in this folder.
 pub(crate) fn runtime(folder: &Path, engine: EngineConfig, code_bytes: u64) -> Result<Runtime, Error> {
     let config = RuntimeConfig {
-        guest_memory_bytes: u64::MAX,
         engine,
         artifacts: folder.to_owned(),
         loaded_code_bytes: code_bytes,
