@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::metadata::InheritQuery;
 use crate::state::{Shared, SharedState};
 use crate::target::{InNamespace, Paging, QueryOf, Tagged, Target};
-use crate::{namespaces, tags, upload};
+use crate::{namespaces, references, tags, upload};
 
 /// What clients see of a script.
 #[derive(Serialize, JsonSchema)]
@@ -139,7 +139,9 @@ pub(crate) async fn upload(
     let script = shared.registry().deploy(&key, upload).await?;
     tracing::info!(script = %key, version = script.version.number, bytes = script.version.component_size, "deployed");
     let startup_time_ms = script.version.startup_time_ms;
-    Ok(Reply::ok(Uploaded { script: view(&script), startup_time_ms }).with_notes(received.declared.notes))
+    let mut notes = received.declared.notes;
+    notes.extend(references::of_script(&shared, &key, &script.version.bindings).await?);
+    Ok(Reply::ok(Uploaded { script: view(&script), startup_time_ms }).with_notes(notes))
 }
 
 /// Everything about an upload that can be refused before the component costs anything. The registry decides again

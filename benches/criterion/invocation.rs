@@ -43,7 +43,7 @@ fn invocation(host: Arc<dyn Host>, depth: u32) -> Invocation {
         hostname: Arc::from("customer-a.localhost"),
         hostname_metadata: None,
     };
-    Invocation { limits: Limits::DEFAULT, depth, host, info: Arc::new(info) }
+    Invocation { limits: Limits::DEFAULT, depth, host, info: Arc::new(info), entry: Arc::default() }
 }
 
 fn request() -> Request<Body> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -14,9 +14,9 @@ use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_runtime::{Body, BodyError, Runtime};
 
-use crate::admission::{Admission, Permit};
+use crate::admission::Admission;
 use crate::config::DispatcherConfig;
-use crate::context::{Answer, RequestContext};
+use crate::context::{Answer, RequestContext, Underway};
 use crate::egress::Egress;
 use crate::invoke::{Invoker, Overlay};
 use crate::observe::Metrics;
@@ -42,6 +42,7 @@ pub struct Dispatcher {
     admission: Admission,
     invoker: Arc<Invoker>,
     metrics: Arc<Metrics>,
+    underway: Arc<Underway>,
 }
 
 impl Dispatcher {
@@ -56,12 +57,17 @@ impl Dispatcher {
     ) -> Arc<Self> {
         let admission = Admission::new(config.max_requests, config.max_requests_per_target);
         let invoker = Invoker::new(&config, registry.clone(), runtime, egress, Arc::clone(&metrics), overlay);
-        Arc::new(Self { config, registry, admission, invoker, metrics })
+        Arc::new(Self { config, registry, admission, invoker, metrics, underway: Arc::default() })
     }
 
     /// The figures of this node.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Resolves when nothing runs for any request, nor goes on after its response.
+    pub(crate) async fn idle(&self) {
+        self.underway.ended().await;
     }
 
     /// Answers one visitor's request. Every failure is an answer, too.
@@ -76,31 +82,32 @@ impl Dispatcher {
             request.method().clone(),
             request.uri().path(),
             Arc::clone(&self.metrics),
+            &self.underway,
         );
         let page = respond::Wanted::of(request.headers());
         let answer = {
             let future = std::pin::pin!(self.answer(&context, request));
             InRay { ray_id: Arc::clone(&context.ray_id), future }.await
         };
-        let (answer, permit) = match answer {
-            Ok((response, permit)) => {
+        let answer = match answer {
+            Ok(response) => {
                 context.answered(Answer { status: response.status(), reason: "ok" });
-                (respond::passed_on(response, &context), Some(permit))
+                respond::passed_on(response, &context)
             }
             Err(refusal) => {
                 context.answered(Answer { status: refusal.status, reason: refusal.reason });
-                (respond::page(&refusal, page, &context), None)
+                respond::page(&refusal, page, &context)
             }
         };
-        // The account is closed and the place given back when the last byte is out.
-        answer.map(|body| Tracked { body, context, _permit: permit, _busy: visitor.busy }.boxed_unsync())
+        let answer = if context.method == Method::HEAD { respond::head_only(answer) } else { answer };
+        answer.map(|body| Tracked { body, context, _busy: visitor.busy }.boxed_unsync())
     }
 
     async fn answer(
         &self,
         context: &Arc<RequestContext>,
         request: Request<Incoming>,
-    ) -> Result<(Response<Body>, Permit), Refusal> {
+    ) -> Result<Response<Body>, Refusal> {
         let (mut head, body) = request.into_parts();
         let host = head::prepare(&mut head, context.secure, context.client, &context.ray_id)?;
         let host: Arc<str> = Arc::from(host);
@@ -114,22 +121,18 @@ impl Dispatcher {
         };
         let _first = context.target.set(script.to_string());
 
-        let permit = self.admission.admit(&script)?;
+        // The place is given back with the context: when nothing runs for the request any more.
+        context.hold(self.admission.admit(&script)?);
         let body = incoming::guard(body, self.config.body_idle, context);
         let request = Request::from_parts(head, body);
-        let response = self
-            .invoker
-            .start(context, script, &LimitSpec::default(), request)
-            .await
-            .map_err(|failure| Refusal::of(failure, context.upload_fault()))?;
-        Ok((response, permit))
+        let response = self.invoker.start(context, script, &LimitSpec::default(), request).await;
+        response.map_err(|failure| Refusal::of(failure, context.upload_fault()))
     }
 }
 
 /// An answer's body, and what must live as long as it.
 struct Tracked {
     body: Body,
-    _permit: Option<Permit>,
     context: Arc<RequestContext>,
     _busy: Busy,
 }
@@ -152,5 +155,14 @@ impl HttpBody for Tracked {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.context.served();
+        // What a script logs that is dropped here, or goes on, belongs to the request as well.
+        let body = std::mem::replace(&mut self.body, wasmyard_runtime::body::empty());
+        within(&self.context.ray_id, || drop(body));
     }
 }

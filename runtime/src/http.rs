@@ -64,20 +64,31 @@ impl Hooks {
         }
     }
 
-    fn send(
+    /// A request that may leave: counted, before anything is awaited.
+    pub(crate) fn outbound(
         &mut self,
         request: http::Request<Body>,
         options: Option<RequestOptions>,
-    ) -> BoxFuture<'static, Result<http::Response<Body>, BodyError>> {
-        if let Err(failure) = self.count_subrequest() {
-            return Box::pin(async move { Err(BodyError::InternalError(Some(failure.to_string()))) });
-        }
-        self.host.outbound(OutboundRequest {
+    ) -> Result<OutboundRequest, BodyError> {
+        self.count_subrequest().map_err(|failure| BodyError::InternalError(Some(failure.to_string())))?;
+        Ok(OutboundRequest {
             request,
             connect_timeout: options.as_ref().and_then(|o| o.connect_timeout),
             first_byte_timeout: options.as_ref().and_then(|o| o.first_byte_timeout),
             between_bytes_timeout: options.as_ref().and_then(|o| o.between_bytes_timeout),
         })
+    }
+
+    /// Sends a request: the one way out that there is.
+    pub(crate) fn send(
+        &mut self,
+        request: http::Request<Body>,
+        options: Option<RequestOptions>,
+    ) -> BoxFuture<'static, Result<http::Response<Body>, BodyError>> {
+        match self.outbound(request, options) {
+            Ok(request) => self.host.outbound(request),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
     }
 }
 

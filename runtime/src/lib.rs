@@ -7,14 +7,17 @@
 //!
 //! This crate opens no socket, reads no registry, and knows no server.
 //!
-//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `memory`, `logs`, `grants` <
-//! `state`, `http`, `bindings` < `link` < `ticker`, `engine`, `module`, `artifacts` < `runtime`, `guest` < `worker`.
+//! Modules, low to high: `body`, `codes`, `outcome`, `seams` < `account`, `answer`, `meter`, `memory`, `logs`,
+//! `grants` < `state`, `http`, `bindings` < `link` < `ticker`, `engine`, `module`, `artifacts` < `runtime`, `guest`,
+//! `afterwards` < `worker`.
 
 mod account;
+mod afterwards;
 mod answer;
 mod artifacts;
 mod bindings;
 pub mod body;
+mod codes;
 mod engine;
 mod grants;
 mod guest;
@@ -32,11 +35,14 @@ mod ticker;
 mod worker;
 
 pub use body::{Body, BodyError};
+pub use codes::GuestCode;
 pub use engine::EngineConfig;
 pub use grants::Grants;
 pub use guest::start_up;
 pub use module::{Module, ModuleError};
 pub use outcome::{End, Failure, Outcome};
 pub use runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
-pub use seams::{Call, DenyAll, Host, LogLine, LogStream, OutboundRequest, RequestInfo};
+pub use seams::{
+    Call, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest, RequestInfo, Service, Target,
+};
 pub use worker::{Invocation, Worker};

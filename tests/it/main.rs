@@ -14,6 +14,9 @@
 //! - `limits`: a script that misbehaves, and its neighbour
 //! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `outbound`: where a script's own requests go
+//! - `gate`: outbound workers, and that there is no way around them
+//! - `services`: script to script by a service binding
+//! - `afterwards`: work after the response
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
@@ -28,9 +31,11 @@
     reason = "a test fails by panicking, in its helpers as well"
 )]
 
+mod afterwards;
 mod deploy;
 mod dev;
 mod durability;
+mod gate;
 mod guests;
 mod headers;
 mod limits;
@@ -39,6 +44,7 @@ mod outbound;
 mod protocol;
 mod routing;
 mod sandbox;
+mod services;
 mod streaming;
 mod support;
 mod uploads;

@@ -4,6 +4,7 @@
 mod api;
 mod client;
 pub(crate) mod guest;
+pub(crate) mod origin;
 mod raw;
 mod server;
 pub(crate) mod wat;

@@ -108,7 +108,7 @@ pub(crate) fn invocation(limits: Limits, host: Arc<dyn Host>) -> Invocation {
         hostname: Arc::from("guest.test"),
         hostname_metadata: None,
     };
-    Invocation { limits, depth: 0, host, info: Arc::new(info) }
+    Invocation { limits, depth: 0, host, info: Arc::new(info), entry: Arc::default() }
 }
 
 pub(crate) fn request(body: Body) -> Request<Body> {
