@@ -43,8 +43,8 @@ fn invocation(host: Arc<dyn Host>, depth: u32) -> Invocation {
         hostname: Arc::from("customer-a.localhost"),
         hostname_metadata: None,
     };
-    let (limits, ceiling) = (Limits::DEFAULT, Limits::CEILING);
-    Invocation { limits, ceiling, trusted: false, depth, host, info: Arc::new(info) }
+    let (limits, ceiling, entry) = (Limits::DEFAULT, Limits::CEILING, Arc::default());
+    Invocation { limits, ceiling, trusted: false, depth, host, info: Arc::new(info), entry }
 }
 
 fn request() -> Request<Body> {

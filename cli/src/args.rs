@@ -93,6 +93,8 @@ pub enum Template {
     Hello,
     /// A dispatcher written in Wasm, and two customers in the namespace `production`
     Dispatcher,
+    /// A customer whose requests pass an outbound worker
+    Outbound,
 }
 
 /// `wasmyard dev`.

@@ -117,6 +117,8 @@ pub struct NamespaceConfig {
     pub outbound: Option<OutboundDecl>,
     /// Where its scripts may send requests.
     pub egress: Option<EgressRules>,
+    /// Whether its scripts may call each other through service bindings.
+    pub service_bindings: bool,
     /// Limits for all its scripts.
     pub limits: LimitSpec,
     /// Whether its scripts are the operator's own.

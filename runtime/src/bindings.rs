@@ -1,6 +1,9 @@
 //! The host's side of `wasmyard:platform`, generated from `sdk/wit`. One file per interface implements it.
 
+pub(crate) mod config;
 pub(crate) mod dispatch;
+mod handover;
+pub(crate) mod outgoing;
 pub(crate) mod request_info;
 
 mod generated {
@@ -11,11 +14,16 @@ mod generated {
             package wasmyard:host;
             world platform {
                 import wasmyard:platform/dispatch@0.1.0;
+                import wasmyard:platform/outgoing@0.1.0;
                 import wasmyard:platform/request-info@0.1.0;
+                import wasi:config/store@0.2.0-rc.1;
             }
         ",
         world: "wasmyard:host/platform",
         imports: {
+            "wasmyard:platform/dispatch.[method]namespace.get": async | trappable,
+            "wasmyard:platform/outgoing.forward": async | trappable,
+            "wasmyard:platform/outgoing.forward-with": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward-with": async | trappable,
             default: trappable,
@@ -30,4 +38,7 @@ mod generated {
     });
 }
 
-pub(crate) use generated::wasmyard::platform::{dispatch as dispatch_wit, request_info as request_info_wit};
+pub(crate) use generated::wasi::config::store as config_wit;
+pub(crate) use generated::wasmyard::platform::{
+    dispatch as dispatch_wit, outgoing as outgoing_wit, request_info as request_info_wit,
+};

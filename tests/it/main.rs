@@ -18,6 +18,9 @@
 //! - `outbound`: where a script's own requests go
 //! - `fairness`: short requests ahead of those that compute for long
 //! - `overload`: too many at once, too much memory, visitors who do not read or go away
+//! - `gate`: outbound workers, and that there is no way around them
+//! - `services`: script to script by a service binding
+//! - `afterwards`: work after the response
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
 //! - `compiler`: the process that compiles, and what it cannot do
@@ -36,6 +39,7 @@
     reason = "a test fails by panicking, in its helpers as well"
 )]
 
+mod afterwards;
 mod asset_uploads;
 mod assets_serve;
 mod bad_limits;
@@ -44,6 +48,7 @@ mod deploy;
 mod dev;
 mod durability;
 mod fairness;
+mod gate;
 mod guests;
 mod headers;
 mod hostile;
@@ -55,6 +60,7 @@ mod overload;
 mod protocol;
 mod routing;
 mod sandbox;
+mod services;
 mod streaming;
 mod support;
 mod uploads;

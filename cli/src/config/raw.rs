@@ -87,6 +87,7 @@ pub(super) struct RawNamespace {
     pub(super) egress: Option<RawEgressRules>,
     pub(super) limits: RawLimits,
     pub(super) trusted_workers: Option<Spot<bool>>,
+    pub(super) service_bindings: Option<Spot<bool>>,
     pub(super) scripts: Vec<RawScript>,
 }
 
@@ -247,6 +248,7 @@ fn namespace(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '
         egress,
         limits: own_limits(reader, &mut table),
         trusted_workers: table.boolean(reader, "trusted_workers"),
+        service_bindings: table.boolean(reader, "service_bindings"),
         scripts: scripts(reader, &mut table),
     };
     table.finish(reader);

@@ -223,9 +223,11 @@ impl Resolver<'_> {
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let egress =
             raw.egress.as_ref().map(|rules| egress::of_a_namespace(rules, self.private, self.faults));
-        let trusted_workers = raw.trusted_workers.as_ref().is_some_and(|spot| spot.value);
+        let set = |spot: &Option<Spot<bool>>| spot.as_ref().is_some_and(|spot| spot.value);
+        let (trusted_workers, service_bindings) = (set(&raw.trusted_workers), set(&raw.service_bindings));
         if let Some(name) = &name {
-            found.push(NamespaceConfig { name: name.clone(), outbound, egress, limits, trusted_workers });
+            let name = name.clone();
+            found.push(NamespaceConfig { name, outbound, service_bindings, egress, limits, trusted_workers });
         }
         name
     }

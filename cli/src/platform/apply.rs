@@ -24,6 +24,7 @@ pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Re
                 limits: namespace.limits,
                 outbound: namespace.outbound.clone(),
                 egress: namespace.egress.clone(),
+                service_bindings: namespace.service_bindings,
                 origin: Origin::Config,
             };
             registry.create_namespace(new).await?;
@@ -35,6 +36,7 @@ pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Re
             limits: Some(namespace.limits),
             outbound: Some(namespace.outbound.clone()),
             egress: Some(namespace.egress.clone()),
+            service_bindings: Some(namespace.service_bindings),
             origin: Some(Origin::Config),
         };
         registry.update_namespace(&namespace.name, patch).await?;

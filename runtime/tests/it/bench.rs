@@ -115,7 +115,8 @@ pub(crate) fn invocation(limits: Limits, host: Arc<dyn Host>) -> Invocation {
         hostname: Arc::from("guest.test"),
         hostname_metadata: None,
     };
-    Invocation { limits, ceiling: Limits::CEILING, trusted: false, depth: 0, host, info: Arc::new(info) }
+    let (ceiling, entry) = (Limits::CEILING, Arc::default());
+    Invocation { limits, ceiling, trusted: false, depth: 0, host, info: Arc::new(info), entry }
 }
 
 pub(crate) fn request(body: Body) -> Request<Body> {

@@ -54,8 +54,11 @@ impl Resolver<'_> {
         let (keys, reference): (&[&str], _) = match &decl.kind {
             BindingKind::PlainText { .. } | BindingKind::SecretText { .. } => (&["text"], None),
             BindingKind::Json { .. } => (&["json"], None),
-            BindingKind::Service { service } => {
-                (&["service"], Some(("platform script", service.to_string())))
+            BindingKind::Service { service, namespace: None } => {
+                (&["service", "namespace"], Some(("platform script", service.to_string())))
+            }
+            BindingKind::Service { namespace: Some(namespace), .. } => {
+                (&["service", "namespace"], Some(("namespace", namespace.to_string())))
             }
             BindingKind::DispatchNamespace { namespace, .. } => {
                 (&["namespace", "outbound"], Some(("namespace", namespace.to_string())))
