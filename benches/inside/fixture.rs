@@ -117,7 +117,8 @@ fn invocation(host: Arc<dyn Host>, depth: u32, limits: Limits) -> Invocation {
         hostname: Arc::from("customer-a.localhost"),
         hostname_metadata: None,
     };
-    Invocation { limits, ceiling: Limits::CEILING, depth, trusted: false, host, info: Arc::new(info) }
+    let (ceiling, entry) = (Limits::CEILING, Arc::default());
+    Invocation { limits, ceiling, depth, trusted: false, host, info: Arc::new(info), entry }
 }
 
 /// Answers every call with one worker: the second hop.

@@ -15,9 +15,7 @@ use wasmyard_namespaces::limits::{LimitSpec, Limits};
 use wasmyard_namespaces::name::NamespaceName;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
-use wasmyard_runtime::{
-    Body, EngineKind, Entry, Failure, Grants, Invocation, RequestInfo, Runtime, Worker,
-};
+use wasmyard_runtime::{Body, EngineKind, Entry, Failure, Grants, Invocation, RequestInfo, Runtime, Worker};
 
 use crate::admission::{Admission, Place, RETRY_AFTER};
 use crate::assets::Assets;

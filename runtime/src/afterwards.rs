@@ -10,6 +10,7 @@ use http_body::Body as _;
 
 use crate::account::Metered;
 use crate::body::Body;
+use crate::fairness::Fair;
 use crate::outcome::{End, Failure};
 
 /// How long a guest may go on after its response is complete.
@@ -19,7 +20,11 @@ const AFTER_RESPONSE: Duration = Duration::from_secs(30);
 const UNREAD_BYTES: usize = 64 << 10;
 
 /// Drives the guest to its end in a task of its own, for as long as it may take, and tells how it ended.
-pub(crate) fn spawn(guest: Metered<()>, unread: Option<Body>, ended: impl FnOnce(End) + Send + 'static) {
+pub(crate) fn spawn(
+    guest: Fair<Metered<()>>,
+    unread: Option<Body>,
+    ended: impl FnOnce(End) + Send + 'static,
+) {
     let afterwards =
         async move { ended(Afterwards { guest, unread, taken: 0 }.within(AFTER_RESPONSE).await) };
     // Bodies are dropped anywhere, at the very end of the process outside of any runtime.
@@ -29,7 +34,7 @@ pub(crate) fn spawn(guest: Metered<()>, unread: Option<Body>, ended: impl FnOnce
 }
 
 struct Afterwards {
-    guest: Metered<()>,
+    guest: Fair<Metered<()>>,
     unread: Option<Body>,
     taken: usize,
 }

@@ -176,9 +176,8 @@ impl Run {
             self.head_only || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let expected = if head_only { Some(0) } else { content_length(&response) };
         let Self { guest, head, record, pause, .. } = self;
-        response.map(|body| {
-            GuestBody { guest, body, expected, head, record: Some(record), pause }.boxed_unsync()
-        })
+        response
+            .map(|body| GuestBody { guest, body, expected, head, record: Some(record), pause }.boxed_unsync())
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) struct Hop {
     pub(super) behalf: Option<NamespaceName>,
     pub(super) max_depth: u32,
     /// Held as long as the invocation lasts.
+    #[expect(dead_code, reason = "held to be dropped")]
     pub(super) place: Place,
 }
 
