@@ -84,10 +84,13 @@ mod tests {
     use http_body_util::{BodyExt as _, StreamBody};
 
     use super::*;
+    use crate::fairness::Background;
     use crate::meter::Meter;
 
-    fn guest(future: impl Future<Output = Result<(), Failure>> + Send + 'static) -> Metered<()> {
-        Metered { meter: Arc::new(Meter::default()), budget: Duration::MAX, future: Box::pin(future) }
+    fn guest(future: impl Future<Output = Result<(), Failure>> + Send + 'static) -> Fair<Metered<()>> {
+        let meter = Arc::new(Meter::default());
+        let guest = Metered { meter, budget: Duration::MAX, future: Box::pin(future) };
+        Fair::new(guest, &Arc::new(Background::new()))
     }
 
     #[tokio::test]
