@@ -2,17 +2,17 @@
 # Static files beside nginx: the same folder, the same machine, keep-alive, servers on processor 0, wrk on processor 1,
 # rounds in turn. What counts are the ratios. A peer that is not installed is reported as missing.
 #
-#   benches/assets.sh            after `cargo build --release --package wasmyard-cli`
+#   cargo build --profile dist --package wasmyard-cli && benches/assets.sh
 #   SECONDS_EACH=5 ROUNDS=5 WASMYARD=target/release/wasmyard benches/assets.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
-wasmyard=$(realpath "${WASMYARD:-target/release/wasmyard}")
+wasmyard=$(realpath "${WASMYARD:-target/dist/wasmyard}")
 seconds=${SECONDS_EACH:-3}
 rounds=${ROUNDS:-5}
 connections=${CONNECTIONS:-32}
 
 command -v wrk >/dev/null || { echo "wrk is not installed: apt-get install wrk"; exit 1; }
-[ -x "$wasmyard" ] || { echo "$wasmyard is not there: cargo build --release --package wasmyard-cli"; exit 1; }
+[ -x "$wasmyard" ] || { echo "$wasmyard is not there: cargo build --profile dist --package wasmyard-cli"; exit 1; }
 nginx=$(command -v nginx || ls /usr/sbin/nginx 2>/dev/null || true)
 
 work=$(mktemp -d)

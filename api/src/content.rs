@@ -84,7 +84,7 @@ pub(crate) async fn replace(
     let module = received.module.ok_or_else(|| {
         ApiError::invalid("There is no component in the form; to change only assets, upload the script.")
     })?;
-    let draft = upload::store(&shared, module, received.module_name, kept).await?;
+    let draft = upload::store(&shared, &key, module, received.module_name, kept).await?;
     let upload = Upload::parse(draft).map_err(ApiError::invalid)?;
     let script = shared.registry().deploy(&key, upload).await?;
     Ok(Reply::ok(view(&script)).with_notes(received.declared.notes))

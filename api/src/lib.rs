@@ -27,6 +27,7 @@ mod health;
 mod metadata;
 mod namespaces;
 mod openapi;
+mod references;
 mod router;
 mod routes;
 mod scripts;

@@ -16,6 +16,7 @@ use crate::body::Json;
 use crate::clients;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
+use crate::references;
 use crate::state::{Shared, SharedState};
 use crate::target::{InNamespace, Paging, QueryOf};
 
@@ -40,6 +41,8 @@ pub(crate) struct View {
     /// Where its scripts may send requests, within what the platform allows.
     #[schemars(with = "Option<EgressShape>")]
     egress: Option<Arc<EgressRules>>,
+    /// Whether its scripts may call each other through service bindings.
+    service_bindings: bool,
     /// "api" or "config".
     #[schemars(with = "String")]
     origin: Origin,
@@ -62,6 +65,9 @@ pub(crate) struct Create {
     #[serde(default)]
     #[schemars(with = "Option<EgressShape>")]
     egress: Option<EgressRules>,
+    /// Whether its scripts may call each other through service bindings.
+    #[serde(default)]
+    service_bindings: bool,
 }
 
 /// What can change; what is left out stays as it is.
@@ -84,6 +90,8 @@ pub(crate) struct Patch {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<EgressShape>")]
     egress: Option<Option<EgressRules>>,
+    #[serde(default)]
+    service_bindings: Option<bool>,
 }
 
 /// Where the scripts of a namespace may send requests, within the rules of the platform.
@@ -124,10 +132,12 @@ pub(crate) async fn create(State(shared): SharedState, Json(wanted): Json<Create
         limits: wanted.limits,
         outbound: wanted.outbound,
         egress: wanted.egress,
+        service_bindings: wanted.service_bindings,
         ..NewNamespace::named(name)
     };
+    let notes = references::of_namespace(&shared, new.outbound.as_ref()).await?;
     let namespace = shared.registry().create_namespace(new).await?;
-    view(&shared, &namespace).await.map(Reply::ok)
+    Ok(Reply::ok(view(&shared, &namespace).await?).with_notes(notes))
 }
 
 pub(crate) async fn get(State(shared): SharedState, InNamespace(name): InNamespace) -> Answer<View> {
@@ -150,10 +160,13 @@ pub(crate) async fn update(
         limits: wanted.limits,
         outbound: wanted.outbound,
         egress: wanted.egress,
+        service_bindings: wanted.service_bindings,
         origin: None,
     };
+    let outbound = patch.outbound.as_ref().and_then(Option::as_ref);
+    let notes = references::of_namespace(&shared, outbound).await?;
     let namespace = shared.registry().update_namespace(&name, patch).await?;
-    view(&shared, &namespace).await.map(Reply::ok)
+    Ok(Reply::ok(view(&shared, &namespace).await?).with_notes(notes))
 }
 
 pub(crate) async fn delete(State(shared): SharedState, InNamespace(name): InNamespace) -> Answer<()> {
@@ -182,6 +195,7 @@ async fn view(shared: &Shared, namespace: &Namespace) -> Result<View, ApiError> 
         limits: namespace.limits,
         outbound: namespace.outbound.clone(),
         egress: namespace.egress.clone(),
+        service_bindings: namespace.service_bindings,
         origin: namespace.origin,
     })
 }

@@ -16,7 +16,7 @@ use crate::metadata::{Assets, InheritQuery};
 use crate::state::{Shared, SharedState};
 use crate::target::{Account, InNamespace, Paging, QueryOf, Tagged, Target};
 use crate::upload::{self, Received};
-use crate::{assets, namespaces, tags};
+use crate::{assets, namespaces, references, tags};
 
 /// What clients see of a script.
 #[derive(Serialize, JsonSchema)]
@@ -169,7 +169,7 @@ pub(crate) async fn upload(
         Some(_) | None => None,
     };
     if let Some(module) = module {
-        draft = upload::store(&shared, module, module_name, draft).await?;
+        draft = upload::store(&shared, &key, module, module_name, draft).await?;
     }
     draft.assets = match session {
         Some(session) => AssetsUpload::Attach {
@@ -183,7 +183,9 @@ pub(crate) async fn upload(
     let script = shared.registry().deploy(&key, upload).await?;
     tracing::info!(script = %key, version = script.version.number, bytes = script.version.component_size, "deployed");
     let startup_time_ms = script.version.startup_time_ms;
-    Ok(Reply::ok(Uploaded { script: view(&script), startup_time_ms }).with_notes(declared.notes))
+    let mut notes = declared.notes;
+    notes.extend(references::of_script(&shared, &key, &script.version.bindings).await?);
+    Ok(Reply::ok(Uploaded { script: view(&script), startup_time_ms }).with_notes(notes))
 }
 
 /// An upload without a component names the one that is to stay.

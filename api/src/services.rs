@@ -73,14 +73,14 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
     let script = existing(&shared, &key).await?;
     let (mut incoming, mut outgoing, mut outbounds) = (Vec::new(), Vec::new(), Vec::new());
     for binding in &script.version.bindings {
-        if let BindingKind::Service { service } = &binding.kind {
+        if let BindingKind::Service { service, .. } = &binding.kind {
             outgoing.push(reference(&binding.name, service));
         }
     }
     for other in shared.registry().platform_scripts().await? {
         for binding in &other.version.bindings {
             match &binding.kind {
-                BindingKind::Service { service } if service == key.script() => {
+                BindingKind::Service { service, namespace: None } if service == key.script() => {
                     incoming.push(reference(&binding.name, other.key.script()));
                 }
                 BindingKind::DispatchNamespace { outbound: Some(outbound), .. }

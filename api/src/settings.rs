@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::scripts::existing;
 use crate::state::{Shared, SharedState};
 use crate::target::Target;
-use crate::{bindings, metadata, multipart, tags, upload};
+use crate::{bindings, metadata, multipart, references, tags, upload};
 
 /// Everything about a script but its component.
 #[derive(Serialize, JsonSchema)]
@@ -95,6 +95,8 @@ pub(crate) async fn patch(State(shared): SharedState, Target(key): Target, reque
         annotations: wanted.annotations,
     };
     let script = shared.registry().update_settings(&key, patch).await?;
+    let mut notes = notes;
+    notes.extend(references::of_script(&shared, &key, &script.version.bindings).await?);
     Ok(Reply::ok(view(&script)).with_notes(notes))
 }
 

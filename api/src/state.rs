@@ -8,18 +8,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use wasmyard_namespaces::{Digest, Limits, Registry};
+use wasmyard_namespaces::{Digest, LimitSpec, Limits, Registry};
 
 use crate::error::ApiError;
 
 /// What the API needs to know of the engine. The assembler supplies it, which keeps wasmtime out of this crate.
 #[async_trait]
 pub trait ComponentChecker: Send + Sync + 'static {
-    /// Validates and compiles an upload; returns when the artifact is ready to serve.
+    /// Validates and compiles an upload; returns when the artifact is ready to serve. `asked` is what the version
+    /// and its namespace ask for: the tightest of them and the platform's limits hold for its start, and say which
+    /// artifact that is.
     ///
     /// # Errors
     /// A [`Refusal`], whose message the uploader sees.
-    async fn check(&self, digest: &Digest, bytes: Bytes) -> Result<Checked, Refusal>;
+    async fn check(&self, digest: &Digest, bytes: Bytes, asked: &[LimitSpec]) -> Result<Checked, Refusal>;
 }
 
 /// A component that passed.

@@ -4,7 +4,7 @@
 use axum::extract::Request;
 use bytes::Bytes;
 use http::HeaderMap;
-use wasmyard_namespaces::{Digest, UploadDraft};
+use wasmyard_namespaces::{Digest, ScriptKey, UploadDraft};
 
 use crate::body::{self, Bounds};
 use crate::error::{ApiError, Code};
@@ -167,18 +167,22 @@ fn normal(name: &str) -> &str {
 /// Has the component judged and, if it passes, stored. Returns a draft that carries it.
 pub(crate) async fn store(
     shared: &Shared,
+    key: &ScriptKey,
     module: Bytes,
     module_name: String,
     draft: UploadDraft,
 ) -> Result<UploadDraft, ApiError> {
     let digest = Digest::of(&module);
     let size = u64::try_from(module.len()).map_err(ApiError::internal)?;
-    let checked =
-        shared.api.checker.check(&digest, module.clone()).await.map_err(|refusal| match refusal.code {
+    let namespace = key.namespace().and_then(|name| shared.registry().namespace_cached(name));
+    let asked = [draft.limits, namespace.map(|namespace| namespace.limits).unwrap_or_default()];
+    let checked = shared.api.checker.check(&digest, module.clone(), &asked).await.map_err(|refusal| {
+        match refusal.code {
             RefusalCode::Invalid => ApiError::invalid(refusal.message),
             RefusalCode::TooLarge => ApiError::new(Code::TooLarge, refusal.message),
             RefusalCode::Failed => ApiError::internal(refusal.message),
-        })?;
+        }
+    })?;
     let component = shared.registry().put_component(module).await?;
     Ok(UploadDraft {
         component: Some(component),

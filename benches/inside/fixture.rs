@@ -11,8 +11,8 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine,
-    Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
+    Body, BodyError, Call, DenyAll, EngineConfig, EngineKind, Failure, Grants, Host, InProcess, Invocation,
+    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
 };
 
 pub(crate) use wasmyard_benches::Error;
@@ -45,7 +45,10 @@ pub(crate) fn guest(name: &str) -> Result<Vec<u8>, Error> {
 pub(crate) async fn module(runtime: &Runtime, name: &str) -> Result<Arc<Module>, Error> {
     let bytes = guest(name)?;
     let digest = Digest::of(&bytes);
-    Ok(runtime.module(&digest, async { Ok(bytes.into()) }).await.map_err(|error| error.to_string())?)
+    Ok(runtime
+        .module(EngineKind::Time, &digest, async { Ok(bytes.into()) })
+        .await
+        .map_err(|error| error.to_string())?)
 }
 
 /// A script made of a module, with these bindings.
@@ -114,7 +117,8 @@ fn invocation(host: Arc<dyn Host>, depth: u32, limits: Limits) -> Invocation {
         hostname: Arc::from("customer-a.localhost"),
         hostname_metadata: None,
     };
-    Invocation { limits, ceiling: Limits::CEILING, depth, trusted: false, host, info: Arc::new(info) }
+    let (ceiling, entry) = (Limits::CEILING, Arc::default());
+    Invocation { limits, ceiling, depth, trusted: false, host, info: Arc::new(info), entry }
 }
 
 /// Answers every call with one worker: the second hop.

@@ -93,6 +93,8 @@ pub enum Template {
     Hello,
     /// A dispatcher written in Wasm, and two customers in the namespace `production`
     Dispatcher,
+    /// A customer whose requests pass an outbound worker
+    Outbound,
 }
 
 /// `wasmyard dev`.
@@ -258,6 +260,9 @@ pub struct DeployArgs {
     /// with their bindings, vars, limits and tags
     #[arg(value_name = "FILE.wasm")]
     pub file: Option<PathBuf>,
+    /// A folder of static assets to serve; with FILE.wasm beside it, with --name and without FILE.wasm by itself
+    #[arg(long, value_name = "DIR")]
+    pub assets: Option<PathBuf>,
     /// The namespace of a user script; without it, a platform script is deployed
     #[arg(long, short = 'n', value_name = "NS")]
     pub namespace: Option<String>,

@@ -142,6 +142,7 @@ fn code_remedy(code: i64, status: StatusCode) -> Option<String> {
         }
         100_119 => "`wasmyard namespace list` shows what exists; `wasmyard namespace create NAME` makes one",
         10092 | 10007 | 10090 => "`wasmyard script list [--namespace NS]` shows what exists",
+        90011 => "deploy again: a new upload session asks only for what is missing",
         10021 | 10006 => {
             "a script is a WASI component: build it for wasm32-wasip2, or see docs for other languages"
         }
@@ -181,6 +182,17 @@ pub struct Module {
     pub file_name: String,
     /// The component.
     pub bytes: Bytes,
+}
+
+/// A content of an asset on its way up.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// The hash, which names its part.
+    pub name: String,
+    /// What it is served as.
+    pub content_type: String,
+    /// The bytes in Base64.
+    pub base64: String,
 }
 
 impl Client {
@@ -247,18 +259,45 @@ impl Client {
         &self,
         path: &[&str],
         metadata: &Value,
-        module: Module,
+        module: Option<Module>,
         progress: &Progress,
     ) -> Result<Value, ClientError> {
+        let form = Form::new().text("metadata", metadata.to_string());
+        let Some(module) = module else {
+            return self.send(self.request(Method::PUT, path, &[]).multipart(form)).await;
+        };
         let length = module.bytes.len() as u64;
         let body = reqwest::Body::wrap_stream(chunks(module.bytes, progress.clone()));
         let part = Part::stream_with_length(body, length).file_name(module.file_name.clone());
         let part = part.mime_str("application/wasm").map_err(|error| self.failed(&error))?;
-        let form = Form::new().text("metadata", metadata.to_string()).part(module.file_name, part);
-        self.send(self.request(Method::PUT, path, &[]).multipart(form)).await
+        self.send(self.request(Method::PUT, path, &[]).multipart(form.part(module.file_name, part))).await
+    }
+
+    /// Uploads contents of assets with the token of their session.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn upload_contents(&self, session: &str, contents: Vec<Content>) -> Result<Value, ClientError> {
+        let mut form = Form::new();
+        for content in contents {
+            let part = Part::text(content.base64).file_name(content.name.clone());
+            let part = part.mime_str(&content.content_type).map_err(|error| self.failed(&error))?;
+            form = form.part(content.name, part);
+        }
+        let request = self.bare_request(Method::POST, &["assets", "upload"], &[("base64", "true")]);
+        self.send(request.bearer_auth(session).multipart(form)).await
     }
 
     fn request(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> reqwest::RequestBuilder {
+        let request = self.bare_request(method, path, query);
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        }
+    }
+
+    /// A request without a token.
+    fn bare_request(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> reqwest::RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("accounts").push(ACCOUNT).push("workers").extend(path);
@@ -266,11 +305,7 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let request = self.http.request(method, url);
-        match &self.token {
-            Some(token) => request.bearer_auth(token.expose()),
-            None => request,
-        }
+        self.http.request(method, url)
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {

@@ -22,6 +22,7 @@ use wasmyard_namespaces::{
 };
 
 use crate::args::{DevArgs, ServeArgs};
+use crate::assets::AssetsSource;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -116,6 +117,8 @@ pub struct NamespaceConfig {
     pub outbound: Option<OutboundDecl>,
     /// Where its scripts may send requests.
     pub egress: Option<EgressRules>,
+    /// Whether its scripts may call each other through service bindings.
+    pub service_bindings: bool,
     /// Limits for all its scripts.
     pub limits: LimitSpec,
     /// Whether its scripts are the operator's own.
@@ -127,12 +130,14 @@ pub struct NamespaceConfig {
 pub struct ScriptConfig {
     /// Its name, and its namespace where it has one.
     pub key: ScriptKey,
-    /// The component. It may not exist before the first build.
-    pub main: PathBuf,
+    /// The component; none for a script that is only assets. It may not exist before the first build.
+    pub main: Option<PathBuf>,
     /// How `main` is made, where wasmyard is to make it.
     pub build: Option<BuildConfig>,
     /// Its bindings, `vars` among them; sorted by name, names are unique.
     pub bindings: Vec<BindingDecl>,
+    /// The files it serves.
+    pub assets: Option<AssetsSource>,
     /// The limits it asks for.
     pub limits: LimitSpec,
     /// Its tags.

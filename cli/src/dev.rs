@@ -9,7 +9,6 @@ mod task;
 pub mod watch;
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -29,12 +28,12 @@ use watch::{Change, Interest, WatchError, Watcher};
 /// The running platform, as much of it as the loop needs.
 #[async_trait]
 pub trait DevPlatform: Send + Sync + 'static {
-    /// Deploys a component as the script's new version. From when it returns, new requests reach it, and a
+    /// Deploys the script's component and assets, as they are now, as its new version. From when it returns, new requests reach it, and a
     /// message of an earlier [`DevPlatform::fail`] is gone.
     ///
     /// # Errors
     /// Why the component is refused; the version before goes on serving.
-    async fn deploy(&self, script: &ScriptConfig, wasm: &Path) -> Result<(), String>;
+    async fn deploy(&self, script: &ScriptConfig) -> Result<(), String>;
 
     /// Shows this message to whoever looks at the script in a browser, until the next good deployment. The
     /// last good version goes on serving everybody else.
@@ -84,6 +83,7 @@ pub async fn run(
                 Change::Config => {}
                 Change::Sources(key) => scripts.signal(key, |signals| &signals.sources),
                 Change::Main(key) => scripts.signal(key, |signals| &signals.main),
+                Change::Assets(key) => scripts.signal(key, |signals| &signals.assets),
             }
         }
         if changes.contains(&Change::Config) {
@@ -106,11 +106,13 @@ fn interests(config: &ResolvedConfig) -> Vec<Interest> {
     }
     for script in &config.scripts {
         let key = &script.key;
-        interests.push(Interest {
-            change: Change::Main(key.clone()),
-            path: script.main.clone(),
-            deep: false,
-        });
+        if let Some(main) = &script.main {
+            interests.push(Interest { change: Change::Main(key.clone()), path: main.clone(), deep: false });
+        }
+        if let Some(assets) = &script.assets {
+            let path = assets.directory.clone();
+            interests.push(Interest { change: Change::Assets(key.clone()), path, deep: true });
+        }
         for path in script.build.iter().flat_map(|build| &build.watch) {
             interests.push(Interest { change: Change::Sources(key.clone()), path: path.clone(), deep: true });
         }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::assets::FolderError;
 use crate::client::ClientError;
 use crate::config::Faults;
 
@@ -41,6 +42,12 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Config(_) => 64,
         }
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        Self::failed(error.to_string())
     }
 }
 

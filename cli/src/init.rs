@@ -68,6 +68,7 @@ fn host(template: Template) -> &'static str {
     match template {
         Template::Hello => "127.0.0.1",
         Template::Dispatcher => "customer-a.localhost",
+        Template::Outbound => "customer-1.localhost",
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_project_has_its_sources_the_sdk_and_the_wit() {
-        for template in [Template::Hello, Template::Dispatcher] {
+        for template in Template::value_variants().iter().copied() {
             let folder = write(template);
             for file in [
                 "wasmyard.toml",
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn nothing_that_a_build_left_behind_is_written() {
-        for name in names(Template::Hello).union(&names(Template::Dispatcher)) {
+        for name in Template::value_variants().iter().flat_map(|template| names(*template)) {
             let parts: Vec<&str> = name.split('/').collect();
             assert!(!parts.contains(&"target") && !parts.contains(&"gitignore"), "{name}");
             assert!(!name.ends_with(".wasm") && !name.ends_with("Cargo.lock"), "{name}");
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_written_configuration_has_no_mistake_and_no_warning() {
-        for template in [Template::Hello, Template::Dispatcher] {
+        for template in Template::value_variants().iter().copied() {
             let folder = write(template);
             let source = ConfigSource::find(None, &folder.path().join("new")).unwrap();
             let (config, warnings) = config::load(source, Purpose::Dev).unwrap();

@@ -11,6 +11,7 @@
 //! the platform itself.
 
 pub mod args;
+pub mod assets;
 pub mod client;
 pub mod commands;
 pub mod compiler;

@@ -43,7 +43,7 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
         .await
         .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
     for script in &config.scripts {
-        apply::deploy(&node.registry, &node.checker, script, &script.main)
+        apply::deploy(&node.registry, &node.checker, script)
             .await
             .map_err(|refusal| Failure::failed(format!("script {}: {refusal}", script.key)))?;
     }

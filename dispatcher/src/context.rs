@@ -1,12 +1,13 @@
-//! What is known about one visitor's request: made once, lent to every step, and recorded when the last
-//! byte of the answer is out or the visitor is gone.
+//! What is known about one visitor's request: made once, lent to every step, and recorded when nothing runs for it
+//! any more: after the last byte of the answer, or the visitor's leaving, or what a script still did after that.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
+use tokio::sync::Notify;
 use wasmyard_runtime::RequestInfo;
 
 use crate::access::AccessLine;
@@ -29,6 +30,29 @@ pub struct RequestContext {
     pub(crate) hostname: OnceLock<Arc<str>>,
     upload: AtomicU8,
     answer: OnceLock<Answer>,
+    /// How long the visitor was served.
+    served: OnceLock<Duration>,
+    underway: Arc<Underway>,
+}
+
+/// How many requests have something running for them.
+#[derive(Debug, Default)]
+pub(crate) struct Underway {
+    count: AtomicUsize,
+    none: Notify,
+}
+
+impl Underway {
+    /// Resolves when nothing runs any more.
+    pub(crate) async fn ended(&self) {
+        loop {
+            let none = self.none.notified();
+            if self.count.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            none.await;
+        }
+    }
 }
 
 /// What the visitor was answered with.
@@ -55,8 +79,10 @@ impl RequestContext {
         method: Method,
         path: &str,
         metrics: Arc<Metrics>,
+        underway: &Arc<Underway>,
     ) -> Arc<Self> {
         metrics.requests_in_flight.inc();
+        underway.count.fetch_add(1, Ordering::AcqRel);
         Arc::new(Self {
             ray_id: ray_id(),
             client,
@@ -69,6 +95,8 @@ impl RequestContext {
             hostname: OnceLock::new(),
             upload: AtomicU8::new(0),
             answer: OnceLock::new(),
+            served: OnceLock::new(),
+            underway: Arc::clone(underway),
         })
     }
 
@@ -94,6 +122,11 @@ impl RequestContext {
         }
     }
 
+    /// Notes that the visitor has all, or is gone.
+    pub(crate) fn served(&self) {
+        let _already = self.served.set(self.started.elapsed());
+    }
+
     /// Notes the answer; the first one counts.
     pub(crate) fn answered(&self, answer: Answer) {
         let _already = self.answer.set(answer);
@@ -104,7 +137,7 @@ impl Drop for RequestContext {
     fn drop(&mut self) {
         self.metrics.requests_in_flight.dec();
         let answer = self.answer.get().copied();
-        let wall = self.started.elapsed();
+        let wall = self.served.get().copied().unwrap_or_else(|| self.started.elapsed());
         self.metrics.request_done(answer, wall);
         self.metrics.access_log.request(&AccessLine {
             ray_id: &self.ray_id,
@@ -117,6 +150,9 @@ impl Drop for RequestContext {
             reason: answer.map_or("canceled", |answer| answer.reason),
             wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
         });
+        if self.underway.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.underway.none.notify_waiters();
+        }
     }
 }
 

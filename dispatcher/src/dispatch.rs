@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -15,7 +15,7 @@ use wasmyard_namespaces::registry::Registry;
 use wasmyard_runtime::{Body, BodyError, Runtime};
 
 use crate::config::DispatcherConfig;
-use crate::context::{Answer, RequestContext};
+use crate::context::{Answer, RequestContext, Underway};
 use crate::egress::Egress;
 use crate::invoke::{Invoker, Overlay};
 use crate::observe::Metrics;
@@ -43,6 +43,7 @@ pub struct Dispatcher {
     registry: Registry,
     invoker: Arc<Invoker>,
     metrics: Arc<Metrics>,
+    underway: Arc<Underway>,
 }
 
 impl Dispatcher {
@@ -56,12 +57,17 @@ impl Dispatcher {
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Arc<Self> {
         let invoker = Invoker::new(&config, registry.clone(), runtime, egress, Arc::clone(&metrics), overlay);
-        Arc::new(Self { config, registry, invoker, metrics })
+        Arc::new(Self { config, registry, invoker, metrics, underway: Arc::default() })
     }
 
     /// The figures of this node.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Resolves when nothing runs for any request, nor goes on after its response.
+    pub(crate) async fn idle(&self) {
+        self.underway.ended().await;
     }
 
     /// Answers one visitor's request. Every failure is an answer, too.
@@ -76,6 +82,7 @@ impl Dispatcher {
             request.method().clone(),
             request.uri().path(),
             Arc::clone(&self.metrics),
+            &self.underway,
         );
         let page = respond::Wanted::of(request.headers());
         let answer = {
@@ -92,7 +99,7 @@ impl Dispatcher {
                 respond::page(&refusal, page, &context)
             }
         };
-        // The account is closed when the last byte is out.
+        let answer = if context.method == Method::HEAD { respond::head_only(answer) } else { answer };
         answer.map(|body| Tracked { body, context, watch: visitor.watch, _busy: visitor.busy }.boxed_unsync())
     }
 
@@ -116,10 +123,8 @@ impl Dispatcher {
 
         let body = incoming::guard(body, self.config.body_idle, context);
         let request = Request::from_parts(head, body);
-        self.invoker
-            .start(context, script, &LimitSpec::default(), request)
-            .await
-            .map_err(|failure| Refusal::of(failure, context.upload_fault()))
+        let response = self.invoker.start(context, script, &LimitSpec::default(), request).await;
+        response.map_err(|failure| Refusal::of(failure, context.upload_fault()))
     }
 }
 
@@ -155,5 +160,14 @@ impl HttpBody for Tracked {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.context.served();
+        // What a script logs that is dropped here, or goes on, belongs to the request as well.
+        let body = std::mem::replace(&mut self.body, wasmyard_runtime::body::empty());
+        within(&self.context.ray_id, || drop(body));
     }
 }

@@ -3,6 +3,7 @@
 //! The one true circle of the platform closes here: a script calls a script, through [`hop`], which comes
 //! back to [`Invoker::run`]. It is bounded by depth.
 
+mod gate;
 mod hop;
 
 use std::future::Future;
@@ -11,9 +12,10 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use wasmyard_namespaces::limits::{LimitSpec, Limits};
+use wasmyard_namespaces::name::NamespaceName;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
-use wasmyard_runtime::{Body, Failure, Grants, Invocation, RequestInfo, Runtime, Worker};
+use wasmyard_runtime::{Body, EngineKind, Entry, Failure, Grants, Invocation, RequestInfo, Runtime, Worker};
 
 use crate::admission::{Admission, Place, RETRY_AFTER};
 use crate::assets::Assets;
@@ -21,6 +23,7 @@ use crate::config::DispatcherConfig;
 use crate::context::RequestContext;
 use crate::egress::Egress;
 use crate::observe::Metrics;
+use gate::Gate;
 use hop::Hop;
 
 /// Something that may answer in place of a script: how a development server shows a broken build.
@@ -40,8 +43,8 @@ pub(crate) struct Invoker {
     limits: Limits,
     served_ports: Vec<u16>,
     assets: Assets,
-    /// Versions made ready, by their id.
-    ready: moka::sync::Cache<String, Arc<Worker>>,
+    /// Versions made ready, by their id and how they are metered.
+    ready: moka::sync::Cache<(EngineKind, String), Arc<Worker>>,
 }
 
 /// What all scripts of one visitor's request share.
@@ -53,6 +56,17 @@ pub(crate) struct Chain {
     pub(crate) depth: u32,
     /// Who called, back to the first script: for the log of a loop.
     pub(crate) callers: Option<Arc<Callers>>,
+}
+
+/// How a script comes to run, beside the request.
+#[derive(Default)]
+pub(crate) struct How {
+    /// For a user script whose requests go through another gate than its namespace's.
+    gate: Option<Arc<Gate>>,
+    /// For the gate itself: the namespace whose requests it is given.
+    behalf: Option<NamespaceName>,
+    /// What the script may know of it.
+    entry: Entry,
 }
 
 /// A script that called, and who had called it.
@@ -105,7 +119,7 @@ impl Invoker {
         request: Request<Body>,
     ) -> Result<Response<Body>, Failure> {
         let chain = Chain { context: Arc::clone(context), info: context.info(), depth: 0, callers: None };
-        self.run(chain, script, limits, request).await
+        self.run(chain, script, limits, How::default(), request).await
     }
 
     /// Runs a script anywhere in the chain. Boxed, because scripts call scripts.
@@ -114,6 +128,7 @@ impl Invoker {
         chain: Chain,
         key: ScriptKey,
         asked: &LimitSpec,
+        how: How,
         request: Request<Body>,
     ) -> Pin<Box<dyn Future<Output = Result<Response<Body>, Failure>> + Send>> {
         let this = Arc::clone(self);
@@ -129,13 +144,21 @@ impl Invoker {
             }
             let request = Request::from_parts(head, body);
             let (limits, trusted) = this.limits(&key, &script, &asked)?;
+            let How { gate, behalf, entry } = how;
+            let given = entry.config.iter().map(|(name, _)| name.as_str());
+            if let Some(name) = gate::clash(&script.version.bindings, given) {
+                return Err(Failure::InvalidArgument(gate::clash_text(name)));
+            }
             // From here on it costs: making it ready may mean to compile it.
             let place = this.place(&key, chain.depth).await?;
-            let worker = this.worker(&script).await?;
-            let host = Arc::new(Hop::new(&this, &chain, key, limits.depth, Arc::clone(&script), place));
+            let worker = this.worker(&script, EngineKind::of(&limits)).await?;
             let ceiling = this.registry.options().ceiling;
-            let (depth, info) = (chain.depth, Arc::clone(&chain.info));
-            let invocation = Invocation { limits, ceiling, trusted, depth, host, info };
+            let (depth, info, max_depth) = (chain.depth, Arc::clone(&chain.info), limits.depth);
+            let deployed = script;
+            let host =
+                Hop { invoker: this, chain, script: key, gate, behalf, max_depth, deployed, place }.begin();
+            let entry = Arc::new(entry);
+            let invocation = Invocation { limits, ceiling, trusted, depth, host, info, entry };
             worker.fetch(invocation, request).await
         })
     }
@@ -171,9 +194,10 @@ impl Invoker {
     }
 
     /// The script's active version, ready to run.
-    async fn worker(&self, script: &Script) -> Result<Arc<Worker>, Failure> {
+    async fn worker(&self, script: &Script, kind: EngineKind) -> Result<Arc<Worker>, Failure> {
         let version = &script.version;
-        if let Some(worker) = self.ready.get(&version.id) {
+        let ready = (kind, version.id.clone());
+        if let Some(worker) = self.ready.get(&ready) {
             return Ok(worker);
         }
         let digest = version
@@ -181,10 +205,10 @@ impl Invoker {
             .as_ref()
             .ok_or_else(|| Failure::NoResponse("it has no code, only static assets".to_owned()))?;
         let component = async { self.registry.component(digest).await.map_err(|error| error.to_string()) };
-        let module = self.runtime.module(digest, component).await.map_err(internal)?;
+        let module = self.runtime.module(kind, digest, component).await.map_err(internal)?;
         let grants = Grants::new(&version.bindings);
         let worker = Worker::new(script.key.clone(), &version.id, grants, module);
-        self.ready.insert(version.id.clone(), Arc::clone(&worker));
+        self.ready.insert(ready, Arc::clone(&worker));
         Ok(worker)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use http_body::Body as _;
 use serde_json::json;
 use wasmyard_runtime::{Body, Failure, body};
 
@@ -105,8 +106,12 @@ impl From<Failure> for Refusal {
                 "Too many Workers called each other in a row.",
             ),
             Failure::Trapped(_) => Self::new(broken, 1101, "exception", EXCEPTION),
-            Failure::NoResponse(_) => Self::new(broken, 1101, "no_response", "Worker gave no response."),
-            Failure::InvalidArgument(_) => Self::new(broken, 1101, "exception", EXCEPTION),
+            Failure::NoResponse(_) | Failure::ErrorCode(_) => {
+                Self::new(broken, 1101, "no_response", "Worker gave no response.")
+            }
+            Failure::InvalidArgument(_) | Failure::Unreachable(_) => {
+                Self::new(broken, 1101, "exception", EXCEPTION)
+            }
             Failure::Overloaded { retry_after } => {
                 let refusal = Self::new(busy, 1105, "overloaded", "The platform is at capacity.");
                 Self { retry_after: Some(retry_after), ..refusal }
@@ -176,6 +181,15 @@ pub(crate) fn passed_on(mut response: Response<Body>, context: &RequestContext) 
     strip_hop_by_hop(headers);
     name_ray(headers, &context.ray_id);
     response
+}
+
+/// The answer to HEAD: the head of what GET would get. Over HTTP/2 nobody else takes the body off.
+pub(crate) fn head_only(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        head.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    Response::from_parts(head, body::empty())
 }
 
 fn name_ray(headers: &mut HeaderMap, ray_id: &str) {
@@ -288,6 +302,7 @@ mod tests {
             Failure::Trapped(text()),
             Failure::NoResponse(text()),
             Failure::InvalidArgument(text()),
+            Failure::Unreachable(text()),
             Failure::Overloaded { retry_after: Duration::from_secs(1) },
             Failure::TooManyInvocations { limit: 250, retry_after: Duration::from_secs(1) },
             Failure::Internal { detail: text() },

@@ -71,10 +71,15 @@ pub async fn serve(
     }
     // From here on the port refuses.
     drop(listener);
+    let drained = async {
+        graceful.shutdown().await;
+        // What scripts still do after their responses.
+        dispatcher.idle().await;
+    };
     tokio::select! {
-        () = graceful.shutdown() => tracing::info!("all connections are done"),
+        () = drained => tracing::info!("all connections are done"),
         () = tokio::time::sleep(config.drain) => {
-            tracing::warn!(seconds = config.drain.as_secs_f64(), "connections left after the drain time are cut");
+            tracing::warn!(seconds = config.drain.as_secs_f64(), "what is left after the drain time is cut");
         }
     }
 }

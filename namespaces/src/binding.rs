@@ -45,10 +45,12 @@ pub enum BindingKind {
         /// The text.
         text: Secret,
     },
-    /// Another platform script.
+    /// Another script.
     Service {
         /// Its name.
         service: ScriptName,
+        /// The namespace it belongs to; none for a platform script.
+        namespace: Option<NamespaceName>,
     },
     /// All user scripts of a namespace.
     DispatchNamespace {

@@ -46,6 +46,9 @@ pub struct Namespace {
     /// Where its scripts may send requests. Shared, because what egress made of them is kept by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<Arc<EgressRules>>,
+    /// Whether its scripts may call each other through service bindings.
+    #[serde(default)]
+    pub service_bindings: bool,
     /// Who made it.
     #[serde(default)]
     pub origin: Origin,
@@ -64,6 +67,8 @@ pub struct NewNamespace {
     pub outbound: Option<OutboundDecl>,
     /// Where its scripts may send requests.
     pub egress: Option<EgressRules>,
+    /// Whether its scripts may call each other through service bindings.
+    pub service_bindings: bool,
     /// Who makes it.
     pub origin: Origin,
 }
@@ -78,6 +83,7 @@ impl NewNamespace {
             limits: LimitSpec::default(),
             outbound: None,
             egress: None,
+            service_bindings: false,
             origin: Origin::Api,
         }
     }
@@ -96,6 +102,8 @@ pub struct NamespacePatch {
     pub outbound: Option<Option<OutboundDecl>>,
     /// New rules of egress in place of all old ones, or (`Some(None)`) none any more.
     pub egress: Option<Option<EgressRules>>,
+    /// Whether its scripts may call each other from now on.
+    pub service_bindings: Option<bool>,
     /// A new origin.
     pub origin: Option<Origin>,
 }

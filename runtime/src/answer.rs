@@ -1,11 +1,13 @@
 //! Where a guest's answer appears, and what it means when none does.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use http::Response;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 
 use crate::body::Body;
+use crate::codes::GuestCode;
 use crate::outcome::Failure;
 
 /// Where the guest's answer appears: filled by the response-outparam during a poll of the guest.
@@ -13,6 +15,7 @@ use crate::outcome::Failure;
 pub(crate) struct HeadSlot {
     head: Mutex<Option<Result<Response<Body>, ErrorCode>>>,
     callee: Mutex<Option<Failure>>,
+    handed_over: AtomicBool,
 }
 
 /// Why there is no head of a response.
@@ -43,12 +46,21 @@ impl HeadSlot {
         *self.callee.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
     }
 
+    /// Notes that the answer's body is somebody else's: the guest has no part in it any more.
+    pub(crate) fn handed_over(&self) {
+        self.handed_over.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Relaxed)
+    }
+
     /// What an error code in place of a response means. `internal-error` with a text is how a guest says
     /// that it did not catch an error. Where that is the error of a script that it called, the visitor is
     /// told what happened to that one.
     pub(crate) fn no_head(&self, code: ErrorCode) -> NoHead {
         let ErrorCode::InternalError(Some(text)) = code else {
-            return Failure::NoResponse(format!("it answered with the error code {code:?}")).into();
+            return Failure::ErrorCode(GuestCode(code)).into();
         };
         let callee = self.callee.lock().unwrap_or_else(PoisonError::into_inner).take();
         let uncaught = callee.filter(|failure| failure.to_string() == text);

@@ -1,6 +1,10 @@
 //! The host's side of `wasmyard:platform`, generated from `sdk/wit`. One file per interface implements it.
 
+pub(crate) mod assets;
+pub(crate) mod config;
 pub(crate) mod dispatch;
+mod handover;
+pub(crate) mod outgoing;
 pub(crate) mod request_info;
 
 mod generated {
@@ -12,11 +16,16 @@ mod generated {
             world platform {
                 import wasmyard:platform/assets@0.1.0;
                 import wasmyard:platform/dispatch@0.1.0;
+                import wasmyard:platform/outgoing@0.1.0;
                 import wasmyard:platform/request-info@0.1.0;
+                import wasi:config/store@0.2.0-rc.1;
             }
         ",
         world: "wasmyard:host/platform",
         imports: {
+            "wasmyard:platform/dispatch.[method]namespace.get": async | trappable,
+            "wasmyard:platform/outgoing.forward": async | trappable,
+            "wasmyard:platform/outgoing.forward-with": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward-with": async | trappable,
             default: trappable,
@@ -24,7 +33,7 @@ mod generated {
         with: {
             "wasi:http": wasmtime_wasi_http::p2::bindings::http,
             "wasi:io": wasmtime_wasi::p2::bindings::io,
-            "wasmyard:platform/assets.files": super::dispatch::assets::Files,
+            "wasmyard:platform/assets.files": super::assets::Files,
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
             "wasmyard:platform/dispatch.future-response": super::dispatch::FutureResponse,
@@ -32,6 +41,8 @@ mod generated {
     });
 }
 
+pub(crate) use generated::wasi::config::store as config_wit;
 pub(crate) use generated::wasmyard::platform::{
-    assets as assets_wit, dispatch as dispatch_wit, request_info as request_info_wit,
+    assets as assets_wit, dispatch as dispatch_wit, outgoing as outgoing_wit,
+    request_info as request_info_wit,
 };

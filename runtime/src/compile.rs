@@ -7,9 +7,9 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::bounds;
 use crate::engine::{self, EngineKind};
 use crate::module::{ModuleError, check_header};
+use crate::{bounds, bulk};
 
 /// One component to be compiled.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub fn compile(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
     check_header(&job.component)?;
     bounds::check(&job.component, job.max_memory_bytes)?;
     let engine = engine::compiling(job.engine).map_err(ModuleError::internal)?;
-    engine.precompile_component(&job.component).map_err(|error| {
+    engine.precompile_component(&bulk::in_pieces(&job.component)).map_err(|error| {
         if error.downcast_ref::<wasmtime::OutOfMemory>().is_some() {
             return ModuleError::TooMuchMemory;
         }

@@ -7,7 +7,7 @@ use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
     WasmBacktraceDetails,
 };
-use wasmyard_namespaces::limits::component;
+use wasmyard_namespaces::limits::{Limits, component};
 
 /// Host stack for one guest call.
 const ASYNC_STACK_BYTES: usize = 1 << 20;
@@ -31,6 +31,14 @@ impl EngineKind {
     /// Every kind that a platform runs.
     pub const ALL: [Self; 2] = [Self::Time, Self::Fuel];
 
+    /// The kind that enforces these limits.
+    pub const fn of(limits: &Limits) -> Self {
+        match limits.fuel {
+            Some(_) => Self::Fuel,
+            None => Self::Time,
+        }
+    }
+
     /// Its name on the compiler's command line.
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,7 +61,8 @@ pub struct EngineConfig {
     pub max_instances: u32,
     /// The highest memory ceiling that any invocation may be given, in bytes.
     pub max_memory_bytes: usize,
-    /// How it meters CPU time.
+    /// How the engine meters that is made at the start: by time, but in benches. One that counts fuel is made
+    /// beside it when the first limit asks for it.
     pub kind: EngineKind,
 }
 
@@ -83,7 +92,7 @@ impl Engine {
     /// When the machine cannot give the address space that the pool reserves; the text says how much.
     pub(crate) fn new(config: &EngineConfig, kind: EngineKind) -> wasmtime::Result<Self> {
         let wasmtime = wasmtime::Engine::new(&running(config, kind))?;
-        let fingerprint = fingerprint(&compiling(kind)?);
+        let fingerprint = fingerprint(kind)?;
         let alive = Arc::new(());
         crate::ticker::start(&wasmtime, &alive)?;
         Ok(Self { wasmtime, kind, fingerprint, _alive: alive })
@@ -106,10 +115,16 @@ pub(crate) fn compiling(kind: EngineKind) -> wasmtime::Result<wasmtime::Engine> 
     wasmtime::Engine::new(&wasmtime)
 }
 
-fn fingerprint(compiling: &wasmtime::Engine) -> String {
+/// Names everything that code compiled for engines of this kind depends on.
+///
+/// # Errors
+///
+/// When Wasmtime refuses the configuration.
+pub(crate) fn fingerprint(kind: EngineKind) -> wasmtime::Result<String> {
     let mut hasher = DefaultHasher::new();
-    compiling.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    compiling(kind)?.precompile_compatibility_hash().hash(&mut hasher);
+    crate::bulk::VERSION.hash(&mut hasher);
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 fn running(config: &EngineConfig, kind: EngineKind) -> Config {
@@ -238,7 +253,7 @@ mod tests {
                 assert_eq!(loaded.is_ok(), kind == compiled_for, "{compiled_for:?} on {kind:?}");
             }
         }
-        let [time, fuel] = EngineKind::ALL.map(|kind| fingerprint(&compiling(kind).unwrap()));
+        let [time, fuel] = EngineKind::ALL.map(|kind| fingerprint(kind).unwrap());
         assert_ne!(time, fuel);
     }
 

@@ -1,15 +1,18 @@
 //! What one version of a script was given, in the shape that host calls look it up.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use wasmtime_wasi_config::WasiConfigVariables;
 use wasmyard_namespaces::binding::{BindingDecl, BindingKind, BindingType};
-use wasmyard_namespaces::name::NamespaceName;
+use wasmyard_namespaces::script::ScriptKey;
+
+use crate::seams::{Door, Service};
 
 /// The bindings of one version. Holds secrets: has no `Debug`.
 pub struct Grants {
-    pub(crate) config: WasiConfigVariables,
-    namespaces: HashMap<String, NamespaceName>,
+    texts: HashMap<String, String>,
+    doors: HashMap<String, Arc<Door>>,
+    services: HashMap<String, Arc<Service>>,
     kinds: HashMap<String, &'static str>,
 }
 
@@ -18,28 +21,54 @@ impl Grants {
     ///
     /// Text, JSON and secret bindings become configuration values (`wasi:config`).
     pub fn new(bindings: &[BindingDecl]) -> Self {
-        let mut grants =
-            Self { config: WasiConfigVariables::new(), namespaces: HashMap::new(), kinds: HashMap::new() };
+        let mut grants = Self {
+            texts: HashMap::new(),
+            doors: HashMap::new(),
+            services: HashMap::new(),
+            kinds: HashMap::new(),
+        };
         for binding in bindings {
             let name = binding.name.as_ref().to_owned();
             grants.kinds.insert(name.clone(), binding.kind.binding_type().as_str());
             match &binding.kind {
                 BindingKind::PlainText { text } => {
-                    grants.config.insert(name, text.clone());
+                    grants.texts.insert(name, text.clone());
                 }
                 BindingKind::Json { json } => {
-                    grants.config.insert(name, json.to_string());
+                    grants.texts.insert(name, json.to_string());
                 }
                 BindingKind::SecretText { text } => {
-                    grants.config.insert(name, text.expose());
+                    grants.texts.insert(name, text.expose().to_owned());
                 }
-                BindingKind::DispatchNamespace { namespace, .. } => {
-                    grants.namespaces.insert(name, namespace.clone());
+                BindingKind::DispatchNamespace { namespace, outbound } => {
+                    let door = Door {
+                        binding: name.clone(),
+                        namespace: namespace.clone(),
+                        outbound: outbound.clone(),
+                    };
+                    grants.doors.insert(name, Arc::new(door));
                 }
-                BindingKind::Service { .. } | BindingKind::Assets | BindingKind::VersionMetadata => {}
+                BindingKind::Service { service, namespace } => {
+                    let script = match namespace {
+                        None => ScriptKey::Platform(service.clone()),
+                        Some(namespace) => ScriptKey::user(namespace.clone(), service.clone()),
+                    };
+                    grants.services.insert(name.clone(), Arc::new(Service { binding: name, script }));
+                }
+                BindingKind::Assets | BindingKind::VersionMetadata => {}
             }
         }
         grants
+    }
+
+    /// A configuration value.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.texts.get(name).map(String::as_str)
+    }
+
+    /// All configuration values.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// Whether this is the assets binding; if not, the type that the binding has instead, if it exists at all.
@@ -51,7 +80,12 @@ impl Grants {
     }
 
     /// The namespace behind a binding, or the type that the binding has instead, if it exists at all.
-    pub(crate) fn namespace(&self, binding: &str) -> Result<&NamespaceName, Option<&'static str>> {
-        self.namespaces.get(binding).ok_or_else(|| self.kinds.get(binding).copied())
+    pub(crate) fn door(&self, binding: &str) -> Result<&Arc<Door>, Option<&'static str>> {
+        self.doors.get(binding).ok_or_else(|| self.kinds.get(binding).copied())
+    }
+
+    /// The script behind a service binding, or the type that the binding has instead, if it exists at all.
+    pub(crate) fn service(&self, binding: &str) -> Result<&Arc<Service>, Option<&'static str>> {
+        self.services.get(binding).ok_or_else(|| self.kinds.get(binding).copied())
     }
 }

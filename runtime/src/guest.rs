@@ -20,6 +20,7 @@ use wasmyard_namespaces::script::ScriptKey;
 use crate::account::Metered;
 use crate::answer::HeadSlot;
 use crate::body::{Body, BodyError, Handover};
+use crate::codes::to_code;
 use crate::fairness::{self, Fair};
 use crate::grants::Grants;
 use crate::memory::Exceeded;
@@ -27,8 +28,8 @@ use crate::meter::Meter;
 use crate::module::Module;
 use crate::outcome::Failure;
 use crate::pace::paced;
-use crate::seams::{DenyAll, Host, RequestInfo};
-use crate::state::{MAX_RESOURCES, RequestHead, State, Tail};
+use crate::seams::{DenyAll, Entry, Host, RequestInfo};
+use crate::state::{Last, MAX_RESOURCES, RequestHead, State, Tail};
 use crate::worker::Worker;
 
 /// How many bytes a guest may hand to the host in one call.
@@ -46,6 +47,7 @@ pub(crate) struct Guest {
     pub(crate) trusted: bool,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) info: Arc<RequestInfo>,
+    pub(crate) entry: Arc<Entry>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) head: Arc<HeadSlot>,
 }
@@ -54,8 +56,13 @@ impl Guest {
     /// Handles one request. A tail call is made when the store is gone.
     pub(crate) async fn run(self, request: Request<Body>) -> Result<(), Failure> {
         let host = Arc::clone(&self.host);
-        if let Some(Tail { call, send }) = self.run_store(request).await? {
-            send(Ok(host.call(call).await?));
+        let head = Arc::clone(&self.head);
+        if let Some(Tail { last, send }) = self.run_store(request).await? {
+            head.handed_over();
+            match last {
+                Last::Call(call) => send(Ok(host.call(*call).await?)),
+                Last::Outbound(request) => send(host.outbound(*request).await.map_err(to_code)),
+            }
         }
         Ok(())
     }
@@ -155,6 +162,7 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
         trusted: false,
         host: Arc::new(DenyAll),
         info: Arc::new(info),
+        entry: Arc::default(),
         meter: Arc::clone(&meter),
         head: Arc::default(),
     };

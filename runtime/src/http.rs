@@ -97,21 +97,33 @@ impl Hooks {
         })
     }
 
-    fn send(
+    /// A request that may leave: counted, before anything is awaited.
+    pub(crate) fn outbound(
         &mut self,
         request: http::Request<Body>,
         options: Option<RequestOptions>,
-    ) -> BoxFuture<'static, Result<http::Response<Body>, BodyError>> {
-        if let Err(failure) = self.count_subrequest() {
-            return Box::pin(async move { Err(BodyError::InternalError(Some(failure.to_string()))) });
-        }
+    ) -> Result<OutboundRequest, BodyError> {
+        self.count_subrequest().map_err(|failure| BodyError::InternalError(Some(failure.to_string())))?;
         let idle = self.stream_idle;
-        let outbound = OutboundRequest {
+        Ok(OutboundRequest {
             request: request.map(|body| paced(body, idle, BodyError::ConnectionWriteTimeout)),
             connect_timeout: options.as_ref().and_then(|o| o.connect_timeout),
             first_byte_timeout: options.as_ref().and_then(|o| o.first_byte_timeout),
             between_bytes_timeout: options.as_ref().and_then(|o| o.between_bytes_timeout),
+        })
+    }
+
+    /// Sends a request: the one way out that there is.
+    pub(crate) fn send(
+        &mut self,
+        request: http::Request<Body>,
+        options: Option<RequestOptions>,
+    ) -> BoxFuture<'static, Result<http::Response<Body>, BodyError>> {
+        let outbound = match self.outbound(request, options) {
+            Ok(outbound) => outbound,
+            Err(error) => return Box::pin(async { Err(error) }),
         };
+        let idle = self.stream_idle;
         let answered = self.in_turn(move |host| host.outbound(outbound));
         Box::pin(async move {
             let response = answered.await?;

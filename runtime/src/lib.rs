@@ -7,17 +7,20 @@
 //!
 //! This crate opens no socket, reads no registry, and knows no server.
 //!
-//! Modules, low to high: `body`, `outcome`, `seams` < `account`, `answer`, `meter`, `fairness`, `commons` < `memory`,
-//! `held`, `pace`, `logs`, `grants` < `state`, `clock`, `http`, `bindings` < `link` < `ticker`, `engine`, `bounds`,
-//! `module`, `artifacts`, `compile` < `runtime`, `guest` < `worker`.
+//! Modules, low to high: `body`, `codes`, `outcome`, `seams` < `account`, `answer`, `meter`, `fairness`, `commons` <
+//! `memory`, `held`, `pace`, `logs`, `grants` < `state`, `clock`, `http`, `bindings` < `link` < `ticker`, `bulk`,
+//! `engine`, `bounds`, `module`, `artifacts`, `compile` < `runtime`, `guest`, `afterwards` < `worker`.
 
 mod account;
+mod afterwards;
 mod answer;
 mod artifacts;
 mod bindings;
 pub mod body;
 mod bounds;
+mod bulk;
 mod clock;
+mod codes;
 mod commons;
 mod compile;
 mod engine;
@@ -40,6 +43,7 @@ mod ticker;
 mod worker;
 
 pub use body::{Body, BodyError};
+pub use codes::GuestCode;
 pub use commons::GuestMemoryFigures;
 pub use compile::{CompileJob, Compiler, InProcess, compile};
 pub use engine::{EngineConfig, EngineKind};
@@ -48,5 +52,7 @@ pub use guest::start_up;
 pub use module::{Module, ModuleError};
 pub use outcome::{End, Failure, Outcome};
 pub use runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
-pub use seams::{Call, DenyAll, Host, LogLine, LogStream, OutboundRequest, RequestInfo};
+pub use seams::{
+    Call, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest, RequestInfo, Service, Target,
+};
 pub use worker::{Invocation, Worker};

@@ -2,10 +2,9 @@
 
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::bindings::{assets_wit, dispatch_wit, request_info_wit};
+use crate::bindings::{assets_wit, config_wit, dispatch_wit, outgoing_wit, request_info_wit};
 use crate::state::State;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
-use wasmtime_wasi_config::WasiConfig;
 
 /// Attaches every host function.
 pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
@@ -16,11 +15,10 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     monotonic_clock::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State| {
-        WasiConfig::from(&state.worker.bindings.config)
-    })?;
+    config_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     assets_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     dispatch_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    outgoing_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     request_info_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }

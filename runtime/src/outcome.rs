@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use wasmyard_namespaces::script::ScriptKey;
 
+use crate::codes::GuestCode;
+
 /// Why an invocation gave no response.
 ///
 /// `Display` is the text for the *calling script and the visitor*: it names the limit and its value and
@@ -61,9 +63,15 @@ pub enum Failure {
     /// The guest trapped. The text names the kind of trap.
     #[error("Worker threw an exception: {0}")]
     Trapped(String),
-    /// The guest ended without a response, or answered with a `wasi:http` error code.
+    /// The guest ended without a response.
     #[error("Worker gave no response: {0}")]
     NoResponse(String),
+    /// The guest answered with a `wasi:http` error code.
+    #[error("Worker gave no response: it answered with the error code {0}")]
+    ErrorCode(GuestCode),
+    /// A service binding leads to nobody who may be called; the text names the binding and says why.
+    #[error("{0}")]
+    Unreachable(String),
     /// The platform takes no more work at the moment.
     #[error("The platform is at capacity.")]
     Overloaded {
@@ -128,7 +136,8 @@ impl Failure {
             Self::ExceededDepth { .. } => "exceededDepth",
             Self::TimedOut { .. } | Self::Stalled { .. } => "exceededWallTime",
             Self::Trapped(_) => "exception",
-            Self::NoResponse(_) => "noResponse",
+            Self::NoResponse(_) | Self::ErrorCode(_) => "noResponse",
+            Self::Unreachable(_) => "serviceNotFound",
             Self::Overloaded { .. } => "loadShed",
             Self::TooManyInvocations { .. } => "tooManyInvocations",
             Self::InvalidArgument(_) => "invalidArgument",

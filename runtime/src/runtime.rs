@@ -1,20 +1,21 @@
-//! The engine, its linker and the cache of modules: one of each in a process.
+//! The engines, their linkers and the cache of modules. There is one engine for each way of metering: that which
+//! counts fuel is made when the first script asks for it.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::component::Linker;
 use wasmyard_namespaces::digest::Digest;
 
 use crate::artifacts::{self, Artifacts, Found};
 use crate::commons::{Commons, GuestMemoryFigures};
 use crate::compile::{CompileJob, Compiler};
-use crate::engine::{Engine, EngineConfig};
+use crate::engine::{self, Engine, EngineConfig, EngineKind};
 use crate::module::{Module, ModuleError, check_header};
 use crate::state::State;
 
@@ -51,18 +52,25 @@ pub enum StartError {
 
 /// Loads modules and keeps them.
 pub struct Runtime {
-    inner: Arc<Inner>,
-    modules: moka::future::Cache<Digest, Arc<Module>>,
+    sizes: RuntimeConfig,
+    compiler: Arc<dyn Compiler>,
+    compiling: Arc<Semaphore>,
+    /// Shared by both engines: guests of both kinds run on the same processors, in the same memory.
+    commons: Commons,
+    time: Arc<Inner>,
+    fuel: OnceCell<Arc<Inner>>,
+    modules: moka::future::Cache<(EngineKind, Digest), Arc<Module>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
+/// One engine, and what belongs to it.
 struct Inner {
     engine: Engine,
     linker: Linker<State>,
     artifacts: Artifacts,
     compiler: Arc<dyn Compiler>,
-    compiling: Semaphore,
+    compiling: Arc<Semaphore>,
     max_memory_bytes: u64,
     commons: Commons,
 }
@@ -79,21 +87,20 @@ pub struct CacheFigures {
 }
 
 impl Runtime {
-    /// Makes the engine and opens the folder of artifacts. Everything that is not in it yet is compiled by
+    /// Makes the engine that measures time and opens the folder of artifacts. Everything that is not in it yet is compiled by
     /// `compiler`.
     ///
     /// # Errors
     ///
     /// [`StartError`] when the machine cannot give the address space, or the folder cannot be used.
     pub fn new(config: &RuntimeConfig, compiler: Arc<dyn Compiler>) -> Result<Self, StartError> {
-        let engine_error = |error: wasmtime::Error| StartError::Engine(format!("{error:#}"));
-        let engine = Engine::new(&config.engine, config.engine.kind).map_err(engine_error)?;
-        let linker = crate::link::linker(&engine.wasmtime).map_err(engine_error)?;
-        let artifacts = Artifacts::open(&config.artifacts, &engine.fingerprint)
-            .and_then(|artifacts| {
-                artifacts::remove_others(&config.artifacts, &[&engine.fingerprint])?;
-                Ok(artifacts)
-            })
+        let compiling = Arc::new(Semaphore::new(config.compilations.max(1)));
+        let commons = Commons::new(config.guest_memory_bytes);
+        let time = Inner::new(config, config.engine.kind, &compiler, &compiling, &commons)?;
+        let kinds = EngineKind::ALL.into_iter().chain([config.engine.kind]);
+        let known = kinds.map(engine::fingerprint).collect::<Result<Vec<_>, _>>();
+        let known = known.map_err(engine_error)?;
+        artifacts::remove_others(&config.artifacts, &known.iter().map(String::as_str).collect::<Vec<_>>())
             .map_err(|error| StartError::Artifacts { folder: config.artifacts.clone(), error })?;
         let modules = moka::future::Cache::builder()
             .max_capacity(config.loaded_code_bytes)
@@ -102,15 +109,39 @@ impl Runtime {
             .eviction_policy(moka::policy::EvictionPolicy::lru())
             .weigher(|_, module: &Arc<Module>| u32::try_from(module.size()).unwrap_or(u32::MAX))
             .build();
-        let compiling = Semaphore::new(config.compilations.max(1));
-        let max_memory_bytes = u64::try_from(config.engine.max_memory_bytes).unwrap_or(u64::MAX);
-        let commons = Commons::new(config.guest_memory_bytes);
-        let inner = Inner { engine, linker, artifacts, compiler, compiling, max_memory_bytes, commons };
-        let inner = Arc::new(inner);
-        Ok(Self { inner, modules, hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
+        Ok(Self {
+            sizes: config.clone(),
+            compiler,
+            compiling,
+            commons,
+            time: Arc::new(time),
+            fuel: OnceCell::new(),
+            modules,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        })
     }
 
-    /// The module of a component: loaded already, or from its artifact, or compiled from `component`.
+    /// The engine of a kind. That which counts fuel reserves as much address space again, so it is made when it is
+    /// needed.
+    async fn engine(&self, kind: EngineKind) -> Result<Arc<Inner>, ModuleError> {
+        let make = || {
+            let (sizes, compiler) = (self.sizes.clone(), Arc::clone(&self.compiler));
+            let (compiling, commons) = (Arc::clone(&self.compiling), self.commons.clone());
+            blocking(move || {
+                Inner::new(&sizes, EngineKind::Fuel, &compiler, &compiling, &commons)
+                    .map(Arc::new)
+                    .map_err(ModuleError::internal)
+            })
+        };
+        match kind {
+            EngineKind::Time | EngineKind::Bare => Ok(Arc::clone(&self.time)),
+            EngineKind::Fuel if self.time.engine.kind == EngineKind::Fuel => Ok(Arc::clone(&self.time)),
+            EngineKind::Fuel => self.fuel.get_or_try_init(make).await.map(Arc::clone),
+        }
+    }
+
+    /// The module of a component for an engine of this kind: loaded already, or from its artifact, or compiled from `component`.
     ///
     /// Calls for the same digest at the same time do the work once.
     ///
@@ -121,20 +152,25 @@ impl Runtime {
     /// # Cancel safety
     ///
     /// Safe: others who wait for the same module take over.
-    pub async fn module<F>(&self, digest: &Digest, component: F) -> Result<Arc<Module>, Arc<ModuleError>>
+    pub async fn module<F>(
+        &self,
+        kind: EngineKind,
+        digest: &Digest,
+        component: F,
+    ) -> Result<Arc<Module>, Arc<ModuleError>>
     where
         F: Future<Output = Result<Bytes, String>>,
     {
-        if let Some(module) = self.modules.get(digest).await {
+        if let Some(module) = self.modules.get(&(kind, *digest)).await {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(module);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let inner = Arc::clone(&self.inner);
         let digest = *digest;
         let module = self
             .modules
-            .try_get_with(digest, async move {
+            .try_get_with((kind, digest), async move {
+                let inner = self.engine(kind).await?;
                 if let Some(module) = inner.load(digest).await? {
                     return Ok(module);
                 }
@@ -154,10 +190,18 @@ impl Runtime {
     ///
     /// [`ModuleError::Internal`] when its artifact cannot be removed.
     pub async fn forget(&self, digest: &Digest) -> Result<(), ModuleError> {
-        self.modules.invalidate(digest).await;
-        let inner = Arc::clone(&self.inner);
-        let digest = *digest;
-        blocking(move || inner.artifacts.remove(&digest).map_err(ModuleError::internal)).await
+        for kind in EngineKind::ALL {
+            self.modules.invalidate(&(kind, *digest)).await;
+        }
+        let (folder, digest) = (self.sizes.artifacts.clone(), *digest);
+        blocking(move || {
+            for kind in EngineKind::ALL {
+                let artifacts = artifacts_of(&folder, kind).map_err(ModuleError::internal)?;
+                artifacts.remove(&digest).map_err(ModuleError::internal)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Checks a component without keeping anything of it.
@@ -166,8 +210,8 @@ impl Runtime {
     ///
     /// The [`ModuleError`] that an upload would be refused with.
     pub async fn check(&self, component: Bytes) -> Result<(), ModuleError> {
-        let code = self.inner.code(component).await?;
-        let inner = Arc::clone(&self.inner);
+        let code = self.time.code(component).await?;
+        let inner = Arc::clone(&self.time);
         blocking(move || {
             let component = Module::load_bytes(&inner.engine, &code).map_err(|error| unloadable(&error))?;
             Module::link(&inner.linker, &component, &inner.commons).map(|_| ())
@@ -181,13 +225,20 @@ impl Runtime {
     ///
     /// When the folder cannot be read.
     pub async fn artifacts_older_than(&self, age: Duration) -> std::io::Result<Vec<Digest>> {
-        let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || inner.artifacts.older_than(age)).await?
+        let folder = self.sizes.artifacts.clone();
+        let look = move || {
+            let mut old = Vec::new();
+            for kind in EngineKind::ALL {
+                old.extend(artifacts_of(&folder, kind)?.older_than(age)?);
+            }
+            Ok(old)
+        };
+        tokio::task::spawn_blocking(look).await?
     }
 
     /// How much memory guests hold together.
     pub fn guest_memory(&self) -> GuestMemoryFigures {
-        self.inner.commons.memory.figures()
+        self.commons.memory.figures()
     }
 
     /// How the cache does.
@@ -200,7 +251,27 @@ impl Runtime {
     }
 }
 
+fn engine_error(error: wasmtime::Error) -> StartError {
+    StartError::Engine(format!("{error:#}"))
+}
+
 impl Inner {
+    fn new(
+        sizes: &RuntimeConfig,
+        kind: EngineKind,
+        compiler: &Arc<dyn Compiler>,
+        compiling: &Arc<Semaphore>,
+        commons: &Commons,
+    ) -> Result<Self, StartError> {
+        let engine = Engine::new(&sizes.engine, kind).map_err(engine_error)?;
+        let linker = crate::link::linker(&engine.wasmtime).map_err(engine_error)?;
+        let artifacts = Artifacts::open(&sizes.artifacts, &engine.fingerprint)
+            .map_err(|error| StartError::Artifacts { folder: sizes.artifacts.clone(), error })?;
+        let max_memory_bytes = u64::try_from(sizes.engine.max_memory_bytes).unwrap_or(u64::MAX);
+        let (compiler, compiling, commons) = (Arc::clone(compiler), Arc::clone(compiling), commons.clone());
+        Ok(Self { engine, linker, artifacts, compiler, compiling, max_memory_bytes, commons })
+    }
+
     async fn load(self: &Arc<Self>, digest: Digest) -> Result<Option<Arc<Module>>, ModuleError> {
         let this = Arc::clone(self);
         blocking(move || match this.artifacts.find(&digest).map_err(ModuleError::internal)? {
@@ -257,6 +328,13 @@ fn unloadable(error: &wasmtime::Error) -> ModuleError {
     } else {
         ModuleError::TooDemanding(format!("{error:#}"))
     }
+}
+
+/// The artifacts of an engine, whether there is one or not.
+fn artifacts_of(folder: &Path, kind: EngineKind) -> std::io::Result<Artifacts> {
+    let fingerprint =
+        engine::fingerprint(kind).map_err(|error| std::io::Error::other(format!("{error:#}")))?;
+    Artifacts::open(folder, &fingerprint)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -7,24 +7,59 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
+use wasmyard_namespaces::binding::OutboundDecl;
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::NamespaceName;
+use wasmyard_namespaces::script::ScriptKey;
 
 use crate::body::{Body, BodyError};
 use crate::outcome::{Failure, Outcome};
 
-/// One call of a script to a script of a namespace it is bound to.
+/// One call of a script to another one, through a binding of the caller.
 pub struct Call {
-    /// The binding's namespace.
-    pub namespace: NamespaceName,
-    /// The name as the caller wrote it: not checked yet.
-    pub script: String,
+    /// Who is called.
+    pub target: Target,
     /// What the caller limits the callee to.
     pub limits: LimitSpec,
-    /// Parameters for the namespace's outbound worker: name, JSON text. Checked against the binding.
-    pub outbound: Vec<(String, String)>,
     /// The request, head and body.
     pub request: Request<Body>,
+}
+
+/// Who is called, and through which binding.
+#[derive(Clone)]
+pub enum Target {
+    /// A script of the namespace that a dispatch binding names.
+    Dispatch {
+        /// The binding.
+        door: Arc<Door>,
+        /// The name as the caller wrote it: not checked yet.
+        script: String,
+        /// Parameters for the outbound worker: name, and the value as a configuration value. Checked by
+        /// [`Host::check_outbound`].
+        outbound: Arc<[(String, String)]>,
+    },
+    /// The script that a service binding names.
+    Service(Arc<Service>),
+}
+
+/// A dispatch binding: the way into a namespace.
+#[derive(Debug)]
+pub struct Door {
+    /// The binding's name.
+    pub binding: String,
+    /// The namespace.
+    pub namespace: NamespaceName,
+    /// The outbound worker that the binding itself names.
+    pub outbound: Option<OutboundDecl>,
+}
+
+/// A service binding.
+#[derive(Debug)]
+pub struct Service {
+    /// The binding's name.
+    pub binding: String,
+    /// The script.
+    pub script: ScriptKey,
 }
 
 /// One request of a guest to the outside.
@@ -64,6 +99,18 @@ pub trait Host: Send + Sync + 'static {
     /// Runs another script and returns the head of its response.
     fn call(&self, call: Call) -> BoxFuture<'static, Result<Response<Body>, Failure>>;
 
+    /// Checks parameters that the caller means for the outbound worker of calls through a binding: a
+    /// [`Failure::InvalidArgument`] names the one that breaks a rule. An embedder without outbound workers
+    /// takes none.
+    fn check_outbound(&self, door: Arc<Door>, names: Vec<String>) -> BoxFuture<'static, Result<(), Failure>> {
+        let refused = format!(
+            "outbound: {:?} was given, but the binding {:?} has no outbound worker",
+            names.first().map_or("", String::as_str),
+            door.binding
+        );
+        Box::pin(async { Err(Failure::InvalidArgument(refused)) })
+    }
+
     /// Answers from the static files of the script's own version. Without a host that has any, there are none.
     fn assets(&self, request: http::request::Parts) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
         drop(request);
@@ -96,6 +143,16 @@ impl Host for DenyAll {
     fn log(&self, _: LogLine) {}
 
     fn finished(&self, _: Outcome) {}
+}
+
+/// How a script was reached: what differs from one script of a chain to the next.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// The script that called, where one did through a binding or by a request that this script is the gate for.
+    pub caller: Option<ScriptKey>,
+    /// Configuration values for this invocation alone, beside those of the script's bindings. The embedder sees to
+    /// it that no name is in both.
+    pub config: Arc<[(String, String)]>,
 }
 
 /// What the platform tells a guest about the request it handles. Shared by all scripts of a chain.

@@ -17,7 +17,7 @@ use crate::held::{HEADER_BYTES, held};
 use crate::http::Hooks;
 use crate::logs::{Log, LogPipe};
 use crate::memory::{Exceeded, MemoryLimiter};
-use crate::seams::{Call, LogStream, RequestInfo};
+use crate::seams::{Call, Entry, LogStream, OutboundRequest, RequestInfo};
 use crate::worker::Worker;
 
 /// How many resources a guest may hold at once.
@@ -38,6 +38,7 @@ pub(crate) struct State {
     logs: [LogPipe; 2],
     pub(crate) worker: Arc<Worker>,
     pub(crate) info: Arc<RequestInfo>,
+    pub(crate) entry: Arc<Entry>,
     /// The head of the request being handled, to pass it on without asking the resource for its parts.
     pub(crate) request: RequestHead,
     /// The body of the request being handled, as long as the guest has not opened it.
@@ -46,7 +47,7 @@ pub(crate) struct State {
     pub(crate) response_bodies: HashMap<u32, HandoverSlot>,
     /// Where the answer goes, and where the failures of callees are noted.
     pub(crate) head: Arc<HeadSlot>,
-    /// The call that is to be made when the guest has returned and this store is gone.
+    /// What is to be asked when the guest has returned and this store is gone.
     pub(crate) tail: Option<Tail>,
 }
 
@@ -56,10 +57,16 @@ pub(crate) struct RequestHead {
     pub(crate) uri: Uri,
 }
 
-/// A call left to be made after the guest has returned.
+/// Somebody left to be asked after the guest has returned.
 pub(crate) struct Tail {
-    pub(crate) call: Call,
+    pub(crate) last: Last,
     pub(crate) send: SendResponse,
+}
+
+/// Who is asked.
+pub(crate) enum Last {
+    Call(Box<Call>),
+    Outbound(Box<OutboundRequest>),
 }
 
 /// How the answer to a tail call reaches whoever waits for this invocation.
@@ -71,7 +78,7 @@ pub(crate) type SendResponse = Box<
 
 impl State {
     pub(crate) fn new(guest: &Guest, request: RequestHead, request_body: HandoverSlot) -> Self {
-        let Guest { worker, limits, ceiling, trusted, host, info, meter, head } = guest.clone();
+        let Guest { worker, limits, ceiling, trusted, host, info, entry, meter, head } = guest.clone();
         let log = Log::new(Arc::clone(&host), usize::try_from(limits.log_bytes).unwrap_or(usize::MAX));
         let logs = [log.pipe(LogStream::Stdout), log.pipe(LogStream::Stderr)];
         let [stdout, stderr] = logs.clone();
@@ -104,6 +111,7 @@ impl State {
             logs,
             worker,
             info,
+            entry,
             request,
             request_body: Some(request_body),
             response_bodies: HashMap::new(),

@@ -2,22 +2,24 @@
 //!
 //! The guest is driven inside the task of whoever waits for its answer: first by [`Worker::fetch`] until
 //! the head of the response is there, then by the response's body. Dropping either cancels the guest,
-//! and with it every guest that it waits for. A store is used once and never again.
+//! and with it every guest that it waits for, unless it has done its part already: then it may go on for a
+//! while ([`afterwards`](crate::afterwards)). A store is used once and never again.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 
 use crate::account::Metered;
+use crate::afterwards;
 use crate::answer::{HeadSlot, NoHead};
 use crate::body::{Body, BodyError};
 use crate::fairness::Fair;
@@ -27,10 +29,7 @@ use crate::meter::Meter;
 use crate::module::Module;
 use crate::outcome::{End, Failure, Outcome};
 use crate::pace::Pause;
-use crate::seams::{Host, RequestInfo};
-
-/// How long a guest may go on after its response is complete.
-const AFTER_RESPONSE: Duration = Duration::from_secs(30);
+use crate::seams::{Entry, Host, RequestInfo};
 
 /// One version of a script, ready to be invoked any number of times at once.
 pub struct Worker {
@@ -56,6 +55,8 @@ pub struct Invocation {
     pub host: Arc<dyn Host>,
     /// What the guest may know about the request.
     pub info: Arc<RequestInfo>,
+    /// How it was reached.
+    pub entry: Arc<Entry>,
 }
 
 impl Worker {
@@ -101,6 +102,8 @@ struct Run {
     /// The guest; gone when it has run to its end.
     guest: Option<Fair<Metered<()>>>,
     head: Arc<HeadSlot>,
+    /// Whether the answer to such a request ends with its head.
+    head_only: bool,
     record: Record,
     /// For its response's body.
     pause: Pause,
@@ -108,7 +111,8 @@ struct Run {
 
 impl Run {
     fn start(worker: Arc<Worker>, invocation: Invocation, request: Request<Body>) -> Self {
-        let Invocation { limits, ceiling, trusted, depth, host, info } = invocation;
+        let Invocation { limits, ceiling, trusted, depth, host, info, entry } = invocation;
+        let head_only = request.method() == Method::HEAD;
         let meter = Arc::new(Meter::default());
         let head = Arc::new(HeadSlot::default());
         let record = Record {
@@ -121,12 +125,20 @@ impl Run {
             end: End::Canceled,
         };
         let pause = Pause::new(limits.stream_idle);
-        let (kept_meter, kept_head) = (Arc::clone(&meter), Arc::clone(&head));
         let background = Arc::clone(&worker.module.commons.background);
-        let guest =
-            Guest { worker, limits, ceiling, trusted, host, info, meter: kept_meter, head: kept_head };
+        let guest = Guest {
+            worker,
+            limits,
+            ceiling,
+            trusted,
+            host,
+            info,
+            entry,
+            meter: Arc::clone(&meter),
+            head: Arc::clone(&head),
+        };
         let guest = Metered { meter, budget: limits.cpu, future: Box::pin(guest.run(request)) };
-        Self { guest: Some(Fair::new(guest, &background)), head, record, pause }
+        Self { guest: Some(Fair::new(guest, &background)), head, head_only, record, pause }
     }
 
     /// Drives the guest until it has answered or ended.
@@ -160,8 +172,12 @@ impl Run {
     /// The answer, with a body that drives the guest on as it is read.
     fn into_response(mut self, response: Response<Body>) -> Response<Body> {
         self.record.status = Some(response.status().as_u16());
-        let (guest, pause) = (self.guest, self.pause);
-        response.map(|body| GuestBody { guest, body, record: Some(self.record), pause }.boxed_unsync())
+        let head_only =
+            self.head_only || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let expected = if head_only { Some(0) } else { content_length(&response) };
+        let Self { guest, head, record, pause, .. } = self;
+        response
+            .map(|body| GuestBody { guest, body, expected, head, record: Some(record), pause }.boxed_unsync())
     }
 }
 
@@ -169,6 +185,9 @@ impl Run {
 struct GuestBody {
     guest: Option<Fair<Metered<()>>>,
     body: Body,
+    /// How many bytes of the body are still to come, where that was said.
+    expected: Option<u64>,
+    head: Arc<HeadSlot>,
     /// Present until the end is known.
     record: Option<Record>,
     pause: Pause,
@@ -190,16 +209,18 @@ impl GuestBody {
         BodyError::InternalError(Some(text))
     }
 
-    /// The response is complete but the guest goes on: let it, for a while, at nobody's expense.
+    /// The guest has done its part but goes on: let it, for a while, at nobody's expense.
     fn leave_guest_running(&mut self) {
         let (Some(guest), Some(mut record)) = (self.guest.take(), self.record.take()) else { return };
-        tokio::spawn(async move {
-            record.ended(match tokio::time::timeout(AFTER_RESPONSE, guest).await {
-                Ok(Ok(())) => End::Ok,
-                Ok(Err(failure)) => End::Failed(failure),
-                Err(_elapsed) => End::Failed(Failure::TimedOut { limit: AFTER_RESPONSE }),
-            });
-        });
+        let body = std::mem::replace(&mut self.body, crate::body::empty());
+        // What somebody else produces ends with whoever wanted it.
+        let unread = (!self.head.is_handed_over()).then_some(body);
+        afterwards::spawn(guest, unread, move |end| record.ended(end));
+    }
+
+    /// Whether the guest has no part in the response any more, although it may not have been read.
+    fn guest_is_done_with_it(&mut self) -> bool {
+        self.expected == Some(0) || self.head.is_handed_over() || crate::body::ends_now(&mut self.body)
     }
 }
 
@@ -217,7 +238,12 @@ impl HttpBody for GuestBody {
         {
             this.guest = None;
             if let Err(failure) = ended {
-                return Poll::Ready(Some(Err(this.fail(failure))));
+                // A body that is somebody else's does not suffer from it.
+                if this.head.is_handed_over() {
+                    this.finish(End::Failed(failure));
+                } else {
+                    return Poll::Ready(Some(Err(this.fail(failure))));
+                }
             }
         }
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
@@ -230,11 +256,14 @@ impl HttpBody for GuestBody {
             Some(Ok(frame)) => {
                 if let (Some(data), Some(record)) = (frame.data_ref(), &this.record) {
                     record.meter.sent(data.len());
+                    let sent = data.len() as u64;
+                    this.expected = this.expected.map(|expected| expected.saturating_sub(sent));
                 }
                 if this.guest.is_none() && this.body.is_end_stream() {
                     this.finish(End::Ok);
                 }
             }
+            Some(Err(_)) if this.guest.is_some() && this.head.is_handed_over() => this.leave_guest_running(),
             Some(Err(error)) => {
                 let failure = Failure::NoResponse(format!("the body ended early: {error}"));
                 this.guest = None;
@@ -257,11 +286,22 @@ impl HttpBody for GuestBody {
 
 impl Drop for GuestBody {
     fn drop(&mut self) {
-        // A complete body that nobody asked for its end: hyper stops at `is_end_stream`.
-        if self.guest.is_none() && self.body.is_end_stream() {
+        if self.record.is_none() {
+            return;
+        }
+        if self.guest.is_some() {
+            if self.guest_is_done_with_it() {
+                self.leave_guest_running();
+            }
+        } else if self.expected == Some(0) || self.body.is_end_stream() {
+            // A complete body that nobody asked for its end: hyper stops as soon as it knows it.
             self.finish(End::Ok);
         }
     }
+}
+
+fn content_length(response: &Response<Body>) -> Option<u64> {
+    response.headers().get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The invocation's account. Whoever holds it last hands it to the host, however the invocation ends.

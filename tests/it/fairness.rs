@@ -32,7 +32,7 @@ fn get(server: &Server, host: &'static str, path: &'static str) -> tokio::task::
 
 #[tokio::test]
 async fn chains_of_scripts_that_all_compute_end_on_one_thread() {
-    let server = Site::new(&config()).serve_on_one_thread().await;
+    let server = Site::new(&config()).serve_with(&[("TOKIO_WORKER_THREADS", "1")]).await;
     // One place in the background, and 8 chains of 7 scripts, each of which computes before and after the call.
     let chains: Vec<_> = (0..8).map(|_| get(&server, "probe.test", "/burn/6")).collect();
     for chain in chains {
@@ -42,7 +42,7 @@ async fn chains_of_scripts_that_all_compute_end_on_one_thread() {
 
 #[tokio::test]
 async fn short_requests_are_answered_on_the_thread_on_which_many_compute() {
-    let server = Site::new(&config()).serve_on_one_thread().await;
+    let server = Site::new(&config()).serve_with(&[("TOKIO_WORKER_THREADS", "1")]).await;
     let spinning: Vec<_> = (0..8).map(|_| get(&server, "spinner.test", "/spin")).collect();
     let running = async || (server.metric("wasmyard_requests_in_flight").await >= 8.0).then_some(());
     eventually("all of them compute", running).await;

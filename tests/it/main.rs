@@ -7,15 +7,20 @@
 //!
 //! - `support`: the server, the clients, the guests
 //! - `routing`: host and path -> who answers
+//! - `asset_uploads`: folders of files on their way up
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `durability`: kill -9 at any moment
 //! - `dev`: hot reload, broken builds, templates
 //! - `streaming`: bodies of any length, both ways, with trailers
 //! - `limits`: a script that misbehaves, and its neighbour
+//! - `hostile`: attacks of every kind, a row each, and who notices
 //! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `outbound`: where a script's own requests go
 //! - `fairness`: short requests ahead of those that compute for long
 //! - `overload`: too many at once, too much memory, visitors who do not read or go away
+//! - `gate`: outbound workers, and that there is no way around them
+//! - `services`: script to script by a service binding
+//! - `afterwards`: work after the response
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
 //! - `compiler`: the process that compiles, and what it cannot do
@@ -34,6 +39,8 @@
     reason = "a test fails by panicking, in its helpers as well"
 )]
 
+mod afterwards;
+mod asset_uploads;
 mod assets_serve;
 mod bad_limits;
 mod compiler;
@@ -41,8 +48,10 @@ mod deploy;
 mod dev;
 mod durability;
 mod fairness;
+mod gate;
 mod guests;
 mod headers;
+mod hostile;
 mod limits;
 mod meters;
 mod observability;
@@ -51,6 +60,7 @@ mod overload;
 mod protocol;
 mod routing;
 mod sandbox;
+mod services;
 mod streaming;
 mod support;
 mod uploads;

@@ -53,6 +53,12 @@ fn config(origin: Option<SocketAddr>) -> String {
         [namespaces.production.scripts.over]
         {over}
         limits = {{ cpu_ms = 100, memory = "32MiB" }}
+        [namespaces.production.scripts.fuelled]
+        {probe}
+        limits = {{ fuel = 1000000000 }}
+        [namespaces.production.scripts.dry]
+        {probe}
+        limits = {{ fuel = 1000 }}
         [namespaces.production.scripts.silent]
         main = "silent.wasm"
         [namespaces.own]
@@ -240,6 +246,8 @@ async fn a_dispatcher_can_tell_every_failure_apart() {
         ("script=missing", "WorkerNotFound: Worker not found."),
         ("script=over&path=/spin", "ExceededCpu: Worker exceeded CPU time limit."),
         ("script=over&path=/spin&cpu_ms=5", "ExceededCpu: Worker exceeded CPU time limit."),
+        ("script=probe&path=/empty&fuel=1000", "ExceededFuel: Worker exceeded fuel limit."),
+        ("script=dry&path=/empty&fuel=1000000000", "ExceededFuel: Worker exceeded fuel limit."),
         ("script=over&path=/grow", "ExceededMemory: Worker has exceeded memory limit."),
         ("script=over&path=/trap", "Trapped: Worker threw an exception: "),
         ("script=over&path=/recurse", "Trapped: Worker threw an exception: "),
@@ -265,6 +273,22 @@ async fn a_dispatcher_can_tell_every_failure_apart() {
     }
     let answer = server.get("lonely.test", "/limits/call?script=probe").await;
     assert_eq!(answer.text(), "ExceededDepth: Too many Workers called each other in a row.\n");
+}
+
+#[tokio::test]
+async fn the_same_request_uses_the_same_fuel_every_time() {
+    let server = serving(None).await;
+    let mut totals = Vec::new();
+    for _ in 0..20 {
+        let answer = server.get("fuelled.apps.test", "/limits/work?n=5000").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        totals.push(server.metric("wasmyard_invocation_fuel_total").await);
+    }
+    let first = totals[0];
+    assert!(first > 5_000.0, "{first}");
+    for (turn, total) in totals.iter().enumerate() {
+        assert_eq!(*total, first * (turn + 1) as f64, "{totals:?}");
+    }
 }
 
 #[tokio::test]
@@ -302,6 +326,7 @@ async fn the_page_names_the_limit_and_nothing_of_anybody_else() {
     for (host, path, status, named) in [
         ("over.apps.test", "/spin", 503, "CPU time 100 ms"),
         ("over.apps.test", "/grow", 503, "memory 32 MiB"),
+        ("dry.apps.test", "/empty", 503, "fuel 1000"),
         ("over.apps.test", "/trap", 500, ""),
         ("hurried.apps.test", "/wait", 504, "time to first byte 0.2 s"),
         ("silent.apps.test", "/", 500, ""),

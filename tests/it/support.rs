@@ -5,6 +5,7 @@ mod api;
 pub(crate) mod bombs;
 mod client;
 pub(crate) mod guest;
+pub(crate) mod origin;
 mod raw;
 mod server;
 pub(crate) mod wat;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use wasmyard_api::{ApiState, Checked, ComponentChecker, Refusal, RefusalCode, UploadLimits, router};
 use wasmyard_namespaces::store::MemoryStore;
-use wasmyard_namespaces::{Blobs, Digest, Registry, Store as _};
+use wasmyard_namespaces::{Blobs, Digest, LimitSpec, Registry, Store as _};
 
 /// The first bytes of a component, and a payload that makes each one different.
 pub(crate) fn component(payload: &str) -> Vec<u8> {
@@ -32,7 +32,7 @@ pub(crate) struct FakeChecker {
 
 #[async_trait]
 impl ComponentChecker for FakeChecker {
-    async fn check(&self, digest: &Digest, bytes: Bytes) -> Result<Checked, Refusal> {
+    async fn check(&self, digest: &Digest, bytes: Bytes, _: &[LimitSpec]) -> Result<Checked, Refusal> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         assert_eq!(*digest, Digest::of(&bytes));
         let refuse = |code, message: &str| Err(Refusal { code, message: message.to_owned() });

@@ -44,6 +44,7 @@ pub struct Platform {
     pub visitors: SocketAddr,
     /// The control plane.
     pub api: Api,
+    log: PathBuf,
 }
 
 /// What a site's scripts may use of the CPU.
@@ -97,6 +98,16 @@ impl Site {
         let component = component.display().to_string();
         writeln!(self.config, "[{table}]\nmain = {component:?}\n{more}")?;
         Ok(())
+    }
+
+    /// Lines of `[server]`.
+    pub fn server(&mut self, lines: &str) {
+        self.config = self.config.replacen("[server]\n", &format!("[server]\n{lines}"), 1);
+    }
+
+    /// Any lines, for what has no method.
+    pub fn lines(&mut self, lines: &str) {
+        self.config.push_str(lines);
     }
 
     /// A namespace with an outbound worker, which answers by itself; a customer that asks for something outside; and
@@ -181,6 +192,14 @@ impl Site {
         self.start(&file, Place::ServerCpu)
     }
 
+    /// Starts the platform on all processors, once. What it says is kept for [`Platform::said`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve_anywhere(self) -> Result<Platform, Error> {
+        self.start(&self.write()?, Place::Anywhere)
+    }
+
     /// What it logs goes to a file while it is prepared, so that a start that fails can be explained. While it
     /// is measured it goes nowhere: made and written as it is shipped, but kept by nobody, because a disk that
     /// fills up is no figure.
@@ -198,11 +217,19 @@ impl Site {
         let [visitors, api] = process
             .announced(["visitors", "api"])
             .map_err(|error| format!("{error}\n{}", std::fs::read_to_string(&log).unwrap_or_default()))?;
-        Ok(Platform { process, visitors, api: Api { address: api, token: TOKEN.to_owned() } })
+        Ok(Platform { process, visitors, api: Api { address: api, token: TOKEN.to_owned() }, log })
     }
 }
 
 impl Platform {
+    /// What it logged since it was started anywhere.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn said(&self) -> Result<String, Error> {
+        Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).into_owned())
+    }
+
     /// A host of this platform that greets.
     pub fn aim(&self, host: &str) -> Aim {
         Aim::at(self.visitors, host)

@@ -45,6 +45,7 @@ pub async fn run(
     if let Some(config) = &config {
         let (capacity, of_machine) = machine::capacity(config, machine);
         findings.list.extend(of_machine);
+        check_assets(config, &mut findings.list);
         if let Some(modules) = modules {
             check_modules(config, modules, &mut findings.list).await;
         }
@@ -57,11 +58,29 @@ pub async fn run(
 }
 
 async fn check_modules(config: &ResolvedConfig, modules: &dyn ModuleCheck, findings: &mut Vec<Fault>) {
-    for script in config.scripts.iter().filter(|script| script.main.is_file()) {
-        if let Err(refusal) = modules.check(&script.main).await {
-            let shown = script.main.strip_prefix(&config.source.root).unwrap_or(&script.main);
+    let mains = config.scripts.iter().filter_map(|script| Some((script, script.main.as_ref()?)));
+    for (script, main) in mains.filter(|(_, main)| main.is_file()) {
+        if let Err(refusal) = modules.check(main).await {
+            let shown = main.strip_prefix(&config.source.root).unwrap_or(main);
             let fault = Fault::new(script.line, format!("{}.main", script.key), refusal);
             findings.push(fault.value(format!("{:?}", shown.display().to_string())));
+        }
+    }
+}
+
+/// Looks at every file that would be served: names, sizes, and how many there are.
+fn check_assets(config: &ResolvedConfig, findings: &mut Vec<Fault>) {
+    for script in &config.scripts {
+        let Some(assets) = script.assets.as_ref().filter(|assets| assets.directory.is_dir()) else {
+            continue;
+        };
+        let key = format!("{}.assets", script.key);
+        match assets.scan() {
+            Ok(folder) => findings.extend(folder.links.iter().map(|link| {
+                let fault = Fault::new(script.line, key.clone(), "links are not served");
+                fault.value(format!("{:?}", link.display().to_string())).warning()
+            })),
+            Err(error) => findings.push(Fault::new(script.line, key, error.to_string())),
         }
     }
 }

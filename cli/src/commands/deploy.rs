@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 use tokio::io::AsyncReadExt;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
-    BindingDecl, BindingKind, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,
+    AssetsConfig, BindingDecl, BindingKind, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,
 };
 
 use super::{client, script_path, script_shown, text};
 use crate::args::DeployArgs;
+use crate::assets::{self, AssetsSource};
 use crate::client::{Client, Module};
 use crate::config::{self, ConfigSource, Purpose, ScriptConfig};
 use crate::failure::Failure;
@@ -23,7 +24,9 @@ use crate::output::Output;
 /// One upload, ready to go.
 struct Plan {
     key: ScriptKey,
-    file: PathBuf,
+    /// None: only files are served.
+    file: Option<PathBuf>,
+    assets: Option<AssetsSource>,
     bindings: Vec<BindingDecl>,
     limits: LimitSpec,
     tags: Vec<Tag>,
@@ -34,9 +37,11 @@ struct Plan {
 /// # Errors
 /// The [`Failure`] that decides the exit code.
 pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
-    let plans = match &args.file {
-        Some(file) => vec![from_file(file, &args)?],
-        None => from_config(&args, output)?,
+    let plans = match (&args.file, &args.assets, &args.name) {
+        (Some(file), ..) => vec![from_file(Some(file), &args)?],
+        // A folder and a name say everything, unless a configuration is asked for.
+        (None, Some(_), Some(_)) if args.config.is_none() => vec![from_file(None, &args)?],
+        (None, ..) => from_config(&args, output)?,
     };
     let client = client(&args.output.api)?;
     let mut results = Vec::new();
@@ -63,10 +68,11 @@ fn wrong_name(error: NameError) -> Failure {
     Failure::Usage(error.to_string())
 }
 
-fn from_file(file: &Path, args: &DeployArgs) -> Result<Plan, Failure> {
-    let name = match &args.name {
-        Some(name) => name.clone(),
-        None => name_of(file)?,
+fn from_file(file: Option<&Path>, args: &DeployArgs) -> Result<Plan, Failure> {
+    let name = match (&args.name, file) {
+        (Some(name), _) => name.clone(),
+        (None, Some(file)) => name_of(file)?,
+        (None, None) => return Err(Failure::Usage("say what the script is called with --name".to_owned())),
     };
     let script = name.parse::<ScriptName>().map_err(wrong_name)?;
     let key = match &args.namespace {
@@ -75,13 +81,21 @@ fn from_file(file: &Path, args: &DeployArgs) -> Result<Plan, Failure> {
     };
     let mut plan = Plan {
         key,
-        file: file.to_owned(),
+        file: file.map(Path::to_owned),
+        assets: args.assets.as_deref().map(folder_of).transpose()?,
         bindings: Vec::new(),
         limits: LimitSpec::default(),
         tags: Vec::new(),
     };
     add_options(&mut plan, args)?;
     Ok(plan)
+}
+
+/// A folder from the command line, served as by default.
+fn folder_of(directory: &Path) -> Result<AssetsSource, Failure> {
+    let directory = std::path::absolute(directory)
+        .map_err(|error| Failure::Usage(format!("--assets {}: {error}", directory.display())))?;
+    Ok(AssetsSource { directory, config: AssetsConfig::default() })
 }
 
 /// The file's name without its ending: what nearly every script is called.
@@ -108,9 +122,18 @@ fn from_config(args: &DeployArgs, output: &Output) -> Result<Vec<Plan>, Failure>
         ));
     }
     match plans.as_mut_slice() {
-        [one] => add_options(one, args)?,
-        _ if args.tags.is_empty() && args.vars.is_empty() => {}
-        _ => return Err(Failure::Usage("--tag and --var need one script: say which with --name".to_owned())),
+        [one] => {
+            add_options(one, args)?;
+            if let Some(directory) = &args.assets {
+                let config = one.assets.take().map(|assets| assets.config).unwrap_or_default();
+                one.assets = Some(AssetsSource { config, ..folder_of(directory)? });
+            }
+        }
+        _ if args.tags.is_empty() && args.vars.is_empty() && args.assets.is_none() => {}
+        _ => {
+            let rule = "--tag, --var and --assets need one script: say which with --name";
+            return Err(Failure::Usage(rule.to_owned()));
+        }
     }
     Ok(plans)
 }
@@ -124,8 +147,8 @@ fn wanted(script: &ScriptConfig, args: &DeployArgs) -> bool {
 
 impl From<ScriptConfig> for Plan {
     fn from(script: ScriptConfig) -> Self {
-        let ScriptConfig { key, main, bindings, limits, tags, .. } = script;
-        Self { key, file: main, bindings, limits, tags }
+        let ScriptConfig { key, main, assets, bindings, limits, tags, .. } = script;
+        Self { key, file: main, assets, bindings, limits, tags }
     }
 }
 
@@ -148,13 +171,24 @@ fn add_options(plan: &mut Plan, args: &DeployArgs) -> Result<(), Failure> {
 }
 
 async fn upload(client: &Client, plan: &Plan, output: &Output) -> Result<Value, Failure> {
-    let bytes = read(&plan.file).await?;
-    let file_name = module_name(&plan.file);
-    let metadata = metadata(plan, &file_name);
+    // Read first: a component that is missing must not cost the upload of a thousand files.
+    let module = match &plan.file {
+        Some(file) => Some(Module { file_name: module_name(file), bytes: read(file).await? }),
+        None => None,
+    };
     let namespace = plan.key.namespace().map(NamespaceName::as_str);
     let path = script_path(namespace, plan.key.script().as_str(), &[]);
-    let progress = output.upload(&format!("{file_name} as {}", plan.key), bytes.len() as u64);
-    let result = client.upload(&path, &metadata, Module { file_name, bytes }, &progress).await;
+    let mut metadata = metadata(plan, module.as_ref().map(|module| module.file_name.as_str()));
+    if let (Some(source), Some(fields)) = (&plan.assets, metadata.as_object_mut()) {
+        let uploaded = assets::upload::run(client, &path, source, output).await?;
+        fields.insert("assets".to_owned(), uploaded.metadata);
+    }
+    let (what, size) = match &module {
+        Some(module) => (format!("{} as {}", module.file_name, plan.key), module.bytes.len() as u64),
+        None => (plan.key.to_string(), 0),
+    };
+    let progress = output.upload(&what, size);
+    let result = client.upload(&path, &metadata, module, &progress).await;
     progress.done();
     Ok(result?)
 }
@@ -166,9 +200,11 @@ fn module_name(file: &Path) -> String {
 }
 
 /// What the API is told beside the component. Secrets that were put before stay: they are not in any file.
-fn metadata(plan: &Plan, file_name: &str) -> Value {
+fn metadata(plan: &Plan, file_name: Option<&str>) -> Value {
     let mut metadata = Map::new();
-    metadata.insert("main_module".to_owned(), Value::from(file_name));
+    if let Some(file_name) = file_name {
+        metadata.insert("main_module".to_owned(), Value::from(file_name));
+    }
     metadata.insert("bindings".to_owned(), plan.bindings.iter().map(wire).collect());
     metadata.insert("keep_bindings".to_owned(), json!(["secret_text", "secret_key"]));
     if !plan.tags.is_empty() {
@@ -224,6 +260,7 @@ mod tests {
     fn args() -> DeployArgs {
         DeployArgs {
             file: None,
+            assets: None,
             namespace: None,
             name: None,
             tags: Vec::new(),
@@ -235,18 +272,18 @@ mod tests {
 
     #[test]
     fn a_script_is_called_like_its_file() {
-        let plan = from_file(Path::new("out/customer-a.wasm"), &args()).unwrap();
+        let plan = from_file(Some(Path::new("out/customer-a.wasm")), &args()).unwrap();
         assert_eq!(plan.key.to_string(), "customer-a");
         let mut named = args();
         named.namespace = Some("production".to_owned());
         named.name = Some("b".to_owned());
-        let plan = from_file(Path::new("out/customer-a.wasm"), &named).unwrap();
+        let plan = from_file(Some(Path::new("out/customer-a.wasm")), &named).unwrap();
         assert_eq!(plan.key.to_string(), "production/b");
     }
 
     #[test]
     fn a_name_that_breaks_the_grammar_is_wrong_use() {
-        let failure = from_file(Path::new("Customer A.wasm"), &args()).err().unwrap();
+        let failure = from_file(Some(Path::new("Customer A.wasm")), &args()).err().unwrap();
         assert_eq!(failure.exit_code(), 2);
         assert!(failure.to_string().contains("Customer A"), "{failure}");
     }
@@ -256,9 +293,9 @@ mod tests {
         let mut options = args();
         options.tags = vec!["paid".to_owned(), "paid".to_owned()];
         options.vars = vec![("GREETING".to_owned(), "hello".to_owned())];
-        let plan = from_file(Path::new("a.wasm"), &options).unwrap();
+        let plan = from_file(Some(Path::new("a.wasm")), &options).unwrap();
         assert_eq!(
-            metadata(&plan, "a.wasm"),
+            metadata(&plan, Some("a.wasm")),
             json!({
                 "main_module": "a.wasm",
                 "bindings": [{"type": "plain_text", "name": "GREETING", "text": "hello"}],
@@ -276,8 +313,8 @@ mod tests {
 
     #[test]
     fn without_tags_the_old_ones_are_left_alone() {
-        let plan = from_file(Path::new("a.wasm"), &args()).unwrap();
-        assert_eq!(metadata(&plan, "a.wasm").get("tags"), None);
+        let plan = from_file(Some(Path::new("a.wasm")), &args()).unwrap();
+        assert_eq!(metadata(&plan, Some("a.wasm")).get("tags"), None);
     }
 
     #[test]
@@ -304,10 +341,10 @@ mod tests {
         let plans = from_config(&options, &output).unwrap();
         let shown: Vec<String> = plans.iter().map(|plan| plan.key.to_string()).collect();
         assert_eq!(shown, ["front", "production/a"]);
-        let front = metadata(&plans[0], "front.wasm");
+        let front = metadata(&plans[0], Some("front.wasm"));
         assert_eq!(front["bindings"][0], json!({"type": "secret_text", "name": "KEY", "text": "s3cret"}));
         assert_eq!(front["limits"], json!({"cpu_ms": 20}));
-        let a = metadata(&plans[1], "a.wasm");
+        let a = metadata(&plans[1], Some("a.wasm"));
         assert_eq!(a["bindings"][0], json!({"type": "json", "name": "N", "json": 1}));
         assert_eq!(a["tags"], json!(["t"]));
 
@@ -315,7 +352,7 @@ mod tests {
         assert_eq!(from_config(&options, &output).err().unwrap().exit_code(), 2);
         options.name = Some("a".to_owned());
         let plans = from_config(&options, &output).unwrap();
-        let a = metadata(&plans[0], "a.wasm");
+        let a = metadata(&plans[0], Some("a.wasm"));
         assert_eq!(a["bindings"], json!([{"type": "plain_text", "name": "N", "text": "2"}]));
     }
 

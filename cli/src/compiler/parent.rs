@@ -62,6 +62,8 @@ impl ChildCompiler {
             .args(["--memory-bytes", &self.limits.memory_bytes.to_string()])
             .args(["--parent", &std::process::id().to_string()])
             .env_clear()
+            // The allocator would take a gigabyte of address space before the limit on it holds.
+            .env("MIMALLOC_ARENA_RESERVE", "0")
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

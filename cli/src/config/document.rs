@@ -80,12 +80,11 @@ pub(super) struct Table<'d, 't> {
     path: String,
     pub(super) line: usize,
     asked: BTreeSet<&'static str>,
-    refused: BTreeSet<&'static str>,
 }
 
 impl<'d, 't> Table<'d, 't> {
     pub(super) fn new(entries: &'d DeTable<'t>, path: String, line: usize) -> Self {
-        Self { entries, path, line, asked: BTreeSet::new(), refused: BTreeSet::new() }
+        Self { entries, path, line, asked: BTreeSet::new() }
     }
 
     /// The full path of a key in this table.
@@ -116,15 +115,6 @@ impl<'d, 't> Table<'d, 't> {
                 reader.wrong_shape(key, value, expected);
                 None
             }
-        }
-    }
-
-    /// Refuses a key that is known and not allowed.
-    pub(super) fn refuse(&mut self, reader: &mut Reader<'_>, name: &'static str, why: &str, remedy: &str) {
-        if let Some((key, _)) = self.entries.iter().find(|(key, _)| key.get_ref() == name) {
-            self.refused.insert(name);
-            let fault = Fault::new(reader.line(key.span().start), self.key(name), why);
-            reader.faults.push(fault.remedy(remedy));
         }
     }
 
@@ -272,7 +262,7 @@ impl<'d, 't> Table<'d, 't> {
     pub(super) fn finish(self, reader: &mut Reader<'_>) {
         for (key, _) in self.entries {
             let name: &str = key.get_ref();
-            if self.asked.contains(name) || self.refused.contains(name) {
+            if self.asked.contains(name) {
                 continue;
             }
             let line = reader.line(key.span().start);

@@ -87,6 +87,7 @@ pub(super) struct RawNamespace {
     pub(super) egress: Option<RawEgressRules>,
     pub(super) limits: RawLimits,
     pub(super) trusted_workers: Option<Spot<bool>>,
+    pub(super) service_bindings: Option<Spot<bool>>,
     pub(super) scripts: Vec<RawScript>,
 }
 
@@ -105,6 +106,7 @@ pub(super) struct RawScript {
     pub(super) name: Spot<String>,
     pub(super) main: Option<Spot<String>>,
     pub(super) build: Option<RawBuild>,
+    pub(super) assets: Option<Spot<Json>>,
     pub(super) bindings: Vec<Spot<Json>>,
     pub(super) vars: Vec<Spot<(String, Json)>>,
     pub(super) limits: RawLimits,
@@ -246,6 +248,7 @@ fn namespace(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '
         egress,
         limits: own_limits(reader, &mut table),
         trusted_workers: table.boolean(reader, "trusted_workers"),
+        service_bindings: table.boolean(reader, "service_bindings"),
         scripts: scripts(reader, &mut table),
     };
     table.finish(reader);
@@ -269,18 +272,14 @@ fn scripts(reader: &mut Reader<'_>, table: &mut Table<'_, '_>) -> Vec<RawScript>
 }
 
 fn script(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '_>) -> RawScript {
-    table.refuse(
-        reader,
-        "assets",
-        "static assets are not available in this version of wasmyard",
-        "remove the key, and let the script answer for its files",
-    );
+    let assets = table.table(reader, "assets").and_then(|inner| inner.into_json(reader));
     let build = table.table(reader, "build").map(|inner| build(reader, inner));
     let bindings = table.tables(reader, "bindings");
     let script = RawScript {
         name,
         main: table.string(reader, "main"),
         build,
+        assets,
         bindings: bindings.into_iter().filter_map(|inner| inner.into_json(reader)).collect(),
         vars: table.json_entries(reader, "vars"),
         limits: own_limits(reader, &mut table),

@@ -24,6 +24,7 @@ use super::{
     ServerConfig,
 };
 
+mod assets;
 mod bindings;
 mod egress;
 mod limits;
@@ -222,9 +223,11 @@ impl Resolver<'_> {
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let egress =
             raw.egress.as_ref().map(|rules| egress::of_a_namespace(rules, self.private, self.faults));
-        let trusted_workers = raw.trusted_workers.as_ref().is_some_and(|spot| spot.value);
+        let set = |spot: &Option<Spot<bool>>| spot.as_ref().is_some_and(|spot| spot.value);
+        let (trusted_workers, service_bindings) = (set(&raw.trusted_workers), set(&raw.service_bindings));
         if let Some(name) = &name {
-            found.push(NamespaceConfig { name: name.clone(), outbound, egress, limits, trusted_workers });
+            let name = name.clone();
+            found.push(NamespaceConfig { name, outbound, service_bindings, egress, limits, trusted_workers });
         }
         name
     }
@@ -244,19 +247,34 @@ impl Resolver<'_> {
     fn script(&mut self, namespace: Option<&NamespaceName>, raw: &RawScript) -> Option<ScriptConfig> {
         let name = self.name::<ScriptName>(&raw.name);
         let build = raw.build.as_ref().and_then(|build| self.build(build));
+        let assets = self.assets(raw);
         let main = self.main(raw);
-        let bindings = self.bindings(raw);
+        let mut bindings = self.bindings(raw);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);
         let key = match namespace {
             Some(namespace) => ScriptKey::user(namespace.clone(), name?),
             None => ScriptKey::Platform(name?),
         };
-        Some(ScriptConfig { key, main: main?, build, bindings, limits, tags, line: raw.name.line })
+        if main.is_none() && assets.is_none() {
+            return None;
+        }
+        let (assets, binding) = assets.map_or((None, None), |(assets, binding)| (Some(assets), binding));
+        if let Some(binding) = binding
+            && !bindings.iter().any(|known| known.name == binding.name)
+        {
+            bindings.push(binding);
+            bindings.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Some(ScriptConfig { key, main, build, bindings, assets, limits, tags, line: raw.name.line })
     }
 
     fn main(&mut self, raw: &RawScript) -> Option<PathBuf> {
         let Some(spot) = &raw.main else {
+            // A script may be nothing but files.
+            if raw.assets.is_some() && raw.build.is_none() {
+                return None;
+            }
             let fault = Fault::new(raw.name.line, format!("{}.main", raw.name.key), "the key is missing");
             self.faults.push(fault.remedy("write main = \"path/to/component.wasm\""));
             return None;

@@ -137,7 +137,7 @@ fn a_whole_file_is_understood() {
     assert_eq!(production.outbound.as_ref().unwrap().params, ["customer_name"]);
     let [front, customer] = config.scripts.as_slice() else { panic!("{:?}", config.scripts) };
     assert_eq!(front.key.to_string(), "front");
-    assert_eq!(front.main, root.parent().unwrap().join("elsewhere/front.wasm"));
+    assert_eq!(front.main.clone().unwrap(), root.parent().unwrap().join("elsewhere/front.wasm"));
     let build = front.build.as_ref().unwrap();
     assert_eq!(
         (build.command.as_str(), &build.cwd, &build.watch),
@@ -362,13 +362,34 @@ fn a_build_watches_its_sources_where_it_does_not_say() {
 }
 
 #[test]
-fn assets_are_refused_and_not_ignored() {
-    assert_eq!(
-        finding("[scripts.a]\nmain = \"a.wasm\"\nassets = { directory = \"public\" }\n"),
-        "3: scripts.a.assets: static assets are not available in this version of wasmyard; remove the key, and let the script answer for its files"
+fn assets_have_a_folder_a_binding_and_ways_of_serving() {
+    let config = good(
+        "[scripts.a]\nmain = \"a.wasm\"\nassets = { directory = \"src\", binding = \"FILES\", not_found_handling = \"404-page\", run_worker_first = [\"/api/*\"] }\n",
     );
-    let found = finding("[scripts.a]\nmain = \"a.wasm\"\nbindings = [{ type = \"assets\", name = \"A\" }]\n");
-    assert!(found.contains("static assets are not available"), "{found}");
+    let script = &config.scripts[0];
+    let assets = script.assets.as_ref().unwrap();
+    assert_eq!(assets.directory, config.source.root.join("src"));
+    assert_eq!(assets.config.not_found_handling, wasmyard_namespaces::NotFoundHandling::Page404);
+    assert_eq!(script.bindings[0].name.as_str(), "FILES");
+    // A script may be files alone.
+    let config = good("[scripts.site.assets]\ndirectory = \"src\"\n");
+    assert_eq!((config.scripts[0].main.clone(), config.scripts[0].assets.is_some()), (None, true));
+}
+
+#[test]
+fn wrong_assets_are_told_by_their_line() {
+    for (assets, told) in [
+        ("{}", "assets need the folder that they are in; write { directory = \"public\" }"),
+        ("{ directory = \"nowhere\" }", "= \"nowhere\": there is no such folder"),
+        ("{ directory = \"src\", html_handlin = \"none\" }", "unknown field `html_handlin`"),
+        ("{ directory = \"src\", html_handling = \"x\" }", "unknown variant `x`"),
+        ("{ directory = \"src\", run_worker_first = [\"api\"] }", "must begin with / or !/"),
+        ("{ directory = \"src\", _headers = \"x\" }", "_headers is a file in the folder"),
+        ("{ directory = \"src\", binding = \"1\" }", "= \"1\": "),
+    ] {
+        let found = finding(&format!("[scripts.a]\nmain = \"a.wasm\"\nassets = {assets}\n"));
+        assert!(found.starts_with("3: scripts.a.assets") && found.contains(told), "{found}");
+    }
 }
 
 #[test]

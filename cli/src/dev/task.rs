@@ -24,6 +24,7 @@ use crate::output::Output;
 pub(super) struct Signals {
     pub(super) sources: Notify,
     pub(super) main: Notify,
+    pub(super) assets: Notify,
     pub(super) stop: CancellationToken,
     /// Whether any version of it serves.
     pub(super) serving: AtomicBool,
@@ -63,6 +64,8 @@ enum Why {
     Built,
     /// The file is another one: by hand, or as the echo of a build.
     Changed,
+    /// A file that is served is another one.
+    Assets,
 }
 
 /// How a build ended.
@@ -104,6 +107,7 @@ impl Task {
                 () = signals.stop.cancelled() => return self.script.key,
                 () = signals.sources.notified() => (true, Why::Built),
                 () = signals.main.notified() => (false, Why::Changed),
+                () = signals.assets.notified() => (false, Why::Assets),
             };
         }
     }
@@ -142,7 +146,11 @@ impl Task {
     }
 
     async fn deploy(&mut self, why: Why) {
-        let digest = match read_digest(&self.script.main).await {
+        let read = match &self.script.main {
+            Some(main) => read_digest(main).await,
+            None => Ok(Digest::of(b"")),
+        };
+        let digest = match read {
             Ok(digest) => digest,
             // Compilers remove what they are about to write; what serves does not need the file.
             Err(error) if why == Why::Changed && error.kind() == std::io::ErrorKind::NotFound => return,
@@ -152,7 +160,8 @@ impl Task {
                 } else {
                     "it is deployed as soon as it appears"
                 };
-                let text = format!("{} cannot be read: {error}; {remedy}", self.script.main.display());
+                let main = self.script.main.as_deref().unwrap_or(Path::new(""));
+                let text = format!("{} cannot be read: {error}; {remedy}", main.display());
                 self.tried = None;
                 return self.failed("nothing to deploy", &text, true).await;
             }
@@ -160,12 +169,13 @@ impl Task {
         let known = match why {
             Why::Built => self.deployed == Some(digest) && !self.told,
             Why::Changed => self.tried == Some(digest),
+            Why::Assets => false,
         };
         if known {
             return;
         }
         self.tried = Some(digest);
-        match self.platform.deploy(&self.script, &self.script.main).await {
+        match self.platform.deploy(&self.script).await {
             Ok(()) => {
                 self.deployed = Some(digest);
                 self.told = false;

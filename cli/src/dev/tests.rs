@@ -21,8 +21,8 @@ struct Recorder(mpsc::UnboundedSender<Told>);
 
 #[async_trait]
 impl DevPlatform for Recorder {
-    async fn deploy(&self, script: &ScriptConfig, wasm: &Path) -> Result<(), String> {
-        let text = fs::read_to_string(wasm).unwrap();
+    async fn deploy(&self, script: &ScriptConfig) -> Result<(), String> {
+        let text = fs::read_to_string(script.main.as_ref().unwrap()).unwrap();
         if text.contains("refuse me") {
             return Err("it is no component".to_owned());
         }

@@ -36,6 +36,8 @@ pub enum Change {
     Sources(ScriptKey),
     /// The script's component.
     Main(ScriptKey),
+    /// The folder of files that the script serves.
+    Assets(ScriptKey),
 }
 
 /// Something to look at.
@@ -246,15 +248,17 @@ impl Worker {
         }
         for path in &event.paths {
             for watched in &self.interests {
-                if watched.interest.deep && self.below(&watched.interest.path, path) {
+                let assets = matches!(watched.interest.change, Change::Assets(_));
+                if watched.interest.deep && self.below(&watched.interest.path, path, assets) {
                     self.pending.insert(watched.interest.change.clone());
                 }
             }
         }
     }
 
-    /// Whether a change at `path` is one of the tree at `root`. What a build makes is no source.
-    fn below(&self, root: &Path, path: &Path) -> bool {
+    /// Whether a change at `path` is one of the tree at `root`. What a build makes is no source; of assets, every
+    /// file counts.
+    fn below(&self, root: &Path, path: &Path, assets: bool) -> bool {
         let Ok(rest) = path.strip_prefix(root) else { return false };
         // The folder itself: its coming and going shows in its stamp.
         let inside = rest.components().next().is_some();
@@ -263,7 +267,7 @@ impl Worker {
                 matches!(watched.interest.change, Change::Main(_)) && watched.interest.path == path
             })
         };
-        inside && !rest.components().any(ignored) && !product()
+        inside && (assets || !rest.components().any(ignored)) && !product()
     }
 
     /// A folder that went away takes its watch with it.
@@ -323,7 +327,7 @@ impl Worker {
         let mut wanted = BTreeMap::new();
         for Watched { interest, .. } in &self.interests {
             if interest.deep && interest.path.is_dir() {
-                walk(&interest.path, &mut wanted)?;
+                walk(&interest.path, matches!(interest.change, Change::Assets(_)), &mut wanted)?;
             }
             let mut folder = interest.path.parent();
             while let Some(path) = folder {
@@ -338,7 +342,7 @@ impl Worker {
     }
 }
 
-fn walk(root: &Path, wanted: &mut BTreeMap<PathBuf, Identity>) -> Result<(), WatchError> {
+fn walk(root: &Path, all: bool, wanted: &mut BTreeMap<PathBuf, Identity>) -> Result<(), WatchError> {
     let mut stack = vec![root.to_owned()];
     while let Some(folder) = stack.pop() {
         let Some(identity) = folder_identity(&folder) else { continue };
@@ -350,7 +354,7 @@ fn walk(root: &Path, wanted: &mut BTreeMap<PathBuf, Identity>) -> Result<(), Wat
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let plain = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if plain && !ignored(Component::Normal(&name)) {
+            if plain && (all || !ignored(Component::Normal(&name))) {
                 stack.push(entry.path());
             }
         }

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use wasmyard_api::ComponentChecker as _;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
-    BindingInput, Digest, NamespacePatch, NewNamespace, Origin, Registry, RegistryError, Upload, UploadDraft,
+    AssetsConfig, AssetsUpload, BindingInput, Digest, FinishedAssets, NamespacePatch, NewNamespace, Origin,
+    Registry, RegistryError, Served, Upload, UploadDraft,
 };
 
 use super::checker::ForUploads;
+use crate::assets::{AssetsSource, FolderError};
 use crate::config::{ResolvedConfig, ScriptConfig};
 
 /// Namespaces and routes, as the configuration has them. What the API made beside them stays.
@@ -22,6 +24,7 @@ pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Re
                 limits: namespace.limits,
                 outbound: namespace.outbound.clone(),
                 egress: namespace.egress.clone(),
+                service_bindings: namespace.service_bindings,
                 origin: Origin::Config,
             };
             registry.create_namespace(new).await?;
@@ -33,6 +36,7 @@ pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Re
             limits: Some(namespace.limits),
             outbound: Some(namespace.outbound.clone()),
             egress: Some(namespace.egress.clone()),
+            service_bindings: Some(namespace.service_bindings),
             origin: Some(Origin::Config),
         };
         registry.update_namespace(&namespace.name, patch).await?;
@@ -41,7 +45,12 @@ pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Re
     registry.replace_config_routes(routes).await
 }
 
-/// Deploys one script of the configuration from its file, unless that very version serves already.
+/// How often a folder is looked at again when it changes while it is being read.
+const ATTEMPTS: usize = 5;
+/// How long an upload from a folder of this machine may take.
+const SESSION: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+/// Deploys one script of the configuration from its files, unless that very version serves already.
 ///
 /// # Errors
 /// The text that an upload would be refused with.
@@ -49,41 +58,113 @@ pub(super) async fn deploy(
     registry: &Registry,
     checker: &ForUploads,
     script: &ScriptConfig,
-    wasm: &Path,
 ) -> Result<(), String> {
-    let read = |error| format!("{} cannot be read: {error}", wasm.display());
-    let size = tokio::fs::metadata(wasm).await.map_err(read)?.len();
-    if size > MAX_COMPONENT_BYTES {
-        return Err(format!(
-            "{} has {size} bytes; at most {MAX_COMPONENT_BYTES} are allowed",
-            wasm.display()
-        ));
-    }
-    let bytes = Bytes::from(tokio::fs::read(wasm).await.map_err(read)?);
-    let digest = Digest::of(&bytes);
-    let now = registry.script(&script.key).await.map_err(|error| error.to_string())?;
+    let text = |error: RegistryError| error.to_string();
+    let bytes = match &script.main {
+        Some(main) => Some(read(main).await?),
+        None => None,
+    };
+    let digest = bytes.as_ref().map(|bytes| Digest::of(bytes));
+    let assets = match &script.assets {
+        Some(source) => Some(files(registry, script, source).await?),
+        None => None,
+    };
+    let now = registry.script(&script.key).await.map_err(text)?;
     if now.is_some_and(|now| {
-        now.version.component == Some(digest)
+        let served = now.version.assets.as_ref().map(|assets| (assets.manifest, &assets.config));
+        now.version.component == digest
+            && served == assets.as_ref().map(|(assets, config)| (assets.manifest, config))
             && now.version.bindings == script.bindings
             && now.version.limits == script.limits
             && now.tags == script.tags
     }) {
         return Ok(());
     }
-    let checked = checker.check(&digest, bytes.clone()).await.map_err(|refusal| refusal.message)?;
-    let component_size = bytes.len() as u64;
-    let component = registry.put_component(bytes).await.map_err(|error| error.to_string())?;
-    let main_module = wasm.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let upload = Upload::parse(UploadDraft {
-        component: Some(component),
-        component_size,
-        main_module,
+    let mut draft = UploadDraft {
         bindings: script.bindings.iter().cloned().map(BindingInput::Declare).collect(),
         tags: Some(script.tags.clone()),
         limits: script.limits,
-        startup_time_ms: checked.startup_time_ms,
+        assets: match assets {
+            Some((assets, config)) => AssetsUpload::Attach { assets, config },
+            None => AssetsUpload::None,
+        },
         ..UploadDraft::default()
-    })
-    .map_err(|error| error.to_string())?;
-    registry.deploy(&script.key, upload).await.map(|_| ()).map_err(|error| error.to_string())
+    };
+    if let (Some(main), Some(bytes), Some(digest)) = (&script.main, bytes, digest) {
+        let namespace = script.key.namespace().and_then(|name| registry.namespace_cached(name));
+        let asked = [script.limits, namespace.map(|namespace| namespace.limits).unwrap_or_default()];
+        let checked =
+            checker.check(&digest, bytes.clone(), &asked).await.map_err(|refusal| refusal.message)?;
+        draft.component_size = bytes.len() as u64;
+        draft.component = Some(registry.put_component(bytes).await.map_err(text)?);
+        draft.main_module =
+            main.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        draft.startup_time_ms = checked.startup_time_ms;
+    }
+    let upload = Upload::parse(draft).map_err(|error| error.to_string())?;
+    registry.deploy(&script.key, upload).await.map(|_| ()).map_err(text)
+}
+
+async fn read(main: &Path) -> Result<Bytes, String> {
+    let failed = |error| format!("{} cannot be read: {error}", main.display());
+    let size = tokio::fs::metadata(main).await.map_err(failed)?.len();
+    if size > MAX_COMPONENT_BYTES {
+        let shown = main.display();
+        return Err(format!("{shown} has {size} bytes; at most {MAX_COMPONENT_BYTES} are allowed"));
+    }
+    Ok(Bytes::from(tokio::fs::read(main).await.map_err(failed)?))
+}
+
+/// Brings the files of a folder into the registry, as an upload does. A folder that is being written to is
+/// looked at until it holds still.
+async fn files(
+    registry: &Registry,
+    script: &ScriptConfig,
+    source: &AssetsSource,
+) -> Result<(FinishedAssets, AssetsConfig), String> {
+    let mut attempt = 1;
+    loop {
+        match files_once(registry, script, source).await {
+            Err(FilesError::Folder(FolderError::Changed(_) | FolderError::Read { .. }))
+                if attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            done => return done.map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// Why files cannot be brought in.
+#[derive(Debug, thiserror::Error)]
+enum FilesError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("the files could not be read: {0}")]
+    Ended(#[from] tokio::task::JoinError),
+}
+
+async fn files_once(
+    registry: &Registry,
+    script: &ScriptConfig,
+    source: &AssetsSource,
+) -> Result<(FinishedAssets, AssetsConfig), FilesError> {
+    let source = source.clone();
+    let scanned = tokio::task::spawn_blocking(move || {
+        let folder = source.scan()?;
+        let config = folder.config.clone();
+        folder.hash().map(|hashed| (hashed, config))
+    });
+    let (hashed, config) = scanned.await??;
+    let session = registry.begin_assets(&script.key, hashed.draft()?, SESSION).await?;
+    let missing = registry.missing_assets(&session).await?;
+    let by_hash = hashed.by_hash();
+    for declared in missing {
+        let Some((found, _)) = by_hash.get(&declared.hash).map(|file| (*file).clone()) else { continue };
+        let read = tokio::task::spawn_blocking(move || found.read_again(&declared));
+        registry.put_asset(&session, declared.hash, Served::ByName, read.await??).await?;
+    }
+    Ok((registry.finish_assets(&session).await?, config))
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use wasmyard_api::{Checked, ComponentChecker, Refusal, RefusalCode};
-use wasmyard_namespaces::{Digest, Limits};
-use wasmyard_runtime::{EngineConfig, ModuleError, Runtime, RuntimeConfig};
+use wasmyard_namespaces::{Digest, LimitSpec, Limits};
+use wasmyard_runtime::{EngineConfig, EngineKind, ModuleError, Runtime, RuntimeConfig};
 
 use crate::commands::check::ModuleCheck;
 use crate::compiler::ChildCompiler;
@@ -20,16 +20,19 @@ pub(super) struct ForUploads {
 
 #[async_trait]
 impl ComponentChecker for ForUploads {
-    async fn check(&self, digest: &Digest, bytes: Bytes) -> Result<Checked, Refusal> {
-        let module =
-            self.runtime.module(digest, async { Ok(bytes) }).await.map_err(|error| refusal(&error))?;
-        match wasmyard_runtime::start_up(&module, &self.limits).await {
+    async fn check(&self, digest: &Digest, bytes: Bytes, asked: &[LimitSpec]) -> Result<Checked, Refusal> {
+        let limits = Limits::tightest(&self.limits, &asked.iter().collect::<Vec<_>>());
+        let module = self.runtime.module(EngineKind::of(&limits), digest, async { Ok(bytes) });
+        let module = module.await.map_err(|error| refusal(&error))?;
+        match wasmyard_runtime::start_up(&module, &limits).await {
             Ok(startup) => {
                 Ok(Checked { startup_time_ms: u64::try_from(startup.as_millis()).unwrap_or(u64::MAX) })
             }
             Err(failure) => {
                 self.runtime.forget(digest).await.map_err(|error| refusal(&error))?;
-                let message = format!("the component fails in its start-up code: {failure}");
+                let limit =
+                    failure.limit().map(|limit| format!(" The limit is: {limit}.")).unwrap_or_default();
+                let message = format!("the component fails in its start-up code: {failure}{limit}");
                 Err(Refusal { code: RefusalCode::Invalid, message })
             }
         }

@@ -2,7 +2,6 @@
 //! to whoever looks at it in a browser while the last good version serves everybody else.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -104,8 +103,8 @@ impl Folder {
 
 #[async_trait]
 impl DevPlatform for Folder {
-    async fn deploy(&self, script: &ScriptConfig, wasm: &Path) -> Result<(), String> {
-        apply::deploy(&self.registry, &self.checker, script, wasm).await?;
+    async fn deploy(&self, script: &ScriptConfig) -> Result<(), String> {
+        apply::deploy(&self.registry, &self.checker, script).await?;
         self.builds.set(&script.key, None);
         let mut deployed = self.deployed.lock().await;
         if !deployed.contains(&script.key) {

@@ -1,4 +1,4 @@
-//! What one invocation can reach: other scripts of namespaces it is bound to, and the outside through egress.
+//! What one invocation can reach: other scripts that it is bound to, and the outside, through the gate and egress.
 
 use std::sync::Arc;
 
@@ -8,13 +8,15 @@ use http::request::Parts;
 use http::uri::Scheme;
 use http::{Method, Request, Response};
 use wasmyard_namespaces::limits::LimitSpec;
-use wasmyard_namespaces::name::ScriptName;
+use wasmyard_namespaces::name::{NamespaceName, ScriptName};
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome, RequestInfo,
+    Body, BodyError, Call, Door, Entry, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome,
+    RequestInfo, Service, Target,
 };
 
-use super::{Callers, Chain, Invoker};
+use super::gate::{Gate, Passage, Values};
+use super::{Callers, Chain, How, Invoker};
 use crate::admission::Place;
 use crate::egress::Sender;
 use crate::head;
@@ -24,38 +26,30 @@ use crate::route::{Destination, route_inside};
 
 /// The surroundings of one invocation.
 pub(super) struct Hop {
-    invoker: Arc<Invoker>,
-    chain: Chain,
-    script: ScriptKey,
-    max_depth: u32,
+    pub(super) invoker: Arc<Invoker>,
+    pub(super) chain: Chain,
+    pub(super) script: ScriptKey,
+    /// The gate for this invocation alone; none where the namespace decides.
+    pub(super) gate: Option<Arc<Gate>>,
+    /// The namespace that a platform script sends for, as the gate of that namespace's scripts.
+    pub(super) behalf: Option<NamespaceName>,
+    pub(super) max_depth: u32,
     /// As it was when it was called: the files of this version are its own.
-    deployed: Arc<Script>,
+    pub(super) deployed: Arc<Script>,
     /// Held as long as the invocation lasts.
-    _place: Place,
+    #[expect(dead_code, reason = "held to be dropped")]
+    pub(super) place: Place,
 }
 
 impl Hop {
-    pub(super) fn new(
-        invoker: &Arc<Invoker>,
-        chain: &Chain,
-        script: ScriptKey,
-        max_depth: u32,
-        deployed: Arc<Script>,
-        place: Place,
-    ) -> Self {
-        invoker.metrics.invocations_in_flight.inc();
-        Self {
-            invoker: Arc::clone(invoker),
-            chain: chain.clone(),
-            script,
-            max_depth,
-            deployed,
-            _place: place,
-        }
+    /// Counts the invocation as under way until this is dropped.
+    pub(super) fn begin(self) -> Arc<Self> {
+        self.invoker.metrics.invocations_in_flight.inc();
+        Arc::new(self)
     }
 
     /// The chain one step further, or none where it ends.
-    fn next(&self) -> Result<Chain, Failure> {
+    pub(super) fn next(&self) -> Result<Chain, Failure> {
         let depth = self.chain.depth + 1;
         let callers = Callers { script: self.script.clone(), before: self.chain.callers.clone() };
         if depth >= self.max_depth {
@@ -70,7 +64,7 @@ impl Hop {
     /// On whose behalf this script sends to the outside. None where its namespace is gone: nobody can say
     /// any more what it may reach.
     fn sender(&self) -> Option<Sender> {
-        match self.script.namespace() {
+        match self.script.namespace().or(self.behalf.as_ref()) {
             None => Some(Sender::Platform),
             Some(name) => self.invoker.registry.namespace_cached(name).map(Sender::Namespace),
         }
@@ -126,7 +120,7 @@ impl Hop {
             Arc::new(RequestInfo { hostname: host, hostname_metadata: None, ..(*chain.info).clone() });
         let context = Arc::clone(context);
         let request = Request::from_parts(head, body);
-        let answer = self.invoker.run(chain, key, &LimitSpec::default(), request);
+        let answer = self.invoker.run(chain, key, &LimitSpec::default(), How::default(), request);
         Ok(async move { Ok(respond::passed_on(answer.await?, &context)) }.boxed())
     }
 }
@@ -134,6 +128,64 @@ impl Hop {
 impl Drop for Hop {
     fn drop(&mut self) {
         self.invoker.metrics.invocations_in_flight.dec();
+    }
+}
+
+impl Hop {
+    /// How a script comes to run that this one calls.
+    fn how_called(&self, gate: Option<Arc<Gate>>) -> How {
+        let entry = Entry { caller: Some(self.script.clone()), config: Values::default() };
+        How { gate, behalf: None, entry }
+    }
+
+    /// Calls the script that a service binding names, if this script may.
+    fn call_service(
+        &self,
+        chain: Chain,
+        service: Arc<Service>,
+        limits: LimitSpec,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+        if let Err(why) = self.may_call(&service) {
+            let failure = Failure::Unreachable(format!("service binding \"{}\": {why}", service.binding));
+            return async { Err(failure) }.boxed();
+        }
+        let (invoker, how) = (Arc::clone(&self.invoker), self.how_called(self.gate_for_callee()));
+        async move {
+            if let Err(failure) = invoker.script(&service.script).await {
+                return Err(match failure {
+                    Failure::WorkerNotFound => Failure::Unreachable(format!(
+                        "service binding \"{}\": the script \"{}\" is not deployed",
+                        service.binding, service.script
+                    )),
+                    other => other,
+                });
+            }
+            invoker.run(chain, service.script.clone(), &limits, how, request).await
+        }
+        .boxed()
+    }
+
+    /// Platform scripts call platform scripts; user scripts call those of their own namespace, if it allows that.
+    fn may_call(&self, service: &Service) -> Result<(), String> {
+        match (&self.script, &service.script) {
+            (ScriptKey::Platform(_), ScriptKey::Platform(_)) => Ok(()),
+            (ScriptKey::Platform(_), ScriptKey::User { .. }) => {
+                Err("a platform script reaches user scripts by a dispatch_namespace binding only".to_owned())
+            }
+            (ScriptKey::User { namespace: own, .. }, ScriptKey::User { namespace, .. })
+                if own == namespace =>
+            {
+                let known = self.invoker.registry.namespace_cached(own);
+                if known.is_some_and(|namespace| namespace.service_bindings) {
+                    return Ok(());
+                }
+                Err(format!("the namespace \"{own}\" does not let its scripts call each other"))
+            }
+            (ScriptKey::User { namespace: own, .. }, _) => {
+                Err(format!("a user script reaches scripts of its own namespace \"{own}\" only"))
+            }
+        }
     }
 }
 
@@ -158,15 +210,30 @@ impl Host for Hop {
             Ok(chain) => chain,
             Err(failure) => return async { Err(failure) }.boxed(),
         };
-        // A name that breaks the grammar cannot be deployed, so it is simply not found.
-        let Ok(script) = ScriptName::try_from(call.script.as_str()) else {
-            return async { Err(Failure::WorkerNotFound) }.boxed();
-        };
-        let key = ScriptKey::user(call.namespace, script);
-        self.invoker.run(chain, key, &call.limits, call.request)
+        match call.target {
+            Target::Dispatch { door, script, outbound } => {
+                // A name that breaks the grammar cannot be deployed, so it is simply not found.
+                let Ok(script) = ScriptName::try_from(script.as_str()) else {
+                    return async { Err(Failure::WorkerNotFound) }.boxed();
+                };
+                let key = ScriptKey::user(door.namespace.clone(), script);
+                let how = self.how_called(self.gate_behind(&door, outbound));
+                self.invoker.run(chain, key, &call.limits, how, call.request)
+            }
+            Target::Service(service) => self.call_service(chain, service, call.limits, call.request),
+        }
+    }
+
+    fn check_outbound(&self, door: Arc<Door>, names: Vec<String>) -> BoxFuture<'static, Result<(), Failure>> {
+        self.check_parameters(door, names)
     }
 
     fn outbound(&self, outbound: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
+        match self.passage() {
+            Passage::Through(gate) => return self.pass_through(gate, outbound),
+            Passage::Shut => return async { Err(BodyError::HttpRequestDenied) }.boxed(),
+            Passage::Free => {}
+        }
         let Some((destination, host)) = self.inside(&outbound.request) else {
             return match self.sender() {
                 Some(sender) => self.invoker.egress.send(sender, outbound),

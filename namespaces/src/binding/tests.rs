@@ -28,6 +28,7 @@ fn every_type_reads_and_shows_as_the_wire_has_it() {
         json!({"type": "plain_text", "name": "A", "text": "x"}),
         json!({"type": "json", "name": "A", "json": {"a": [1, null]}}),
         json!({"type": "service", "name": "A", "service": "other"}),
+        json!({"type": "service", "name": "A", "service": "other", "namespace": "production"}),
         json!({"type": "dispatch_namespace", "name": "A", "namespace": "production"}),
         json!({"type": "dispatch_namespace", "name": "A", "namespace": "production",
                "outbound": {"worker": {"service": "out"}, "params": [{"name": "p"}, {"name": "q"}]}}),

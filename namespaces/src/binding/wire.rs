@@ -32,9 +32,13 @@ pub(super) fn decl(value: &Value) -> Result<BindingDecl, BindingError> {
             BindingKind::SecretText { text: Secret::new(variable(&name, text(&name, value, "text")?)?) }
         }
         BindingType::Json => BindingKind::Json { json: json_value(&name, value)? },
-        BindingType::Service => {
-            BindingKind::Service { service: parsed(&name, text(&name, value, "service")?)? }
-        }
+        BindingType::Service => BindingKind::Service {
+            service: parsed(&name, text(&name, value, "service")?)?,
+            namespace: match value.get("namespace") {
+                None | Some(Value::Null) => None,
+                Some(_) => Some(parsed(&name, text(&name, value, "namespace")?)?),
+            },
+        },
         BindingType::DispatchNamespace => BindingKind::DispatchNamespace {
             namespace: parsed(&name, text(&name, value, "namespace")?)?,
             outbound: match value.get("outbound") {
@@ -122,7 +126,12 @@ pub(super) fn view(decl: &BindingDecl) -> Map<String, Value> {
     match &decl.kind {
         BindingKind::PlainText { text } => put("text", Value::from(text.as_str())),
         BindingKind::Json { json } => put("json", json.clone()),
-        BindingKind::Service { service } => put("service", Value::from(service.as_str())),
+        BindingKind::Service { service, namespace } => {
+            put("service", Value::from(service.as_str()));
+            if let Some(namespace) = namespace {
+                put("namespace", Value::from(namespace.as_str()));
+            }
+        }
         BindingKind::DispatchNamespace { namespace, outbound } => {
             put("namespace", Value::from(namespace.as_str()));
             if let Some(decl) = outbound {

@@ -48,13 +48,14 @@ fn number(row: &LimitRow, value: &Value) -> Result<u64, String> {
             let size: ByteSize = text.parse().map_err(|error| format!("limit {}: {error}", row.name))?;
             Ok(size.bytes())
         }
-        (unit, other) => Err(format!(
-            "limit {} = {} is not a whole number; choose {} to {} {unit}",
-            row.name,
-            shorten(&other.to_string()),
-            row.min,
-            row.ceiling
-        )),
+        (unit, other) => {
+            let shown = match other {
+                Value::String(text) => format!("\"{}\"", shorten(text)),
+                other => shorten(&other.to_string()),
+            };
+            let LimitRow { name, min, ceiling, .. } = row;
+            Err(format!("limit {name} = {shown} is not a whole number; choose {min} to {ceiling} {unit}"))
+        }
     }
 }
 

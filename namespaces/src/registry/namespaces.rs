@@ -45,6 +45,7 @@ impl Registry {
             limits: new.limits,
             outbound: new.outbound,
             egress: new.egress.map(Arc::new),
+            service_bindings: new.service_bindings,
             origin: new.origin,
         };
         let _turn = inner.admin.lock().await;
@@ -161,6 +162,7 @@ fn patched(namespace: &Namespace, patch: &NamespacePatch) -> Namespace {
             None => namespace.egress.clone(),
             Some(rules) => rules.clone().map(Arc::new),
         },
+        service_bindings: patch.service_bindings.unwrap_or(namespace.service_bindings),
         origin: patch.origin.unwrap_or(namespace.origin),
     }
 }

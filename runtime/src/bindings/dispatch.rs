@@ -1,54 +1,47 @@
-//! `wasmyard:platform/dispatch`: a script calls another one through a binding it was given.
+//! `wasmyard:platform/dispatch`: a script calls another one through a binding it was given, be it a whole namespace or
+//! one script.
 //!
 //! Bodies are handed over by ownership; the callee is polled inside the caller's own task, so that
 //! dropping the caller cancels the whole chain. Never looks anything up itself: [`crate::Host::call`] does.
 
-pub(super) mod assets;
-
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Request, Response};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Pollable};
-use wasmtime_wasi_http::FieldMap;
-use wasmtime_wasi_http::WasiHttpView as _;
-use wasmtime_wasi_http::p2::bindings::http::types::{HostIncomingRequest as _, Scheme};
-use wasmtime_wasi_http::p2::body::HostIncomingBody;
 use wasmtime_wasi_http::p2::types::{
     HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse,
     HostResponseOutparam,
 };
-use wasmyard_namespaces::limits::{LimitSpec, Limits as Ceiling};
-use wasmyard_namespaces::name::NamespaceName;
+use wasmyard_namespaces::limits::{LimitSpec, Limits as Ceiling, MAX_OUTBOUND_PARAMS};
 
 use super::dispatch_wit::{
     BindingError, DispatchError, Host, HostFutureResponse, HostNamespace, HostWorker, Limits, Options,
 };
-use crate::body::{self, Body, Handover};
+use super::handover::outgoing_request;
+use crate::body::{self, Body};
 use crate::outcome::Failure;
-use crate::seams::Call;
-use crate::state::{State, Tail};
+use crate::seams::{Call, Door, Target};
+use crate::state::{Last, State, Tail};
 
-/// Most outbound parameters, and most bytes of them together, that one call may carry.
-const MAX_OUTBOUND_PARAMS: usize = 64;
+/// Most bytes of outbound parameters, names and JSON texts together, that one call may carry.
 const MAX_OUTBOUND_BYTES: usize = 16 << 10;
 
 /// A namespace that the guest opened.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Namespace {
-    namespace: NamespaceName,
+    door: Arc<Door>,
 }
 
 /// A script that the guest named.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Worker {
-    namespace: NamespaceName,
-    script: String,
+    target: Target,
     limits: LimitSpec,
-    outbound: Vec<(String, String)>,
 }
 
 /// A response that the guest waits for.
@@ -81,6 +74,7 @@ impl Host for State {
     ) -> wasmtime::Result<()> {
         let (parts, body) = self.take_response(response)?;
         let out = self.table.delete(out)?;
+        self.head.handed_over();
         (out.send)(Ok(Response::from_parts(parts, body)));
         Ok(())
     }
@@ -94,6 +88,7 @@ impl Host for State {
         let (_, body) = self.take_response(response)?;
         let head = self.table.delete(head)?;
         let out = self.table.delete(out)?;
+        self.head.handed_over();
         let mut answer = Response::new(body);
         *answer.status_mut() = head.status;
         *answer.headers_mut() = HeaderMap::from(head.headers);
@@ -104,35 +99,38 @@ impl Host for State {
 
 impl HostNamespace for State {
     fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<Namespace>, BindingError>> {
-        let namespace = match self.worker.bindings.namespace(&binding) {
-            Ok(namespace) => namespace.clone(),
-            Err(other) => {
-                let text = match other {
-                    None => return Ok(Err(BindingError::NotBound(not_bound(&binding)))),
-                    Some(kind) => kind.to_owned(),
-                };
-                return Ok(Err(BindingError::WrongType(text)));
+        match self.worker.bindings.door(&binding) {
+            Ok(door) => {
+                let door = Arc::clone(door);
+                Ok(Ok(self.table.push(Namespace { door })?))
             }
-        };
-        Ok(Ok(self.table.push(Namespace { namespace })?))
+            Err(other) => Ok(Err(not_there(&binding, other))),
+        }
     }
 
-    fn get(
+    async fn get(
         &mut self,
         this: Resource<Namespace>,
         script: String,
         options: Options,
     ) -> Answer<Resource<Worker>> {
-        let namespace = self.table.get(&this)?.namespace.clone();
+        let door = Arc::clone(&self.table.get(&this)?.door);
         let limits = match limit_spec(&options.limits, &self.ceiling) {
             Ok(limits) => limits,
             Err(failure) => return Ok(Err(failure.into())),
         };
-        if let Err(failure) = check_outbound(&options.outbound) {
-            return Ok(Err(failure.into()));
+        let outbound = match outbound_values(options.outbound) {
+            Ok(outbound) => outbound,
+            Err(failure) => return Ok(Err(failure.into())),
+        };
+        if !outbound.is_empty() {
+            let names = outbound.iter().map(|(name, _)| name.clone()).collect();
+            if let Err(failure) = self.hooks.host().check_outbound(Arc::clone(&door), names).await {
+                return Ok(Err(failure.into()));
+            }
         }
-        let worker = Worker { namespace, script, limits, outbound: options.outbound };
-        Ok(Ok(self.table.push(worker)?))
+        let target = Target::Dispatch { door, script, outbound };
+        Ok(Ok(self.table.push(Worker { target, limits })?))
     }
 
     fn drop(&mut self, this: Resource<Namespace>) -> wasmtime::Result<()> {
@@ -142,6 +140,16 @@ impl HostNamespace for State {
 }
 
 impl HostWorker for State {
+    fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<Worker>, BindingError>> {
+        match self.worker.bindings.service(&binding) {
+            Ok(service) => {
+                let target = Target::Service(Arc::clone(service));
+                Ok(Ok(self.table.push(Worker { target, limits: LimitSpec::default() })?))
+            }
+            Err(other) => Ok(Err(not_there(&binding, other))),
+        }
+    }
+
     fn fetch(
         &mut self,
         this: Resource<Worker>,
@@ -207,7 +215,7 @@ impl HostWorker for State {
             Err(failure) => return Ok(Err(failure.into())),
         };
         let out = self.table.delete(out)?;
-        self.tail = Some(Tail { call, send: out.send });
+        self.tail = Some(Tail { last: Last::Call(Box::new(call)), send: out.send });
         Ok(Ok(()))
     }
 
@@ -254,13 +262,7 @@ impl State {
         if let Err(failure) = self.hooks.count_subrequest() {
             return Ok(Err(failure));
         }
-        Ok(Ok(Call {
-            namespace: worker.namespace.clone(),
-            script: worker.script.clone(),
-            limits: worker.limits,
-            outbound: worker.outbound.clone(),
-            request,
-        }))
+        Ok(Ok(Call { target: worker.target.clone(), limits: worker.limits, request }))
     }
 
     async fn call(
@@ -285,68 +287,6 @@ impl State {
             }
         }
     }
-
-    /// Takes the request being handled away from the guest, with its body, unless that was opened.
-    fn take_request(
-        &mut self,
-        resource: Resource<HostIncomingRequest>,
-    ) -> wasmtime::Result<Result<Request<Body>, Failure>> {
-        let mut http = self.http();
-        let headers = http.headers(Resource::new_borrow(resource.rep()))?;
-        let request = self.table.delete(resource)?;
-        let headers: FieldMap = self.table.delete(headers)?;
-        let untouched = request.body.is_some();
-        drop(request);
-        let Some(slot) = self.request_body.take().filter(|_| untouched) else {
-            return Ok(Err(Failure::InvalidArgument(
-                "request: its body was opened already; a request can be forwarded only as long as its body \
-                 is untouched, afterwards send a new request with `fetch`"
-                    .to_owned(),
-            )));
-        };
-        let mut request = Request::new(slot.take());
-        *request.method_mut() = self.request.method.clone();
-        *request.uri_mut() = self.request.uri.clone();
-        *request.headers_mut() = HeaderMap::from(headers);
-        Ok(Ok(request))
-    }
-
-    /// Gives the guest a response whose body the host can take back later.
-    fn push_response(
-        &mut self,
-        response: Response<Body>,
-    ) -> wasmtime::Result<Resource<HostIncomingResponse>> {
-        let (parts, body) = response.into_parts();
-        let (lent, slot) = Handover::new(body);
-        let body = HostIncomingBody::new(http_body_util::BodyExt::boxed_unsync(lent));
-        let headers = FieldMap::new_immutable(&mut self.hooks, parts.headers);
-        let response = HostIncomingResponse { status: parts.status.as_u16(), headers, body: Some(body) };
-        let resource = self.table.push(response)?;
-        self.response_bodies.insert(resource.rep(), slot);
-        Ok(resource)
-    }
-
-    /// Takes a response back from the guest, with its body.
-    fn take_response(
-        &mut self,
-        resource: Resource<HostIncomingResponse>,
-    ) -> wasmtime::Result<(http::response::Parts, Body)> {
-        let slot = self.response_bodies.remove(&resource.rep()).filter(|slot| !slot.is_orphaned());
-        let response = self.table.delete(resource)?;
-        let (mut parts, ()) = Response::new(()).into_parts();
-        parts.status = http::StatusCode::from_u16(response.status)?;
-        parts.headers = HeaderMap::from(response.headers);
-        let body = match (response.body, slot) {
-            (None, _) => wasmtime::bail!(
-                "respond: the response's body was opened already; write what is left of it to an \
-                 outgoing-body instead"
-            ),
-            (Some(_lent), Some(slot)) => slot.take(),
-            // It came through wasi:http's outgoing-handler: read it the way a guest would.
-            (Some(body), None) => body::body_of(body),
-        };
-        Ok((parts, body))
-    }
 }
 
 /// Runs a call in a task of its own; dropping the future still cancels it.
@@ -368,34 +308,6 @@ fn in_own_task(
     Box::pin(Abort(tokio::spawn(call)))
 }
 
-/// The request that an outgoing-request resource describes.
-fn outgoing_request(head: HostOutgoingRequest, body: Body) -> Result<Request<Body>, Failure> {
-    let invalid = |what: &str, error: &dyn std::fmt::Display| {
-        Failure::InvalidArgument(format!("request: {what} is not valid: {error}"))
-    };
-    let method: Method = head.method.try_into().map_err(|error| invalid("the method", &error))?;
-    let scheme = match head.scheme {
-        None | Some(Scheme::Https) => http::uri::Scheme::HTTPS,
-        Some(Scheme::Http) => http::uri::Scheme::HTTP,
-        Some(Scheme::Other(other)) => {
-            return Err(Failure::InvalidArgument(format!(
-                "request: the scheme {other:?} is not supported; use http or https"
-            )));
-        }
-    };
-    let uri = Uri::builder()
-        .scheme(scheme)
-        .authority(head.authority.as_deref().unwrap_or("localhost"))
-        .path_and_query(head.path_with_query.as_deref().unwrap_or("/"))
-        .build()
-        .map_err(|error| invalid("the URL", &error))?;
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = HeaderMap::from(head.headers);
-    Ok(request)
-}
-
 fn limit_spec(limits: &Limits, ceiling: &Ceiling) -> Result<LimitSpec, Failure> {
     let spec = LimitSpec {
         cpu_ms: limits.cpu_ms,
@@ -408,7 +320,9 @@ fn limit_spec(limits: &Limits, ceiling: &Ceiling) -> Result<LimitSpec, Failure> 
     Ok(spec)
 }
 
-fn check_outbound(params: &[(String, String)]) -> Result<(), Failure> {
+/// Checks the parameters of a call as far as it needs no look-up, and turns them into configuration values: a JSON
+/// string into its text, everything else into compact JSON.
+fn outbound_values(params: Vec<(String, String)>) -> Result<Arc<[(String, String)]>, Failure> {
     let bytes: usize = params.iter().map(|(name, value)| name.len() + value.len()).sum();
     if params.len() > MAX_OUTBOUND_PARAMS || bytes > MAX_OUTBOUND_BYTES {
         return Err(Failure::InvalidArgument(format!(
@@ -417,19 +331,44 @@ fn check_outbound(params: &[(String, String)]) -> Result<(), Failure> {
             params.len()
         )));
     }
-    Ok(())
+    let mut values: Vec<(String, String)> = Vec::with_capacity(params.len());
+    for (name, json) in params {
+        let refused = |why: &str| {
+            Failure::InvalidArgument(format!("outbound: the parameter {:?} {why}", shortened(&name)))
+        };
+        if values.iter().any(|(known, _)| *known == name) {
+            return Err(refused("is given twice; give it once"));
+        }
+        let value = match serde_json::from_str(&json) {
+            Ok(serde_json::Value::String(text)) => text,
+            Ok(other) => other.to_string(),
+            Err(_) => return Err(refused("is not JSON; write a text as \"text\"")),
+        };
+        values.push((name, value));
+    }
+    Ok(values.into())
 }
 
-fn not_bound(binding: &str) -> String {
-    let name: String = binding.chars().take(64).collect();
-    format!("no binding named {name:?}; declare it in this script's `bindings` when uploading")
+/// Why a binding cannot be opened: `other` is the type that it has instead.
+pub(super) fn not_there(binding: &str, other: Option<&'static str>) -> BindingError {
+    match other {
+        Some(kind) => BindingError::WrongType(kind.to_owned()),
+        None => BindingError::NotBound(format!(
+            "no binding named {:?}; declare it in this script's `bindings` when uploading",
+            shortened(binding)
+        )),
+    }
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 impl From<Failure> for DispatchError {
     fn from(failure: Failure) -> Self {
         let text = failure.to_string();
         match failure {
-            Failure::WorkerNotFound => Self::WorkerNotFound(text),
+            Failure::WorkerNotFound | Failure::Unreachable(_) => Self::WorkerNotFound(text),
             Failure::ExceededCpu { .. } => Self::ExceededCpu(text),
             Failure::ExceededFuel { .. } => Self::ExceededFuel(text),
             Failure::ExceededMemory { .. } => Self::ExceededMemory(text),
@@ -437,7 +376,7 @@ impl From<Failure> for DispatchError {
             Failure::ExceededDepth { .. } => Self::ExceededDepth(text),
             Failure::TimedOut { .. } | Failure::Stalled { .. } => Self::TimedOut(text),
             Failure::Trapped(_) => Self::Trapped(text),
-            Failure::NoResponse(_) => Self::NoResponse(text),
+            Failure::NoResponse(_) | Failure::ErrorCode(_) => Self::NoResponse(text),
             Failure::Overloaded { .. } | Failure::TooManyInvocations { .. } => Self::Overloaded(text),
             Failure::InvalidArgument(_) => Self::InvalidArgument(text),
             Failure::Internal { .. } => Self::Internal(text),

@@ -2,7 +2,7 @@
 
 use wasmyard_namespaces::script::ScriptKey;
 
-use super::request_info_wit::Host;
+use super::request_info_wit::{CallingScript, Host};
 use crate::state::State;
 
 impl Host for State {
@@ -33,5 +33,12 @@ impl Host for State {
             ScriptKey::Platform(_) => None,
             ScriptKey::User { namespace, .. } => Some(namespace.to_string()),
         })
+    }
+
+    fn caller(&mut self) -> wasmtime::Result<Option<CallingScript>> {
+        Ok(self.entry.caller.as_ref().map(|caller| CallingScript {
+            script: caller.script().to_string(),
+            namespace: caller.namespace().map(ToString::to_string),
+        }))
     }
 }

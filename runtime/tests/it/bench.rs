@@ -12,8 +12,8 @@ use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine, Module,
-    OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker,
+    Body, BodyError, Call, EngineConfig, EngineKind, Failure, Grants, Host, InProcess, Invocation, LogLine,
+    Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker,
 };
 
 /// A worker in text form. The gaps are those of `wasi_http.wat`.
@@ -58,13 +58,18 @@ impl Bench {
         Bench { runtime: runtime.unwrap(), _scratch: scratch }
     }
 
-    pub(crate) async fn module(&self, component: Vec<u8>) -> Arc<Module> {
+    pub(crate) async fn module(&self, kind: EngineKind, component: Vec<u8>) -> Arc<Module> {
         let digest = Digest::of(&component);
-        self.runtime.module(&digest, async { Ok(component.into()) }).await.unwrap()
+        self.runtime.module(kind, &digest, async { Ok(component.into()) }).await.unwrap()
     }
 
     pub(crate) async fn worker(&self, wat: Wat<'_>) -> Arc<Worker> {
-        worker(self.module(wat.component()).await)
+        worker(self.module(EngineKind::Time, wat.component()).await)
+    }
+
+    /// One whose fuel is counted.
+    pub(crate) async fn fuelled(&self, wat: Wat<'_>) -> Arc<Worker> {
+        worker(self.module(EngineKind::Fuel, wat.component()).await)
     }
 }
 
@@ -110,7 +115,8 @@ pub(crate) fn invocation(limits: Limits, host: Arc<dyn Host>) -> Invocation {
         hostname: Arc::from("guest.test"),
         hostname_metadata: None,
     };
-    Invocation { limits, ceiling: Limits::CEILING, trusted: false, depth: 0, host, info: Arc::new(info) }
+    let (ceiling, entry) = (Limits::CEILING, Arc::default());
+    Invocation { limits, ceiling, trusted: false, depth: 0, host, info: Arc::new(info), entry }
 }
 
 pub(crate) fn request(body: Body) -> Request<Body> {

@@ -108,7 +108,7 @@ fn bound(limit: Duration) -> Duration {
 ///
 /// The bound holds when the epoch's thread runs in time. A machine on which that thread has no priority may
 /// keep it waiting once, but not five times in a row.
-async fn assert_stopped(worker: &Arc<Worker>, body: impl Fn() -> Body) {
+pub(crate) async fn assert_stopped(worker: &Arc<Worker>, body: impl Fn() -> Body) {
     for limit in [1, 20, 60].map(Duration::from_millis) {
         let limits = Limits { cpu: limit, memory_bytes: 128 << 20, ..Limits::DEFAULT };
         let mut used = Vec::new();

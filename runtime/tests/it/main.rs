@@ -9,6 +9,8 @@
 )]
 
 mod bench;
+mod bulk;
 mod cpu;
 mod features;
+mod fuel;
 mod memory;

@@ -17,4 +17,4 @@
 mod generated;
 
 pub(crate) use generated::wasi::config::store as config;
-pub(crate) use generated::wasmyard::platform::{assets, dispatch, request_info};
+pub(crate) use generated::wasmyard::platform::{assets, dispatch, outgoing, request_info};

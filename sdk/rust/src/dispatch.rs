@@ -1,4 +1,5 @@
-//! Owns dispatch: opening a namespace, naming a script of it, and calling it by the cheapest way there is.
+//! Owns calls to other scripts: opening a namespace and naming a script of it, or opening a service binding, and
+//! calling by the cheapest way there is.
 
 mod error;
 mod limits;
@@ -54,14 +55,16 @@ impl Worker {
         self
     }
 
-    /// Passes a text to the namespace's outbound worker. The binding must declare a parameter of that name.
+    /// Passes a text to the outbound worker, which reads it with [`Env::var`](crate::Env::var). The binding must
+    /// declare a parameter of that name, or the namespace where the binding names no outbound worker.
     #[must_use]
     pub fn outbound(self, name: impl Into<String>, text: &str) -> Worker {
         let json = quoted(text);
         self.outbound_json(name, json)
     }
 
-    /// As [`outbound`](Worker::outbound), for any value, written as JSON.
+    /// As [`outbound`](Worker::outbound), for any value, written as JSON. All values of a call together may have
+    /// 16 KiB.
     #[must_use]
     pub fn outbound_json(mut self, name: impl Into<String>, json: impl Into<String>) -> Worker {
         self.outbound.push((name.into(), json.into()));
@@ -79,19 +82,7 @@ impl Worker {
     /// # Errors
     /// See [`DispatchError`].
     pub async fn fetch(&self, request: Request) -> Result<Response, DispatchError> {
-        let parts = request.into_parts().map_err(|error| refused(&error))?;
-        let worker = self.resolve()?;
-        let response = match parts {
-            Parts::Untouched(incoming) => worker.forward(incoming),
-            Parts::NewHead(head, incoming) => worker.forward_with(head, incoming),
-            Parts::New(head, body) => {
-                let sink = head.body().map_err(|()| DispatchError::internal("the request takes no body"))?;
-                let future = worker.fetch(head)?;
-                executor::send_beside(body, sink);
-                return arrival(&future).await;
-            }
-        };
-        Ok(Response::from_incoming(response?))
+        call(&self.resolve()?, request).await
     }
 
     /// Leaves request and answer to the script: it is called after this worker has returned and its memory is
@@ -107,19 +98,65 @@ impl Worker {
     /// # Errors
     /// When the request is not the visitor's, or was changed or read: only what came in can be left to another.
     pub fn tail(&self, request: Request) -> Result<Response, DispatchError> {
-        let Ok(Parts::Untouched(incoming)) = request.into_parts() else {
-            return Err(DispatchError::invalid_argument(
-                "tail takes the visitor's request as it came: for one that was made or changed, use fetch",
-            ));
-        };
-        let worker = self.resolve()?;
-        Ok(Response::handed_over(move |out| Ok(worker.tail(incoming, out).map_err(DispatchError::from)?)))
+        tail(self.resolve()?, request)
     }
 
     fn resolve(&self) -> Result<platform::Worker, DispatchError> {
         let options = platform::Options { limits: self.limits.into(), outbound: self.outbound.clone() };
         Ok(self.namespace.get(&self.script, &options)?)
     }
+}
+
+/// One script that this worker is bound to: see [`Env::service`](crate::Env::service).
+#[derive(Debug)]
+pub struct Service {
+    worker: platform::Worker,
+}
+
+impl Service {
+    pub(crate) fn open(binding: &str) -> Result<Service, BindingError> {
+        Ok(Service { worker: platform::Worker::open(binding)? })
+    }
+
+    /// Calls the script and waits for the head of its response: as [`Worker::fetch`]. No network is involved; host
+    /// and path of the URL are the script's to read.
+    ///
+    /// # Errors
+    /// See [`DispatchError`]. [`DispatchError::WorkerNotFound`] names the binding and says why it leads to nobody.
+    pub async fn fetch(&self, request: Request) -> Result<Response, DispatchError> {
+        call(&self.worker, request).await
+    }
+
+    /// Leaves request and answer to the script: as [`Worker::tail`].
+    ///
+    /// # Errors
+    /// When the request is not the visitor's, or was changed or read: only what came in can be left to another.
+    pub fn tail(self, request: Request) -> Result<Response, DispatchError> {
+        tail(self.worker, request)
+    }
+}
+
+async fn call(worker: &platform::Worker, request: Request) -> Result<Response, DispatchError> {
+    let response = match request.into_parts().map_err(|error| refused(&error))? {
+        Parts::Untouched(incoming) => worker.forward(incoming),
+        Parts::NewHead(head, incoming) => worker.forward_with(head, incoming),
+        Parts::New(head, body) => {
+            let sink = head.body().map_err(|()| DispatchError::internal("the request takes no body"))?;
+            let future = worker.fetch(head)?;
+            executor::send_beside(body, sink);
+            return arrival(&future).await;
+        }
+    };
+    Ok(Response::from_incoming(response?))
+}
+
+fn tail(worker: platform::Worker, request: Request) -> Result<Response, DispatchError> {
+    let Ok(Parts::Untouched(incoming)) = request.into_parts() else {
+        return Err(DispatchError::invalid_argument(
+            "tail takes the visitor's request as it came: for one that was made or changed, use fetch",
+        ));
+    };
+    Ok(Response::handed_over(move |out| Ok(worker.tail(incoming, out).map_err(DispatchError::from)?)))
 }
 
 pub(crate) async fn arrival(future: &platform::FutureResponse) -> Result<Response, DispatchError> {

@@ -93,7 +93,7 @@ where
 /// text, so that the page says what happened there.
 fn fail(out: wasi::ResponseOutparam, text: String) {
     log(&text);
-    wasi::ResponseOutparam::set(out, Err(wasi::ErrorCode::InternalError(Some(text))));
+    wasi::ResponseOutparam::set(out, Err(crate::fetch::answer_for(text)));
 }
 
 /// The worker's standard error is its log.

@@ -2,10 +2,12 @@
 //! imports only the interfaces that it uses.
 
 use std::fmt;
+use std::future::Future;
 
 use crate::assets::Assets;
 use crate::bindings::{config, request_info};
-use crate::dispatch::{BindingError, Namespace};
+use crate::dispatch::{BindingError, Namespace, Service};
+use crate::executor;
 
 /// What the platform gives to this worker for this request: variables, bindings, and what it knows of the
 /// visitor.
@@ -18,7 +20,8 @@ impl Env {
         Env
     }
 
-    /// The text of a variable or secret that the worker was uploaded with.
+    /// The text of a variable or secret that the worker was uploaded with, or, in an outbound worker, of a parameter
+    /// that the dispatcher gave for this request.
     ///
     /// ```no_run
     /// # use wasmyard::{Env, Request, Response, Result};
@@ -37,6 +40,15 @@ impl Env {
         }
     }
 
+    /// As [`var`](Env::var), for a value that was given as JSON.
+    ///
+    /// # Errors
+    /// As [`var`](Env::var), and when it is not JSON of that shape.
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> crate::Result<T> {
+        Ok(serde_json::from_str(&self.var(name)?)?)
+    }
+
     /// All variables and secrets: name and text.
     ///
     /// # Errors
@@ -51,6 +63,45 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn namespace(&self, binding: &str) -> Result<Namespace, BindingError> {
         Namespace::open(binding)
+    }
+
+    /// The script that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(req: Request, env: Env) -> Result<Response> {
+    /// let token = req.header("authorization").unwrap_or_default();
+    /// let question = Request::get("https://auth/check")?.with_header("authorization", token)?;
+    /// if env.service("AUTH")?.fetch(question).await?.status() != 200 {
+    ///     return Ok(Response::text("please sign in\n").with_status(401));
+    /// }
+    /// # Ok(Response::empty()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn service(&self, binding: &str) -> Result<Service, BindingError> {
+        Service::open(binding)
+    }
+
+    /// Runs a future beside the worker's own, also after the response is complete: to deliver a log, for example. The
+    /// visitor does not wait for it. It may go on for 30 seconds after the response, within the worker's limits, and
+    /// also when the visitor has left by then.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(req: Request, env: Env) -> Result<Response> {
+    /// let hit = Request::post("https://counter.example/hit")?;
+    /// env.wait_until(async {
+    ///     if let Err(error) = wasmyard::fetch(hit).await {
+    ///         eprintln!("the hit was not counted: {error}");
+    ///     }
+    /// });
+    /// Ok(Response::text("hello"))
+    /// # }
+    /// ```
+    pub fn wait_until(&self, task: impl Future<Output = ()> + 'static) {
+        executor::spawn(task);
     }
 
     /// The static files of this worker, through its binding `ASSETS`.
@@ -105,6 +156,22 @@ impl Env {
     pub fn script_namespace(&self) -> Option<String> {
         request_info::namespace()
     }
+
+    /// The script that called this one through a binding, or, in an outbound worker, whose request this is. `None` for
+    /// a request that came by its host name. The platform says so: no header can claim it.
+    pub fn caller(&self) -> Option<Caller> {
+        request_info::caller().map(|caller| Caller { script: caller.script, namespace: caller.namespace })
+    }
+}
+
+/// A script that called this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Caller {
+    /// Its name.
+    pub script: String,
+    /// The namespace it belongs to; `None` for a platform script.
+    pub namespace: Option<String>,
 }
 
 /// Why a variable has no value.

@@ -1,19 +1,34 @@
-//! Owns plain outgoing HTTP: a request to any URL, through `wasi:http/outgoing-handler`.
+//! Owns plain outgoing HTTP: a request to any URL. One of the worker's own goes through `wasi:http/outgoing-handler`;
+//! the one that came in is handed to the platform whole, so that its body does not enter the worker's memory.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
 use wasip2::http::types::{ErrorCode, FutureIncomingResponse};
 
-use crate::body::Body;
+use crate::bindings::{outgoing, request_info};
 use crate::executor::{self, Ready};
 use crate::request::{Parts, Request};
 use crate::response::Response;
 
 /// Sends a request to its URL and waits for the head of the response.
 ///
-/// The body is streamed while the response comes. A visitor's request can be sent on as well: its body then
-/// moves at the host and does not enter this worker's memory.
+/// The body is streamed while the response comes. The request that came in can be sent on as well, as it is or with
+/// another head; its body, as long as it was not read, moves at the host and does not enter this worker's memory. Such
+/// a request is handed over in one step, which nothing else of this worker can overlap.
+///
+/// An outbound worker lets a request pass by sending it on:
+///
+/// ```no_run
+/// # use wasmyard::{Env, Request, Response, Result};
+/// # async fn outbound(req: Request, _env: Env) -> Result<Response> {
+/// if req.host() == "blocked.example" {
+///     return Ok(Response::text("blocked\n").with_status(403));
+/// }
+/// Ok(wasmyard::fetch(req).await?)
+/// # }
+/// ```
 ///
 /// ```no_run
 /// # use wasmyard::{Request, Result};
@@ -26,23 +41,79 @@ use crate::response::Response;
 /// # Errors
 /// See [`FetchError`]. A response of any status is no error.
 pub async fn fetch(request: Request) -> Result<Response, FetchError> {
-    let refused = |text: String| FetchError { kind: FetchErrorKind::InvalidRequest, text };
     let (head, body) = match request.into_parts().map_err(|error| refused(format!("{error:#}")))? {
         Parts::New(head, body) => (head, body),
-        Parts::NewHead(head, incoming) => {
-            let body = incoming.consume().map_or_else(|()| Body::empty(), Body::incoming);
-            (head, body)
-        }
-        Parts::Untouched(_) => {
-            return Err(refused(
-                "the visitor's request needs a new host: set_authority, and set_scheme".into(),
-            ));
+        Parts::NewHead(head, incoming) => return sent_on(outgoing::forward_with(head, incoming)),
+        Parts::Untouched(incoming) => {
+            not_in_a_circle()?;
+            return sent_on(outgoing::forward(incoming));
         }
     };
-    let sink = head.body().map_err(|()| refused("the request takes no body".into()))?;
+    let sink = head.body().map_err(|()| refused("the request takes no body"))?;
     let future = wasip2::http::outgoing_handler::handle(head, None)?;
     executor::send_beside(body, sink);
     arrival(&future).await
+}
+
+/// Sends the request that came in on to its URL after this worker has returned and its memory is gone. Return the
+/// response that this gives: the cheapest way for an outbound worker to let a request pass.
+///
+/// Do not combine it with [`Env::wait_until`](crate::Env::wait_until): the request would wait for that.
+///
+/// ```no_run
+/// # use wasmyard::{Env, Request, Response, Result};
+/// # async fn outbound(req: Request, _env: Env) -> Result<Response> {
+/// Ok(wasmyard::fetch_last(req)?)
+/// # }
+/// ```
+///
+/// # Errors
+/// When the request is not the one that came in, or was changed or read.
+pub fn fetch_last(request: Request) -> Result<Response, FetchError> {
+    let Ok(Parts::Untouched(incoming)) = request.into_parts() else {
+        return Err(refused(
+            "fetch_last takes the request as it came in: for one that was made or changed, use fetch",
+        ));
+    };
+    not_in_a_circle()?;
+    Ok(Response::handed_over(move |out| Ok(outgoing::tail(incoming, out).map_err(FetchError::from)?)))
+}
+
+/// A visitor's request is addressed to this very worker.
+fn not_in_a_circle() -> Result<(), FetchError> {
+    if request_info::caller().is_none() {
+        return Err(refused("the visitor's request needs a new host: set_authority, and set_scheme"));
+    }
+    Ok(())
+}
+
+fn sent_on(answer: Result<wasip2::http::types::IncomingResponse, ErrorCode>) -> Result<Response, FetchError> {
+    match answer {
+        Ok(response) => Ok(Response::from_incoming(response)),
+        Err(code) => {
+            let error = FetchError::from(code.clone());
+            SENT_ON.set(Some((error.text.clone(), code)));
+            Err(error)
+        }
+    }
+}
+
+thread_local! {
+    /// The error of the request that came in, when it was sent on: its text, and what it was.
+    static SENT_ON: RefCell<Option<(String, ErrorCode)>> = const { RefCell::new(None) };
+}
+
+/// What to answer with when a worker ends with this text: if that is the error of the request that it sent on, whoever
+/// asked is told the same.
+pub(crate) fn answer_for(text: String) -> ErrorCode {
+    match SENT_ON.take() {
+        Some((known, code)) if known == text => code,
+        _ => ErrorCode::InternalError(Some(text)),
+    }
+}
+
+fn refused(text: impl Into<String>) -> FetchError {
+    FetchError { kind: FetchErrorKind::InvalidRequest, text: text.into() }
 }
 
 async fn arrival(future: &FutureIncomingResponse) -> Result<Response, FetchError> {
@@ -158,5 +229,17 @@ mod tests {
         let error = FetchError::from(ErrorCode::InternalError(Some("no route".into())));
         assert_eq!(error.kind(), FetchErrorKind::Other);
         assert!(error.to_string().contains("no route"));
+    }
+
+    #[test]
+    fn the_error_of_a_request_that_was_sent_on_is_the_answer_and_no_other_is() {
+        let error = sent_on(Err(ErrorCode::ConnectionRefused)).err().unwrap();
+        assert!(matches!(answer_for(error.to_string()), ErrorCode::ConnectionRefused));
+        assert!(
+            matches!(answer_for(error.to_string()), ErrorCode::InternalError(Some(_))),
+            "it is said once"
+        );
+        let error = sent_on(Err(ErrorCode::ConnectionRefused)).err().unwrap();
+        assert!(matches!(answer_for(format!("while logging: {error}")), ErrorCode::InternalError(Some(_))));
     }
 }

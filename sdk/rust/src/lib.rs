@@ -48,9 +48,10 @@
 //! - [`main`], [`Env`]: the entry point, and what the platform gives to it
 //! - [`Request`], [`Response`], [`Headers`], [`Body`]: HTTP. What came in is read from the host only as far as it
 //!   is asked for, and what is passed on unread is moved by the host
-//! - [`Namespace`], [`Worker`], [`Limits`], [`DispatchError`]: calling other scripts
+//! - [`Namespace`], [`Worker`], [`Limits`], [`Service`], [`DispatchError`]: calling other scripts
 //! - [`Assets`]: the static files that this worker was uploaded with
-//! - [`fetch`]: HTTP to anywhere else
+//! - [`fetch`]: HTTP to anywhere else, and what an outbound worker lets pass
+//! - [`Env::wait_until`]: work after the response
 //! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread
 //!
 //! Standard output and standard error are the worker's log. There is no file system and no environment.
@@ -73,11 +74,11 @@ mod url;
 
 pub use assets::Assets;
 pub use body::{Body, Writer};
-pub use dispatch::{BindingError, DispatchError, Limits, Namespace, Worker};
-pub use env::{Env, VarError};
+pub use dispatch::{BindingError, DispatchError, Limits, Namespace, Service, Worker};
+pub use env::{Caller, Env, VarError};
 pub use error::{BodyError, Error, Result};
 pub use executor::spawn;
-pub use fetch::{FetchError, FetchErrorKind, fetch};
+pub use fetch::{FetchError, FetchErrorKind, fetch, fetch_last};
 pub use future::{join, join_all, sleep};
 pub use headers::{HeaderError, Headers};
 pub use method::{Method, Scheme};

@@ -115,6 +115,19 @@ impl Request {
         self.scheme.get_or_init(|| self.ask(|incoming| incoming.scheme().map(Scheme::from))).as_ref()
     }
 
+    /// The whole URL. In an outbound worker it is the one that the script asked for, its host in one spelling: lower
+    /// case, no final dot, an address in its usual form, and no port where it is the scheme's own.
+    pub fn url(&self) -> String {
+        let scheme = self.scheme().map_or("https", Scheme::as_str);
+        format!("{scheme}://{}{}", self.authority(), self.path_and_query())
+    }
+
+    /// Sets the scheme.
+    pub fn set_scheme(&mut self, scheme: Scheme) {
+        self.scheme = OnceCell::from(Some(scheme));
+        self.head_changed = true;
+    }
+
     /// Host, and the port where the client sent one. Empty where it is not known.
     pub fn authority(&self) -> &str {
         self.authority.get_or_init(|| self.ask(|incoming| incoming.authority().unwrap_or_default()))
@@ -365,6 +378,7 @@ mod tests {
         assert_eq!(request.scheme(), Some(&Scheme::Https));
         assert_eq!(request.authority(), "[::1]:8443");
         assert_eq!(request.host(), "[::1]");
+        assert_eq!(request.url(), "https://[::1]:8443/a/b?c=d&e");
         assert_eq!(request.path(), "/a/b");
         assert_eq!(request.query(), Some("c=d&e"));
     }

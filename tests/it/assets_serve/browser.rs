@@ -113,7 +113,6 @@ async fn not_modified(server: &Server) -> f64 {
     server.metric(r#"wasmyard_asset_requests_total{result="not_modified"}"#).await
 }
 
-#[expect(clippy::print_stderr, reason = "that nothing was shown must be seen")]
 #[tokio::test]
 async fn a_single_page_application_works_in_a_browser() {
     let Some(browser) = Browser::start().await else {

@@ -54,8 +54,28 @@ async fn the_dispatcher_template_builds_and_runs_as_it_is() {
 }
 
 #[tokio::test]
+async fn the_outbound_template_builds_and_runs_as_it_is() {
+    let (site, server) = started("outbound").await;
+    eventually("the outbound worker's own answer", || async {
+        let answer = server.get("customer-1.localhost", "/").await;
+        let expected =
+            "user worker got \"intercepted a request for customer-1 by the outbound\" from fetch\n";
+        (answer.status == 200 && answer.text() == expected).then_some(())
+    })
+    .await;
+    let blocked = server.get("customer-1.localhost", "/ask?url=http://blocked.example/").await;
+    assert_eq!(blocked.text(), "user worker got \"blocked.example is blocked\" from fetch\n");
+    let refused = server.get("customer-1.localhost", "/ask?url=http://169.254.169.254/").await;
+    assert_eq!(
+        (refused.status, refused.text()),
+        (502, "the request failed: ErrorCode::DestinationIpProhibited\n")
+    );
+    passes_check(&site).await;
+}
+
+#[tokio::test]
 async fn a_new_project_of_every_template_passes_the_check() {
-    for template in ["hello", "dispatcher"] {
+    for template in ["hello", "dispatcher", "outbound"] {
         let site = Site::new("");
         let made = site.run(&["init", "new", "--template", template]).await;
         assert!(made.status.success(), "{made:?}");

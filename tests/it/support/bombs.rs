@@ -24,3 +24,14 @@ pub(crate) fn branches(count: usize) -> Vec<u8> {
     let branch = "local.get 0 if local.get 1 local.get 0 i32.add local.set 1 end ";
     module(&format!("(func (param i32) (result i32) (local i32) {}local.get 1)", branch.repeat(count)))
 }
+
+/// Components in a row, each of which makes two instances of the one before: two to this power in all.
+pub(crate) fn doubling(links: usize) -> Vec<u8> {
+    let chain = (1..=links).fold(String::new(), |all, n| {
+        let last = n - 1;
+        let twice = format!("(instance (instantiate $c{last})) (instance (instantiate $c{last}))");
+        all + &format!("(component $c{n} (alias outer 1 {last} (component $c{last})) {twice})")
+    });
+    let first = "(component $c0 (core module $m) (core instance (instantiate $m)))";
+    wat::parse_str(format!("(component {first} {chain} (instance (instantiate $c{links})))")).unwrap()
+}

@@ -63,11 +63,6 @@ impl Site {
         Server::start(self, self.command(&["serve"])).await
     }
 
-    /// The same, with a single thread for all guests.
-    pub(crate) async fn serve_on_one_thread(&self) -> Server {
-        self.serve_with(&[("TOKIO_WORKER_THREADS", "1")]).await
-    }
-
     /// The same, with these variables in its environment.
     pub(crate) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
         let mut command = self.command(&["serve"]);
@@ -94,6 +89,11 @@ impl Site {
     /// Any other command, to its end, in this folder.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         within(&format!("wasmyard {arguments:?}"), self.command(arguments).output()).await.unwrap()
+    }
+
+    /// The same, left to itself.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -195,6 +195,11 @@ impl Server {
     /// How the process ends by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         within("the end of the process", self.child.wait()).await.unwrap()
+    }
+
+    /// How many descriptors the process has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process_id())).unwrap().count()
     }
 
     pub(crate) fn process_id(&self) -> u32 {

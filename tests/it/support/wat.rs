@@ -24,6 +24,23 @@ pub(crate) fn answer(text: &str) -> Vec<u8> {
     )
 }
 
+/// A worker with fields of its own in its core module, and this for a handler.
+pub(crate) fn custom(module: &str, body: &str) -> Vec<u8> {
+    worker(module, body)
+}
+
+/// A worker that does this, and then answers with an empty body.
+pub(crate) fn answers_after(module: &str, body: &str) -> Vec<u8> {
+    worker(
+        module,
+        &format!(
+            r"{body}
+            (call $set (local.get $out) (i32.const 0) (call $response (call $fields)) (i32.const 0) (i64.const 0)
+                (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))"
+        ),
+    )
+}
+
 /// A worker that returns without an answer.
 pub(crate) fn silent() -> Vec<u8> {
     worker("", "")

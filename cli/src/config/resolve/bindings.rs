@@ -44,11 +44,6 @@ impl Resolver<'_> {
 
     fn binding(&mut self, spot: &Spot<Value>) -> Option<BindingDecl> {
         let wire = in_wire_form(&spot.value);
-        if wire.get("type").and_then(Value::as_str) == Some("assets") {
-            let fault = spot.fault("static assets are not available in this version of wasmyard");
-            self.faults.push(fault.remedy("remove the binding"));
-            return None;
-        }
         let decl = match BindingDecl::from_json(&wire) {
             Ok(decl) => decl,
             Err(error) => {
@@ -59,8 +54,11 @@ impl Resolver<'_> {
         let (keys, reference): (&[&str], _) = match &decl.kind {
             BindingKind::PlainText { .. } | BindingKind::SecretText { .. } => (&["text"], None),
             BindingKind::Json { .. } => (&["json"], None),
-            BindingKind::Service { service } => {
-                (&["service"], Some(("platform script", service.to_string())))
+            BindingKind::Service { service, namespace: None } => {
+                (&["service", "namespace"], Some(("platform script", service.to_string())))
+            }
+            BindingKind::Service { namespace: Some(namespace), .. } => {
+                (&["service", "namespace"], Some(("namespace", namespace.to_string())))
             }
             BindingKind::DispatchNamespace { namespace, .. } => {
                 (&["namespace", "outbound"], Some(("namespace", namespace.to_string())))

@@ -315,7 +315,7 @@ pub mod wasi {
 #[allow(dead_code, clippy::all)]
 pub mod wasmyard {
     pub mod platform {
-        /// Calling other scripts: the dispatch namespace binding.
+        /// Calling other scripts: the dispatch namespace binding, and the service binding.
         ///
         /// A script reaches another one only through a binding that was declared when it was uploaded. Every
         /// call here counts as one subrequest of the caller, and goes one level deeper in the chain of scripts.
@@ -334,7 +334,8 @@ pub mod wasmyard {
             /// Why a call to another script gave no response.
             #[derive(Clone)]
             pub enum DispatchError {
-                /// The namespace holds no script of that name. The text is `Worker not found.`
+                /// The namespace holds no script of that name: the text is `Worker not found.` Or a service binding leads to
+                /// nobody: then the text names the binding and says why.
                 WorkerNotFound(_rt::String),
                 /// The callee used up its CPU budget.
                 ExceededCpu(_rt::String),
@@ -488,8 +489,9 @@ pub mod wasmyard {
             #[derive(Clone)]
             pub struct Options {
                 pub limits: Limits,
-                /// Parameters for the namespace's outbound worker: name, and the value as JSON text.
-                /// Only names that the binding declares are taken.
+                /// Parameters for the outbound worker: name, and the value as JSON text. Names must be declared by the
+                /// binding, or by the namespace where the binding names no outbound worker. The outbound worker reads them as
+                /// configuration values: a JSON string as its text, everything else as JSON.
                 pub outbound: _rt::Vec<(_rt::String, _rt::String)>,
             }
             impl ::core::fmt::Debug for Options {
@@ -728,8 +730,8 @@ pub mod wasmyard {
             }
             impl Namespace {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Names a script of the namespace. Nothing is looked up yet: a script that does not exist
-                /// shows as `worker-not-found` when it is called.
+                /// Names a script of the namespace. It is not looked up yet: a script that does not exist
+                /// shows as `worker-not-found` when it is called. Options are checked at once.
                 #[allow(async_fn_in_trait)]
                 pub fn get(
                     &self,
@@ -1106,6 +1108,109 @@ pub mod wasmyard {
                             _ => _rt::invalid_enum_discriminant(),
                         };
                         result53
+                    }
+                }
+            }
+            impl Worker {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The script that a service binding names.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    binding: &str,
+                ) -> ::core::result::Result<Worker, BindingError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = binding;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/dispatch@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]worker.open"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Worker::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v12 = match l5 {
+                                        0 => {
+                                            let e12 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            BindingError::NotBound(e12)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            BindingError::WrongType(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
                     }
                 }
             }
@@ -3361,6 +3466,1732 @@ pub mod wasmyard {
                 }
             }
         }
+        /// Sending the request that is being handled on to where it is addressed, without its bodies entering this script's
+        /// memory: what an outbound worker does with a request that it lets pass.
+        ///
+        /// A request that is sent on goes the way of `wasi:http/outgoing-handler`, counts as one subrequest, and passes the
+        /// same gates. Its body must not have been taken.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod outgoing {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type IncomingRequest = super::super::super::__with_name4::IncomingRequest;
+            pub type OutgoingRequest = super::super::super::__with_name4::OutgoingRequest;
+            pub type IncomingResponse = super::super::super::__with_name4::IncomingResponse;
+            pub type ResponseOutparam = super::super::super::__with_name4::ResponseOutparam;
+            pub type ErrorCode = super::super::super::__with_name4::ErrorCode;
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sends the request on as it is and waits for the head of the response.
+            #[allow(async_fn_in_trait)]
+            pub fn forward(
+                request: IncomingRequest,
+            ) -> ::core::result::Result<IncomingResponse, ErrorCode> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 24 + 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 24
+                            + 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/outgoing@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "forward"]
+                        fn wit_import1(_: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1((&request).take_handle() as i32, ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result67 = match l2 {
+                        0 => {
+                            let e = {
+                                let l3 = *ptr0.add(8).cast::<i32>();
+                                super::super::super::__with_name4::IncomingResponse::from_handle(
+                                    l3 as u32,
+                                )
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(*ptr0.add(8).cast::<u8>());
+                                use super::super::super::__with_name4::ErrorCode as V66;
+                                let v66 = match l4 {
+                                    0 => V66::DnsTimeout,
+                                    1 => {
+                                        let e66 = {
+                                            let l5 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l9 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::DnsErrorPayload {
+                                                rcode: match l5 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l6 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l7 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len8 = l7;
+                                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                                l6.cast(),
+                                                                len8,
+                                                                len8,
+                                                            );
+                                                            _rt::string_lift(bytes8)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                info_code: match l9 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l10 = i32::from(
+                                                                *ptr0
+                                                                    .add(18 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u16>(),
+                                                            );
+                                                            l10 as u16
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V66::DnsError(e66)
+                                    }
+                                    2 => V66::DestinationNotFound,
+                                    3 => V66::DestinationUnavailable,
+                                    4 => V66::DestinationIpProhibited,
+                                    5 => V66::DestinationIpUnroutable,
+                                    6 => V66::ConnectionRefused,
+                                    7 => V66::ConnectionTerminated,
+                                    8 => V66::ConnectionTimeout,
+                                    9 => V66::ConnectionReadTimeout,
+                                    10 => V66::ConnectionWriteTimeout,
+                                    11 => V66::ConnectionLimitReached,
+                                    12 => V66::TlsProtocolError,
+                                    13 => V66::TlsCertificateError,
+                                    14 => {
+                                        let e66 = {
+                                            let l11 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l13 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::TlsAlertReceivedPayload {
+                                                alert_id: match l11 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l12 = i32::from(*ptr0.add(17).cast::<u8>());
+                                                            l12 as u8
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                alert_message: match l13 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l14 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l15 = *ptr0
+                                                                .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len16 = l15;
+                                                            let bytes16 = _rt::Vec::from_raw_parts(
+                                                                l14.cast(),
+                                                                len16,
+                                                                len16,
+                                                            );
+                                                            _rt::string_lift(bytes16)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V66::TlsAlertReceived(e66)
+                                    }
+                                    15 => V66::HttpRequestDenied,
+                                    16 => V66::HttpRequestLengthRequired,
+                                    17 => {
+                                        let e66 = {
+                                            let l17 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l17 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l18 = *ptr0.add(24).cast::<i64>();
+                                                        l18 as u64
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpRequestBodySize(e66)
+                                    }
+                                    18 => V66::HttpRequestMethodInvalid,
+                                    19 => V66::HttpRequestUriInvalid,
+                                    20 => V66::HttpRequestUriTooLong,
+                                    21 => {
+                                        let e66 = {
+                                            let l19 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l19 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l20 = *ptr0.add(20).cast::<i32>();
+                                                        l20 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpRequestHeaderSectionSize(e66)
+                                    }
+                                    22 => {
+                                        let e66 = {
+                                            let l21 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l21 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l22 = i32::from(
+                                                            *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        let l26 = i32::from(
+                                                            *ptr0
+                                                                .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        super::super::super::__with_name4::FieldSizePayload {
+                                                            field_name: match l22 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l23 = *ptr0
+                                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l24 = *ptr0
+                                                                            .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len25 = l24;
+                                                                        let bytes25 = _rt::Vec::from_raw_parts(
+                                                                            l23.cast(),
+                                                                            len25,
+                                                                            len25,
+                                                                        );
+                                                                        _rt::string_lift(bytes25)
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            field_size: match l26 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l27 = *ptr0
+                                                                            .add(20 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<i32>();
+                                                                        l27 as u32
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                        }
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpRequestHeaderSize(e66)
+                                    }
+                                    23 => {
+                                        let e66 = {
+                                            let l28 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l28 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l29 = *ptr0.add(20).cast::<i32>();
+                                                        l29 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpRequestTrailerSectionSize(e66)
+                                    }
+                                    24 => {
+                                        let e66 = {
+                                            let l30 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l34 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l30 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l31 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l32 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len33 = l32;
+                                                            let bytes33 = _rt::Vec::from_raw_parts(
+                                                                l31.cast(),
+                                                                len33,
+                                                                len33,
+                                                            );
+                                                            _rt::string_lift(bytes33)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l34 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l35 = *ptr0
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l35 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V66::HttpRequestTrailerSize(e66)
+                                    }
+                                    25 => V66::HttpResponseIncomplete,
+                                    26 => {
+                                        let e66 = {
+                                            let l36 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l36 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l37 = *ptr0.add(20).cast::<i32>();
+                                                        l37 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpResponseHeaderSectionSize(e66)
+                                    }
+                                    27 => {
+                                        let e66 = {
+                                            let l38 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l42 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l38 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l39 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l40 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len41 = l40;
+                                                            let bytes41 = _rt::Vec::from_raw_parts(
+                                                                l39.cast(),
+                                                                len41,
+                                                                len41,
+                                                            );
+                                                            _rt::string_lift(bytes41)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l42 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l43 = *ptr0
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l43 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V66::HttpResponseHeaderSize(e66)
+                                    }
+                                    28 => {
+                                        let e66 = {
+                                            let l44 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l44 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l45 = *ptr0.add(24).cast::<i64>();
+                                                        l45 as u64
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpResponseBodySize(e66)
+                                    }
+                                    29 => {
+                                        let e66 = {
+                                            let l46 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l46 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l47 = *ptr0.add(20).cast::<i32>();
+                                                        l47 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpResponseTrailerSectionSize(e66)
+                                    }
+                                    30 => {
+                                        let e66 = {
+                                            let l48 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l52 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l48 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l49 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l50 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len51 = l50;
+                                                            let bytes51 = _rt::Vec::from_raw_parts(
+                                                                l49.cast(),
+                                                                len51,
+                                                                len51,
+                                                            );
+                                                            _rt::string_lift(bytes51)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l52 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l53 = *ptr0
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l53 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V66::HttpResponseTrailerSize(e66)
+                                    }
+                                    31 => {
+                                        let e66 = {
+                                            let l54 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l54 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l55 = *ptr0
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l56 = *ptr0
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len57 = l56;
+                                                        let bytes57 = _rt::Vec::from_raw_parts(
+                                                            l55.cast(),
+                                                            len57,
+                                                            len57,
+                                                        );
+                                                        _rt::string_lift(bytes57)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpResponseTransferCoding(e66)
+                                    }
+                                    32 => {
+                                        let e66 = {
+                                            let l58 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l58 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l59 = *ptr0
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l60 = *ptr0
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len61 = l60;
+                                                        let bytes61 = _rt::Vec::from_raw_parts(
+                                                            l59.cast(),
+                                                            len61,
+                                                            len61,
+                                                        );
+                                                        _rt::string_lift(bytes61)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpResponseContentCoding(e66)
+                                    }
+                                    33 => V66::HttpResponseTimeout,
+                                    34 => V66::HttpUpgradeFailed,
+                                    35 => V66::HttpProtocolError,
+                                    36 => V66::LoopDetected,
+                                    37 => V66::ConfigurationError,
+                                    n => {
+                                        debug_assert_eq!(n, 38, "invalid enum discriminant");
+                                        let e66 = {
+                                            let l62 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l62 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l63 = *ptr0
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l64 = *ptr0
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len65 = l64;
+                                                        let bytes65 = _rt::Vec::from_raw_parts(
+                                                            l63.cast(),
+                                                            len65,
+                                                            len65,
+                                                        );
+                                                        _rt::string_lift(bytes65)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::InternalError(e66)
+                                    }
+                                };
+                                v66
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result67
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Like `forward`, with method, URL and headers taken from `head`, and the body from `request`.
+            #[allow(async_fn_in_trait)]
+            pub fn forward_with(
+                head: OutgoingRequest,
+                request: IncomingRequest,
+            ) -> ::core::result::Result<IncomingResponse, ErrorCode> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 24 + 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 24
+                            + 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/outgoing@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "forward-with"]
+                        fn wit_import1(_: i32, _: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: i32, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(
+                        (&head).take_handle() as i32,
+                        (&request).take_handle() as i32,
+                        ptr0,
+                    );
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result67 = match l2 {
+                        0 => {
+                            let e = {
+                                let l3 = *ptr0.add(8).cast::<i32>();
+                                super::super::super::__with_name4::IncomingResponse::from_handle(
+                                    l3 as u32,
+                                )
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(*ptr0.add(8).cast::<u8>());
+                                use super::super::super::__with_name4::ErrorCode as V66;
+                                let v66 = match l4 {
+                                    0 => V66::DnsTimeout,
+                                    1 => {
+                                        let e66 = {
+                                            let l5 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l9 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::DnsErrorPayload {
+                                                rcode: match l5 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l6 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l7 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len8 = l7;
+                                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                                l6.cast(),
+                                                                len8,
+                                                                len8,
+                                                            );
+                                                            _rt::string_lift(bytes8)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                info_code: match l9 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l10 = i32::from(
+                                                                *ptr0
+                                                                    .add(18 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u16>(),
+                                                            );
+                                                            l10 as u16
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V66::DnsError(e66)
+                                    }
+                                    2 => V66::DestinationNotFound,
+                                    3 => V66::DestinationUnavailable,
+                                    4 => V66::DestinationIpProhibited,
+                                    5 => V66::DestinationIpUnroutable,
+                                    6 => V66::ConnectionRefused,
+                                    7 => V66::ConnectionTerminated,
+                                    8 => V66::ConnectionTimeout,
+                                    9 => V66::ConnectionReadTimeout,
+                                    10 => V66::ConnectionWriteTimeout,
+                                    11 => V66::ConnectionLimitReached,
+                                    12 => V66::TlsProtocolError,
+                                    13 => V66::TlsCertificateError,
+                                    14 => {
+                                        let e66 = {
+                                            let l11 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l13 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::TlsAlertReceivedPayload {
+                                                alert_id: match l11 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l12 = i32::from(*ptr0.add(17).cast::<u8>());
+                                                            l12 as u8
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                alert_message: match l13 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l14 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l15 = *ptr0
+                                                                .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len16 = l15;
+                                                            let bytes16 = _rt::Vec::from_raw_parts(
+                                                                l14.cast(),
+                                                                len16,
+                                                                len16,
+                                                            );
+                                                            _rt::string_lift(bytes16)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V66::TlsAlertReceived(e66)
+                                    }
+                                    15 => V66::HttpRequestDenied,
+                                    16 => V66::HttpRequestLengthRequired,
+                                    17 => {
+                                        let e66 = {
+                                            let l17 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l17 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l18 = *ptr0.add(24).cast::<i64>();
+                                                        l18 as u64
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpRequestBodySize(e66)
+                                    }
+                                    18 => V66::HttpRequestMethodInvalid,
+                                    19 => V66::HttpRequestUriInvalid,
+                                    20 => V66::HttpRequestUriTooLong,
+                                    21 => {
+                                        let e66 = {
+                                            let l19 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l19 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l20 = *ptr0.add(20).cast::<i32>();
+                                                        l20 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpRequestHeaderSectionSize(e66)
+                                    }
+                                    22 => {
+                                        let e66 = {
+                                            let l21 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l21 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l22 = i32::from(
+                                                            *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        let l26 = i32::from(
+                                                            *ptr0
+                                                                .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        super::super::super::__with_name4::FieldSizePayload {
+                                                            field_name: match l22 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l23 = *ptr0
+                                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l24 = *ptr0
+                                                                            .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len25 = l24;
+                                                                        let bytes25 = _rt::Vec::from_raw_parts(
+                                                                            l23.cast(),
+                                                                            len25,
+                                                                            len25,
+                                                                        );
+                                                                        _rt::string_lift(bytes25)
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            field_size: match l26 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l27 = *ptr0
+                                                                            .add(20 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<i32>();
+                                                                        l27 as u32
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                        }
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpRequestHeaderSize(e66)
+                                    }
+                                    23 => {
+                                        let e66 = {
+                                            let l28 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l28 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l29 = *ptr0.add(20).cast::<i32>();
+                                                        l29 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpRequestTrailerSectionSize(e66)
+                                    }
+                                    24 => {
+                                        let e66 = {
+                                            let l30 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l34 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l30 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l31 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l32 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len33 = l32;
+                                                            let bytes33 = _rt::Vec::from_raw_parts(
+                                                                l31.cast(),
+                                                                len33,
+                                                                len33,
+                                                            );
+                                                            _rt::string_lift(bytes33)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l34 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l35 = *ptr0
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l35 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V66::HttpRequestTrailerSize(e66)
+                                    }
+                                    25 => V66::HttpResponseIncomplete,
+                                    26 => {
+                                        let e66 = {
+                                            let l36 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l36 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l37 = *ptr0.add(20).cast::<i32>();
+                                                        l37 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpResponseHeaderSectionSize(e66)
+                                    }
+                                    27 => {
+                                        let e66 = {
+                                            let l38 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l42 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l38 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l39 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l40 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len41 = l40;
+                                                            let bytes41 = _rt::Vec::from_raw_parts(
+                                                                l39.cast(),
+                                                                len41,
+                                                                len41,
+                                                            );
+                                                            _rt::string_lift(bytes41)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l42 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l43 = *ptr0
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l43 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V66::HttpResponseHeaderSize(e66)
+                                    }
+                                    28 => {
+                                        let e66 = {
+                                            let l44 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l44 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l45 = *ptr0.add(24).cast::<i64>();
+                                                        l45 as u64
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpResponseBodySize(e66)
+                                    }
+                                    29 => {
+                                        let e66 = {
+                                            let l46 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l46 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l47 = *ptr0.add(20).cast::<i32>();
+                                                        l47 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpResponseTrailerSectionSize(e66)
+                                    }
+                                    30 => {
+                                        let e66 = {
+                                            let l48 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l52 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l48 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l49 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l50 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len51 = l50;
+                                                            let bytes51 = _rt::Vec::from_raw_parts(
+                                                                l49.cast(),
+                                                                len51,
+                                                                len51,
+                                                            );
+                                                            _rt::string_lift(bytes51)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l52 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l53 = *ptr0
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l53 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V66::HttpResponseTrailerSize(e66)
+                                    }
+                                    31 => {
+                                        let e66 = {
+                                            let l54 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l54 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l55 = *ptr0
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l56 = *ptr0
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len57 = l56;
+                                                        let bytes57 = _rt::Vec::from_raw_parts(
+                                                            l55.cast(),
+                                                            len57,
+                                                            len57,
+                                                        );
+                                                        _rt::string_lift(bytes57)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpResponseTransferCoding(e66)
+                                    }
+                                    32 => {
+                                        let e66 = {
+                                            let l58 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l58 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l59 = *ptr0
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l60 = *ptr0
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len61 = l60;
+                                                        let bytes61 = _rt::Vec::from_raw_parts(
+                                                            l59.cast(),
+                                                            len61,
+                                                            len61,
+                                                        );
+                                                        _rt::string_lift(bytes61)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::HttpResponseContentCoding(e66)
+                                    }
+                                    33 => V66::HttpResponseTimeout,
+                                    34 => V66::HttpUpgradeFailed,
+                                    35 => V66::HttpProtocolError,
+                                    36 => V66::LoopDetected,
+                                    37 => V66::ConfigurationError,
+                                    n => {
+                                        debug_assert_eq!(n, 38, "invalid enum discriminant");
+                                        let e66 = {
+                                            let l62 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l62 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l63 = *ptr0
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l64 = *ptr0
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len65 = l64;
+                                                        let bytes65 = _rt::Vec::from_raw_parts(
+                                                            l63.cast(),
+                                                            len65,
+                                                            len65,
+                                                        );
+                                                        _rt::string_lift(bytes65)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V66::InternalError(e66)
+                                    }
+                                };
+                                v66
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result67
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sends the request on after this script has returned and its memory is gone. Who asked gets whatever comes of it.
+            #[allow(async_fn_in_trait)]
+            pub fn tail(
+                request: IncomingRequest,
+                out: ResponseOutparam,
+            ) -> ::core::result::Result<(), ErrorCode> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 24 + 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 24
+                            + 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/outgoing@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "tail"]
+                        fn wit_import1(_: i32, _: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: i32, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(
+                        (&request).take_handle() as i32,
+                        (&out).take_handle() as i32,
+                        ptr0,
+                    );
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result66 = match l2 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l3 = i32::from(*ptr0.add(8).cast::<u8>());
+                                use super::super::super::__with_name4::ErrorCode as V65;
+                                let v65 = match l3 {
+                                    0 => V65::DnsTimeout,
+                                    1 => {
+                                        let e65 = {
+                                            let l4 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l8 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::DnsErrorPayload {
+                                                rcode: match l4 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l5 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l6 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len7 = l6;
+                                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                                l5.cast(),
+                                                                len7,
+                                                                len7,
+                                                            );
+                                                            _rt::string_lift(bytes7)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                info_code: match l8 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l9 = i32::from(
+                                                                *ptr0
+                                                                    .add(18 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u16>(),
+                                                            );
+                                                            l9 as u16
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V65::DnsError(e65)
+                                    }
+                                    2 => V65::DestinationNotFound,
+                                    3 => V65::DestinationUnavailable,
+                                    4 => V65::DestinationIpProhibited,
+                                    5 => V65::DestinationIpUnroutable,
+                                    6 => V65::ConnectionRefused,
+                                    7 => V65::ConnectionTerminated,
+                                    8 => V65::ConnectionTimeout,
+                                    9 => V65::ConnectionReadTimeout,
+                                    10 => V65::ConnectionWriteTimeout,
+                                    11 => V65::ConnectionLimitReached,
+                                    12 => V65::TlsProtocolError,
+                                    13 => V65::TlsCertificateError,
+                                    14 => {
+                                        let e65 = {
+                                            let l10 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l12 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::TlsAlertReceivedPayload {
+                                                alert_id: match l10 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l11 = i32::from(*ptr0.add(17).cast::<u8>());
+                                                            l11 as u8
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                alert_message: match l12 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l13 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l14 = *ptr0
+                                                                .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len15 = l14;
+                                                            let bytes15 = _rt::Vec::from_raw_parts(
+                                                                l13.cast(),
+                                                                len15,
+                                                                len15,
+                                                            );
+                                                            _rt::string_lift(bytes15)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V65::TlsAlertReceived(e65)
+                                    }
+                                    15 => V65::HttpRequestDenied,
+                                    16 => V65::HttpRequestLengthRequired,
+                                    17 => {
+                                        let e65 = {
+                                            let l16 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l16 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l17 = *ptr0.add(24).cast::<i64>();
+                                                        l17 as u64
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V65::HttpRequestBodySize(e65)
+                                    }
+                                    18 => V65::HttpRequestMethodInvalid,
+                                    19 => V65::HttpRequestUriInvalid,
+                                    20 => V65::HttpRequestUriTooLong,
+                                    21 => {
+                                        let e65 = {
+                                            let l18 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l18 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l19 = *ptr0.add(20).cast::<i32>();
+                                                        l19 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V65::HttpRequestHeaderSectionSize(e65)
+                                    }
+                                    22 => {
+                                        let e65 = {
+                                            let l20 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l20 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l21 = i32::from(
+                                                            *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        let l25 = i32::from(
+                                                            *ptr0
+                                                                .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        super::super::super::__with_name4::FieldSizePayload {
+                                                            field_name: match l21 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l22 = *ptr0
+                                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l23 = *ptr0
+                                                                            .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len24 = l23;
+                                                                        let bytes24 = _rt::Vec::from_raw_parts(
+                                                                            l22.cast(),
+                                                                            len24,
+                                                                            len24,
+                                                                        );
+                                                                        _rt::string_lift(bytes24)
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            field_size: match l25 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l26 = *ptr0
+                                                                            .add(20 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<i32>();
+                                                                        l26 as u32
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                        }
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V65::HttpRequestHeaderSize(e65)
+                                    }
+                                    23 => {
+                                        let e65 = {
+                                            let l27 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l27 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l28 = *ptr0.add(20).cast::<i32>();
+                                                        l28 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V65::HttpRequestTrailerSectionSize(e65)
+                                    }
+                                    24 => {
+                                        let e65 = {
+                                            let l29 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l33 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l29 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l30 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l31 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len32 = l31;
+                                                            let bytes32 = _rt::Vec::from_raw_parts(
+                                                                l30.cast(),
+                                                                len32,
+                                                                len32,
+                                                            );
+                                                            _rt::string_lift(bytes32)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l33 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l34 = *ptr0
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l34 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V65::HttpRequestTrailerSize(e65)
+                                    }
+                                    25 => V65::HttpResponseIncomplete,
+                                    26 => {
+                                        let e65 = {
+                                            let l35 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l35 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l36 = *ptr0.add(20).cast::<i32>();
+                                                        l36 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V65::HttpResponseHeaderSectionSize(e65)
+                                    }
+                                    27 => {
+                                        let e65 = {
+                                            let l37 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l41 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l37 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l38 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l39 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len40 = l39;
+                                                            let bytes40 = _rt::Vec::from_raw_parts(
+                                                                l38.cast(),
+                                                                len40,
+                                                                len40,
+                                                            );
+                                                            _rt::string_lift(bytes40)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l41 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l42 = *ptr0
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l42 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V65::HttpResponseHeaderSize(e65)
+                                    }
+                                    28 => {
+                                        let e65 = {
+                                            let l43 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l43 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l44 = *ptr0.add(24).cast::<i64>();
+                                                        l44 as u64
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V65::HttpResponseBodySize(e65)
+                                    }
+                                    29 => {
+                                        let e65 = {
+                                            let l45 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l45 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l46 = *ptr0.add(20).cast::<i32>();
+                                                        l46 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V65::HttpResponseTrailerSectionSize(e65)
+                                    }
+                                    30 => {
+                                        let e65 = {
+                                            let l47 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            let l51 = i32::from(
+                                                *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l47 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l48 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l49 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len50 = l49;
+                                                            let bytes50 = _rt::Vec::from_raw_parts(
+                                                                l48.cast(),
+                                                                len50,
+                                                                len50,
+                                                            );
+                                                            _rt::string_lift(bytes50)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l51 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l52 = *ptr0
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l52 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V65::HttpResponseTrailerSize(e65)
+                                    }
+                                    31 => {
+                                        let e65 = {
+                                            let l53 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l53 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l54 = *ptr0
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l55 = *ptr0
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len56 = l55;
+                                                        let bytes56 = _rt::Vec::from_raw_parts(
+                                                            l54.cast(),
+                                                            len56,
+                                                            len56,
+                                                        );
+                                                        _rt::string_lift(bytes56)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V65::HttpResponseTransferCoding(e65)
+                                    }
+                                    32 => {
+                                        let e65 = {
+                                            let l57 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l57 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l58 = *ptr0
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l59 = *ptr0
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len60 = l59;
+                                                        let bytes60 = _rt::Vec::from_raw_parts(
+                                                            l58.cast(),
+                                                            len60,
+                                                            len60,
+                                                        );
+                                                        _rt::string_lift(bytes60)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V65::HttpResponseContentCoding(e65)
+                                    }
+                                    33 => V65::HttpResponseTimeout,
+                                    34 => V65::HttpUpgradeFailed,
+                                    35 => V65::HttpProtocolError,
+                                    36 => V65::LoopDetected,
+                                    37 => V65::ConfigurationError,
+                                    n => {
+                                        debug_assert_eq!(n, 38, "invalid enum discriminant");
+                                        let e65 = {
+                                            let l61 = i32::from(*ptr0.add(16).cast::<u8>());
+                                            match l61 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l62 = *ptr0
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l63 = *ptr0
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len64 = l63;
+                                                        let bytes64 = _rt::Vec::from_raw_parts(
+                                                            l62.cast(),
+                                                            len64,
+                                                            len64,
+                                                        );
+                                                        _rt::string_lift(bytes64)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V65::InternalError(e65)
+                                    }
+                                };
+                                v65
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result66
+                }
+            }
+        }
         /// What the platform knows about the request that is being handled.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod request_info {
@@ -3368,6 +5199,25 @@ pub mod wasmyard {
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
+            /// A script that called this one.
+            #[derive(Clone)]
+            pub struct CallingScript {
+                /// Its name.
+                pub script: _rt::String,
+                /// The namespace it belongs to; none for a platform script.
+                pub namespace: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for CallingScript {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("CallingScript")
+                        .field("script", &self.script)
+                        .field("namespace", &self.namespace)
+                        .finish()
+                }
+            }
             #[allow(unused_unsafe, clippy::all)]
             /// Identifies this request in every log line; the same along a chain of scripts.
             #[allow(async_fn_in_trait)]
@@ -3628,6 +5478,90 @@ pub mod wasmyard {
                     result6
                 }
             }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The script that called this one through a binding, or whose request an outbound worker is given. None for a
+            /// request that came by its host name. Told by the platform: no header can claim it.
+            #[allow(async_fn_in_trait)]
+            pub fn caller() -> ::core::option::Option<CallingScript> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/request-info@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "caller"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result10 = match l2 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l3 = *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l4 = *ptr0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len5 = l4;
+                                let bytes5 = _rt::Vec::from_raw_parts(
+                                    l3.cast(),
+                                    len5,
+                                    len5,
+                                );
+                                let l6 = i32::from(
+                                    *ptr0
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                CallingScript {
+                                    script: _rt::string_lift(bytes5),
+                                    namespace: match l6 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l7 = *ptr0
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                }
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
         }
     }
 }
@@ -3825,8 +5759,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 8088] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9a>\x01A\x02\x01A\x1f\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 8493] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xafA\x01A\x02\x01A\"\
 \x01B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[\
 method]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollab\
 le.block\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\
@@ -3947,7 +5881,7 @@ ture-incoming-response.get\x01\x8a\x01\x01h\x07\x01k\x1b\x01@\x01\x03err\x8b\x01
 \0\x8c\x01\x04\0\x0fhttp-error-code\x01\x8d\x01\x03\0\x16wasi:http/types@0.2.12\x05\
 \x09\x02\x03\0\x04\x10incoming-request\x02\x03\0\x04\x10outgoing-request\x02\x03\
 \0\x04\x11incoming-response\x02\x03\0\x04\x11outgoing-response\x02\x03\0\x04\x11\
-response-outparam\x01BB\x02\x03\x02\x01\x0a\x04\0\x10incoming-request\x03\0\0\x02\
+response-outparam\x01BE\x02\x03\x02\x01\x0a\x04\0\x10incoming-request\x03\0\0\x02\
 \x03\x02\x01\x0b\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\x01\x0c\x04\0\x11\
 incoming-response\x03\0\x04\x02\x03\x02\x01\x0d\x04\0\x11outgoing-response\x03\0\
 \x06\x02\x03\x02\x01\x0e\x04\0\x11response-outparam\x03\0\x08\x02\x03\x02\x01\x01\
@@ -3962,35 +5896,45 @@ p\x14\x01r\x02\x06limits\x13\x08outbound\x15\x04\0\x07options\x03\0\x16\x04\0\x0
 namespace\x03\x01\x04\0\x06worker\x03\x01\x04\0\x0ffuture-response\x03\x01\x01i\x18\
 \x01j\x01\x1b\x01\x0f\x01@\x01\x07bindings\0\x1c\x04\0\x16[static]namespace.open\
 \x01\x1d\x01h\x18\x01i\x19\x01j\x01\x1f\x01\x0d\x01@\x03\x04self\x1e\x04names\x07\
-options\x17\0\x20\x04\0\x15[method]namespace.get\x01!\x01h\x19\x01i\x03\x01i\x1a\
-\x01j\x01$\x01\x0d\x01@\x02\x04self\"\x07request#\0%\x04\0\x14[method]worker.fet\
-ch\x01&\x01i\x01\x01i\x05\x01j\x01(\x01\x0d\x01@\x02\x04self\"\x07request'\0)\x04\
-\0\x16[method]worker.forward\x01*\x01@\x03\x04self\"\x04head#\x07request'\0)\x04\
-\0\x1b[method]worker.forward-with\x01+\x01i\x09\x01j\0\x01\x0d\x01@\x03\x04self\"\
-\x07request'\x03out,\0-\x04\0\x13[method]worker.tail\x01.\x01h\x1a\x01i\x0b\x01@\
-\x01\x04self/\00\x04\0![method]future-response.subscribe\x011\x01j\x01)\0\x01k2\x01\
-@\x01\x04self/\03\x04\0\x1b[method]future-response.get\x014\x01@\x02\x03out,\x08\
-response(\x01\0\x04\0\x07respond\x015\x01i\x07\x01@\x03\x03out,\x04head6\x08resp\
-onse(\x01\0\x04\0\x0crespond-with\x017\x03\0\x20wasmyard:platform/dispatch@0.1.0\
-\x05\x0f\x02\x03\0\x05\x0dbinding-error\x02\x03\0\x05\x0edispatch-error\x02\x03\0\
-\x05\x0ffuture-response\x01B\x18\x02\x03\x02\x01\x0a\x04\0\x10incoming-request\x03\
-\0\0\x02\x03\x02\x01\x0b\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\x01\x10\
-\x04\0\x0dbinding-error\x03\0\x04\x02\x03\x02\x01\x11\x04\0\x0edispatch-error\x03\
-\0\x06\x02\x03\x02\x01\x12\x04\0\x0ffuture-response\x03\0\x08\x04\0\x05files\x03\
-\x01\x01i\x0a\x01j\x01\x0b\x01\x05\x01@\x01\x07bindings\0\x0c\x04\0\x12[static]f\
-iles.open\x01\x0d\x01h\x0a\x01i\x03\x01i\x09\x01j\x01\x10\x01\x07\x01@\x02\x04se\
-lf\x0e\x07request\x0f\0\x11\x04\0\x13[method]files.fetch\x01\x12\x01i\x01\x01@\x02\
-\x04self\x0e\x07request\x13\0\x11\x04\0\x15[method]files.forward\x01\x14\x03\0\x1e\
-wasmyard:platform/assets@0.1.0\x05\x13\x01B\x09\x01@\0\0s\x04\0\x06ray-id\x01\0\x04\
-\0\x0eclient-address\x01\0\x04\0\x08hostname\x01\0\x01ks\x01@\0\0\x01\x04\0\x11h\
-ostname-metadata\x01\x02\x04\0\x06script\x01\0\x04\0\x09namespace\x01\x02\x03\0$\
-wasmyard:platform/request-info@0.1.0\x05\x14\x01B\x0b\x01q\x02\x08upstream\x01s\0\
-\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\
-\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\
-\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x15\x04\0\x1f\
-wasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09pro\
-ducers\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x06\
-0.62.0";
+options\x17\0\x20\x04\0\x15[method]namespace.get\x01!\x01j\x01\x1f\x01\x0f\x01@\x01\
+\x07bindings\0\"\x04\0\x13[static]worker.open\x01#\x01h\x19\x01i\x03\x01i\x1a\x01\
+j\x01&\x01\x0d\x01@\x02\x04self$\x07request%\0'\x04\0\x14[method]worker.fetch\x01\
+(\x01i\x01\x01i\x05\x01j\x01*\x01\x0d\x01@\x02\x04self$\x07request)\0+\x04\0\x16\
+[method]worker.forward\x01,\x01@\x03\x04self$\x04head%\x07request)\0+\x04\0\x1b[\
+method]worker.forward-with\x01-\x01i\x09\x01j\0\x01\x0d\x01@\x03\x04self$\x07req\
+uest)\x03out.\0/\x04\0\x13[method]worker.tail\x010\x01h\x1a\x01i\x0b\x01@\x01\x04\
+self1\02\x04\0![method]future-response.subscribe\x013\x01j\x01+\0\x01k4\x01@\x01\
+\x04self1\05\x04\0\x1b[method]future-response.get\x016\x01@\x02\x03out.\x08respo\
+nse*\x01\0\x04\0\x07respond\x017\x01i\x07\x01@\x03\x03out.\x04head8\x08response*\
+\x01\0\x04\0\x0crespond-with\x019\x03\0\x20wasmyard:platform/dispatch@0.1.0\x05\x0f\
+\x02\x03\0\x05\x0dbinding-error\x02\x03\0\x05\x0edispatch-error\x02\x03\0\x05\x0f\
+future-response\x01B\x18\x02\x03\x02\x01\x0a\x04\0\x10incoming-request\x03\0\0\x02\
+\x03\x02\x01\x0b\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\x01\x10\x04\0\x0d\
+binding-error\x03\0\x04\x02\x03\x02\x01\x11\x04\0\x0edispatch-error\x03\0\x06\x02\
+\x03\x02\x01\x12\x04\0\x0ffuture-response\x03\0\x08\x04\0\x05files\x03\x01\x01i\x0a\
+\x01j\x01\x0b\x01\x05\x01@\x01\x07bindings\0\x0c\x04\0\x12[static]files.open\x01\
+\x0d\x01h\x0a\x01i\x03\x01i\x09\x01j\x01\x10\x01\x07\x01@\x02\x04self\x0e\x07req\
+uest\x0f\0\x11\x04\0\x13[method]files.fetch\x01\x12\x01i\x01\x01@\x02\x04self\x0e\
+\x07request\x13\0\x11\x04\0\x15[method]files.forward\x01\x14\x03\0\x1ewasmyard:p\
+latform/assets@0.1.0\x05\x13\x02\x03\0\x04\x0aerror-code\x01B\x16\x02\x03\x02\x01\
+\x0a\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x10outgoing-req\
+uest\x03\0\x02\x02\x03\x02\x01\x0c\x04\0\x11incoming-response\x03\0\x04\x02\x03\x02\
+\x01\x0e\x04\0\x11response-outparam\x03\0\x06\x02\x03\x02\x01\x14\x04\0\x0aerror\
+-code\x03\0\x08\x01i\x01\x01i\x05\x01j\x01\x0b\x01\x09\x01@\x01\x07request\x0a\0\
+\x0c\x04\0\x07forward\x01\x0d\x01i\x03\x01@\x02\x04head\x0e\x07request\x0a\0\x0c\
+\x04\0\x0cforward-with\x01\x0f\x01i\x07\x01j\0\x01\x09\x01@\x02\x07request\x0a\x03\
+out\x10\0\x11\x04\0\x04tail\x01\x12\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\
+\x15\x01B\x0e\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\
+\0\x01\x01@\0\0s\x04\0\x06ray-id\x01\x03\x04\0\x0eclient-address\x01\x03\x04\0\x08\
+hostname\x01\x03\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x04\x04\0\x06script\x01\
+\x03\x04\0\x09namespace\x01\x04\x01k\x02\x01@\0\0\x05\x04\0\x06caller\x01\x06\x03\
+\0$wasmyard:platform/request-info@0.1.0\x05\x16\x01B\x0b\x01q\x02\x08upstream\x01\
+s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03k\
+eys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\
+\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x17\x04\0\
+\x1fwasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09\
+producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rus\
+t\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -7,9 +7,10 @@ use http::Request;
 use wasmtime::component::Resource;
 use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostOutgoingRequest};
 
-use super::super::assets_wit::{Host, HostFiles};
-use super::super::dispatch_wit::{BindingError, DispatchError};
-use super::{FutureResponse, not_bound, outgoing_request};
+use super::assets_wit::{Host, HostFiles};
+use super::dispatch::{FutureResponse, not_there};
+use super::dispatch_wit::{BindingError, DispatchError};
+use super::handover::outgoing_request;
 use crate::body::{self, Body};
 use crate::state::State;
 
@@ -25,8 +26,7 @@ impl HostFiles for State {
     fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<Files>, BindingError>> {
         match self.worker.bindings.assets(&binding) {
             Ok(()) => Ok(Ok(self.table.push(Files(()))?)),
-            Err(Some(kind)) => Ok(Err(BindingError::WrongType(kind.to_owned()))),
-            Err(None) => Ok(Err(BindingError::NotBound(not_bound(&binding)))),
+            Err(other) => Ok(Err(not_there(&binding, other))),
         }
     }
 

@@ -1,0 +1,102 @@
+//! Owns the remarks on bindings that lead nowhere yet: a script that is named and not deployed, a permission that is
+//! missing. Must never refuse anything: scripts may be uploaded in any order, and calls say it again.
+
+use wasmyard_namespaces::{BindingDecl, BindingKind, OutboundDecl, ScriptKey, ScriptName};
+
+use crate::error::ApiError;
+use crate::state::Shared;
+
+/// Remarks on the bindings of a script that was just deployed.
+pub(crate) async fn of_script(
+    shared: &Shared,
+    key: &ScriptKey,
+    bindings: &[BindingDecl],
+) -> Result<Vec<String>, ApiError> {
+    let mut notes = Vec::new();
+    for BindingDecl { name, kind } in bindings {
+        match kind {
+            BindingKind::Service { service, namespace } => {
+                let target = match namespace {
+                    None => ScriptKey::Platform(service.clone()),
+                    Some(namespace) => ScriptKey::user(namespace.clone(), service.clone()),
+                };
+                notes.extend(
+                    service_note(shared, key, &target).await?.map(|why| format!("binding \"{name}\": {why}")),
+                );
+            }
+            BindingKind::DispatchNamespace { namespace, outbound } => {
+                if shared.registry().namespace_cached(namespace).is_none() {
+                    notes.push(format!(
+                        "binding \"{name}\": there is no namespace \"{namespace}\" yet; calls find no script until \
+                         it is made."
+                    ));
+                }
+                if let Some(outbound) = outbound {
+                    if key.namespace().is_some() {
+                        notes.push(format!(
+                            "binding \"{name}\": \"outbound\" has no effect, because only a platform script's \
+                             binding can name an outbound worker; that of the namespace applies."
+                        ));
+                    } else if missing(shared, &outbound.worker).await? {
+                        notes.push(format!("binding \"{name}\": {}", outbound_note(&outbound.worker)));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(notes)
+}
+
+/// Remarks on the outbound worker of a namespace.
+pub(crate) async fn of_namespace(
+    shared: &Shared,
+    outbound: Option<&OutboundDecl>,
+) -> Result<Vec<String>, ApiError> {
+    match outbound {
+        Some(outbound) if missing(shared, &outbound.worker).await? => {
+            Ok(vec![format!("outbound: {}", outbound_note(&outbound.worker))])
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+async fn service_note(
+    shared: &Shared,
+    caller: &ScriptKey,
+    target: &ScriptKey,
+) -> Result<Option<String>, ApiError> {
+    let registry = shared.registry();
+    let note = match (caller.namespace(), target.namespace()) {
+        (None, Some(namespace)) => Some(format!(
+            "calls will fail, because a service binding of a platform script reaches platform scripts only; bind the \
+             namespace \"{namespace}\" with dispatch_namespace instead."
+        )),
+        (Some(own), other) if other != Some(own) => Some(format!(
+            "calls will fail, because a user script's service binding reaches scripts of its own namespace only; \
+             write \"namespace\": \"{own}\" for one of those."
+        )),
+        (Some(own), _) if registry.namespace_cached(own).is_some_and(|found| !found.service_bindings) => {
+            Some(format!(
+                "calls will fail, because the namespace \"{own}\" does not let its scripts call each other; set \
+                 service_bindings to true for it."
+            ))
+        }
+        _ if registry.script(target).await?.is_none() => {
+            Some(format!("the script \"{target}\" is not deployed; calls will fail until it is."))
+        }
+        _ => None,
+    };
+    Ok(note)
+}
+
+async fn missing(shared: &Shared, worker: &ScriptName) -> Result<bool, ApiError> {
+    Ok(shared.registry().script(&ScriptKey::Platform(worker.clone())).await?.is_none())
+}
+
+fn outbound_note(worker: &ScriptName) -> String {
+    format!(
+        "the outbound worker \"{worker}\" is not deployed; requests of user scripts will fail until it is, none \
+         goes out without it."
+    )
+}

@@ -1,0 +1,90 @@
+//! Somebody outside: an HTTP server on this machine that remembers what it was sent. Must never know what a test
+//! expects.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use axum::{Router, extract::Request};
+use http::HeaderMap;
+use tokio::net::TcpListener;
+
+use super::eventually;
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// A running origin. It answers every request with `origin`.
+pub(crate) struct Origin {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Origin {
+    pub(crate) async fn start() -> Origin {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let remembered = Arc::clone(&seen);
+        let remember = move |request: Request| {
+            let remembered = Arc::clone(&remembered);
+            async move {
+                let (head, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, 1 << 30).await.unwrap();
+                let (method, target) = (head.method.to_string(), head.uri.to_string());
+                remembered.lock().unwrap().push(Seen { method, target, headers: head.headers, body });
+                "origin"
+            }
+        };
+        let router = Router::new().fallback(remember);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Origin { address, seen }
+    }
+
+    pub(crate) fn url(&self, target: &str) -> String {
+        format!("http://{}{target}", self.address)
+    }
+
+    /// What was sent so far.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// The first request that this says yes to. Waits for it.
+    pub(crate) async fn sees(&self, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
+        let looked = || self.seen().into_iter().find(&wanted);
+        eventually(what, || std::future::ready(looked())).await
+    }
+
+    /// The configuration that lets scripts reach it, and nothing else that is private.
+    pub(crate) fn egress(&self) -> String {
+        format!("[egress]\nallow_private = [\"127.0.0.1\"]\nports = [80, 443, {}]\n", self.address.port())
+    }
+}
+
+/// Somebody who only counts who connects.
+pub(crate) async fn counting() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connected = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connected);
+    tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (address, connected)
+}
