@@ -4,11 +4,12 @@
 #   make test    build what the tests need and run all of them
 #   make lint    formatting, clippy, documentation, licences
 #   make bench   figures, as ratios against peers on the same machine (15 minutes; make bench-quick: 2)
+#   make soak    good and hostile visitors for ten minutes (SOAK_SECONDS=3600: an hour); make test has 20 seconds
 #   make bench-peers   get what they are measured beside
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test guests lint bench bench-quick bench-peers clean
+.PHONY: help demo test guests lint bench bench-quick bench-peers soak clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,6 +40,11 @@ bench: guests
 
 bench-quick: guests
 	benches/run.sh --quick
+
+SOAK_SECONDS ?= 600
+soak: guests
+	cargo build --package wasmyard-cli --package wasmyard-benches --bins
+	target/debug/soak --seconds $(SOAK_SECONDS)
 
 bench-peers:
 	benches/peers.sh

@@ -44,6 +44,17 @@ pub struct Api {
 }
 
 impl Api {
+    /// A figure of `/metrics`, written as it is there; 0 where there is none of that name.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn metric(&self, series: &str) -> Result<f64, Error> {
+        let (_, text) = call(self.address, "GET", "/metrics", &[], b"")?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        Ok(value.map_or(Ok(0.0), str::parse)?)
+    }
+
     /// Uploads a user script and returns when the platform has accepted it.
     ///
     /// # Errors

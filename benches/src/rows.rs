@@ -5,6 +5,7 @@
 mod deploy;
 mod inside;
 mod latency;
+mod neighbours;
 mod overload;
 mod streaming;
 
@@ -89,5 +90,11 @@ pub const OTHERS: &[Other] = &[
     Other { id: "cold", what: "a script that was never loaded, its artifact on disk", run: inside::cold },
     Other { id: "density", what: "memory of loaded scripts, and eviction", run: inside::density },
     Other { id: "deploy", what: "from upload to first answer", run: deploy::run },
+    Other {
+        id: "noisy-neighbour",
+        what: "a well-behaved script beside runaways, against an idle machine",
+        run: neighbours::noisy,
+    },
+    Other { id: "gone", what: "what goes on when its visitor has gone", run: neighbours::gone },
     Other { id: "overload", what: "four times the load that can be sustained", run: overload::run },
 ];

@@ -44,6 +44,7 @@ pub struct Platform {
     pub visitors: SocketAddr,
     /// The control plane.
     pub api: Api,
+    log: PathBuf,
 }
 
 /// What a site's scripts may use of the CPU.
@@ -97,6 +98,11 @@ impl Site {
         let component = component.display().to_string();
         writeln!(self.config, "[{table}]\nmain = {component:?}\n{more}")?;
         Ok(())
+    }
+
+    /// Lines of `[server]`.
+    pub fn server(&mut self, lines: &str) {
+        self.config = self.config.replacen("[server]\n", &format!("[server]\n{lines}"), 1);
     }
 
     /// Any lines, for what has no method.
@@ -156,11 +162,24 @@ impl Site {
     /// # Errors
     /// When it does not start.
     pub fn serve(self) -> Result<Platform, Error> {
-        let file = self.folder.join("wasmyard.toml");
-        std::fs::write(&file, &self.config)?;
+        let file = self.file()?;
         let prepared = self.start(&file, Place::Anywhere)?;
         prepared.process.end()?;
         self.start(&file, Place::ServerCpu)
+    }
+
+    /// Starts the platform on all processors, once. What it says is kept for [`Platform::said`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve_anywhere(self) -> Result<Platform, Error> {
+        self.start(&self.file()?, Place::Anywhere)
+    }
+
+    fn file(&self) -> Result<PathBuf, Error> {
+        let file = self.folder.join("wasmyard.toml");
+        std::fs::write(&file, &self.config)?;
+        Ok(file)
     }
 
     /// What it logs goes to a file while it is prepared, so that a start that fails can be explained. While it
@@ -180,11 +199,19 @@ impl Site {
         let [visitors, api] = process
             .announced(["visitors", "api"])
             .map_err(|error| format!("{error}\n{}", std::fs::read_to_string(&log).unwrap_or_default()))?;
-        Ok(Platform { process, visitors, api: Api { address: api, token: TOKEN.to_owned() } })
+        Ok(Platform { process, visitors, api: Api { address: api, token: TOKEN.to_owned() }, log })
     }
 }
 
 impl Platform {
+    /// What it logged since it was started anywhere.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn said(&self) -> Result<String, Error> {
+        Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).into_owned())
+    }
+
     /// A host of this platform that greets.
     pub fn aim(&self, host: &str) -> Aim {
         Aim::at(self.visitors, host)
