@@ -33,11 +33,12 @@ pub(crate) struct MemoryLimiter {
     meter: Arc<Meter>,
     /// What all guests hold together; this one's part is given back with the store.
     all: Arc<GuestMemory>,
+    taken: u64,
 }
 
 impl MemoryLimiter {
     pub(crate) fn new(limit: u64, meter: Arc<Meter>, all: Arc<GuestMemory>) -> Self {
-        Self { limit, held: 0, host: 0, meter, all }
+        Self { limit, held: 0, host: 0, meter, all, taken: 0 }
     }
 
     /// How much the host may hold beside what the guest has.
@@ -48,35 +49,37 @@ impl MemoryLimiter {
     /// Notes what the host holds now.
     pub(crate) fn host_holds(&mut self, bytes: u64) -> Result<(), Exceeded> {
         self.host = bytes;
-        let together = self.fits(self.held)?;
-        self.meter.holds_memory(together);
-        Ok(())
+        self.check(self.held)
     }
 
-    /// What guest and host hold together, if that is within the ceiling.
-    fn fits(&self, held: u64) -> Result<u64, Exceeded> {
-        let together = held.saturating_add(self.host);
-        if together > self.limit { Err(Exceeded::Memory) } else { Ok(together) }
+    fn check(&mut self, held: u64) -> Result<(), Exceeded> {
+        let wanted = held.saturating_add(self.host);
+        if wanted > self.limit {
+            return Err(Exceeded::Memory);
+        }
+        if wanted <= self.taken {
+            self.all.give_back(self.taken - wanted);
+        } else if !self.all.take(wanted - self.taken) {
+            return Err(Exceeded::GuestMemory);
+        }
+        self.taken = wanted;
+        self.held = held;
+        self.meter.holds_memory(wanted);
+        Ok(())
     }
 
     fn grow(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
         let step = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
-        let wanted = self.held.saturating_add(step);
         // An error, not `false`: a guest whose allocator is told "no" aborts in a way of its own, and
         // nobody could tell that it was the ceiling.
-        let together = self.fits(wanted)?;
-        if !self.all.take(step) {
-            return Err(Exceeded::GuestMemory.into());
-        }
-        self.held = wanted;
-        self.meter.holds_memory(together);
+        self.check(self.held.saturating_add(step))?;
         Ok(true)
     }
 }
 
 impl Drop for MemoryLimiter {
     fn drop(&mut self) {
-        self.all.give_back(self.held);
+        self.all.give_back(self.taken);
     }
 }
 
@@ -125,7 +128,7 @@ mod tests {
     #[test]
     fn what_the_host_holds_counts_while_it_holds_it() {
         let meter = Arc::new(Meter::default());
-        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), Arc::new(GuestMemory::new(u64::MAX)));
+        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), Arc::default());
         assert!(limiter.memory_growing(0, 600, None).unwrap());
         assert_eq!(limiter.left_for_host(), 400);
         limiter.host_holds(400).unwrap();

@@ -217,8 +217,7 @@ impl Tally {
         let mut wrong: Vec<String> =
             wrong.map(|((name, seen), times)| format!("{name}: {seen}, {times} times")).collect();
         for visit in VISITS.iter().filter(|visit| !visit.right.is_empty()) {
-            let right =
-                |seen: &str| visit.right.iter().any(|status| seen == status.to_string());
+            let right = |seen: &str| visit.right.iter().any(|status| seen == status.to_string());
             if !seen.keys().any(|(name, seen)| *name == visit.name && right(seen)) {
                 wrong.push(format!("{}: never answered with {:?}", visit.name, visit.right));
             }

@@ -142,7 +142,8 @@ pub(super) fn gone(effort: &Effort) -> Result<Vec<Reading>, Error> {
             took.push(closed.elapsed().as_secs_f64() * 1e3);
         }
         took.sort_by(f64::total_cmp);
-        let what = format!("from the visitor's close to the end of a script that {name}, as /metrics shows it");
+        let what =
+            format!("from the visitor's close to the end of a script that {name}, as /metrics shows it");
         readings.push(Reading::of(&what, &took, "ms", Target::AtMost(100.0)));
     }
     Ok(readings)
