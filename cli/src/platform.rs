@@ -6,6 +6,7 @@ mod checker;
 mod development;
 mod logs;
 mod node;
+mod sweep;
 mod token;
 
 use std::path::Path;

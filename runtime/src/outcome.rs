@@ -192,7 +192,8 @@ pub struct Outcome {
     pub status: Option<u16>,
     /// CPU time that was burnt: guest code and the host calls made for it; waiting is free.
     pub cpu: Duration,
-    /// Units of fuel, where fuel is counted: the same on every machine.
+    /// Units of fuel, where fuel is counted: the same on every machine. Of an invocation that something else than
+    /// fuel stopped it is what had been written down by then, which may be less than it used.
     pub fuel: Option<u64>,
     /// From the call to the end of the response body.
     pub wall: Duration,

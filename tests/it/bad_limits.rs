@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, NAMESPACES, Server, Site, script_path, wat};
+use crate::support::{Api, NAMESPACES, Server, Site, guest, script_path, wat};
 
 /// Wishes, and what the refusal must say.
 fn bad() -> Vec<(Value, Vec<&'static str>)> {
@@ -56,6 +56,19 @@ async fn at_upload_and_when_a_namespace_is_made_or_changed() {
     }
     assert_eq!(api.get(&format!("{NAMESPACES}/new")).await.status, 404, "nothing of it stays");
     assert_eq!(api.get(&script_path("greedy")).await.status, 404, "nothing of it stays");
+}
+
+#[tokio::test]
+async fn a_component_that_cannot_start_within_its_limits_is_refused_with_the_limit() {
+    let server = Server::serving("[namespaces.production]\n").await;
+    let api = server.api();
+    let metadata = json!({"main_module": "worker.wasm", "limits": {"memory_bytes": "1MiB"}});
+    let refused = api.upload(&script_path("hello"), &metadata, guest::bytes("hello")).await;
+    let text = refused.refused(400, 10021);
+    assert!(text.contains("start-up") && text.contains("The limit is: memory 1 MiB."), "{text}");
+    let metadata =
+        json!({"main_module": "worker.wasm", "limits": {"memory_bytes": "8MiB", "fuel": 1_000_000_000}});
+    api.upload(&script_path("hello"), &metadata, guest::bytes("hello")).await.result();
 }
 
 #[tokio::test]

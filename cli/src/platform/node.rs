@@ -4,7 +4,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -17,14 +16,13 @@ use wasmyard_namespaces::Registry;
 use wasmyard_runtime::{EngineConfig, Runtime, RuntimeConfig};
 
 use super::checker::ForUploads;
+use super::sweep;
 use crate::compiler::ChildCompiler;
 use crate::config::{Faults, ResolvedConfig};
 use crate::failure::Failure;
 use crate::machine::{self, Capacity, Machine};
 use crate::output::Output;
 
-/// How often blobs that nothing refers to are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
 
@@ -145,7 +143,7 @@ impl Node {
                 axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned()).await
             })
         };
-        let sweeping = tokio::spawn(sweep(self.registry));
+        let sweeping = tokio::spawn(sweep::run(self.registry, Arc::clone(&self.checker.runtime)));
         self.ready.store(true, Ordering::Release);
         let ready = self.ready;
         let stop = async move {
@@ -186,18 +184,6 @@ fn admission(server: &crate::config::ServerConfig) -> AdmissionConfig {
         wait: server.admission_wait,
         // A chain of scripts holds several invocations for one request.
         ..AdmissionConfig::for_invocations(places(server.max_invocations))
-    }
-}
-
-/// Removes blobs that nothing refers to any more, now and then.
-async fn sweep(registry: Registry) {
-    let mut turns = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        turns.tick().await;
-        match registry.collect_garbage().await {
-            Ok(swept) => tracing::debug!(?swept, "looked for blobs that nothing refers to"),
-            Err(error) => tracing::warn!(%error, "blobs that nothing refers to could not be removed"),
-        }
     }
 }
 

@@ -97,11 +97,13 @@ impl Gate {
         self.judge.target(&host, port)?;
         let place = self.place(&host, port).await?;
         let addresses = self.judged(&host, port).await?;
-        let connecting = connect_to_any(&addresses, port);
-        let tcp = tokio::time::timeout(self.connect_timeout, connecting)
-            .await
-            .map_err(|_| NoConnection::Timeout)?
-            .map_err(NoConnection::Unreachable)?;
+        let tcp =
+            connect_to_any(&addresses, port, self.connect_timeout).await.map_err(|error| {
+                match error.kind() {
+                    io::ErrorKind::TimedOut => NoConnection::Timeout,
+                    _ => NoConnection::Unreachable(error),
+                }
+            })?;
         let opened = Opened::new(&self.figures);
         let wire = if secure { self.encrypt(&host, tcp).await? } else { Wire::Plain(tcp) };
         Ok(Stream { wire, listed: self.places.opened(), opened, _place: place })
@@ -156,20 +158,25 @@ fn tls_failure(error: io::Error) -> NoConnection {
     }
 }
 
-/// The first address that takes the connection.
-async fn connect_to_any(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
+/// The first address that takes the connection. Each that does not answer gets its part of the time, so that one
+/// that is dead does not use up that of the others.
+async fn connect_to_any(addresses: &[IpAddr], port: u16, patience: Duration) -> io::Result<TcpStream> {
+    let until = tokio::time::Instant::now() + patience;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
+    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let time = until.saturating_duration_since(tokio::time::Instant::now());
+        let part = time / u32::try_from(left).unwrap_or(u32::MAX);
         let socket = match address {
             IpAddr::V4(_) => TcpSocket::new_v4()?,
             IpAddr::V6(_) => TcpSocket::new_v6()?,
         };
-        match socket.connect(SocketAddr::new(*address, port)).await {
-            Ok(stream) => {
+        match tokio::time::timeout(part, socket.connect(SocketAddr::new(*address, port))).await {
+            Ok(Ok(stream)) => {
                 stream.set_nodelay(true)?;
                 return Ok(stream);
             }
-            Err(error) => last = error,
+            Ok(Err(error)) => last = error,
+            Err(_elapsed) => last = io::ErrorKind::TimedOut.into(),
         }
     }
     Err(last)
@@ -305,9 +312,33 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         let closed = "127.77.0.1".parse().unwrap();
-        let stream = connect_to_any(&[closed, open.ip()], open.port()).await.unwrap();
+        let long = Duration::from_secs(30);
+        let stream = connect_to_any(&[closed, open.ip()], open.port(), long).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open);
-        let error = connect_to_any(&[closed], open.port()).await.unwrap_err();
+        let error = connect_to_any(&[closed], open.port(), long).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(connect_to_any(&[], open.port(), long).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        // Nobody accepts there, and its queue is full: what comes after is not answered at all.
+        let dead = TcpSocket::new_v4().unwrap();
+        dead.bind("127.78.0.1:0".parse().unwrap()).unwrap();
+        let dead = dead.listen(1).unwrap();
+        let address = dead.local_addr().unwrap();
+        let short = Duration::from_millis(300);
+        let mut queued = Vec::new();
+        while let Ok(stream) = connect_to_any(&[address.ip()], address.port(), short).await {
+            queued.push(stream);
+            assert!(queued.len() < 100, "the queue has no end");
+        }
+        let open = tokio::net::TcpListener::bind(("127.78.0.2", address.port())).await.unwrap();
+        let both = [address.ip(), open.local_addr().unwrap().ip()];
+        let stream = connect_to_any(&both, address.port(), Duration::from_secs(4)).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
+        let error = connect_to_any(&both[..1], address.port(), short).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop((dead, queued));
     }
 }

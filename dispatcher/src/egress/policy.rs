@@ -182,7 +182,9 @@ impl Policy {
         if kind != Kind::Global && !opens(&self.allow_private, host, address, kind) {
             return Err(Denied::Address { whose: Whose::Platform, host: host.to_string(), address, kind });
         }
-        if self.own_ports.contains(&port) && is_local(address) {
+        // A translator on the way out may lead back here.
+        let translated = address::translated(address).unwrap_or(address);
+        if self.own_ports.contains(&port) && (is_local(address) || is_local(translated)) {
             return Err(Denied::Own { address, port });
         }
         Ok(address)

@@ -10,6 +10,7 @@ use super::namespaces::PAGE;
 use super::record::{Reference, decode, owner_of, references_prefix};
 use super::{Inner, Registry, Result};
 use crate::blob::BlobInfo;
+use crate::digest::Digest;
 use crate::store::Write;
 
 /// What a sweep removed.
@@ -44,6 +45,14 @@ impl Registry {
             }
         }
         Ok(swept)
+    }
+
+    /// Whether a component is still there: the sweep has not removed it, or it was put again.
+    ///
+    /// # Errors
+    /// [`crate::RegistryError::Blob`].
+    pub async fn has_component(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.inner.blobs.info(digest).await?.is_some())
     }
 }
 

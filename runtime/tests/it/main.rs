@@ -14,3 +14,4 @@ mod cpu;
 mod features;
 mod fuel;
 mod memory;
+mod random;

@@ -161,9 +161,11 @@ pub(super) const WRITTEN: &[Written] = &[
         || {
             wat::custom(
                 "",
-                "(call $body (call $response (call $fields)) (i32.const 0))
+                "(local $s i32)
+                (call $body (call $response (call $fields)) (i32.const 0))
                 (call $write (i32.load (i32.const 4)) (i32.const 0))
-                (call $send (i32.load (i32.const 4)) (i32.const 0) (i32.const 100) (i32.const 0))",
+                (local.set $s (i32.load (i32.const 4)))
+                (loop (call $send (local.get $s) (i32.const 0) (i32.const 100) (i32.const 0)) (br 0))",
             )
         },
         LATE,

@@ -135,7 +135,7 @@ fn the_platforms_own_listeners_are_closed_on_every_local_address() {
         let local = |ip: IpAddr| ip.is_loopback() || ip.to_string() == "9.1.2.3";
         policy.judge_address(&host("a.test"), address.parse().unwrap(), port, local)
     };
-    for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "9.1.2.3"] {
+    for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "9.1.2.3", "64:ff9b::9.1.2.3"] {
         assert!(matches!(judge(address, 8788), Err(Denied::Own { .. })), "{address}");
         assert!(judge(address, 3000).is_ok(), "{address}");
     }

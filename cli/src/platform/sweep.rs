@@ -1,0 +1,124 @@
+//! What nothing refers to any more goes, now and then: blobs first, then the code that was compiled from them.
+//!
+//! Compiled code can always be made anew, so its sweep holds nobody off: at worst a component that is uploaded
+//! in the same moment is compiled twice. Must never remove code whose component is there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmyard_namespaces::Registry;
+use wasmyard_runtime::Runtime;
+
+/// How often it is looked.
+const EVERY: Duration = Duration::from_secs(3_600);
+/// How long compiled code is kept at least: a component is compiled before it is stored.
+const GRACE: Duration = Duration::from_secs(24 * 3_600);
+
+/// Sweeps until it is dropped.
+pub(super) async fn run(registry: Registry, runtime: Arc<Runtime>) {
+    let mut turns = tokio::time::interval(EVERY);
+    // At the first turn `wasmyard dev` has not deployed its folder yet, whose code is here from last time.
+    for turn in 0_u64.. {
+        turns.tick().await;
+        match registry.collect_garbage().await {
+            Ok(swept) => tracing::debug!(?swept, "looked for blobs that nothing refers to"),
+            Err(error) => tracing::warn!(%error, "blobs that nothing refers to could not be removed"),
+        }
+        if turn == 0 {
+            continue;
+        }
+        match artifacts(&registry, &runtime, GRACE).await {
+            Ok(removed) => tracing::debug!(removed, "looked for code of components that are gone"),
+            Err(error) => tracing::warn!(error, "code of components that are gone could not be removed"),
+        }
+    }
+}
+
+/// Removes compiled code that is older than `grace` and whose component is gone. Says how many.
+async fn artifacts(registry: &Registry, runtime: &Runtime, grace: Duration) -> Result<u64, String> {
+    let mut removed = 0;
+    for digest in runtime.artifacts_older_than(grace).await.map_err(|error| error.to_string())? {
+        if !registry.has_component(&digest).await.map_err(|error| error.to_string())? {
+            runtime.forget(&digest).await.map_err(|error| error.to_string())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use wasmyard_namespaces::Digest;
+    use wasmyard_runtime::{EngineConfig, InProcess, RuntimeConfig};
+
+    use super::*;
+
+    /// A worker that differs from others by a number.
+    fn worker(number: u32) -> Bytes {
+        let text = include_str!("../../../tests/it/support/wasi_http.wat");
+        let global = format!("(global i32 (i32.const {number}))");
+        wat::parse_str(text.replace(";; module", &global)).unwrap().into()
+    }
+
+    async fn compiled(runtime: &Runtime, component: &Bytes) -> Digest {
+        let digest = Digest::of(component);
+        let component = component.clone();
+        runtime.module(&digest, async { Ok(component) }).await.unwrap();
+        digest
+    }
+
+    fn runtime(scratch: &tempfile::TempDir) -> Arc<Runtime> {
+        let sizes = RuntimeConfig {
+            engine: EngineConfig { max_instances: 4, ..EngineConfig::default() },
+            artifacts: scratch.path().to_owned(),
+            loaded_code_bytes: 1 << 30,
+            compilations: 2,
+            guest_memory_bytes: u64::MAX,
+        };
+        Arc::new(Runtime::new(&sizes, Arc::new(InProcess)).unwrap())
+    }
+
+    #[tokio::test]
+    async fn code_goes_after_its_component_and_not_before() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (runtime, registry) = (runtime(&scratch), Registry::in_memory().await.unwrap());
+        let (kept, gone) = (worker(1), worker(2));
+        registry.put_component(kept.clone()).await.unwrap();
+        let kept = compiled(&runtime, &kept).await;
+        compiled(&runtime, &gone).await;
+        assert_eq!(artifacts(&registry, &runtime, GRACE).await.unwrap(), 0, "both are new");
+        assert_eq!(artifacts(&registry, &runtime, Duration::ZERO).await.unwrap(), 1);
+        assert_eq!(runtime.artifacts_older_than(Duration::ZERO).await.unwrap(), [kept]);
+        // It is made anew when it comes back.
+        compiled(&runtime, &gone).await;
+        assert_eq!(runtime.artifacts_older_than(Duration::ZERO).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn uploads_succeed_while_it_sweeps_as_hard_as_it_can() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (runtime, registry) = (runtime(&scratch), Registry::in_memory().await.unwrap());
+        let uploads = async {
+            for number in 0..20 {
+                let component = worker(number % 3);
+                let digest = compiled(&runtime, &component).await;
+                if number % 3 == 0 {
+                    registry.put_component(component).await.unwrap();
+                    compiled(&runtime, &worker(0)).await;
+                    assert!(registry.has_component(&digest).await.unwrap());
+                }
+            }
+        };
+        let sweeping = async {
+            loop {
+                artifacts(&registry, &runtime, Duration::ZERO).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = uploads => {}
+            () = sweeping => {}
+        }
+    }
+}
