@@ -114,7 +114,7 @@ async fn whatever_a_program_does_it_ends_within_its_limits() {
     let neighbour = bench.worker(Wat { body: "(call $set (local.get $out) (i32.const 0) (call $response (call $fields)) (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))", ..Wat::default() }).await;
     let mut ends = BTreeMap::<String, u32>::new();
     for seed in 0..SEEDS {
-        let module = bench.module(Random(seed).worker()).await;
+        let module = bench.module(EngineKind::Time, Random(seed).worker()).await;
         let begun = Instant::now();
         if let Err(failure) = start_up(&module, &limits).await {
             *ends.entry(format!("start-up: {}", failure.kind())).or_default() += 1;
