@@ -18,8 +18,8 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, Entry, Failure, Grants, Host, Invocation, LogLine, Module,
-    OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
+    Body, BodyError, Call, EngineConfig, EngineKind, Entry, Failure, Grants, Host, InProcess, Invocation,
+    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
 };
 
 const ANSWER: &str = "what an origin says";
@@ -40,7 +40,8 @@ impl Host for Outside {
         request.headers_mut().remove(http::header::HOST);
         let caller = Some(ScriptKey::Platform("user".parse().unwrap()));
         async move {
-            let invocation = invocation(Arc::new(Outside { gate: None }), 1, Entry { caller, ..Entry::default() });
+            let invocation =
+                invocation(Arc::new(Outside { gate: None }), 1, Entry { caller, ..Entry::default() });
             Ok(gate.fetch(invocation, request).await.expect("the outbound worker answers"))
         }
         .boxed()
@@ -65,7 +66,9 @@ fn invocation(host: Arc<dyn Host>, depth: u32, entry: Entry) -> Invocation {
         hostname: Arc::from("customer-a.localhost"),
         hostname_metadata: None,
     };
-    Invocation { limits: Limits::DEFAULT, depth, host, info: Arc::new(info), entry: Arc::new(entry) }
+    let (limits, ceiling) = (Limits::DEFAULT, Limits::CEILING);
+    let (info, entry) = (Arc::new(info), Arc::new(entry));
+    Invocation { limits, ceiling, trusted: false, depth, host, info, entry }
 }
 
 fn request() -> Request<Body> {
@@ -74,10 +77,11 @@ fn request() -> Request<Body> {
 }
 
 async fn module(runtime: &Runtime) -> Arc<Module> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/target/wasm32-wasip2/release/gate.wasm");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/target/wasm32-wasip2/release/gate.wasm");
     let bytes = std::fs::read(&path).expect("the guests are built: run `make guests`");
     let digest = Digest::of(&bytes);
-    runtime.module(&digest, async { Ok(bytes.into()) }).await.expect("the guest compiles")
+    runtime.module(EngineKind::Time, &digest, async { Ok(bytes.into()) }).await.expect("the guest compiles")
 }
 
 fn worker(module: &Arc<Module>, name: &str, vars: &[(&str, &str)]) -> Arc<Worker> {
@@ -93,13 +97,14 @@ fn worker(module: &Arc<Module>, name: &str, vars: &[(&str, &str)]) -> Arc<Worker
 fn subrequests(criterion: &mut Criterion) {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let runtime = Runtime::new(&RuntimeConfig {
+    let sizes = RuntimeConfig {
         engine: EngineConfig::default(),
         artifacts: scratch.path().to_owned(),
         loaded_code_bytes: 1 << 30,
         compilations: 2,
-    })
-    .unwrap();
+        guest_memory_bytes: u64::MAX,
+    };
+    let runtime = Runtime::new(&sizes, Arc::new(InProcess)).unwrap();
     let module = tokio.block_on(module(&runtime));
     let user = worker(&module, "user", &[("ROLE", "user")]);
 
