@@ -20,6 +20,8 @@ const MAC_BYTES: usize = 32;
 const SUFFIX: &str = ".cwasm";
 /// How the names of files begin that are not whole yet.
 const NEW: &str = ".new-";
+/// Such a file may still be written to while it is younger, whatever age is asked for.
+const BEING_WRITTEN: Duration = Duration::from_secs(3_600);
 
 /// A folder of artifacts.
 pub(crate) struct Artifacts {
@@ -130,14 +132,14 @@ impl Artifacts {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            if meta.modified()?.elapsed().unwrap_or_default() < age {
-                continue;
-            }
+            let for_so_long = meta.modified()?.elapsed().unwrap_or_default();
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if let Some(digest) = name.strip_suffix(SUFFIX).and_then(|digest| digest.parse().ok()) {
-                old.push(digest);
-            } else if name.starts_with(NEW) {
+                if for_so_long >= age {
+                    old.push(digest);
+                }
+            } else if name.starts_with(NEW) && for_so_long >= age.max(BEING_WRITTEN) {
                 fs::remove_file(entry.path())?;
             }
         }

@@ -87,7 +87,7 @@ async fn wall_clock_time_is_bounded() {
 
 #[tokio::test]
 async fn memory_is_bounded() {
-    let limits = CompileLimits { memory_bytes: 64 << 20, ..CompileLimits::default() };
+    let limits = CompileLimits { memory_bytes: 512 << 20, ..CompileLimits::default() };
     assert!(compile(limits, wat::answer("x")).await.is_ok(), "enough for what is small");
     let refused = compile(limits, endless()).await.unwrap_err();
     assert!(matches!(refused, ModuleError::TooMuchMemory), "{refused}");

@@ -158,5 +158,9 @@ fn only_what_is_old_enough_is_listed_and_halves_are_cleared_away() {
     assert_eq!(artifacts.older_than(Duration::from_secs(3_600)).unwrap(), []);
     assert!(half.exists());
     assert_eq!(artifacts.older_than(Duration::ZERO).unwrap(), [digest]);
+    assert!(half.exists(), "it may still be written to");
+    let long_ago = std::time::SystemTime::now() - 2 * BEING_WRITTEN;
+    fs::File::options().write(true).open(&half).unwrap().set_modified(long_ago).unwrap();
+    assert_eq!(artifacts.older_than(Duration::ZERO).unwrap(), [digest]);
     assert!(!half.exists());
 }
