@@ -87,10 +87,11 @@ async fn wall_clock_time_is_bounded() {
 
 #[tokio::test]
 async fn memory_is_bounded() {
-    let limits = CompileLimits { memory_bytes: 512 << 20, ..CompileLimits::default() };
+    // The program itself is mapped into this, too; one with all its symbols is large.
+    let limits = CompileLimits { memory_bytes: 256 << 20, ..CompileLimits::default() };
     assert!(compile(limits, wat::answer("x")).await.is_ok(), "enough for what is small");
-    let refused = compile(limits, endless()).await.unwrap_err();
-    assert!(matches!(refused, ModuleError::TooMuchMemory), "{refused}");
+    let refused = compile(limits, endless()).await.err();
+    assert!(matches!(refused, Some(ModuleError::TooMuchMemory)), "{refused:?}");
 }
 
 #[tokio::test]
