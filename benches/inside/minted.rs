@@ -3,6 +3,8 @@
 //! but what the code says.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use wasmyard_namespaces::Digest;
@@ -28,11 +30,12 @@ pub(crate) fn minted(count: usize) -> Result<Minted, Error> {
     let compiled = runtime(&folder, EngineConfig::default(), 1 << 30)?;
     tokio.block_on(module(&compiled, "hello"))?;
     drop(compiled);
-    let inner = only_folder(&folder)?;
+    let hello = Digest::of(&guest("hello")?);
+    let inner = folder_of(&folder, &hello)?;
     let fingerprint = inner.file_name().ok_or("a folder without a name")?.to_string_lossy().into_owned();
     let key: [u8; 32] =
         fs::read(folder.join("node.key"))?.try_into().map_err(|_| "the node key has another length")?;
-    let original = fs::read(path(&inner, &Digest::of(&guest("hello")?)))?;
+    let original = fs::read(path(&inner, &hello))?;
     let code = original.split_last_chunk::<MAC_BYTES>().map(|(code, _)| code).ok_or("an empty artifact")?;
     let digests: Vec<Digest> =
         (0..count).map(|number| Digest::of(format!("minted {number}").as_bytes())).collect();
@@ -43,7 +46,11 @@ pub(crate) fn minted(count: usize) -> Result<Minted, Error> {
         }
         let mut hasher = blake3::Hasher::new_keyed(&key);
         hasher.update(fingerprint.as_bytes()).update(digest.as_bytes()).update(code);
-        fs::write(&path, [code, hasher.finalize().as_bytes()].concat())?;
+        // Only what nobody else may touch is taken.
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        file.write_all(code)?;
+        file.write_all(hasher.finalize().as_bytes())?;
     }
     // Only what is on the disk can be dropped from memory and read again.
     rustix::fs::sync();
@@ -69,12 +76,13 @@ fn path(inner: &Path, digest: &Digest) -> PathBuf {
     inner.join(format!("{digest}.cwasm"))
 }
 
-fn only_folder(folder: &Path) -> Result<PathBuf, Error> {
+/// The engine's folder, of which there may be others': the one that holds the script.
+fn folder_of(folder: &Path, digest: &Digest) -> Result<PathBuf, Error> {
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            return Ok(entry.path());
+        let inner = entry?.path();
+        if path(&inner, digest).is_file() {
+            return Ok(inner);
         }
     }
-    Err("the runtime made no folder for artifacts".into())
+    Err("the runtime kept no artifact".into())
 }

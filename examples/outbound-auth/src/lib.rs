@@ -23,7 +23,8 @@ async fn outbound(mut req: Request, env: Env) -> Result<Response> {
         ABOUT => Ok(Response::text(format!("you are {customer}\n"))),
         API => {
             // Over plain HTTP anybody on the way could read the token.
-            if req.scheme().is_none_or(|scheme| scheme.as_str() != "https") && env.var("ALLOW_HTTP").is_err() {
+            if req.scheme().is_none_or(|scheme| scheme.as_str() != "https") && env.var("ALLOW_HTTP").is_err()
+            {
                 return Ok(Response::text("use https for this API\n").with_status(400));
             }
             let token = token::signed(&customer, env.var("API_KEY")?.as_bytes())?;

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use http::Method;
+use serde_json::json;
 
 use super::{asked, config};
-use crate::support::{Server, body, origin::Origin, request};
+use crate::support::{NAMESPACES, Server, body, origin::Origin, request};
 
 #[tokio::test]
 async fn the_outbound_worker_sees_method_url_headers_body_and_who_asks() {
@@ -111,4 +112,24 @@ async fn a_loop_through_the_gate_ends_in_508() {
     assert_eq!(server.send(sent).await.status, 508);
     let cut = server.logged("the end of the chain", |line| line["message"] == "chain of scripts cut").await;
     assert!(cut["chain"].as_str().unwrap().starts_with("pass/user -> pass -> pass/user"), "{cut}");
+}
+
+#[tokio::test]
+async fn what_passes_is_judged_by_the_rules_of_the_namespace_it_is_sent_for() {
+    let origin = Origin::start().await;
+    let server = Server::serving(&config(&origin)).await;
+    let namespace = format!("{NAMESPACES}/pass");
+    for (rules, expected) in [
+        // The platform opened the address to its own scripts, which the outbound worker is; not for this tenant.
+        (json!({}), "DestinationIpProhibited"),
+        (json!({"allow_private": ["127.0.0.1"], "allow_hosts": []}), "HttpRequestDenied"),
+        (json!({"allow_private": ["127.0.0.1"], "deny_hosts": ["127.0.0.1"]}), "HttpRequestDenied"),
+    ] {
+        server.api().patch(&namespace, &json!({"egress": rules})).await.result();
+        let answer = asked(&server, "pass", "/", &origin.url("/")).await;
+        assert!(answer.text().contains(expected), "{rules}: {} {}", answer.status, answer.text());
+    }
+    assert_eq!(origin.seen().len(), 0);
+    server.api().patch(&namespace, &json!({"egress": {"allow_private": ["127.0.0.1"]}})).await.result();
+    assert_eq!(asked(&server, "pass", "/", &origin.url("/")).await.status, 200);
 }
