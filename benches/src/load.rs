@@ -1,4 +1,4 @@
-//! Clients that load a server: ours, closed loop ([`busy`]) and at a fixed rate ([`paced()`]), and `wrk`.
+//! Clients that load a server: ours, closed loop ([`busy()`]) and at a fixed rate ([`paced()`]), and `wrk`.
 
 mod busy;
 mod paced;

@@ -73,7 +73,7 @@ impl Default for EngineConfig {
 }
 
 /// An engine whose epochs tick as long as it lives. It runs code and cannot compile any: that is
-/// [`crate::compile`]'s, in another process.
+/// [`crate::compile()`]'s, in another process.
 #[derive(Clone)]
 pub(crate) struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
