@@ -174,6 +174,8 @@ pub(crate) struct Fair<F> {
     /// When its last poll ended.
     rests_since: Option<Instant>,
     turn: Turn,
+    /// Whether it has to let others go first once more.
+    steps_aside: bool,
 }
 
 impl<F> Fair<F> {
@@ -184,6 +186,7 @@ impl<F> Fair<F> {
             debt: Duration::ZERO,
             rests_since: None,
             turn: Turn::None,
+            steps_aside: false,
         }
     }
 
@@ -227,6 +230,12 @@ impl<F: Future + Unpin> Future for Fair<F> {
             // Inside another guest's poll: on its place.
             return Pin::new(&mut this.guest).poll(cx);
         }
+        if std::mem::take(&mut this.steps_aside) {
+            // The runtime wakes who yields after it has looked for what came in meanwhile, and runs whom it
+            // woke last first. From here on it is behind all of them.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         this.rested();
         let mut slice = None;
         if this.debt >= CREDIT {
@@ -239,6 +248,7 @@ impl<F: Future + Unpin> Future for Fair<F> {
         drop(slice.take());
         this.debt = this.debt.saturating_add(done.burned).min(MOST_DEBT);
         let goes_on = polled.is_pending() && done.yielded;
+        this.steps_aside = goes_on;
         // What a guest spends on its way back to the processor after a yield is no rest.
         if polled.is_pending() && !goes_on && !this.debt.is_zero() {
             this.rests_since = Some(Instant::now());
@@ -383,7 +393,7 @@ mod tests {
             Pin::new(&mut short).poll(cx)
         })
         .await;
-        assert_eq!(slices, 2, "it was held back");
+        assert_eq!(slices, 3, "it was held back");
         assert!(runners.iter().all(|runner| !runner.is_finished()));
         for runner in runners {
             runner.abort();
@@ -394,6 +404,37 @@ mod tests {
     fn assert_idle(background: &Background) {
         let state = background.lock();
         assert_eq!((state.holders.len(), state.waiting), (0, 0));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn what_comes_in_during_a_slice_is_served_before_the_next_one() {
+        use std::io::Write as _;
+
+        use tokio::io::AsyncReadExt as _;
+
+        let background = places(1);
+        let order = Arc::new(Mutex::new(String::new()));
+        let (mut visitor, socket) = std::os::unix::net::UnixStream::pair().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut socket = tokio::net::UnixStream::from_std(socket).unwrap();
+        let served = Arc::clone(&order);
+        let serves = tokio::spawn(async move {
+            while socket.read_exact(&mut [0]).await.is_ok() {
+                served.lock().unwrap().push('r');
+            }
+        });
+        let computed = Arc::clone(&order);
+        let computes = tokio::spawn(fair(&background, async move {
+            for _ in 0..100 {
+                computed.lock().unwrap().push('s');
+                visitor.write_all(b"x").unwrap();
+                compute(1).await;
+            }
+        }));
+        in_time("the slices", computes).await.unwrap();
+        in_time("the requests", serves).await.unwrap();
+        let order = order.lock().unwrap();
+        assert!(!order.contains("ss"), "a request waited for two slices: {order}");
     }
 
     /// Burns, calls the rest of the chain inside its own poll, and burns again.
@@ -457,12 +498,12 @@ mod tests {
             Pin::new(guest).poll(&mut cx).is_pending()
         };
         let mut mine = fair(&background, compute(1_000));
-        for _ in 0..3 {
+        for _ in 0..5 {
             assert!(poll(&mut mine));
         }
         assert!(matches!(mine.turn, Turn::Mine(..)));
         let (mut second, mut third) = (fair(&background, compute(1_000)), fair(&background, compute(1_000)));
-        for _ in 0..3 {
+        for _ in 0..5 {
             assert!(poll(&mut second) && poll(&mut third));
         }
         assert!(matches!(second.turn, Turn::Waiting(_)) && matches!(third.turn, Turn::Waiting(_)));
