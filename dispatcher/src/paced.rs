@@ -9,8 +9,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
-use wasmyard_runtime::{Body, BodyError};
+use wasmyard_runtime::{Body, BodyError, Pause};
 
 /// How a body failed.
 pub(crate) enum Fault {
@@ -26,7 +25,7 @@ pub(crate) fn paced(
     idle: Duration,
     told: impl Fn(Fault) -> BodyError + Send + Unpin + 'static,
 ) -> Body {
-    Paced { body, idle, pause: None, told }.boxed_unsync()
+    Paced { body, pause: Pause::new(idle), told }.boxed_unsync()
 }
 
 /// How many pieces without a byte are passed over before others get their turn.
@@ -34,9 +33,7 @@ const MOST_EMPTY: usize = 32;
 
 struct Paced<F> {
     body: Incoming,
-    idle: Duration,
-    /// Runs while somebody waits for the next frame.
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Pause,
     told: F,
 }
 
@@ -55,17 +52,14 @@ impl<F: Fn(Fault) -> BodyError + Unpin> HttpBody for Paced<F> {
             match frame {
                 Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
                 frame => {
-                    this.pause = None;
+                    this.pause.over();
                     let told = |error| (this.told)(Fault::Broken(error));
                     return Poll::Ready(frame.map(|frame| frame.map_err(told)));
                 }
             }
             cx.waker().wake_by_ref();
         }
-        let idle = this.idle;
-        let pause =
-            this.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + idle)));
-        std::task::ready!(pause.as_mut().poll(cx));
+        std::task::ready!(this.pause.poll_too_long(cx));
         Poll::Ready(Some(Err((this.told)(Fault::Stalled))))
     }
 

@@ -51,6 +51,7 @@ pub use grants::Grants;
 pub use guest::start_up;
 pub use module::{Module, ModuleError};
 pub use outcome::{End, Failure, Outcome};
+pub use pace::Pause;
 pub use runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
 pub use seams::{
     Call, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest, RequestInfo, Service, Target,

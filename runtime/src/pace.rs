@@ -12,14 +12,16 @@ use tokio::time::{Instant, Sleep};
 
 use crate::body::{Body, BodyError};
 
-/// A clock that runs while somebody waits.
-pub(crate) struct Pause {
+/// A clock that runs while somebody waits for the next piece of a body.
+#[derive(Debug)]
+pub struct Pause {
     idle: Duration,
     running: Option<Pin<Box<Sleep>>>,
 }
 
 impl Pause {
-    pub(crate) fn new(idle: Duration) -> Self {
+    /// A clock that has not been started, for pauses of `idle` at most.
+    pub fn new(idle: Duration) -> Self {
         Self { idle, running: None }
     }
 
@@ -28,13 +30,13 @@ impl Pause {
         self.idle
     }
 
-    /// Something came.
-    pub(crate) fn over(&mut self) {
+    /// Something came: the clock stops.
+    pub fn over(&mut self) {
         self.running = None;
     }
 
-    /// Nothing came: ready when that was so for too long.
-    pub(crate) fn poll_too_long(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Nothing came: ready when that was so for too long, counted from the first call after the last piece.
+    pub fn poll_too_long(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let idle = self.idle;
         // A time so long that no clock can say it is no bound.
         let until = || Instant::now().checked_add(idle);
