@@ -107,7 +107,7 @@ impl Guest {
     /// A store with its limits armed: before instantiation, because start-up code is guest code, too.
     fn store(&self, state: State) -> Result<Armed, Failure> {
         let mut store = Store::new(self.worker.module.engine(), state);
-        store.limiter(|state| &mut state.memory);
+        store.limiter(|state| state);
         store.set_hostcall_fuel(MAX_CALL_BYTES);
         store.set_max_component_handles(MAX_RESOURCES);
         // Only an engine that counts fuel can say how much there is; there, none given would be none at all.

@@ -1,16 +1,14 @@
 //! How much memory the host holds for a guest: what lies behind its handles, estimated from above.
 //!
 //! A guest can make the host keep header fields, body chunks and table entries that its own memory never
-//! shows. They are counted by looking at the resource table, whenever a running guest is looked at anyway.
+//! shows. They are counted by looking at the resource table, whenever a running guest is looked at anyway and
+//! before it gets more memory. The head of its request, which the table does not show, is counted once.
 
 use std::any::Any;
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::FieldMap;
-use wasmtime_wasi_http::p2::types::{
-    HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse,
-};
-use wasmyard_namespaces::limits::MAX_REQUEST_HEADER_BYTES;
+use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse};
 
 /// How many bytes a guest may write to a body at once.
 pub(crate) const BODY_CHUNK_BYTES: usize = 64 << 10;
@@ -50,18 +48,26 @@ fn behind(entry: &(dyn Any + Send)) -> u64 {
         fields(&request.headers).saturating_add(queue(request.body.is_some())).saturating_add(target as u64)
     } else if let Some(response) = entry.downcast_ref::<HostIncomingResponse>() {
         fields(&response.headers)
-    } else if entry.is::<HostIncomingRequest>() {
-        // The listener's bound on heads applies to it.
-        MAX_REQUEST_HEADER_BYTES
     } else {
         0
     }
+}
+
+/// Bytes of the request's head, which the invocation is charged with from its beginning to its end.
+pub(crate) fn head(uri: &http::Uri, headers: &http::HeaderMap) -> u64 {
+    let target = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    each(headers).saturating_add((target + authority) as u64)
 }
 
 fn fields(map: &FieldMap) -> u64 {
     if map.len() > COUNTED_FIELDS {
         return HEADER_BYTES as u64;
     }
+    each(map)
+}
+
+fn each(map: &http::HeaderMap) -> u64 {
     map.iter().map(|(name, value)| FIELD_BYTES + (name.as_str().len() + value.len()) as u64).sum()
 }
 
@@ -98,6 +104,12 @@ mod tests {
         assert_eq!(held(&mut table, u64::MAX), ENTRY_BYTES + 2 * (FIELD_BYTES + 3 + 100));
         table.push(map(COUNTED_FIELDS + 1, 1)).unwrap();
         assert!(held(&mut table, u64::MAX) > HEADER_BYTES as u64);
+    }
+
+    #[test]
+    fn the_head_of_a_request_counts_as_what_it_is() {
+        let request = http::Request::get("http://a.test/path?q").header("x", "yz").body(()).unwrap();
+        assert_eq!(head(request.uri(), request.headers()), 6 + 7 + FIELD_BYTES + 3);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::{Method, Uri};
+use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -13,7 +14,7 @@ use crate::answer::HeadSlot;
 use crate::body::HandoverSlot;
 use crate::clock::Clock;
 use crate::guest::Guest;
-use crate::held::{HEADER_BYTES, held};
+use crate::held::{self, HEADER_BYTES};
 use crate::http::Hooks;
 use crate::logs::{Log, LogPipe};
 use crate::memory::{Exceeded, MemoryLimiter};
@@ -55,6 +56,8 @@ pub(crate) struct State {
 pub(crate) struct RequestHead {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
+    /// How much memory the whole head takes.
+    bytes: u64,
 }
 
 /// Somebody left to be asked after the guest has returned.
@@ -123,14 +126,40 @@ impl State {
     /// Counts what the host holds for the guest.
     pub(crate) fn weigh(&mut self) -> Result<(), Exceeded> {
         let lines: usize = self.logs.iter().map(LogPipe::held).sum();
-        let behind_handles = held(&mut self.table, self.memory.left_for_host());
-        self.memory.host_holds(behind_handles.saturating_add(lines as u64))
+        let behind_handles = held::held(&mut self.table, self.memory.left_for_host());
+        let bytes = behind_handles.saturating_add(lines as u64).saturating_add(self.request.bytes);
+        self.memory.host_holds(bytes)
+    }
+}
+
+/// Before each step the host's part is counted anew: whether a step is past the ceiling must not depend on when
+/// the guest was last looked at.
+impl ResourceLimiter for State {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.weigh()?;
+        self.memory.memory_growing(current, desired, maximum)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.weigh()?;
+        self.memory.table_growing(current, desired, maximum)
     }
 }
 
 impl RequestHead {
     pub(crate) fn of(request: &http::request::Parts) -> Self {
-        Self { method: request.method.clone(), uri: request.uri.clone() }
+        let bytes = held::head(&request.uri, &request.headers);
+        Self { method: request.method.clone(), uri: request.uri.clone(), bytes }
     }
 }
 
