@@ -18,7 +18,7 @@ use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
     Body, BodyError, Call, DenyAll, EngineConfig, EngineKind, Failure, Grants, Host, InProcess, Invocation,
-    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
+    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
 };
 
 /// Answers every call with one worker: the second hop.
@@ -75,12 +75,13 @@ fn invocations(criterion: &mut Criterion) {
     let (hello_module, dispatcher_module) = tokio.block_on(async {
         (module(&runtime, "hello").await, module(&runtime, "dispatcher_subdomain").await)
     });
-    let hello = Worker::new(key("hello"), "1", Grants::new(&[]), Arc::clone(&hello_module));
+    let hello = Worker::new(key("hello"), "1", Grants::new(&[]), Arc::clone(&hello_module), Reuse::Never);
     let binding = serde_json::json!(
         { "type": "dispatch_namespace", "name": "DISPATCHER", "namespace": "production" }
     );
     let binding = BindingDecl::from_json(&binding).unwrap();
-    let dispatcher = Worker::new(key("dispatcher"), "1", Grants::new(&[binding]), dispatcher_module);
+    let dispatcher =
+        Worker::new(key("dispatcher"), "1", Grants::new(&[binding]), dispatcher_module, Reuse::Never);
 
     let mut group = criterion.benchmark_group("invocation");
     group.bench_function("instantiate_and_drop", |bencher| {

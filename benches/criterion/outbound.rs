@@ -19,7 +19,7 @@ use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
     Body, BodyError, Call, EngineConfig, EngineKind, Entry, Failure, Grants, Host, InProcess, Invocation,
-    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
+    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
 };
 
 const ANSWER: &str = "what an origin says";
@@ -91,7 +91,7 @@ fn worker(module: &Arc<Module>, name: &str, vars: &[(&str, &str)]) -> Arc<Worker
         .map(|wire| BindingDecl::from_json(&wire).unwrap())
         .collect();
     let key = ScriptKey::Platform(name.parse().unwrap());
-    Worker::new(key, "1", Grants::new(&bindings), Arc::clone(module))
+    Worker::new(key, "1", Grants::new(&bindings), Arc::clone(module), Reuse::Never)
 }
 
 fn subrequests(criterion: &mut Criterion) {

@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
     Body, BodyError, Call, DenyAll, EngineConfig, EngineKind, Failure, Grants, Host, InProcess, Invocation,
-    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker, body,
+    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
 };
 
 pub(crate) use wasmyard_benches::Error;
@@ -57,7 +57,7 @@ pub(crate) fn worker(
     module: Arc<Module>,
     bindings: &[BindingDecl],
 ) -> Result<Arc<Worker>, Error> {
-    Ok(Worker::new(ScriptKey::Platform(name.parse()?), "1", Grants::new(bindings), module))
+    Ok(Worker::new(ScriptKey::Platform(name.parse()?), "1", Grants::new(bindings), module, Reuse::Never))
 }
 
 /// A script, and how it is asked.

@@ -142,6 +142,8 @@ pub struct ScriptConfig {
     pub limits: LimitSpec,
     /// Its tags.
     pub tags: Vec<Tag>,
+    /// Switches for behaviour.
+    pub compatibility_flags: Vec<String>,
     /// The line of its table, for messages.
     pub line: usize,
 }

@@ -15,7 +15,9 @@ use wasmyard_namespaces::limits::{LimitSpec, Limits};
 use wasmyard_namespaces::name::NamespaceName;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
-use wasmyard_runtime::{Body, EngineKind, Entry, Failure, Grants, Invocation, RequestInfo, Runtime, Worker};
+use wasmyard_runtime::{
+    Body, EngineKind, Entry, Failure, Grants, Invocation, RequestInfo, Reuse, Runtime, Worker,
+};
 
 use crate::admission::{Admission, Place, RETRY_AFTER};
 use crate::assets::Assets;
@@ -207,7 +209,8 @@ impl Invoker {
         let component = async { self.registry.component(digest).await.map_err(|error| error.to_string()) };
         let module = self.runtime.module(kind, digest, component).await.map_err(internal)?;
         let grants = Grants::new(&version.bindings);
-        let worker = Worker::new(script.key.clone(), &version.id, grants, module);
+        let reuse = if version.reuses_instances() { Reuse::WhenDone } else { Reuse::Never };
+        let worker = Worker::new(script.key.clone(), &version.id, grants, module, reuse);
         self.ready.insert(ready, Arc::clone(&worker));
         Ok(worker)
     }

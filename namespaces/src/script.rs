@@ -115,6 +115,16 @@ pub struct Version {
     pub assets: Option<VersionAssets>,
 }
 
+/// The compatibility flag by which a platform script lets an instance that has served a request serve another.
+pub const REUSE_INSTANCES: &str = "reuse_instances";
+
+impl Version {
+    /// Whether an instance that has served a request may serve another.
+    pub fn reuses_instances(&self) -> bool {
+        self.compatibility_flags.iter().any(|flag| flag == REUSE_INSTANCES)
+    }
+}
+
 /// Everything that a new version needs, not yet checked as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct UploadDraft {
@@ -207,6 +217,14 @@ pub enum UploadError {
     /// There is nothing to run and nothing to serve.
     #[error("the upload has neither a component nor assets, and there are none to keep; send one of them")]
     Empty,
+    /// A user script asks for what only platform scripts may have.
+    #[error(
+        "compatibility_flags: \"{flag}\" is for platform scripts; what one request leaves in a user script's instance must not reach the next. Remove it"
+    )]
+    PlatformFlag {
+        /// The flag.
+        flag: &'static str,
+    },
     /// A list or map of metadata has too many entries, or one is too long.
     #[error(
         "{field} may have {MAX_METADATA_ENTRIES} entries of {MAX_METADATA_BYTES} bytes at most; shorten it"
@@ -286,6 +304,15 @@ pub(crate) fn check_date(date: Option<&str>) -> Result<(), UploadError> {
     // A date is the first ten characters of a time; the time's parser knows the calendar.
     let is_date = date.len() == 10 && format!("{date}T00:00:00Z").parse::<Timestamp>().is_ok();
     if is_date { Ok(()) } else { Err(UploadError::CompatibilityDate { found: crate::name::shorten(date) }) }
+}
+
+/// Whether a script may have these flags.
+pub(crate) fn check_flags(key: &ScriptKey, flags: &[String]) -> Result<(), UploadError> {
+    let reused = flags.iter().any(|flag| flag == REUSE_INSTANCES);
+    if reused && key.namespace().is_some() {
+        return Err(UploadError::PlatformFlag { flag: REUSE_INSTANCES });
+    }
+    Ok(())
 }
 
 pub(crate) fn check_texts<'t>(

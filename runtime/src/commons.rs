@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::Semaphore;
+
 use crate::fairness::Background;
 
 /// New guests are refused from this part of the budget on, so that those that run can grow and finish.
@@ -14,11 +16,14 @@ const FULL_DENOMINATOR: u64 = 8;
 pub(crate) struct Commons {
     pub(crate) background: Arc<Background>,
     pub(crate) memory: Arc<GuestMemory>,
+    /// Places for instances at rest.
+    pub(crate) resting: Arc<Semaphore>,
 }
 
 impl Commons {
-    pub(crate) fn new(guest_memory_bytes: u64) -> Self {
+    pub(crate) fn new(guest_memory_bytes: u64, max_instances: u32) -> Self {
         Self {
+            resting: crate::reuse::places(max_instances),
             background: Arc::new(Background::new()),
             memory: Arc::new(GuestMemory::new(guest_memory_bytes)),
         }

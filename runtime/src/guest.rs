@@ -1,5 +1,5 @@
 //! The whole life of one store: made for one request, armed with its limits, run, and gone. A store is used
-//! once and never again.
+//! once and never again, but where a version asks for that, and then only after it has returned ([`crate::reuse`]).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use wasmyard_namespaces::script::ScriptKey;
 
 use crate::account::Metered;
 use crate::answer::HeadSlot;
-use crate::body::{Body, BodyError, Handover};
+use crate::body::{Body, BodyError, Handover, HandoverSlot};
 use crate::codes::to_code;
 use crate::fairness::{self, Fair};
 use crate::grants::Grants;
@@ -28,6 +28,7 @@ use crate::meter::Meter;
 use crate::module::Module;
 use crate::outcome::Failure;
 use crate::pace::paced;
+use crate::reuse::{Instance, Reuse};
 use crate::seams::{DenyAll, Entry, Host, RequestInfo};
 use crate::state::{Last, MAX_RESOURCES, RequestHead, State, Tail};
 use crate::worker::Worker;
@@ -72,13 +73,11 @@ impl Guest {
         let body = paced(body, self.limits.stream_idle, BodyError::ConnectionReadTimeout);
         let body = Counted { body, meter: Arc::clone(&self.meter) }.boxed_unsync();
         let (lent, slot) = Handover::new(body);
-        let mut armed = self.store(State::new(&self, RequestHead::of(&parts), slot))?;
-        let store = &mut armed.store;
-        let begun = Instant::now();
+        let mut instance = self.instance(RequestHead::of(&parts), slot).await?;
         let head = Arc::clone(&self.head);
         let result = async {
-            let proxy = self.worker.module.pre.instantiate_async(&mut *store).await?;
-            self.meter.instantiated(begun.elapsed());
+            let Instance { armed, proxy, .. } = &mut instance;
+            let store = &mut armed.store;
             let scheme = match parts.uri.scheme_str() {
                 Some("https") => Scheme::Https,
                 _ => Scheme::Http,
@@ -86,13 +85,34 @@ impl Guest {
             let mut http = store.data_mut().http();
             let request = http.new_incoming_request(scheme, Request::from_parts(parts, lent))?;
             let out = http.new_response_outparam_from_callback(move |answer| head.put(answer))?;
-            proxy.wasi_http_incoming_handler().call_handle(&mut *store, request, out).await
+            proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
         }
         .await;
-        match result {
-            Ok(()) => Ok(armed.store.data_mut().tail.take()),
-            Err(error) => Err(failure_of(&error, &self.limits)),
+        if let Err(error) = result {
+            return Err(failure_of(&error, &self.limits));
         }
+        let tail = instance.armed.store.data_mut().tail.take();
+        if let Some(resters) = &self.worker.resters {
+            resters.rest(instance, &self.worker.module.commons);
+        }
+        Ok(tail)
+    }
+
+    /// One that rested, or a new one.
+    async fn instance(&self, request: RequestHead, body: HandoverSlot) -> Result<Instance, Failure> {
+        if let Some(mut instance) =
+            self.worker.resters.as_ref().and_then(|resters| resters.wake(&self.limits))
+        {
+            instance.armed.store.data_mut().renew(self, request, body);
+            instance.armed.again(self)?;
+            return Ok(instance);
+        }
+        let mut armed = self.store(State::new(self, request, body))?;
+        let begun = Instant::now();
+        let instantiated = self.worker.module.pre.instantiate_async(&mut armed.store).await;
+        let proxy = instantiated.map_err(|error| failure_of(&error, &self.limits))?;
+        self.meter.instantiated(begun.elapsed());
+        Ok(Instance::new(armed, proxy))
     }
 
     /// Makes an instance and drops it.
@@ -110,8 +130,24 @@ impl Guest {
         store.limiter(|state| state);
         store.set_hostcall_fuel(MAX_CALL_BYTES);
         store.set_max_component_handles(MAX_RESOURCES);
+        let mut armed = Armed { store, meter: Arc::clone(&self.meter), fuel: None };
+        armed.again(self)?;
+        Ok(armed)
+    }
+}
+
+/// A store whose fuel is put on the account when it goes, however it goes.
+pub(crate) struct Armed {
+    pub(crate) store: Store<State>,
+    meter: Arc<Meter>,
+    fuel: Option<u64>,
+}
+
+impl Armed {
+    /// Sets CPU budget and fuel to what this invocation may use.
+    fn again(&mut self, guest: &Guest) -> Result<(), Failure> {
         // Only an engine that counts fuel can say how much there is; there, none given would be none at all.
-        let fuel = match (store.get_fuel().is_ok(), self.limits.fuel) {
+        let fuel = match (self.store.get_fuel().is_ok(), guest.limits.fuel) {
             (true, limit) => Some(limit.unwrap_or(u64::MAX)),
             (false, None) => None,
             (false, Some(_)) => {
@@ -119,25 +155,25 @@ impl Guest {
             }
         };
         if let Some(fuel) = fuel {
-            store.set_fuel(fuel).map_err(Failure::internal)?;
+            self.store.set_fuel(fuel).map_err(Failure::internal)?;
         }
-        arm(&mut store, Arc::clone(&self.meter), self.limits.cpu);
-        Ok(Armed { store, meter: Arc::clone(&self.meter), fuel })
+        arm(&mut self.store, Arc::clone(&guest.meter), guest.limits.cpu);
+        self.meter = Arc::clone(&guest.meter);
+        self.fuel = fuel;
+        Ok(())
     }
-}
 
-/// A store whose fuel is put on the account when it goes, however it goes.
-struct Armed {
-    store: Store<State>,
-    meter: Arc<Meter>,
-    fuel: Option<u64>,
+    /// Puts the fuel that was used on the account.
+    pub(crate) fn settle(&mut self) {
+        if let (Some(fuel), Ok(left)) = (self.fuel.take(), self.store.get_fuel()) {
+            self.meter.used_fuel(fuel.saturating_sub(left));
+        }
+    }
 }
 
 impl Drop for Armed {
     fn drop(&mut self) {
-        if let (Some(fuel), Ok(left)) = (self.fuel, self.store.get_fuel()) {
-            self.meter.used_fuel(fuel.saturating_sub(left));
-        }
+        self.settle();
     }
 }
 
@@ -156,7 +192,13 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
     };
     let meter = Arc::new(Meter::default());
     let guest = Guest {
-        worker: Worker::new(ScriptKey::Platform(name), "", Grants::new(&[]), Arc::clone(module)),
+        worker: Worker::new(
+            ScriptKey::Platform(name),
+            "",
+            Grants::new(&[]),
+            Arc::clone(module),
+            Reuse::Never,
+        ),
         limits: *limits,
         ceiling: *limits,
         trusted: false,

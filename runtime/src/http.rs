@@ -65,6 +65,12 @@ impl Hooks {
         Self { host, meter, limit, turns: None, concurrent, stream_idle: limits.stream_idle }
     }
 
+    /// Lets go of the host, for `nobody` in its place: nothing can be sent any more.
+    pub(crate) fn release(&mut self, nobody: Arc<dyn Host>) {
+        self.host = nobody;
+        self.limit = 0;
+    }
+
     pub(crate) fn host(&self) -> &Arc<dyn Host> {
         &self.host
     }

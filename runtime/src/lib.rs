@@ -36,6 +36,7 @@ mod meter;
 mod module;
 mod outcome;
 mod pace;
+mod reuse;
 mod runtime;
 mod seams;
 mod state;
@@ -52,6 +53,7 @@ pub use guest::start_up;
 pub use module::{Module, ModuleError};
 pub use outcome::{End, Failure, Outcome};
 pub use pace::Pause;
+pub use reuse::Reuse;
 pub use runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
 pub use seams::{
     Call, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest, RequestInfo, Service, Target,

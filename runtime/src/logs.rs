@@ -18,21 +18,22 @@ const WRITE_PERMIT: usize = 64 * 1024;
 
 /// The log of one invocation. Clones share the budget.
 #[derive(Clone)]
-pub(crate) struct Log(Arc<Shared>);
-
-struct Shared {
-    host: Arc<dyn Host>,
-    left: Mutex<Budget>,
-}
+pub(crate) struct Log(Arc<Mutex<Budget>>);
 
 struct Budget {
+    host: Arc<dyn Host>,
     bytes: usize,
     marked: bool,
 }
 
 impl Log {
     pub(crate) fn new(host: Arc<dyn Host>, budget_bytes: usize) -> Self {
-        Self(Arc::new(Shared { host, left: Mutex::new(Budget { bytes: budget_bytes, marked: false }) }))
+        Self(Arc::new(Mutex::new(Budget { host, bytes: budget_bytes, marked: false })))
+    }
+
+    /// Goes on with another invocation.
+    pub(crate) fn renew(&self, host: Arc<dyn Host>, budget_bytes: usize) {
+        *self.lock() = Budget { host, bytes: budget_bytes, marked: false };
     }
 
     pub(crate) fn pipe(&self, stream: LogStream) -> LogPipe {
@@ -41,19 +42,23 @@ impl Log {
 
     /// Takes one line. One write to the host at a time: lines of one invocation never mix.
     fn line(&self, stream: LogStream, text: &[u8]) {
-        let mut left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = self.lock();
         if left.bytes < text.len() {
             left.bytes = 0;
             if !left.marked {
                 left.marked = true;
                 let text = "[log truncated: the invocation's log limit is reached]".to_owned();
-                self.0.host.log(LogLine { stream, text });
+                left.host.log(LogLine { stream, text });
             }
             return;
         }
         // An empty line costs a byte, or a guest could write them without end.
         left.bytes -= text.len().max(1).min(left.bytes);
-        self.0.host.log(LogLine { stream, text: String::from_utf8_lossy(text).into_owned() });
+        left.host.log(LogLine { stream, text: String::from_utf8_lossy(text).into_owned() });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Budget> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,6 +75,14 @@ impl LogPipe {
     /// Bytes of the line whose end has not been written yet.
     pub(crate) fn held(&self) -> usize {
         self.line.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Hands over the line that has not ended yet.
+    pub(crate) fn finish(&self) {
+        let line = std::mem::take(&mut *self.line.lock().unwrap_or_else(PoisonError::into_inner));
+        if !line.is_empty() {
+            self.log.line(self.stream, &line);
+        }
     }
 
     fn take(&self, bytes: &[u8]) {

@@ -41,6 +41,18 @@ impl MemoryLimiter {
         Self { limit, held: 0, host: 0, meter, all, taken: 0 }
     }
 
+    /// Whether what the guest has already is within this limit.
+    pub(crate) fn fits(&self, limit: u64) -> bool {
+        self.held <= limit
+    }
+
+    /// Goes on for another invocation, with what the guest has.
+    pub(crate) fn renew(&mut self, limit: u64, meter: Arc<Meter>) {
+        meter.holds_memory(self.taken);
+        self.limit = limit;
+        self.meter = meter;
+    }
+
     /// How much the host may hold beside what the guest has.
     pub(crate) fn left_for_host(&self) -> u64 {
         self.limit.saturating_sub(self.held)

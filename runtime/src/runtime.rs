@@ -95,7 +95,7 @@ impl Runtime {
     /// [`StartError`] when the machine cannot give the address space, or the folder cannot be used.
     pub fn new(config: &RuntimeConfig, compiler: Arc<dyn Compiler>) -> Result<Self, StartError> {
         let compiling = Arc::new(Semaphore::new(config.compilations.max(1)));
-        let commons = Commons::new(config.guest_memory_bytes);
+        let commons = Commons::new(config.guest_memory_bytes, config.engine.max_instances);
         let time = Inner::new(config, config.engine.kind, &compiler, &compiling, &commons)?;
         let kinds = EngineKind::ALL.into_iter().chain([config.engine.kind]);
         let known = kinds.map(engine::fingerprint).collect::<Result<Vec<_>, _>>();

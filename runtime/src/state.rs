@@ -1,4 +1,5 @@
-//! What a store holds for one invocation: one field per capability. Made for one request, dropped with it.
+//! What a store holds for one invocation: one field per capability. Made for one request and dropped with it, but
+//! where a version asks for its instances to be used again ([`crate::reuse`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use crate::held::{self, HEADER_BYTES};
 use crate::http::Hooks;
 use crate::logs::{Log, LogPipe};
 use crate::memory::{Exceeded, MemoryLimiter};
-use crate::seams::{Call, Entry, LogStream, OutboundRequest, RequestInfo};
-use crate::worker::Worker;
+use crate::seams::{Call, DenyAll, Entry, Host, LogStream, OutboundRequest, RequestInfo};
+use crate::worker::Version;
 
 /// How many resources a guest may hold at once.
 pub(crate) const MAX_RESOURCES: usize = 10_000;
@@ -28,7 +29,8 @@ const MAX_RANDOM_BYTES: u64 = 64 << 10;
 
 /// The data of one invocation's store.
 pub(crate) struct State {
-    wasi: WasiCtx,
+    /// Made when it is first asked for.
+    wasi: Option<WasiCtx>,
     wasi_http: WasiHttpCtx,
     pub(crate) table: ResourceTable,
     pub(crate) hooks: Hooks,
@@ -36,8 +38,9 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     /// The highest limits that a call of another script may ask for.
     pub(crate) ceiling: Limits,
+    log: Log,
     logs: [LogPipe; 2],
-    pub(crate) worker: Arc<Worker>,
+    pub(crate) version: Arc<Version>,
     pub(crate) info: Arc<RequestInfo>,
     pub(crate) entry: Arc<Entry>,
     /// The head of the request being handled, to pass it on without asking the resource for its parts.
@@ -82,37 +85,23 @@ pub(crate) type SendResponse = Box<
 impl State {
     pub(crate) fn new(guest: &Guest, request: RequestHead, request_body: HandoverSlot) -> Self {
         let Guest { worker, limits, ceiling, trusted, host, info, entry, meter, head } = guest.clone();
-        let log = Log::new(Arc::clone(&host), usize::try_from(limits.log_bytes).unwrap_or(usize::MAX));
+        let log = Log::new(Arc::clone(&host), log_bytes(&limits));
         let logs = [log.pipe(LogStream::Stdout), log.pipe(LogStream::Stderr)];
-        let [stdout, stderr] = logs.clone();
-        let clock = Clock::new(trusted);
-        // Nothing of the host's environment: no arguments, no variables, no directories. Sockets and
-        // name look-up answer "access denied": they are there for language runtimes that import them
-        // without use, and every address is refused.
-        let wasi = WasiCtx::builder()
-            .stdout(stdout)
-            .stderr(stderr)
-            .wall_clock(clock)
-            .monotonic_clock(clock)
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .max_random_size(MAX_RANDOM_BYTES)
-            .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let mut wasi_http = WasiHttpCtx::new();
         wasi_http.set_field_size_limit(HEADER_BYTES);
         Self {
-            wasi,
+            wasi: None,
             wasi_http,
             table,
             hooks: Hooks::new(host, Arc::clone(&meter), &limits),
             memory: MemoryLimiter::new(limits.memory_bytes, meter, Arc::clone(&worker.module.commons.memory)),
-            clock,
+            clock: Clock::new(trusted),
             ceiling,
+            log,
             logs,
-            worker,
+            version: Arc::clone(&worker.version),
             info,
             entry,
             request,
@@ -121,6 +110,33 @@ impl State {
             head,
             tail: None,
         }
+    }
+
+    /// Goes on with another request: what belongs to a request is made anew, and what the guest has handles to
+    /// stays.
+    pub(crate) fn renew(&mut self, guest: &Guest, request: RequestHead, request_body: HandoverSlot) {
+        let Guest { limits, ceiling, host, info, entry, meter, head, worker: _, trusted: _ } = guest.clone();
+        self.log.renew(Arc::clone(&host), log_bytes(&limits));
+        self.hooks = Hooks::new(host, Arc::clone(&meter), &limits);
+        self.memory.renew(limits.memory_bytes, meter);
+        self.ceiling = ceiling;
+        self.info = info;
+        self.entry = entry;
+        self.request = request;
+        self.request_body = Some(request_body);
+        self.head = head;
+    }
+
+    /// Lets go of all that belongs to the request that has been served.
+    pub(crate) fn rest(&mut self) {
+        self.logs.iter().for_each(LogPipe::finish);
+        let nobody: Arc<dyn Host> = Arc::new(DenyAll);
+        self.log.renew(Arc::clone(&nobody), 0);
+        self.hooks.release(nobody);
+        self.request_body = None;
+        self.response_bodies.clear();
+        self.head = Arc::default();
+        self.tail = None;
     }
 
     /// Counts what the host holds for the guest.
@@ -156,6 +172,26 @@ impl ResourceLimiter for State {
     }
 }
 
+/// Nothing of the host's environment: no arguments, no variables, no directories. Sockets and name look-up answer
+/// "access denied": they are there for language runtimes that import them without use, and every address is refused.
+fn wasi(clock: Clock, logs: &[LogPipe; 2]) -> WasiCtx {
+    let [stdout, stderr] = logs.clone();
+    WasiCtx::builder()
+        .stdout(stdout)
+        .stderr(stderr)
+        .wall_clock(clock)
+        .monotonic_clock(clock)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(MAX_RANDOM_BYTES)
+        .build()
+}
+
+fn log_bytes(limits: &Limits) -> usize {
+    usize::try_from(limits.log_bytes).unwrap_or(usize::MAX)
+}
+
 impl RequestHead {
     pub(crate) fn of(request: &http::request::Parts) -> Self {
         let bytes = held::head(&request.uri, &request.headers);
@@ -165,7 +201,8 @@ impl RequestHead {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| wasi(self.clock, &self.logs));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 

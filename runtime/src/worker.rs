@@ -3,7 +3,7 @@
 //! The guest is driven inside the task of whoever waits for its answer: first by [`Worker::fetch`] until
 //! the head of the response is there, then by the response's body. Dropping either cancels the guest,
 //! and with it every guest that it waits for, unless it has done its part already: then it may go on for a
-//! while ([`afterwards`]). A store is used once and never again.
+//! while ([`afterwards`]). A store is used once and never again, but where a version asks for that ([`Reuse`]).
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -29,16 +29,22 @@ use crate::meter::Meter;
 use crate::module::Module;
 use crate::outcome::{End, Failure, Outcome};
 use crate::pace::Pause;
+use crate::reuse::{Resters, Reuse};
 use crate::seams::{Entry, Host, RequestInfo};
 
 /// One version of a script, ready to be invoked any number of times at once.
 pub struct Worker {
-    /// Which script it is.
-    pub key: ScriptKey,
-    /// The version's id.
-    pub version: Arc<str>,
-    pub(crate) bindings: Grants,
+    pub(crate) version: Arc<Version>,
     pub(crate) module: Arc<Module>,
+    /// Its instances that wait for another request, if it lets them.
+    pub(crate) resters: Option<Resters>,
+}
+
+/// What an invocation may know of the version that it runs.
+pub(crate) struct Version {
+    pub(crate) key: ScriptKey,
+    id: Box<str>,
+    pub(crate) bindings: Grants,
 }
 
 /// What one call of [`Worker::fetch`] needs beside the request.
@@ -61,11 +67,19 @@ pub struct Invocation {
 
 impl Worker {
     /// Puts a compiled module together with what its version was given.
-    pub fn new(key: ScriptKey, version: &str, bindings: Grants, module: Arc<Module>) -> Arc<Self> {
-        Arc::new(Self { key, version: Arc::from(version), bindings, module })
+    pub fn new(
+        key: ScriptKey,
+        version: &str,
+        bindings: Grants,
+        module: Arc<Module>,
+        reuse: Reuse,
+    ) -> Arc<Self> {
+        let version = Arc::new(Version { key, id: Box::from(version), bindings });
+        let resters = (reuse == Reuse::WhenDone).then(Resters::default);
+        Arc::new(Self { version, module, resters })
     }
 
-    /// Handles one request in a fresh store and returns when the head of the response is there.
+    /// Handles one request in a store of its own and returns when the head of the response is there.
     ///
     /// # Errors
     ///
@@ -116,7 +130,7 @@ impl Run {
         let meter = Arc::new(Meter::default());
         let head = Arc::new(HeadSlot::default());
         let record = Record {
-            worker: Arc::clone(&worker),
+            version: Arc::clone(&worker.version),
             host: Arc::clone(&host),
             meter: Arc::clone(&meter),
             started: Instant::now(),
@@ -306,7 +320,7 @@ fn content_length(response: &Response<Body>) -> Option<u64> {
 
 /// The invocation's account. Whoever holds it last hands it to the host, however the invocation ends.
 struct Record {
-    worker: Arc<Worker>,
+    version: Arc<Version>,
     host: Arc<dyn Host>,
     meter: Arc<Meter>,
     started: Instant,
@@ -325,8 +339,8 @@ impl Drop for Record {
     fn drop(&mut self) {
         let (bytes_in, bytes_out) = self.meter.bytes();
         self.host.finished(Outcome {
-            script: self.worker.key.clone(),
-            version: self.worker.version.as_ref().to_owned(),
+            script: self.version.key.clone(),
+            version: self.version.id.as_ref().to_owned(),
             depth: self.depth,
             end: std::mem::replace(&mut self.end, End::Canceled),
             status: self.status,

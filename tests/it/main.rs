@@ -58,6 +58,7 @@ mod observability;
 mod outbound;
 mod overload;
 mod protocol;
+mod reuse;
 mod routing;
 mod sandbox;
 mod services;

@@ -30,6 +30,7 @@ struct Plan {
     bindings: Vec<BindingDecl>,
     limits: LimitSpec,
     tags: Vec<Tag>,
+    compatibility_flags: Vec<String>,
 }
 
 /// Uploads what was asked for, one script after the other, and stops at the first that is refused.
@@ -86,6 +87,7 @@ fn from_file(file: Option<&Path>, args: &DeployArgs) -> Result<Plan, Failure> {
         bindings: Vec::new(),
         limits: LimitSpec::default(),
         tags: Vec::new(),
+        compatibility_flags: Vec::new(),
     };
     add_options(&mut plan, args)?;
     Ok(plan)
@@ -147,8 +149,8 @@ fn wanted(script: &ScriptConfig, args: &DeployArgs) -> bool {
 
 impl From<ScriptConfig> for Plan {
     fn from(script: ScriptConfig) -> Self {
-        let ScriptConfig { key, main, assets, bindings, limits, tags, .. } = script;
-        Self { key, file: main, assets, bindings, limits, tags }
+        let ScriptConfig { key, main, assets, bindings, limits, tags, compatibility_flags, .. } = script;
+        Self { key, file: main, assets, bindings, limits, tags, compatibility_flags }
     }
 }
 
@@ -207,6 +209,9 @@ fn metadata(plan: &Plan, file_name: Option<&str>) -> Value {
     }
     metadata.insert("bindings".to_owned(), plan.bindings.iter().map(wire).collect());
     metadata.insert("keep_bindings".to_owned(), json!(["secret_text", "secret_key"]));
+    if !plan.compatibility_flags.is_empty() {
+        metadata.insert("compatibility_flags".to_owned(), json!(plan.compatibility_flags));
+    }
     if !plan.tags.is_empty() {
         metadata.insert("tags".to_owned(), json!(plan.tags));
     }

@@ -111,6 +111,7 @@ pub(super) struct RawScript {
     pub(super) vars: Vec<Spot<(String, Json)>>,
     pub(super) limits: RawLimits,
     pub(super) tags: Vec<Spot<String>>,
+    pub(super) compatibility_flags: Vec<Spot<String>>,
 }
 
 /// `build = { command = "...", cwd = "...", watch = [...] }`
@@ -284,6 +285,7 @@ fn script(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '_>)
         vars: table.json_entries(reader, "vars"),
         limits: own_limits(reader, &mut table),
         tags: table.strings(reader, "tags"),
+        compatibility_flags: table.strings(reader, "compatibility_flags"),
     };
     table.finish(reader);
     script

@@ -266,7 +266,9 @@ impl Resolver<'_> {
             bindings.push(binding);
             bindings.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        Some(ScriptConfig { key, main, build, bindings, assets, limits, tags, line: raw.name.line })
+        let compatibility_flags = raw.compatibility_flags.iter().map(|spot| spot.value.clone()).collect();
+        let line = raw.name.line;
+        Some(ScriptConfig { key, main, build, bindings, assets, limits, tags, compatibility_flags, line })
     }
 
     fn main(&mut self, raw: &RawScript) -> Option<PathBuf> {

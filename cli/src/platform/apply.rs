@@ -76,6 +76,7 @@ pub(super) async fn deploy(
             && served == assets.as_ref().map(|(assets, config)| (assets.manifest, config))
             && now.version.bindings == script.bindings
             && now.version.limits == script.limits
+            && now.version.compatibility_flags == script.compatibility_flags
             && now.tags == script.tags
     }) {
         return Ok(());
@@ -83,6 +84,7 @@ pub(super) async fn deploy(
     let mut draft = UploadDraft {
         bindings: script.bindings.iter().cloned().map(BindingInput::Declare).collect(),
         tags: Some(script.tags.clone()),
+        compatibility_flags: script.compatibility_flags.clone(),
         limits: script.limits,
         assets: match assets {
             Some((assets, config)) => AssetsUpload::Attach { assets, config },

@@ -19,7 +19,7 @@ use crate::binding;
 use crate::digest::Digest;
 use crate::error::RegistryError;
 use crate::name::{NamespaceName, ScriptName};
-use crate::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version};
+use crate::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version, check_flags};
 use crate::store::{Entry, Revision};
 use crate::tags::TagFilter;
 use crate::timestamp::Timestamp;
@@ -197,6 +197,7 @@ impl Registry {
 
 /// The script as it is after an upload.
 fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload) -> Result<Script> {
+    check_flags(key, &upload.compatibility_flags)?;
     let now = Timestamp::now();
     let old_bindings = before.map_or(&[][..], |script| &script.version.bindings);
     let bindings =

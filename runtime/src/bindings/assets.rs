@@ -24,7 +24,7 @@ impl Host for State {}
 
 impl HostFiles for State {
     fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<Files>, BindingError>> {
-        match self.worker.bindings.assets(&binding) {
+        match self.version.bindings.assets(&binding) {
             Ok(()) => Ok(Ok(self.table.push(Files(()))?)),
             Err(other) => Ok(Err(not_there(&binding, other))),
         }

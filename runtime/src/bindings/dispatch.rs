@@ -99,7 +99,7 @@ impl Host for State {
 
 impl HostNamespace for State {
     fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<Namespace>, BindingError>> {
-        match self.worker.bindings.door(&binding) {
+        match self.version.bindings.door(&binding) {
             Ok(door) => {
                 let door = Arc::clone(door);
                 Ok(Ok(self.table.push(Namespace { door })?))
@@ -141,7 +141,7 @@ impl HostNamespace for State {
 
 impl HostWorker for State {
     fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<Worker>, BindingError>> {
-        match self.worker.bindings.service(&binding) {
+        match self.version.bindings.service(&binding) {
             Ok(service) => {
                 let target = Target::Service(Arc::clone(service));
                 Ok(Ok(self.table.push(Worker { target, limits: LimitSpec::default() })?))

@@ -23,13 +23,13 @@ impl Host for State {
     }
 
     fn script(&mut self) -> wasmtime::Result<String> {
-        Ok(match &self.worker.key {
+        Ok(match &self.version.key {
             ScriptKey::Platform(script) | ScriptKey::User { script, .. } => script.to_string(),
         })
     }
 
     fn namespace(&mut self) -> wasmtime::Result<Option<String>> {
-        Ok(match &self.worker.key {
+        Ok(match &self.version.key {
             ScriptKey::Platform(_) => None,
             ScriptKey::User { namespace, .. } => Some(namespace.to_string()),
         })

@@ -13,7 +13,7 @@ use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{
     Body, BodyError, Call, EngineConfig, EngineKind, Failure, Grants, Host, InProcess, Invocation, LogLine,
-    Module, OutboundRequest, Outcome, RequestInfo, Runtime, RuntimeConfig, Worker,
+    Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker,
 };
 
 /// A worker in text form. The gaps are those of `wasi_http.wat`.
@@ -74,7 +74,11 @@ impl Bench {
 }
 
 pub(crate) fn worker(module: Arc<Module>) -> Arc<Worker> {
-    Worker::new(ScriptKey::Platform("guest".parse().unwrap()), "1", Grants::new(&[]), module)
+    worker_that(Reuse::Never, module)
+}
+
+pub(crate) fn worker_that(reuse: Reuse, module: Arc<Module>) -> Arc<Worker> {
+    Worker::new(ScriptKey::Platform("guest".parse().unwrap()), "1", Grants::new(&[]), module, reuse)
 }
 
 /// Keeps what an invocation leaves behind.

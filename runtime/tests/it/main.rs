@@ -15,3 +15,4 @@ mod features;
 mod fuel;
 mod memory;
 mod random;
+mod reuse;

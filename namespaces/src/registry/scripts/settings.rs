@@ -10,7 +10,9 @@ use crate::binding::{self, BindingDecl, BindingInput};
 use crate::error::RegistryError;
 use crate::name::{BindingName, Tag};
 use crate::registry::{Registry, Result};
-use crate::script::{Script, ScriptKey, SettingsPatch, Version, check_date, check_texts, sorted_tags};
+use crate::script::{
+    Script, ScriptKey, SettingsPatch, Version, check_date, check_flags, check_texts, sorted_tags,
+};
 use crate::timestamp::Timestamp;
 
 impl Registry {
@@ -58,6 +60,7 @@ impl Registry {
         }
         check_date(patch.compatibility_date.as_deref())?;
         check_texts("compatibility_flags", patch.compatibility_flags.iter().flatten())?;
+        check_flags(key, patch.compatibility_flags.as_deref().unwrap_or_default())?;
         check_texts("annotations", patch.annotations.iter().flat_map(|map| map.keys()))?;
         check_texts("annotations", patch.annotations.iter().flat_map(|map| map.values()))?;
         let tags = patch.tags.clone().map(sorted_tags).transpose()?;

@@ -1,0 +1,118 @@
+//! Instances that serve one request after the other, for versions that ask for it. Never for a guest that was
+//! interrupted, trapped or left, and never for two requests at once.
+//!
+//! What such a guest keeps in its memory lasts from one request to the next: that is what it asked for, and why
+//! only the platform builder's own scripts may ask. Everything of the host's that belongs to a request is taken
+//! away in between, so that an instance at rest holds no visitor's connection, no place and no callee.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmyard_namespaces::limits::Limits;
+
+use crate::commons::Commons;
+use crate::guest::Armed;
+use crate::held::held;
+
+/// An instance makes room for a new one after so many requests, so that what it leaks is bounded.
+const MOST_REQUESTS: u32 = 1_000;
+/// The longest time that one lives.
+const MOST_AGE: Duration = Duration::from_mins(10);
+/// The longest time that one rests: load that is gone gives its memory back.
+const MOST_REST: Duration = Duration::from_mins(1);
+/// How many of one version rest at the same time.
+const MOST_RESTING: usize = 64;
+/// What a guest may leave behind its handles, in bytes as [`crate::held`] counts them.
+const MOST_LEFT_BYTES: u64 = 64 << 10;
+/// Which part of all instances and of the guests' memory may rest: what rests must not keep others out.
+const SHARE: u64 = 4;
+
+/// Whether a version's instances are used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// Every request has an instance of its own.
+    Never,
+    /// An instance that has done its part without a fault serves another request.
+    WhenDone,
+}
+
+/// Places for instances at rest, of all versions of the process.
+pub(crate) fn places(max_instances: u32) -> Arc<Semaphore> {
+    let share = u64::from(max_instances) / SHARE;
+    Arc::new(Semaphore::new(usize::try_from(share).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)))
+}
+
+/// A guest that has started.
+pub(crate) struct Instance {
+    pub(crate) armed: Armed,
+    pub(crate) proxy: Proxy,
+    made: Instant,
+    requests: u32,
+}
+
+impl Instance {
+    pub(crate) fn new(armed: Armed, proxy: Proxy) -> Self {
+        Self { armed, proxy, made: Instant::now(), requests: 0 }
+    }
+
+    fn is_worn(&self) -> bool {
+        self.requests >= MOST_REQUESTS || self.made.elapsed() >= MOST_AGE
+    }
+}
+
+struct Resting {
+    instance: Instance,
+    since: Instant,
+    /// Given back when it goes.
+    _place: OwnedSemaphorePermit,
+}
+
+/// The instances of one version that wait for a request: the one that rested last is the next.
+#[derive(Default)]
+pub(crate) struct Resters(Mutex<Vec<Resting>>);
+
+impl Resters {
+    /// One that can serve a request within these limits.
+    pub(crate) fn wake(&self, limits: &Limits) -> Option<Instance> {
+        loop {
+            let instance = self.lock().pop()?.instance;
+            if !instance.is_worn() && instance.armed.store.data().memory.fits(limits.memory_bytes) {
+                return Some(instance);
+            }
+        }
+    }
+
+    /// Lets one rest that has returned from a request, if it may.
+    pub(crate) fn rest(&self, mut instance: Instance, commons: &Commons) {
+        instance.requests += 1;
+        instance.armed.settle();
+        let state = instance.armed.store.data_mut();
+        state.rest();
+        let memory = commons.memory.figures();
+        if held(&mut state.table, MOST_LEFT_BYTES) > MOST_LEFT_BYTES
+            || memory.held_bytes > memory.budget_bytes / SHARE
+            || instance.is_worn()
+        {
+            return;
+        }
+        let Ok(place) = Arc::clone(&commons.resting).try_acquire_owned() else { return };
+        let now = Instant::now();
+        let mut tired = Vec::new();
+        {
+            let mut resting = self.lock();
+            let fresh = resting.partition_point(|resting| now - resting.since >= MOST_REST);
+            tired.extend(resting.drain(..fresh));
+            if resting.len() < MOST_RESTING {
+                resting.push(Resting { instance, since: now, _place: place });
+            }
+        }
+        // Dropped here, where nobody waits for the lock.
+        drop(tired);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Resting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
