@@ -1,5 +1,6 @@
 //! The gate: what a namespace's scripts send out goes through its outbound worker.
 
+mod examples;
 mod failing;
 mod named;
 mod no_bypass;
