@@ -69,6 +69,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         path if path.starts_with("/burn/") => burn(&req).await,
         "/forge" => forge(&req).await,
         "/empty" => Ok(Response::empty().with_status(204)),
+        path if path.starts_with("/bodied/") => bodied(&req),
         path if path.starts_with("/limits/") => limits::answer(req, env).await,
         _ => Ok(Response::text(seen(&req, &env))),
     }
@@ -161,6 +162,22 @@ async fn length(req: Request) -> Result<Response> {
         bytes += chunk.len();
     }
     Ok(Response::text(format!("{bytes}\n")))
+}
+
+/// An answer of the status that the path names, with a body where such an answer may have none. With a query, its
+/// length is said, too.
+fn bodied(req: &Request) -> Result<Response> {
+    const BODY: &str = "nobody may see this\n";
+    let status = req.path().trim_start_matches("/bodied/").parse()?;
+    let response = match req.query_parameter("how").as_deref() {
+        Some("length") => Response::text(BODY).with_header("content-length", BODY.len().to_string())?,
+        Some("stream") => Response::new(Body::from_writer(|mut out| async move {
+            out.write(BODY).await?;
+            out.write(BODY).await
+        })),
+        _ => Response::text(BODY),
+    };
+    Ok(response.with_header("x-own", "kept")?.with_status(status))
 }
 
 /// Begins an answer that never ends.
