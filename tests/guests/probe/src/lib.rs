@@ -66,6 +66,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         "/follow" => follow(&req).await,
         "/fields" => Ok(Response::text(fields(&req).await?)),
         "/again" => again(&req).await,
+        "/files" => Ok(Response::text(files(&req, &env).await?)),
         path if path.starts_with("/burn/") => burn(&req).await,
         "/forge" => forge(&req).await,
         "/empty" => Ok(Response::empty().with_status(204)),
@@ -73,6 +74,26 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         path if path.starts_with("/limits/") => limits::answer(req, env).await,
         _ => Ok(Response::text(seen(&req, &env))),
     }
+}
+
+/// Fetches its own file `/file.txt` as often as the query says, then the URL in the header `x-target`, and tells what
+/// came of each.
+async fn files(req: &Request, env: &Env) -> Result<String> {
+    let times: u32 = req.query_parameter("times").unwrap_or_default().parse()?;
+    let mut told = String::new();
+    for _ in 0..times {
+        told += &match env.assets()?.get("/file.txt").await {
+            Ok(response) => format!("file {} {}\n", response.status(), response.into_body().text().await?),
+            Err(error) => format!("file {error:?}: {error}\n"),
+        };
+    }
+    if let Some(target) = req.header("x-target") {
+        told += &match wasmyard::fetch(Request::get(&target)?).await {
+            Ok(response) => format!("target {}\n", response.status()),
+            Err(error) => format!("target {:?}: {error}\n", error.kind()),
+        };
+    }
+    Ok(told)
 }
 
 /// Asks whoever answers for the same URL, and passes the answer on.
