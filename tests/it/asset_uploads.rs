@@ -216,7 +216,7 @@ async fn a_session_that_ends_midway_is_followed_by_one_for_the_rest() {
     let sessions = between.asked.lock().unwrap().clone();
     assert_eq!((sessions.len(), sessions[0]), (2, FILES), "two sessions, the first for everything");
     let arrived = FILES - sessions[1];
-    assert!(arrived >= 2 * 250 && arrived < FILES, "what has arrived is not asked for again: {sessions:?}");
+    assert!((2 * 250..FILES).contains(&arrived), "what has arrived is not asked for again: {sessions:?}");
 
     // One that ends before anything arrives is not begun for ever.
     site.write("public/new.txt", "new");
