@@ -9,7 +9,9 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wasmyard_namespaces::{AssetDraft, AssetSession, AssetUploadError, Declared, RegistryError, ScriptKey};
+use wasmyard_namespaces::{
+    AssetDraft, AssetSession, AssetUploadError, AssetsConfig, Declared, RegistryError, ScriptKey,
+};
 
 use crate::body::{self, Bounds};
 use crate::envelope::{Answer, Reply};
@@ -152,6 +154,12 @@ pub(crate) async fn upload(
     }
     let jwt = Claims::new(Purpose::Deploy, &account, claims.script, &session).sign(&key);
     Ok(Reply::ok(Uploaded { jwt: Some(jwt) }).with_status(StatusCode::CREATED))
+}
+
+/// Remarks on rules that serving will pass over.
+pub(crate) fn left_out(config: &AssetsConfig) -> Vec<String> {
+    let mistakes = config.mistakes().into_iter();
+    mistakes.map(|(file, mistake)| format!("{file} {mistake}; this line is left out.")).collect()
 }
 
 /// For an upload, a session that is gone is a token that is worth nothing any more.

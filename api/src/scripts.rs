@@ -185,6 +185,9 @@ pub(crate) async fn upload(
     let startup_time_ms = script.version.startup_time_ms;
     let mut notes = declared.notes;
     notes.extend(references::of_script(&shared, &key, &script.version.bindings).await?);
+    if let Some(attached) = &script.version.assets {
+        notes.extend(assets::left_out(&attached.config));
+    }
     Ok(Reply::ok(Uploaded { script: view(&script), startup_time_ms }).with_notes(notes))
 }
 

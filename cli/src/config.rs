@@ -77,6 +77,8 @@ pub struct ServerConfig {
     pub admission_wait: Duration,
     /// Linear memory and tables of all guests together, in bytes; none is a part of the machine's memory.
     pub guest_memory: Option<u64>,
+    /// Contents of static files that are held in memory, in bytes; as much again for what is known of the files.
+    pub asset_memory: u64,
     /// Longest time for a request's head to arrive.
     pub header_read: Duration,
     /// Longest pause between two requests of a connection.
@@ -100,6 +102,7 @@ impl ServerConfig {
             max_per_script: 250,
             admission_wait: Duration::from_millis(50),
             guest_memory: None,
+            asset_memory: 64 << 20,
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(75),
             slow_reader: Duration::from_secs(30),

@@ -92,7 +92,7 @@ impl Dispatcher {
         let answer = match answer {
             Ok(response) => {
                 context.answered(Answer { status: response.status(), reason: "ok" });
-                respond::passed_on(response, &context)
+                respond::within_its_status(respond::passed_on(response, &context))
             }
             Err(refusal) => {
                 context.answered(Answer { status: refusal.status, reason: refusal.reason });

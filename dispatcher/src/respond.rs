@@ -183,6 +183,21 @@ pub(crate) fn passed_on(mut response: Response<Body>, context: &RequestContext) 
     response
 }
 
+/// A script's answer without the body that its status rules out (RFC 9110, 6.4.1, 15.3.5, 15.3.6 and 15.4.5). Over
+/// HTTP/2 nobody else takes it off, and a client that gets one breaks the connection off.
+///
+/// What the script says of its length goes, too: after 204 and 205 it would be wrong, after 304 it may be left out.
+pub(crate) fn within_its_status(response: Response<Body>) -> Response<Body> {
+    const BODILESS: [StatusCode; 3] =
+        [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
+    if !BODILESS.contains(&response.status()) {
+        return response;
+    }
+    let (mut head, _nobodys) = response.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, body::empty())
+}
+
 /// The answer to HEAD: the head of what GET would get. Over HTTP/2 nobody else takes the body off.
 pub(crate) fn head_only(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();

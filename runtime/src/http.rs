@@ -129,7 +129,8 @@ impl Hooks {
             Ok(outbound) => outbound,
             Err(error) => return Box::pin(async { Err(error) }),
         };
-        let idle = self.stream_idle;
+        // What the guest asks for holds whoever answers: an origin, an outbound worker, another script.
+        let idle = outbound.between_bytes_timeout.map_or(self.stream_idle, |own| own.min(self.stream_idle));
         let answered = self.in_turn(move |host| host.outbound(outbound));
         Box::pin(async move {
             let response = answered.await?;

@@ -1,10 +1,12 @@
 //! The gate: what a namespace's scripts send out goes through its outbound worker.
 
+mod examples;
 mod failing;
 mod named;
 mod no_bypass;
 mod parameters;
 mod passing;
+mod patience;
 
 use http::Method;
 
@@ -12,7 +14,8 @@ use crate::support::{Answer, Server, body, guest, origin::Origin, request};
 
 /// Outbound workers by what they do: each is a script `NAME` and the gate of the namespace `NAME`, whose script `user`
 /// answers for `user.NAME.test`.
-const MODES: [&str; 10] = ["show", "pass", "last", "auth", "block", "fail", "trap", "spin", "wait", "silent"];
+const MODES: [&str; 11] =
+    ["show", "pass", "last", "auth", "block", "fail", "trap", "spin", "wait", "silent", "stall"];
 
 fn config(origin: &Origin) -> String {
     let gate = guest::main("gate");

@@ -68,7 +68,7 @@ async fn check_modules(config: &ResolvedConfig, modules: &dyn ModuleCheck, findi
     }
 }
 
-/// Looks at every file that would be served: names, sizes, and how many there are.
+/// Looks at every file that would be served: names, sizes, and how many there are; and at the rules of serving.
 fn check_assets(config: &ResolvedConfig, findings: &mut Vec<Fault>) {
     for script in &config.scripts {
         let Some(assets) = script.assets.as_ref().filter(|assets| assets.directory.is_dir()) else {
@@ -76,10 +76,18 @@ fn check_assets(config: &ResolvedConfig, findings: &mut Vec<Fault>) {
         };
         let key = format!("{}.assets", script.key);
         match assets.scan() {
-            Ok(folder) => findings.extend(folder.links.iter().map(|link| {
-                let fault = Fault::new(script.line, key.clone(), "links are not served");
-                fault.value(format!("{:?}", link.display().to_string())).warning()
-            })),
+            Ok(folder) => {
+                let told = |file: &Path, expected: String| {
+                    let file = file.strip_prefix(&config.source.root).unwrap_or(file);
+                    let fault = Fault::new(script.line, key.clone(), expected);
+                    fault.value(format!("{:?}", file.display().to_string())).warning()
+                };
+                findings
+                    .extend(folder.links.iter().map(|link| told(link, "links are not served".to_owned())));
+                findings.extend(folder.config.mistakes().iter().map(|(file, mistake)| {
+                    told(&assets.directory.join(file), format!("{mistake}; this line is left out"))
+                }));
+            }
             Err(error) => findings.push(Fault::new(script.line, key, error.to_string())),
         }
     }

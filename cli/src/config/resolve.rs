@@ -110,6 +110,7 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
         max_per_script: part(raw.max_per_script.as_ref(), 4, faults),
         admission_wait: millis(raw.admission_wait_ms.as_ref(), defaults.admission_wait, 0, faults),
         guest_memory: raw.guest_memory.as_ref().and_then(|spot| guest_memory(spot, faults)),
+        asset_memory: asset_memory(raw.asset_memory.as_ref(), defaults.asset_memory, faults),
         header_read: millis(raw.header_read_ms.as_ref(), defaults.header_read, 1, faults),
         idle: millis(raw.idle_ms.as_ref(), defaults.idle, 1, faults),
         slow_reader: millis(raw.slow_reader_ms.as_ref(), defaults.slow_reader, 1, faults),
@@ -164,6 +165,23 @@ fn guest_memory(spot: &Spot<String>, faults: &mut Vec<Fault>) -> Option<u64> {
             None
         }
     }
+}
+
+fn asset_memory(spot: Option<&Spot<String>>, default: u64, faults: &mut Vec<Fault>) -> u64 {
+    // Less would not hold the largest file that is held in memory; more is a slip.
+    const RANGE: std::ops::RangeInclusive<u64> = 8 << 20..=1 << 40;
+    let Some(spot) = spot else { return default };
+    let fault = match spot.value.parse::<ByteSize>() {
+        Ok(size) if RANGE.contains(&size.0) => return size.0,
+        Ok(_) => {
+            let range =
+                format!("expected a size from {} to {}", ByteSize(*RANGE.start()), ByteSize(*RANGE.end()));
+            spot.fault_shown(range).remedy(format!("leave the key out for {}", ByteSize(default)))
+        }
+        Err(error) => spot.fault_shown(error.to_string()).remedy("write it as \"256MiB\""),
+    };
+    faults.push(fault);
+    default
 }
 
 fn millis(spot: Option<&Spot<u64>>, default: Duration, least: u64, faults: &mut Vec<Fault>) -> Duration {

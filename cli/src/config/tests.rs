@@ -377,6 +377,26 @@ fn assets_have_a_folder_a_binding_and_ways_of_serving() {
 }
 
 #[test]
+fn memory_for_assets_is_a_size_within_its_range() {
+    let server = |text: &str| good(&format!("[server]\n{text}")).server.asset_memory;
+    assert_eq!((server(""), server("asset_memory = \"1GiB\"")), (64 << 20, 1 << 30));
+    for (value, expected) in [
+        (
+            "7MiB",
+            "2: server.asset_memory = \"7MiB\": expected a size from 8MiB to 1024GiB; leave the key out for 64MiB",
+        ),
+        (
+            "2048GiB",
+            "2: server.asset_memory = \"2048GiB\": expected a size from 8MiB to 1024GiB; leave the key out for 64MiB",
+        ),
+        ("much", "2: server.asset_memory = \"much\": "),
+    ] {
+        let found = finding(&format!("[server]\nasset_memory = {value:?}\n"));
+        assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+#[test]
 fn wrong_assets_are_told_by_their_line() {
     for (assets, told) in [
         ("{}", "assets need the folder that they are in; write { directory = \"public\" }"),

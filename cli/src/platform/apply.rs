@@ -160,6 +160,10 @@ async fn files_once(
         folder.hash().map(|hashed| (hashed, config))
     });
     let (hashed, config) = scanned.await??;
+    for (file, mistake) in config.mistakes() {
+        let line = mistake.line;
+        tracing::warn!(script = %script.key, file, line, "a rule of assets is left out: {}", mistake.text);
+    }
     let session = registry.begin_assets(&script.key, hashed.draft()?, SESSION).await?;
     let missing = registry.missing_assets(&session).await?;
     let by_hash = hashed.by_hash();

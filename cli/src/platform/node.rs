@@ -79,6 +79,7 @@ impl Node {
             DispatcherConfig {
                 limits: config.limits,
                 admission: admission(&config.server),
+                asset_memory_bytes: config.server.asset_memory,
                 body_idle: config.limits.stream_idle,
                 served_ports: visitors.local_addr().map(|address| address.port()).into_iter().collect(),
                 ..DispatcherConfig::default()

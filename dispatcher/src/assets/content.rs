@@ -1,8 +1,8 @@
 //! Contents of files: small ones in memory, large ones as open files.
 //!
 //! Owns what is held, within a bound of bytes, and the check of contents against their SHA-256: whenever one is
-//! taken from the store, and now and then afterwards. What fails the check is never served; it is read again
-//! for the next request, so that a new upload of the right content heals it.
+//! taken from the store, and now and then afterwards. What fails the check is never served, and the registry is
+//! told, so that the next upload is asked for it and heals it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,10 @@ use super::body::{Buffers, OpenFile};
 
 /// The largest content that is held in memory.
 const LARGEST_HELD: u64 = 2 << 20;
-/// What an open file counts as, so that their number is bounded, too.
-const OPEN_FILE_WEIGHT: u32 = 64 << 10;
+/// The most open files, however much memory there may be.
+const MOST_OPEN: u64 = 1_024;
+/// What an open file counts as at least, so that their number is bounded, too.
+const OPEN_FILE_WEIGHT: u64 = 64 << 10;
 /// What anything held costs beside its bytes.
 const OVERHEAD: u32 = 256;
 /// One in so many uses of an open file checks its content again.
@@ -70,9 +72,10 @@ pub(super) struct Contents {
 impl Contents {
     /// Holds `bytes` in memory at most, about.
     pub(super) fn new(registry: Registry, bytes: u64) -> Contents {
-        let weight = |_: &Key, content: &Content| match content {
+        let open_file = u32::try_from((bytes / MOST_OPEN).max(OPEN_FILE_WEIGHT)).unwrap_or(u32::MAX);
+        let weight = move |_: &Key, content: &Content| match content {
             Content::Memory(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(OVERHEAD),
-            Content::File { .. } => OPEN_FILE_WEIGHT,
+            Content::File { .. } => open_file,
         };
         Contents {
             registry,
@@ -106,6 +109,19 @@ impl Contents {
     }
 
     async fn load(&self, key: &Key) -> Result<Content, ContentError> {
+        let loaded = self.load_checked(key).await;
+        self.report(key, &loaded);
+        loaded
+    }
+
+    /// Has a damaged file asked for again by the next upload. A variant is made again from the file.
+    fn report<T>(&self, key: &Key, checked: &Result<T, ContentError>) {
+        if let (Err(ContentError::Corrupt { .. }), None) = (checked, key.encoding) {
+            self.registry.asset_is_damaged(&key.scope, &key.digest);
+        }
+    }
+
+    async fn load_checked(&self, key: &Key) -> Result<Content, ContentError> {
         let (content, digest) = self.open(key).await?;
         match content {
             AssetContent::Memory(bytes) => Ok(Content::Memory(bytes)),
@@ -140,6 +156,7 @@ impl Contents {
             return Ok(());
         }
         let checked = self.check(file, *digest).await;
+        self.report(key, &checked);
         if checked.is_err() {
             self.held.invalidate(key).await;
         }

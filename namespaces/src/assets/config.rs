@@ -1,10 +1,11 @@
 //! How the assets of a version are served.
 //!
-//! Owns the fields of `assets.config`, their names on the wire, and the bounds that can be checked without
-//! reading the rules in them. Never matches a request.
+//! Owns the fields of `assets.config`, their names on the wire, the bounds that can be checked without
+//! reading the rules in them, and the list of what is wrong with those rules. Never matches a request.
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::{HeaderRules, Mistake, RedirectRules};
 use crate::limits::{
     MAX_ASSET_HEADERS_BYTES, MAX_ASSET_REDIRECTS_BYTES, MAX_WORKER_FIRST_RULE_CHARS, MAX_WORKER_FIRST_RULES,
 };
@@ -126,6 +127,17 @@ impl AssetsConfig {
             RunWorkerFirst::All(_) => Ok(()),
             RunWorkerFirst::Rules(rules) => check_rules(rules),
         }
+    }
+
+    /// The lines of `_headers` and `_redirects` that break a rule, each with the name of its file. They keep nothing
+    /// from being deployed: serving passes over them.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<(&'static str, Mistake)> {
+        let headers = HeaderRules::parse(self.headers.as_deref().unwrap_or_default()).1;
+        let redirects =
+            RedirectRules::parse(self.redirects.as_deref().unwrap_or_default(), self.html_handling).1;
+        let headers = headers.into_iter().map(|mistake| ("_headers", mistake));
+        headers.chain(redirects.into_iter().map(|mistake| ("_redirects", mistake))).collect()
     }
 
     /// Bytes of all texts in it.

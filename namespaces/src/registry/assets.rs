@@ -154,6 +154,12 @@ impl Registry {
         futures::FutureExt::now_or_never(self.inner.assets.manifests.get(digest)).flatten()
     }
 
+    /// Takes note that a content was read and is not what was uploaded: it is refused from now on, and the next
+    /// upload session that declares it asks for it.
+    pub fn asset_is_damaged(&self, scope: &AssetScope, digest: &Digest) {
+        note_damage(&self.inner.assets.damaged, &content_blob(scope, digest));
+    }
+
     /// Opens the content of an asset of a manifest.
     ///
     /// # Errors

@@ -58,3 +58,35 @@ async fn a_script_reaches_its_own_files_only_and_pays_for_each_fetch() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn a_fetch_over_the_limit_of_subrequests_is_an_error_that_the_script_sees_and_survives() {
+    let config = "[limits]\ncpu_ms = 10000\n[namespaces.production.limits]\nsubrequests = 2\n\
+                  [[routes]]\npattern = \"*.apps.test/*\"\nnamespace = \"production\"\n";
+    let server = Server::serving(config).await;
+    let first = json!({ "run_worker_first": ["/files"] });
+    let file: (&str, &[u8], &str) = ("/file.txt", b"content", "text/plain");
+    deploy(&server.api(), &script_path("own"), &[file], first, Some(guest::bytes("probe"))).await;
+    let (fine, over) = ("file 200 content\n", "file ExceededSubrequests(");
+    for (times, target, expected) in [
+        (1, true, vec![fine, "target 200\n"]),
+        // Whatever it is spent on, the budget is one.
+        (2, true, vec![fine, fine, "target "]),
+        (2, false, vec![fine, fine]),
+        (4, false, vec![fine, fine, over, over]),
+    ] {
+        let mut asked = request(Method::GET, "own.apps.test", &format!("/files?times={times}"));
+        if target {
+            asked = asked.header("x-target", "http://own.apps.test/file.txt");
+        }
+        let answer = server.send(asked.body(body("")).unwrap()).await;
+        let told: Vec<&str> = answer.text().split_inclusive('\n').collect();
+        assert_eq!((answer.status, told.len()), (200, expected.len()), "{}", answer.text());
+        for (line, expected) in told.iter().zip(&expected) {
+            assert!(line.starts_with(expected), "{times}: {line}");
+            assert_eq!(!line.contains("200"), line.contains("subrequests"), "a refusal says why: {line}");
+        }
+    }
+    // A visitor's own request for the file is nobody's subrequest.
+    assert_eq!(server.get("own.apps.test", "/file.txt").await.text(), "content");
+}

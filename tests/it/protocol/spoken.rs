@@ -88,6 +88,40 @@ async fn an_http2_stream_that_is_reset_leaves_the_others_alone() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_status_rules_out_a_body_has_none_whatever_its_worker_sends() {
+    let server = Server::serving(&config()).await;
+    let connections = [Connection::http1(server.visitors).await, Connection::http2(server.visitors).await];
+    for (mut connection, version) in connections.into_iter().zip(["1.1", "2"]) {
+        for status in [204, 205, 304] {
+            for how in ["", "length", "stream"] {
+                let path = format!("/bodied/{status}?how={how}");
+                let answer = connection.get("probe.test", &path).await;
+                assert_eq!((answer.status, answer.text()), (status, ""), "HTTP/{version} {path}");
+                assert_eq!(answer.header("x-own"), "kept");
+                assert!(["", "0"].contains(&answer.header("content-length")), "HTTP/{version} {path}");
+                // Nothing of it is left on the connection.
+                assert_eq!(connection.get("probe.test", "/").await.status, 200, "HTTP/{version} {path}");
+            }
+        }
+        let other = connection.get("probe.test", "/bodied/203?how=length").await;
+        assert_eq!((other.status, other.text()), (203, "nobody may see this\n"));
+        assert_eq!(other.header("content-length"), "20");
+    }
+    assert_eq!(server.metric("wasmyard_connections_total").await, 2.0);
+}
+
+#[tokio::test]
+async fn after_204_the_very_next_bytes_are_those_of_the_next_answer() {
+    let server = Server::serving(&config()).await;
+    let ask = "GET /bodied/204?how=length HTTP/1.1\r\nhost: probe.test\r\n";
+    let mut visitor = server.raw(format!("{ask}\r\n{ask}connection: close\r\n\r\n")).await;
+    let said = visitor.rest().await;
+    assert_eq!(said.matches("HTTP/1.1 204 No Content\r\n").count(), 2, "{said}");
+    assert!(!said.contains("nobody may see this") && !said.contains("content-length"), "{said}");
+    assert_eq!(said.matches("\r\n\r\n").count(), 2, "{said}");
+}
+
+#[tokio::test]
 async fn an_absolute_target_that_agrees_with_host_is_served() {
     let server = Server::serving(&config()).await;
     let mut visitor = server

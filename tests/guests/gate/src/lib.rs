@@ -2,6 +2,7 @@
 //! Must never decide whether what it sees is right: that is the test's part.
 
 mod outbound;
+mod patient;
 
 use std::time::Duration;
 
@@ -111,6 +112,7 @@ async fn user(req: Request, env: &Env) -> Result<Response> {
             let sibling = env.namespace("DISPATCHER")?.get("sibling").outbound("customer_name", "forged");
             Ok(sibling.fetch(question).await?)
         }
+        "/patient" => Ok(Response::text(patient::ask(&req, &target)?)),
         "/later" => later(req, env, &target).await,
         _ => Ok(Response::text(outbound::seen(&req, env))),
     }

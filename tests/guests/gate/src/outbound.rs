@@ -35,6 +35,12 @@ pub(crate) async fn fetch(mut req: Request, env: &Env) -> Result<Response> {
             wasmyard::sleep(std::time::Duration::from_secs(3_600)).await;
             Ok(Response::empty())
         }
+        // Begins an answer and never goes on.
+        "stall" => Ok(Response::new(wasmyard::Body::from_writer(|mut out| async move {
+            out.write("first\n").await?;
+            wasmyard::sleep(std::time::Duration::from_secs(3_600)).await;
+            Ok(())
+        }))),
         "silent" => std::process::exit(0),
         _ => {
             let customer = env.var("paramCustomerName")?;

@@ -66,12 +66,34 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         "/follow" => follow(&req).await,
         "/fields" => Ok(Response::text(fields(&req).await?)),
         "/again" => again(&req).await,
+        "/files" => Ok(Response::text(files(&req, &env).await?)),
         path if path.starts_with("/burn/") => burn(&req).await,
         "/forge" => forge(&req).await,
         "/empty" => Ok(Response::empty().with_status(204)),
+        path if path.starts_with("/bodied/") => bodied(&req),
         path if path.starts_with("/limits/") => limits::answer(req, env).await,
         _ => Ok(Response::text(seen(&req, &env))),
     }
+}
+
+/// Fetches its own file `/file.txt` as often as the query says, then the URL in the header `x-target`, and tells what
+/// came of each.
+async fn files(req: &Request, env: &Env) -> Result<String> {
+    let times: u32 = req.query_parameter("times").unwrap_or_default().parse()?;
+    let mut told = String::new();
+    for _ in 0..times {
+        told += &match env.assets()?.get("/file.txt").await {
+            Ok(response) => format!("file {} {}\n", response.status(), response.into_body().text().await?),
+            Err(error) => format!("file {error:?}: {error}\n"),
+        };
+    }
+    if let Some(target) = req.header("x-target") {
+        told += &match wasmyard::fetch(Request::get(&target)?).await {
+            Ok(response) => format!("target {}\n", response.status()),
+            Err(error) => format!("target {:?}: {error}\n", error.kind()),
+        };
+    }
+    Ok(told)
 }
 
 /// Asks whoever answers for the same URL, and passes the answer on.
@@ -161,6 +183,22 @@ async fn length(req: Request) -> Result<Response> {
         bytes += chunk.len();
     }
     Ok(Response::text(format!("{bytes}\n")))
+}
+
+/// An answer of the status that the path names, with a body where such an answer may have none. With a query, its
+/// length is said, too.
+fn bodied(req: &Request) -> Result<Response> {
+    const BODY: &str = "nobody may see this\n";
+    let status = req.path().trim_start_matches("/bodied/").parse()?;
+    let response = match req.query_parameter("how").as_deref() {
+        Some("length") => Response::text(BODY).with_header("content-length", BODY.len().to_string())?,
+        Some("stream") => Response::new(Body::from_writer(|mut out| async move {
+            out.write(BODY).await?;
+            out.write(BODY).await
+        })),
+        _ => Response::text(BODY),
+    };
+    Ok(response.with_header("x-own", "kept")?.with_status(status))
 }
 
 /// Begins an answer that never ends.
