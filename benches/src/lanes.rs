@@ -35,8 +35,10 @@ pub enum Lane {
     TwoTail,
     /// A dispatcher, a user script that fetches, an outbound worker that answers.
     Three,
-    /// A dispatcher whose instance is used again.
+    /// A dispatcher whose instances are used again.
     TwoReused,
+    /// The same, leaving the request to the user script.
+    TailReused,
     /// Many user scripts, one after the other, through the dispatcher.
     Rotation,
     /// The JavaScript component, alone.
@@ -63,6 +65,7 @@ impl fmt::Display for Lane {
             Lane::TwoTail => "dispatcher (tail) -> user",
             Lane::Three => "dispatcher -> user -> outbound",
             Lane::TwoReused => "dispatcher reused -> user",
+            Lane::TailReused => "dispatcher (tail) reused -> user",
             Lane::Rotation => "dispatcher -> many users in rotation",
             Lane::OneJs => "route -> JS user script",
             Lane::TwoJs => "dispatcher -> JS user script",
@@ -141,6 +144,7 @@ impl Lanes {
             Lane::TwoTail,
             Lane::Three,
             Lane::TwoReused,
+            Lane::TailReused,
             Lane::Rotation,
             Lane::OneJs,
             Lane::TwoJs,
@@ -148,7 +152,6 @@ impl Lanes {
         if !any(&ours) {
             return Ok(());
         }
-        self.missing(&[Lane::TwoReused], "instances are never used again in this version");
         let mut site = Site::new("site", Budget::AsShipped)?;
         if any(&[Lane::Rotation]) {
             site.many_customers(many)?;
@@ -170,6 +173,8 @@ impl Lanes {
             (Lane::One, platform.aim("customer-a.apps.localhost")),
             (Lane::Two, platform.aim("customer-a.localhost")),
             (Lane::TwoTail, platform.aim("customer-a.tail.localhost")),
+            (Lane::TwoReused, platform.aim("customer-a.reused.localhost")),
+            (Lane::TailReused, platform.aim("customer-a.tail-reused.localhost")),
             (Lane::Three, platform.aim("caller.guarded.localhost")),
             (Lane::Rotation, platform.rotation(many)),
         ];

@@ -69,6 +69,7 @@ pub const RATES: &[Rate] = &[
     rate("two-tail/workerd", Lane::TwoTail, Lane::WorkerdTwo, 2.5),
     rate("three/workerd", Lane::Three, Lane::WorkerdThree, 2.5),
     rate("reused/workerd", Lane::TwoReused, Lane::WorkerdTwo, 3.0),
+    rate("tail-reused/workerd", Lane::TailReused, Lane::WorkerdTwo, 3.0),
     rate("rotation", Lane::Rotation, Lane::Two, 0.65),
     rate("js/wasmtime", Lane::OneJs, Lane::WasmtimeJs, 3.0),
     rate("two-js/wasmtime", Lane::TwoJs, Lane::WasmtimeJs, 3.0),

@@ -71,11 +71,15 @@ impl Site {
         }
         let mut site = Site { folder, config, logs: true };
         let binding = "bindings = [{ type = \"dispatch_namespace\", name = \"DISPATCHER\", namespace = \"production\" }]\n";
-        for (script, pattern) in
-            [("dispatcher_subdomain", "*.localhost/*"), ("dispatcher_tail", "*.tail.localhost/*")]
-        {
-            site.script(&format!("scripts.{script}"), &guest(script)?, binding)?;
-            site.route(pattern, &format!("script = {script:?}"))?;
+        let reused = format!("{binding}compatibility_flags = [\"reuse_instances\"]\n");
+        for (name, component, pattern, lines) in [
+            ("dispatcher", "dispatcher_subdomain", "*.localhost/*", binding),
+            ("tail", "dispatcher_tail", "*.tail.localhost/*", binding),
+            ("reused", "dispatcher_subdomain", "*.reused.localhost/*", &reused),
+            ("tail-reused", "dispatcher_tail", "*.tail-reused.localhost/*", &reused),
+        ] {
+            site.script(&format!("scripts.{name}"), &guest(component)?, lines)?;
+            site.route(pattern, &format!("script = {name:?}"))?;
         }
         site.route("*.apps.localhost/*", "namespace = \"production\"")?;
         site.customer("customer-a", &guest("hello")?)?;
