@@ -54,7 +54,9 @@
 //! - [`Env::wait_until`]: work after the response
 //! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread
 //!
-//! Standard output and standard error are the worker's log. There is no file system and no environment.
+//! Standard output and standard error are the worker's log. There is no file system and no environment; on
+//! `wasm32-wasip2` this crate puts `write`, `writev`, `getenv` and `abort` in place of the C library's, so that a
+//! worker that prints or panics does not import those.
 
 mod assets;
 mod bindings;
@@ -70,6 +72,8 @@ mod headers;
 mod method;
 mod request;
 mod response;
+#[cfg(target_arch = "wasm32")]
+mod system;
 mod url;
 
 pub use assets::Assets;
