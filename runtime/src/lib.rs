@@ -36,6 +36,7 @@ mod meter;
 mod module;
 mod outcome;
 mod pace;
+mod pollables;
 mod runtime;
 mod seams;
 mod state;

@@ -1,6 +1,8 @@
 //! What an invocation may use and how it is counted, beside CPU and memory: clocks, log, subrequests, pauses. Who
 //! passes a limit is told which one, in words of its own; so is the operator.
 
+mod caught;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
