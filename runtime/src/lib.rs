@@ -36,6 +36,7 @@ mod meter;
 mod module;
 mod outcome;
 mod pace;
+mod pollables;
 mod reuse;
 mod runtime;
 mod seams;

@@ -2,7 +2,7 @@
 
 use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
-use wasmtime_wasi_io::bindings::wasi;
+use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 
 use crate::bindings::{assets_wit, config_wit, dispatch_wit, outgoing_wit, request_info_wit};
 use crate::state::State;
@@ -19,13 +19,14 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
-    // Timers of our own, in place of those just attached: see `crate::clock`.
+    // Timers of our own, and bounds on waiting, in place of those just attached: see `crate::clock` and
+    // `crate::pollables`.
     monotonic_clock::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    poll::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     // The same functions again, but by a way to the table that does not make the rest of WASI, which most
     // invocations never ask for: see `State::ctx`.
-    wasi::io::error::add_to_linker::<_, Io>(&mut linker, |state| &mut state.table)?;
-    wasi::io::poll::add_to_linker::<_, Io>(&mut linker, |state| &mut state.table)?;
-    wasi::io::streams::add_to_linker::<_, Io>(&mut linker, |state| &mut state.table)?;
+    error::add_to_linker::<_, Io>(&mut linker, |state| &mut state.table)?;
+    streams::add_to_linker::<_, Io>(&mut linker, |state| &mut state.table)?;
     linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     config_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
+use tokio::task::JoinHandle;
 use wasmyard_cli::compiler::{ChildCompiler, CompileLimits};
 use wasmyard_runtime::{CompileJob, Compiler, EngineKind, ModuleError};
 
@@ -29,23 +30,44 @@ async fn compile(limits: CompileLimits, component: Vec<u8>) -> Result<Vec<u8>, M
     within("an answer of the compiler", compiler(limits).compile(job(component))).await
 }
 
-/// The compilers that some process has started and that still run.
-fn compilers_of(parent: u32) -> Vec<PathBuf> {
-    let parent = format!("--parent\0{parent}\0");
+/// One compilation without an end, told from those of other tests in this process by a word on its command line.
+struct Marked {
+    job: CompileJob,
+    word: String,
+}
+
+impl Marked {
+    fn new(pages: u64) -> Marked {
+        let max_memory_bytes = pages << 16;
+        let word = format!("--max-memory-bytes\0{max_memory_bytes}\0");
+        Marked { job: CompileJob { max_memory_bytes, ..job(endless()) }, word }
+    }
+
+    fn start(&self, limits: CompileLimits) -> JoinHandle<Result<Vec<u8>, ModuleError>> {
+        let job = self.job.clone();
+        tokio::spawn(async move { within("an answer of the compiler", compiler(limits).compile(job)).await })
+    }
+}
+
+/// The compilers with this on their command line that still run.
+fn compilers(word: &str) -> Vec<PathBuf> {
     let processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
     processes
         .filter(|process| {
             let words = std::fs::read(process.join("cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&words).contains(&parent)
+            String::from_utf8_lossy(&words).contains(word)
         })
         .collect()
 }
 
-async fn all_are_gone(parent: u32) {
-    eventually("the end of every compiler", || {
-        std::future::ready(compilers_of(parent).is_empty().then_some(()))
-    })
-    .await;
+async fn one_runs(word: &str) {
+    let running = || std::future::ready((!compilers(word).is_empty()).then_some(()));
+    eventually("the compiler runs", running).await;
+}
+
+async fn all_are_gone(word: &str) {
+    let gone = || std::future::ready(compilers(word).is_empty().then_some(()));
+    eventually("the end of every compiler", gone).await;
 }
 
 #[tokio::test]
@@ -80,9 +102,10 @@ async fn cpu_time_is_bounded() {
 #[tokio::test]
 async fn wall_clock_time_is_bounded() {
     let limits = CompileLimits { wall: Duration::from_millis(200), ..CompileLimits::default() };
-    let refused = compile(limits, endless()).await.unwrap_err().to_string();
+    let marked = Marked::new(101);
+    let refused = marked.start(limits).await.unwrap().unwrap_err().to_string();
     assert!(refused.contains("200 ms of wall-clock") && refused.contains("compile_wall_ms"), "{refused}");
-    assert_eq!(compilers_of(std::process::id()), Vec::<PathBuf>::new());
+    assert_eq!(compilers(&marked.word), Vec::<PathBuf>::new());
 }
 
 #[tokio::test]
@@ -90,28 +113,28 @@ async fn memory_is_bounded() {
     // The program itself is mapped into this, too; one with all its symbols is large.
     let limits = CompileLimits { memory_bytes: 256 << 20, ..CompileLimits::default() };
     assert!(compile(limits, wat::answer("x")).await.is_ok(), "enough for what is small");
-    let refused = compile(limits, endless()).await.err();
+    // The whole of what a server gives is asked for in `hostile/uploads.rs`.
+    let refused = compile(limits, bombs::late_changes(20_000, 9_000)).await.err();
     assert!(matches!(refused, Some(ModuleError::TooMuchMemory)), "{refused:?}");
 }
 
 #[tokio::test]
 async fn nobody_compiles_for_somebody_who_went_away() {
-    let started = tokio::spawn(compile(CompileLimits::default(), endless()));
-    let running = || std::future::ready((!compilers_of(std::process::id()).is_empty()).then_some(()));
-    eventually("the compiler runs", running).await;
+    let marked = Marked::new(102);
+    let started = marked.start(CompileLimits::default());
+    one_runs(&marked.word).await;
     started.abort();
-    all_are_gone(std::process::id()).await;
+    all_are_gone(&marked.word).await;
 }
 
 #[tokio::test]
 async fn a_compiler_ends_with_the_server_that_started_it() {
     let server = Site::with_own_artifacts("[namespaces.production]").serve().await;
-    let (api, pid) = (server.api(), server.process_id());
+    let (api, word) = (server.api(), format!("--parent\0{}\0", server.process_id()));
     let upload = tokio::spawn(async move { api.try_deploy("bomb", endless()).await });
-    let running = || std::future::ready((!compilers_of(pid).is_empty()).then_some(()));
-    eventually("the compiler runs", running).await;
+    one_runs(&word).await;
     server.kill().await;
-    all_are_gone(pid).await;
+    all_are_gone(&word).await;
     assert_eq!(upload.await.unwrap(), None);
 }
 
@@ -120,9 +143,10 @@ async fn a_compiler_has_no_file_no_environment_and_no_other_system_call() {
     // Left open by accident, as whoever starts the server may do.
     let leaked = File::open("/dev/null").unwrap();
     fcntl_setfd(&leaked, FdFlags::empty()).unwrap();
-    let started = tokio::spawn(compile(CompileLimits::default(), endless()));
+    let marked = Marked::new(103);
+    let started = marked.start(CompileLimits::default());
     let process = eventually("a sealed compiler", || {
-        let sealed = compilers_of(std::process::id()).into_iter().find(|process| {
+        let sealed = compilers(&marked.word).into_iter().find(|process| {
             let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
             status.contains("Seccomp:\t2") && status.contains("NoNewPrivs:\t1")
         });
@@ -147,7 +171,7 @@ async fn a_compiler_has_no_file_no_environment_and_no_other_system_call() {
         assert_eq!(held(none), "0", "{none}");
     }
     started.abort();
-    all_are_gone(std::process::id()).await;
+    all_are_gone(&marked.word).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ fn config() -> String {
     format!(
         r#"
         [limits]
+        # All of them compute on one thread, however little of it the machine gives.
+        first_byte_ms = 300000
         cpu_ms = 10000
 
         [scripts.probe]

@@ -28,6 +28,11 @@ const REST: Duration = Duration::from_secs(60);
 /// What may be more at the end than after warming up: files, and memory that is in no file.
 const MORE_FILES: usize = 8;
 const MORE_BYTES: u64 = 64 << 20;
+/// From so long on it is no test's short form, and the largest budget is spent as well.
+const LONG: Duration = Duration::from_secs(60);
+/// The ceiling of CPU time, in seconds, and what may be used of it: a tenth more.
+const LARGEST_BUDGET: f64 = 30.0;
+const LARGEST_BOUND: f64 = 33.0;
 /// Beyond what was there at first, memory may be more by this part of it.
 const MORE_MEMORY: f64 = 0.5;
 
@@ -93,7 +98,32 @@ const WAIT: &str = "GET /wait HTTP/1.1\r\nhost: probe.localhost\r\n\r\n";
 const SPIN: &str = "GET /spin HTTP/1.1\r\nhost: over.localhost\r\n\r\n";
 const FLOOD: &str = "GET /flood HTTP/1.1\r\nhost: flood.apps.localhost\r\n\r\n";
 
+/// A tight loop spends the largest CPU budget there is, and no more than the bound, counted on the CPU's clock.
+fn largest_budget() -> Result<(), Error> {
+    let mut site = Site::new("site-soak-budget", Budget::Ceiling)?.without_logs();
+    // However little of the CPU the machine gives.
+    site.limits("first_byte_ms = 300000\n");
+    site.customer("over", &guest("over_limit")?)?;
+    let platform = site.serve_anywhere()?;
+    let host = [("host", "over.apps.localhost"), ("accept", "application/json")];
+    let (status, page) = call(platform.visitors, "GET", "/spin", &host, b"")?;
+    let used = platform.api.metric("wasmyard_invocation_cpu_seconds_sum")?;
+    platform.process.end()?;
+    let page = String::from_utf8_lossy(&page).into_owned();
+    if status != 503 || !page.contains("CPU time 30000 ms") {
+        return Err(format!("a loop with the largest budget was answered with {status}: {page}").into());
+    }
+    if !(LARGEST_BUDGET..=LARGEST_BOUND).contains(&used) {
+        return Err(format!("a loop with a budget of {LARGEST_BUDGET} s used {used} s").into());
+    }
+    println!("a loop with a budget of {LARGEST_BUDGET} s was stopped when it had used {used} s");
+    Ok(())
+}
+
 fn soak(time: Duration) -> Result<(), Error> {
+    if time >= LONG {
+        largest_budget()?;
+    }
     let mut site = Site::new("site-soak", Budget::AsShipped)?.without_logs();
     for (name, component) in
         [("over", "over_limit"), ("probe", "probe"), ("flood", "probe"), ("echo", "echo_stream")]

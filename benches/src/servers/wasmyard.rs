@@ -109,6 +109,11 @@ impl Site {
         self.config = self.config.replacen("[server]\n", &format!("[server]\n{lines}"), 1);
     }
 
+    /// Lines of `[limits]`, which a site with [`Budget::Ceiling`] has.
+    pub fn limits(&mut self, lines: &str) {
+        self.config = self.config.replacen("[limits]\n", &format!("[limits]\n{lines}"), 1);
+    }
+
     /// Any lines, for what has no method.
     pub fn lines(&mut self, lines: &str) {
         self.config.push_str(lines);

@@ -95,6 +95,53 @@ const DRIP: Wat<'static> = Wat {
     module: "",
 };
 
+/// A worker that holds so many things to wait for, and looks at all of them again and again. `wait` says for how long
+/// it waits for the one with the number `$at`, in nanoseconds.
+async fn polling(bench: &Bench, things: u32, wait: &str) -> Arc<Worker> {
+    let body = format!(
+        "(local $at i32)
+        (drop (memory.grow (i32.const 1)))
+        (loop $make
+            (i32.store (i32.add (i32.const 4096) (i32.shl (local.get $at) (i32.const 2)))
+                (call $subscribe {wait}))
+            (br_if $make (i32.lt_u
+                (local.tee $at (i32.add (local.get $at) (i32.const 1)))
+                (i32.const {things}))))
+        (loop $again (call $poll (i32.const 4096) (i32.const {things}) (i32.const 0)) (br $again))"
+    );
+    bench.worker(Wat { body: &body, ..POLL }).await
+}
+
+/// As many of them as one call may look at.
+async fn assert_polling_is_stopped(wait: &str) {
+    let bench = Bench::new();
+    let worker = polling(&bench, 2_048, wait).await;
+    assert_stopped(&worker, body::empty).await;
+}
+
+const POLL: Wat<'static> = Wat {
+    imports: r#"(import "wasi:io/poll@0.2.0" (instance $poll
+        (export "pollable" (type $pollable (sub resource)))
+        (export "poll" (func (param "in" (list (borrow $pollable))) (result (list u32))))))
+      (alias export $poll "pollable" (type $pollable))
+      (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+        (alias outer 1 $pollable (type $outer-pollable))
+        (export "pollable" (type $pollable (eq $outer-pollable)))
+        (export "subscribe-duration" (func (param "when" u64) (result (own $pollable))))))"#,
+    // One place for every list that comes back, behind the one that is given.
+    lowered: r#"(core module $fixed
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536)))
+      (core instance $fixed (instantiate $fixed))
+      (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+      (core func $poll (canon lower (func $poll "poll") (memory $mem)
+        (realloc (core func $fixed "realloc"))))"#,
+    given: r#"(export "subscribe" (func $subscribe))
+      (export "poll" (func $poll))"#,
+    module: r#"(import "env" "subscribe" (func $subscribe (param i64) (result i32)))
+      (import "env" "poll" (func $poll (param i32 i32 i32)))"#,
+    body: "",
+};
+
 fn spin(module: &'static str, body: &'static str) -> Wat<'static> {
     Wat { module, body, ..Wat::default() }
 }
@@ -119,7 +166,17 @@ pub(crate) async fn assert_stopped_and_cleared(
     body: impl Fn() -> Body,
     clearing: Duration,
 ) {
-    for limit in [1, 20, 60].map(Duration::from_millis) {
+    assert_stopped_at(&[1, 20, 60], worker, body, clearing).await;
+}
+
+/// The same at these budgets, in milliseconds.
+async fn assert_stopped_at(
+    limits_ms: &[u64],
+    worker: &Arc<Worker>,
+    body: impl Fn() -> Body,
+    clearing: Duration,
+) {
+    for limit in limits_ms.iter().copied().map(Duration::from_millis) {
         let limits = Limits { cpu: limit, memory_bytes: 128 << 20, ..Limits::DEFAULT };
         let mut used = Vec::new();
         for _ in 0..5 {
@@ -136,6 +193,13 @@ pub(crate) async fn assert_stopped_and_cleared(
     }
 }
 
+/// Budgets of half a second and of two: the same clock, and far more turns of it. `make soak` spends 30 s as well.
+async fn assert_stopped_late(wat: Wat<'_>) {
+    let bench = Bench::new();
+    let worker = bench.worker(wat).await;
+    assert_stopped_at(&[500, 2_000], &worker, body::empty, Duration::ZERO).await;
+}
+
 async fn assert_guest_stopped(wat: Wat<'_>) {
     let bench = Bench::new();
     assert_stopped(&bench.worker(wat).await, body::empty).await;
@@ -144,6 +208,16 @@ async fn assert_guest_stopped(wat: Wat<'_>) {
 #[tokio::test]
 async fn a_tight_loop_is_stopped() {
     assert_guest_stopped(spin("", "(loop $again (br $again))")).await;
+}
+
+#[tokio::test]
+async fn a_tight_loop_is_stopped_at_large_budgets_as_well() {
+    assert_stopped_late(spin("", "(loop $again (br $again))")).await;
+}
+
+#[tokio::test]
+async fn a_storm_of_clock_readings_is_stopped_at_large_budgets_as_well() {
+    assert_stopped_late(CLOCK).await;
 }
 
 #[tokio::test]
@@ -177,6 +251,31 @@ async fn a_storm_of_small_reads_is_stopped() {
 #[tokio::test]
 async fn an_answer_in_small_pieces_is_stopped() {
     assert_guest_stopped(DRIP).await;
+}
+
+#[tokio::test]
+async fn thousands_of_things_that_are_ready_are_stopped() {
+    assert_polling_is_stopped("(i64.const 0)").await;
+}
+
+#[tokio::test]
+async fn thousands_of_things_that_are_never_ready_beside_one_that_is_are_stopped() {
+    assert_polling_is_stopped("(select (i64.const -1) (i64.const 0) (local.get $at))").await;
+}
+
+#[tokio::test]
+async fn thousands_of_things_that_get_ready_one_by_one_are_stopped() {
+    assert_polling_is_stopped("(i64.mul (i64.extend_i32_u (local.get $at)) (i64.const 20000))").await;
+}
+
+#[tokio::test]
+async fn more_things_than_can_be_looked_at_in_time_are_refused() {
+    let bench = Bench::new();
+    let worker = polling(&bench, 2_049, "(i64.const 0)").await;
+    let limits = Limits { cpu: Duration::from_secs(10), ..Limits::DEFAULT };
+    let (_, outcome) = run(&worker, limits, body::empty()).await;
+    let End::Failed(Failure::Trapped(text)) = outcome.end else { panic!("{outcome:?}") };
+    assert!(text.contains("2049 pollables") && text.contains("2048 are allowed"), "{text}");
 }
 
 #[tokio::test]

@@ -85,6 +85,12 @@ const ROWS: &[Refused] = &[
         || bombs::module("(table 1000000 funcref)"),
         &["1000000 elements", "table_elements"],
     ),
+    // Within every bound, and stopped by the compiler's process: the whole of its address space, not a smaller one.
+    refused(
+        "takes 2 GiB to compile",
+        || bombs::late_changes(100_000, 9_000),
+        &["more than 2048 MiB of memory to compile", "compile_memory_bytes"],
+    ),
     refused("unfolds to a million instances", || bombs::doubling(20), &["instances", "core_instances"]),
     refused("uses threads", || bombs::module("(memory 1 1 shared)"), &["not valid", "threads"]),
 ];

@@ -45,7 +45,7 @@ async fn every_start_says_what_the_machine_can_give() {
 
 #[tokio::test]
 async fn what_the_machine_cannot_give_is_refused_at_the_start() {
-    let site = crate::support::Site::new(&config("guest_memory = \"1000000GiB\""));
+    let site = crate::support::Site::new("[server]\nguest_memory = \"1000000GiB\"\n");
     for command in ["serve", "check"] {
         let ended = site.run(&[command]).await;
         assert_eq!(ended.status.code(), Some(64), "{ended:?}");

@@ -25,6 +25,14 @@ pub(crate) fn branches(count: usize) -> Vec<u8> {
     module(&format!("(func (param i32) (result i32) (local i32) {}local.get 1)", branch.repeat(count)))
 }
 
+/// One function that changes all its locals when this many blocks are behind it: for each of them the compiler keeps
+/// a list as long as the blocks. Gigabytes for a small part of a second.
+pub(crate) fn late_changes(blocks: usize, locals: usize) -> Vec<u8> {
+    let changes = (0..locals).fold(String::new(), |all, n| all + &format!("i32.const 0 local.set {n} "));
+    let blocks = "i32.const 0 if end ".repeat(blocks);
+    module(&format!("(func (local{}) {blocks}{changes})", " i32".repeat(locals)))
+}
+
 /// Components in a row, each of which makes two instances of the one before: two to this power in all.
 pub(crate) fn doubling(links: usize) -> Vec<u8> {
     let chain = (1..=links).fold(String::new(), |all, n| {

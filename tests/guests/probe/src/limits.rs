@@ -146,6 +146,8 @@ async fn call(req: &Request, env: &Env) -> Result<String> {
         Err(DispatchError::Trapped(_)) => "Trapped",
         Err(DispatchError::NoResponse(_)) => "NoResponse",
         Err(DispatchError::InvalidArgument(_)) => "InvalidArgument",
+        Err(DispatchError::Overloaded(_)) => "Overloaded",
+        Err(DispatchError::Internal(_)) => "Internal",
         Err(_) => "Other",
     };
     Ok(match answered {
