@@ -12,8 +12,8 @@ use libfuzzer_sys::fuzz_target;
 use wasm_smith::{Config, Module as Smith};
 use wasmyard_namespaces::{Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    DenyAll, EngineConfig, Grants, InProcess, Invocation, Module, ModuleError, RequestInfo, Runtime,
-    RuntimeConfig, Worker, body, start_up,
+    DenyAll, EngineConfig, EngineKind, Grants, InProcess, Invocation, Module, ModuleError, RequestInfo,
+    Runtime, RuntimeConfig, Worker, body, start_up,
 };
 
 const WORKER: &str = include_str!("../../tests/it/support/wasi_http.wat");
@@ -39,7 +39,8 @@ fn platform() -> &'static Platform {
             compilations: 1,
             guest_memory_bytes: u64::MAX,
         };
-        let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let tokio =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let runtime = Runtime::new(&sizes, Arc::new(InProcess)).unwrap();
         let answer = "(call $set (local.get $out) (i32.const 0) (call $response (call $fields)) (i32.const 0)
             (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
@@ -52,7 +53,7 @@ fn platform() -> &'static Platform {
 
 async fn module(runtime: &Runtime, component: Vec<u8>) -> Result<Arc<Module>, Arc<ModuleError>> {
     let digest = Digest::of(&component);
-    let module = runtime.module(&digest, async { Ok(component.into()) }).await;
+    let module = runtime.module(EngineKind::Time, &digest, async { Ok(component.into()) }).await;
     // Nothing of millions of inputs is to stay on the disk.
     runtime.forget(&digest).await.expect("an artifact is removed");
     module
@@ -77,6 +78,7 @@ async fn answers(worker: &Arc<Worker>, limits: Limits) -> bool {
         depth: 0,
         host: Arc::new(DenyAll),
         info: Arc::new(info),
+        entry: Arc::default(),
     };
     let request = axum::http::Request::get("http://guest.test/").body(body::empty()).unwrap();
     match worker.fetch(invocation, request).await {
@@ -87,7 +89,8 @@ async fn answers(worker: &Arc<Worker>, limits: Limits) -> bool {
 
 /// A worker whose core part is this module. The template's is the last but none: it is found by its place.
 fn around(module: &[u8]) -> Vec<u8> {
-    let template = wat::parse_str(WORKER).unwrap();
+    static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+    let template = TEMPLATE.get_or_init(|| wat::parse_str(WORKER).unwrap());
     let (header, mut rest) = template.split_at(8);
     let mut component = header.to_vec();
     let mut modules = 0;

@@ -12,13 +12,13 @@ use http_body_util::BodyExt as _;
 use libfuzzer_sys::fuzz_target;
 use tower::ServiceExt as _;
 use wasmyard_api::{ApiState, Checked, ComponentChecker, Refusal, UploadLimits, router};
-use wasmyard_namespaces::{Digest, NewNamespace, Registry, ScriptKey};
+use wasmyard_namespaces::{Digest, LimitSpec, NewNamespace, Registry, ScriptKey};
 
 struct TakesAll;
 
 #[async_trait::async_trait]
 impl ComponentChecker for TakesAll {
-    async fn check(&self, _: &Digest, _: Bytes) -> Result<Checked, Refusal> {
+    async fn check(&self, _: &Digest, _: Bytes, _: &[LimitSpec]) -> Result<Checked, Refusal> {
         Ok(Checked { startup_time_ms: 0 })
     }
 }
