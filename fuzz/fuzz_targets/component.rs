@@ -13,7 +13,7 @@ use wasm_smith::{Config, Module as Smith};
 use wasmyard_namespaces::{Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
     DenyAll, EngineConfig, EngineKind, Grants, InProcess, Invocation, Module, ModuleError, RequestInfo,
-    Runtime, RuntimeConfig, Worker, body, start_up,
+    Reuse, Runtime, RuntimeConfig, Worker, body, start_up,
 };
 
 const WORKER: &str = include_str!("../../tests/it/support/wasi_http.wat");
@@ -60,7 +60,7 @@ async fn module(runtime: &Runtime, component: Vec<u8>) -> Result<Arc<Module>, Ar
 }
 
 fn worker(module: Arc<Module>) -> Arc<Worker> {
-    Worker::new(ScriptKey::Platform("guest".parse().unwrap()), "1", Grants::new(&[]), module)
+    Worker::new(ScriptKey::Platform("guest".parse().unwrap()), "1", Grants::new(&[]), module, Reuse::Never)
 }
 
 /// Runs a worker once; whether it answered.
