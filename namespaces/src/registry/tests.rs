@@ -11,7 +11,7 @@ use crate::error::ErrorKind;
 use crate::name::{BindingName, ScriptName, Tag};
 use crate::namespace::NewNamespace;
 use crate::script::{Script, Upload, UploadDraft};
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, StoreError};
 
 mod assets;
 mod coherence;
@@ -73,6 +73,21 @@ async fn deploy(registry: &Registry, key: &ScriptKey, content: &str) -> Arc<Scri
 /// Waits for what must come, and gives up long after it should have.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), what).await.expect("it comes soon")
+}
+
+/// Drops the last handle and waits until the feed let go of the directory's lock.
+async fn reopen(registry: Registry, directory: &std::path::Path) -> Registry {
+    drop(registry);
+    soon(async {
+        loop {
+            match Registry::open_directory(directory, RegistryOptions::default()).await {
+                Ok(registry) => return registry,
+                Err(RegistryError::Store(StoreError::Locked { .. })) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    })
+    .await
 }
 
 /// Asks again and again, letting others run in between.

@@ -4,25 +4,9 @@ use super::*;
 use crate::binding::{BindingDecl, BindingKind};
 use crate::route::RouteTarget;
 use crate::secret::Secret;
-use crate::store::StoreError;
 
 async fn open(directory: &std::path::Path) -> Registry {
     Registry::open_directory(directory, RegistryOptions::default()).await.unwrap()
-}
-
-/// Drops the last handle and waits until the feed let go of the directory's lock.
-async fn reopen(registry: Registry, directory: &std::path::Path) -> Registry {
-    drop(registry);
-    soon(async {
-        loop {
-            match Registry::open_directory(directory, RegistryOptions::default()).await {
-                Ok(registry) => return registry,
-                Err(RegistryError::Store(StoreError::Locked { .. })) => tokio::task::yield_now().await,
-                Err(error) => panic!("{error:?}"),
-            }
-        }
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

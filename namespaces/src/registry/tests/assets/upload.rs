@@ -183,13 +183,12 @@ async fn a_damaged_file_is_found_refused_asked_for_again_and_healed() {
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_the_process_died() {
     let folder = tempfile::tempdir().unwrap();
-    let (scope, id) = {
-        let registry = Registry::open_directory(folder.path(), RegistryOptions::default()).await.unwrap();
-        let session = begin(&registry, &platform("a"), &SITE).await;
-        put(&registry, &session, "home").await.unwrap();
-        (session.scope.clone(), session.id.clone())
-    };
     let registry = Registry::open_directory(folder.path(), RegistryOptions::default()).await.unwrap();
+    let session = begin(&registry, &platform("a"), &SITE).await;
+    put(&registry, &session, "home").await.unwrap();
+    let (scope, id) = (session.scope.clone(), session.id.clone());
+    drop(session);
+    let registry = reopen(registry, folder.path()).await;
     let session = registry.asset_session(&scope, &id).await.unwrap();
     assert_eq!(registry.missing_assets(&session).await.unwrap().len(), 2);
     for content in ["", "body{}"] {
