@@ -116,11 +116,8 @@ impl Clone for LogPipe {
 impl Drop for LogPipe {
     fn drop(&mut self) {
         // The last owner hands over the line that never ended.
-        if let Some(line) = Arc::get_mut(&mut self.line) {
-            let line = std::mem::take(line.get_mut().unwrap_or_else(PoisonError::into_inner));
-            if !line.is_empty() {
-                self.log.line(self.stream, &line);
-            }
+        if Arc::get_mut(&mut self.line).is_some() {
+            self.finish();
         }
     }
 }
