@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -63,20 +63,6 @@ pub(crate) fn settle(mut body: Body, cx: &mut Context<'_>) -> Body {
         }
     }
     Settled { ready, rest: Some(body) }.boxed_unsync()
-}
-
-/// Whether a body is complete, to the best that can be known without waiting. What is read for that is lost: for
-/// bodies that nobody will read.
-pub(crate) fn ends_now(body: &mut Body) -> bool {
-    let mut cx = Context::from_waker(Waker::noop());
-    for _ in 0..SETTLED_FRAMES {
-        match Pin::new(&mut *body).poll_frame(&mut cx) {
-            Poll::Ready(None) => return true,
-            Poll::Ready(Some(Ok(_))) => {}
-            Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
-        }
-    }
-    false
 }
 
 /// Frames that were read ahead, then the rest of the body.

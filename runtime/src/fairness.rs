@@ -176,6 +176,8 @@ pub(crate) struct Fair<F> {
     turn: Turn,
     /// Whether it has to let others go first once more.
     steps_aside: bool,
+    /// Whether it waits for something other than the processor.
+    waits: bool,
 }
 
 impl<F> Fair<F> {
@@ -187,7 +189,18 @@ impl<F> Fair<F> {
             rests_since: None,
             turn: Turn::None,
             steps_aside: false,
+            waits: false,
         }
+    }
+
+    /// The guest itself.
+    pub(crate) fn inner(&self) -> &F {
+        &self.guest
+    }
+
+    /// Whether its last poll ended because it waits for something other than the processor.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waits
     }
 
     /// Resolves with the number of its turn.
@@ -226,6 +239,7 @@ impl<F: Future + Unpin> Future for Fair<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
+        this.waits = false;
         if POLL.get().is_some() {
             // Inside another guest's poll: on its place.
             return Pin::new(&mut this.guest).poll(cx);
@@ -249,8 +263,9 @@ impl<F: Future + Unpin> Future for Fair<F> {
         this.debt = this.debt.saturating_add(done.burned).min(MOST_DEBT);
         let goes_on = polled.is_pending() && done.yielded;
         this.steps_aside = goes_on;
+        this.waits = polled.is_pending() && !goes_on;
         // What a guest spends on its way back to the processor after a yield is no rest.
-        if polled.is_pending() && !goes_on && !this.debt.is_zero() {
+        if this.waits && !this.debt.is_zero() {
             this.rests_since = Some(Instant::now());
         }
         match this.turn {

@@ -19,7 +19,7 @@ use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 
 use crate::account::Metered;
-use crate::afterwards;
+use crate::afterwards::Afterwards;
 use crate::answer::{HeadSlot, NoHead};
 use crate::body::{Body, BodyError};
 use crate::fairness::Fair;
@@ -226,15 +226,19 @@ impl GuestBody {
     /// The guest has done its part but goes on: let it, for a while, at nobody's expense.
     fn leave_guest_running(&mut self) {
         let (Some(guest), Some(mut record)) = (self.guest.take(), self.record.take()) else { return };
-        let body = std::mem::replace(&mut self.body, crate::body::empty());
-        // What somebody else produces ends with whoever wanted it.
-        let unread = (!self.head.is_handed_over()).then_some(body);
-        afterwards::spawn(guest, unread, move |end| record.ended(end));
+        Afterwards::of_a_complete_answer(guest).spawn(move |end| record.ended(end));
     }
 
-    /// Whether the guest has no part in the response any more, although it may not have been read.
-    fn guest_is_done_with_it(&mut self) -> bool {
-        self.expected == Some(0) || self.head.is_handed_over() || crate::body::ends_now(&mut self.body)
+    /// Nobody reads on: a guest that has done its part goes on, one that has not is stopped.
+    fn abandon_guest(&mut self) {
+        if self.head.is_handed_over() {
+            // What somebody else produces ends with whoever wanted it.
+            return self.leave_guest_running();
+        }
+        let (Some(guest), Some(mut record)) = (self.guest.take(), self.record.take()) else { return };
+        let body = std::mem::replace(&mut self.body, crate::body::empty());
+        let complete = self.expected == Some(0);
+        Afterwards::of_an_unread_answer(guest, body, complete).spawn(move |end| record.ended(end));
     }
 }
 
@@ -304,9 +308,7 @@ impl Drop for GuestBody {
             return;
         }
         if self.guest.is_some() {
-            if self.guest_is_done_with_it() {
-                self.leave_guest_running();
-            }
+            self.abandon_guest();
         } else if self.expected == Some(0) || self.body.is_end_stream() {
             // A complete body that nobody asked for its end: hyper stops as soon as it knows it.
             self.finish(End::Ok);
