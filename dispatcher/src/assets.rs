@@ -29,7 +29,7 @@ use http_body_util::BodyExt as _;
 use moka::sync::Cache;
 use wasmyard_namespaces::assets::{AssetEntry, VersionAssets};
 use wasmyard_namespaces::registry::Registry;
-use wasmyard_namespaces::script::Script;
+use wasmyard_namespaces::script::{Script, Version};
 use wasmyard_runtime::{Body, Failure};
 
 use crate::config::DispatcherConfig;
@@ -94,9 +94,13 @@ impl Assets {
 
     async fn site(&self, script: &Script, assets: &VersionAssets) -> Result<Arc<Site>, Failure> {
         let version = &script.version;
-        if let Some(site) = self.sites.get(&version.id) {
-            return Ok(site);
+        match self.sites.get(&version.id) {
+            Some(site) => Ok(site),
+            None => Box::pin(self.read_site(version, assets)).await,
         }
+    }
+
+    async fn read_site(&self, version: &Version, assets: &VersionAssets) -> Result<Arc<Site>, Failure> {
         let manifest = self.registry.manifest(&assets.manifest).await;
         let manifest = manifest.map_err(|error| Failure::Internal { detail: error.to_string() })?;
         let site = Arc::new(Site::new(version, assets, manifest));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use tokio::sync::Notify;
+use wasmyard_namespaces::hex;
 use wasmyard_runtime::RequestInfo;
 
 use crate::access::AccessLine;
@@ -158,7 +159,7 @@ impl Drop for RequestContext {
 
 /// 16 hex digits. Not a secret: it only has to differ from others in the same logs.
 fn ray_id() -> Arc<str> {
-    Arc::from(format!("{:016x}", fastrand::u64(..)))
+    Arc::from(hex::encode(&fastrand::u64(..).to_be_bytes(), &mut [0; 16]))
 }
 
 #[cfg(test)]

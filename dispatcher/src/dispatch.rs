@@ -109,7 +109,7 @@ impl Dispatcher {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Refusal> {
         let (mut head, body) = request.into_parts();
-        let host = head::prepare(&mut head, context.secure, context.client, &context.ray_id)?;
+        let host = head::prepare(&mut head, context.secure)?;
         let host: Arc<str> = Arc::from(host);
         let _first = context.hostname.set(Arc::clone(&host));
 

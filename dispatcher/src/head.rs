@@ -1,6 +1,6 @@
 //! The head of a visitor's request, made safe to pass on: one host that everything agrees on, no fields
-//! that are meant for one hop only (RFC 9110 section 7.6.1), and the client's address as the listener saw
-//! it instead of what the client claims.
+//! that are meant for one hop only (RFC 9110 section 7.6.1), and, for scripts, the client's address as the listener
+//! saw it instead of what the client claims.
 
 use std::net::IpAddr;
 
@@ -24,30 +24,36 @@ pub(crate) enum BadHead {
 }
 
 /// Fields that concern one connection only.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// Fields that say who the visitor is: ours to set, never to be believed.
-const ABOUT_THE_CLIENT: [HeaderName; 10] = [
-    CF_CONNECTING_IP,
-    CF_RAY,
-    X_FORWARDED_FOR,
-    X_FORWARDED_PROTO,
-    header::FORWARDED,
-    HeaderName::from_static("cf-connecting-ipv6"),
-    HeaderName::from_static("cf-worker"),
-    HeaderName::from_static("true-client-ip"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-real-ip"),
-];
+fn is_about_the_client(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "cf-connecting-ip"
+            | "cf-connecting-ipv6"
+            | "cf-ray"
+            | "cf-worker"
+            | "forwarded"
+            | "true-client-ip"
+            | "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-proto"
+            | "x-real-ip"
+    )
+}
 
 const CF_CONNECTING_IP: HeaderName = HeaderName::from_static("cf-connecting-ip");
 const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
@@ -55,18 +61,13 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Checks the head, cleans it, makes its URI absolute, and returns the host: lower case, without port.
-pub(crate) fn prepare(
-    head: &mut request::Parts,
-    secure: bool,
-    client: IpAddr,
-    ray_id: &str,
-) -> Result<String, BadHead> {
+pub(crate) fn prepare(head: &mut request::Parts, secure: bool) -> Result<String, BadHead> {
     if head.method == http::Method::CONNECT {
         return Err(BadHead::Connect);
     }
     let authority = authority(head)?;
     let host = hostname(authority.host())?;
-    clean(&mut head.headers, secure, client, ray_id);
+    clean(&mut head.headers);
 
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
@@ -80,14 +81,13 @@ pub(crate) fn prepare(
     Ok(host)
 }
 
-/// Takes out what is not for whoever answers, and what only claims to say who the visitor is; puts in what we
-/// know of the visitor.
-pub(crate) fn clean(headers: &mut HeaderMap, secure: bool, client: IpAddr, ray_id: &str) {
-    strip_hop_by_hop(headers);
-    headers.remove(header::HOST);
-    for name in &ABOUT_THE_CLIENT {
-        headers.remove(name);
-    }
+/// Takes out what is not for whoever answers, and what only claims to say who the visitor is.
+pub(crate) fn clean(headers: &mut HeaderMap) {
+    strip(headers, |name| is_hop_by_hop(name) || is_about_the_client(name) || *name == header::HOST);
+}
+
+/// Puts in what we know of the visitor, for the script that is to answer.
+pub(crate) fn introduce(headers: &mut HeaderMap, secure: bool, client: IpAddr, ray_id: &str) {
     if let Ok(address) = HeaderValue::try_from(client.to_string()) {
         headers.insert(CF_CONNECTING_IP, address.clone());
         headers.insert(X_FORWARDED_FOR, address);
@@ -101,14 +101,19 @@ pub(crate) fn clean(headers: &mut HeaderMap, secure: bool, client: IpAddr, ray_i
 
 /// Removes what is meant for one hop only, and what `Connection` names as such.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
+    strip(headers, is_hop_by_hop);
+}
+
+/// Removes these fields, and those that `Connection` names. Most heads have none: one look at each name.
+fn strip(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
+    let named = headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+        .filter_map(|name| name.trim().parse().ok());
+    let going: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().chain(named).collect();
+    for name in &going {
         headers.remove(name);
     }
 }
@@ -171,7 +176,8 @@ mod tests {
 
     fn prepared(request: http::request::Builder) -> Result<(request::Parts, String), BadHead> {
         let (mut head, ()) = request.body(()).unwrap().into_parts();
-        let host = prepare(&mut head, false, IpAddr::V4(Ipv4Addr::LOCALHOST), "ray")?;
+        let host = prepare(&mut head, false)?;
+        introduce(&mut head.headers, false, IpAddr::V4(Ipv4Addr::LOCALHOST), "ray");
         Ok((head, host))
     }
 

@@ -24,6 +24,7 @@ use crate::assets::Assets;
 use crate::config::DispatcherConfig;
 use crate::context::RequestContext;
 use crate::egress::Egress;
+use crate::head;
 use crate::observe::Metrics;
 use gate::Gate;
 use hop::Hop;
@@ -45,8 +46,10 @@ pub(crate) struct Invoker {
     limits: Limits,
     served_ports: Vec<u16>,
     assets: Assets,
-    /// Versions made ready, by their id and how they are metered.
-    ready: moka::sync::Cache<(EngineKind, String), Arc<Worker>>,
+    /// Versions made ready, by their id.
+    ready: moka::sync::Cache<String, Arc<Worker>>,
+    /// The same, with their fuel counted.
+    ready_with_fuel: moka::sync::Cache<String, Arc<Worker>>,
 }
 
 /// What all scripts of one visitor's request share.
@@ -96,7 +99,6 @@ impl Invoker {
         metrics: Arc<Metrics>,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Arc<Self> {
-        let ready = moka::sync::Cache::new(config.ready_workers);
         let assets = Assets::new(config, &registry, &metrics);
         Arc::new(Self {
             assets,
@@ -108,7 +110,8 @@ impl Invoker {
             admission: Admission::new(config.admission),
             limits: config.limits,
             served_ports: config.served_ports.clone(),
-            ready,
+            ready: moka::sync::Cache::new(config.ready_workers),
+            ready_with_fuel: moka::sync::Cache::new(config.ready_workers),
         })
     }
 
@@ -140,9 +143,12 @@ impl Invoker {
                 return Ok(answer);
             }
             let script = this.script(&key).await?;
-            let (head, body) = request.into_parts();
+            let (mut head, body) = request.into_parts();
             if let Some(answer) = this.assets.first(&script, &head).await? {
                 return Ok(answer);
+            }
+            if let (0, RequestContext { secure, client, ray_id, .. }) = (chain.depth, &*chain.context) {
+                head::introduce(&mut head.headers, *secure, *client, ray_id);
             }
             let request = Request::from_parts(head, body);
             let (limits, trusted) = this.limits(&key, &script, &asked)?;
@@ -195,13 +201,23 @@ impl Invoker {
         }
     }
 
-    /// The script's active version, ready to run.
+    /// The script's active version, ready to run. What is seldom is boxed: every invocation makes this future.
     async fn worker(&self, script: &Script, kind: EngineKind) -> Result<Arc<Worker>, Failure> {
-        let version = &script.version;
-        let ready = (kind, version.id.clone());
-        if let Some(worker) = self.ready.get(&ready) {
-            return Ok(worker);
+        match self.ready(kind).get(&script.version.id) {
+            Some(worker) => Ok(worker),
+            None => Box::pin(self.make_ready(script, kind)).await,
         }
+    }
+
+    fn ready(&self, kind: EngineKind) -> &moka::sync::Cache<String, Arc<Worker>> {
+        match kind {
+            EngineKind::Fuel => &self.ready_with_fuel,
+            EngineKind::Time | EngineKind::Bare => &self.ready,
+        }
+    }
+
+    async fn make_ready(&self, script: &Script, kind: EngineKind) -> Result<Arc<Worker>, Failure> {
+        let version = &script.version;
         let digest = version
             .component
             .as_ref()
@@ -211,7 +227,7 @@ impl Invoker {
         let grants = Grants::new(&version.bindings);
         let reuse = if version.reuses_instances() { Reuse::WhenDone } else { Reuse::Never };
         let worker = Worker::new(script.key.clone(), &version.id, grants, module, reuse);
-        self.ready.insert(ready, Arc::clone(&worker));
+        self.ready(kind).insert(version.id.clone(), Arc::clone(&worker));
         Ok(worker)
     }
 }

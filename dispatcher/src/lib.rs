@@ -2,7 +2,7 @@
 //!
 //! The request's path, in order; each step is the file of that name:
 //!
-//! 1. [`server`] accepts the connection; sizes, counts and times of heads are bounded there.
+//! 1. [`server`] accepts the connection; sizes, counts and times of heads are bounded there, and `socket` sends.
 //! 2. `dispatch` makes the [`context`](RequestContext) and calls the rest by name: read it first.
 //! 3. `head` agrees on the host, strips what is only for one hop, and says who the client is.
 //! 4. `route` finds who answers; a miss is a 404 of the platform's own.
@@ -30,8 +30,10 @@ mod patience;
 mod ray;
 mod respond;
 mod route;
+mod sealed;
 pub mod server;
 mod slow;
+mod socket;
 
 pub use access::{AccessLine, AccessLog, ThroughTracing};
 pub use config::{AdmissionConfig, DispatcherConfig, ServerConfig};

@@ -34,6 +34,8 @@ pub struct Metrics {
     registry: Registry,
     pub(crate) access_log: Box<dyn AccessLog>,
     requests: IntCounterVec,
+    /// The one of `requests` that most are: looked up once.
+    served: IntCounter,
     request_seconds: Histogram,
     pub(crate) requests_in_flight: IntGauge,
     pub(crate) connections: IntGauge,
@@ -41,11 +43,14 @@ pub struct Metrics {
     pub(crate) invocations_in_flight: IntGauge,
     guest_memory_bytes: IntGauge,
     invocations: IntCounterVec,
+    /// Those of `invocations` that most are, of platform and of user scripts.
+    done: [IntCounter; 2],
     cpu_seconds: Histogram,
     memory_bytes: Histogram,
     fuel: IntCounter,
     subrequests: IntCounter,
-    body_bytes: IntCounterVec,
+    bytes_in: IntCounter,
+    bytes_out: IntCounter,
     instantiation_seconds: Histogram,
     module_lookups: IntCounterVec,
     modules_loaded: IntGauge,
@@ -89,12 +94,24 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
+        let requests = counters(
+            "wasmyard_requests_total",
+            "Visitors' requests by class of status and reason of the answer.",
+            &["status", "reason"],
+        )?;
+        let invocations = counters(
+            "wasmyard_invocations_total",
+            "Invocations of scripts by kind of script and outcome.",
+            &["kind", "outcome"],
+        )?;
+        let body_bytes = counters(
+            "wasmyard_invocation_body_bytes_total",
+            "Bytes of the bodies of requests to scripts (in) and of their responses (out).",
+            &["direction"],
+        )?;
         Ok(Self {
-            requests: counters(
-                "wasmyard_requests_total",
-                "Visitors' requests by class of status and reason of the answer.",
-                &["status", "reason"],
-            )?,
+            served: requests.with_label_values(&["2xx", "ok"]),
+            requests,
             request_seconds: seconds(
                 "wasmyard_request_duration_seconds",
                 "From a request's head to the last byte of its answer.",
@@ -113,20 +130,14 @@ impl Metrics {
                 "wasmyard_guest_memory_bytes",
                 "Linear memory and tables that all guests hold together.",
             )?,
-            invocations: counters(
-                "wasmyard_invocations_total",
-                "Invocations of scripts by kind of script and outcome.",
-                &["kind", "outcome"],
-            )?,
+            done: ["platform", "user"].map(|kind| invocations.with_label_values(&[kind, End::Ok.label()])),
+            invocations,
             cpu_seconds: seconds("wasmyard_invocation_cpu_seconds", "CPU time of an invocation.")?,
             memory_bytes,
             fuel: counter("wasmyard_invocation_fuel_total", "Fuel used by invocations that count it.")?,
             subrequests: counter("wasmyard_subrequests_total", "Subrequests that scripts made.")?,
-            body_bytes: counters(
-                "wasmyard_invocation_body_bytes_total",
-                "Bytes of the bodies of requests to scripts (in) and of their responses (out).",
-                &["direction"],
-            )?,
+            bytes_in: body_bytes.with_label_values(&["in"]),
+            bytes_out: body_bytes.with_label_values(&["out"]),
             instantiation_seconds: seconds(
                 "wasmyard_instantiation_seconds",
                 "Time to make an instance of a script.",
@@ -165,23 +176,29 @@ impl Metrics {
             Some(answer) => (class(answer.status.as_u16()), answer.reason),
             None => ("none", "canceled"),
         };
-        self.requests.with_label_values(&[status, reason]).inc();
+        match (status, reason) {
+            ("2xx", "ok") => self.served.inc(),
+            labels => self.requests.with_label_values(&[labels.0, labels.1]).inc(),
+        }
         self.request_seconds.observe(wall.as_secs_f64());
     }
 
     pub(crate) fn invocation_done(&self, outcome: &Outcome) {
-        let kind = match outcome.script {
-            ScriptKey::Platform(_) => "platform",
-            ScriptKey::User { .. } => "user",
+        let [platform, user] = &self.done;
+        let (kind, done) = match outcome.script {
+            ScriptKey::Platform(_) => ("platform", platform),
+            ScriptKey::User { .. } => ("user", user),
         };
-        self.invocations.with_label_values(&[kind, outcome.end.label()]).inc();
+        match &outcome.end {
+            End::Ok => done.inc(),
+            end => self.invocations.with_label_values(&[kind, end.label()]).inc(),
+        }
         self.cpu_seconds.observe(outcome.cpu.as_secs_f64());
         self.memory_bytes.observe(outcome.peak_memory_bytes as f64);
         self.fuel.inc_by(outcome.fuel.unwrap_or(0));
         self.subrequests.inc_by(outcome.subrequests.into());
-        for (direction, bytes) in [("in", outcome.bytes_in), ("out", outcome.bytes_out)] {
-            self.body_bytes.with_label_values(&[direction]).inc_by(bytes);
-        }
+        self.bytes_in.inc_by(outcome.bytes_in);
+        self.bytes_out.inc_by(outcome.bytes_out);
         if !outcome.instantiation.is_zero() {
             self.instantiation_seconds.observe(outcome.instantiation.as_secs_f64());
         }

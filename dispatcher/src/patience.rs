@@ -71,6 +71,9 @@ pub(crate) struct Patient<S> {
     /// Requests that had begun when the wait under way began.
     seen: u64,
     waiting: Waiting,
+    /// The end of the wait under way.
+    until: Instant,
+    /// Set when a wait is really waited for, which most are not: to set one costs more than to look at the clock.
     timer: Pin<Box<Sleep>>,
     written: Written,
 }
@@ -87,14 +90,29 @@ enum Waiting {
 
 impl<S> Patient<S> {
     pub(crate) fn new(stream: S, patience: Patience, activity: Arc<Activity>) -> Self {
-        let timer = Box::pin(tokio::time::sleep(patience.idle));
+        let until = Instant::now() + patience.idle;
+        let timer = Box::pin(tokio::time::sleep_until(until));
         let written = Written::new(patience.reader);
-        Self { stream, patience, activity, seen: 0, waiting: Waiting::ForRequest, timer, written }
+        Self { stream, patience, activity, seen: 0, waiting: Waiting::ForRequest, until, timer, written }
     }
 
     fn wait(&mut self, what: Waiting, time: Duration) {
-        self.timer.as_mut().reset(Instant::now() + time);
+        self.until = Instant::now() + time;
         self.waiting = what;
+    }
+
+    /// Ready when the wait under way is over. A timer that was set for an earlier end is left to run out first.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.timer.deadline() > self.until {
+                self.timer.as_mut().reset(self.until);
+            }
+            std::task::ready!(self.timer.as_mut().poll(cx));
+            if self.timer.deadline() >= self.until {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(self.until);
+        }
     }
 
     /// Takes note of what has happened since the last look.
@@ -109,6 +127,15 @@ impl<S> Patient<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Patient<S> {
+    fn late_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Nothing else is being written, so this cannot land inside an answer. Whether the client still listens is
+        // its own affair.
+        let _sent = Pin::new(&mut self.stream).poll_write(cx, TIMED_OUT);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -118,11 +145,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Patient<S> {
         let this = &mut *self;
         this.look();
         // Looked at before the bytes, so that a head in many small pieces cannot outrun its time.
-        if this.waiting == Waiting::ForHead && this.timer.as_mut().poll(cx).is_ready() {
-            // Nothing else is being written, so this cannot land inside an answer. Whether the client still
-            // listens is its own affair.
-            let _sent = Pin::new(&mut this.stream).poll_write(cx, TIMED_OUT);
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        if this.waiting == Waiting::ForHead && this.until <= Instant::now() {
+            return this.late_head(cx);
         }
         if Pin::new(&mut this.stream).poll_read(cx, buffer)?.is_ready() {
             if let (Waiting::ForRequest, Some(head)) = (&this.waiting, this.patience.head) {
@@ -130,11 +154,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Patient<S> {
             }
             return Poll::Ready(Ok(()));
         }
-        if this.waiting != Waiting::ForRequest || this.timer.as_mut().poll(cx).is_pending() {
+        if this.waiting == Waiting::Not {
             return Poll::Pending;
         }
-        // An idle connection ends as if the client had closed it.
-        Poll::Ready(Ok(()))
+        std::task::ready!(this.poll_over(cx));
+        match this.waiting {
+            Waiting::ForHead => this.late_head(cx),
+            // An idle connection ends as if the client had closed it.
+            Waiting::ForRequest | Waiting::Not => Poll::Ready(Ok(())),
+        }
     }
 }
 

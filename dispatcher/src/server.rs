@@ -19,6 +19,7 @@ use crate::dispatch::{Dispatcher, Visitor};
 use crate::observe::Metrics;
 use crate::patience::{Activity, Patience, Patient};
 use crate::slow::{Streams, Watch};
+use crate::socket::Socket;
 
 /// Pause after the system could not give a connection (no file descriptors, for example).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -160,11 +161,11 @@ fn connection(
         let ended = match tokio::time::timeout(protocols.header_timeout, speaks_http2(&stream)).await {
             Ok(Ok(true)) => {
                 let patience = Patience { head: None, ..protocols.patience };
-                let stream = TokioIo::new(Patient::new(stream, patience, activity));
+                let stream = TokioIo::new(Patient::new(Socket(stream), patience, activity));
                 watcher.watch(protocols.http2.serve_connection(stream, service)).await
             }
             Ok(Ok(false)) => {
-                let stream = TokioIo::new(Patient::new(stream, protocols.patience, activity));
+                let stream = TokioIo::new(Patient::new(Socket(stream), protocols.patience, activity));
                 watcher.watch(protocols.http1.serve_connection(stream, service)).await
             }
             // It never said a word.

@@ -16,6 +16,7 @@ pub mod blob;
 pub mod digest;
 pub mod egress;
 pub mod error;
+pub mod hex;
 pub mod limits;
 pub mod name;
 pub mod namespace;

@@ -9,6 +9,8 @@ use wasmtime::{
 };
 use wasmyard_namespaces::limits::{Limits, component};
 
+use crate::ticker::Ticker;
+
 /// Host stack for one guest call.
 const ASYNC_STACK_BYTES: usize = 1 << 20;
 /// The part of it that Wasm frames may use; the rest is for host calls.
@@ -72,7 +74,7 @@ impl Default for EngineConfig {
     }
 }
 
-/// An engine whose epochs tick as long as it lives. It runs code and cannot compile any: that is
+/// An engine whose epochs tick while guests run on it. It runs code and cannot compile any: that is
 /// [`crate::compile()`]'s, in another process.
 #[derive(Clone)]
 pub(crate) struct Engine {
@@ -80,8 +82,7 @@ pub(crate) struct Engine {
     pub(crate) kind: EngineKind,
     /// Names everything that compiled code depends on, for the artifact cache.
     pub(crate) fingerprint: String,
-    /// The ticker stops when the last owner of this is gone.
-    _alive: Arc<()>,
+    pub(crate) ticker: Arc<Ticker>,
 }
 
 impl Engine {
@@ -93,9 +94,8 @@ impl Engine {
     pub(crate) fn new(config: &EngineConfig, kind: EngineKind) -> wasmtime::Result<Self> {
         let wasmtime = wasmtime::Engine::new(&running(config, kind))?;
         let fingerprint = fingerprint(kind)?;
-        let alive = Arc::new(());
-        crate::ticker::start(&wasmtime, &alive)?;
-        Ok(Self { wasmtime, kind, fingerprint, _alive: alive })
+        let ticker = Ticker::start(&wasmtime)?;
+        Ok(Self { wasmtime, kind, fingerprint, ticker })
     }
 }
 

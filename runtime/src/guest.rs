@@ -69,6 +69,7 @@ impl Guest {
     }
 
     async fn run_store(self, request: Request<Body>) -> Result<Option<Tail>, Failure> {
+        let _ticking = self.worker.module.ticker.ticking();
         let (parts, body) = request.into_parts();
         let body = paced(body, self.limits.stream_idle, BodyError::ConnectionReadTimeout);
         let body = Counted { body, meter: Arc::clone(&self.meter) }.boxed_unsync();
@@ -117,6 +118,7 @@ impl Guest {
 
     /// Makes an instance and drops it.
     async fn instantiate(self) -> Result<(), Failure> {
+        let _ticking = self.worker.module.ticker.ticking();
         let (_lent, slot) = Handover::new(crate::body::empty());
         let (parts, ()) = Request::new(()).into_parts();
         let mut armed = self.store(State::new(&self, RequestHead::of(&parts), slot))?;

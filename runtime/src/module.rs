@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -10,6 +11,7 @@ use wasmyard_namespaces::limits::{MAX_COMPONENT_BYTES, component};
 use crate::commons::Commons;
 use crate::engine::Engine;
 use crate::state::State;
+use crate::ticker::Ticker;
 
 /// Why an upload is refused. The texts go to whoever uploaded.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +103,8 @@ impl ModuleError {
 pub struct Module {
     pub(crate) pre: ProxyPre<State>,
     engine: wasmtime::Engine,
+    /// Whoever runs its code has it tick.
+    pub(crate) ticker: Arc<Ticker>,
     size: usize,
     /// What its invocations share with all others.
     pub(crate) commons: Commons,
@@ -118,6 +122,7 @@ impl Module {
 
     /// Links a compiled component.
     pub(crate) fn link(
+        engine: &Engine,
         linker: &Linker<State>,
         component: &Component,
         commons: &Commons,
@@ -127,7 +132,8 @@ impl Module {
         let pre = ProxyPre::new(pre).map_err(|_| ModuleError::NoHandler)?;
         let image = component.image_range();
         let size = (image.end as usize).saturating_sub(image.start as usize);
-        Ok(Self { pre, engine: linker.engine().clone(), size, commons: commons.clone() })
+        let (ticker, commons) = (Arc::clone(&engine.ticker), commons.clone());
+        Ok(Self { pre, engine: engine.wasmtime.clone(), ticker, size, commons })
     }
 
     /// Loads what a [`crate::Compiler`] has just returned.

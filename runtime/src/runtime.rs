@@ -214,7 +214,7 @@ impl Runtime {
         let inner = Arc::clone(&self.time);
         blocking(move || {
             let component = Module::load_bytes(&inner.engine, &code).map_err(|error| unloadable(&error))?;
-            Module::link(&inner.linker, &component, &inner.commons).map(|_| ())
+            Module::link(&inner.engine, &inner.linker, &component, &inner.commons).map(|_| ())
         })
         .await
     }
@@ -278,7 +278,7 @@ impl Inner {
             Found::Nothing => Ok(None),
             Found::Artifact(file) => match Module::load(&this.engine, &file) {
                 Ok(component) => {
-                    Module::link(&this.linker, &component, &this.commons).map(|module| Some(Arc::new(module)))
+                    Module::link(&this.engine, &this.linker, &component, &this.commons).map(|module| Some(Arc::new(module)))
                 }
                 Err(error) => {
                     // Ours, but this engine does not take it: compile anew.
@@ -299,7 +299,7 @@ impl Inner {
             drop(code);
             let linked = Module::load(&this.engine, &file)
                 .map_err(|error| unloadable(&error))
-                .and_then(|component| Module::link(&this.linker, &component, &this.commons));
+                .and_then(|component| Module::link(&this.engine, &this.linker, &component, &this.commons));
             if linked.is_err() {
                 // Refused: nothing of it stays on disk.
                 this.artifacts.remove(&digest).map_err(ModuleError::internal)?;

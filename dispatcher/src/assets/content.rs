@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use moka::future::Cache;
-use tokio::sync::Semaphore;
+use moka::sync::Cache;
+use tokio::sync::{Mutex, Semaphore};
 use wasmyard_namespaces::assets::{AssetContent, AssetScope, Encoding};
 use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::registry::Registry;
 
 use super::body::{Buffers, OpenFile};
+use crate::sealed;
 
 /// The largest content that is held in memory.
 const LARGEST_HELD: u64 = 2 << 20;
@@ -28,6 +29,8 @@ const OVERHEAD: u32 = 2_304;
 const CHECK_ONE_IN: u64 = 256;
 /// How many contents are read from the disk and hashed at the same time.
 const HASHED_AT_ONCE: usize = 4;
+/// How many turns there are to load a content. Two contents that share one wait for each other now and then, no more.
+const TURNS: usize = 256;
 
 /// Names a content, or a variant of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +67,8 @@ pub(super) enum ContentError {
 pub(super) struct Contents {
     registry: Registry,
     held: Cache<Key, Content>,
+    /// Whoever loads a content holds its turn, so that nobody loads it a second time.
+    turns: Box<[Mutex<()>]>,
     uses: AtomicU64,
     hashing: Arc<Semaphore>,
     pub(super) buffers: Arc<Buffers>,
@@ -74,43 +79,62 @@ impl Contents {
     pub(super) fn new(registry: Registry, bytes: u64) -> Contents {
         let open_file = u32::try_from((bytes / MOST_OPEN).max(OPEN_FILE_WEIGHT)).unwrap_or(u32::MAX);
         let weight = move |_: &Key, content: &Content| match content {
-            Content::Memory(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(OVERHEAD),
+            Content::Memory(bytes) => {
+                let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(OVERHEAD);
+                // It has an open file, too.
+                if bytes.len() < sealed::LEAST { len } else { len.max(open_file) }
+            }
             Content::File { .. } => open_file,
         };
         Contents {
             registry,
             held: Cache::builder().max_capacity(bytes).weigher(weight).build(),
+            turns: (0..TURNS).map(|_| Mutex::default()).collect(),
             uses: AtomicU64::new(0),
             hashing: Arc::new(Semaphore::new(HASHED_AT_ONCE)),
             buffers: Arc::default(),
         }
     }
 
-    /// The content, and whether it was held already.
+    /// The content, and whether it was held already. What is seldom is boxed: every request makes this future.
     pub(super) async fn get(&self, key: &Key) -> Result<(Content, bool), ContentError> {
-        if let Some(held) = self.held.get(key).await {
-            self.check_now_and_then(key, &held).await?;
-            return Ok((held, true));
+        let Some(held) = self.held.get(key) else {
+            return Box::pin(self.load_once(key)).await.map(|content| (content, false));
+        };
+        if let Content::File { file, digest } = &held
+            && self.uses.fetch_add(1, Ordering::Relaxed).is_multiple_of(CHECK_ONE_IN)
+        {
+            Box::pin(self.check_again(key, file, *digest)).await?;
         }
-        let loaded = self.held.try_get_with_by_ref(key, self.load(key)).await;
-        loaded.map(|content| (content, false)).map_err(|error: Arc<ContentError>| (*error).clone())
+        Ok((held, true))
     }
 
     /// Reads a content whole, checked, without holding it.
     pub(super) async fn read(&self, key: &Key) -> Result<Bytes, ContentError> {
-        if let Some(Content::Memory(bytes)) = self.held.get(key).await {
+        if let Some(Content::Memory(bytes)) = self.held.get(key) {
             return Ok(bytes);
         }
         let (content, digest) = self.open(key).await?;
         match content {
             AssetContent::Memory(bytes) => Ok(bytes),
-            AssetContent::File { file, len } => self.whole(file, len, digest).await,
+            AssetContent::File { file, len } => self.whole(file, len, digest, Bytes::from).await,
         }
     }
 
-    async fn load(&self, key: &Key) -> Result<Content, ContentError> {
+    async fn load_once(&self, key: &Key) -> Result<Content, ContentError> {
+        let [first, second, ..] = *key.digest.as_bytes();
+        let _turn = match self.turns.get(usize::from(u16::from_be_bytes([first, second])) % TURNS) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        if let Some(held) = self.held.get(key) {
+            return Ok(held);
+        }
         let loaded = self.load_checked(key).await;
         self.report(key, &loaded);
+        if let Ok(content) = &loaded {
+            self.held.insert(key.clone(), content.clone());
+        }
         loaded
     }
 
@@ -126,7 +150,7 @@ impl Contents {
         match content {
             AssetContent::Memory(bytes) => Ok(Content::Memory(bytes)),
             AssetContent::File { file, len } if len <= LARGEST_HELD => {
-                Ok(Content::Memory(self.whole(file, len, digest).await?))
+                Ok(Content::Memory(self.whole(file, len, digest, in_form).await?))
             }
             AssetContent::File { file, len } => {
                 let file = Arc::new(OpenFile { file, len });
@@ -150,15 +174,11 @@ impl Contents {
         }
     }
 
-    async fn check_now_and_then(&self, key: &Key, content: &Content) -> Result<(), ContentError> {
-        let Content::File { file, digest } = content else { return Ok(()) };
-        if !self.uses.fetch_add(1, Ordering::Relaxed).is_multiple_of(CHECK_ONE_IN) {
-            return Ok(());
-        }
-        let checked = self.check(file, *digest).await;
+    async fn check_again(&self, key: &Key, file: &Arc<OpenFile>, digest: Digest) -> Result<(), ContentError> {
+        let checked = self.check(file, digest).await;
         self.report(key, &checked);
         if checked.is_err() {
-            self.held.invalidate(key).await;
+            self.held.invalidate(key);
         }
         checked
     }
@@ -169,12 +189,18 @@ impl Contents {
         is_as_expected(hashed, expected)
     }
 
-    async fn whole(&self, file: std::fs::File, len: u64, expected: Digest) -> Result<Bytes, ContentError> {
+    async fn whole(
+        &self,
+        file: std::fs::File,
+        len: u64,
+        expected: Digest,
+        keep: fn(Vec<u8>) -> Bytes,
+    ) -> Result<Bytes, ContentError> {
         let read = self.in_background(move || {
             use std::os::unix::fs::FileExt as _;
             let mut bytes = vec![0; usize::try_from(len).map_err(std::io::Error::other)?];
             file.read_exact_at(&mut bytes, 0)?;
-            Ok((Digest::of(&bytes), Bytes::from(bytes)))
+            Ok((Digest::of(&bytes), keep(bytes)))
         });
         let (found, bytes) = read.await?;
         is_as_expected(found, expected)?;
@@ -194,6 +220,17 @@ impl Contents {
         });
         done.await.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))
     }
+}
+
+/// In the form that it is held in: where it is worth it and possible, in a memory file, to be sent without a copy.
+fn in_form(bytes: Vec<u8>) -> Bytes {
+    if bytes.len() < sealed::LEAST {
+        return Bytes::from(bytes);
+    }
+    sealed::seal(&bytes).unwrap_or_else(|error| {
+        tracing::debug!(target: "wasmyard::assets", %error, "no memory file");
+        Bytes::from(bytes)
+    })
 }
 
 fn is_as_expected(found: Digest, expected: Digest) -> Result<(), ContentError> {

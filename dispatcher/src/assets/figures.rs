@@ -1,12 +1,15 @@
 //! The figures of static files.
 
+use std::sync::Arc;
+
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 use wasmyard_namespaces::assets::Encoding;
 
 /// What is counted. Cheap to clone: all clones count together.
 #[derive(Clone)]
 pub(crate) struct AssetFigures {
-    answers: IntCounterVec,
+    /// One for each result, in their order: looked up once and not for each request.
+    answers: Arc<[IntCounter; AssetResult::ALL.len()]>,
     variants: IntCounterVec,
     corrupt: IntCounter,
 }
@@ -45,12 +48,13 @@ impl AssetFigures {
             "Static files that were not served because their content is not what was uploaded.",
         )?;
         registry.register(Box::new(corrupt.clone()))?;
+        let answers = counters(
+            "wasmyard_asset_requests_total",
+            "Requests that static files answered, by result.",
+            &["result"],
+        )?;
         Ok(Self {
-            answers: counters(
-                "wasmyard_asset_requests_total",
-                "Requests that static files answered, by result.",
-                &["result"],
-            )?,
+            answers: Arc::new(AssetResult::ALL.map(|result| answers.with_label_values(&[result.label()]))),
             variants: counters(
                 "wasmyard_asset_variants_total",
                 "Encoded variants of static files that were made, by coding and whether they were kept.",
@@ -61,7 +65,9 @@ impl AssetFigures {
     }
 
     pub(super) fn answered(&self, result: AssetResult) {
-        self.answers.with_label_values(&[result.label()]).inc();
+        if let Some(counter) = self.answers.get(result as usize) {
+            counter.inc();
+        }
     }
 
     pub(super) fn variant_made(&self, encoding: Encoding, kept: bool) {
@@ -75,6 +81,17 @@ impl AssetFigures {
 }
 
 impl AssetResult {
+    const ALL: [Self; 8] = [
+        Self::Full,
+        Self::Partial,
+        Self::NotModified,
+        Self::Redirect,
+        Self::NotFound,
+        Self::NotAllowed,
+        Self::Refused,
+        Self::Failed,
+    ];
+
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -85,6 +102,30 @@ impl AssetResult {
             Self::NotAllowed => "not_allowed",
             Self::Refused => "refused",
             Self::Failed => "failed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_result_counts_as_its_own() {
+        let registry = Registry::new();
+        let figures = AssetFigures::new(&registry).unwrap();
+        for (times, result) in AssetResult::ALL.into_iter().enumerate() {
+            for _ in 0..=times {
+                figures.answered(result);
+            }
+        }
+        let families = registry.gather();
+        let family =
+            families.iter().find(|family| family.name() == "wasmyard_asset_requests_total").unwrap();
+        for (times, result) in AssetResult::ALL.into_iter().enumerate() {
+            let of = |metric: &&prometheus::proto::Metric| metric.get_label()[0].value() == result.label();
+            let counted = family.get_metric().iter().find(of).unwrap().get_counter().get_value();
+            assert_eq!(counted, times as f64 + 1.0, "{result:?}");
         }
     }
 }

@@ -25,7 +25,11 @@ impl std::fmt::Display for Tag {
 
 impl Tag {
     pub(super) fn value(self) -> Option<HeaderValue> {
-        HeaderValue::try_from(self.to_string()).ok()
+        use std::fmt::Write as _;
+        // Two quotes, 32 digits, a hyphen and a coding.
+        let mut text = String::with_capacity(40);
+        write!(text, "{self}").ok()?;
+        HeaderValue::try_from(text).ok()
     }
 
     /// Reads what stands between the quotes.

@@ -115,7 +115,8 @@ impl Hop {
             }
         };
         let secure = head.uri.scheme() == Some(&Scheme::HTTPS);
-        head::clean(&mut head.headers, secure, context.client, &context.ray_id);
+        head::clean(&mut head.headers);
+        head::introduce(&mut head.headers, secure, context.client, &context.ray_id);
         chain.info =
             Arc::new(RequestInfo { hostname: host, hostname_metadata: None, ..(*chain.info).clone() });
         let context = Arc::clone(context);
