@@ -138,32 +138,37 @@ make_files() {
 # ---- serve: the same files from nginx
 
 serve() {
-  local base=$work/serve theirs='' port
-  config "$base" <<'TOML'
+  local base=$work/serve logged=$work/logged theirs='' theirs_logged='' port folder
+  mkdir -p "$work/site"
+  # Random bytes of a type that is not compressed: both servers send the same bytes.
+  head -c 1024 /dev/urandom >"$work/site/1k.png"
+  head -c 16384 /dev/urandom >"$work/site/16k.png"
+  head -c 1048576 /dev/urandom >"$work/site/1m.png"
+  head -c 8388608 /dev/urandom >"$work/site/8m.png"
+  for folder in "$base" "$logged"; do
+    config "$folder" <<'TOML'
 [scripts.site]
-assets = { directory = "site" }
+assets = { directory = "../site" }
 [[routes]]
 pattern = "*/*"
 script = "site"
 TOML
-  # Random bytes of a type that is not compressed: both servers send the same bytes.
-  mkdir -p "$base/site"
-  head -c 1024 /dev/urandom >"$base/site/1k.png"
-  head -c 16384 /dev/urandom >"$base/site/16k.png"
-  head -c 1048576 /dev/urandom >"$base/site/1m.png"
-  head -c 8388608 /dev/urandom >"$base/site/8m.png"
-  start "$base"
-  local ours=$visitors
+  done
+  WASMYARD_LOG=wasmyard::access=off,info start "$base"
+  local ours=$visitors first=$server
+  start "$logged"
+  local ours_logged=$visitors second=$server
   if [ -n "$nginx" ]; then
     port=$((20000 + RANDOM % 20000))
     cat >"$base/nginx.conf" <<NGINX
 worker_processes 1; daemon off; pid $base/nginx.pid; error_log $base/nginx.err;
 events { worker_connections 1024; }
 http {
-  include /etc/nginx/mime.types; access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
-  open_file_cache max=1000 inactive=60s; etag on;
+  include /etc/nginx/mime.types; sendfile on; tcp_nopush on; keepalive_requests 100000000;
+  open_file_cache max=1000 inactive=60s; etag on; root $work/site; add_header Cache-Control "public, max-age=0, must-revalidate";
   client_body_temp_path $base/t1; proxy_temp_path $base/t2; fastcgi_temp_path $base/t3; uwsgi_temp_path $base/t4; scgi_temp_path $base/t5;
-  server { listen 127.0.0.1:$port; root $base/site; add_header Cache-Control "public, max-age=0, must-revalidate"; }
+  server { listen 127.0.0.1:$port; access_log off; }
+  server { listen 127.0.0.1:$((port + 1)); access_log $base/nginx.log combined; }
 }
 NGINX
     # Its worker is another user's process.
@@ -171,6 +176,7 @@ NGINX
     taskset -c 0 "$nginx" -c "$base/nginx.conf" 2>"$base/nginx.err" &
     pids+=($!)
     theirs=http://127.0.0.1:$port
+    theirs_logged=http://127.0.0.1:$((port + 1))
     for _ in $(seq 100); do curl -fs -o /dev/null "$theirs/1k.png" && break; sleep 0.1; done
     curl -fs -o /dev/null "$theirs/1k.png" || { echo "nginx did not start:" >&2; cat "$base/nginx.err" >&2; exit 1; }
   else
@@ -179,12 +185,14 @@ NGINX
   size() { # name, path, target of requests/s, target of bytes/s
     local name=$1 path=$2 wanted=$3 wanted_bytes=$4 lane r b l
     local -A url=([full]="$ours$path" [again]="$ours$path" [their_full]="$theirs$path" [their_again]="$theirs$path")
+    url[logged]=$ours_logged$path
+    url[their_logged]=$theirs_logged$path
     local -A known=() requests=() bytes=()
     known[again]=$(tag "$ours$path")
     [ -n "${known[again]}" ] || { echo "$ours$path has no tag" >&2; exit 1; }
-    local lanes="full again"
+    local lanes="full logged again"
     if [ -n "$theirs" ]; then
-      lanes="full their_full again their_again"
+      lanes="full their_full logged their_logged again their_again"
       known[their_again]=$(tag "$theirs$path")
     fi
     for round in $(seq 0 "$rounds"); do
@@ -199,13 +207,16 @@ NGINX
       done
     done
     figure "$name" "requests/s" - ${requests[full]}
+    figure "$name, with an access log" "requests/s" - ${requests[logged]}
     figure "$name" "bytes/s" - ${bytes[full]}
     figure "$name, 304" "requests/s" - ${requests[again]}
     figure "$name, 304 : 200" "ratio of requests/s" ">=1" $(quotients "${requests[again]}" "${requests[full]}")
     [ -n "$theirs" ] || return 0
     figure "$name, nginx" "requests/s" - ${requests[their_full]}
+    figure "$name, nginx, with an access log" "requests/s" - ${requests[their_logged]}
     figure "$name, nginx, 304" "requests/s" - ${requests[their_again]}
     figure "$name : nginx" "ratio of requests/s" "$wanted" $(quotients "${requests[full]}" "${requests[their_full]}")
+    figure "$name : nginx, both with an access log" "ratio of requests/s" "$wanted" $(quotients "${requests[logged]}" "${requests[their_logged]}")
     figure "$name : nginx" "ratio of bytes/s" "$wanted_bytes" $(quotients "${bytes[full]}" "${bytes[their_full]}")
     figure "$name, 304 : nginx, 304" "ratio of requests/s" - $(quotients "${requests[again]}" "${requests[their_again]}")
   }
@@ -213,7 +224,7 @@ NGINX
   size "16 KiB" /16k.png - -
   size "1 MiB" /1m.png - ">=0.9"
   size "8 MiB (an open file)" /8m.png - -
-  stop
+  for server in "$first" "$second"; do stop; done
   table "Files from one server beside nginx"
 }
 
