@@ -64,6 +64,9 @@ pub struct CompileArgs {
     /// The engine's ceiling for memory, in bytes
     #[arg(long)]
     pub max_memory_bytes: u64,
+    /// Threads that it may compile on
+    #[arg(long)]
+    pub threads: usize,
     /// CPU time that this process may take, in seconds
     #[arg(long)]
     pub cpu_seconds: u64,

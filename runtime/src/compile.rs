@@ -18,6 +18,8 @@ pub struct CompileJob {
     pub engine: EngineKind,
     /// The highest memory ceiling of that engine, in bytes: what asks for more at its start can never run.
     pub max_memory_bytes: u64,
+    /// On how many threads, at most. The code does not depend on it; the memory that it takes does.
+    pub threads: usize,
     /// The component, as it was uploaded.
     pub component: Bytes,
 }
@@ -37,7 +39,8 @@ pub trait Compiler: Send + Sync + 'static {
     async fn compile(&self, job: CompileJob) -> Result<Vec<u8>, ModuleError>;
 }
 
-/// Compiles on this thread: bounds first, then validation and code.
+/// Compiles: bounds first, then validation and code. More threads than one are those of the process, as `rayon` makes
+/// them.
 ///
 /// # Errors
 ///
@@ -45,7 +48,7 @@ pub trait Compiler: Send + Sync + 'static {
 pub fn compile(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
     check_header(&job.component)?;
     bounds::check(&job.component, job.max_memory_bytes)?;
-    let engine = engine::compiling(job.engine).map_err(ModuleError::internal)?;
+    let engine = engine::compiling(job.engine, job.threads).map_err(ModuleError::internal)?;
     engine.precompile_component(&bulk::in_pieces(&job.component)).map_err(|error| {
         if error.downcast_ref::<wasmtime::OutOfMemory>().is_some() {
             return ModuleError::TooMuchMemory;

@@ -104,14 +104,12 @@ impl Engine {
 /// # Errors
 ///
 /// When Wasmtime refuses the configuration.
-pub(crate) fn compiling(kind: EngineKind) -> wasmtime::Result<wasmtime::Engine> {
+pub(crate) fn compiling(kind: EngineKind, threads: usize) -> wasmtime::Result<wasmtime::Engine> {
     let mut wasmtime = common(kind);
     wasmtime
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        // One thread for one component: nobody's upload takes all cores, and what a compilation may
-        // cost does not depend on how many there are.
-        .parallel_compilation(false);
+        .parallel_compilation(threads > 1);
     wasmtime::Engine::new(&wasmtime)
 }
 
@@ -122,7 +120,7 @@ pub(crate) fn compiling(kind: EngineKind) -> wasmtime::Result<wasmtime::Engine> 
 /// When Wasmtime refuses the configuration.
 pub(crate) fn fingerprint(kind: EngineKind) -> wasmtime::Result<String> {
     let mut hasher = DefaultHasher::new();
-    compiling(kind)?.precompile_compatibility_hash().hash(&mut hasher);
+    compiling(kind, 1)?.precompile_compatibility_hash().hash(&mut hasher);
     crate::bulk::VERSION.hash(&mut hasher);
     Ok(format!("{:016x}", hasher.finish()))
 }
@@ -248,7 +246,7 @@ mod tests {
             let engine = Engine::new(&config, kind).unwrap();
             assert!(engine.wasmtime.precompile_component(&component).is_err(), "it can compile");
             for compiled_for in EngineKind::ALL {
-                let code = compiling(compiled_for).unwrap().precompile_component(&component).unwrap();
+                let code = compiling(compiled_for, 1).unwrap().precompile_component(&component).unwrap();
                 let loaded = crate::module::Module::load_bytes(&engine, &code);
                 assert_eq!(loaded.is_ok(), kind == compiled_for, "{compiled_for:?} on {kind:?}");
             }

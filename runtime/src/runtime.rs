@@ -313,9 +313,27 @@ impl Inner {
     async fn code(&self, component: Bytes) -> Result<Vec<u8>, ModuleError> {
         check_header(&component)?;
         let _permit = self.compiling.acquire().await.map_err(ModuleError::internal)?;
-        let job = CompileJob { engine: self.engine.kind, max_memory_bytes: self.max_memory_bytes, component };
-        self.compiler.compile(job).await
+        let (engine, max_memory_bytes) = (self.engine.kind, self.max_memory_bytes);
+        let job = CompileJob { engine, max_memory_bytes, threads: threads_for(&component), component };
+        match self.compiler.compile(job.clone()).await {
+            // Several threads take more memory than one. What is refused must not depend on the machine.
+            Err(ModuleError::TooMuchMemory) if job.threads > 1 => {
+                self.compiler.compile(CompileJob { threads: 1, ..job }).await
+            }
+            code => code,
+        }
     }
+}
+
+/// On how many threads a component is compiled. A small one is done before a second thread has begun; and nobody's
+/// upload takes all of a large machine.
+fn threads_for(component: &[u8]) -> usize {
+    const LARGE: usize = 1 << 20;
+    const MOST: usize = 4;
+    if component.len() < LARGE {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MOST)
 }
 
 /// Why code that was compiled a moment ago cannot be loaded: the machine failed, or the component needs more of

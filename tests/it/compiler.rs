@@ -23,7 +23,12 @@ fn compiler(limits: CompileLimits) -> ChildCompiler {
 }
 
 fn job(component: Vec<u8>) -> CompileJob {
-    CompileJob { engine: EngineKind::Time, max_memory_bytes: 128 << 20, component: component.into() }
+    CompileJob {
+        engine: EngineKind::Time,
+        max_memory_bytes: 128 << 20,
+        threads: 1,
+        component: component.into(),
+    }
 }
 
 async fn compile(limits: CompileLimits, component: Vec<u8>) -> Result<Vec<u8>, ModuleError> {
@@ -72,8 +77,8 @@ async fn all_are_gone(word: &str) {
 
 #[tokio::test]
 async fn a_process_compiles_just_what_this_one_would() {
-    for engine in EngineKind::ALL {
-        let job = CompileJob { engine, ..job(guest::bytes("hello")) };
+    for (engine, threads) in EngineKind::ALL.into_iter().flat_map(|engine| [(engine, 1), (engine, 3)]) {
+        let job = CompileJob { engine, threads, ..job(guest::bytes("hello")) };
         let code = within("code", compiler(CompileLimits::default()).compile(job.clone())).await.unwrap();
         assert!(code == wasmyard_runtime::compile(&job).unwrap(), "{engine:?}");
     }
@@ -158,7 +163,7 @@ async fn a_compiler_has_no_file_no_environment_and_no_other_system_call() {
         .map(|fd| fd.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
     assert_eq!(open.iter().map(String::as_str).collect::<Vec<_>>(), ["0", "1", "2"]);
-    assert_eq!(std::fs::read(process.join("environ")).unwrap(), b"MIMALLOC_ARENA_RESERVE=0\0");
+    assert_eq!(std::fs::read(process.join("environ")).unwrap(), b"MIMALLOC_ARENA_RESERVE=0\0RAYON_NUM_THREADS=1\0");
     assert_eq!(std::fs::read_dir(process.join("task")).unwrap().count(), 1);
     let limits = std::fs::read_to_string(process.join("limits")).unwrap();
     let held = |name: &str| {

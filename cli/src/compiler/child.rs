@@ -1,6 +1,6 @@
 //! The side that compiles: one component from standard input, one answer to standard output, and the end.
 //!
-//! Runs before anything else of the program: no runtime, no threads, no logging. Must never touch the input
+//! Runs before anything else of the program: no runtime, no threads but those that compile, no logging. Must never touch the input
 //! before its limits hold.
 
 use std::io::{self, Read as _};
@@ -37,6 +37,7 @@ fn answer(args: &CompileArgs) -> wire::Answer {
     wasmyard_runtime::compile(&CompileJob {
         engine,
         max_memory_bytes: args.max_memory_bytes,
+        threads: args.threads,
         component: Bytes::from(component),
     })
 }

@@ -58,12 +58,15 @@ impl ChildCompiler {
             .arg("compile-component")
             .args(["--engine", job.engine.name()])
             .args(["--max-memory-bytes", &job.max_memory_bytes.to_string()])
+            .args(["--threads", &job.threads.to_string()])
             .args(["--cpu-seconds", &self.limits.cpu.as_secs().max(1).to_string()])
             .args(["--memory-bytes", &self.limits.memory_bytes.to_string()])
             .args(["--parent", &std::process::id().to_string()])
             .env_clear()
             // The allocator would take a gigabyte of address space before the limit on it holds.
             .env("MIMALLOC_ARENA_RESERVE", "0")
+            // The crate that makes the compiler's threads can be told their number in no other way.
+            .env("RAYON_NUM_THREADS", job.threads.to_string())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

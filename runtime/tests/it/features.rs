@@ -4,7 +4,8 @@ use wasmyard_runtime::{CompileJob, EngineKind, ModuleError, compile};
 
 fn refusal(component: &str) -> String {
     let component = wat::parse_str(component).unwrap().into();
-    match compile(&CompileJob { engine: EngineKind::Time, max_memory_bytes: 128 << 20, component }) {
+    let job = CompileJob { engine: EngineKind::Time, max_memory_bytes: 128 << 20, threads: 1, component };
+    match compile(&job) {
         Err(ModuleError::Invalid(text)) => text,
         Err(other) => panic!("{other}"),
         Ok(_) => "taken".to_owned(),

@@ -155,6 +155,7 @@ fn a_damaged_component_is_refused_or_compiled_and_nothing_else() {
         let job = CompileJob {
             engine: if seed % 2 == 0 { EngineKind::Time } else { EngineKind::Fuel },
             max_memory_bytes: 16 << 20,
+            threads: 1,
             component: damaged.into(),
         };
         match compile(&job) {
