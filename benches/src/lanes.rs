@@ -17,7 +17,7 @@ use crate::servers::{hyper, javascript, wasmtime, workerd};
 pub enum Lane {
     /// hyper alone.
     Hyper,
-    /// `wasmtime serve` with our hello.
+    /// `wasmtime serve` with a hello of `wasi:http` alone: what the SDK makes needs the platform.
     Wasmtime,
     /// `wasmtime serve` with the JavaScript component.
     WasmtimeJs,
@@ -29,6 +29,8 @@ pub enum Lane {
     WorkerdThree,
     /// A route that names the namespace: the user script answers.
     One,
+    /// The same with the very component that `wasmtime serve` is given.
+    OnePlain,
     /// A dispatcher that calls the user script.
     Two,
     /// A dispatcher that leaves the request to the user script.
@@ -55,12 +57,13 @@ impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Lane::Hyper => "bare hyper",
-            Lane::Wasmtime => "wasmtime serve: hello",
+            Lane::Wasmtime => "wasmtime serve: plain hello",
             Lane::WasmtimeJs => "wasmtime serve: JS hello",
             Lane::Workerd => "workerd: JS hello",
             Lane::WorkerdTwo => "workerd: dispatcher -> JS hello",
             Lane::WorkerdThree => "workerd: dispatcher -> user -> globalOutbound",
             Lane::One => "route -> user script",
+            Lane::OnePlain => "route -> plain user script",
             Lane::Two => "dispatcher -> user",
             Lane::TwoTail => "dispatcher (tail) -> user",
             Lane::Three => "dispatcher -> user -> outbound",
@@ -88,6 +91,9 @@ pub struct Open {
 pub struct Lanes {
     open: BTreeMap<Lane, Result<Open, String>>,
 }
+
+/// The guest that runs on any host of `wasi:http`.
+const PLAIN: &str = "plain_wasip2";
 
 /// How many scripts are in rotation.
 pub const MANY: usize = 900;
@@ -140,6 +146,7 @@ impl Lanes {
         let any = |of: &[Lane]| of.iter().any(|lane| wanted.contains(lane));
         let ours = [
             Lane::One,
+            Lane::OnePlain,
             Lane::Two,
             Lane::TwoTail,
             Lane::Three,
@@ -165,12 +172,16 @@ impl Lanes {
                 &format!("there is no JavaScript component: {}", javascript::REMEDY),
             );
         }
+        if any(&[Lane::OnePlain]) {
+            site.customer("plain", &guest(PLAIN)?)?;
+        }
         if any(&[Lane::Three]) {
             site.guarded()?;
         }
         let platform = site.serve()?;
         let mut aims = vec![
             (Lane::One, platform.aim("customer-a.apps.localhost")),
+            (Lane::OnePlain, platform.aim("plain.apps.localhost")),
             (Lane::Two, platform.aim("customer-a.localhost")),
             (Lane::TwoTail, platform.aim("customer-a.tail.localhost")),
             (Lane::TwoReused, platform.aim("customer-a.reused.localhost")),
@@ -201,7 +212,7 @@ impl Lanes {
             );
             return Ok(());
         };
-        self.add(wasmtime::start(&program, &guest("hello")?)?, |aim| vec![(Lane::Wasmtime, aim)]);
+        self.add(wasmtime::start(&program, &guest(PLAIN)?)?, |aim| vec![(Lane::Wasmtime, aim)]);
         match javascript::find()? {
             Some(component) => {
                 self.add(wasmtime::start(&program, &component)?, |aim| vec![(Lane::WasmtimeJs, aim)])

@@ -64,6 +64,7 @@ const fn rate(id: &'static str, lane: Lane, beside: Lane, target: f64) -> Rate {
 /// Ratios of requests per second, 16 connections kept alive.
 pub const RATES: &[Rate] = &[
     rate("one/wasmtime", Lane::One, Lane::Wasmtime, 4.0),
+    Rate { id: "plain/wasmtime", lane: Lane::OnePlain, beside: Lane::Wasmtime, target: Target::None },
     rate("one/workerd", Lane::One, Lane::Workerd, 1.6),
     rate("two/workerd", Lane::Two, Lane::WorkerdTwo, 2.5),
     rate("two-tail/workerd", Lane::TwoTail, Lane::WorkerdTwo, 2.5),

@@ -4,6 +4,8 @@ pub(crate) mod assets;
 pub(crate) mod config;
 pub(crate) mod dispatch;
 mod handover;
+pub(crate) mod log;
+pub(crate) mod message;
 pub(crate) mod outgoing;
 pub(crate) mod request_info;
 
@@ -16,6 +18,8 @@ mod generated {
             world platform {
                 import wasmyard:platform/assets@0.1.0;
                 import wasmyard:platform/dispatch@0.1.0;
+                import wasmyard:platform/log@0.1.0;
+                import wasmyard:platform/message@0.1.0;
                 import wasmyard:platform/outgoing@0.1.0;
                 import wasmyard:platform/request-info@0.1.0;
                 import wasi:config/store@0.2.0-rc.1;
@@ -24,6 +28,7 @@ mod generated {
         world: "wasmyard:host/platform",
         imports: {
             "wasmyard:platform/dispatch.[method]namespace.get": async | trappable,
+            "wasmyard:platform/message.write": async | trappable,
             "wasmyard:platform/outgoing.forward": async | trappable,
             "wasmyard:platform/outgoing.forward-with": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward": async | trappable,
@@ -43,6 +48,6 @@ mod generated {
 
 pub(crate) use generated::wasi::config::store as config_wit;
 pub(crate) use generated::wasmyard::platform::{
-    assets as assets_wit, dispatch as dispatch_wit, outgoing as outgoing_wit,
-    request_info as request_info_wit,
+    assets as assets_wit, dispatch as dispatch_wit, log as log_wit, message as message_wit,
+    outgoing as outgoing_wit, request_info as request_info_wit,
 };

@@ -13,6 +13,7 @@ use futures::StreamExt as _;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use tokio::sync::mpsc;
 use wasmtime_wasi::p2::{InputStream as _, Pollable as _, StreamError};
 use wasmtime_wasi_http::p2::body::{HostFutureTrailers, HostIncomingBody};
 
@@ -31,6 +32,58 @@ pub fn empty() -> Body {
 /// A body that is there as a whole; its length is known.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body of which a part is there and the rest, so many bytes, is on its way. It breaks off where less comes.
+pub(crate) fn counted_parts(
+    first: Bytes,
+    rest: mpsc::Receiver<Bytes>,
+    left: u64,
+) -> impl HttpBody<Data = Bytes, Error = BodyError> {
+    CountedParts { first: Some(first).filter(|first| !first.is_empty()), rest, left }
+}
+
+struct CountedParts {
+    first: Option<Bytes>,
+    rest: mpsc::Receiver<Bytes>,
+    /// Of the rest.
+    left: u64,
+}
+
+impl HttpBody for CountedParts {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(match std::task::ready!(self.rest.poll_recv(cx)) {
+            Some(bytes) => {
+                self.left = self.left.saturating_sub(bytes.len() as u64);
+                Ok(Frame::data(bytes))
+            }
+            None => {
+                self.left = 0;
+                Err(BodyError::InternalError(Some("the body ended before its length".to_owned())))
+            }
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let first = self.first.as_ref().map_or(0, Bytes::len) as u64;
+        SizeHint::with_exact(first.saturating_add(self.left))
+    }
 }
 
 /// How many frames [`settle`] looks at: more than a small answer has, fewer than a stream.

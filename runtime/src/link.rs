@@ -4,7 +4,9 @@ use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 
-use crate::bindings::{assets_wit, config_wit, dispatch_wit, outgoing_wit, request_info_wit};
+use crate::bindings::{
+    assets_wit, config_wit, dispatch_wit, log_wit, message_wit, outgoing_wit, request_info_wit,
+};
 use crate::state::State;
 
 /// What the functions of `wasi:io` work on.
@@ -32,6 +34,8 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     config_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     assets_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     dispatch_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    log_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    message_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     outgoing_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     request_info_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)

@@ -85,7 +85,8 @@ impl LogPipe {
         }
     }
 
-    fn take(&self, bytes: &[u8]) {
+    /// Takes what a guest writes.
+    pub(crate) fn take(&self, bytes: &[u8]) {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (text, ended) = match piece.strip_suffix(b"\n") {

@@ -277,9 +277,8 @@ impl Inner {
         blocking(move || match this.artifacts.find(&digest).map_err(ModuleError::internal)? {
             Found::Nothing => Ok(None),
             Found::Artifact(file) => match Module::load(&this.engine, &file) {
-                Ok(component) => {
-                    Module::link(&this.engine, &this.linker, &component, &this.commons).map(|module| Some(Arc::new(module)))
-                }
+                Ok(component) => Module::link(&this.engine, &this.linker, &component, &this.commons)
+                    .map(|module| Some(Arc::new(module))),
                 Err(error) => {
                     // Ours, but this engine does not take it: compile anew.
                     tracing::warn!(%digest, error = format!("{error:#}"), "an artifact could not be loaded");

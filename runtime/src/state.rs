@@ -12,6 +12,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmyard_namespaces::limits::Limits;
 
 use crate::answer::HeadSlot;
+use crate::bindings::message::Answering;
 use crate::body::HandoverSlot;
 use crate::clock::Clock;
 use crate::guest::Guest;
@@ -39,7 +40,8 @@ pub(crate) struct State {
     /// The highest limits that a call of another script may ask for.
     pub(crate) ceiling: Limits,
     log: Log,
-    logs: [LogPipe; 2],
+    /// Standard output and standard error.
+    pub(crate) logs: [LogPipe; 2],
     pub(crate) version: Arc<Version>,
     pub(crate) info: Arc<RequestInfo>,
     pub(crate) entry: Arc<Entry>,
@@ -51,6 +53,10 @@ pub(crate) struct State {
     pub(crate) response_bodies: HashMap<u32, HandoverSlot>,
     /// Where the answer goes, and where the failures of callees are noted.
     pub(crate) head: Arc<HeadSlot>,
+    /// The answer that the guest still writes.
+    pub(crate) answering: Option<Answering>,
+    /// Bytes of an answer that the guest has handed over whole.
+    pub(crate) answer_bytes: u64,
     /// What is to be asked when the guest has returned and this store is gone.
     pub(crate) tail: Option<Tail>,
 }
@@ -108,6 +114,8 @@ impl State {
             request_body: Some(request_body),
             response_bodies: HashMap::new(),
             head,
+            answering: None,
+            answer_bytes: 0,
             tail: None,
         }
     }
@@ -136,6 +144,8 @@ impl State {
         self.request_body = None;
         self.response_bodies.clear();
         self.head = Arc::default();
+        self.answering = None;
+        self.answer_bytes = 0;
         self.tail = None;
     }
 
@@ -143,8 +153,8 @@ impl State {
     pub(crate) fn weigh(&mut self) -> Result<(), Exceeded> {
         let lines: usize = self.logs.iter().map(LogPipe::held).sum();
         let behind_handles = held::held(&mut self.table, self.memory.left_for_host());
-        let bytes = behind_handles.saturating_add(lines as u64).saturating_add(self.request.bytes);
-        self.memory.host_holds(bytes)
+        let messages = self.request.bytes.saturating_add(self.answer_bytes);
+        self.memory.host_holds(behind_handles.saturating_add(lines as u64).saturating_add(messages))
     }
 }
 

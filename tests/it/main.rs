@@ -40,6 +40,7 @@
 )]
 
 mod afterwards;
+mod answers;
 mod asset_uploads;
 mod assets_serve;
 mod bad_limits;

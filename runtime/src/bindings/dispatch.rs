@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Pollable};
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::types::{
-    HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse,
-    HostResponseOutparam,
+    HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostResponseOutparam,
 };
 use wasmyard_namespaces::limits::{LimitSpec, Limits as Ceiling, MAX_OUTBOUND_PARAMS};
 
@@ -23,6 +23,7 @@ use super::dispatch_wit::{
     BindingError, DispatchError, Host, HostFutureResponse, HostNamespace, HostWorker, Limits, Options,
 };
 use super::handover::outgoing_request;
+use super::message_wit::{RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
 use crate::outcome::Failure;
 use crate::seams::{Call, Door, Target};
@@ -82,18 +83,20 @@ impl Host for State {
     fn respond_with(
         &mut self,
         out: Resource<HostResponseOutparam>,
-        head: Resource<HostOutgoingResponse>,
+        changes: ResponseChanges,
         response: Resource<HostIncomingResponse>,
-    ) -> wasmtime::Result<()> {
-        let (_, body) = self.take_response(response)?;
-        let head = self.table.delete(head)?;
+    ) -> wasmtime::Result<Result<(), String>> {
+        let (mut head, body) = self.take_response(response)?;
         let out = self.table.delete(out)?;
-        self.head.handed_over();
-        let mut answer = Response::new(body);
-        *answer.status_mut() = head.status;
-        *answer.headers_mut() = HeaderMap::from(head.headers);
-        (out.send)(Ok(answer));
-        Ok(())
+        let changed = self.change_response(&mut head, changes);
+        match &changed {
+            Ok(()) => {
+                self.head.handed_over();
+                (out.send)(Ok(Response::from_parts(head, body)));
+            }
+            Err(text) => (out.send)(Err(ErrorCode::InternalError(Some(text.clone())))),
+        }
+        Ok(changed)
     }
 }
 
@@ -186,15 +189,10 @@ impl HostWorker for State {
     async fn forward_with(
         &mut self,
         this: Resource<Worker>,
-        head: Resource<HostOutgoingRequest>,
+        changes: RequestChanges,
         request: Resource<HostIncomingRequest>,
     ) -> Answer<Resource<HostIncomingResponse>> {
-        let head = self.table.delete(head)?;
-        let body = match self.take_request(request)? {
-            Ok(request) => request.into_body(),
-            Err(failure) => return Ok(Err(failure.into())),
-        };
-        match outgoing_request(head, body) {
+        match self.take_changed_request(request, changes)? {
             Ok(request) => self.call(&this, request).await,
             Err(failure) => Ok(Err(failure.into())),
         }

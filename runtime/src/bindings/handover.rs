@@ -9,6 +9,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{HostIncomingRequest as _, Sc
 use wasmtime_wasi_http::p2::body::HostIncomingBody;
 use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest};
 
+use super::message_wit::RequestChanges;
 use crate::body::{self, Body, Handover};
 use crate::outcome::Failure;
 use crate::state::State;
@@ -37,6 +38,16 @@ impl State {
         *request.uri_mut() = self.request.uri.clone();
         *request.headers_mut() = HeaderMap::from(headers);
         Ok(Ok(request))
+    }
+
+    /// The same, under a changed head.
+    pub(super) fn take_changed_request(
+        &mut self,
+        resource: Resource<HostIncomingRequest>,
+        changes: RequestChanges,
+    ) -> wasmtime::Result<Result<Request<Body>, Failure>> {
+        let taken = self.take_request(resource)?;
+        Ok(taken.and_then(|mut request| self.change_request(&mut request, changes).map(|()| request)))
     }
 
     /// Gives the guest a response whose body the host can take back later.

@@ -6,11 +6,9 @@
 use http::Request;
 use wasmtime::component::Resource;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
-use wasmtime_wasi_http::p2::types::{
-    HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostResponseOutparam,
-};
+use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostIncomingResponse, HostResponseOutparam};
 
-use super::handover::outgoing_request;
+use super::message_wit::RequestChanges;
 use super::outgoing_wit::Host;
 use crate::body::Body;
 use crate::codes::to_code;
@@ -32,15 +30,10 @@ impl Host for State {
 
     async fn forward_with(
         &mut self,
-        head: Resource<HostOutgoingRequest>,
+        changes: RequestChanges,
         request: Resource<HostIncomingRequest>,
     ) -> Answer<Resource<HostIncomingResponse>> {
-        let head = self.table.delete(head)?;
-        let body = match self.take_request(request)? {
-            Ok(request) => request.into_body(),
-            Err(failure) => return Ok(Err(refused(&failure))),
-        };
-        match outgoing_request(head, body) {
+        match self.take_changed_request(request, changes)? {
             Ok(request) => self.send_on(request).await,
             Err(failure) => Ok(Err(refused(&failure))),
         }

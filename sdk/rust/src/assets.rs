@@ -29,12 +29,13 @@ impl Assets {
     /// # Errors
     /// See [`DispatchError`]. A file that is not there is a response with status 404 and no error.
     pub async fn fetch(&self, request: Request) -> Result<Response, DispatchError> {
-        let parts = request.into_parts().map_err(|error| dispatch::refused(&error))?;
-        let future = match parts {
-            Parts::Untouched(incoming) => self.handle.forward(incoming)?,
-            Parts::NewHead(head, _) | Parts::New(head, _) => self.handle.fetch(head)?,
-        };
-        dispatch::arrival(&future).await
+        match request.own_if_changed().into_parts() {
+            Parts::Own(own) => own.assets(&self.handle).await,
+            // Changed, it would be the worker's own by now.
+            Parts::Untouched(incoming) | Parts::Changed(_, incoming) => {
+                dispatch::arrival(&self.handle.forward(incoming)?).await
+            }
+        }
     }
 
     /// Asks for the file at a path such as `/index.html`.

@@ -17,4 +17,6 @@
 mod generated;
 
 pub(crate) use generated::wasi::config::store as config;
-pub(crate) use generated::wasmyard::platform::{assets, dispatch, outgoing, request_info};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use generated::wasmyard::platform::log;
+pub(crate) use generated::wasmyard::platform::{assets, dispatch, message, outgoing, request_info};

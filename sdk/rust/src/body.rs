@@ -19,7 +19,9 @@ use wasip2::io::streams::OutputStream;
 use crate::error::{BodyError, Error};
 use crate::executor::Wait;
 use crate::headers::Headers;
+use crate::response::{Head, SendError};
 use incoming::Incoming;
+use outgoing::Answering;
 pub use writer::Writer;
 
 /// The body of a request or a response.
@@ -36,10 +38,7 @@ pub use writer::Writer;
 ///     Ok(())
 /// });
 /// ```
-pub struct Body {
-    content: Content,
-    trailers: Option<Headers>,
-}
+pub struct Body(Content);
 
 enum Content {
     /// Nothing, or all there is.
@@ -68,6 +67,10 @@ trait Source {
     ) -> Option<Poll<Result<(), BodyError>>> {
         None
     }
+
+    /// Answers with this as the body: [`outgoing::answer`]. Each source says so itself, so that a worker whose
+    /// answers are all bytes is linked without that.
+    fn answer(self: Box<Self>, head: Head, out: wasi::ResponseOutparam) -> Answering;
 }
 
 impl Body {
@@ -95,7 +98,7 @@ impl Body {
     /// the header `trailer` of the message names.
     #[must_use]
     pub fn with_trailers(mut self, trailers: Headers) -> Body {
-        self.trailers = Some(trailers);
+        self.0 = Content::Source(Box::new(Trailed { content: self.0, trailers: Some(trailers) }));
         self
     }
 
@@ -112,10 +115,7 @@ impl Body {
     /// # Errors
     /// When the body breaks off.
     pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
-        match &mut self.content {
-            Content::Bytes(bytes) => Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
-            Content::Source(source) => poll_fn(|cx| source.poll_chunk(cx)).await,
-        }
+        poll_fn(|cx| self.0.poll_chunk(cx)).await
     }
 
     /// The whole body.
@@ -171,25 +171,29 @@ impl Body {
     /// When the body breaks off.
     pub async fn trailers(&mut self) -> Result<Option<Headers>, BodyError> {
         while self.chunk().await?.is_some() {}
-        if self.trailers.is_some() {
-            return Ok(self.trailers.take());
-        }
-        match &mut self.content {
+        match &mut self.0 {
             Content::Bytes(_) => Ok(None),
             Content::Source(source) => poll_fn(|cx| source.poll_trailers(cx)).await,
         }
     }
 
     fn is_empty(&self) -> bool {
-        matches!(&self.content, Content::Bytes(bytes) if bytes.is_empty())
+        matches!(&self.0, Content::Bytes(bytes) if bytes.is_empty())
     }
 
     /// How many bytes there will be, where that is known without reading.
     pub(crate) fn known_length(&self) -> Option<usize> {
-        match &self.content {
-            _ if self.trailers.is_some() => None,
+        match &self.0 {
             Content::Bytes(bytes) => Some(bytes.len()),
             Content::Source(_) => None,
+        }
+    }
+
+    /// Answers with this body, and returns when it is sent.
+    pub(crate) async fn answer(self, head: Head, out: wasi::ResponseOutparam) -> Result<(), SendError> {
+        match self.0 {
+            Content::Bytes(bytes) => outgoing::answer_whole(&bytes, head, out),
+            Content::Source(source) => source.answer(head, out).await,
         }
     }
 
@@ -208,7 +212,7 @@ impl Default for Body {
 
 impl From<Content> for Body {
     fn from(content: Content) -> Body {
-        Body { content, trailers: None }
+        Body(content)
     }
 }
 
@@ -238,10 +242,53 @@ impl From<&str> for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.content {
+        match &self.0 {
             Content::Bytes(bytes) => write!(f, "Body({} bytes)", bytes.len()),
             Content::Source(_) => f.write_str("Body(stream)"),
         }
+    }
+}
+
+impl Content {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, BodyError>> {
+        match self {
+            Content::Bytes(bytes) => {
+                Poll::Ready(Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())))
+            }
+            Content::Source(source) => source.poll_chunk(cx),
+        }
+    }
+}
+
+/// A body with trailers of the worker's own.
+struct Trailed {
+    content: Content,
+    trailers: Option<Headers>,
+}
+
+impl Source for Trailed {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<u8>>, BodyError>> {
+        self.content.poll_chunk(cx)
+    }
+
+    fn poll_trailers(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Headers>, BodyError>> {
+        Poll::Ready(Ok(self.trailers.take()))
+    }
+
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &OutputStream,
+        writable: &mut Wait,
+    ) -> Option<Poll<Result<(), BodyError>>> {
+        match &mut self.content {
+            Content::Bytes(_) => None,
+            Content::Source(source) => source.poll_splice(cx, out, writable),
+        }
+    }
+
+    fn answer(self: Box<Self>, head: Head, out: wasi::ResponseOutparam) -> Answering {
+        outgoing::answer(self, head, out)
     }
 }
 
@@ -258,6 +305,10 @@ impl Source for Chunks {
                 None => Ok(None),
             });
         }
+    }
+
+    fn answer(self: Box<Self>, head: Head, out: wasi::ResponseOutparam) -> Answering {
+        outgoing::answer(self, head, out)
     }
 }
 

@@ -6,7 +6,10 @@ mod limits;
 
 use std::rc::Rc;
 
+use wasip2::http::types::OutgoingRequest;
+
 use crate::bindings::dispatch as platform;
+use crate::body::Body;
 use crate::error::Error;
 use crate::executor::{self, Ready};
 use crate::request::{Parts, Request};
@@ -137,21 +140,28 @@ impl Service {
 }
 
 async fn call(worker: &platform::Worker, request: Request) -> Result<Response, DispatchError> {
-    let response = match request.into_parts().map_err(|error| refused(&error))? {
+    let response = match request.into_parts() {
         Parts::Untouched(incoming) => worker.forward(incoming),
-        Parts::NewHead(head, incoming) => worker.forward_with(head, incoming),
-        Parts::New(head, body) => {
-            let sink = head.body().map_err(|()| DispatchError::internal("the request takes no body"))?;
-            let future = worker.fetch(head)?;
-            executor::send_beside(body, sink);
-            return arrival(&future).await;
-        }
+        Parts::Changed(changes, incoming) => worker.forward_with(&changes, incoming),
+        Parts::Own(own) => return own.call(worker).await,
     };
     Ok(Response::from_incoming(response?))
 }
 
+/// Calls a script with a request of the worker's own.
+pub(crate) async fn call_own(
+    worker: &platform::Worker,
+    head: OutgoingRequest,
+    body: Body,
+) -> Result<Response, DispatchError> {
+    let sink = head.body().map_err(|()| DispatchError::internal("the request takes no body"))?;
+    let future = worker.fetch(head)?;
+    executor::send_beside(body, sink);
+    arrival(&future).await
+}
+
 fn tail(worker: platform::Worker, request: Request) -> Result<Response, DispatchError> {
-    let Ok(Parts::Untouched(incoming)) = request.into_parts() else {
+    let Parts::Untouched(incoming) = request.into_parts() else {
         return Err(DispatchError::invalid_argument(
             "tail takes the visitor's request as it came: for one that was made or changed, use fetch",
         ));

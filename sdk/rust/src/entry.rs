@@ -6,6 +6,7 @@ use std::future::Future;
 
 use wasip2::http::types as wasi;
 
+use crate::bindings::message;
 use crate::env::Env;
 use crate::executor;
 use crate::request::Request;
@@ -46,7 +47,7 @@ pub fn serve<F>(
         };
         match response.send(out).await {
             Ok(()) => {}
-            Err(SendError::Unanswered(out, error)) => fail(out, format!("{error:#}")),
+            Err(SendError::Refused(text)) => log(&text),
             Err(SendError::Gone(error)) => log(&format!("the answer was cut short: {error:#}")),
         }
     });
@@ -93,7 +94,10 @@ where
 /// text, so that the page says what happened there.
 fn fail(out: wasi::ResponseOutparam, text: String) {
     log(&text);
-    wasi::ResponseOutparam::set(out, Err(crate::fetch::answer_for(text)));
+    match crate::fetch::answer_for(&text) {
+        Some(answer) => answer(out),
+        None => message::fail(out, &text),
+    }
 }
 
 /// The worker's standard error is its log.

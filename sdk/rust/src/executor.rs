@@ -5,7 +5,7 @@
 
 mod wait;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -24,6 +24,8 @@ type BoxedTask = Pin<Box<dyn Future<Output = ()>>>;
 thread_local! {
     static WAITING: RefCell<Vec<Slot>> = const { RefCell::new(Vec::new()) };
     static SPAWNED: RefCell<Vec<BoxedTask>> = const { RefCell::new(Vec::new()) };
+    /// [`wait`], set by the first that has something to wait for: a worker that never waits is linked without it.
+    static WAIT: Cell<fn()> = const { Cell::new(stuck) };
 }
 
 /// Runs a future beside the worker's own.
@@ -69,7 +71,7 @@ pub(crate) fn run(main: impl Future<Output = ()> + 'static) {
             return;
         }
         if !tasks.iter().any(Task::is_woken) {
-            wait();
+            WAIT.get()();
         }
     }
 }
@@ -149,7 +151,7 @@ fn fire(place: usize) {
     clippy::panic,
     reason = "waiting for ever would only burn the visitor's patience: a trap names the fault"
 )]
-fn stuck() -> ! {
+fn stuck() {
     panic!("the worker waits for something that nobody will do: a future is pending and no I/O is under way");
 }
 
@@ -169,6 +171,7 @@ impl Future for Ready {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        WAIT.set(wait);
         WAITING.with_borrow_mut(|slots| {
             let wait = || Slot::Waiting { pollable: self.pollable.clone(), waker: cx.waker().clone() };
             match self.place {

@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use wasip2::http::types::{ErrorCode, FutureIncomingResponse};
+use wasip2::http::types::{ErrorCode, FutureIncomingResponse, OutgoingRequest, ResponseOutparam};
 
 use crate::bindings::{outgoing, request_info};
+use crate::body::Body;
 use crate::executor::{self, Ready};
 use crate::request::{Parts, Request};
 use crate::response::Response;
@@ -41,14 +42,18 @@ use crate::response::Response;
 /// # Errors
 /// See [`FetchError`]. A response of any status is no error.
 pub async fn fetch(request: Request) -> Result<Response, FetchError> {
-    let (head, body) = match request.into_parts().map_err(|error| refused(format!("{error:#}")))? {
-        Parts::New(head, body) => (head, body),
-        Parts::NewHead(head, incoming) => return sent_on(outgoing::forward_with(head, incoming)),
+    match request.into_parts() {
+        Parts::Own(own) => own.fetch().await,
+        Parts::Changed(changes, incoming) => sent_on(outgoing::forward_with(&changes, incoming)),
         Parts::Untouched(incoming) => {
             not_in_a_circle()?;
-            return sent_on(outgoing::forward(incoming));
+            sent_on(outgoing::forward(incoming))
         }
-    };
+    }
+}
+
+/// Sends a request of the worker's own.
+pub(crate) async fn fetch_own(head: OutgoingRequest, body: Body) -> Result<Response, FetchError> {
     let sink = head.body().map_err(|()| refused("the request takes no body"))?;
     let future = wasip2::http::outgoing_handler::handle(head, None)?;
     executor::send_beside(body, sink);
@@ -70,7 +75,7 @@ pub async fn fetch(request: Request) -> Result<Response, FetchError> {
 /// # Errors
 /// When the request is not the one that came in, or was changed or read.
 pub fn fetch_last(request: Request) -> Result<Response, FetchError> {
-    let Ok(Parts::Untouched(incoming)) = request.into_parts() else {
+    let Parts::Untouched(incoming) = request.into_parts() else {
         return Err(refused(
             "fetch_last takes the request as it came in: for one that was made or changed, use fetch",
         ));
@@ -92,27 +97,29 @@ fn sent_on(answer: Result<wasip2::http::types::IncomingResponse, ErrorCode>) -> 
         Ok(response) => Ok(Response::from_incoming(response)),
         Err(code) => {
             let error = FetchError::from(code.clone());
-            SENT_ON.set(Some((error.text.clone(), code)));
+            let answer = move |out| ResponseOutparam::set(out, Err(code));
+            SENT_ON.set(Some((error.text.clone(), Box::new(answer))));
             Err(error)
         }
     }
 }
 
 thread_local! {
-    /// The error of the request that came in, when it was sent on: its text, and what it was.
-    static SENT_ON: RefCell<Option<(String, ErrorCode)>> = const { RefCell::new(None) };
+    /// The error of the request that came in, when it was sent on: its text, and how to answer with it.
+    static SENT_ON: RefCell<Option<(String, SentOn)>> = const { RefCell::new(None) };
 }
 
-/// What to answer with when a worker ends with this text: if that is the error of the request that it sent on, whoever
-/// asked is told the same.
-pub(crate) fn answer_for(text: String) -> ErrorCode {
-    match SENT_ON.take() {
-        Some((known, code)) if known == text => code,
-        _ => ErrorCode::InternalError(Some(text)),
-    }
+/// Answers with an error.
+pub(crate) type SentOn = Box<dyn FnOnce(ResponseOutparam)>;
+
+/// How to answer when a worker ends with this text: if that is the error of the request that it sent on, whoever asked
+/// is told the same.
+pub(crate) fn answer_for(text: &str) -> Option<SentOn> {
+    let (known, answer) = SENT_ON.take()?;
+    (known == text).then_some(answer)
 }
 
-fn refused(text: impl Into<String>) -> FetchError {
+pub(crate) fn refused(text: impl Into<String>) -> FetchError {
     FetchError { kind: FetchErrorKind::InvalidRequest, text: text.into() }
 }
 
@@ -234,12 +241,9 @@ mod tests {
     #[test]
     fn the_error_of_a_request_that_was_sent_on_is_the_answer_and_no_other_is() {
         let error = sent_on(Err(ErrorCode::ConnectionRefused)).err().unwrap();
-        assert!(matches!(answer_for(error.to_string()), ErrorCode::ConnectionRefused));
-        assert!(
-            matches!(answer_for(error.to_string()), ErrorCode::InternalError(Some(_))),
-            "it is said once"
-        );
+        assert!(answer_for(&error.to_string()).is_some());
+        assert!(answer_for(&error.to_string()).is_none(), "it is said once");
         let error = sent_on(Err(ErrorCode::ConnectionRefused)).err().unwrap();
-        assert!(matches!(answer_for(format!("while logging: {error}")), ErrorCode::InternalError(Some(_))));
+        assert!(answer_for(&format!("while logging: {error}")).is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! Owns header fields: those of a message that came in are read where they are, at the host; only what a
-//! worker makes itself is in its memory.
+//! Owns header fields. Those of a message that came in are asked for once, all together, when a worker looks at the
+//! first of them.
 
 use std::fmt;
 
@@ -11,66 +11,39 @@ use crate::url::excerpt;
 ///
 /// Names are compared without regard to case. `host`, `connection`, `transfer-encoding` and other fields that
 /// belong to one connection are neither shown nor taken: see [`Request::authority`](crate::Request::authority).
-pub struct Headers(Repr);
-
-enum Repr {
-    /// Made by the worker.
-    List(Vec<(String, Vec<u8>)>),
-    /// Belongs to a message that came in: cannot be changed, and must be dropped before that message.
-    View(wasi::Fields),
-    /// A copy of a view, made to be changed. It never was in the worker's memory.
-    Copy(wasi::Fields),
-}
+#[derive(Default)]
+pub struct Headers(Vec<(String, Vec<u8>)>);
 
 impl Headers {
     /// No fields.
     pub fn new() -> Headers {
-        Headers(Repr::List(Vec::new()))
+        Headers::default()
     }
 
-    pub(crate) fn view(fields: wasi::Fields) -> Headers {
-        Headers(Repr::View(fields))
+    pub(crate) fn of(fields: &wasi::Fields) -> Headers {
+        Headers(fields.entries())
     }
 
     /// The first value of that name, if it is text.
     pub fn get(&self, name: &str) -> Option<String> {
-        match &self.0 {
-            Repr::List(list) => {
-                let (_, value) = list.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-                String::from_utf8(value.clone()).ok()
-            }
-            Repr::View(fields) | Repr::Copy(fields) => {
-                String::from_utf8(fields.get(name).into_iter().next()?).ok()
-            }
-        }
+        let (_, value) = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        String::from_utf8(value.clone()).ok()
     }
 
     /// All values of that name, as they came.
     pub fn get_all(&self, name: &str) -> Vec<Vec<u8>> {
-        match &self.0 {
-            Repr::List(list) => list
-                .iter()
-                .filter(|(known, _)| known.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.clone())
-                .collect(),
-            Repr::View(fields) | Repr::Copy(fields) => fields.get(name),
-        }
+        let named = self.0.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.clone()).collect()
     }
 
     /// Whether there is a field of that name.
     pub fn contains(&self, name: &str) -> bool {
-        match &self.0 {
-            Repr::List(list) => list.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)),
-            Repr::View(fields) | Repr::Copy(fields) => fields.has(name),
-        }
+        self.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
     /// All fields: name and value.
     pub fn entries(&self) -> Vec<(String, Vec<u8>)> {
-        match &self.0 {
-            Repr::List(list) => list.clone(),
-            Repr::View(fields) | Repr::Copy(fields) => fields.entries(),
-        }
+        self.0.clone()
     }
 
     /// Makes this the only value of that name.
@@ -80,16 +53,9 @@ impl Headers {
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
         let value = value.as_ref();
         check(name, value)?;
-        match self.changeable() {
-            Changeable::List(list) => {
-                list.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-                list.push((name.to_owned(), value.to_vec()));
-                Ok(())
-            }
-            Changeable::Copy(fields) => {
-                fields.set(name, &[value.to_vec()]).map_err(|fault| HeaderError::refused(name, &fault))
-            }
-        }
+        self.remove(name);
+        self.0.push((name.to_owned(), value.to_vec()));
+        Ok(())
     }
 
     /// Adds a value and keeps those that are there.
@@ -99,66 +65,34 @@ impl Headers {
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), HeaderError> {
         let value = value.as_ref();
         check(name, value)?;
-        match self.changeable() {
-            Changeable::List(list) => {
-                list.push((name.to_owned(), value.to_vec()));
-                Ok(())
-            }
-            Changeable::Copy(fields) => {
-                fields.append(name, value).map_err(|fault| HeaderError::refused(name, &fault))
-            }
-        }
+        self.0.push((name.to_owned(), value.to_vec()));
+        Ok(())
     }
 
     /// Removes all values of that name. It is no error when there are none.
     pub fn remove(&mut self, name: &str) {
-        match self.changeable() {
-            Changeable::List(list) => list.retain(|(known, _)| !known.eq_ignore_ascii_case(name)),
-            // The host refuses only names that cannot be in there.
-            Changeable::Copy(fields) => drop(fields.delete(name)),
-        }
+        self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
     }
 
-    fn changeable(&mut self) -> Changeable<'_> {
-        if let Repr::View(fields) = &self.0 {
-            self.0 = Repr::Copy(fields.clone());
-        }
-        match &mut self.0 {
-            Repr::List(list) => Changeable::List(list),
-            Repr::View(fields) | Repr::Copy(fields) => Changeable::Copy(fields),
-        }
+    /// As the platform takes them.
+    pub(crate) fn into_list(self) -> Vec<(String, Vec<u8>)> {
+        self.0
     }
 
     /// A handle of the worker's own, to put into a message that goes out.
     pub(crate) fn into_fields(self) -> Result<wasi::Fields, HeaderError> {
-        match self.0 {
-            Repr::List(list) if list.is_empty() => Ok(wasi::Fields::new()),
-            Repr::List(list) => wasi::Fields::from_list(&list).map_err(|fault| {
-                let names: Vec<&str> = list.iter().map(|(name, _)| name.as_str()).collect();
-                HeaderError::refused(&names.join(", "), &fault)
-            }),
-            Repr::View(fields) => Ok(fields.clone()),
-            Repr::Copy(fields) => Ok(fields),
-        }
-    }
-}
-
-impl Default for Headers {
-    fn default() -> Headers {
-        Headers::new()
+        wasi::Fields::from_list(&self.0).map_err(|fault| {
+            let names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+            HeaderError::refused(&names.join(", "), &fault)
+        })
     }
 }
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Values may be secrets.
-        f.debug_list().entries(self.entries().iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
-}
-
-enum Changeable<'a> {
-    List(&'a mut Vec<(String, Vec<u8>)>),
-    Copy(&'a wasi::Fields),
 }
 
 /// A header field cannot be set.

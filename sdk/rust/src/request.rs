@@ -3,13 +3,20 @@
 
 use std::cell::OnceCell;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 
 use wasip2::http::types as wasi;
 
+use crate::bindings::message::RequestChanges;
+use crate::bindings::{assets as assets_wit, dispatch as dispatch_wit};
 use crate::body::Body;
+use crate::dispatch::{self, DispatchError};
 use crate::error::Error;
+use crate::fetch::{self, FetchError};
 use crate::headers::{HeaderError, Headers};
 use crate::method::{Method, Scheme};
+use crate::response::Response;
 use crate::url::{self, UrlError};
 
 /// An HTTP request: the visitor's, or one that the worker makes.
@@ -30,14 +37,14 @@ use crate::url::{self, UrlError};
 /// # Ok(()) }
 /// ```
 pub struct Request {
-    // The fields are dropped in this order, and the host wants headers to go before their request.
-    /// What came in.
-    view: OnceCell<Headers>,
-    /// What the worker made: counts instead of the view.
-    changed_headers: Option<Headers>,
     incoming: Option<wasi::IncomingRequest>,
+    /// How it is sent when it is the worker's own. Behind a pointer, so that a worker that only passes the visitor's
+    /// request on is linked without that.
+    own: Option<&'static dyn Sending>,
     /// `None`: the incoming request's, untouched.
     body: Option<Body>,
+    headers: OnceCell<Headers>,
+    headers_changed: bool,
     method: OnceCell<Method>,
     scheme: OnceCell<Option<Scheme>>,
     authority: OnceCell<String>,
@@ -55,10 +62,11 @@ impl Request {
     pub fn new(method: impl Into<Method>, url: &str) -> Result<Request, UrlError> {
         let url = url::parse(url)?;
         Ok(Request {
-            view: OnceCell::new(),
-            changed_headers: Some(Headers::new()),
             incoming: None,
+            own: Some(&Own),
             body: Some(Body::empty()),
+            headers: OnceCell::from(Headers::new()),
+            headers_changed: true,
             method: OnceCell::from(method.into()),
             scheme: OnceCell::from(Some(url.scheme)),
             authority: OnceCell::from(url.authority),
@@ -86,10 +94,11 @@ impl Request {
 
     pub(crate) fn from_incoming(incoming: wasi::IncomingRequest) -> Request {
         Request {
-            view: OnceCell::new(),
-            changed_headers: None,
             incoming: Some(incoming),
+            own: None,
             body: None,
+            headers: OnceCell::new(),
+            headers_changed: false,
             method: OnceCell::new(),
             scheme: OnceCell::new(),
             authority: OnceCell::new(),
@@ -180,24 +189,15 @@ impl Request {
 
     /// The header fields.
     pub fn headers(&self) -> &Headers {
-        match &self.changed_headers {
-            Some(headers) => headers,
-            None => self.view.get_or_init(|| self.ask(|incoming| Headers::view(incoming.headers()))),
-        }
+        self.headers.get_or_init(|| self.ask(|incoming| Headers::of(&incoming.headers())))
     }
 
     /// The header fields, to be changed.
     pub fn headers_mut(&mut self) -> &mut Headers {
         self.head_changed = true;
-        let headers = self.take_headers();
-        self.changed_headers.insert(headers)
-    }
-
-    fn take_headers(&mut self) -> Headers {
-        match self.changed_headers.take().or_else(|| self.view.take()) {
-            Some(headers) => headers,
-            None => self.ask(|incoming| Headers::view(incoming.headers())),
-        }
+        self.headers_changed = true;
+        self.headers();
+        self.headers.get_mut().unwrap_or_else(|| unreachable!("they were asked for"))
     }
 
     /// The first value of a header field, if it is text.
@@ -224,6 +224,7 @@ impl Request {
 
     /// The body, to be read. From then on the request can only be passed on through this worker's memory.
     pub fn body_mut(&mut self) -> &mut Body {
+        self.make_own();
         self.body_read |= self.body.is_none();
         let body = self.take_body();
         self.body.insert(body)
@@ -236,6 +237,7 @@ impl Request {
 
     /// Puts another body in place of the one that is there. Length and encoding headers of the old one go.
     pub fn set_body(&mut self, body: impl Into<Body>) {
+        self.make_own();
         self.body = Some(body.into());
         self.body_read = false;
         for name in ["content-length", "content-encoding"] {
@@ -265,54 +267,75 @@ impl Request {
         self.incoming.as_ref().map(read).unwrap_or_default()
     }
 
-    /// Takes the request apart by the cheapest way in which it can be passed on.
-    pub(crate) fn into_parts(mut self) -> Result<Parts, Error> {
-        match self.incoming.take() {
-            Some(incoming) if self.body.is_none() => {
-                if !self.head_changed {
-                    drop(self.view.take());
-                    return Ok(Parts::Untouched(incoming));
-                }
-                self.incoming = Some(incoming);
-                let head = self.head()?;
-                match self.incoming.take() {
-                    Some(incoming) => Ok(Parts::NewHead(head, incoming)),
-                    None => Ok(Parts::New(head, Body::empty())),
-                }
-            }
-            incoming => {
-                self.incoming = incoming;
-                let body = self.take_body();
-                if self.body_read {
-                    self.headers_mut().remove("content-length");
-                }
-                if let Some(length) = body.known_length().filter(|length| *length > 0) {
-                    if !self.headers().contains("content-length") {
-                        self.headers_mut().set("content-length", length.to_string())?;
-                    }
-                }
-                Ok(Parts::New(self.head()?, body))
-            }
+    /// From here on the request is the worker's own: its head is known, whatever becomes of what came in.
+    fn make_own(&mut self) {
+        if self.own.is_none() {
+            let _known =
+                (self.method(), self.scheme(), self.authority(), self.path_and_query(), self.headers());
+            self.own = Some(&Own);
         }
     }
 
-    /// The head as a handle that can be sent. Leaves the request without headers.
-    fn head(&mut self) -> Result<wasi::OutgoingRequest, Error> {
+    /// The request as the worker's own, unless it is the one that came in, as it came.
+    pub(crate) fn own_if_changed(mut self) -> Request {
+        if self.head_changed {
+            self.make_own();
+        }
+        self
+    }
+
+    /// Takes the request apart by the cheapest way in which it can be passed on.
+    pub(crate) fn into_parts(mut self) -> Parts {
+        match (self.own, self.incoming.take()) {
+            (None, Some(incoming)) if self.head_changed => Parts::Changed(self.changes(), incoming),
+            (None, Some(incoming)) => Parts::Untouched(incoming),
+            (Some(way), incoming) => {
+                self.incoming = incoming;
+                Parts::Own(OwnRequest { way, request: self })
+            }
+            (None, None) => unreachable!("a request came in, or was made here"),
+        }
+    }
+
+    /// What is other than it came in, or was at least looked at.
+    fn changes(&mut self) -> RequestChanges {
+        RequestChanges {
+            method: self.method.get().map(|method| method.as_str().to_owned()),
+            scheme: self.scheme.get().cloned().flatten().map(|scheme| scheme.as_str().to_owned()),
+            authority: self.authority.take().filter(|authority| !authority.is_empty()),
+            path_with_query: self.path_and_query.take(),
+            headers: self.headers.take().filter(|_| self.headers_changed).map(Headers::into_list),
+        }
+    }
+
+    /// Head and body of a request of the worker's own, to be sent.
+    fn outgoing(mut self) -> Result<(wasi::OutgoingRequest, Body), Error> {
         let refused = |part: &str, value: &str| {
             Error::msg(format!("the request cannot be sent: {part} `{}` is refused", url::excerpt(value)))
         };
-        let (method, path) = (self.method().into(), self.path_and_query().to_owned());
-        let scheme = self.scheme().map(wasi::Scheme::from);
-        let authority = self.authority().to_owned();
-        let fields = self.take_headers().into_fields()?;
-        let head = wasi::OutgoingRequest::new(fields);
-        head.set_method(&method).map_err(|()| refused("method", self.method().as_str()))?;
-        head.set_path_with_query(Some(&path)).map_err(|()| refused("path", &path))?;
-        head.set_scheme(scheme.as_ref()).map_err(|()| refused("scheme", ""))?;
-        if !authority.is_empty() {
+        let body = self.body.take().unwrap_or_default();
+        let mut headers = self.headers.take().unwrap_or_default();
+        if self.body_read {
+            headers.remove("content-length");
+        }
+        if let Some(length) = body.known_length().filter(|length| *length > 0) {
+            if !headers.contains("content-length") {
+                headers.set("content-length", length.to_string())?;
+            }
+        }
+        let head = wasi::OutgoingRequest::new(headers.into_fields()?);
+        if let Some(method) = self.method.get() {
+            head.set_method(&method.into()).map_err(|()| refused("method", method.as_str()))?;
+        }
+        let path = self.path_and_query.take();
+        head.set_path_with_query(path.as_deref()).map_err(|()| refused("path", &path.unwrap_or_default()))?;
+        let scheme = self.scheme.take().flatten();
+        head.set_scheme(scheme.as_ref().map(wasi::Scheme::from).as_ref())
+            .map_err(|()| refused("scheme", ""))?;
+        if let Some(authority) = self.authority.take().filter(|authority| !authority.is_empty()) {
             head.set_authority(Some(&authority)).map_err(|()| refused("host", &authority))?;
         }
-        Ok(head)
+        Ok((head, body))
     }
 }
 
@@ -321,9 +344,68 @@ pub(crate) enum Parts {
     /// The visitor's, as it came.
     Untouched(wasi::IncomingRequest),
     /// The visitor's with another head; its body was not touched.
-    NewHead(wasi::OutgoingRequest, wasi::IncomingRequest),
+    Changed(RequestChanges, wasi::IncomingRequest),
     /// All else.
-    New(wasi::OutgoingRequest, Body),
+    Own(OwnRequest),
+}
+
+/// A request that this worker made.
+pub(crate) struct OwnRequest {
+    way: &'static dyn Sending,
+    request: Request,
+}
+
+impl OwnRequest {
+    /// To a script.
+    pub(crate) async fn call(self, worker: &dispatch_wit::Worker) -> Result<Response, DispatchError> {
+        self.way.call(self.request, worker).await
+    }
+
+    /// To its URL.
+    pub(crate) async fn fetch(self) -> Result<Response, FetchError> {
+        self.way.fetch(self.request).await
+    }
+
+    /// To this worker's static files.
+    pub(crate) async fn assets(self, files: &assets_wit::Files) -> Result<Response, DispatchError> {
+        self.way.assets(self.request, files).await
+    }
+}
+
+type Answer<'a, E> = Pin<Box<dyn Future<Output = Result<Response, E>> + 'a>>;
+
+/// How requests are sent.
+trait Sending {
+    fn call<'a>(&self, request: Request, worker: &'a dispatch_wit::Worker) -> Answer<'a, DispatchError>;
+    fn fetch(&self, request: Request) -> Answer<'static, FetchError>;
+    fn assets<'a>(&self, request: Request, files: &'a assets_wit::Files) -> Answer<'a, DispatchError>;
+}
+
+/// Requests that were made here.
+struct Own;
+
+impl Sending for Own {
+    fn call<'a>(&self, request: Request, worker: &'a dispatch_wit::Worker) -> Answer<'a, DispatchError> {
+        Box::pin(async move {
+            let (head, body) = request.outgoing().map_err(|error| dispatch::refused(&error))?;
+            dispatch::call_own(worker, head, body).await
+        })
+    }
+
+    fn fetch(&self, request: Request) -> Answer<'static, FetchError> {
+        Box::pin(async move {
+            let (head, body) = request.outgoing().map_err(|error| fetch::refused(format!("{error:#}")))?;
+            fetch::fetch_own(head, body).await
+        })
+    }
+
+    fn assets<'a>(&self, request: Request, files: &'a assets_wit::Files) -> Answer<'a, DispatchError> {
+        Box::pin(async move {
+            // A body is not read.
+            let (head, _body) = request.outgoing().map_err(|error| dispatch::refused(&error))?;
+            dispatch::arrival(&files.fetch(head)?).await
+        })
+    }
 }
 
 impl fmt::Debug for Request {

@@ -7,6 +7,7 @@ use std::fmt;
 use wasip2::http::types as wasi;
 
 use crate::bindings::dispatch;
+use crate::bindings::message::ResponseChanges;
 use crate::body::Body;
 use crate::error::Error;
 use crate::headers::{HeaderError, Headers};
@@ -24,15 +25,12 @@ use crate::headers::{HeaderError, Headers};
 /// # assert_eq!(f().unwrap().status(), 404);
 /// ```
 pub struct Response {
-    // The fields are dropped in this order, and the host wants headers to go before their response.
-    /// What came in.
-    view: OnceCell<Headers>,
-    /// What the worker made: counts instead of the view.
-    changed_headers: Option<Headers>,
     upstream: Option<Box<dyn Upstream>>,
     /// `None`: the upstream's, untouched.
     body: Option<Body>,
     status: OnceCell<u16>,
+    headers: OnceCell<Headers>,
+    headers_changed: bool,
     head_changed: bool,
     /// Whoever reads a body that came in may leave less of it than its `content-length` says.
     body_read: bool,
@@ -42,13 +40,25 @@ pub struct Response {
 /// Answers in the worker's place, after it has returned.
 type Handover = Box<dyn FnOnce(wasi::ResponseOutparam) -> Result<(), Error>>;
 
-/// A response that came in. Behind a pointer, so that a worker that never has one imports nothing for it.
+/// The head of an answer of the worker's own.
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) headers: Headers,
+}
+
+/// A response that came in. Behind a pointer, so that a worker that never has one imports nothing for it; for one that
+/// passes responses on, nothing is here that only those need who read them.
 trait Upstream {
     fn status(&self) -> u16;
     fn headers(&self) -> Headers;
-    fn body(&self) -> Body;
-    /// Hands it over, under another head where there is one.
-    fn pass_on(self: Box<Self>, out: wasi::ResponseOutparam, head: Option<wasi::OutgoingResponse>);
+    /// The response itself, for whoever reads its body.
+    fn response(&self) -> &wasi::IncomingResponse;
+    /// Hands it over, under a changed head where there is one.
+    fn pass_on(
+        self: Box<Self>,
+        out: wasi::ResponseOutparam,
+        changes: Option<ResponseChanges>,
+    ) -> Result<(), String>;
 }
 
 impl Upstream for wasi::IncomingResponse {
@@ -57,17 +67,24 @@ impl Upstream for wasi::IncomingResponse {
     }
 
     fn headers(&self) -> Headers {
-        Headers::view(wasi::IncomingResponse::headers(self))
+        Headers::of(&wasi::IncomingResponse::headers(self))
     }
 
-    fn body(&self) -> Body {
-        self.consume().map_or_else(|()| Body::empty(), Body::incoming)
+    fn response(&self) -> &wasi::IncomingResponse {
+        self
     }
 
-    fn pass_on(self: Box<Self>, out: wasi::ResponseOutparam, head: Option<wasi::OutgoingResponse>) {
-        match head {
-            None => dispatch::respond(out, *self),
-            Some(head) => dispatch::respond_with(out, head, *self),
+    fn pass_on(
+        self: Box<Self>,
+        out: wasi::ResponseOutparam,
+        changes: Option<ResponseChanges>,
+    ) -> Result<(), String> {
+        match changes {
+            None => {
+                dispatch::respond(out, *self);
+                Ok(())
+            }
+            Some(changes) => dispatch::respond_with(out, &changes, *self),
         }
     }
 }
@@ -76,11 +93,11 @@ impl Response {
     /// A response with status 200.
     pub fn new(body: impl Into<Body>) -> Response {
         Response {
-            view: OnceCell::new(),
-            changed_headers: Some(Headers::new()),
             upstream: None,
             body: Some(body.into()),
             status: OnceCell::from(200),
+            headers: OnceCell::from(Headers::new()),
+            headers_changed: true,
             head_changed: true,
             body_read: false,
             handover: None,
@@ -128,11 +145,11 @@ impl Response {
 
     pub(crate) fn from_incoming(response: wasi::IncomingResponse) -> Response {
         Response {
-            view: OnceCell::new(),
-            changed_headers: None,
             upstream: Some(Box::new(response)),
             body: None,
             status: OnceCell::new(),
+            headers: OnceCell::new(),
+            headers_changed: false,
             head_changed: false,
             body_read: false,
             handover: None,
@@ -166,17 +183,16 @@ impl Response {
 
     /// The header fields.
     pub fn headers(&self) -> &Headers {
-        match &self.changed_headers {
-            Some(headers) => headers,
-            None => self.view.get_or_init(|| self.upstream_headers()),
-        }
+        self.headers
+            .get_or_init(|| self.upstream.as_ref().map(|upstream| upstream.headers()).unwrap_or_default())
     }
 
     /// The header fields, to be changed.
     pub fn headers_mut(&mut self) -> &mut Headers {
         self.head_changed = true;
-        let headers = self.take_headers();
-        self.changed_headers.insert(headers)
+        self.headers_changed = true;
+        self.headers();
+        self.headers.get_mut().unwrap_or_else(|| unreachable!("they were asked for"))
     }
 
     /// The first value of a header field, if it is text.
@@ -231,18 +247,12 @@ impl Response {
         self
     }
 
-    fn upstream_headers(&self) -> Headers {
-        self.upstream.as_ref().map(|upstream| upstream.headers()).unwrap_or_default()
-    }
-
-    fn take_headers(&mut self) -> Headers {
-        self.changed_headers.take().or_else(|| self.view.take()).unwrap_or_else(|| self.upstream_headers())
-    }
-
     fn take_body(&mut self) -> Body {
         match (self.body.take(), &self.upstream) {
             (Some(body), _) => body,
-            (None, Some(upstream)) => upstream.body(),
+            (None, Some(upstream)) => {
+                upstream.response().consume().map_or_else(|()| Body::empty(), Body::incoming)
+            }
             (None, None) => Body::empty(),
         }
     }
@@ -250,72 +260,59 @@ impl Response {
     /// Answers with this response, by the cheapest way there is, and returns when its body is sent.
     ///
     /// # Errors
-    /// Before anything was sent, gives `out` back where it still can be answered.
+    /// When it is refused, and whoever asked has been told so, or when its body broke off.
     pub(crate) async fn send(mut self, out: wasi::ResponseOutparam) -> Result<(), SendError> {
         if let Some(handover) = self.handover.take() {
             return handover(out).map_err(SendError::Gone);
         }
-        // `None`: an upstream's, which nobody looked at.
-        let own = (self.body.is_some() || self.upstream.is_none()).then(|| self.take_body());
-        let head = match self.head(own.as_ref()) {
-            Ok(head) => head,
-            Err(error) => return Err(SendError::Unanswered(out, error)),
-        };
-        drop(self.view.take());
-        match (own, self.upstream.take(), head) {
-            (None, Some(upstream), head) => {
-                upstream.pass_on(out, head);
-                Ok(())
+        match (self.body.take(), self.upstream.take()) {
+            // An upstream's, of whose body nobody took anything.
+            (None, Some(upstream)) => {
+                let changes = self.head_changed.then(|| self.changes());
+                upstream.pass_on(out, changes).map_err(SendError::Refused)
             }
-            (body, _, Some(head)) => match head.body() {
-                Ok(sink) => {
-                    wasi::ResponseOutparam::set(out, Ok(head));
-                    body.unwrap_or_default().send(sink).await.map_err(|error| SendError::Gone(error.into()))
+            (body, upstream) => {
+                if let Some(upstream) = &upstream {
+                    self.status.get_or_init(|| upstream.status());
+                    self.headers.get_or_init(|| upstream.headers());
                 }
-                Err(()) => Err(SendError::Unanswered(out, Error::msg("the response takes no body"))),
-            },
-            (_, _, None) => Err(SendError::Unanswered(out, Error::msg("the response has no head"))),
+                let body = body.unwrap_or_default();
+                let head = self.head(&body);
+                body.answer(head, out).await
+            }
         }
     }
 
-    /// A known length spares the visitor's connection the chunks.
-    fn add_length(&mut self, body: &Body) -> Result<(), Error> {
-        let bodiless = matches!(self.status(), 100..=199 | 204 | 304);
+    /// What is other than it came in, or was at least looked at.
+    fn changes(&mut self) -> ResponseChanges {
+        ResponseChanges {
+            status: self.status.get().copied(),
+            headers: self.headers.take().filter(|_| self.headers_changed).map(Headers::into_list),
+        }
+    }
+
+    /// The head for a body of this worker's. A known length spares the visitor's connection the chunks.
+    fn head(&mut self, body: &Body) -> Head {
+        let status = self.status.get().copied().unwrap_or(200);
+        let mut headers = self.headers.take().unwrap_or_default();
+        if self.body_read {
+            headers.remove("content-length");
+        }
+        let bodiless = matches!(status, 100..=199 | 204 | 304);
         if let Some(length) = body.known_length().filter(|_| !bodiless) {
-            if !self.headers().contains("content-length") {
-                self.headers_mut().set("content-length", length.to_string())?;
+            if !headers.contains("content-length") {
+                // Digits: they break no rule.
+                headers.set("content-length", length.to_string()).unwrap_or_default();
             }
         }
-        Ok(())
-    }
-
-    /// The head as a handle that can be sent; `None` where an upstream's can go as it is. Leaves the response
-    /// without headers.
-    fn head(&mut self, own: Option<&Body>) -> Result<Option<wasi::OutgoingResponse>, Error> {
-        match own {
-            Some(body) => {
-                if self.body_read {
-                    self.headers_mut().remove("content-length");
-                }
-                self.add_length(body)?;
-            }
-            None if !self.head_changed => return Ok(None),
-            None => {}
-        }
-        let status = self.status();
-        let head = wasi::OutgoingResponse::new(self.take_headers().into_fields()?);
-        if status != 200 {
-            head.set_status_code(status)
-                .map_err(|()| Error::msg(format!("{status} is not a status code to answer with")))?;
-        }
-        Ok(Some(head))
+        Head { status, headers }
     }
 }
 
 /// Why a response was not sent, or not to its end.
 pub(crate) enum SendError {
-    /// Nothing was sent: another response can still be given.
-    Unanswered(wasi::ResponseOutparam, Error),
+    /// It breaks a rule. Whoever asked was told.
+    Refused(String),
     /// The head is out, or the answer is in other hands.
     Gone(Error),
 }
@@ -351,8 +348,7 @@ mod tests {
     fn the_length_is_added_where_a_body_may_follow_and_the_worker_gave_none() {
         let length = |mut response: Response| {
             let body = response.take_body();
-            response.add_length(&body).unwrap();
-            response.header("content-length")
+            response.head(&body).headers.get("content-length")
         };
         assert_eq!(length(Response::text("four")).as_deref(), Some("4"));
         assert_eq!(length(Response::empty()).as_deref(), Some("0"));

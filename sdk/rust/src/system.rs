@@ -2,16 +2,15 @@
 //! platform's terms, in place of the C library's.
 //!
 //! The C library brings a table of files, terminals and an environment along, for the sake of which every worker
-//! would import nineteen functions more. A worker has two outputs, which lead to its log, and nothing else; and each
+//! would import nineteen functions more, and `wasi:cli` and `wasi:io` seven for two outputs. A worker has two outputs, which lead to its log, and nothing else; and each
 //! import is paid for with every request, because every request makes an instance. These functions take the place of
 //! those of the same name when the worker is linked. Whatever else a worker uses of the C library is still there.
 #![expect(unsafe_code, reason = "they are called by their C names")]
 
-use wasip2::cli::{stderr, stdout};
-use wasip2::io::streams::{OutputStream, StreamError};
+use crate::bindings::log::{self, Destination};
 
-/// How much an output takes at once.
-const MOST_AT_ONCE: usize = 4096;
+/// How much is written at once.
+const MOST_AT_ONCE: usize = 64 << 10;
 
 /// A piece of memory, as `writev` takes it.
 #[repr(C)]
@@ -36,9 +35,9 @@ unsafe extern "C" fn write(file: i32, bytes: *const u8, length: usize) -> isize 
 /// As in C: `pieces` points to `count` pieces, each of which points to as many bytes as it says.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn writev(file: i32, pieces: *const Piece, count: i32) -> isize {
-    let out = match file {
-        1 => stdout::get_stdout(),
-        2 => stderr::get_stderr(),
+    let to = match file {
+        1 => Destination::Output,
+        2 => Destination::Error,
         _ => return -1,
     };
     for at in 0..usize::try_from(count).unwrap_or(0) {
@@ -47,25 +46,11 @@ unsafe extern "C" fn writev(file: i32, pieces: *const Piece, count: i32) -> isiz
         if piece.length > 0 {
             // SAFETY: the caller says that there are `length` bytes; it is not 0, so they are somewhere.
             let bytes = unsafe { std::slice::from_raw_parts(piece.bytes, piece.length.min(MOST_AT_ONCE)) };
-            return put(&out, bytes).map_or(-1, |()| isize::try_from(bytes.len()).unwrap_or(isize::MAX));
+            log::write(to, bytes);
+            return isize::try_from(bytes.len()).unwrap_or(isize::MAX);
         }
     }
     0
-}
-
-fn put(out: &OutputStream, bytes: &[u8]) -> Result<(), StreamError> {
-    let mut left = bytes;
-    while !left.is_empty() {
-        let room = usize::try_from(out.check_write()?).unwrap_or(usize::MAX);
-        if room == 0 {
-            out.subscribe().block();
-            continue;
-        }
-        let (now, later) = left.split_at(room.min(left.len()));
-        out.write(now)?;
-        left = later;
-    }
-    Ok(())
 }
 
 /// `getenv`: a worker has no environment; what it is given is in [`crate::Env`].

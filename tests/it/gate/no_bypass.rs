@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Api, Server, body, guest, origin, request, script_path};
 
 /// Every interface with functions that a script is given, and why it is no way to the network.
-const GIVEN: [(&str, &str); 26] = [
+const GIVEN: [(&str, &str); 28] = [
     ("wasi:cli/environment", "empty"),
     ("wasi:cli/exit", "ends the script"),
     ("wasi:cli/stderr", "the log"),
@@ -35,6 +35,8 @@ const GIVEN: [(&str, &str); 26] = [
     ("wasi:sockets", "denied, every call: `a_script_finds_no_file_no_socket_and_no_environment`"),
     ("wasmyard:platform/assets", "static files of the script itself"),
     ("wasmyard:platform/dispatch", "other scripts, inside; the gate goes along"),
+    ("wasmyard:platform/log", "the log"),
+    ("wasmyard:platform/message", "the answer to whoever asked"),
     ("wasmyard:platform/outgoing", "hands the request to the way out"),
     ("wasmyard:platform/request-info", "what is known of the request"),
 ];

@@ -315,6 +315,236 @@ pub mod wasi {
 #[allow(dead_code, clippy::all)]
 pub mod wasmyard {
     pub mod platform {
+        /// Whole messages in one call each: what `wasi:http/types` does in many, each of which a script imports and pays for
+        /// with every request.
+        ///
+        /// Header fields follow the rules of `wasi:http/types`: names and values of HTTP, and none that belong to a connection.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod message {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type ResponseOutparam = super::super::super::__with_name4::ResponseOutparam;
+            /// A header field: name and value.
+            pub type Field = (_rt::String, _rt::Vec<u8>);
+            /// What of a request's head is other than it came in; what is left out stays as it is.
+            #[derive(Clone)]
+            pub struct RequestChanges {
+                pub method: ::core::option::Option<_rt::String>,
+                /// `http` or `https`.
+                pub scheme: ::core::option::Option<_rt::String>,
+                pub authority: ::core::option::Option<_rt::String>,
+                pub path_with_query: ::core::option::Option<_rt::String>,
+                /// All header fields there are to be.
+                pub headers: ::core::option::Option<_rt::Vec<Field>>,
+            }
+            impl ::core::fmt::Debug for RequestChanges {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("RequestChanges")
+                        .field("method", &self.method)
+                        .field("scheme", &self.scheme)
+                        .field("authority", &self.authority)
+                        .field("path-with-query", &self.path_with_query)
+                        .field("headers", &self.headers)
+                        .finish()
+                }
+            }
+            /// What of a response's head is other than it came in; what is left out stays as it is.
+            #[derive(Clone)]
+            pub struct ResponseChanges {
+                /// From 200 to 599.
+                pub status: ::core::option::Option<u16>,
+                /// All header fields there are to be.
+                pub headers: ::core::option::Option<_rt::Vec<Field>>,
+            }
+            impl ::core::fmt::Debug for ResponseChanges {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ResponseChanges")
+                        .field("status", &self.status)
+                        .field("headers", &self.headers)
+                        .finish()
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Answers, with a body of known length: these bytes, and so many more, which are written with `write`. The text of
+            /// an error says what is refused; whoever asked is answered with that error then, as by `fail`.
+            ///
+            /// One call takes up to a mebibyte.
+            #[allow(async_fn_in_trait)]
+            pub fn answer(
+                out: ResponseOutparam,
+                status: u16,
+                headers: &[Field],
+                body: &[u8],
+                more: u64,
+            ) -> ::core::result::Result<(), _rt::String> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec3 = headers;
+                    let len3 = vec3.len();
+                    let layout3 = _rt::alloc::Layout::from_size_align(
+                            vec3.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result3, _cleanup3) = wit_bindgen::rt::Cleanup::new(layout3);
+                    for (i, e) in vec3.into_iter().enumerate() {
+                        let base = result3
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let (t0_0, t0_1) = e;
+                            let vec1 = t0_0;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len1;
+                            *base.add(0).cast::<*mut u8>() = ptr1.cast_mut();
+                            let vec2 = t0_1;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len2;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr2.cast_mut();
+                        }
+                    }
+                    let vec4 = body;
+                    let ptr4 = vec4.as_ptr().cast::<u8>();
+                    let len4 = vec4.len();
+                    let ptr5 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/message@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "answer"]
+                        fn wit_import6(
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import6(
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import6(
+                        (&out).take_handle() as i32,
+                        _rt::as_i32(&status),
+                        result3,
+                        len3,
+                        ptr4.cast_mut(),
+                        len4,
+                        _rt::as_i64(&more),
+                        ptr5,
+                    );
+                    let l7 = i32::from(*ptr5.add(0).cast::<u8>());
+                    let result11 = match l7 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l8 = *ptr5
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *ptr5
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                _rt::string_lift(bytes10)
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result11
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Writes more of the answer's body, and waits until it can be taken. False: nobody reads it any more, or it would
+            /// be longer than was announced.
+            #[allow(async_fn_in_trait)]
+            pub fn write(bytes: &[u8]) -> bool {
+                unsafe {
+                    let vec0 = bytes;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/message@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "write"]
+                        fn wit_import1(_: *mut u8, _: usize) -> i32;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8, _: usize) -> i32 {
+                        unreachable!()
+                    }
+                    let ret = wit_import1(ptr0.cast_mut(), len0);
+                    _rt::bool_lift(ret as u8)
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Ends with an error that was not caught. The text is for a script that called this one and for the log; a
+            /// visitor is shown the platform's page.
+            #[allow(async_fn_in_trait)]
+            pub fn fail(out: ResponseOutparam, text: &str) -> () {
+                unsafe {
+                    let vec0 = text;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/message@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "fail"]
+                        fn wit_import1(_: i32, _: *mut u8, _: usize);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: *mut u8, _: usize) {
+                        unreachable!()
+                    }
+                    wit_import1((&out).take_handle() as i32, ptr0.cast_mut(), len0);
+                }
+            }
+        }
         /// Calling other scripts: the dispatch namespace binding, and the service binding.
         ///
         /// A script reaches another one only through a binding that was declared when it was uploaded. Every
@@ -328,9 +558,10 @@ pub mod wasmyard {
             pub type IncomingRequest = super::super::super::__with_name4::IncomingRequest;
             pub type OutgoingRequest = super::super::super::__with_name4::OutgoingRequest;
             pub type IncomingResponse = super::super::super::__with_name4::IncomingResponse;
-            pub type OutgoingResponse = super::super::super::__with_name4::OutgoingResponse;
             pub type ResponseOutparam = super::super::super::__with_name4::ResponseOutparam;
             pub type Pollable = super::super::super::__with_name0::Pollable;
+            pub type RequestChanges = super::super::super::wasmyard::platform::message::RequestChanges;
+            pub type ResponseChanges = super::super::super::wasmyard::platform::message::ResponseChanges;
             /// Why a call to another script gave no response.
             #[derive(Clone)]
             pub enum DispatchError {
@@ -1781,291 +2012,430 @@ pub mod wasmyard {
             }
             impl Worker {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Like `forward`, with method, URL and headers taken from `head`, and the body from `request`.
+                /// Like `forward`, under a changed head.
                 #[allow(async_fn_in_trait)]
                 pub fn forward_with(
                     &self,
-                    head: OutgoingRequest,
+                    changes: &RequestChanges,
                     request: IncomingRequest,
                 ) -> ::core::result::Result<IncomingResponse, DispatchError> {
                     unsafe {
+                        let mut cleanup_list = _rt::Vec::new();
                         #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
                         #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
                         struct RetArea(
                             [::core::mem::MaybeUninit<
                                 u8,
-                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                            >; 17 * ::core::mem::size_of::<*const u8>()],
                         );
                         let mut ret_area = RetArea(
-                            [::core::mem::MaybeUninit::uninit(); 4
+                            [::core::mem::MaybeUninit::uninit(); 17
                                 * ::core::mem::size_of::<*const u8>()],
                         );
                         let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        *ptr0.add(0).cast::<i32>() = (self).handle() as i32;
+                        let super::super::super::wasmyard::platform::message::RequestChanges {
+                            method: method1,
+                            scheme: scheme1,
+                            authority: authority1,
+                            path_with_query: path_with_query1,
+                            headers: headers1,
+                        } = changes;
+                        match method1 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec2 = e;
+                                let ptr2 = vec2.as_ptr().cast::<u8>();
+                                let len2 = vec2.len();
+                                *ptr0
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len2;
+                                *ptr0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr2.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match scheme1 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec3 = e;
+                                let ptr3 = vec3.as_ptr().cast::<u8>();
+                                let len3 = vec3.len();
+                                *ptr0
+                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len3;
+                                *ptr0
+                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr3.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match authority1 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec4 = e;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                *ptr0
+                                    .add(9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len4;
+                                *ptr0
+                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr4.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match path_with_query1 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec5 = e;
+                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                let len5 = vec5.len();
+                                *ptr0
+                                    .add(12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len5;
+                                *ptr0
+                                    .add(11 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr5.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match headers1 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec9 = e;
+                                let len9 = vec9.len();
+                                let layout9 = _rt::alloc::Layout::from_size_align(
+                                        vec9.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result9, _cleanup9) = wit_bindgen::rt::Cleanup::new(
+                                    layout9,
+                                );
+                                cleanup_list.extend(_cleanup9);
+                                for (i, e) in vec9.into_iter().enumerate() {
+                                    let base = result9
+                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let (t6_0, t6_1) = e;
+                                        let vec7 = t6_0;
+                                        let ptr7 = vec7.as_ptr().cast::<u8>();
+                                        let len7 = vec7.len();
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len7;
+                                        *base.add(0).cast::<*mut u8>() = ptr7.cast_mut();
+                                        let vec8 = t6_1;
+                                        let ptr8 = vec8.as_ptr().cast::<u8>();
+                                        let len8 = vec8.len();
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len8;
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr8.cast_mut();
+                                    }
+                                }
+                                *ptr0
+                                    .add(15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len9;
+                                *ptr0
+                                    .add(14 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result9;
+                            }
+                            None => {
+                                *ptr0
+                                    .add(13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        *ptr0
+                            .add(16 * ::core::mem::size_of::<*const u8>())
+                            .cast::<i32>() = (&request).take_handle() as i32;
+                        let ptr10 = ret_area.0.as_mut_ptr().cast::<u8>();
                         #[cfg(target_arch = "wasm32")]
                         #[link(wasm_import_module = "wasmyard:platform/dispatch@0.1.0")]
                         unsafe extern "C" {
                             #[link_name = "[method]worker.forward-with"]
-                            fn wit_import1(_: i32, _: i32, _: i32, _: *mut u8);
+                            fn wit_import11(_: *mut u8, _: *mut u8);
                         }
                         #[cfg(not(target_arch = "wasm32"))]
-                        unsafe extern "C" fn wit_import1(
-                            _: i32,
-                            _: i32,
-                            _: i32,
-                            _: *mut u8,
-                        ) {
+                        unsafe extern "C" fn wit_import11(_: *mut u8, _: *mut u8) {
                             unreachable!()
                         }
-                        wit_import1(
-                            (self).handle() as i32,
-                            (&head).take_handle() as i32,
-                            (&request).take_handle() as i32,
-                            ptr0,
-                        );
-                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                        let result42 = match l2 {
+                        wit_import11(ptr0, ptr10);
+                        let l12 = i32::from(*ptr10.add(0).cast::<u8>());
+                        let result52 = match l12 {
                             0 => {
                                 let e = {
-                                    let l3 = *ptr0
+                                    let l13 = *ptr10
                                         .add(::core::mem::size_of::<*const u8>())
                                         .cast::<i32>();
                                     super::super::super::__with_name4::IncomingResponse::from_handle(
-                                        l3 as u32,
+                                        l13 as u32,
                                     )
                                 };
                                 Ok(e)
                             }
                             1 => {
                                 let e = {
-                                    let l4 = i32::from(
-                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    let l14 = i32::from(
+                                        *ptr10.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
                                     );
-                                    let v41 = match l4 {
+                                    let v51 = match l14 {
                                         0 => {
-                                            let e41 = {
-                                                let l5 = *ptr0
+                                            let e51 = {
+                                                let l15 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l6 = *ptr0
+                                                let l16 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len7 = l6;
-                                                let bytes7 = _rt::Vec::from_raw_parts(
-                                                    l5.cast(),
-                                                    len7,
-                                                    len7,
+                                                let len17 = l16;
+                                                let bytes17 = _rt::Vec::from_raw_parts(
+                                                    l15.cast(),
+                                                    len17,
+                                                    len17,
                                                 );
-                                                _rt::string_lift(bytes7)
+                                                _rt::string_lift(bytes17)
                                             };
-                                            DispatchError::WorkerNotFound(e41)
+                                            DispatchError::WorkerNotFound(e51)
                                         }
                                         1 => {
-                                            let e41 = {
-                                                let l8 = *ptr0
+                                            let e51 = {
+                                                let l18 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l9 = *ptr0
+                                                let l19 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len10 = l9;
-                                                let bytes10 = _rt::Vec::from_raw_parts(
-                                                    l8.cast(),
-                                                    len10,
-                                                    len10,
+                                                let len20 = l19;
+                                                let bytes20 = _rt::Vec::from_raw_parts(
+                                                    l18.cast(),
+                                                    len20,
+                                                    len20,
                                                 );
-                                                _rt::string_lift(bytes10)
+                                                _rt::string_lift(bytes20)
                                             };
-                                            DispatchError::ExceededCpu(e41)
+                                            DispatchError::ExceededCpu(e51)
                                         }
                                         2 => {
-                                            let e41 = {
-                                                let l11 = *ptr0
+                                            let e51 = {
+                                                let l21 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l12 = *ptr0
+                                                let l22 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len13 = l12;
-                                                let bytes13 = _rt::Vec::from_raw_parts(
-                                                    l11.cast(),
-                                                    len13,
-                                                    len13,
+                                                let len23 = l22;
+                                                let bytes23 = _rt::Vec::from_raw_parts(
+                                                    l21.cast(),
+                                                    len23,
+                                                    len23,
                                                 );
-                                                _rt::string_lift(bytes13)
+                                                _rt::string_lift(bytes23)
                                             };
-                                            DispatchError::ExceededMemory(e41)
+                                            DispatchError::ExceededMemory(e51)
                                         }
                                         3 => {
-                                            let e41 = {
-                                                let l14 = *ptr0
+                                            let e51 = {
+                                                let l24 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l15 = *ptr0
+                                                let l25 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len16 = l15;
-                                                let bytes16 = _rt::Vec::from_raw_parts(
-                                                    l14.cast(),
-                                                    len16,
-                                                    len16,
+                                                let len26 = l25;
+                                                let bytes26 = _rt::Vec::from_raw_parts(
+                                                    l24.cast(),
+                                                    len26,
+                                                    len26,
                                                 );
-                                                _rt::string_lift(bytes16)
+                                                _rt::string_lift(bytes26)
                                             };
-                                            DispatchError::ExceededSubrequests(e41)
+                                            DispatchError::ExceededSubrequests(e51)
                                         }
                                         4 => {
-                                            let e41 = {
-                                                let l17 = *ptr0
+                                            let e51 = {
+                                                let l27 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l18 = *ptr0
+                                                let l28 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len19 = l18;
-                                                let bytes19 = _rt::Vec::from_raw_parts(
-                                                    l17.cast(),
-                                                    len19,
-                                                    len19,
+                                                let len29 = l28;
+                                                let bytes29 = _rt::Vec::from_raw_parts(
+                                                    l27.cast(),
+                                                    len29,
+                                                    len29,
                                                 );
-                                                _rt::string_lift(bytes19)
+                                                _rt::string_lift(bytes29)
                                             };
-                                            DispatchError::ExceededDepth(e41)
+                                            DispatchError::ExceededDepth(e51)
                                         }
                                         5 => {
-                                            let e41 = {
-                                                let l20 = *ptr0
+                                            let e51 = {
+                                                let l30 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l21 = *ptr0
+                                                let l31 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len22 = l21;
-                                                let bytes22 = _rt::Vec::from_raw_parts(
-                                                    l20.cast(),
-                                                    len22,
-                                                    len22,
+                                                let len32 = l31;
+                                                let bytes32 = _rt::Vec::from_raw_parts(
+                                                    l30.cast(),
+                                                    len32,
+                                                    len32,
                                                 );
-                                                _rt::string_lift(bytes22)
+                                                _rt::string_lift(bytes32)
                                             };
-                                            DispatchError::TimedOut(e41)
+                                            DispatchError::TimedOut(e51)
                                         }
                                         6 => {
-                                            let e41 = {
-                                                let l23 = *ptr0
+                                            let e51 = {
+                                                let l33 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l24 = *ptr0
+                                                let l34 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len25 = l24;
-                                                let bytes25 = _rt::Vec::from_raw_parts(
-                                                    l23.cast(),
-                                                    len25,
-                                                    len25,
+                                                let len35 = l34;
+                                                let bytes35 = _rt::Vec::from_raw_parts(
+                                                    l33.cast(),
+                                                    len35,
+                                                    len35,
                                                 );
-                                                _rt::string_lift(bytes25)
+                                                _rt::string_lift(bytes35)
                                             };
-                                            DispatchError::Trapped(e41)
+                                            DispatchError::Trapped(e51)
                                         }
                                         7 => {
-                                            let e41 = {
-                                                let l26 = *ptr0
+                                            let e51 = {
+                                                let l36 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l27 = *ptr0
+                                                let l37 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len28 = l27;
-                                                let bytes28 = _rt::Vec::from_raw_parts(
-                                                    l26.cast(),
-                                                    len28,
-                                                    len28,
+                                                let len38 = l37;
+                                                let bytes38 = _rt::Vec::from_raw_parts(
+                                                    l36.cast(),
+                                                    len38,
+                                                    len38,
                                                 );
-                                                _rt::string_lift(bytes28)
+                                                _rt::string_lift(bytes38)
                                             };
-                                            DispatchError::NoResponse(e41)
+                                            DispatchError::NoResponse(e51)
                                         }
                                         8 => {
-                                            let e41 = {
-                                                let l29 = *ptr0
+                                            let e51 = {
+                                                let l39 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l30 = *ptr0
+                                                let l40 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len31 = l30;
-                                                let bytes31 = _rt::Vec::from_raw_parts(
-                                                    l29.cast(),
-                                                    len31,
-                                                    len31,
+                                                let len41 = l40;
+                                                let bytes41 = _rt::Vec::from_raw_parts(
+                                                    l39.cast(),
+                                                    len41,
+                                                    len41,
                                                 );
-                                                _rt::string_lift(bytes31)
+                                                _rt::string_lift(bytes41)
                                             };
-                                            DispatchError::Overloaded(e41)
+                                            DispatchError::Overloaded(e51)
                                         }
                                         9 => {
-                                            let e41 = {
-                                                let l32 = *ptr0
+                                            let e51 = {
+                                                let l42 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l33 = *ptr0
+                                                let l43 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len34 = l33;
-                                                let bytes34 = _rt::Vec::from_raw_parts(
-                                                    l32.cast(),
-                                                    len34,
-                                                    len34,
+                                                let len44 = l43;
+                                                let bytes44 = _rt::Vec::from_raw_parts(
+                                                    l42.cast(),
+                                                    len44,
+                                                    len44,
                                                 );
-                                                _rt::string_lift(bytes34)
+                                                _rt::string_lift(bytes44)
                                             };
-                                            DispatchError::InvalidArgument(e41)
+                                            DispatchError::InvalidArgument(e51)
                                         }
                                         10 => {
-                                            let e41 = {
-                                                let l35 = *ptr0
+                                            let e51 = {
+                                                let l45 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l36 = *ptr0
+                                                let l46 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len37 = l36;
-                                                let bytes37 = _rt::Vec::from_raw_parts(
-                                                    l35.cast(),
-                                                    len37,
-                                                    len37,
+                                                let len47 = l46;
+                                                let bytes47 = _rt::Vec::from_raw_parts(
+                                                    l45.cast(),
+                                                    len47,
+                                                    len47,
                                                 );
-                                                _rt::string_lift(bytes37)
+                                                _rt::string_lift(bytes47)
                                             };
-                                            DispatchError::Internal(e41)
+                                            DispatchError::Internal(e51)
                                         }
                                         n => {
                                             debug_assert_eq!(n, 11, "invalid enum discriminant");
-                                            let e41 = {
-                                                let l38 = *ptr0
+                                            let e51 = {
+                                                let l48 = *ptr10
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l39 = *ptr0
+                                                let l49 = *ptr10
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let len40 = l39;
-                                                let bytes40 = _rt::Vec::from_raw_parts(
-                                                    l38.cast(),
-                                                    len40,
-                                                    len40,
+                                                let len50 = l49;
+                                                let bytes50 = _rt::Vec::from_raw_parts(
+                                                    l48.cast(),
+                                                    len50,
+                                                    len50,
                                                 );
-                                                _rt::string_lift(bytes40)
+                                                _rt::string_lift(bytes50)
                                             };
-                                            DispatchError::ExceededFuel(e41)
+                                            DispatchError::ExceededFuel(e51)
                                         }
                                     };
-                                    v41
+                                    v51
                                 };
                                 Err(e)
                             }
                             _ => _rt::invalid_enum_discriminant(),
                         };
-                        result42
+                        result52
                     }
                 }
             }
@@ -2712,29 +3082,141 @@ pub mod wasmyard {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Answers with the status and headers of `head` and the body of `response`.
+            /// Like `respond`, under a changed head. The text of an error says what of the changes is refused; whoever asked is
+            /// answered with that error then, as by `message.fail`.
             #[allow(async_fn_in_trait)]
             pub fn respond_with(
                 out: ResponseOutparam,
-                head: OutgoingResponse,
+                changes: &ResponseChanges,
                 response: IncomingResponse,
-            ) -> () {
+            ) -> ::core::result::Result<(), _rt::String> {
                 unsafe {
+                    let mut cleanup_list = _rt::Vec::new();
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let super::super::super::wasmyard::platform::message::ResponseChanges {
+                        status: status0,
+                        headers: headers0,
+                    } = changes;
+                    let (result1_0, result1_1) = match status0 {
+                        Some(e) => (1i32, _rt::as_i32(e)),
+                        None => (0i32, 0i32),
+                    };
+                    let (result6_0, result6_1, result6_2) = match headers0 {
+                        Some(e) => {
+                            let vec5 = e;
+                            let len5 = vec5.len();
+                            let layout5 = _rt::alloc::Layout::from_size_align(
+                                    vec5.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                )
+                                .unwrap();
+                            let (result5, _cleanup5) = wit_bindgen::rt::Cleanup::new(
+                                layout5,
+                            );
+                            cleanup_list.extend(_cleanup5);
+                            for (i, e) in vec5.into_iter().enumerate() {
+                                let base = result5
+                                    .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                {
+                                    let (t2_0, t2_1) = e;
+                                    let vec3 = t2_0;
+                                    let ptr3 = vec3.as_ptr().cast::<u8>();
+                                    let len3 = vec3.len();
+                                    *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len3;
+                                    *base.add(0).cast::<*mut u8>() = ptr3.cast_mut();
+                                    let vec4 = t2_1;
+                                    let ptr4 = vec4.as_ptr().cast::<u8>();
+                                    let len4 = vec4.len();
+                                    *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len4;
+                                    *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr4.cast_mut();
+                                }
+                            }
+                            (1i32, result5, len5)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr7 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
                     #[link(wasm_import_module = "wasmyard:platform/dispatch@0.1.0")]
                     unsafe extern "C" {
                         #[link_name = "respond-with"]
-                        fn wit_import0(_: i32, _: i32, _: i32);
+                        fn wit_import8(
+                            _: i32,
+                            _: i32,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
                     }
                     #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import0(_: i32, _: i32, _: i32) {
+                    unsafe extern "C" fn wit_import8(
+                        _: i32,
+                        _: i32,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
                         unreachable!()
                     }
-                    wit_import0(
+                    wit_import8(
                         (&out).take_handle() as i32,
-                        (&head).take_handle() as i32,
+                        result1_0,
+                        result1_1,
+                        result6_0,
+                        result6_1,
+                        result6_2,
                         (&response).take_handle() as i32,
+                        ptr7,
                     );
+                    let l9 = i32::from(*ptr7.add(0).cast::<u8>());
+                    let result13 = match l9 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l10 = *ptr7
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *ptr7
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len12 = l11;
+                                let bytes12 = _rt::Vec::from_raw_parts(
+                                    l10.cast(),
+                                    len12,
+                                    len12,
+                                );
+                                _rt::string_lift(bytes12)
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result13
                 }
             }
         }
@@ -3466,6 +3948,70 @@ pub mod wasmyard {
                 }
             }
         }
+        /// The script's log.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod log {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// What stands in for standard output and standard error.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Destination {
+                Output,
+                Error,
+            }
+            impl ::core::fmt::Debug for Destination {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Destination::Output => {
+                            f.debug_tuple("Destination::Output").finish()
+                        }
+                        Destination::Error => {
+                            f.debug_tuple("Destination::Error").finish()
+                        }
+                    }
+                }
+            }
+            impl Destination {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Destination {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Destination::Output,
+                        1 => Destination::Error,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Writes to the log: a line is an entry. Never waits, and never fails: what is over the limit is left out.
+            #[allow(async_fn_in_trait)]
+            pub fn write(to: Destination, bytes: &[u8]) -> () {
+                unsafe {
+                    let vec0 = bytes;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/log@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "write"]
+                        fn wit_import1(_: i32, _: *mut u8, _: usize);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: *mut u8, _: usize) {
+                        unreachable!()
+                    }
+                    wit_import1(to.clone() as i32, ptr0.cast_mut(), len0);
+                }
+            }
+        }
         /// Sending the request that is being handled on to where it is addressed, without its bodies entering this script's
         /// memory: what an outbound worker does with a request that it lets pass.
         ///
@@ -3478,10 +4024,10 @@ pub mod wasmyard {
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
             pub type IncomingRequest = super::super::super::__with_name4::IncomingRequest;
-            pub type OutgoingRequest = super::super::super::__with_name4::OutgoingRequest;
             pub type IncomingResponse = super::super::super::__with_name4::IncomingResponse;
             pub type ResponseOutparam = super::super::super::__with_name4::ResponseOutparam;
             pub type ErrorCode = super::super::super::__with_name4::ErrorCode;
+            pub type RequestChanges = super::super::super::wasmyard::platform::message::RequestChanges;
             #[allow(unused_unsafe, clippy::all)]
             /// Sends the request on as it is and waits for the head of the response.
             #[allow(async_fn_in_trait)]
@@ -4051,13 +4597,14 @@ pub mod wasmyard {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Like `forward`, with method, URL and headers taken from `head`, and the body from `request`.
+            /// Like `forward`, under a changed head.
             #[allow(async_fn_in_trait)]
             pub fn forward_with(
-                head: OutgoingRequest,
+                changes: &RequestChanges,
                 request: IncomingRequest,
             ) -> ::core::result::Result<IncomingResponse, ErrorCode> {
                 unsafe {
+                    let mut cleanup_list = _rt::Vec::new();
                     #[repr(align(8))]
                     struct RetArea(
                         [::core::mem::MaybeUninit<
@@ -4068,80 +4615,213 @@ pub mod wasmyard {
                         [::core::mem::MaybeUninit::uninit(); 24
                             + 4 * ::core::mem::size_of::<*const u8>()],
                     );
-                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    let super::super::super::wasmyard::platform::message::RequestChanges {
+                        method: method0,
+                        scheme: scheme0,
+                        authority: authority0,
+                        path_with_query: path_with_query0,
+                        headers: headers0,
+                    } = changes;
+                    let (result2_0, result2_1, result2_2) = match method0 {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let (result4_0, result4_1, result4_2) = match scheme0 {
+                        Some(e) => {
+                            let vec3 = e;
+                            let ptr3 = vec3.as_ptr().cast::<u8>();
+                            let len3 = vec3.len();
+                            (1i32, ptr3.cast_mut(), len3)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let (result6_0, result6_1, result6_2) = match authority0 {
+                        Some(e) => {
+                            let vec5 = e;
+                            let ptr5 = vec5.as_ptr().cast::<u8>();
+                            let len5 = vec5.len();
+                            (1i32, ptr5.cast_mut(), len5)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let (result8_0, result8_1, result8_2) = match path_with_query0 {
+                        Some(e) => {
+                            let vec7 = e;
+                            let ptr7 = vec7.as_ptr().cast::<u8>();
+                            let len7 = vec7.len();
+                            (1i32, ptr7.cast_mut(), len7)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let (result13_0, result13_1, result13_2) = match headers0 {
+                        Some(e) => {
+                            let vec12 = e;
+                            let len12 = vec12.len();
+                            let layout12 = _rt::alloc::Layout::from_size_align(
+                                    vec12.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                )
+                                .unwrap();
+                            let (result12, _cleanup12) = wit_bindgen::rt::Cleanup::new(
+                                layout12,
+                            );
+                            cleanup_list.extend(_cleanup12);
+                            for (i, e) in vec12.into_iter().enumerate() {
+                                let base = result12
+                                    .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                {
+                                    let (t9_0, t9_1) = e;
+                                    let vec10 = t9_0;
+                                    let ptr10 = vec10.as_ptr().cast::<u8>();
+                                    let len10 = vec10.len();
+                                    *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len10;
+                                    *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
+                                    let vec11 = t9_1;
+                                    let ptr11 = vec11.as_ptr().cast::<u8>();
+                                    let len11 = vec11.len();
+                                    *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len11;
+                                    *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr11.cast_mut();
+                                }
+                            }
+                            (1i32, result12, len12)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr14 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
                     #[link(wasm_import_module = "wasmyard:platform/outgoing@0.1.0")]
                     unsafe extern "C" {
                         #[link_name = "forward-with"]
-                        fn wit_import1(_: i32, _: i32, _: *mut u8);
+                        fn wit_import15(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
                     }
                     #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import1(_: i32, _: i32, _: *mut u8) {
+                    unsafe extern "C" fn wit_import15(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
                         unreachable!()
                     }
-                    wit_import1(
-                        (&head).take_handle() as i32,
+                    wit_import15(
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        result4_0,
+                        result4_1,
+                        result4_2,
+                        result6_0,
+                        result6_1,
+                        result6_2,
+                        result8_0,
+                        result8_1,
+                        result8_2,
+                        result13_0,
+                        result13_1,
+                        result13_2,
                         (&request).take_handle() as i32,
-                        ptr0,
+                        ptr14,
                     );
-                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
-                    let result67 = match l2 {
+                    let l16 = i32::from(*ptr14.add(0).cast::<u8>());
+                    let result81 = match l16 {
                         0 => {
                             let e = {
-                                let l3 = *ptr0.add(8).cast::<i32>();
+                                let l17 = *ptr14.add(8).cast::<i32>();
                                 super::super::super::__with_name4::IncomingResponse::from_handle(
-                                    l3 as u32,
+                                    l17 as u32,
                                 )
                             };
                             Ok(e)
                         }
                         1 => {
                             let e = {
-                                let l4 = i32::from(*ptr0.add(8).cast::<u8>());
-                                use super::super::super::__with_name4::ErrorCode as V66;
-                                let v66 = match l4 {
-                                    0 => V66::DnsTimeout,
+                                let l18 = i32::from(*ptr14.add(8).cast::<u8>());
+                                use super::super::super::__with_name4::ErrorCode as V80;
+                                let v80 = match l18 {
+                                    0 => V80::DnsTimeout,
                                     1 => {
-                                        let e66 = {
-                                            let l5 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            let l9 = i32::from(
-                                                *ptr0
+                                        let e80 = {
+                                            let l19 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            let l23 = i32::from(
+                                                *ptr14
                                                     .add(16 + 3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>(),
                                             );
                                             super::super::super::__with_name4::DnsErrorPayload {
-                                                rcode: match l5 {
+                                                rcode: match l19 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l6 = *ptr0
+                                                            let l20 = *ptr14
                                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l7 = *ptr0
+                                                            let l21 = *ptr14
                                                                 .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len8 = l7;
-                                                            let bytes8 = _rt::Vec::from_raw_parts(
-                                                                l6.cast(),
-                                                                len8,
-                                                                len8,
+                                                            let len22 = l21;
+                                                            let bytes22 = _rt::Vec::from_raw_parts(
+                                                                l20.cast(),
+                                                                len22,
+                                                                len22,
                                                             );
-                                                            _rt::string_lift(bytes8)
+                                                            _rt::string_lift(bytes22)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                info_code: match l9 {
+                                                info_code: match l23 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l10 = i32::from(
-                                                                *ptr0
+                                                            let l24 = i32::from(
+                                                                *ptr14
                                                                     .add(18 + 3 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u16>(),
                                                             );
-                                                            l10 as u16
+                                                            l24 as u16
                                                         };
                                                         Some(e)
                                                     }
@@ -4149,57 +4829,57 @@ pub mod wasmyard {
                                                 },
                                             }
                                         };
-                                        V66::DnsError(e66)
+                                        V80::DnsError(e80)
                                     }
-                                    2 => V66::DestinationNotFound,
-                                    3 => V66::DestinationUnavailable,
-                                    4 => V66::DestinationIpProhibited,
-                                    5 => V66::DestinationIpUnroutable,
-                                    6 => V66::ConnectionRefused,
-                                    7 => V66::ConnectionTerminated,
-                                    8 => V66::ConnectionTimeout,
-                                    9 => V66::ConnectionReadTimeout,
-                                    10 => V66::ConnectionWriteTimeout,
-                                    11 => V66::ConnectionLimitReached,
-                                    12 => V66::TlsProtocolError,
-                                    13 => V66::TlsCertificateError,
+                                    2 => V80::DestinationNotFound,
+                                    3 => V80::DestinationUnavailable,
+                                    4 => V80::DestinationIpProhibited,
+                                    5 => V80::DestinationIpUnroutable,
+                                    6 => V80::ConnectionRefused,
+                                    7 => V80::ConnectionTerminated,
+                                    8 => V80::ConnectionTimeout,
+                                    9 => V80::ConnectionReadTimeout,
+                                    10 => V80::ConnectionWriteTimeout,
+                                    11 => V80::ConnectionLimitReached,
+                                    12 => V80::TlsProtocolError,
+                                    13 => V80::TlsCertificateError,
                                     14 => {
-                                        let e66 = {
-                                            let l11 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            let l13 = i32::from(
-                                                *ptr0
+                                        let e80 = {
+                                            let l25 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            let l27 = i32::from(
+                                                *ptr14
                                                     .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>(),
                                             );
                                             super::super::super::__with_name4::TlsAlertReceivedPayload {
-                                                alert_id: match l11 {
+                                                alert_id: match l25 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l12 = i32::from(*ptr0.add(17).cast::<u8>());
-                                                            l12 as u8
+                                                            let l26 = i32::from(*ptr14.add(17).cast::<u8>());
+                                                            l26 as u8
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                alert_message: match l13 {
+                                                alert_message: match l27 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l14 = *ptr0
+                                                            let l28 = *ptr14
                                                                 .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l15 = *ptr0
+                                                            let l29 = *ptr14
                                                                 .add(16 + 3 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len16 = l15;
-                                                            let bytes16 = _rt::Vec::from_raw_parts(
-                                                                l14.cast(),
-                                                                len16,
-                                                                len16,
+                                                            let len30 = l29;
+                                                            let bytes30 = _rt::Vec::from_raw_parts(
+                                                                l28.cast(),
+                                                                len30,
+                                                                len30,
                                                             );
-                                                            _rt::string_lift(bytes16)
+                                                            _rt::string_lift(bytes30)
                                                         };
                                                         Some(e)
                                                     }
@@ -4207,95 +4887,95 @@ pub mod wasmyard {
                                                 },
                                             }
                                         };
-                                        V66::TlsAlertReceived(e66)
+                                        V80::TlsAlertReceived(e80)
                                     }
-                                    15 => V66::HttpRequestDenied,
-                                    16 => V66::HttpRequestLengthRequired,
+                                    15 => V80::HttpRequestDenied,
+                                    16 => V80::HttpRequestLengthRequired,
                                     17 => {
-                                        let e66 = {
-                                            let l17 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            match l17 {
+                                        let e80 = {
+                                            let l31 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            match l31 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l18 = *ptr0.add(24).cast::<i64>();
-                                                        l18 as u64
+                                                        let l32 = *ptr14.add(24).cast::<i64>();
+                                                        l32 as u64
                                                     };
                                                     Some(e)
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             }
                                         };
-                                        V66::HttpRequestBodySize(e66)
+                                        V80::HttpRequestBodySize(e80)
                                     }
-                                    18 => V66::HttpRequestMethodInvalid,
-                                    19 => V66::HttpRequestUriInvalid,
-                                    20 => V66::HttpRequestUriTooLong,
+                                    18 => V80::HttpRequestMethodInvalid,
+                                    19 => V80::HttpRequestUriInvalid,
+                                    20 => V80::HttpRequestUriTooLong,
                                     21 => {
-                                        let e66 = {
-                                            let l19 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            match l19 {
+                                        let e80 = {
+                                            let l33 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            match l33 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l20 = *ptr0.add(20).cast::<i32>();
-                                                        l20 as u32
+                                                        let l34 = *ptr14.add(20).cast::<i32>();
+                                                        l34 as u32
                                                     };
                                                     Some(e)
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             }
                                         };
-                                        V66::HttpRequestHeaderSectionSize(e66)
+                                        V80::HttpRequestHeaderSectionSize(e80)
                                     }
                                     22 => {
-                                        let e66 = {
-                                            let l21 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            match l21 {
+                                        let e80 = {
+                                            let l35 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            match l35 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l22 = i32::from(
-                                                            *ptr0
+                                                        let l36 = i32::from(
+                                                            *ptr14
                                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        let l26 = i32::from(
-                                                            *ptr0
+                                                        let l40 = i32::from(
+                                                            *ptr14
                                                                 .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
                                                         super::super::super::__with_name4::FieldSizePayload {
-                                                            field_name: match l22 {
+                                                            field_name: match l36 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l23 = *ptr0
+                                                                        let l37 = *ptr14
                                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<*mut u8>();
-                                                                        let l24 = *ptr0
+                                                                        let l38 = *ptr14
                                                                             .add(16 + 3 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<usize>();
-                                                                        let len25 = l24;
-                                                                        let bytes25 = _rt::Vec::from_raw_parts(
-                                                                            l23.cast(),
-                                                                            len25,
-                                                                            len25,
+                                                                        let len39 = l38;
+                                                                        let bytes39 = _rt::Vec::from_raw_parts(
+                                                                            l37.cast(),
+                                                                            len39,
+                                                                            len39,
                                                                         );
-                                                                        _rt::string_lift(bytes25)
+                                                                        _rt::string_lift(bytes39)
                                                                     };
                                                                     Some(e)
                                                                 }
                                                                 _ => _rt::invalid_enum_discriminant(),
                                                             },
-                                                            field_size: match l26 {
+                                                            field_size: match l40 {
                                                                 0 => None,
                                                                 1 => {
                                                                     let e = {
-                                                                        let l27 = *ptr0
+                                                                        let l41 = *ptr14
                                                                             .add(20 + 4 * ::core::mem::size_of::<*const u8>())
                                                                             .cast::<i32>();
-                                                                        l27 as u32
+                                                                        l41 as u32
                                                                     };
                                                                     Some(e)
                                                                 }
@@ -4308,64 +4988,64 @@ pub mod wasmyard {
                                                 _ => _rt::invalid_enum_discriminant(),
                                             }
                                         };
-                                        V66::HttpRequestHeaderSize(e66)
+                                        V80::HttpRequestHeaderSize(e80)
                                     }
                                     23 => {
-                                        let e66 = {
-                                            let l28 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            match l28 {
+                                        let e80 = {
+                                            let l42 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            match l42 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l29 = *ptr0.add(20).cast::<i32>();
-                                                        l29 as u32
+                                                        let l43 = *ptr14.add(20).cast::<i32>();
+                                                        l43 as u32
                                                     };
                                                     Some(e)
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             }
                                         };
-                                        V66::HttpRequestTrailerSectionSize(e66)
+                                        V80::HttpRequestTrailerSectionSize(e80)
                                     }
                                     24 => {
-                                        let e66 = {
-                                            let l30 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            let l34 = i32::from(
-                                                *ptr0
+                                        let e80 = {
+                                            let l44 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            let l48 = i32::from(
+                                                *ptr14
                                                     .add(16 + 3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>(),
                                             );
                                             super::super::super::__with_name4::FieldSizePayload {
-                                                field_name: match l30 {
+                                                field_name: match l44 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l31 = *ptr0
+                                                            let l45 = *ptr14
                                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l32 = *ptr0
+                                                            let l46 = *ptr14
                                                                 .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len33 = l32;
-                                                            let bytes33 = _rt::Vec::from_raw_parts(
-                                                                l31.cast(),
-                                                                len33,
-                                                                len33,
+                                                            let len47 = l46;
+                                                            let bytes47 = _rt::Vec::from_raw_parts(
+                                                                l45.cast(),
+                                                                len47,
+                                                                len47,
                                                             );
-                                                            _rt::string_lift(bytes33)
+                                                            _rt::string_lift(bytes47)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                field_size: match l34 {
+                                                field_size: match l48 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l35 = *ptr0
+                                                            let l49 = *ptr14
                                                                 .add(20 + 3 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<i32>();
-                                                            l35 as u32
+                                                            l49 as u32
                                                         };
                                                         Some(e)
                                                     }
@@ -4373,65 +5053,65 @@ pub mod wasmyard {
                                                 },
                                             }
                                         };
-                                        V66::HttpRequestTrailerSize(e66)
+                                        V80::HttpRequestTrailerSize(e80)
                                     }
-                                    25 => V66::HttpResponseIncomplete,
+                                    25 => V80::HttpResponseIncomplete,
                                     26 => {
-                                        let e66 = {
-                                            let l36 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            match l36 {
+                                        let e80 = {
+                                            let l50 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            match l50 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l37 = *ptr0.add(20).cast::<i32>();
-                                                        l37 as u32
+                                                        let l51 = *ptr14.add(20).cast::<i32>();
+                                                        l51 as u32
                                                     };
                                                     Some(e)
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             }
                                         };
-                                        V66::HttpResponseHeaderSectionSize(e66)
+                                        V80::HttpResponseHeaderSectionSize(e80)
                                     }
                                     27 => {
-                                        let e66 = {
-                                            let l38 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            let l42 = i32::from(
-                                                *ptr0
+                                        let e80 = {
+                                            let l52 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            let l56 = i32::from(
+                                                *ptr14
                                                     .add(16 + 3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>(),
                                             );
                                             super::super::super::__with_name4::FieldSizePayload {
-                                                field_name: match l38 {
+                                                field_name: match l52 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l39 = *ptr0
+                                                            let l53 = *ptr14
                                                                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<*mut u8>();
-                                                            let l40 = *ptr0
+                                                            let l54 = *ptr14
                                                                 .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<usize>();
-                                                            let len41 = l40;
-                                                            let bytes41 = _rt::Vec::from_raw_parts(
-                                                                l39.cast(),
-                                                                len41,
-                                                                len41,
+                                                            let len55 = l54;
+                                                            let bytes55 = _rt::Vec::from_raw_parts(
+                                                                l53.cast(),
+                                                                len55,
+                                                                len55,
                                                             );
-                                                            _rt::string_lift(bytes41)
+                                                            _rt::string_lift(bytes55)
                                                         };
                                                         Some(e)
                                                     }
                                                     _ => _rt::invalid_enum_discriminant(),
                                                 },
-                                                field_size: match l42 {
+                                                field_size: match l56 {
                                                     0 => None,
                                                     1 => {
                                                         let e = {
-                                                            let l43 = *ptr0
+                                                            let l57 = *ptr14
                                                                 .add(20 + 3 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<i32>();
-                                                            l43 as u32
+                                                            l57 as u32
                                                         };
                                                         Some(e)
                                                     }
@@ -4439,188 +5119,188 @@ pub mod wasmyard {
                                                 },
                                             }
                                         };
-                                        V66::HttpResponseHeaderSize(e66)
+                                        V80::HttpResponseHeaderSize(e80)
                                     }
                                     28 => {
-                                        let e66 = {
-                                            let l44 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            match l44 {
-                                                0 => None,
-                                                1 => {
-                                                    let e = {
-                                                        let l45 = *ptr0.add(24).cast::<i64>();
-                                                        l45 as u64
-                                                    };
-                                                    Some(e)
-                                                }
-                                                _ => _rt::invalid_enum_discriminant(),
-                                            }
-                                        };
-                                        V66::HttpResponseBodySize(e66)
-                                    }
-                                    29 => {
-                                        let e66 = {
-                                            let l46 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            match l46 {
-                                                0 => None,
-                                                1 => {
-                                                    let e = {
-                                                        let l47 = *ptr0.add(20).cast::<i32>();
-                                                        l47 as u32
-                                                    };
-                                                    Some(e)
-                                                }
-                                                _ => _rt::invalid_enum_discriminant(),
-                                            }
-                                        };
-                                        V66::HttpResponseTrailerSectionSize(e66)
-                                    }
-                                    30 => {
-                                        let e66 = {
-                                            let l48 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            let l52 = i32::from(
-                                                *ptr0
-                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<u8>(),
-                                            );
-                                            super::super::super::__with_name4::FieldSizePayload {
-                                                field_name: match l48 {
-                                                    0 => None,
-                                                    1 => {
-                                                        let e = {
-                                                            let l49 = *ptr0
-                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                                .cast::<*mut u8>();
-                                                            let l50 = *ptr0
-                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
-                                                                .cast::<usize>();
-                                                            let len51 = l50;
-                                                            let bytes51 = _rt::Vec::from_raw_parts(
-                                                                l49.cast(),
-                                                                len51,
-                                                                len51,
-                                                            );
-                                                            _rt::string_lift(bytes51)
-                                                        };
-                                                        Some(e)
-                                                    }
-                                                    _ => _rt::invalid_enum_discriminant(),
-                                                },
-                                                field_size: match l52 {
-                                                    0 => None,
-                                                    1 => {
-                                                        let e = {
-                                                            let l53 = *ptr0
-                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
-                                                                .cast::<i32>();
-                                                            l53 as u32
-                                                        };
-                                                        Some(e)
-                                                    }
-                                                    _ => _rt::invalid_enum_discriminant(),
-                                                },
-                                            }
-                                        };
-                                        V66::HttpResponseTrailerSize(e66)
-                                    }
-                                    31 => {
-                                        let e66 = {
-                                            let l54 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            match l54 {
-                                                0 => None,
-                                                1 => {
-                                                    let e = {
-                                                        let l55 = *ptr0
-                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>();
-                                                        let l56 = *ptr0
-                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>();
-                                                        let len57 = l56;
-                                                        let bytes57 = _rt::Vec::from_raw_parts(
-                                                            l55.cast(),
-                                                            len57,
-                                                            len57,
-                                                        );
-                                                        _rt::string_lift(bytes57)
-                                                    };
-                                                    Some(e)
-                                                }
-                                                _ => _rt::invalid_enum_discriminant(),
-                                            }
-                                        };
-                                        V66::HttpResponseTransferCoding(e66)
-                                    }
-                                    32 => {
-                                        let e66 = {
-                                            let l58 = i32::from(*ptr0.add(16).cast::<u8>());
+                                        let e80 = {
+                                            let l58 = i32::from(*ptr14.add(16).cast::<u8>());
                                             match l58 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l59 = *ptr0
-                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>();
-                                                        let l60 = *ptr0
-                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>();
-                                                        let len61 = l60;
-                                                        let bytes61 = _rt::Vec::from_raw_parts(
-                                                            l59.cast(),
-                                                            len61,
-                                                            len61,
-                                                        );
-                                                        _rt::string_lift(bytes61)
+                                                        let l59 = *ptr14.add(24).cast::<i64>();
+                                                        l59 as u64
                                                     };
                                                     Some(e)
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             }
                                         };
-                                        V66::HttpResponseContentCoding(e66)
+                                        V80::HttpResponseBodySize(e80)
                                     }
-                                    33 => V66::HttpResponseTimeout,
-                                    34 => V66::HttpUpgradeFailed,
-                                    35 => V66::HttpProtocolError,
-                                    36 => V66::LoopDetected,
-                                    37 => V66::ConfigurationError,
-                                    n => {
-                                        debug_assert_eq!(n, 38, "invalid enum discriminant");
-                                        let e66 = {
-                                            let l62 = i32::from(*ptr0.add(16).cast::<u8>());
-                                            match l62 {
+                                    29 => {
+                                        let e80 = {
+                                            let l60 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            match l60 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l63 = *ptr0
-                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>();
-                                                        let l64 = *ptr0
-                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>();
-                                                        let len65 = l64;
-                                                        let bytes65 = _rt::Vec::from_raw_parts(
-                                                            l63.cast(),
-                                                            len65,
-                                                            len65,
-                                                        );
-                                                        _rt::string_lift(bytes65)
+                                                        let l61 = *ptr14.add(20).cast::<i32>();
+                                                        l61 as u32
                                                     };
                                                     Some(e)
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             }
                                         };
-                                        V66::InternalError(e66)
+                                        V80::HttpResponseTrailerSectionSize(e80)
+                                    }
+                                    30 => {
+                                        let e80 = {
+                                            let l62 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            let l66 = i32::from(
+                                                *ptr14
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l62 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l63 = *ptr14
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l64 = *ptr14
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len65 = l64;
+                                                            let bytes65 = _rt::Vec::from_raw_parts(
+                                                                l63.cast(),
+                                                                len65,
+                                                                len65,
+                                                            );
+                                                            _rt::string_lift(bytes65)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l66 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l67 = *ptr14
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l67 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V80::HttpResponseTrailerSize(e80)
+                                    }
+                                    31 => {
+                                        let e80 = {
+                                            let l68 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            match l68 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l69 = *ptr14
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l70 = *ptr14
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len71 = l70;
+                                                        let bytes71 = _rt::Vec::from_raw_parts(
+                                                            l69.cast(),
+                                                            len71,
+                                                            len71,
+                                                        );
+                                                        _rt::string_lift(bytes71)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V80::HttpResponseTransferCoding(e80)
+                                    }
+                                    32 => {
+                                        let e80 = {
+                                            let l72 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            match l72 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l73 = *ptr14
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l74 = *ptr14
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len75 = l74;
+                                                        let bytes75 = _rt::Vec::from_raw_parts(
+                                                            l73.cast(),
+                                                            len75,
+                                                            len75,
+                                                        );
+                                                        _rt::string_lift(bytes75)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V80::HttpResponseContentCoding(e80)
+                                    }
+                                    33 => V80::HttpResponseTimeout,
+                                    34 => V80::HttpUpgradeFailed,
+                                    35 => V80::HttpProtocolError,
+                                    36 => V80::LoopDetected,
+                                    37 => V80::ConfigurationError,
+                                    n => {
+                                        debug_assert_eq!(n, 38, "invalid enum discriminant");
+                                        let e80 = {
+                                            let l76 = i32::from(*ptr14.add(16).cast::<u8>());
+                                            match l76 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l77 = *ptr14
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l78 = *ptr14
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len79 = l78;
+                                                        let bytes79 = _rt::Vec::from_raw_parts(
+                                                            l77.cast(),
+                                                            len79,
+                                                            len79,
+                                                        );
+                                                        _rt::string_lift(bytes79)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V80::InternalError(e80)
                                     }
                                 };
-                                v66
+                                v80
                             };
                             Err(e)
                         }
                         _ => _rt::invalid_enum_discriminant(),
                     };
-                    result67
+                    result81
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -5570,6 +6250,114 @@ mod _rt {
     #![allow(dead_code, unused_imports, clippy::all)]
     pub use alloc_crate::string::String;
     pub use alloc_crate::vec::Vec;
+    pub fn as_i32<T: AsI32>(t: T) -> i32 {
+        t.as_i32()
+    }
+    pub trait AsI32 {
+        fn as_i32(self) -> i32;
+    }
+    impl<'a, T: Copy + AsI32> AsI32 for &'a T {
+        fn as_i32(self) -> i32 {
+            (*self).as_i32()
+        }
+    }
+    impl AsI32 for i32 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u32 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for i16 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u16 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for i8 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u8 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for char {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for usize {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    pub use alloc_crate::alloc;
+    pub fn as_i64<T: AsI64>(t: T) -> i64 {
+        t.as_i64()
+    }
+    pub trait AsI64 {
+        fn as_i64(self) -> i64;
+    }
+    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
+        fn as_i64(self) -> i64 {
+            (*self).as_i64()
+        }
+    }
+    impl AsI64 for i64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    impl AsI64 for u64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
+        if cfg!(debug_assertions) {
+            String::from_utf8(bytes).unwrap()
+        } else {
+            unsafe { String::from_utf8_unchecked(bytes) }
+        }
+    }
+    pub unsafe fn invalid_enum_discriminant<T>() -> T {
+        if cfg!(debug_assertions) {
+            panic!("invalid enum discriminant")
+        } else {
+            unsafe { core::hint::unreachable_unchecked() }
+        }
+    }
+    pub unsafe fn bool_lift(val: u8) -> bool {
+        if cfg!(debug_assertions) {
+            match val {
+                0 => false,
+                1 => true,
+                _ => panic!("invalid bool discriminant"),
+            }
+        } else {
+            val != 0
+        }
+    }
     use core::fmt;
     use core::marker;
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -5644,103 +6432,6 @@ mod _rt {
             }
         }
     }
-    pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
-        if cfg!(debug_assertions) {
-            String::from_utf8(bytes).unwrap()
-        } else {
-            unsafe { String::from_utf8_unchecked(bytes) }
-        }
-    }
-    pub unsafe fn invalid_enum_discriminant<T>() -> T {
-        if cfg!(debug_assertions) {
-            panic!("invalid enum discriminant")
-        } else {
-            unsafe { core::hint::unreachable_unchecked() }
-        }
-    }
-    pub fn as_i64<T: AsI64>(t: T) -> i64 {
-        t.as_i64()
-    }
-    pub trait AsI64 {
-        fn as_i64(self) -> i64;
-    }
-    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
-        fn as_i64(self) -> i64 {
-            (*self).as_i64()
-        }
-    }
-    impl AsI64 for i64 {
-        #[inline]
-        fn as_i64(self) -> i64 {
-            self as i64
-        }
-    }
-    impl AsI64 for u64 {
-        #[inline]
-        fn as_i64(self) -> i64 {
-            self as i64
-        }
-    }
-    pub fn as_i32<T: AsI32>(t: T) -> i32 {
-        t.as_i32()
-    }
-    pub trait AsI32 {
-        fn as_i32(self) -> i32;
-    }
-    impl<'a, T: Copy + AsI32> AsI32 for &'a T {
-        fn as_i32(self) -> i32 {
-            (*self).as_i32()
-        }
-    }
-    impl AsI32 for i32 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for u32 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for i16 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for u16 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for i8 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for u8 {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for char {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    impl AsI32 for usize {
-        #[inline]
-        fn as_i32(self) -> i32 {
-            self as i32
-        }
-    }
-    pub use alloc_crate::alloc;
     pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
         if size == 0 {
             return;
@@ -5759,182 +6450,192 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 8493] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xafA\x01A\x02\x01A\"\
-\x01B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[\
-method]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollab\
-le.block\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\
-\0\x13wasi:io/poll@0.2.12\x05\0\x02\x03\0\0\x08pollable\x01B\x0f\x02\x03\x02\x01\
-\x01\x04\0\x08pollable\x03\0\0\x01w\x04\0\x07instant\x03\0\x02\x01w\x04\0\x08dur\
-ation\x03\0\x04\x01@\0\0\x03\x04\0\x03now\x01\x06\x01@\0\0\x05\x04\0\x0aresoluti\
-on\x01\x07\x01i\x01\x01@\x01\x04when\x03\0\x08\x04\0\x11subscribe-instant\x01\x09\
-\x01@\x01\x04when\x05\0\x08\x04\0\x12subscribe-duration\x01\x0a\x03\0\"wasi:cloc\
-ks/monotonic-clock@0.2.12\x05\x02\x01B\x04\x04\0\x05error\x03\x01\x01h\0\x01@\x01\
-\x04self\x01\0s\x04\0\x1d[method]error.to-debug-string\x01\x02\x03\0\x14wasi:io/\
-error@0.2.12\x05\x03\x02\x03\0\x02\x05error\x01B(\x02\x03\x02\x01\x04\x04\0\x05e\
-rror\x03\0\0\x02\x03\x02\x01\x01\x04\0\x08pollable\x03\0\x02\x01i\x01\x01q\x02\x15\
-last-operation-failed\x01\x04\0\x06closed\0\0\x04\0\x0cstream-error\x03\0\x05\x04\
-\0\x0cinput-stream\x03\x01\x04\0\x0doutput-stream\x03\x01\x01h\x07\x01p}\x01j\x01\
-\x0a\x01\x06\x01@\x02\x04self\x09\x03lenw\0\x0b\x04\0\x19[method]input-stream.re\
-ad\x01\x0c\x04\0\"[method]input-stream.blocking-read\x01\x0c\x01j\x01w\x01\x06\x01\
-@\x02\x04self\x09\x03lenw\0\x0d\x04\0\x19[method]input-stream.skip\x01\x0e\x04\0\
-\"[method]input-stream.blocking-skip\x01\x0e\x01i\x03\x01@\x01\x04self\x09\0\x0f\
-\x04\0\x1e[method]input-stream.subscribe\x01\x10\x01h\x08\x01@\x01\x04self\x11\0\
-\x0d\x04\0![method]output-stream.check-write\x01\x12\x01j\0\x01\x06\x01@\x02\x04\
-self\x11\x08contents\x0a\0\x13\x04\0\x1b[method]output-stream.write\x01\x14\x04\0\
-.[method]output-stream.blocking-write-and-flush\x01\x14\x01@\x01\x04self\x11\0\x13\
-\x04\0\x1b[method]output-stream.flush\x01\x15\x04\0$[method]output-stream.blocki\
-ng-flush\x01\x15\x01@\x01\x04self\x11\0\x0f\x04\0\x1f[method]output-stream.subsc\
-ribe\x01\x16\x01@\x02\x04self\x11\x03lenw\0\x13\x04\0\"[method]output-stream.wri\
-te-zeroes\x01\x17\x04\05[method]output-stream.blocking-write-zeroes-and-flush\x01\
-\x17\x01@\x03\x04self\x11\x03src\x09\x03lenw\0\x0d\x04\0\x1c[method]output-strea\
-m.splice\x01\x18\x04\0%[method]output-stream.blocking-splice\x01\x18\x03\0\x16wa\
-si:io/streams@0.2.12\x05\x05\x02\x03\0\x01\x08duration\x02\x03\0\x03\x0cinput-st\
-ream\x02\x03\0\x03\x0doutput-stream\x01B\xc1\x01\x02\x03\x02\x01\x06\x04\0\x08du\
-ration\x03\0\0\x02\x03\x02\x01\x07\x04\0\x0cinput-stream\x03\0\x02\x02\x03\x02\x01\
-\x08\x04\0\x0doutput-stream\x03\0\x04\x02\x03\x02\x01\x04\x04\0\x08io-error\x03\0\
-\x06\x02\x03\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x01q\x0a\x03get\0\0\x04head\
-\0\0\x04post\0\0\x03put\0\0\x06delete\0\0\x07connect\0\0\x07options\0\0\x05trace\
-\0\0\x05patch\0\0\x05other\x01s\0\x04\0\x06method\x03\0\x0a\x01q\x03\x04HTTP\0\0\
-\x05HTTPS\0\0\x05other\x01s\0\x04\0\x06scheme\x03\0\x0c\x01ks\x01k{\x01r\x02\x05\
-rcode\x0e\x09info-code\x0f\x04\0\x11DNS-error-payload\x03\0\x10\x01k}\x01r\x02\x08\
-alert-id\x12\x0dalert-message\x0e\x04\0\x1aTLS-alert-received-payload\x03\0\x13\x01\
-ky\x01r\x02\x0afield-name\x0e\x0afield-size\x15\x04\0\x12field-size-payload\x03\0\
-\x16\x01kw\x01k\x17\x01q'\x0bDNS-timeout\0\0\x09DNS-error\x01\x11\0\x15destinati\
-on-not-found\0\0\x17destination-unavailable\0\0\x19destination-IP-prohibited\0\0\
-\x19destination-IP-unroutable\0\0\x12connection-refused\0\0\x15connection-termin\
-ated\0\0\x12connection-timeout\0\0\x17connection-read-timeout\0\0\x18connection-\
-write-timeout\0\0\x18connection-limit-reached\0\0\x12TLS-protocol-error\0\0\x15T\
-LS-certificate-error\0\0\x12TLS-alert-received\x01\x14\0\x13HTTP-request-denied\0\
-\0\x1cHTTP-request-length-required\0\0\x16HTTP-request-body-size\x01\x18\0\x1bHT\
-TP-request-method-invalid\0\0\x18HTTP-request-URI-invalid\0\0\x19HTTP-request-UR\
-I-too-long\0\0\x20HTTP-request-header-section-size\x01\x15\0\x18HTTP-request-hea\
-der-size\x01\x19\0!HTTP-request-trailer-section-size\x01\x15\0\x19HTTP-request-t\
-railer-size\x01\x17\0\x18HTTP-response-incomplete\0\0!HTTP-response-header-secti\
-on-size\x01\x15\0\x19HTTP-response-header-size\x01\x17\0\x17HTTP-response-body-s\
-ize\x01\x18\0\"HTTP-response-trailer-section-size\x01\x15\0\x1aHTTP-response-tra\
-iler-size\x01\x17\0\x1dHTTP-response-transfer-coding\x01\x0e\0\x1cHTTP-response-\
-content-coding\x01\x0e\0\x15HTTP-response-timeout\0\0\x13HTTP-upgrade-failed\0\0\
-\x13HTTP-protocol-error\0\0\x0dloop-detected\0\0\x13configuration-error\0\0\x0ei\
-nternal-error\x01\x0e\0\x04\0\x0aerror-code\x03\0\x1a\x01q\x03\x0einvalid-syntax\
-\0\0\x09forbidden\0\0\x09immutable\0\0\x04\0\x0cheader-error\x03\0\x1c\x01s\x04\0\
-\x09field-key\x03\0\x1e\x04\0\x0afield-name\x03\0\x1f\x01p}\x04\0\x0bfield-value\
-\x03\0!\x04\0\x06fields\x03\x01\x04\0\x07headers\x03\0#\x04\0\x08trailers\x03\0#\
-\x04\0\x10incoming-request\x03\x01\x04\0\x10outgoing-request\x03\x01\x04\0\x0fre\
-quest-options\x03\x01\x04\0\x11response-outparam\x03\x01\x01{\x04\0\x0bstatus-co\
-de\x03\0*\x04\0\x11incoming-response\x03\x01\x04\0\x0dincoming-body\x03\x01\x04\0\
-\x0ffuture-trailers\x03\x01\x04\0\x11outgoing-response\x03\x01\x04\0\x0doutgoing\
--body\x03\x01\x04\0\x18future-incoming-response\x03\x01\x01i#\x01@\0\02\x04\0\x13\
-[constructor]fields\x013\x01o\x02\x20\"\x01p4\x01j\x012\x01\x1d\x01@\x01\x07entr\
-ies5\06\x04\0\x18[static]fields.from-list\x017\x01h#\x01p\"\x01@\x02\x04self8\x04\
-name\x20\09\x04\0\x12[method]fields.get\x01:\x01@\x02\x04self8\x04name\x20\0\x7f\
-\x04\0\x12[method]fields.has\x01;\x01j\0\x01\x1d\x01@\x03\x04self8\x04name\x20\x05\
-value9\0<\x04\0\x12[method]fields.set\x01=\x01@\x02\x04self8\x04name\x20\0<\x04\0\
-\x15[method]fields.delete\x01>\x01@\x03\x04self8\x04name\x20\x05value\"\0<\x04\0\
-\x15[method]fields.append\x01?\x01@\x01\x04self8\05\x04\0\x16[method]fields.entr\
-ies\x01@\x01@\x01\x04self8\02\x04\0\x14[method]fields.clone\x01A\x01h&\x01@\x01\x04\
-self\xc2\0\0\x0b\x04\0\x1f[method]incoming-request.method\x01C\x01@\x01\x04self\xc2\
-\0\0\x0e\x04\0([method]incoming-request.path-with-query\x01D\x01k\x0d\x01@\x01\x04\
-self\xc2\0\0\xc5\0\x04\0\x1f[method]incoming-request.scheme\x01F\x04\0\"[method]\
-incoming-request.authority\x01D\x01i$\x01@\x01\x04self\xc2\0\0\xc7\0\x04\0\x20[m\
-ethod]incoming-request.headers\x01H\x01i-\x01j\x01\xc9\0\0\x01@\x01\x04self\xc2\0\
-\0\xca\0\x04\0\x20[method]incoming-request.consume\x01K\x01i'\x01@\x01\x07header\
-s\xc7\0\0\xcc\0\x04\0\x1d[constructor]outgoing-request\x01M\x01h'\x01i0\x01j\x01\
-\xcf\0\0\x01@\x01\x04self\xce\0\0\xd0\0\x04\0\x1d[method]outgoing-request.body\x01\
-Q\x01@\x01\x04self\xce\0\0\x0b\x04\0\x1f[method]outgoing-request.method\x01R\x01\
-j\0\0\x01@\x02\x04self\xce\0\x06method\x0b\0\xd3\0\x04\0#[method]outgoing-reques\
-t.set-method\x01T\x01@\x01\x04self\xce\0\0\x0e\x04\0([method]outgoing-request.pa\
-th-with-query\x01U\x01@\x02\x04self\xce\0\x0fpath-with-query\x0e\0\xd3\0\x04\0,[\
-method]outgoing-request.set-path-with-query\x01V\x01@\x01\x04self\xce\0\0\xc5\0\x04\
-\0\x1f[method]outgoing-request.scheme\x01W\x01@\x02\x04self\xce\0\x06scheme\xc5\0\
-\0\xd3\0\x04\0#[method]outgoing-request.set-scheme\x01X\x04\0\"[method]outgoing-\
-request.authority\x01U\x01@\x02\x04self\xce\0\x09authority\x0e\0\xd3\0\x04\0&[me\
-thod]outgoing-request.set-authority\x01Y\x01@\x01\x04self\xce\0\0\xc7\0\x04\0\x20\
-[method]outgoing-request.headers\x01Z\x01i(\x01@\0\0\xdb\0\x04\0\x1c[constructor\
-]request-options\x01\\\x01h(\x01k\x01\x01@\x01\x04self\xdd\0\0\xde\0\x04\0'[meth\
-od]request-options.connect-timeout\x01_\x01@\x02\x04self\xdd\0\x08duration\xde\0\
-\0\xd3\0\x04\0+[method]request-options.set-connect-timeout\x01`\x04\0*[method]re\
-quest-options.first-byte-timeout\x01_\x04\0.[method]request-options.set-first-by\
-te-timeout\x01`\x04\0-[method]request-options.between-bytes-timeout\x01_\x04\01[\
-method]request-options.set-between-bytes-timeout\x01`\x01i)\x01i/\x01j\x01\xe2\0\
-\x01\x1b\x01@\x02\x05param\xe1\0\x08response\xe3\0\x01\0\x04\0\x1d[static]respon\
-se-outparam.set\x01d\x01h,\x01@\x01\x04self\xe5\0\0+\x04\0\x20[method]incoming-r\
-esponse.status\x01f\x01@\x01\x04self\xe5\0\0\xc7\0\x04\0![method]incoming-respon\
-se.headers\x01g\x01@\x01\x04self\xe5\0\0\xca\0\x04\0![method]incoming-response.c\
-onsume\x01h\x01h-\x01i\x03\x01j\x01\xea\0\0\x01@\x01\x04self\xe9\0\0\xeb\0\x04\0\
-\x1c[method]incoming-body.stream\x01l\x01i.\x01@\x01\x04this\xc9\0\0\xed\0\x04\0\
-\x1c[static]incoming-body.finish\x01n\x01h.\x01i\x09\x01@\x01\x04self\xef\0\0\xf0\
-\0\x04\0![method]future-trailers.subscribe\x01q\x01i%\x01k\xf2\0\x01j\x01\xf3\0\x01\
-\x1b\x01j\x01\xf4\0\0\x01k\xf5\0\x01@\x01\x04self\xef\0\0\xf6\0\x04\0\x1b[method\
-]future-trailers.get\x01w\x01@\x01\x07headers\xc7\0\0\xe2\0\x04\0\x1e[constructo\
-r]outgoing-response\x01x\x01h/\x01@\x01\x04self\xf9\0\0+\x04\0%[method]outgoing-\
-response.status-code\x01z\x01@\x02\x04self\xf9\0\x0bstatus-code+\0\xd3\0\x04\0)[\
-method]outgoing-response.set-status-code\x01{\x01@\x01\x04self\xf9\0\0\xc7\0\x04\
-\0![method]outgoing-response.headers\x01|\x01@\x01\x04self\xf9\0\0\xd0\0\x04\0\x1e\
-[method]outgoing-response.body\x01}\x01h0\x01i\x05\x01j\x01\xff\0\0\x01@\x01\x04\
-self\xfe\0\0\x80\x01\x04\0\x1b[method]outgoing-body.write\x01\x81\x01\x01j\0\x01\
-\x1b\x01@\x02\x04this\xcf\0\x08trailers\xf3\0\0\x82\x01\x04\0\x1c[static]outgoin\
-g-body.finish\x01\x83\x01\x01h1\x01@\x01\x04self\x84\x01\0\xf0\0\x04\0*[method]f\
-uture-incoming-response.subscribe\x01\x85\x01\x01i,\x01j\x01\x86\x01\x01\x1b\x01\
-j\x01\x87\x01\0\x01k\x88\x01\x01@\x01\x04self\x84\x01\0\x89\x01\x04\0$[method]fu\
-ture-incoming-response.get\x01\x8a\x01\x01h\x07\x01k\x1b\x01@\x01\x03err\x8b\x01\
-\0\x8c\x01\x04\0\x0fhttp-error-code\x01\x8d\x01\x03\0\x16wasi:http/types@0.2.12\x05\
-\x09\x02\x03\0\x04\x10incoming-request\x02\x03\0\x04\x10outgoing-request\x02\x03\
-\0\x04\x11incoming-response\x02\x03\0\x04\x11outgoing-response\x02\x03\0\x04\x11\
-response-outparam\x01BE\x02\x03\x02\x01\x0a\x04\0\x10incoming-request\x03\0\0\x02\
-\x03\x02\x01\x0b\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\x01\x0c\x04\0\x11\
-incoming-response\x03\0\x04\x02\x03\x02\x01\x0d\x04\0\x11outgoing-response\x03\0\
-\x06\x02\x03\x02\x01\x0e\x04\0\x11response-outparam\x03\0\x08\x02\x03\x02\x01\x01\
-\x04\0\x08pollable\x03\0\x0a\x01q\x0c\x10worker-not-found\x01s\0\x0cexceeded-cpu\
-\x01s\0\x0fexceeded-memory\x01s\0\x14exceeded-subrequests\x01s\0\x0eexceeded-dep\
-th\x01s\0\x09timed-out\x01s\0\x07trapped\x01s\0\x0bno-response\x01s\0\x0aoverloa\
-ded\x01s\0\x10invalid-argument\x01s\0\x08internal\x01s\0\x0dexceeded-fuel\x01s\0\
-\x04\0\x0edispatch-error\x03\0\x0c\x01q\x02\x09not-bound\x01s\0\x0awrong-type\x01\
-s\0\x04\0\x0dbinding-error\x03\0\x0e\x01kw\x01ky\x01r\x04\x06cpu-ms\x10\x04fuel\x10\
-\x0bsubrequests\x11\x0cmemory-bytes\x10\x04\0\x06limits\x03\0\x12\x01o\x02ss\x01\
-p\x14\x01r\x02\x06limits\x13\x08outbound\x15\x04\0\x07options\x03\0\x16\x04\0\x09\
-namespace\x03\x01\x04\0\x06worker\x03\x01\x04\0\x0ffuture-response\x03\x01\x01i\x18\
-\x01j\x01\x1b\x01\x0f\x01@\x01\x07bindings\0\x1c\x04\0\x16[static]namespace.open\
-\x01\x1d\x01h\x18\x01i\x19\x01j\x01\x1f\x01\x0d\x01@\x03\x04self\x1e\x04names\x07\
-options\x17\0\x20\x04\0\x15[method]namespace.get\x01!\x01j\x01\x1f\x01\x0f\x01@\x01\
-\x07bindings\0\"\x04\0\x13[static]worker.open\x01#\x01h\x19\x01i\x03\x01i\x1a\x01\
-j\x01&\x01\x0d\x01@\x02\x04self$\x07request%\0'\x04\0\x14[method]worker.fetch\x01\
-(\x01i\x01\x01i\x05\x01j\x01*\x01\x0d\x01@\x02\x04self$\x07request)\0+\x04\0\x16\
-[method]worker.forward\x01,\x01@\x03\x04self$\x04head%\x07request)\0+\x04\0\x1b[\
-method]worker.forward-with\x01-\x01i\x09\x01j\0\x01\x0d\x01@\x03\x04self$\x07req\
-uest)\x03out.\0/\x04\0\x13[method]worker.tail\x010\x01h\x1a\x01i\x0b\x01@\x01\x04\
-self1\02\x04\0![method]future-response.subscribe\x013\x01j\x01+\0\x01k4\x01@\x01\
-\x04self1\05\x04\0\x1b[method]future-response.get\x016\x01@\x02\x03out.\x08respo\
-nse*\x01\0\x04\0\x07respond\x017\x01i\x07\x01@\x03\x03out.\x04head8\x08response*\
-\x01\0\x04\0\x0crespond-with\x019\x03\0\x20wasmyard:platform/dispatch@0.1.0\x05\x0f\
-\x02\x03\0\x05\x0dbinding-error\x02\x03\0\x05\x0edispatch-error\x02\x03\0\x05\x0f\
-future-response\x01B\x18\x02\x03\x02\x01\x0a\x04\0\x10incoming-request\x03\0\0\x02\
-\x03\x02\x01\x0b\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\x01\x10\x04\0\x0d\
-binding-error\x03\0\x04\x02\x03\x02\x01\x11\x04\0\x0edispatch-error\x03\0\x06\x02\
-\x03\x02\x01\x12\x04\0\x0ffuture-response\x03\0\x08\x04\0\x05files\x03\x01\x01i\x0a\
-\x01j\x01\x0b\x01\x05\x01@\x01\x07bindings\0\x0c\x04\0\x12[static]files.open\x01\
-\x0d\x01h\x0a\x01i\x03\x01i\x09\x01j\x01\x10\x01\x07\x01@\x02\x04self\x0e\x07req\
-uest\x0f\0\x11\x04\0\x13[method]files.fetch\x01\x12\x01i\x01\x01@\x02\x04self\x0e\
-\x07request\x13\0\x11\x04\0\x15[method]files.forward\x01\x14\x03\0\x1ewasmyard:p\
-latform/assets@0.1.0\x05\x13\x02\x03\0\x04\x0aerror-code\x01B\x16\x02\x03\x02\x01\
-\x0a\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x10outgoing-req\
-uest\x03\0\x02\x02\x03\x02\x01\x0c\x04\0\x11incoming-response\x03\0\x04\x02\x03\x02\
-\x01\x0e\x04\0\x11response-outparam\x03\0\x06\x02\x03\x02\x01\x14\x04\0\x0aerror\
--code\x03\0\x08\x01i\x01\x01i\x05\x01j\x01\x0b\x01\x09\x01@\x01\x07request\x0a\0\
-\x0c\x04\0\x07forward\x01\x0d\x01i\x03\x01@\x02\x04head\x0e\x07request\x0a\0\x0c\
-\x04\0\x0cforward-with\x01\x0f\x01i\x07\x01j\0\x01\x09\x01@\x02\x07request\x0a\x03\
-out\x10\0\x11\x04\0\x04tail\x01\x12\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\
-\x15\x01B\x0e\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\
-\0\x01\x01@\0\0s\x04\0\x06ray-id\x01\x03\x04\0\x0eclient-address\x01\x03\x04\0\x08\
-hostname\x01\x03\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x04\x04\0\x06script\x01\
-\x03\x04\0\x09namespace\x01\x04\x01k\x02\x01@\0\0\x05\x04\0\x06caller\x01\x06\x03\
-\0$wasmyard:platform/request-info@0.1.0\x05\x16\x01B\x0b\x01q\x02\x08upstream\x01\
-s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03k\
-eys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\
-\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x17\x04\0\
-\x1fwasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09\
-producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rus\
-t\x060.62.0";
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 8963] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x85E\x01A\x02\x01A'\x01\
+B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
+od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
+lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
+\x13wasi:io/poll@0.2.12\x05\0\x02\x03\0\0\x08pollable\x01B\x0f\x02\x03\x02\x01\x01\
+\x04\0\x08pollable\x03\0\0\x01w\x04\0\x07instant\x03\0\x02\x01w\x04\0\x08duratio\
+n\x03\0\x04\x01@\0\0\x03\x04\0\x03now\x01\x06\x01@\0\0\x05\x04\0\x0aresolution\x01\
+\x07\x01i\x01\x01@\x01\x04when\x03\0\x08\x04\0\x11subscribe-instant\x01\x09\x01@\
+\x01\x04when\x05\0\x08\x04\0\x12subscribe-duration\x01\x0a\x03\0\"wasi:clocks/mo\
+notonic-clock@0.2.12\x05\x02\x01B\x04\x04\0\x05error\x03\x01\x01h\0\x01@\x01\x04\
+self\x01\0s\x04\0\x1d[method]error.to-debug-string\x01\x02\x03\0\x14wasi:io/erro\
+r@0.2.12\x05\x03\x02\x03\0\x02\x05error\x01B(\x02\x03\x02\x01\x04\x04\0\x05error\
+\x03\0\0\x02\x03\x02\x01\x01\x04\0\x08pollable\x03\0\x02\x01i\x01\x01q\x02\x15la\
+st-operation-failed\x01\x04\0\x06closed\0\0\x04\0\x0cstream-error\x03\0\x05\x04\0\
+\x0cinput-stream\x03\x01\x04\0\x0doutput-stream\x03\x01\x01h\x07\x01p}\x01j\x01\x0a\
+\x01\x06\x01@\x02\x04self\x09\x03lenw\0\x0b\x04\0\x19[method]input-stream.read\x01\
+\x0c\x04\0\"[method]input-stream.blocking-read\x01\x0c\x01j\x01w\x01\x06\x01@\x02\
+\x04self\x09\x03lenw\0\x0d\x04\0\x19[method]input-stream.skip\x01\x0e\x04\0\"[me\
+thod]input-stream.blocking-skip\x01\x0e\x01i\x03\x01@\x01\x04self\x09\0\x0f\x04\0\
+\x1e[method]input-stream.subscribe\x01\x10\x01h\x08\x01@\x01\x04self\x11\0\x0d\x04\
+\0![method]output-stream.check-write\x01\x12\x01j\0\x01\x06\x01@\x02\x04self\x11\
+\x08contents\x0a\0\x13\x04\0\x1b[method]output-stream.write\x01\x14\x04\0.[metho\
+d]output-stream.blocking-write-and-flush\x01\x14\x01@\x01\x04self\x11\0\x13\x04\0\
+\x1b[method]output-stream.flush\x01\x15\x04\0$[method]output-stream.blocking-flu\
+sh\x01\x15\x01@\x01\x04self\x11\0\x0f\x04\0\x1f[method]output-stream.subscribe\x01\
+\x16\x01@\x02\x04self\x11\x03lenw\0\x13\x04\0\"[method]output-stream.write-zeroe\
+s\x01\x17\x04\05[method]output-stream.blocking-write-zeroes-and-flush\x01\x17\x01\
+@\x03\x04self\x11\x03src\x09\x03lenw\0\x0d\x04\0\x1c[method]output-stream.splice\
+\x01\x18\x04\0%[method]output-stream.blocking-splice\x01\x18\x03\0\x16wasi:io/st\
+reams@0.2.12\x05\x05\x02\x03\0\x01\x08duration\x02\x03\0\x03\x0cinput-stream\x02\
+\x03\0\x03\x0doutput-stream\x01B\xc1\x01\x02\x03\x02\x01\x06\x04\0\x08duration\x03\
+\0\0\x02\x03\x02\x01\x07\x04\0\x0cinput-stream\x03\0\x02\x02\x03\x02\x01\x08\x04\
+\0\x0doutput-stream\x03\0\x04\x02\x03\x02\x01\x04\x04\0\x08io-error\x03\0\x06\x02\
+\x03\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x01q\x0a\x03get\0\0\x04head\0\0\x04\
+post\0\0\x03put\0\0\x06delete\0\0\x07connect\0\0\x07options\0\0\x05trace\0\0\x05\
+patch\0\0\x05other\x01s\0\x04\0\x06method\x03\0\x0a\x01q\x03\x04HTTP\0\0\x05HTTP\
+S\0\0\x05other\x01s\0\x04\0\x06scheme\x03\0\x0c\x01ks\x01k{\x01r\x02\x05rcode\x0e\
+\x09info-code\x0f\x04\0\x11DNS-error-payload\x03\0\x10\x01k}\x01r\x02\x08alert-i\
+d\x12\x0dalert-message\x0e\x04\0\x1aTLS-alert-received-payload\x03\0\x13\x01ky\x01\
+r\x02\x0afield-name\x0e\x0afield-size\x15\x04\0\x12field-size-payload\x03\0\x16\x01\
+kw\x01k\x17\x01q'\x0bDNS-timeout\0\0\x09DNS-error\x01\x11\0\x15destination-not-f\
+ound\0\0\x17destination-unavailable\0\0\x19destination-IP-prohibited\0\0\x19dest\
+ination-IP-unroutable\0\0\x12connection-refused\0\0\x15connection-terminated\0\0\
+\x12connection-timeout\0\0\x17connection-read-timeout\0\0\x18connection-write-ti\
+meout\0\0\x18connection-limit-reached\0\0\x12TLS-protocol-error\0\0\x15TLS-certi\
+ficate-error\0\0\x12TLS-alert-received\x01\x14\0\x13HTTP-request-denied\0\0\x1cH\
+TTP-request-length-required\0\0\x16HTTP-request-body-size\x01\x18\0\x1bHTTP-requ\
+est-method-invalid\0\0\x18HTTP-request-URI-invalid\0\0\x19HTTP-request-URI-too-l\
+ong\0\0\x20HTTP-request-header-section-size\x01\x15\0\x18HTTP-request-header-siz\
+e\x01\x19\0!HTTP-request-trailer-section-size\x01\x15\0\x19HTTP-request-trailer-\
+size\x01\x17\0\x18HTTP-response-incomplete\0\0!HTTP-response-header-section-size\
+\x01\x15\0\x19HTTP-response-header-size\x01\x17\0\x17HTTP-response-body-size\x01\
+\x18\0\"HTTP-response-trailer-section-size\x01\x15\0\x1aHTTP-response-trailer-si\
+ze\x01\x17\0\x1dHTTP-response-transfer-coding\x01\x0e\0\x1cHTTP-response-content\
+-coding\x01\x0e\0\x15HTTP-response-timeout\0\0\x13HTTP-upgrade-failed\0\0\x13HTT\
+P-protocol-error\0\0\x0dloop-detected\0\0\x13configuration-error\0\0\x0einternal\
+-error\x01\x0e\0\x04\0\x0aerror-code\x03\0\x1a\x01q\x03\x0einvalid-syntax\0\0\x09\
+forbidden\0\0\x09immutable\0\0\x04\0\x0cheader-error\x03\0\x1c\x01s\x04\0\x09fie\
+ld-key\x03\0\x1e\x04\0\x0afield-name\x03\0\x1f\x01p}\x04\0\x0bfield-value\x03\0!\
+\x04\0\x06fields\x03\x01\x04\0\x07headers\x03\0#\x04\0\x08trailers\x03\0#\x04\0\x10\
+incoming-request\x03\x01\x04\0\x10outgoing-request\x03\x01\x04\0\x0frequest-opti\
+ons\x03\x01\x04\0\x11response-outparam\x03\x01\x01{\x04\0\x0bstatus-code\x03\0*\x04\
+\0\x11incoming-response\x03\x01\x04\0\x0dincoming-body\x03\x01\x04\0\x0ffuture-t\
+railers\x03\x01\x04\0\x11outgoing-response\x03\x01\x04\0\x0doutgoing-body\x03\x01\
+\x04\0\x18future-incoming-response\x03\x01\x01i#\x01@\0\02\x04\0\x13[constructor\
+]fields\x013\x01o\x02\x20\"\x01p4\x01j\x012\x01\x1d\x01@\x01\x07entries5\06\x04\0\
+\x18[static]fields.from-list\x017\x01h#\x01p\"\x01@\x02\x04self8\x04name\x20\09\x04\
+\0\x12[method]fields.get\x01:\x01@\x02\x04self8\x04name\x20\0\x7f\x04\0\x12[meth\
+od]fields.has\x01;\x01j\0\x01\x1d\x01@\x03\x04self8\x04name\x20\x05value9\0<\x04\
+\0\x12[method]fields.set\x01=\x01@\x02\x04self8\x04name\x20\0<\x04\0\x15[method]\
+fields.delete\x01>\x01@\x03\x04self8\x04name\x20\x05value\"\0<\x04\0\x15[method]\
+fields.append\x01?\x01@\x01\x04self8\05\x04\0\x16[method]fields.entries\x01@\x01\
+@\x01\x04self8\02\x04\0\x14[method]fields.clone\x01A\x01h&\x01@\x01\x04self\xc2\0\
+\0\x0b\x04\0\x1f[method]incoming-request.method\x01C\x01@\x01\x04self\xc2\0\0\x0e\
+\x04\0([method]incoming-request.path-with-query\x01D\x01k\x0d\x01@\x01\x04self\xc2\
+\0\0\xc5\0\x04\0\x1f[method]incoming-request.scheme\x01F\x04\0\"[method]incoming\
+-request.authority\x01D\x01i$\x01@\x01\x04self\xc2\0\0\xc7\0\x04\0\x20[method]in\
+coming-request.headers\x01H\x01i-\x01j\x01\xc9\0\0\x01@\x01\x04self\xc2\0\0\xca\0\
+\x04\0\x20[method]incoming-request.consume\x01K\x01i'\x01@\x01\x07headers\xc7\0\0\
+\xcc\0\x04\0\x1d[constructor]outgoing-request\x01M\x01h'\x01i0\x01j\x01\xcf\0\0\x01\
+@\x01\x04self\xce\0\0\xd0\0\x04\0\x1d[method]outgoing-request.body\x01Q\x01@\x01\
+\x04self\xce\0\0\x0b\x04\0\x1f[method]outgoing-request.method\x01R\x01j\0\0\x01@\
+\x02\x04self\xce\0\x06method\x0b\0\xd3\0\x04\0#[method]outgoing-request.set-meth\
+od\x01T\x01@\x01\x04self\xce\0\0\x0e\x04\0([method]outgoing-request.path-with-qu\
+ery\x01U\x01@\x02\x04self\xce\0\x0fpath-with-query\x0e\0\xd3\0\x04\0,[method]out\
+going-request.set-path-with-query\x01V\x01@\x01\x04self\xce\0\0\xc5\0\x04\0\x1f[\
+method]outgoing-request.scheme\x01W\x01@\x02\x04self\xce\0\x06scheme\xc5\0\0\xd3\
+\0\x04\0#[method]outgoing-request.set-scheme\x01X\x04\0\"[method]outgoing-reques\
+t.authority\x01U\x01@\x02\x04self\xce\0\x09authority\x0e\0\xd3\0\x04\0&[method]o\
+utgoing-request.set-authority\x01Y\x01@\x01\x04self\xce\0\0\xc7\0\x04\0\x20[meth\
+od]outgoing-request.headers\x01Z\x01i(\x01@\0\0\xdb\0\x04\0\x1c[constructor]requ\
+est-options\x01\\\x01h(\x01k\x01\x01@\x01\x04self\xdd\0\0\xde\0\x04\0'[method]re\
+quest-options.connect-timeout\x01_\x01@\x02\x04self\xdd\0\x08duration\xde\0\0\xd3\
+\0\x04\0+[method]request-options.set-connect-timeout\x01`\x04\0*[method]request-\
+options.first-byte-timeout\x01_\x04\0.[method]request-options.set-first-byte-tim\
+eout\x01`\x04\0-[method]request-options.between-bytes-timeout\x01_\x04\01[method\
+]request-options.set-between-bytes-timeout\x01`\x01i)\x01i/\x01j\x01\xe2\0\x01\x1b\
+\x01@\x02\x05param\xe1\0\x08response\xe3\0\x01\0\x04\0\x1d[static]response-outpa\
+ram.set\x01d\x01h,\x01@\x01\x04self\xe5\0\0+\x04\0\x20[method]incoming-response.\
+status\x01f\x01@\x01\x04self\xe5\0\0\xc7\0\x04\0![method]incoming-response.heade\
+rs\x01g\x01@\x01\x04self\xe5\0\0\xca\0\x04\0![method]incoming-response.consume\x01\
+h\x01h-\x01i\x03\x01j\x01\xea\0\0\x01@\x01\x04self\xe9\0\0\xeb\0\x04\0\x1c[metho\
+d]incoming-body.stream\x01l\x01i.\x01@\x01\x04this\xc9\0\0\xed\0\x04\0\x1c[stati\
+c]incoming-body.finish\x01n\x01h.\x01i\x09\x01@\x01\x04self\xef\0\0\xf0\0\x04\0!\
+[method]future-trailers.subscribe\x01q\x01i%\x01k\xf2\0\x01j\x01\xf3\0\x01\x1b\x01\
+j\x01\xf4\0\0\x01k\xf5\0\x01@\x01\x04self\xef\0\0\xf6\0\x04\0\x1b[method]future-\
+trailers.get\x01w\x01@\x01\x07headers\xc7\0\0\xe2\0\x04\0\x1e[constructor]outgoi\
+ng-response\x01x\x01h/\x01@\x01\x04self\xf9\0\0+\x04\0%[method]outgoing-response\
+.status-code\x01z\x01@\x02\x04self\xf9\0\x0bstatus-code+\0\xd3\0\x04\0)[method]o\
+utgoing-response.set-status-code\x01{\x01@\x01\x04self\xf9\0\0\xc7\0\x04\0![meth\
+od]outgoing-response.headers\x01|\x01@\x01\x04self\xf9\0\0\xd0\0\x04\0\x1e[metho\
+d]outgoing-response.body\x01}\x01h0\x01i\x05\x01j\x01\xff\0\0\x01@\x01\x04self\xfe\
+\0\0\x80\x01\x04\0\x1b[method]outgoing-body.write\x01\x81\x01\x01j\0\x01\x1b\x01\
+@\x02\x04this\xcf\0\x08trailers\xf3\0\0\x82\x01\x04\0\x1c[static]outgoing-body.f\
+inish\x01\x83\x01\x01h1\x01@\x01\x04self\x84\x01\0\xf0\0\x04\0*[method]future-in\
+coming-response.subscribe\x01\x85\x01\x01i,\x01j\x01\x86\x01\x01\x1b\x01j\x01\x87\
+\x01\0\x01k\x88\x01\x01@\x01\x04self\x84\x01\0\x89\x01\x04\0$[method]future-inco\
+ming-response.get\x01\x8a\x01\x01h\x07\x01k\x1b\x01@\x01\x03err\x8b\x01\0\x8c\x01\
+\x04\0\x0fhttp-error-code\x01\x8d\x01\x03\0\x16wasi:http/types@0.2.12\x05\x09\x02\
+\x03\0\x04\x11response-outparam\x01B\x15\x02\x03\x02\x01\x0a\x04\0\x11response-o\
+utparam\x03\0\0\x01p}\x01o\x02s\x02\x04\0\x05field\x03\0\x03\x01ks\x01p\x04\x01k\
+\x06\x01r\x05\x06method\x05\x06scheme\x05\x09authority\x05\x0fpath-with-query\x05\
+\x07headers\x07\x04\0\x0frequest-changes\x03\0\x08\x01k{\x01r\x02\x06status\x0a\x07\
+headers\x07\x04\0\x10response-changes\x03\0\x0b\x01i\x01\x01j\0\x01s\x01@\x05\x03\
+out\x0d\x06status{\x07headers\x06\x04body\x02\x04morew\0\x0e\x04\0\x06answer\x01\
+\x0f\x01@\x01\x05bytes\x02\0\x7f\x04\0\x05write\x01\x10\x01@\x02\x03out\x0d\x04t\
+exts\x01\0\x04\0\x04fail\x01\x11\x03\0\x1fwasmyard:platform/message@0.1.0\x05\x0b\
+\x02\x03\0\x04\x10incoming-request\x02\x03\0\x04\x10outgoing-request\x02\x03\0\x04\
+\x11incoming-response\x02\x03\0\x05\x0frequest-changes\x02\x03\0\x05\x10response\
+-changes\x01BG\x02\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\
+\x01\x0d\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\x01\x0e\x04\0\x11incomi\
+ng-response\x03\0\x04\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x06\x02\
+\x03\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0freques\
+t-changes\x03\0\x0a\x02\x03\x02\x01\x10\x04\0\x10response-changes\x03\0\x0c\x01q\
+\x0c\x10worker-not-found\x01s\0\x0cexceeded-cpu\x01s\0\x0fexceeded-memory\x01s\0\
+\x14exceeded-subrequests\x01s\0\x0eexceeded-depth\x01s\0\x09timed-out\x01s\0\x07\
+trapped\x01s\0\x0bno-response\x01s\0\x0aoverloaded\x01s\0\x10invalid-argument\x01\
+s\0\x08internal\x01s\0\x0dexceeded-fuel\x01s\0\x04\0\x0edispatch-error\x03\0\x0e\
+\x01q\x02\x09not-bound\x01s\0\x0awrong-type\x01s\0\x04\0\x0dbinding-error\x03\0\x10\
+\x01kw\x01ky\x01r\x04\x06cpu-ms\x12\x04fuel\x12\x0bsubrequests\x13\x0cmemory-byt\
+es\x12\x04\0\x06limits\x03\0\x14\x01o\x02ss\x01p\x16\x01r\x02\x06limits\x15\x08o\
+utbound\x17\x04\0\x07options\x03\0\x18\x04\0\x09namespace\x03\x01\x04\0\x06worke\
+r\x03\x01\x04\0\x0ffuture-response\x03\x01\x01i\x1a\x01j\x01\x1d\x01\x11\x01@\x01\
+\x07bindings\0\x1e\x04\0\x16[static]namespace.open\x01\x1f\x01h\x1a\x01i\x1b\x01\
+j\x01!\x01\x0f\x01@\x03\x04self\x20\x04names\x07options\x19\0\"\x04\0\x15[method\
+]namespace.get\x01#\x01j\x01!\x01\x11\x01@\x01\x07bindings\0$\x04\0\x13[static]w\
+orker.open\x01%\x01h\x1b\x01i\x03\x01i\x1c\x01j\x01(\x01\x0f\x01@\x02\x04self&\x07\
+request'\0)\x04\0\x14[method]worker.fetch\x01*\x01i\x01\x01i\x05\x01j\x01,\x01\x0f\
+\x01@\x02\x04self&\x07request+\0-\x04\0\x16[method]worker.forward\x01.\x01@\x03\x04\
+self&\x07changes\x0b\x07request+\0-\x04\0\x1b[method]worker.forward-with\x01/\x01\
+i\x07\x01j\0\x01\x0f\x01@\x03\x04self&\x07request+\x03out0\01\x04\0\x13[method]w\
+orker.tail\x012\x01h\x1c\x01i\x09\x01@\x01\x04self3\04\x04\0![method]future-resp\
+onse.subscribe\x015\x01j\x01-\0\x01k6\x01@\x01\x04self3\07\x04\0\x1b[method]futu\
+re-response.get\x018\x01@\x02\x03out0\x08response,\x01\0\x04\0\x07respond\x019\x01\
+j\0\x01s\x01@\x03\x03out0\x07changes\x0d\x08response,\0:\x04\0\x0crespond-with\x01\
+;\x03\0\x20wasmyard:platform/dispatch@0.1.0\x05\x11\x02\x03\0\x06\x0dbinding-err\
+or\x02\x03\0\x06\x0edispatch-error\x02\x03\0\x06\x0ffuture-response\x01B\x18\x02\
+\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0d\x04\0\x10\
+outgoing-request\x03\0\x02\x02\x03\x02\x01\x12\x04\0\x0dbinding-error\x03\0\x04\x02\
+\x03\x02\x01\x13\x04\0\x0edispatch-error\x03\0\x06\x02\x03\x02\x01\x14\x04\0\x0f\
+future-response\x03\0\x08\x04\0\x05files\x03\x01\x01i\x0a\x01j\x01\x0b\x01\x05\x01\
+@\x01\x07bindings\0\x0c\x04\0\x12[static]files.open\x01\x0d\x01h\x0a\x01i\x03\x01\
+i\x09\x01j\x01\x10\x01\x07\x01@\x02\x04self\x0e\x07request\x0f\0\x11\x04\0\x13[m\
+ethod]files.fetch\x01\x12\x01i\x01\x01@\x02\x04self\x0e\x07request\x13\0\x11\x04\
+\0\x15[method]files.forward\x01\x14\x03\0\x1ewasmyard:platform/assets@0.1.0\x05\x15\
+\x01B\x05\x01m\x02\x06output\x05error\x04\0\x0bdestination\x03\0\0\x01p}\x01@\x02\
+\x02to\x01\x05bytes\x02\x01\0\x04\0\x05write\x01\x03\x03\0\x1bwasmyard:platform/\
+log@0.1.0\x05\x16\x02\x03\0\x04\x0aerror-code\x01B\x15\x02\x03\x02\x01\x0c\x04\0\
+\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x11incoming-response\x03\0\
+\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\x03\x02\x01\x17\
+\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x0f\x04\0\x0frequest-changes\x03\0\
+\x08\x01i\x01\x01i\x03\x01j\x01\x0b\x01\x07\x01@\x01\x07request\x0a\0\x0c\x04\0\x07\
+forward\x01\x0d\x01@\x02\x07changes\x09\x07request\x0a\0\x0c\x04\0\x0cforward-wi\
+th\x01\x0e\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\x0a\x03out\x0f\0\x10\x04\0\
+\x04tail\x01\x11\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x18\x01B\x0e\x01k\
+s\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01@\0\0s\
+\x04\0\x06ray-id\x01\x03\x04\0\x0eclient-address\x01\x03\x04\0\x08hostname\x01\x03\
+\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x04\x04\0\x06script\x01\x03\x04\0\x09\
+namespace\x01\x04\x01k\x02\x01@\0\0\x05\x04\0\x06caller\x01\x06\x03\0$wasmyard:p\
+latform/request-info@0.1.0\x05\x19\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
+s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\
+\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07\
+get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x1a\x04\0\x1fwasmyard:\
+platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\
+\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

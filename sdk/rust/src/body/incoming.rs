@@ -7,9 +7,11 @@ use wasip2::http::types as wasi;
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
 use super::Source;
+use super::outgoing::{self, Answering};
 use crate::error::BodyError;
 use crate::executor::Wait;
 use crate::headers::Headers;
+use crate::response::Head;
 
 /// How much is asked for at once. A chunk may be smaller; it is never larger.
 const CHUNK_BYTES: u64 = 64 * 1024;
@@ -82,7 +84,7 @@ impl Source for Incoming {
         let Incoming::Trailers { arrived, future } = self else { return Poll::Ready(Ok(None)) };
         let trailers = loop {
             match future.get() {
-                Some(Ok(Ok(trailers))) => break Ok(trailers.map(Headers::view)),
+                Some(Ok(Ok(trailers))) => break Ok(trailers.map(|fields| Headers::of(&fields))),
                 Some(Ok(Err(_))) => break Err(BodyError::new("the body broke off at its trailers")),
                 Some(Err(())) => break Ok(None),
                 None => ready!(arrived.poll(cx, || future.subscribe())),
@@ -99,6 +101,10 @@ impl Source for Incoming {
         writable: &mut Wait,
     ) -> Option<Poll<Result<(), BodyError>>> {
         Some(self.poll_move(cx, out, writable))
+    }
+
+    fn answer(self: Box<Self>, head: Head, out: wasi::ResponseOutparam) -> Answering {
+        outgoing::answer(self, head, out)
     }
 }
 

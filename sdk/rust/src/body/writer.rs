@@ -8,9 +8,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use wasip2::http::types as wasi;
+
 use super::Source;
+use super::outgoing::{self, Answering};
 use crate::error::{BodyError, Error};
 use crate::headers::Headers;
+use crate::response::Head;
 
 /// Takes the chunks of a body made by [`Body::from_writer`](crate::Body::from_writer).
 pub struct Writer {
@@ -96,5 +100,9 @@ impl Source for Written {
 
     fn poll_trailers(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Headers>, BodyError>> {
         Poll::Ready(Ok(self.shared.borrow_mut().trailers.take()))
+    }
+
+    fn answer(self: Box<Self>, head: Head, out: wasi::ResponseOutparam) -> Answering {
+        outgoing::answer(self, head, out)
     }
 }

@@ -71,6 +71,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         "/forge" => forge(&req).await,
         "/empty" => Ok(Response::empty().with_status(204)),
         path if path.starts_with("/bodied/") => bodied(&req),
+        "/whole" => whole(&req),
         path if path.starts_with("/limits/") => limits::answer(req, env).await,
         _ => Ok(Response::text(seen(&req, &env))),
     }
@@ -199,6 +200,23 @@ fn bodied(req: &Request) -> Result<Response> {
         _ => Response::text(BODY),
     };
     Ok(response.with_header("x-own", "kept")?.with_status(status))
+}
+
+/// An answer of so many bytes, with the status, the field and the length that the query says.
+fn whole(req: &Request) -> Result<Response> {
+    let said = |name: &str| req.query_parameter(name);
+    let bytes: usize = said("bytes").unwrap_or_default().parse().unwrap_or(0);
+    let mut response = Response::new((0..bytes).map(|n| (n % 251) as u8).collect::<Vec<u8>>());
+    if let Some(status) = said("status") {
+        response.set_status(status.parse()?);
+    }
+    if let Some(field) = said("field") {
+        response.set_header(&field, "x")?;
+    }
+    if let Some(length) = said("length") {
+        response.set_header("content-length", length)?;
+    }
+    Ok(response)
 }
 
 /// Begins an answer that never ends.
