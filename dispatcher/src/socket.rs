@@ -75,7 +75,8 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let found = slices.iter().enumerate().find_map(|(place, slice)| Some((place, sealed::file_of(slice)?)));
+        let found =
+            slices.iter().enumerate().find_map(|(place, slice)| Some((place, sealed::file_of(slice)?)));
         let Some((place, (file, at))) = found else {
             return Pin::new(&mut self.0).poll_write_vectored(cx, slices);
         };
@@ -184,6 +185,9 @@ mod tests {
                 break error;
             }
         };
-        assert!(matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset), "{error}");
+        assert!(
+            matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
+            "{error}"
+        );
     }
 }

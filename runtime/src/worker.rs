@@ -3,7 +3,7 @@
 //! The guest is driven inside the task of whoever waits for its answer: first by [`Worker::fetch`] until
 //! the head of the response is there, then by the response's body. Dropping either cancels the guest,
 //! and with it every guest that it waits for, unless it has done its part already: then it may go on for a
-//! while ([`afterwards`]). A store is used once and never again, but where a version asks for that ([`Reuse`]).
+//! while ([`crate::afterwards`]). A store is used once and never again, but where a version asks for that ([`Reuse`]).
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

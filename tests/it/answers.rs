@@ -31,7 +31,11 @@ async fn an_answer_of_any_size_arrives_whole_with_its_length() {
             assert_eq!((head.body.len(), head.header("content-length")), (0, bytes.to_string().as_str()));
         }
         let head = ask(&mut connection, Method::HEAD, "length=7").await;
-        assert_eq!((head.status, head.header("content-length")), (200, "7"), "of the body that GET would get");
+        assert_eq!(
+            (head.status, head.header("content-length")),
+            (200, "7"),
+            "of the body that GET would get"
+        );
         let own = ask(&mut connection, Method::GET, "bytes=3&status=418&field=x-own").await;
         assert_eq!((own.status, own.header("x-own"), own.body.len()), (418, "x", 3));
     }

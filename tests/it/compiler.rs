@@ -163,7 +163,10 @@ async fn a_compiler_has_no_file_no_environment_and_no_other_system_call() {
         .map(|fd| fd.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
     assert_eq!(open.iter().map(String::as_str).collect::<Vec<_>>(), ["0", "1", "2"]);
-    assert_eq!(std::fs::read(process.join("environ")).unwrap(), b"MIMALLOC_ARENA_RESERVE=0\0RAYON_NUM_THREADS=1\0");
+    assert_eq!(
+        std::fs::read(process.join("environ")).unwrap(),
+        b"MIMALLOC_ARENA_RESERVE=0\0RAYON_NUM_THREADS=1\0"
+    );
     assert_eq!(std::fs::read_dir(process.join("task")).unwrap().count(), 1);
     let limits = std::fs::read_to_string(process.join("limits")).unwrap();
     let held = |name: &str| {

@@ -120,8 +120,7 @@ mod tests {
             }
         }
         let families = registry.gather();
-        let family =
-            families.iter().find(|family| family.name() == "wasmyard_asset_requests_total").unwrap();
+        let family = families.iter().find(|family| family.name() == "wasmyard_asset_requests_total").unwrap();
         for (times, result) in AssetResult::ALL.into_iter().enumerate() {
             let of = |metric: &&prometheus::proto::Metric| metric.get_label()[0].value() == result.label();
             let counted = family.get_metric().iter().find(of).unwrap().get_counter().get_value();
