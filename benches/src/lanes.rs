@@ -93,7 +93,7 @@ pub struct Lanes {
 }
 
 /// The guest that runs on any host of `wasi:http`.
-const PLAIN: &str = "plain_wasip2";
+const PLAIN: &str = "bench_plain";
 
 /// How many scripts are in rotation.
 pub const MANY: usize = 900;
