@@ -18,10 +18,10 @@ impl Guest for Plain {
         let body = response.body();
         ResponseOutparam::set(out, Ok(response));
         let Ok(body) = body else { return };
-        if let Ok(stream) = body.write() {
-            if stream.write(GREETING.as_bytes()).is_err() {
-                return;
-            }
+        if let Ok(stream) = body.write()
+            && stream.write(GREETING.as_bytes()).is_err()
+        {
+            return;
         }
         let _visitor_is_gone = OutgoingBody::finish(body, None);
     }
