@@ -5,6 +5,10 @@
 //! runs a number of slices and passes its place on. Waiting gives credit back, so that a guest that streams
 //! and mostly waits is never in the background.
 //!
+//! Where many guests compute at once, most of them take turns from their second slice on, whatever they have burned:
+//! who stands between two slices in front of a request that has just come costs it half a millisecond, and a request
+//! that is to be refused must hear of it soon.
+//!
 //! Turns belong to the outermost guest of a task: the guests that it calls inside its own poll run in its
 //! turn. It is asked for before anything of the task is polled, and ends when the guest waits for anything
 //! but the processor. So nobody waits while it is their turn, and there is no way to a deadlock: a turn whose
@@ -13,6 +17,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -25,6 +30,8 @@ const CREDIT: Duration = Duration::from_millis(2);
 const MOST_DEBT: Duration = Duration::from_millis(4);
 /// Time to wait for one unit of CPU time to be forgotten.
 const WAIT_PER_CREDIT: u32 = 4;
+/// For each thread, how many guests with credit may stand between two slices. What is more takes turns.
+const FOREGROUND: usize = 4;
 /// Slices of one turn. More would let the others wait longer; fewer would empty the processor's caches
 /// more often.
 const SLICES: u32 = 16;
@@ -55,6 +62,8 @@ pub(crate) fn stepped_back(burned: Duration) {
 pub(crate) struct Background {
     /// None: one less than there are threads.
     places: Option<usize>,
+    /// Guests with credit that stand between two slices.
+    between: AtomicUsize,
     state: Mutex<State>,
     passed_on: Notify,
 }
@@ -87,14 +96,11 @@ impl Holder {
 impl Background {
     /// As many places as leave one thread free, and at least one.
     pub(crate) fn new() -> Self {
-        Self { places: None, state: Mutex::default(), passed_on: Notify::new() }
+        Self { places: None, between: AtomicUsize::new(0), state: Mutex::default(), passed_on: Notify::new() }
     }
 
     fn places(&self) -> usize {
-        self.places.unwrap_or_else(|| {
-            let threads = tokio::runtime::Handle::try_current().map_or(1, |it| it.metrics().num_workers());
-            threads.saturating_sub(1).max(1)
-        })
+        self.places.unwrap_or_else(|| threads().saturating_sub(1).max(1))
     }
 
     /// Goes on with a turn, if it is still there.
@@ -150,9 +156,18 @@ impl Background {
         }
     }
 
+    /// Whether a guest that has just stood between two slices is one of too many. It stands there no more.
+    fn crowds(&self) -> bool {
+        self.between.fetch_sub(1, Ordering::Relaxed) > FOREGROUND * threads()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn threads() -> usize {
+    tokio::runtime::Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers())
 }
 
 /// Where a guest stands in the background.
@@ -176,6 +191,8 @@ pub(crate) struct Fair<F> {
     turn: Turn,
     /// Whether it has to let others go first once more.
     steps_aside: bool,
+    /// Whether it stands between two slices, with credit.
+    between: bool,
     /// Whether it waits for something other than the processor.
     waits: bool,
 }
@@ -189,6 +206,7 @@ impl<F> Fair<F> {
             rests_since: None,
             turn: Turn::None,
             steps_aside: false,
+            between: false,
             waits: false,
         }
     }
@@ -252,7 +270,8 @@ impl<F: Future + Unpin> Future for Fair<F> {
         }
         this.rested();
         let mut slice = None;
-        if this.debt >= CREDIT {
+        let crowds = std::mem::take(&mut this.between) && this.background.crowds();
+        if crowds || this.debt >= CREDIT || !matches!(this.turn, Turn::None) {
             let turn = ready!(this.poll_turn(cx));
             slice = Some(Slice { background: &this.background, turn });
         }
@@ -276,6 +295,10 @@ impl<F: Future + Unpin> Future for Fair<F> {
             }
             Turn::None | Turn::Waiting(_) => {}
         }
+        if goes_on && matches!(this.turn, Turn::None) && this.debt < CREDIT {
+            this.between = true;
+            this.background.between.fetch_add(1, Ordering::Relaxed);
+        }
         polled
     }
 }
@@ -284,6 +307,9 @@ impl<F> Drop for Fair<F> {
     fn drop(&mut self) {
         if let Turn::Mine(turn, _) = self.turn {
             self.background.end(turn);
+        }
+        if self.between {
+            self.background.between.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -450,6 +476,51 @@ mod tests {
         in_time("the requests", serves).await.unwrap();
         let order = order.lock().unwrap();
         assert!(!order.contains("ss"), "a request waited for two slices: {order}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn who_comes_while_many_compute_waits_for_a_few_slices_and_not_for_one_of_each() {
+        const MANY: usize = 200;
+        let background = places(1);
+        let slices = Arc::new(AtomicUsize::new(0));
+        let begun = Arc::new(AtomicUsize::new(0));
+        let guests: Vec<_> = (0..MANY)
+            .map(|_| {
+                let (slices, begun) = (Arc::clone(&slices), Arc::clone(&begun));
+                tokio::spawn(fair(&background, async move {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    // Less than their credit.
+                    for _ in 0..10 {
+                        slices.fetch_add(1, Ordering::SeqCst);
+                        stepped_back(MS / 10);
+                        tokio::task::yield_now().await;
+                    }
+                }))
+            })
+            .collect();
+        let counted = Arc::clone(&slices);
+        let newcomer = tokio::spawn(async move {
+            let mut most = 0;
+            loop {
+                let before = counted.load(Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                let after = counted.load(Ordering::SeqCst);
+                if before == after && after == MANY * 10 {
+                    return most;
+                }
+                // Each begins once; from then on few of them stand before whoever comes.
+                if begun.load(Ordering::SeqCst) == MANY && before > MANY {
+                    most = most.max(after - before);
+                }
+            }
+        });
+        for guest in guests {
+            in_time("a guest", guest).await.unwrap();
+        }
+        let most = in_time("the newcomer", newcomer).await.unwrap();
+        assert!((1..=FOREGROUND * 2 + 4).contains(&most), "it waited for {most} slices");
+        assert_idle(&background);
+        assert_eq!(background.between.load(Ordering::SeqCst), 0);
     }
 
     /// Burns, calls the rest of the chain inside its own poll, and burns again.
