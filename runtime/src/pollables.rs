@@ -10,7 +10,7 @@ use wasmtime_wasi::p2::bindings::io::poll;
 use crate::state::State;
 
 /// How many things one call may look at.
-const MAX_POLLED: usize = 2_048;
+const MAX_POLLED: usize = 1_024;
 
 impl poll::Host for State {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
