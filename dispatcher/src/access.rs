@@ -4,10 +4,8 @@
 
 use std::net::IpAddr;
 
-use serde::Serialize;
-
 /// What is logged of one request.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct AccessLine<'r> {
     /// Identifies the request everywhere.
     pub ray_id: &'r str,

@@ -147,8 +147,9 @@ impl Invoker {
             if let Some(answer) = this.assets.first(&script, &head).await? {
                 return Ok(answer);
             }
-            if let (0, RequestContext { secure, client, ray_id, .. }) = (chain.depth, &*chain.context) {
-                head::introduce(&mut head.headers, *secure, *client, ray_id);
+            if chain.depth == 0 {
+                let context = &chain.context;
+                head::introduce(&mut head.headers, context.secure, context.client, &context.ray_id);
             }
             let request = Request::from_parts(head, body);
             let (limits, trusted) = this.limits(&key, &script, &asked)?;

@@ -197,7 +197,8 @@ mod tests {
                 }
                 interrupted().await;
                 drop(writer);
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                // It waits now, and may.
+                tokio::spawn(yield_now()).await.unwrap();
             },
             body,
         );

@@ -1,7 +1,7 @@
 //! The side that compiles: one component from standard input, one answer to standard output, and the end.
 //!
-//! Runs before anything else of the program: no runtime, no threads but those that compile, no logging. Must never touch the input
-//! before its limits hold.
+//! Runs before anything else of the program: no runtime, no threads but those that compile, no logging. Must never
+//! touch the input before its limits hold.
 
 use std::io::{self, Read as _};
 use std::process::ExitCode;

@@ -85,40 +85,24 @@ impl AccessLog for JsonAccess {
 }
 
 fn access_line(buffer: &mut Vec<u8>, line: &AccessLine<'_>) -> serde_json::Result<()> {
-    #[derive(serde::Serialize)]
-    struct Line<'l> {
-        timestamp: Now,
-        level: &'static str,
-        message: &'static str,
-        ray_id: &'l str,
-        client: std::net::IpAddr,
-        host: &'l str,
-        method: &'l str,
-        path: &'l str,
-        script: &'l str,
-        status: u16,
-        reason: &'l str,
-        wall_us: u64,
-        target: &'static str,
-    }
-    let AccessLine { ray_id, client, host, method, path, script, status, reason, wall_us } = *line;
-    let (level, message, target) = ("INFO", AccessLine::MESSAGE, AccessLine::TARGET);
-    let line = Line {
-        timestamp: Now,
-        level,
-        message,
-        ray_id,
-        client,
-        host,
-        method,
-        path,
-        script,
-        status,
-        reason,
-        wall_us,
-        target,
-    };
-    serde_json::to_writer(buffer, &line)
+    // By name, so that a field more is not forgotten here.
+    let AccessLine { ray_id, client, host, method, path, script, status, reason, wall_us } = line;
+    let mut json = serde_json::Serializer::new(buffer);
+    let mut map = json.serialize_map(None)?;
+    map.serialize_entry("timestamp", &Now)?;
+    map.serialize_entry("level", "INFO")?;
+    map.serialize_entry("message", AccessLine::MESSAGE)?;
+    map.serialize_entry("ray_id", ray_id)?;
+    map.serialize_entry("client", client)?;
+    map.serialize_entry("host", host)?;
+    map.serialize_entry("method", method)?;
+    map.serialize_entry("path", path)?;
+    map.serialize_entry("script", script)?;
+    map.serialize_entry("status", status)?;
+    map.serialize_entry("reason", reason)?;
+    map.serialize_entry("wall_us", wall_us)?;
+    map.serialize_entry("target", AccessLine::TARGET)?;
+    map.end()
 }
 
 /// The moment at which it is written, as RFC 3339 with microseconds.

@@ -358,7 +358,8 @@ pub(super) fn not_there(binding: &str, other: Option<&'static str>) -> BindingEr
     }
 }
 
-fn shortened(name: &str) -> String {
+/// The beginning of what a guest said, for the text of an error.
+pub(super) fn shortened(name: &str) -> String {
     name.chars().take(64).collect()
 }
 

@@ -13,6 +13,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::types::HostResponseOutparam;
 use wasmtime_wasi_http::{FieldMap, FieldMapError};
 
+use super::dispatch::shortened;
 use super::message_wit::{Field, Host, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
 use crate::held::HEADER_BYTES;
@@ -105,8 +106,7 @@ impl State {
         changes: RequestChanges,
     ) -> Result<(), Failure> {
         let refused = |what: &str, value: &str| {
-            let value: String = value.chars().take(64).collect();
-            Failure::InvalidArgument(format!("request: the {what} {value:?} is not valid"))
+            Failure::InvalidArgument(format!("request: the {what} {:?} is not valid", shortened(value)))
         };
         let RequestChanges { method, scheme, authority, path_with_query, headers } = changes;
         if let Some(method) = method {
@@ -143,7 +143,7 @@ impl State {
     fn fields(&mut self, fields: Vec<Field>) -> Result<HeaderMap, String> {
         let mut map = FieldMap::new_mutable(HEADER_BYTES);
         for (name, value) in fields {
-            let shown: String = name.chars().take(64).collect();
+            let shown = shortened(&name);
             map.append(&mut self.hooks, name, value).map_err(|error| {
                 let rule = match error {
                     FieldMapError::Forbidden => "it belongs to the connection and is set by the platform",
@@ -168,7 +168,6 @@ impl State {
         if said.parse() == Ok(bytes) || (bodiless && said.parse::<u64>().is_ok()) {
             return Ok(());
         }
-        let said: String = said.chars().take(64).collect();
-        Err(format!("header `content-length` says {said:?}, but the body has {bytes} bytes"))
+        Err(format!("header `content-length` says {:?}, but the body has {bytes} bytes", shortened(said)))
     }
 }

@@ -2,9 +2,10 @@
 //! platform's terms, in place of the C library's.
 //!
 //! The C library brings a table of files, terminals and an environment along, for the sake of which every worker
-//! would import nineteen functions more, and `wasi:cli` and `wasi:io` seven for two outputs. A worker has two outputs, which lead to its log, and nothing else; and each
-//! import is paid for with every request, because every request makes an instance. These functions take the place of
-//! those of the same name when the worker is linked. Whatever else a worker uses of the C library is still there.
+//! would import nineteen functions more, and `wasi:cli` and `wasi:io` seven for two outputs. A worker has two outputs,
+//! which lead to its log, and nothing else; and each import is paid for with every request, because every request makes
+//! an instance. These functions take the place of those of the same name when the worker is linked. Whatever else a
+//! worker uses of the C library is still there.
 #![expect(unsafe_code, reason = "they are called by their C names")]
 
 use crate::bindings::log::{self, Destination};
