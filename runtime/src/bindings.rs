@@ -3,6 +3,7 @@
 pub(crate) mod assets;
 pub(crate) mod config;
 pub(crate) mod dispatch;
+pub(crate) mod future;
 mod handover;
 pub(crate) mod log;
 pub(crate) mod message;
@@ -29,8 +30,11 @@ mod generated {
         imports: {
             "wasmyard:platform/dispatch.[method]namespace.get": async | trappable,
             "wasmyard:platform/message.write": async | trappable,
+            "wasmyard:platform/assets.[method]files.send": async | trappable,
+            "wasmyard:platform/outgoing.send": async | trappable,
             "wasmyard:platform/outgoing.forward": async | trappable,
             "wasmyard:platform/outgoing.forward-with": async | trappable,
+            "wasmyard:platform/dispatch.[method]worker.send": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward-with": async | trappable,
             default: trappable,
@@ -41,7 +45,8 @@ mod generated {
             "wasmyard:platform/assets.files": super::assets::Files,
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
-            "wasmyard:platform/dispatch.future-response": super::dispatch::FutureResponse,
+            "wasmyard:platform/dispatch.future-response": super::future::FromScript,
+            "wasmyard:platform/outgoing.future-response": super::future::FromUrl,
         },
     });
 }

@@ -10,6 +10,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::FieldMap;
 use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse};
 
+use crate::bindings::future::{FromScript, FromUrl};
+
 /// How many bytes a guest may write to a body at once.
 pub(crate) const BODY_CHUNK_BYTES: usize = 64 << 10;
 /// How many such chunks may wait for whoever reads the body, beside the one that is being read.
@@ -48,6 +50,10 @@ fn behind(entry: &(dyn Any + Send)) -> u64 {
         fields(&request.headers).saturating_add(queue(request.body.is_some())).saturating_add(target as u64)
     } else if let Some(response) = entry.downcast_ref::<HostIncomingResponse>() {
         fields(&response.headers)
+    } else if let Some(response) = entry.downcast_ref::<FromScript>() {
+        response.held()
+    } else if let Some(response) = entry.downcast_ref::<FromUrl>() {
+        response.held()
     } else {
         0
     }

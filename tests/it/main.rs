@@ -58,6 +58,7 @@ mod meters;
 mod observability;
 mod outbound;
 mod overload;
+mod own_requests;
 mod protocol;
 mod reuse;
 mod routing;

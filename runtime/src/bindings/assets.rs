@@ -3,15 +3,19 @@
 //! Never looks at a file itself: [`crate::Host::assets`] does. No body of a request is read, and no byte of a file
 //! enters the guest's memory unless the guest opens the response's body.
 
-use http::Request;
+use futures::future::BoxFuture;
+use http::{Request, Response};
 use wasmtime::component::Resource;
 use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostOutgoingRequest};
 
 use super::assets_wit::{Host, HostFiles};
-use super::dispatch::{FutureResponse, not_there};
+use super::dispatch::not_there;
 use super::dispatch_wit::{BindingError, DispatchError};
+use super::future::FromScript;
 use super::handover::outgoing_request;
+use super::message_wit::OwnRequest;
 use crate::body::{self, Body};
+use crate::outcome::Failure;
 use crate::state::State;
 
 /// The files that the guest opened: those of its own version, whatever it does.
@@ -34,7 +38,7 @@ impl HostFiles for State {
         &mut self,
         this: Resource<Files>,
         request: Resource<HostOutgoingRequest>,
-    ) -> Answer<Resource<FutureResponse>> {
+    ) -> Answer<Resource<FromScript>> {
         self.table.get(&this)?;
         let mut request = self.table.delete(request)?;
         // Files answer GET and HEAD only: whatever is written to a body is not for anybody.
@@ -45,11 +49,26 @@ impl HostFiles for State {
         }
     }
 
+    async fn send(&mut self, this: Resource<Files>, request: OwnRequest) -> Answer<Resource<FromScript>> {
+        self.table.get(&this)?;
+        let (request, bytes) = match self.own_request(request) {
+            Ok(own) => own,
+            Err(failure) => return Ok(Err(failure.into())),
+        };
+        match self.file(request) {
+            Ok(response) => {
+                let response = FromScript::begun(response, bytes).await;
+                Ok(Ok(self.table.push(response)?))
+            }
+            Err(failure) => Ok(Err(failure.into())),
+        }
+    }
+
     fn forward(
         &mut self,
         this: Resource<Files>,
         request: Resource<HostIncomingRequest>,
-    ) -> Answer<Resource<FutureResponse>> {
+    ) -> Answer<Resource<FromScript>> {
         self.table.get(&this)?;
         match self.take_request(request)? {
             Ok(request) => self.ask(request),
@@ -64,12 +83,20 @@ impl HostFiles for State {
 }
 
 impl State {
-    fn ask(&mut self, request: Request<Body>) -> Answer<Resource<FutureResponse>> {
-        if let Err(failure) = self.hooks.count_subrequest() {
-            return Ok(Err(failure.into()));
+    fn ask(&mut self, request: Request<Body>) -> Answer<Resource<FromScript>> {
+        match self.file(request) {
+            Ok(response) => Ok(Ok(self.table.push(FromScript::waiting(response))?)),
+            Err(failure) => Ok(Err(failure.into())),
         }
+    }
+
+    /// Counts the request and asks for the file.
+    fn file(
+        &mut self,
+        request: Request<Body>,
+    ) -> Result<BoxFuture<'static, Result<Response<Body>, Failure>>, Failure> {
+        self.hooks.count_subrequest()?;
         let (head, _body) = request.into_parts();
-        let response = self.hooks.in_turn(move |host| host.assets(head));
-        Ok(Ok(self.table.push(FutureResponse::Waiting(response))?))
+        Ok(self.hooks.in_turn(move |host| host.assets(head)))
     }
 }

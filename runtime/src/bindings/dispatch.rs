@@ -12,7 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use wasmtime::component::Resource;
-use wasmtime_wasi::p2::{DynPollable, Pollable};
+use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::types::{
     HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostResponseOutparam,
@@ -22,8 +22,9 @@ use wasmyard_namespaces::limits::{LimitSpec, Limits as Ceiling, MAX_OUTBOUND_PAR
 use super::dispatch_wit::{
     BindingError, DispatchError, Host, HostFutureResponse, HostNamespace, HostWorker, Limits, Options,
 };
+use super::future::{FromScript, Look};
 use super::handover::outgoing_request;
-use super::message_wit::{RequestChanges, ResponseChanges};
+use super::message_wit::{OwnRequest, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
 use crate::outcome::Failure;
 use crate::seams::{Call, Door, Target};
@@ -43,26 +44,6 @@ pub struct Namespace {
 pub struct Worker {
     target: Target,
     limits: LimitSpec,
-}
-
-/// A response that the guest waits for.
-#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub enum FutureResponse {
-    /// The callee runs in the guest's own `poll`.
-    Waiting(BoxFuture<'static, Result<Response<Body>, Failure>>),
-    /// It has answered.
-    Ready(Box<Result<Response<Body>, Failure>>),
-    /// The guest has taken the answer.
-    Taken,
-}
-
-#[async_trait::async_trait]
-impl Pollable for FutureResponse {
-    async fn ready(&mut self) {
-        if let Self::Waiting(response) = self {
-            *self = Self::Ready(Box::new(response.await));
-        }
-    }
 }
 
 type Answer<T> = wasmtime::Result<Result<T, DispatchError>>;
@@ -157,7 +138,7 @@ impl HostWorker for State {
         &mut self,
         this: Resource<Worker>,
         request: Resource<HostOutgoingRequest>,
-    ) -> Answer<Resource<FutureResponse>> {
+    ) -> Answer<Resource<FromScript>> {
         let mut request = self.table.delete(request)?;
         // A body that the guest opened may still be written while the callee reads it, so the two must
         // run side by side; without one the callee runs inside the guest's own poll.
@@ -172,7 +153,20 @@ impl HostWorker for State {
             Err(failure) => return Ok(Err(failure.into())),
         };
         let response = if body_open { in_own_task(response) } else { response };
-        Ok(Ok(self.table.push(FutureResponse::Waiting(response))?))
+        Ok(Ok(self.table.push(FromScript::waiting(response))?))
+    }
+
+    async fn send(&mut self, this: Resource<Worker>, request: OwnRequest) -> Answer<Resource<FromScript>> {
+        let (request, bytes) = match self.own_request(request) {
+            Ok(own) => own,
+            Err(failure) => return Ok(Err(failure.into())),
+        };
+        let response = match self.start(&this, request)? {
+            Ok(call) => self.hooks.in_turn(move |host| host.call(call)),
+            Err(failure) => return Ok(Err(failure.into())),
+        };
+        let response = FromScript::begun(response, bytes).await;
+        Ok(Ok(self.table.push(response)?))
     }
 
     async fn forward(
@@ -224,26 +218,22 @@ impl HostWorker for State {
 }
 
 impl HostFutureResponse for State {
-    fn subscribe(&mut self, this: Resource<FutureResponse>) -> wasmtime::Result<Resource<DynPollable>> {
+    fn subscribe(&mut self, this: Resource<FromScript>) -> wasmtime::Result<Resource<DynPollable>> {
         wasmtime_wasi::p2::subscribe(&mut self.table, this)
     }
 
     fn get(
         &mut self,
-        this: Resource<FutureResponse>,
+        this: Resource<FromScript>,
     ) -> wasmtime::Result<Option<Result<Result<Resource<HostIncomingResponse>, DispatchError>, ()>>> {
-        let future = self.table.get_mut(&this)?;
-        match std::mem::replace(future, FutureResponse::Taken) {
-            FutureResponse::Waiting(waiting) => {
-                *future = FutureResponse::Waiting(waiting);
-                Ok(None)
-            }
-            FutureResponse::Taken => Ok(Some(Err(()))),
-            FutureResponse::Ready(answer) => Ok(Some(Ok(self.answer(*answer)?))),
+        match self.table.get_mut(&this)?.look() {
+            Look::NotYet => Ok(None),
+            Look::Taken => Ok(Some(Err(()))),
+            Look::There(answer) => Ok(Some(Ok(self.answer(answer)?))),
         }
     }
 
-    fn drop(&mut self, this: Resource<FutureResponse>) -> wasmtime::Result<()> {
+    fn drop(&mut self, this: Resource<FromScript>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
     }

@@ -189,6 +189,14 @@ impl Body {
         }
     }
 
+    /// The bytes, where all are there and few enough to be handed over in one call.
+    pub(crate) fn into_whole(self) -> Result<Vec<u8>, Body> {
+        match self.0 {
+            Content::Bytes(bytes) if bytes.len() <= outgoing::MOST_AT_ONCE => Ok(bytes),
+            content => Err(content.into()),
+        }
+    }
+
     /// Answers with this body, and returns when it is sent.
     pub(crate) async fn answer(self, head: Head, out: wasi::ResponseOutparam) -> Result<(), SendError> {
         match self.0 {

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use wasip2::http::types::OutgoingRequest;
 
 use crate::bindings::dispatch as platform;
+use crate::bindings::message::OwnRequest;
 use crate::body::Body;
 use crate::error::Error;
 use crate::executor::{self, Ready};
@@ -149,7 +150,15 @@ async fn call(worker: &platform::Worker, request: Request) -> Result<Response, D
 }
 
 /// Calls a script with a request of the worker's own.
-pub(crate) async fn call_own(
+pub(crate) async fn call_whole(
+    worker: &platform::Worker,
+    request: OwnRequest,
+) -> Result<Response, DispatchError> {
+    arrival(&worker.send(&request)?).await
+}
+
+/// The same, with a body that is written meanwhile.
+pub(crate) async fn call_streamed(
     worker: &platform::Worker,
     head: OutgoingRequest,
     body: Body,

@@ -1,12 +1,17 @@
-//! Owns plain outgoing HTTP: a request to any URL. One of the worker's own goes through `wasi:http/outgoing-handler`;
-//! the one that came in is handed to the platform whole, so that its body does not enter the worker's memory.
+//! Owns plain outgoing HTTP: a request to any URL. One of the worker's own is handed to the platform in one call, or goes
+//! through `wasi:http/outgoing-handler` where its body is still to be written; the one that came in is handed over
+//! whole, so that its body does not enter the worker's memory.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use wasip2::http::types::{ErrorCode, FutureIncomingResponse, OutgoingRequest, ResponseOutparam};
+use wasip2::http::types::{
+    ErrorCode, FutureIncomingResponse, IncomingResponse, OutgoingRequest, ResponseOutparam,
+};
+use wasip2::io::poll::Pollable;
 
+use crate::bindings::message::OwnRequest;
 use crate::bindings::{outgoing, request_info};
 use crate::body::Body;
 use crate::executor::{self, Ready};
@@ -53,7 +58,13 @@ pub async fn fetch(request: Request) -> Result<Response, FetchError> {
 }
 
 /// Sends a request of the worker's own.
-pub(crate) async fn fetch_own(head: OutgoingRequest, body: Body) -> Result<Response, FetchError> {
+pub(crate) async fn fetch_whole(request: OwnRequest) -> Result<Response, FetchError> {
+    let future = outgoing::send(&request).map_err(refused)?;
+    arrival(&future).await
+}
+
+/// The same, with a body that is written meanwhile.
+pub(crate) async fn fetch_streamed(head: OutgoingRequest, body: Body) -> Result<Response, FetchError> {
     let sink = head.body().map_err(|()| refused("the request takes no body"))?;
     let future = wasip2::http::outgoing_handler::handle(head, None)?;
     executor::send_beside(body, sink);
@@ -92,7 +103,7 @@ fn not_in_a_circle() -> Result<(), FetchError> {
     Ok(())
 }
 
-fn sent_on(answer: Result<wasip2::http::types::IncomingResponse, ErrorCode>) -> Result<Response, FetchError> {
+fn sent_on(answer: Result<IncomingResponse, ErrorCode>) -> Result<Response, FetchError> {
     match answer {
         Ok(response) => Ok(Response::from_incoming(response)),
         Err(code) => {
@@ -123,15 +134,41 @@ pub(crate) fn refused(text: impl Into<String>) -> FetchError {
     FetchError { kind: FetchErrorKind::InvalidRequest, text: text.into() }
 }
 
-async fn arrival(future: &FutureIncomingResponse) -> Result<Response, FetchError> {
+/// A response that is on its way.
+trait Arriving {
+    fn look(&self) -> Option<Result<Result<IncomingResponse, ErrorCode>, ()>>;
+    fn wait(&self) -> Pollable;
+}
+
+impl Arriving for outgoing::FutureResponse {
+    fn look(&self) -> Option<Result<Result<IncomingResponse, ErrorCode>, ()>> {
+        self.get()
+    }
+
+    fn wait(&self) -> Pollable {
+        self.subscribe()
+    }
+}
+
+impl Arriving for FutureIncomingResponse {
+    fn look(&self) -> Option<Result<Result<IncomingResponse, ErrorCode>, ()>> {
+        self.get()
+    }
+
+    fn wait(&self) -> Pollable {
+        self.subscribe()
+    }
+}
+
+async fn arrival(future: &impl Arriving) -> Result<Response, FetchError> {
     loop {
-        match future.get() {
+        match future.look() {
             Some(Ok(result)) => return Ok(Response::from_incoming(result?)),
             Some(Err(())) => {
                 let text = "the response was already taken".to_owned();
                 return Err(FetchError { kind: FetchErrorKind::Other, text });
             }
-            None => Ready::new(Rc::new(future.subscribe())).await,
+            None => Ready::new(Rc::new(future.wait())).await,
         }
     }
 }

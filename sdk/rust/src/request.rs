@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use wasip2::http::types as wasi;
 
-use crate::bindings::message::RequestChanges;
+use crate::bindings::message::{OwnRequest, RequestChanges};
 use crate::bindings::{assets as assets_wit, dispatch as dispatch_wit};
 use crate::body::Body;
 use crate::dispatch::{self, DispatchError};
@@ -40,7 +40,7 @@ pub struct Request {
     incoming: Option<wasi::IncomingRequest>,
     /// How it is sent when it is the worker's own. Behind a pointer, so that a worker that only passes the visitor's
     /// request on is linked without that.
-    own: Option<&'static dyn Sending>,
+    own: Option<&'static dyn Way>,
     /// `None`: the incoming request's, untouched.
     body: Option<Body>,
     headers: OnceCell<Headers>,
@@ -63,7 +63,7 @@ impl Request {
         let url = url::parse(url)?;
         Ok(Request {
             incoming: None,
-            own: Some(&Own),
+            own: Some(&Bodiless),
             body: Some(Body::empty()),
             headers: OnceCell::from(Headers::new()),
             headers_changed: true,
@@ -224,7 +224,7 @@ impl Request {
 
     /// The body, to be read. From then on the request can only be passed on through this worker's memory.
     pub fn body_mut(&mut self) -> &mut Body {
-        self.make_own();
+        self.make_own(&Bodied);
         self.body_read |= self.body.is_none();
         let body = self.take_body();
         self.body.insert(body)
@@ -237,7 +237,7 @@ impl Request {
 
     /// Puts another body in place of the one that is there. Length and encoding headers of the old one go.
     pub fn set_body(&mut self, body: impl Into<Body>) {
-        self.make_own();
+        self.make_own(&Bodied);
         self.body = Some(body.into());
         self.body_read = false;
         for name in ["content-length", "content-encoding"] {
@@ -268,18 +268,17 @@ impl Request {
     }
 
     /// From here on the request is the worker's own: its head is known, whatever becomes of what came in.
-    fn make_own(&mut self) {
-        if self.own.is_none() {
+    fn make_own(&mut self, way: &'static dyn Way) {
+        if self.own.replace(way).is_none() {
             let _known =
                 (self.method(), self.scheme(), self.authority(), self.path_and_query(), self.headers());
-            self.own = Some(&Own);
         }
     }
 
     /// The request as the worker's own, unless it is the one that came in, as it came.
     pub(crate) fn own_if_changed(mut self) -> Request {
-        if self.head_changed {
-            self.make_own();
+        if self.head_changed && self.own.is_none() {
+            self.make_own(&Bodiless);
         }
         self
     }
@@ -291,7 +290,7 @@ impl Request {
             (None, Some(incoming)) => Parts::Untouched(incoming),
             (Some(way), incoming) => {
                 self.incoming = incoming;
-                Parts::Own(OwnRequest { way, request: self })
+                Parts::Own(Own { way, request: self })
             }
             (None, None) => unreachable!("a request came in, or was made here"),
         }
@@ -308,21 +307,27 @@ impl Request {
         }
     }
 
-    /// Head and body of a request of the worker's own, to be sent.
-    fn outgoing(mut self) -> Result<(wasi::OutgoingRequest, Body), Error> {
+    /// A request of the worker's own, with all of its body.
+    fn whole(mut self, body: Vec<u8>) -> OwnRequest {
+        let mut headers = self.headers.take().unwrap_or_default();
+        self.fit_length(&mut headers, Some(body.len()));
+        OwnRequest {
+            method: self.method.get().map_or("GET", Method::as_str).to_owned(),
+            scheme: self.scheme.take().flatten().map(|scheme| scheme.as_str().to_owned()),
+            authority: self.authority.take().filter(|authority| !authority.is_empty()),
+            path_with_query: self.path_and_query.take(),
+            headers: headers.into_list(),
+            body,
+        }
+    }
+
+    /// A request of the worker's own whose body is written while it is answered.
+    fn streamed(mut self, body: &Body) -> Result<wasi::OutgoingRequest, Error> {
         let refused = |part: &str, value: &str| {
             Error::msg(format!("the request cannot be sent: {part} `{}` is refused", url::excerpt(value)))
         };
-        let body = self.body.take().unwrap_or_default();
         let mut headers = self.headers.take().unwrap_or_default();
-        if self.body_read {
-            headers.remove("content-length");
-        }
-        if let Some(length) = body.known_length().filter(|length| *length > 0) {
-            if !headers.contains("content-length") {
-                headers.set("content-length", length.to_string())?;
-            }
-        }
+        self.fit_length(&mut headers, body.known_length());
         let head = wasi::OutgoingRequest::new(headers.into_fields()?);
         if let Some(method) = self.method.get() {
             head.set_method(&method.into()).map_err(|()| refused("method", method.as_str()))?;
@@ -335,7 +340,22 @@ impl Request {
         if let Some(authority) = self.authority.take().filter(|authority| !authority.is_empty()) {
             head.set_authority(Some(&authority)).map_err(|()| refused("host", &authority))?;
         }
-        Ok((head, body))
+        Ok(head)
+    }
+
+    /// Whoever reads a body may leave less of it than was announced; a known length spares the chunks. That there is
+    /// no body is said where one would be expected (RFC 9110 section 8.6).
+    fn fit_length(&self, headers: &mut Headers, known: Option<usize>) {
+        if self.body_read {
+            headers.remove("content-length");
+        }
+        let expected = matches!(self.method.get(), Some(Method::Post | Method::Put | Method::Patch));
+        if let Some(length) = known.filter(|length| *length > 0 || expected) {
+            if !headers.contains("content-length") {
+                // Digits: they break no rule.
+                headers.set("content-length", length.to_string()).unwrap_or_default();
+            }
+        }
     }
 }
 
@@ -346,16 +366,16 @@ pub(crate) enum Parts {
     /// The visitor's with another head; its body was not touched.
     Changed(RequestChanges, wasi::IncomingRequest),
     /// All else.
-    Own(OwnRequest),
+    Own(Own),
 }
 
 /// A request that this worker made.
-pub(crate) struct OwnRequest {
-    way: &'static dyn Sending,
+pub(crate) struct Own {
+    way: &'static dyn Way,
     request: Request,
 }
 
-impl OwnRequest {
+impl Own {
     /// To a script.
     pub(crate) async fn call(self, worker: &dispatch_wit::Worker) -> Result<Response, DispatchError> {
         self.way.call(self.request, worker).await
@@ -366,45 +386,59 @@ impl OwnRequest {
         self.way.fetch(self.request).await
     }
 
-    /// To this worker's static files.
+    /// To this worker's static files, which read no body.
     pub(crate) async fn assets(self, files: &assets_wit::Files) -> Result<Response, DispatchError> {
-        self.way.assets(self.request, files).await
+        let mut request = self.request;
+        if let Some(headers) = request.headers.get_mut() {
+            headers.remove("content-length");
+        }
+        dispatch::arrival(&files.send(&request.whole(Vec::new()))?).await
     }
 }
 
 type Answer<'a, E> = Pin<Box<dyn Future<Output = Result<Response, E>> + 'a>>;
 
-/// How requests are sent.
-trait Sending {
+/// How a request of the worker's own is sent. A worker that never gives one a body is linked with the short way alone.
+trait Way {
     fn call<'a>(&self, request: Request, worker: &'a dispatch_wit::Worker) -> Answer<'a, DispatchError>;
     fn fetch(&self, request: Request) -> Answer<'static, FetchError>;
-    fn assets<'a>(&self, request: Request, files: &'a assets_wit::Files) -> Answer<'a, DispatchError>;
 }
 
-/// Requests that were made here.
-struct Own;
+/// In one call.
+struct Bodiless;
 
-impl Sending for Own {
+impl Way for Bodiless {
     fn call<'a>(&self, request: Request, worker: &'a dispatch_wit::Worker) -> Answer<'a, DispatchError> {
-        Box::pin(async move {
-            let (head, body) = request.outgoing().map_err(|error| dispatch::refused(&error))?;
-            dispatch::call_own(worker, head, body).await
-        })
+        Box::pin(dispatch::call_whole(worker, request.whole(Vec::new())))
     }
 
     fn fetch(&self, request: Request) -> Answer<'static, FetchError> {
-        Box::pin(async move {
-            let (head, body) = request.outgoing().map_err(|error| fetch::refused(format!("{error:#}")))?;
-            fetch::fetch_own(head, body).await
-        })
+        Box::pin(fetch::fetch_whole(request.whole(Vec::new())))
+    }
+}
+
+/// In one call where the body is there as a whole and small; otherwise it is written while the request is answered.
+struct Bodied;
+
+impl Way for Bodied {
+    fn call<'a>(&self, mut request: Request, worker: &'a dispatch_wit::Worker) -> Answer<'a, DispatchError> {
+        match request.body.take().unwrap_or_default().into_whole() {
+            Ok(bytes) => Box::pin(dispatch::call_whole(worker, request.whole(bytes))),
+            Err(body) => Box::pin(async move {
+                let head = request.streamed(&body).map_err(|error| dispatch::refused(&error))?;
+                dispatch::call_streamed(worker, head, body).await
+            }),
+        }
     }
 
-    fn assets<'a>(&self, request: Request, files: &'a assets_wit::Files) -> Answer<'a, DispatchError> {
-        Box::pin(async move {
-            // A body is not read.
-            let (head, _body) = request.outgoing().map_err(|error| dispatch::refused(&error))?;
-            dispatch::arrival(&files.fetch(head)?).await
-        })
+    fn fetch(&self, mut request: Request) -> Answer<'static, FetchError> {
+        match request.body.take().unwrap_or_default().into_whole() {
+            Ok(bytes) => Box::pin(fetch::fetch_whole(request.whole(bytes))),
+            Err(body) => Box::pin(async move {
+                let head = request.streamed(&body).map_err(|error| fetch::refused(format!("{error:#}")))?;
+                fetch::fetch_streamed(head, body).await
+            }),
+        }
     }
 }
 

@@ -328,6 +328,34 @@ pub mod wasmyard {
             pub type ResponseOutparam = super::super::super::__with_name4::ResponseOutparam;
             /// A header field: name and value.
             pub type Field = (_rt::String, _rt::Vec<u8>);
+            /// A request of the script's own, with all of its body: up to a mebibyte together.
+            #[derive(Clone)]
+            pub struct OwnRequest {
+                pub method: _rt::String,
+                /// `http` or `https`; `https` where it is left out.
+                pub scheme: ::core::option::Option<_rt::String>,
+                pub authority: ::core::option::Option<_rt::String>,
+                /// `/` where it is left out.
+                pub path_with_query: ::core::option::Option<_rt::String>,
+                /// A `content-length` among them must be the body's.
+                pub headers: _rt::Vec<Field>,
+                pub body: _rt::Vec<u8>,
+            }
+            impl ::core::fmt::Debug for OwnRequest {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("OwnRequest")
+                        .field("method", &self.method)
+                        .field("scheme", &self.scheme)
+                        .field("authority", &self.authority)
+                        .field("path-with-query", &self.path_with_query)
+                        .field("headers", &self.headers)
+                        .field("body", &self.body)
+                        .finish()
+                }
+            }
             /// What of a request's head is other than it came in; what is left out stays as it is.
             #[derive(Clone)]
             pub struct RequestChanges {
@@ -560,6 +588,7 @@ pub mod wasmyard {
             pub type IncomingResponse = super::super::super::__with_name4::IncomingResponse;
             pub type ResponseOutparam = super::super::super::__with_name4::ResponseOutparam;
             pub type Pollable = super::super::super::__with_name0::Pollable;
+            pub type OwnRequest = super::super::super::wasmyard::platform::message::OwnRequest;
             pub type RequestChanges = super::super::super::wasmyard::platform::message::RequestChanges;
             pub type ResponseChanges = super::super::super::wasmyard::platform::message::ResponseChanges;
             /// Why a call to another script gave no response.
@@ -1723,6 +1752,412 @@ pub mod wasmyard {
                             _ => _rt::invalid_enum_discriminant(),
                         };
                         result42
+                    }
+                }
+            }
+            impl Worker {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Like `fetch`, with a request that is there as a whole. The callee goes as far as it can without waiting before
+                /// this returns.
+                #[allow(async_fn_in_trait)]
+                pub fn send(
+                    &self,
+                    request: &OwnRequest,
+                ) -> ::core::result::Result<FutureResponse, DispatchError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let super::super::super::wasmyard::platform::message::OwnRequest {
+                            method: method0,
+                            scheme: scheme0,
+                            authority: authority0,
+                            path_with_query: path_with_query0,
+                            headers: headers0,
+                            body: body0,
+                        } = request;
+                        let vec1 = method0;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let (result3_0, result3_1, result3_2) = match scheme0 {
+                            Some(e) => {
+                                let vec2 = e;
+                                let ptr2 = vec2.as_ptr().cast::<u8>();
+                                let len2 = vec2.len();
+                                (1i32, ptr2.cast_mut(), len2)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result5_0, result5_1, result5_2) = match authority0 {
+                            Some(e) => {
+                                let vec4 = e;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                (1i32, ptr4.cast_mut(), len4)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result7_0, result7_1, result7_2) = match path_with_query0 {
+                            Some(e) => {
+                                let vec6 = e;
+                                let ptr6 = vec6.as_ptr().cast::<u8>();
+                                let len6 = vec6.len();
+                                (1i32, ptr6.cast_mut(), len6)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let vec11 = headers0;
+                        let len11 = vec11.len();
+                        let layout11 = _rt::alloc::Layout::from_size_align(
+                                vec11.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(
+                            layout11,
+                        );
+                        for (i, e) in vec11.into_iter().enumerate() {
+                            let base = result11
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t8_0, t8_1) = e;
+                                let vec9 = t8_0;
+                                let ptr9 = vec9.as_ptr().cast::<u8>();
+                                let len9 = vec9.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len9;
+                                *base.add(0).cast::<*mut u8>() = ptr9.cast_mut();
+                                let vec10 = t8_1;
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len10;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                            }
+                        }
+                        let vec12 = body0;
+                        let ptr12 = vec12.as_ptr().cast::<u8>();
+                        let len12 = vec12.len();
+                        let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/dispatch@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]worker.send"]
+                            fn wit_import14(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import14(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import14(
+                            (self).handle() as i32,
+                            ptr1.cast_mut(),
+                            len1,
+                            result3_0,
+                            result3_1,
+                            result3_2,
+                            result5_0,
+                            result5_1,
+                            result5_2,
+                            result7_0,
+                            result7_1,
+                            result7_2,
+                            result11,
+                            len11,
+                            ptr12.cast_mut(),
+                            len12,
+                            ptr13,
+                        );
+                        let l15 = i32::from(*ptr13.add(0).cast::<u8>());
+                        let result55 = match l15 {
+                            0 => {
+                                let e = {
+                                    let l16 = *ptr13
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    FutureResponse::from_handle(l16 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l17 = i32::from(
+                                        *ptr13.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v54 = match l17 {
+                                        0 => {
+                                            let e54 = {
+                                                let l18 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l19 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len20 = l19;
+                                                let bytes20 = _rt::Vec::from_raw_parts(
+                                                    l18.cast(),
+                                                    len20,
+                                                    len20,
+                                                );
+                                                _rt::string_lift(bytes20)
+                                            };
+                                            DispatchError::WorkerNotFound(e54)
+                                        }
+                                        1 => {
+                                            let e54 = {
+                                                let l21 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l22 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len23 = l22;
+                                                let bytes23 = _rt::Vec::from_raw_parts(
+                                                    l21.cast(),
+                                                    len23,
+                                                    len23,
+                                                );
+                                                _rt::string_lift(bytes23)
+                                            };
+                                            DispatchError::ExceededCpu(e54)
+                                        }
+                                        2 => {
+                                            let e54 = {
+                                                let l24 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l25 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len26 = l25;
+                                                let bytes26 = _rt::Vec::from_raw_parts(
+                                                    l24.cast(),
+                                                    len26,
+                                                    len26,
+                                                );
+                                                _rt::string_lift(bytes26)
+                                            };
+                                            DispatchError::ExceededMemory(e54)
+                                        }
+                                        3 => {
+                                            let e54 = {
+                                                let l27 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l28 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len29 = l28;
+                                                let bytes29 = _rt::Vec::from_raw_parts(
+                                                    l27.cast(),
+                                                    len29,
+                                                    len29,
+                                                );
+                                                _rt::string_lift(bytes29)
+                                            };
+                                            DispatchError::ExceededSubrequests(e54)
+                                        }
+                                        4 => {
+                                            let e54 = {
+                                                let l30 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l31 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len32 = l31;
+                                                let bytes32 = _rt::Vec::from_raw_parts(
+                                                    l30.cast(),
+                                                    len32,
+                                                    len32,
+                                                );
+                                                _rt::string_lift(bytes32)
+                                            };
+                                            DispatchError::ExceededDepth(e54)
+                                        }
+                                        5 => {
+                                            let e54 = {
+                                                let l33 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l34 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len35 = l34;
+                                                let bytes35 = _rt::Vec::from_raw_parts(
+                                                    l33.cast(),
+                                                    len35,
+                                                    len35,
+                                                );
+                                                _rt::string_lift(bytes35)
+                                            };
+                                            DispatchError::TimedOut(e54)
+                                        }
+                                        6 => {
+                                            let e54 = {
+                                                let l36 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l37 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len38 = l37;
+                                                let bytes38 = _rt::Vec::from_raw_parts(
+                                                    l36.cast(),
+                                                    len38,
+                                                    len38,
+                                                );
+                                                _rt::string_lift(bytes38)
+                                            };
+                                            DispatchError::Trapped(e54)
+                                        }
+                                        7 => {
+                                            let e54 = {
+                                                let l39 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l40 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len41 = l40;
+                                                let bytes41 = _rt::Vec::from_raw_parts(
+                                                    l39.cast(),
+                                                    len41,
+                                                    len41,
+                                                );
+                                                _rt::string_lift(bytes41)
+                                            };
+                                            DispatchError::NoResponse(e54)
+                                        }
+                                        8 => {
+                                            let e54 = {
+                                                let l42 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l43 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len44 = l43;
+                                                let bytes44 = _rt::Vec::from_raw_parts(
+                                                    l42.cast(),
+                                                    len44,
+                                                    len44,
+                                                );
+                                                _rt::string_lift(bytes44)
+                                            };
+                                            DispatchError::Overloaded(e54)
+                                        }
+                                        9 => {
+                                            let e54 = {
+                                                let l45 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l46 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len47 = l46;
+                                                let bytes47 = _rt::Vec::from_raw_parts(
+                                                    l45.cast(),
+                                                    len47,
+                                                    len47,
+                                                );
+                                                _rt::string_lift(bytes47)
+                                            };
+                                            DispatchError::InvalidArgument(e54)
+                                        }
+                                        10 => {
+                                            let e54 = {
+                                                let l48 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l49 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len50 = l49;
+                                                let bytes50 = _rt::Vec::from_raw_parts(
+                                                    l48.cast(),
+                                                    len50,
+                                                    len50,
+                                                );
+                                                _rt::string_lift(bytes50)
+                                            };
+                                            DispatchError::Internal(e54)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                            let e54 = {
+                                                let l51 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l52 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len53 = l52;
+                                                let bytes53 = _rt::Vec::from_raw_parts(
+                                                    l51.cast(),
+                                                    len53,
+                                                    len53,
+                                                );
+                                                _rt::string_lift(bytes53)
+                                            };
+                                            DispatchError::ExceededFuel(e54)
+                                        }
+                                    };
+                                    v54
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result55
                     }
                 }
             }
@@ -3232,6 +3667,7 @@ pub mod wasmyard {
             use super::super::super::_rt;
             pub type IncomingRequest = super::super::super::__with_name4::IncomingRequest;
             pub type OutgoingRequest = super::super::super::__with_name4::OutgoingRequest;
+            pub type OwnRequest = super::super::super::wasmyard::platform::message::OwnRequest;
             pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
             pub type DispatchError = super::super::super::wasmyard::platform::dispatch::DispatchError;
             pub type FutureResponse = super::super::super::wasmyard::platform::dispatch::FutureResponse;
@@ -3665,6 +4101,414 @@ pub mod wasmyard {
             }
             impl Files {
                 #[allow(unused_unsafe, clippy::all)]
+                /// Like `fetch`, with a request that is there as a whole.
+                #[allow(async_fn_in_trait)]
+                pub fn send(
+                    &self,
+                    request: &OwnRequest,
+                ) -> ::core::result::Result<FutureResponse, DispatchError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let super::super::super::wasmyard::platform::message::OwnRequest {
+                            method: method0,
+                            scheme: scheme0,
+                            authority: authority0,
+                            path_with_query: path_with_query0,
+                            headers: headers0,
+                            body: body0,
+                        } = request;
+                        let vec1 = method0;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let (result3_0, result3_1, result3_2) = match scheme0 {
+                            Some(e) => {
+                                let vec2 = e;
+                                let ptr2 = vec2.as_ptr().cast::<u8>();
+                                let len2 = vec2.len();
+                                (1i32, ptr2.cast_mut(), len2)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result5_0, result5_1, result5_2) = match authority0 {
+                            Some(e) => {
+                                let vec4 = e;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                (1i32, ptr4.cast_mut(), len4)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result7_0, result7_1, result7_2) = match path_with_query0 {
+                            Some(e) => {
+                                let vec6 = e;
+                                let ptr6 = vec6.as_ptr().cast::<u8>();
+                                let len6 = vec6.len();
+                                (1i32, ptr6.cast_mut(), len6)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let vec11 = headers0;
+                        let len11 = vec11.len();
+                        let layout11 = _rt::alloc::Layout::from_size_align(
+                                vec11.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(
+                            layout11,
+                        );
+                        for (i, e) in vec11.into_iter().enumerate() {
+                            let base = result11
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t8_0, t8_1) = e;
+                                let vec9 = t8_0;
+                                let ptr9 = vec9.as_ptr().cast::<u8>();
+                                let len9 = vec9.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len9;
+                                *base.add(0).cast::<*mut u8>() = ptr9.cast_mut();
+                                let vec10 = t8_1;
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len10;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                            }
+                        }
+                        let vec12 = body0;
+                        let ptr12 = vec12.as_ptr().cast::<u8>();
+                        let len12 = vec12.len();
+                        let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/assets@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]files.send"]
+                            fn wit_import14(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import14(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import14(
+                            (self).handle() as i32,
+                            ptr1.cast_mut(),
+                            len1,
+                            result3_0,
+                            result3_1,
+                            result3_2,
+                            result5_0,
+                            result5_1,
+                            result5_2,
+                            result7_0,
+                            result7_1,
+                            result7_2,
+                            result11,
+                            len11,
+                            ptr12.cast_mut(),
+                            len12,
+                            ptr13,
+                        );
+                        let l15 = i32::from(*ptr13.add(0).cast::<u8>());
+                        let result55 = match l15 {
+                            0 => {
+                                let e = {
+                                    let l16 = *ptr13
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    super::super::super::wasmyard::platform::dispatch::FutureResponse::from_handle(
+                                        l16 as u32,
+                                    )
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l17 = i32::from(
+                                        *ptr13.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasmyard::platform::dispatch::DispatchError as V54;
+                                    let v54 = match l17 {
+                                        0 => {
+                                            let e54 = {
+                                                let l18 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l19 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len20 = l19;
+                                                let bytes20 = _rt::Vec::from_raw_parts(
+                                                    l18.cast(),
+                                                    len20,
+                                                    len20,
+                                                );
+                                                _rt::string_lift(bytes20)
+                                            };
+                                            V54::WorkerNotFound(e54)
+                                        }
+                                        1 => {
+                                            let e54 = {
+                                                let l21 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l22 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len23 = l22;
+                                                let bytes23 = _rt::Vec::from_raw_parts(
+                                                    l21.cast(),
+                                                    len23,
+                                                    len23,
+                                                );
+                                                _rt::string_lift(bytes23)
+                                            };
+                                            V54::ExceededCpu(e54)
+                                        }
+                                        2 => {
+                                            let e54 = {
+                                                let l24 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l25 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len26 = l25;
+                                                let bytes26 = _rt::Vec::from_raw_parts(
+                                                    l24.cast(),
+                                                    len26,
+                                                    len26,
+                                                );
+                                                _rt::string_lift(bytes26)
+                                            };
+                                            V54::ExceededMemory(e54)
+                                        }
+                                        3 => {
+                                            let e54 = {
+                                                let l27 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l28 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len29 = l28;
+                                                let bytes29 = _rt::Vec::from_raw_parts(
+                                                    l27.cast(),
+                                                    len29,
+                                                    len29,
+                                                );
+                                                _rt::string_lift(bytes29)
+                                            };
+                                            V54::ExceededSubrequests(e54)
+                                        }
+                                        4 => {
+                                            let e54 = {
+                                                let l30 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l31 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len32 = l31;
+                                                let bytes32 = _rt::Vec::from_raw_parts(
+                                                    l30.cast(),
+                                                    len32,
+                                                    len32,
+                                                );
+                                                _rt::string_lift(bytes32)
+                                            };
+                                            V54::ExceededDepth(e54)
+                                        }
+                                        5 => {
+                                            let e54 = {
+                                                let l33 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l34 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len35 = l34;
+                                                let bytes35 = _rt::Vec::from_raw_parts(
+                                                    l33.cast(),
+                                                    len35,
+                                                    len35,
+                                                );
+                                                _rt::string_lift(bytes35)
+                                            };
+                                            V54::TimedOut(e54)
+                                        }
+                                        6 => {
+                                            let e54 = {
+                                                let l36 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l37 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len38 = l37;
+                                                let bytes38 = _rt::Vec::from_raw_parts(
+                                                    l36.cast(),
+                                                    len38,
+                                                    len38,
+                                                );
+                                                _rt::string_lift(bytes38)
+                                            };
+                                            V54::Trapped(e54)
+                                        }
+                                        7 => {
+                                            let e54 = {
+                                                let l39 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l40 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len41 = l40;
+                                                let bytes41 = _rt::Vec::from_raw_parts(
+                                                    l39.cast(),
+                                                    len41,
+                                                    len41,
+                                                );
+                                                _rt::string_lift(bytes41)
+                                            };
+                                            V54::NoResponse(e54)
+                                        }
+                                        8 => {
+                                            let e54 = {
+                                                let l42 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l43 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len44 = l43;
+                                                let bytes44 = _rt::Vec::from_raw_parts(
+                                                    l42.cast(),
+                                                    len44,
+                                                    len44,
+                                                );
+                                                _rt::string_lift(bytes44)
+                                            };
+                                            V54::Overloaded(e54)
+                                        }
+                                        9 => {
+                                            let e54 = {
+                                                let l45 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l46 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len47 = l46;
+                                                let bytes47 = _rt::Vec::from_raw_parts(
+                                                    l45.cast(),
+                                                    len47,
+                                                    len47,
+                                                );
+                                                _rt::string_lift(bytes47)
+                                            };
+                                            V54::InvalidArgument(e54)
+                                        }
+                                        10 => {
+                                            let e54 = {
+                                                let l48 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l49 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len50 = l49;
+                                                let bytes50 = _rt::Vec::from_raw_parts(
+                                                    l48.cast(),
+                                                    len50,
+                                                    len50,
+                                                );
+                                                _rt::string_lift(bytes50)
+                                            };
+                                            V54::Internal(e54)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                            let e54 = {
+                                                let l51 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l52 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len53 = l52;
+                                                let bytes53 = _rt::Vec::from_raw_parts(
+                                                    l51.cast(),
+                                                    len53,
+                                                    len53,
+                                                );
+                                                _rt::string_lift(bytes53)
+                                            };
+                                            V54::ExceededFuel(e54)
+                                        }
+                                    };
+                                    v54
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result55
+                    }
+                }
+            }
+            impl Files {
+                #[allow(unused_unsafe, clippy::all)]
                 /// Like `fetch`, with the incoming request as it is. Its body must not have been taken.
                 #[allow(async_fn_in_trait)]
                 pub fn forward(
@@ -4012,11 +4856,12 @@ pub mod wasmyard {
                 }
             }
         }
-        /// Sending the request that is being handled on to where it is addressed, without its bodies entering this script's
-        /// memory: what an outbound worker does with a request that it lets pass.
+        /// Requests to where they are addressed: those of the script's own that are there as a whole, and the one that is being
+        /// handled, sent on without its bodies entering this script's memory, as an outbound worker does with a request that it
+        /// lets pass.
         ///
-        /// A request that is sent on goes the way of `wasi:http/outgoing-handler`, counts as one subrequest, and passes the
-        /// same gates. Its body must not have been taken.
+        /// All go the way of `wasi:http/outgoing-handler`, count as one subrequest each, and pass the same gates. The body of a
+        /// request that is sent on must not have been taken.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod outgoing {
             #[used]
@@ -4027,9 +4872,859 @@ pub mod wasmyard {
             pub type IncomingResponse = super::super::super::__with_name4::IncomingResponse;
             pub type ResponseOutparam = super::super::super::__with_name4::ResponseOutparam;
             pub type ErrorCode = super::super::super::__with_name4::ErrorCode;
+            pub type Pollable = super::super::super::__with_name0::Pollable;
+            pub type OwnRequest = super::super::super::wasmyard::platform::message::OwnRequest;
             pub type RequestChanges = super::super::super::wasmyard::platform::message::RequestChanges;
+            /// A response on its way.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct FutureResponse {
+                handle: _rt::Resource<FutureResponse>,
+            }
+            impl FutureResponse {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for FutureResponse {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/outgoing@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]future-response"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl FutureResponse {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Ready when `get` has something to return.
+                #[allow(async_fn_in_trait)]
+                pub fn subscribe(&self) -> Pollable {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/outgoing@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]future-response.subscribe"]
+                            fn wit_import0(_: i32) -> i32;
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import0(_: i32) -> i32 {
+                            unreachable!()
+                        }
+                        let ret = wit_import0((self).handle() as i32);
+                        super::super::super::__with_name0::Pollable::from_handle(
+                            ret as u32,
+                        )
+                    }
+                }
+            }
+            impl FutureResponse {
+                #[allow(unused_unsafe, clippy::all)]
+                /// `none` until the response is there; the inner error the second time it is asked for.
+                #[allow(async_fn_in_trait)]
+                pub fn get(
+                    &self,
+                ) -> ::core::option::Option<
+                    ::core::result::Result<
+                        ::core::result::Result<IncomingResponse, ErrorCode>,
+                        (),
+                    >,
+                > {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 40 + 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 40
+                                + 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/outgoing@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]future-response.get"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result69 = match l2 {
+                            0 => None,
+                            1 => {
+                                let e = {
+                                    let l3 = i32::from(*ptr0.add(8).cast::<u8>());
+                                    match l3 {
+                                        0 => {
+                                            let e = {
+                                                let l4 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l4 {
+                                                    0 => {
+                                                        let e = {
+                                                            let l5 = *ptr0.add(24).cast::<i32>();
+                                                            super::super::super::__with_name4::IncomingResponse::from_handle(
+                                                                l5 as u32,
+                                                            )
+                                                        };
+                                                        Ok(e)
+                                                    }
+                                                    1 => {
+                                                        let e = {
+                                                            let l6 = i32::from(*ptr0.add(24).cast::<u8>());
+                                                            use super::super::super::__with_name4::ErrorCode as V68;
+                                                            let v68 = match l6 {
+                                                                0 => V68::DnsTimeout,
+                                                                1 => {
+                                                                    let e68 = {
+                                                                        let l7 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        let l11 = i32::from(
+                                                                            *ptr0
+                                                                                .add(32 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<u8>(),
+                                                                        );
+                                                                        super::super::super::__with_name4::DnsErrorPayload {
+                                                                            rcode: match l7 {
+                                                                                0 => None,
+                                                                                1 => {
+                                                                                    let e = {
+                                                                                        let l8 = *ptr0
+                                                                                            .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<*mut u8>();
+                                                                                        let l9 = *ptr0
+                                                                                            .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<usize>();
+                                                                                        let len10 = l9;
+                                                                                        let bytes10 = _rt::Vec::from_raw_parts(
+                                                                                            l8.cast(),
+                                                                                            len10,
+                                                                                            len10,
+                                                                                        );
+                                                                                        _rt::string_lift(bytes10)
+                                                                                    };
+                                                                                    Some(e)
+                                                                                }
+                                                                                _ => _rt::invalid_enum_discriminant(),
+                                                                            },
+                                                                            info_code: match l11 {
+                                                                                0 => None,
+                                                                                1 => {
+                                                                                    let e = {
+                                                                                        let l12 = i32::from(
+                                                                                            *ptr0
+                                                                                                .add(34 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                                .cast::<u16>(),
+                                                                                        );
+                                                                                        l12 as u16
+                                                                                    };
+                                                                                    Some(e)
+                                                                                }
+                                                                                _ => _rt::invalid_enum_discriminant(),
+                                                                            },
+                                                                        }
+                                                                    };
+                                                                    V68::DnsError(e68)
+                                                                }
+                                                                2 => V68::DestinationNotFound,
+                                                                3 => V68::DestinationUnavailable,
+                                                                4 => V68::DestinationIpProhibited,
+                                                                5 => V68::DestinationIpUnroutable,
+                                                                6 => V68::ConnectionRefused,
+                                                                7 => V68::ConnectionTerminated,
+                                                                8 => V68::ConnectionTimeout,
+                                                                9 => V68::ConnectionReadTimeout,
+                                                                10 => V68::ConnectionWriteTimeout,
+                                                                11 => V68::ConnectionLimitReached,
+                                                                12 => V68::TlsProtocolError,
+                                                                13 => V68::TlsCertificateError,
+                                                                14 => {
+                                                                    let e68 = {
+                                                                        let l13 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        let l15 = i32::from(
+                                                                            *ptr0
+                                                                                .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<u8>(),
+                                                                        );
+                                                                        super::super::super::__with_name4::TlsAlertReceivedPayload {
+                                                                            alert_id: match l13 {
+                                                                                0 => None,
+                                                                                1 => {
+                                                                                    let e = {
+                                                                                        let l14 = i32::from(*ptr0.add(33).cast::<u8>());
+                                                                                        l14 as u8
+                                                                                    };
+                                                                                    Some(e)
+                                                                                }
+                                                                                _ => _rt::invalid_enum_discriminant(),
+                                                                            },
+                                                                            alert_message: match l15 {
+                                                                                0 => None,
+                                                                                1 => {
+                                                                                    let e = {
+                                                                                        let l16 = *ptr0
+                                                                                            .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<*mut u8>();
+                                                                                        let l17 = *ptr0
+                                                                                            .add(32 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<usize>();
+                                                                                        let len18 = l17;
+                                                                                        let bytes18 = _rt::Vec::from_raw_parts(
+                                                                                            l16.cast(),
+                                                                                            len18,
+                                                                                            len18,
+                                                                                        );
+                                                                                        _rt::string_lift(bytes18)
+                                                                                    };
+                                                                                    Some(e)
+                                                                                }
+                                                                                _ => _rt::invalid_enum_discriminant(),
+                                                                            },
+                                                                        }
+                                                                    };
+                                                                    V68::TlsAlertReceived(e68)
+                                                                }
+                                                                15 => V68::HttpRequestDenied,
+                                                                16 => V68::HttpRequestLengthRequired,
+                                                                17 => {
+                                                                    let e68 = {
+                                                                        let l19 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        match l19 {
+                                                                            0 => None,
+                                                                            1 => {
+                                                                                let e = {
+                                                                                    let l20 = *ptr0.add(40).cast::<i64>();
+                                                                                    l20 as u64
+                                                                                };
+                                                                                Some(e)
+                                                                            }
+                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                        }
+                                                                    };
+                                                                    V68::HttpRequestBodySize(e68)
+                                                                }
+                                                                18 => V68::HttpRequestMethodInvalid,
+                                                                19 => V68::HttpRequestUriInvalid,
+                                                                20 => V68::HttpRequestUriTooLong,
+                                                                21 => {
+                                                                    let e68 = {
+                                                                        let l21 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        match l21 {
+                                                                            0 => None,
+                                                                            1 => {
+                                                                                let e = {
+                                                                                    let l22 = *ptr0.add(36).cast::<i32>();
+                                                                                    l22 as u32
+                                                                                };
+                                                                                Some(e)
+                                                                            }
+                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                        }
+                                                                    };
+                                                                    V68::HttpRequestHeaderSectionSize(e68)
+                                                                }
+                                                                22 => {
+                                                                    let e68 = {
+                                                                        let l23 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        match l23 {
+                                                                            0 => None,
+                                                                            1 => {
+                                                                                let e = {
+                                                                                    let l24 = i32::from(
+                                                                                        *ptr0
+                                                                                            .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<u8>(),
+                                                                                    );
+                                                                                    let l28 = i32::from(
+                                                                                        *ptr0
+                                                                                            .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<u8>(),
+                                                                                    );
+                                                                                    super::super::super::__with_name4::FieldSizePayload {
+                                                                                        field_name: match l24 {
+                                                                                            0 => None,
+                                                                                            1 => {
+                                                                                                let e = {
+                                                                                                    let l25 = *ptr0
+                                                                                                        .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                                        .cast::<*mut u8>();
+                                                                                                    let l26 = *ptr0
+                                                                                                        .add(32 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                                        .cast::<usize>();
+                                                                                                    let len27 = l26;
+                                                                                                    let bytes27 = _rt::Vec::from_raw_parts(
+                                                                                                        l25.cast(),
+                                                                                                        len27,
+                                                                                                        len27,
+                                                                                                    );
+                                                                                                    _rt::string_lift(bytes27)
+                                                                                                };
+                                                                                                Some(e)
+                                                                                            }
+                                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                                        },
+                                                                                        field_size: match l28 {
+                                                                                            0 => None,
+                                                                                            1 => {
+                                                                                                let e = {
+                                                                                                    let l29 = *ptr0
+                                                                                                        .add(36 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                                                        .cast::<i32>();
+                                                                                                    l29 as u32
+                                                                                                };
+                                                                                                Some(e)
+                                                                                            }
+                                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                                        },
+                                                                                    }
+                                                                                };
+                                                                                Some(e)
+                                                                            }
+                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                        }
+                                                                    };
+                                                                    V68::HttpRequestHeaderSize(e68)
+                                                                }
+                                                                23 => {
+                                                                    let e68 = {
+                                                                        let l30 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        match l30 {
+                                                                            0 => None,
+                                                                            1 => {
+                                                                                let e = {
+                                                                                    let l31 = *ptr0.add(36).cast::<i32>();
+                                                                                    l31 as u32
+                                                                                };
+                                                                                Some(e)
+                                                                            }
+                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                        }
+                                                                    };
+                                                                    V68::HttpRequestTrailerSectionSize(e68)
+                                                                }
+                                                                24 => {
+                                                                    let e68 = {
+                                                                        let l32 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        let l36 = i32::from(
+                                                                            *ptr0
+                                                                                .add(32 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<u8>(),
+                                                                        );
+                                                                        super::super::super::__with_name4::FieldSizePayload {
+                                                                            field_name: match l32 {
+                                                                                0 => None,
+                                                                                1 => {
+                                                                                    let e = {
+                                                                                        let l33 = *ptr0
+                                                                                            .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<*mut u8>();
+                                                                                        let l34 = *ptr0
+                                                                                            .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<usize>();
+                                                                                        let len35 = l34;
+                                                                                        let bytes35 = _rt::Vec::from_raw_parts(
+                                                                                            l33.cast(),
+                                                                                            len35,
+                                                                                            len35,
+                                                                                        );
+                                                                                        _rt::string_lift(bytes35)
+                                                                                    };
+                                                                                    Some(e)
+                                                                                }
+                                                                                _ => _rt::invalid_enum_discriminant(),
+                                                                            },
+                                                                            field_size: match l36 {
+                                                                                0 => None,
+                                                                                1 => {
+                                                                                    let e = {
+                                                                                        let l37 = *ptr0
+                                                                                            .add(36 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<i32>();
+                                                                                        l37 as u32
+                                                                                    };
+                                                                                    Some(e)
+                                                                                }
+                                                                                _ => _rt::invalid_enum_discriminant(),
+                                                                            },
+                                                                        }
+                                                                    };
+                                                                    V68::HttpRequestTrailerSize(e68)
+                                                                }
+                                                                25 => V68::HttpResponseIncomplete,
+                                                                26 => {
+                                                                    let e68 = {
+                                                                        let l38 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        match l38 {
+                                                                            0 => None,
+                                                                            1 => {
+                                                                                let e = {
+                                                                                    let l39 = *ptr0.add(36).cast::<i32>();
+                                                                                    l39 as u32
+                                                                                };
+                                                                                Some(e)
+                                                                            }
+                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                        }
+                                                                    };
+                                                                    V68::HttpResponseHeaderSectionSize(e68)
+                                                                }
+                                                                27 => {
+                                                                    let e68 = {
+                                                                        let l40 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        let l44 = i32::from(
+                                                                            *ptr0
+                                                                                .add(32 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<u8>(),
+                                                                        );
+                                                                        super::super::super::__with_name4::FieldSizePayload {
+                                                                            field_name: match l40 {
+                                                                                0 => None,
+                                                                                1 => {
+                                                                                    let e = {
+                                                                                        let l41 = *ptr0
+                                                                                            .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<*mut u8>();
+                                                                                        let l42 = *ptr0
+                                                                                            .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<usize>();
+                                                                                        let len43 = l42;
+                                                                                        let bytes43 = _rt::Vec::from_raw_parts(
+                                                                                            l41.cast(),
+                                                                                            len43,
+                                                                                            len43,
+                                                                                        );
+                                                                                        _rt::string_lift(bytes43)
+                                                                                    };
+                                                                                    Some(e)
+                                                                                }
+                                                                                _ => _rt::invalid_enum_discriminant(),
+                                                                            },
+                                                                            field_size: match l44 {
+                                                                                0 => None,
+                                                                                1 => {
+                                                                                    let e = {
+                                                                                        let l45 = *ptr0
+                                                                                            .add(36 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<i32>();
+                                                                                        l45 as u32
+                                                                                    };
+                                                                                    Some(e)
+                                                                                }
+                                                                                _ => _rt::invalid_enum_discriminant(),
+                                                                            },
+                                                                        }
+                                                                    };
+                                                                    V68::HttpResponseHeaderSize(e68)
+                                                                }
+                                                                28 => {
+                                                                    let e68 = {
+                                                                        let l46 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        match l46 {
+                                                                            0 => None,
+                                                                            1 => {
+                                                                                let e = {
+                                                                                    let l47 = *ptr0.add(40).cast::<i64>();
+                                                                                    l47 as u64
+                                                                                };
+                                                                                Some(e)
+                                                                            }
+                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                        }
+                                                                    };
+                                                                    V68::HttpResponseBodySize(e68)
+                                                                }
+                                                                29 => {
+                                                                    let e68 = {
+                                                                        let l48 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        match l48 {
+                                                                            0 => None,
+                                                                            1 => {
+                                                                                let e = {
+                                                                                    let l49 = *ptr0.add(36).cast::<i32>();
+                                                                                    l49 as u32
+                                                                                };
+                                                                                Some(e)
+                                                                            }
+                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                        }
+                                                                    };
+                                                                    V68::HttpResponseTrailerSectionSize(e68)
+                                                                }
+                                                                30 => {
+                                                                    let e68 = {
+                                                                        let l50 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        let l54 = i32::from(
+                                                                            *ptr0
+                                                                                .add(32 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<u8>(),
+                                                                        );
+                                                                        super::super::super::__with_name4::FieldSizePayload {
+                                                                            field_name: match l50 {
+                                                                                0 => None,
+                                                                                1 => {
+                                                                                    let e = {
+                                                                                        let l51 = *ptr0
+                                                                                            .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<*mut u8>();
+                                                                                        let l52 = *ptr0
+                                                                                            .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<usize>();
+                                                                                        let len53 = l52;
+                                                                                        let bytes53 = _rt::Vec::from_raw_parts(
+                                                                                            l51.cast(),
+                                                                                            len53,
+                                                                                            len53,
+                                                                                        );
+                                                                                        _rt::string_lift(bytes53)
+                                                                                    };
+                                                                                    Some(e)
+                                                                                }
+                                                                                _ => _rt::invalid_enum_discriminant(),
+                                                                            },
+                                                                            field_size: match l54 {
+                                                                                0 => None,
+                                                                                1 => {
+                                                                                    let e = {
+                                                                                        let l55 = *ptr0
+                                                                                            .add(36 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                            .cast::<i32>();
+                                                                                        l55 as u32
+                                                                                    };
+                                                                                    Some(e)
+                                                                                }
+                                                                                _ => _rt::invalid_enum_discriminant(),
+                                                                            },
+                                                                        }
+                                                                    };
+                                                                    V68::HttpResponseTrailerSize(e68)
+                                                                }
+                                                                31 => {
+                                                                    let e68 = {
+                                                                        let l56 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        match l56 {
+                                                                            0 => None,
+                                                                            1 => {
+                                                                                let e = {
+                                                                                    let l57 = *ptr0
+                                                                                        .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                                        .cast::<*mut u8>();
+                                                                                    let l58 = *ptr0
+                                                                                        .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                        .cast::<usize>();
+                                                                                    let len59 = l58;
+                                                                                    let bytes59 = _rt::Vec::from_raw_parts(
+                                                                                        l57.cast(),
+                                                                                        len59,
+                                                                                        len59,
+                                                                                    );
+                                                                                    _rt::string_lift(bytes59)
+                                                                                };
+                                                                                Some(e)
+                                                                            }
+                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                        }
+                                                                    };
+                                                                    V68::HttpResponseTransferCoding(e68)
+                                                                }
+                                                                32 => {
+                                                                    let e68 = {
+                                                                        let l60 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        match l60 {
+                                                                            0 => None,
+                                                                            1 => {
+                                                                                let e = {
+                                                                                    let l61 = *ptr0
+                                                                                        .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                                        .cast::<*mut u8>();
+                                                                                    let l62 = *ptr0
+                                                                                        .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                        .cast::<usize>();
+                                                                                    let len63 = l62;
+                                                                                    let bytes63 = _rt::Vec::from_raw_parts(
+                                                                                        l61.cast(),
+                                                                                        len63,
+                                                                                        len63,
+                                                                                    );
+                                                                                    _rt::string_lift(bytes63)
+                                                                                };
+                                                                                Some(e)
+                                                                            }
+                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                        }
+                                                                    };
+                                                                    V68::HttpResponseContentCoding(e68)
+                                                                }
+                                                                33 => V68::HttpResponseTimeout,
+                                                                34 => V68::HttpUpgradeFailed,
+                                                                35 => V68::HttpProtocolError,
+                                                                36 => V68::LoopDetected,
+                                                                37 => V68::ConfigurationError,
+                                                                n => {
+                                                                    debug_assert_eq!(n, 38, "invalid enum discriminant");
+                                                                    let e68 = {
+                                                                        let l64 = i32::from(*ptr0.add(32).cast::<u8>());
+                                                                        match l64 {
+                                                                            0 => None,
+                                                                            1 => {
+                                                                                let e = {
+                                                                                    let l65 = *ptr0
+                                                                                        .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                                        .cast::<*mut u8>();
+                                                                                    let l66 = *ptr0
+                                                                                        .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                        .cast::<usize>();
+                                                                                    let len67 = l66;
+                                                                                    let bytes67 = _rt::Vec::from_raw_parts(
+                                                                                        l65.cast(),
+                                                                                        len67,
+                                                                                        len67,
+                                                                                    );
+                                                                                    _rt::string_lift(bytes67)
+                                                                                };
+                                                                                Some(e)
+                                                                            }
+                                                                            _ => _rt::invalid_enum_discriminant(),
+                                                                        }
+                                                                    };
+                                                                    V68::InternalError(e68)
+                                                                }
+                                                            };
+                                                            v68
+                                                        };
+                                                        Err(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            Ok(e)
+                                        }
+                                        1 => {
+                                            let e = ();
+                                            Err(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Some(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result69
+                    }
+                }
+            }
             #[allow(unused_unsafe, clippy::all)]
-            /// Sends the request on as it is and waits for the head of the response.
+            /// Sends a request of the script's own, which needs an authority. The text of an error says what of it is refused.
+            #[allow(async_fn_in_trait)]
+            pub fn send(
+                request: &OwnRequest,
+            ) -> ::core::result::Result<FutureResponse, _rt::String> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let super::super::super::wasmyard::platform::message::OwnRequest {
+                        method: method0,
+                        scheme: scheme0,
+                        authority: authority0,
+                        path_with_query: path_with_query0,
+                        headers: headers0,
+                        body: body0,
+                    } = request;
+                    let vec1 = method0;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let (result3_0, result3_1, result3_2) = match scheme0 {
+                        Some(e) => {
+                            let vec2 = e;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            (1i32, ptr2.cast_mut(), len2)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let (result5_0, result5_1, result5_2) = match authority0 {
+                        Some(e) => {
+                            let vec4 = e;
+                            let ptr4 = vec4.as_ptr().cast::<u8>();
+                            let len4 = vec4.len();
+                            (1i32, ptr4.cast_mut(), len4)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let (result7_0, result7_1, result7_2) = match path_with_query0 {
+                        Some(e) => {
+                            let vec6 = e;
+                            let ptr6 = vec6.as_ptr().cast::<u8>();
+                            let len6 = vec6.len();
+                            (1i32, ptr6.cast_mut(), len6)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let vec11 = headers0;
+                    let len11 = vec11.len();
+                    let layout11 = _rt::alloc::Layout::from_size_align(
+                            vec11.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(layout11);
+                    for (i, e) in vec11.into_iter().enumerate() {
+                        let base = result11
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let (t8_0, t8_1) = e;
+                            let vec9 = t8_0;
+                            let ptr9 = vec9.as_ptr().cast::<u8>();
+                            let len9 = vec9.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len9;
+                            *base.add(0).cast::<*mut u8>() = ptr9.cast_mut();
+                            let vec10 = t8_1;
+                            let ptr10 = vec10.as_ptr().cast::<u8>();
+                            let len10 = vec10.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len10;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr10.cast_mut();
+                        }
+                    }
+                    let vec12 = body0;
+                    let ptr12 = vec12.as_ptr().cast::<u8>();
+                    let len12 = vec12.len();
+                    let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/outgoing@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "send"]
+                        fn wit_import14(
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import14(
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import14(
+                        ptr1.cast_mut(),
+                        len1,
+                        result3_0,
+                        result3_1,
+                        result3_2,
+                        result5_0,
+                        result5_1,
+                        result5_2,
+                        result7_0,
+                        result7_1,
+                        result7_2,
+                        result11,
+                        len11,
+                        ptr12.cast_mut(),
+                        len12,
+                        ptr13,
+                    );
+                    let l15 = i32::from(*ptr13.add(0).cast::<u8>());
+                    let result20 = match l15 {
+                        0 => {
+                            let e = {
+                                let l16 = *ptr13
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                FutureResponse::from_handle(l16 as u32)
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l17 = *ptr13
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l18 = *ptr13
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len19 = l18;
+                                let bytes19 = _rt::Vec::from_raw_parts(
+                                    l17.cast(),
+                                    len19,
+                                    len19,
+                                );
+                                _rt::string_lift(bytes19)
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result20
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sends the request that is being handled on as it is and waits for the head of the response.
             #[allow(async_fn_in_trait)]
             pub fn forward(
                 request: IncomingRequest,
@@ -6450,8 +8145,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 8963] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x85E\x01A\x02\x01A'\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 9388] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xaeH\x01A\x02\x01A(\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -6570,72 +8265,83 @@ coming-response.subscribe\x01\x85\x01\x01i,\x01j\x01\x86\x01\x01\x1b\x01j\x01\x8
 \x01\0\x01k\x88\x01\x01@\x01\x04self\x84\x01\0\x89\x01\x04\0$[method]future-inco\
 ming-response.get\x01\x8a\x01\x01h\x07\x01k\x1b\x01@\x01\x03err\x8b\x01\0\x8c\x01\
 \x04\0\x0fhttp-error-code\x01\x8d\x01\x03\0\x16wasi:http/types@0.2.12\x05\x09\x02\
-\x03\0\x04\x11response-outparam\x01B\x15\x02\x03\x02\x01\x0a\x04\0\x11response-o\
-utparam\x03\0\0\x01p}\x01o\x02s\x02\x04\0\x05field\x03\0\x03\x01ks\x01p\x04\x01k\
-\x06\x01r\x05\x06method\x05\x06scheme\x05\x09authority\x05\x0fpath-with-query\x05\
-\x07headers\x07\x04\0\x0frequest-changes\x03\0\x08\x01k{\x01r\x02\x06status\x0a\x07\
-headers\x07\x04\0\x10response-changes\x03\0\x0b\x01i\x01\x01j\0\x01s\x01@\x05\x03\
-out\x0d\x06status{\x07headers\x06\x04body\x02\x04morew\0\x0e\x04\0\x06answer\x01\
-\x0f\x01@\x01\x05bytes\x02\0\x7f\x04\0\x05write\x01\x10\x01@\x02\x03out\x0d\x04t\
-exts\x01\0\x04\0\x04fail\x01\x11\x03\0\x1fwasmyard:platform/message@0.1.0\x05\x0b\
-\x02\x03\0\x04\x10incoming-request\x02\x03\0\x04\x10outgoing-request\x02\x03\0\x04\
-\x11incoming-response\x02\x03\0\x05\x0frequest-changes\x02\x03\0\x05\x10response\
--changes\x01BG\x02\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\
-\x01\x0d\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\x01\x0e\x04\0\x11incomi\
-ng-response\x03\0\x04\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x06\x02\
-\x03\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0freques\
-t-changes\x03\0\x0a\x02\x03\x02\x01\x10\x04\0\x10response-changes\x03\0\x0c\x01q\
-\x0c\x10worker-not-found\x01s\0\x0cexceeded-cpu\x01s\0\x0fexceeded-memory\x01s\0\
-\x14exceeded-subrequests\x01s\0\x0eexceeded-depth\x01s\0\x09timed-out\x01s\0\x07\
-trapped\x01s\0\x0bno-response\x01s\0\x0aoverloaded\x01s\0\x10invalid-argument\x01\
-s\0\x08internal\x01s\0\x0dexceeded-fuel\x01s\0\x04\0\x0edispatch-error\x03\0\x0e\
-\x01q\x02\x09not-bound\x01s\0\x0awrong-type\x01s\0\x04\0\x0dbinding-error\x03\0\x10\
-\x01kw\x01ky\x01r\x04\x06cpu-ms\x12\x04fuel\x12\x0bsubrequests\x13\x0cmemory-byt\
-es\x12\x04\0\x06limits\x03\0\x14\x01o\x02ss\x01p\x16\x01r\x02\x06limits\x15\x08o\
-utbound\x17\x04\0\x07options\x03\0\x18\x04\0\x09namespace\x03\x01\x04\0\x06worke\
-r\x03\x01\x04\0\x0ffuture-response\x03\x01\x01i\x1a\x01j\x01\x1d\x01\x11\x01@\x01\
-\x07bindings\0\x1e\x04\0\x16[static]namespace.open\x01\x1f\x01h\x1a\x01i\x1b\x01\
-j\x01!\x01\x0f\x01@\x03\x04self\x20\x04names\x07options\x19\0\"\x04\0\x15[method\
-]namespace.get\x01#\x01j\x01!\x01\x11\x01@\x01\x07bindings\0$\x04\0\x13[static]w\
-orker.open\x01%\x01h\x1b\x01i\x03\x01i\x1c\x01j\x01(\x01\x0f\x01@\x02\x04self&\x07\
-request'\0)\x04\0\x14[method]worker.fetch\x01*\x01i\x01\x01i\x05\x01j\x01,\x01\x0f\
-\x01@\x02\x04self&\x07request+\0-\x04\0\x16[method]worker.forward\x01.\x01@\x03\x04\
-self&\x07changes\x0b\x07request+\0-\x04\0\x1b[method]worker.forward-with\x01/\x01\
-i\x07\x01j\0\x01\x0f\x01@\x03\x04self&\x07request+\x03out0\01\x04\0\x13[method]w\
-orker.tail\x012\x01h\x1c\x01i\x09\x01@\x01\x04self3\04\x04\0![method]future-resp\
-onse.subscribe\x015\x01j\x01-\0\x01k6\x01@\x01\x04self3\07\x04\0\x1b[method]futu\
-re-response.get\x018\x01@\x02\x03out0\x08response,\x01\0\x04\0\x07respond\x019\x01\
-j\0\x01s\x01@\x03\x03out0\x07changes\x0d\x08response,\0:\x04\0\x0crespond-with\x01\
-;\x03\0\x20wasmyard:platform/dispatch@0.1.0\x05\x11\x02\x03\0\x06\x0dbinding-err\
-or\x02\x03\0\x06\x0edispatch-error\x02\x03\0\x06\x0ffuture-response\x01B\x18\x02\
-\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0d\x04\0\x10\
-outgoing-request\x03\0\x02\x02\x03\x02\x01\x12\x04\0\x0dbinding-error\x03\0\x04\x02\
-\x03\x02\x01\x13\x04\0\x0edispatch-error\x03\0\x06\x02\x03\x02\x01\x14\x04\0\x0f\
-future-response\x03\0\x08\x04\0\x05files\x03\x01\x01i\x0a\x01j\x01\x0b\x01\x05\x01\
-@\x01\x07bindings\0\x0c\x04\0\x12[static]files.open\x01\x0d\x01h\x0a\x01i\x03\x01\
-i\x09\x01j\x01\x10\x01\x07\x01@\x02\x04self\x0e\x07request\x0f\0\x11\x04\0\x13[m\
-ethod]files.fetch\x01\x12\x01i\x01\x01@\x02\x04self\x0e\x07request\x13\0\x11\x04\
-\0\x15[method]files.forward\x01\x14\x03\0\x1ewasmyard:platform/assets@0.1.0\x05\x15\
-\x01B\x05\x01m\x02\x06output\x05error\x04\0\x0bdestination\x03\0\0\x01p}\x01@\x02\
-\x02to\x01\x05bytes\x02\x01\0\x04\0\x05write\x01\x03\x03\0\x1bwasmyard:platform/\
-log@0.1.0\x05\x16\x02\x03\0\x04\x0aerror-code\x01B\x15\x02\x03\x02\x01\x0c\x04\0\
-\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x11incoming-response\x03\0\
-\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\x03\x02\x01\x17\
-\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x0f\x04\0\x0frequest-changes\x03\0\
-\x08\x01i\x01\x01i\x03\x01j\x01\x0b\x01\x07\x01@\x01\x07request\x0a\0\x0c\x04\0\x07\
-forward\x01\x0d\x01@\x02\x07changes\x09\x07request\x0a\0\x0c\x04\0\x0cforward-wi\
-th\x01\x0e\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\x0a\x03out\x0f\0\x10\x04\0\
-\x04tail\x01\x11\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x18\x01B\x0e\x01k\
-s\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01@\0\0s\
-\x04\0\x06ray-id\x01\x03\x04\0\x0eclient-address\x01\x03\x04\0\x08hostname\x01\x03\
-\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x04\x04\0\x06script\x01\x03\x04\0\x09\
-namespace\x01\x04\x01k\x02\x01@\0\0\x05\x04\0\x06caller\x01\x06\x03\0$wasmyard:p\
-latform/request-info@0.1.0\x05\x19\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
-s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\
-\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07\
-get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x1a\x04\0\x1fwasmyard:\
-platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\
-\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.62.0";
+\x03\0\x04\x11response-outparam\x01B\x17\x02\x03\x02\x01\x0a\x04\0\x11response-o\
+utparam\x03\0\0\x01p}\x01o\x02s\x02\x04\0\x05field\x03\0\x03\x01ks\x01p\x04\x01r\
+\x06\x06methods\x06scheme\x05\x09authority\x05\x0fpath-with-query\x05\x07headers\
+\x06\x04body\x02\x04\0\x0bown-request\x03\0\x07\x01k\x06\x01r\x05\x06method\x05\x06\
+scheme\x05\x09authority\x05\x0fpath-with-query\x05\x07headers\x09\x04\0\x0freque\
+st-changes\x03\0\x0a\x01k{\x01r\x02\x06status\x0c\x07headers\x09\x04\0\x10respon\
+se-changes\x03\0\x0d\x01i\x01\x01j\0\x01s\x01@\x05\x03out\x0f\x06status{\x07head\
+ers\x06\x04body\x02\x04morew\0\x10\x04\0\x06answer\x01\x11\x01@\x01\x05bytes\x02\
+\0\x7f\x04\0\x05write\x01\x12\x01@\x02\x03out\x0f\x04texts\x01\0\x04\0\x04fail\x01\
+\x13\x03\0\x1fwasmyard:platform/message@0.1.0\x05\x0b\x02\x03\0\x04\x10incoming-\
+request\x02\x03\0\x04\x10outgoing-request\x02\x03\0\x04\x11incoming-response\x02\
+\x03\0\x05\x0bown-request\x02\x03\0\x05\x0frequest-changes\x02\x03\0\x05\x10resp\
+onse-changes\x01BK\x02\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\
+\x02\x01\x0d\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\x01\x0e\x04\0\x11in\
+coming-response\x03\0\x04\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x06\
+\x02\x03\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bow\
+n-request\x03\0\x0a\x02\x03\x02\x01\x10\x04\0\x0frequest-changes\x03\0\x0c\x02\x03\
+\x02\x01\x11\x04\0\x10response-changes\x03\0\x0e\x01q\x0c\x10worker-not-found\x01\
+s\0\x0cexceeded-cpu\x01s\0\x0fexceeded-memory\x01s\0\x14exceeded-subrequests\x01\
+s\0\x0eexceeded-depth\x01s\0\x09timed-out\x01s\0\x07trapped\x01s\0\x0bno-respons\
+e\x01s\0\x0aoverloaded\x01s\0\x10invalid-argument\x01s\0\x08internal\x01s\0\x0de\
+xceeded-fuel\x01s\0\x04\0\x0edispatch-error\x03\0\x10\x01q\x02\x09not-bound\x01s\
+\0\x0awrong-type\x01s\0\x04\0\x0dbinding-error\x03\0\x12\x01kw\x01ky\x01r\x04\x06\
+cpu-ms\x14\x04fuel\x14\x0bsubrequests\x15\x0cmemory-bytes\x14\x04\0\x06limits\x03\
+\0\x16\x01o\x02ss\x01p\x18\x01r\x02\x06limits\x17\x08outbound\x19\x04\0\x07optio\
+ns\x03\0\x1a\x04\0\x09namespace\x03\x01\x04\0\x06worker\x03\x01\x04\0\x0ffuture-\
+response\x03\x01\x01i\x1c\x01j\x01\x1f\x01\x13\x01@\x01\x07bindings\0\x20\x04\0\x16\
+[static]namespace.open\x01!\x01h\x1c\x01i\x1d\x01j\x01#\x01\x11\x01@\x03\x04self\
+\"\x04names\x07options\x1b\0$\x04\0\x15[method]namespace.get\x01%\x01j\x01#\x01\x13\
+\x01@\x01\x07bindings\0&\x04\0\x13[static]worker.open\x01'\x01h\x1d\x01i\x03\x01\
+i\x1e\x01j\x01*\x01\x11\x01@\x02\x04self(\x07request)\0+\x04\0\x14[method]worker\
+.fetch\x01,\x01@\x02\x04self(\x07request\x0b\0+\x04\0\x13[method]worker.send\x01\
+-\x01i\x01\x01i\x05\x01j\x01/\x01\x11\x01@\x02\x04self(\x07request.\00\x04\0\x16\
+[method]worker.forward\x011\x01@\x03\x04self(\x07changes\x0d\x07request.\00\x04\0\
+\x1b[method]worker.forward-with\x012\x01i\x07\x01j\0\x01\x11\x01@\x03\x04self(\x07\
+request.\x03out3\04\x04\0\x13[method]worker.tail\x015\x01h\x1e\x01i\x09\x01@\x01\
+\x04self6\07\x04\0![method]future-response.subscribe\x018\x01j\x010\0\x01k9\x01@\
+\x01\x04self6\0:\x04\0\x1b[method]future-response.get\x01;\x01@\x02\x03out3\x08r\
+esponse/\x01\0\x04\0\x07respond\x01<\x01j\0\x01s\x01@\x03\x03out3\x07changes\x0f\
+\x08response/\0=\x04\0\x0crespond-with\x01>\x03\0\x20wasmyard:platform/dispatch@\
+0.1.0\x05\x12\x02\x03\0\x06\x0dbinding-error\x02\x03\0\x06\x0edispatch-error\x02\
+\x03\0\x06\x0ffuture-response\x01B\x1c\x02\x03\x02\x01\x0c\x04\0\x10incoming-req\
+uest\x03\0\0\x02\x03\x02\x01\x0d\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\
+\x01\x0f\x04\0\x0bown-request\x03\0\x04\x02\x03\x02\x01\x13\x04\0\x0dbinding-err\
+or\x03\0\x06\x02\x03\x02\x01\x14\x04\0\x0edispatch-error\x03\0\x08\x02\x03\x02\x01\
+\x15\x04\0\x0ffuture-response\x03\0\x0a\x04\0\x05files\x03\x01\x01i\x0c\x01j\x01\
+\x0d\x01\x07\x01@\x01\x07bindings\0\x0e\x04\0\x12[static]files.open\x01\x0f\x01h\
+\x0c\x01i\x03\x01i\x0b\x01j\x01\x12\x01\x09\x01@\x02\x04self\x10\x07request\x11\0\
+\x13\x04\0\x13[method]files.fetch\x01\x14\x01@\x02\x04self\x10\x07request\x05\0\x13\
+\x04\0\x12[method]files.send\x01\x15\x01i\x01\x01@\x02\x04self\x10\x07request\x16\
+\0\x13\x04\0\x15[method]files.forward\x01\x17\x03\0\x1ewasmyard:platform/assets@\
+0.1.0\x05\x16\x01B\x05\x01m\x02\x06output\x05error\x04\0\x0bdestination\x03\0\0\x01\
+p}\x01@\x02\x02to\x01\x05bytes\x02\x01\0\x04\0\x05write\x01\x03\x03\0\x1bwasmyar\
+d:platform/log@0.1.0\x05\x17\x02\x03\0\x04\x0aerror-code\x01B&\x02\x03\x02\x01\x0c\
+\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x11incoming-respons\
+e\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\x03\x02\
+\x01\x18\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\x04\0\x08pollable\x03\
+\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\x03\x02\x01\x10\x04\
+\0\x0frequest-changes\x03\0\x0c\x04\0\x0ffuture-response\x03\x01\x01h\x0e\x01i\x09\
+\x01@\x01\x04self\x0f\0\x10\x04\0![method]future-response.subscribe\x01\x11\x01i\
+\x03\x01j\x01\x12\x01\x07\x01j\x01\x13\0\x01k\x14\x01@\x01\x04self\x0f\0\x15\x04\
+\0\x1b[method]future-response.get\x01\x16\x01i\x0e\x01j\x01\x17\x01s\x01@\x01\x07\
+request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\x01\x01@\x01\x07request\x1a\0\x13\x04\
+\0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\0\x13\x04\0\x0cforw\
+ard-with\x01\x1c\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03out\x1d\0\x1e\
+\x04\0\x04tail\x01\x1f\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x19\x01B\x0e\
+\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01@\
+\0\0s\x04\0\x06ray-id\x01\x03\x04\0\x0eclient-address\x01\x03\x04\0\x08hostname\x01\
+\x03\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x04\x04\0\x06script\x01\x03\x04\0\
+\x09namespace\x01\x04\x01k\x02\x01@\0\0\x05\x04\0\x06caller\x01\x06\x03\0$wasmya\
+rd:platform/request-info@0.1.0\x05\x1a\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02i\
+o\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\
+\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\
+\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x1b\x04\0\x1fwasmy\
+ard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producer\
+s\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.6\
+2.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

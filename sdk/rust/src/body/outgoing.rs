@@ -14,8 +14,8 @@ use crate::error::BodyError;
 use crate::executor::Wait;
 use crate::response::{Head, SendError};
 
-/// How much of an answer is handed over in one call.
-const MOST_AT_ONCE: usize = 256 << 10;
+/// How much of a body is handed over in one call.
+pub(super) const MOST_AT_ONCE: usize = 256 << 10;
 
 /// An answer that is being sent.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Result<(), SendError>>>>;

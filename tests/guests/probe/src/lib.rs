@@ -2,6 +2,7 @@
 //! Must never decide whether what it sees is right: that is the test's part.
 
 mod limits;
+mod own;
 
 use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -72,6 +73,8 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         "/empty" => Ok(Response::empty().with_status(204)),
         path if path.starts_with("/bodied/") => bodied(&req),
         "/whole" => whole(&req),
+        "/own" => own::send(&req, &env).await,
+        "/pile" => own::pile(&req).await,
         path if path.starts_with("/limits/") => limits::answer(req, env).await,
         _ => Ok(Response::text(seen(&req, &env))),
     }

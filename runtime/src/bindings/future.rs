@@ -1,0 +1,156 @@
+//! Responses that a guest waits for, and the requests of its own that it asks with in one call each.
+//!
+//! Never runs anything beside the guest: whoever answers is driven inside the guest's own calls, first by the one that
+//! sends the request. An answer that takes no waiting is there when that call returns.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::{Method, Request, Response, Uri, header};
+use wasmtime_wasi::p2::Pollable;
+
+use super::dispatch::shortened;
+use super::message_wit::{OwnRequest, RequestChanges};
+use crate::body::{self, Body, BodyError};
+use crate::held;
+use crate::outcome::Failure;
+use crate::state::State;
+
+/// A response that the guest waits for.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct FutureResponse<E> {
+    stage: Stage<E>,
+    /// What is held of the request until it is answered.
+    request_bytes: u64,
+}
+
+/// From another script, or a file.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub type FromScript = FutureResponse<Failure>;
+/// From wherever a URL leads.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub type FromUrl = FutureResponse<BodyError>;
+
+enum Stage<E> {
+    /// The callee runs in the guest's own `poll`.
+    Waiting(BoxFuture<'static, Result<Response<Body>, E>>),
+    /// It has answered.
+    Ready(Box<Result<Response<Body>, E>>),
+    /// The guest has taken the answer.
+    Taken,
+}
+
+/// What a guest is given that asks for the response.
+pub(super) enum Look<E> {
+    NotYet,
+    There(Result<Response<Body>, E>),
+    Taken,
+}
+
+impl<E> FutureResponse<E> {
+    pub(super) fn waiting(response: BoxFuture<'static, Result<Response<Body>, E>>) -> Self {
+        Self { stage: Stage::Waiting(response), request_bytes: 0 }
+    }
+
+    /// Lets the callee go as far as it can without waiting.
+    pub(super) async fn begun(
+        mut response: BoxFuture<'static, Result<Response<Body>, E>>,
+        request_bytes: u64,
+    ) -> Self {
+        let polled = poll_fn(|cx| Poll::Ready(response.poll_unpin(cx))).await;
+        let stage = match polled {
+            Poll::Ready(answer) => Stage::Ready(Box::new(answer)),
+            Poll::Pending => Stage::Waiting(response),
+        };
+        Self { stage, request_bytes }
+    }
+
+    pub(super) fn look(&mut self) -> Look<E> {
+        match std::mem::replace(&mut self.stage, Stage::Taken) {
+            Stage::Ready(answer) => Look::There(*answer),
+            Stage::Taken => Look::Taken,
+            waiting @ Stage::Waiting(_) => {
+                self.stage = waiting;
+                Look::NotYet
+            }
+        }
+    }
+
+    /// Bytes that the host holds for it.
+    pub(crate) fn held(&self) -> u64 {
+        if matches!(self.stage, Stage::Waiting(_)) { self.request_bytes } else { 0 }
+    }
+}
+
+#[async_trait::async_trait]
+impl<E: Send + 'static> Pollable for FutureResponse<E> {
+    async fn ready(&mut self) {
+        if let Stage::Waiting(response) = &mut self.stage {
+            self.stage = Stage::Ready(Box::new(response.await));
+        }
+    }
+}
+
+impl State {
+    /// A request of the guest's own, and how many bytes it holds.
+    pub(super) fn own_request(&mut self, own: OwnRequest) -> Result<(Request<Body>, u64), Failure> {
+        let OwnRequest { method, scheme, authority, path_with_query, headers, body } = own;
+        let bytes = body.len() as u64;
+        let mut request = Request::new(body::full(body));
+        *request.uri_mut() = Uri::from_static("https://localhost/");
+        let changes = RequestChanges {
+            method: Some(method).filter(|method| method != Method::GET.as_str()),
+            scheme,
+            authority,
+            path_with_query,
+            headers: Some(headers).filter(|headers| !headers.is_empty()),
+        };
+        self.change_request(&mut request, changes)?;
+        if let Some(said) = request.headers().get(header::CONTENT_LENGTH)
+            && said.to_str().ok().and_then(|said| said.parse().ok()) != Some(bytes)
+        {
+            return Err(Failure::InvalidArgument(format!(
+                "request: header `content-length` says {:?}, but the body has {bytes} bytes",
+                shortened(&String::from_utf8_lossy(said.as_bytes()))
+            )));
+        }
+        let head = held::head(request.uri(), request.headers());
+        Ok((request, head.saturating_add(bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(text: &'static str) -> Result<Response<Body>, Failure> {
+        Ok(Response::new(body::full(text)))
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_takes_no_waiting_is_there_at_once_and_once() {
+        let mut future = FutureResponse::begun(async { answer("at once") }.boxed(), 7).await;
+        assert_eq!(future.held(), 0, "nothing is held of a request that was answered");
+        assert!(matches!(future.look(), Look::There(Ok(_))));
+        assert!(matches!(future.look(), Look::Taken));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_takes_waiting_is_there_when_it_is_ready() {
+        let (send, wait) = tokio::sync::oneshot::channel::<()>();
+        let answered = async move {
+            wait.await.map_err(Failure::internal)?;
+            answer("later")
+        };
+        let mut future = FutureResponse::begun(answered.boxed(), 7).await;
+        assert_eq!(future.held(), 7);
+        assert!(matches!(future.look(), Look::NotYet));
+        assert!(future.ready().now_or_never().is_none());
+        send.send(()).unwrap();
+        future.ready().await;
+        assert_eq!(future.held(), 0);
+        assert!(matches!(future.look(), Look::There(Ok(_))));
+    }
+}
