@@ -94,6 +94,9 @@ async fn accept(
     Ok((stream, client, permit))
 }
 
+/// What hyper bounds the number of header fields to by itself.
+const HYPERS_MAX_HEADERS: usize = 100;
+
 /// The two protocols, bounded alike.
 struct Protocols {
     http1: http1::Builder,
@@ -109,8 +112,11 @@ impl Protocols {
         http1
             .timer(TokioTimer::new())
             .header_read_timeout(None)
-            .max_headers(config.max_headers)
             .max_header_size(config.max_header_bytes);
+        // Told a number, hyper makes and fills two lists of that length for each request.
+        if config.max_headers != HYPERS_MAX_HEADERS {
+            http1.max_headers(config.max_headers);
+        }
         let mut http2 = http2::Builder::new(Streams);
         http2
             .timer(TokioTimer::new())

@@ -52,7 +52,7 @@ pub const MAX_WORKER_FIRST_RULE_CHARS: usize = 100;
 /// Most bytes in the head of a request.
 pub const MAX_REQUEST_HEADER_BYTES: u64 = 32 * KIB;
 /// Most header fields of a request.
-pub const MAX_REQUEST_HEADERS: u64 = 128;
+pub const MAX_REQUEST_HEADERS: u64 = 100;
 
 /// What somebody asked for: each field is either a wish or left open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

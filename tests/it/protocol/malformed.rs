@@ -58,14 +58,14 @@ async fn heads_that_are_too_large_are_refused() {
     let long = "x".repeat(40 << 10);
     refused(&server, "one field", format!("GET / HTTP/1.1\r\nhost: probe.test\r\nx-a: {long}\r\n\r\n"), 431)
         .await;
-    let many: String = (0..129).map(|n| format!("x-{n}: y\r\n")).collect();
-    refused(&server, "129 fields", format!("GET / HTTP/1.1\r\nhost: probe.test\r\n{many}\r\n"), 431).await;
+    let many: String = (0..100).map(|n| format!("x-{n}: y\r\n")).collect();
+    refused(&server, "101 fields", format!("GET / HTTP/1.1\r\nhost: probe.test\r\n{many}\r\n"), 431).await;
     let mut endless = server.raw(format!("GET /{long} HTTP/1.1\r\nhost: probe.test\r\n\r\n")).await;
     let answer = endless.answer().await;
     assert!([414, 431].contains(&answer.status), "{answer:?}");
     assert_eq!(endless.rest().await, "");
 
-    let allowed: String = (0..100).map(|n| format!("x-{n}: {}\r\n", "y".repeat(200))).collect();
+    let allowed: String = (0..99).map(|n| format!("x-{n}: {}\r\n", "y".repeat(200))).collect();
     let mut visitor = server.raw(format!("GET / HTTP/1.1\r\nhost: probe.test\r\n{allowed}\r\n")).await;
     assert_eq!(visitor.answer().await.status, 200, "what is within the limits passes");
 }
