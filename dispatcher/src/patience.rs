@@ -1,5 +1,5 @@
-//! How long a connection may keep us waiting: for the next request, for the rest of its head, and for it to
-//! take what it was sent.
+//! How long a connection may keep us waiting: for the next request, for the rest of its head, for it to
+//! take what it was sent, and for it to stop sending what nobody reads.
 //!
 //! Sits between hyper and the socket, because hyper has one timer for the first two and none for the third.
 //! While a request is being answered no reading runs out here: bodies have a time limit of their own.
@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,19 +19,27 @@ use crate::slow::Written;
 /// What is sent before a connection is closed whose request's head did not arrive in time.
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// How much is read at once of what nobody wants.
+const UNWANTED: usize = 8 << 10;
+/// After how many such reads others get their turn.
+const MOST_READS: usize = 32;
+
 /// What is going on on a connection, shared by the socket's side and the answers.
 #[derive(Default)]
 pub(crate) struct Activity {
     begun: AtomicU64,
     ended: AtomicU64,
+    /// Whether the last request came with a body.
+    uploads: AtomicBool,
 }
 
 /// A request that is being answered; it ends when this is dropped.
 pub(crate) struct Busy(Arc<Activity>);
 
 impl Activity {
-    /// Notes that a request's head is complete.
-    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
+    /// Notes that a request's head is complete, and whether a body follows.
+    pub(crate) fn begin(self: &Arc<Self>, uploads: bool) -> Busy {
+        self.uploads.store(uploads, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::AcqRel);
         Busy(Arc::clone(self))
     }
@@ -61,6 +69,9 @@ pub(crate) struct Patience {
     pub(crate) head: Option<Duration>,
     /// How long it may take next to nothing of what it is sent.
     pub(crate) reader: Duration,
+    /// How long it is still read from when it is closed while it sends. Who closes a socket with unread bytes in it
+    /// resets the connection, and a client that was still sending never sees its answer (RFC 9112 section 9.6).
+    pub(crate) linger: Duration,
 }
 
 /// A connection whose silence has an end.
@@ -86,6 +97,8 @@ enum Waiting {
     ForRequest,
     /// A part of its head is there.
     ForHead,
+    /// All is said; what the client still sends is thrown away.
+    ForSilence,
 }
 
 impl<S> Patient<S> {
@@ -161,12 +174,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Patient<S> {
         match this.waiting {
             Waiting::ForHead => this.late_head(cx),
             // An idle connection ends as if the client had closed it.
-            Waiting::ForRequest | Waiting::Not => Poll::Ready(Ok(())),
+            Waiting::ForRequest | Waiting::ForSilence | Waiting::Not => Poll::Ready(Ok(())),
         }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Patient<S> {
+    /// Whether the client may be sending something that was not read: a body, or a head that was refused.
+    fn may_be_sending(&self) -> bool {
+        self.waiting == Waiting::ForHead || self.activity.uploads.load(Ordering::Relaxed)
+    }
+
+    /// Reads until the client has closed its side too, or for long enough.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut unwanted = [0; UNWANTED];
+        for _ in 0..MOST_READS {
+            let mut buffer = ReadBuf::new(&mut unwanted);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => return self.poll_over(cx),
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() && Instant::now() < self.until => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written.look(wrote, cx)
@@ -177,7 +212,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let this = &mut *self;
+        if this.waiting != Waiting::ForSilence {
+            std::task::ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            this.look();
+            if !this.may_be_sending() {
+                return Poll::Ready(Ok(()));
+            }
+            this.wait(Waiting::ForSilence, this.patience.linger);
+        }
+        this.poll_linger(cx).map(Ok)
     }
 
     fn poll_write_vectored(
@@ -211,7 +255,7 @@ mod tests {
     ) -> (DuplexStream, Patient<DuplexStream>, Arc<Activity>) {
         let (client, server) = duplex(1024);
         let activity = Arc::new(Activity::default());
-        let patience = Patience { idle, head, reader: FOREVER };
+        let patience = Patience { idle, head, reader: FOREVER, linger: SOON };
         (client, Patient::new(server, patience, Arc::clone(&activity)), activity)
     }
 
@@ -219,7 +263,7 @@ mod tests {
     /// did within some time.
     async fn send_to_one_who_takes(bytes: usize, pause: Duration) -> Option<io::ErrorKind> {
         let (mut client, server) = duplex(64);
-        let patience = Patience { idle: FOREVER, head: None, reader: SOON * 5 };
+        let patience = Patience { idle: FOREVER, head: None, reader: SOON * 5, linger: SOON };
         let mut patient = Patient::new(server, patience, Arc::default());
         let reads = async {
             loop {
@@ -285,7 +329,7 @@ mod tests {
         let (mut client, mut patient, activity) = connection(SOON, Some(SOON));
         client.write_all(b"GET").await.unwrap();
         read(&mut patient).await.unwrap();
-        let busy = activity.begin();
+        let busy = activity.begin(false);
         let waited = tokio::time::timeout(SOON * 5, read(&mut patient)).await;
         assert!(waited.is_err(), "it went on waiting");
         drop(busy);
@@ -297,9 +341,42 @@ mod tests {
         let (mut client, mut patient, activity) = connection(SOON, Some(FOREVER));
         client.write_all(b"GET").await.unwrap();
         read(&mut patient).await.unwrap();
-        drop(activity.begin());
+        drop(activity.begin(false));
         // The head's time is not what runs out now.
         assert_eq!(read(&mut patient).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_still_sends_a_body_is_read_from_until_it_has_closed() {
+        let (mut client, mut patient, activity) = connection(FOREVER, Some(FOREVER));
+        patient.patience.linger = FOREVER;
+        drop(activity.begin(true));
+        let sends = tokio::spawn(async move {
+            client.write_all(&vec![b'x'; 1 << 20]).await.unwrap();
+            client.read(&mut [0; 1]).await.unwrap()
+        });
+        patient.shutdown().await.unwrap();
+        assert_eq!(sends.await.unwrap(), 0, "it has sent all, and our side is closed");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_without_end_is_read_from_for_a_while() {
+        let (mut client, mut patient, activity) = connection(FOREVER, Some(FOREVER));
+        drop(activity.begin(true));
+        let sends = tokio::spawn(async move { while client.write_all(&[b'x'; 64]).await.is_ok() {} });
+        let begun = Instant::now();
+        patient.shutdown().await.unwrap();
+        assert!((SOON..SOON * 500).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        drop(patient);
+        sends.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_had_no_body_to_send_is_not_waited_for() {
+        let (_client, mut patient, activity) = connection(FOREVER, Some(FOREVER));
+        patient.patience.linger = FOREVER;
+        drop(activity.begin(false));
+        patient.shutdown().await.unwrap();
     }
 
     #[tokio::test]

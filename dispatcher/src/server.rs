@@ -7,6 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use http_body::Body as _;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -97,6 +100,9 @@ async fn accept(
 /// What hyper bounds the number of header fields to by itself.
 const HYPERS_MAX_HEADERS: usize = 100;
 
+/// How long a client that sends what nobody reads has to take its answer.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// The two protocols, bounded alike.
 struct Protocols {
     http1: http1::Builder,
@@ -109,10 +115,7 @@ impl Protocols {
     fn new(config: &ServerConfig) -> Self {
         let mut http1 = http1::Builder::new();
         // Silence is bounded by `Patient`, for both protocols.
-        http1
-            .timer(TokioTimer::new())
-            .header_read_timeout(None)
-            .max_header_size(config.max_header_bytes);
+        http1.timer(TokioTimer::new()).header_read_timeout(None).max_header_size(config.max_header_bytes);
         // Told a number, hyper makes and fills two lists of that length for each request.
         if config.max_headers != HYPERS_MAX_HEADERS {
             http1.max_headers(config.max_headers);
@@ -128,6 +131,7 @@ impl Protocols {
             idle: config.idle_timeout,
             head: Some(config.header_timeout),
             reader: config.slow_reader,
+            linger: LINGER,
         };
         Self { http1, http2, header_timeout: config.header_timeout, patience }
     }
@@ -152,10 +156,10 @@ fn connection(
     let slow_reader = protocols.patience.reader;
     let service = {
         let activity = Arc::clone(&activity);
-        service_fn(move |request| {
+        service_fn(move |request: Request<Incoming>| {
             let dispatcher = Arc::clone(&dispatcher);
             // Begins here: the head is complete. The rest runs in the stream's own task, where there are streams.
-            let busy = activity.begin();
+            let busy = activity.begin(!request.body().is_end_stream());
             async move {
                 let watch = Watch::new(slow_reader);
                 let visitor = Visitor { address: client.ip(), secure: false, busy, watch };

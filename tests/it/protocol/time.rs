@@ -60,3 +60,20 @@ async fn a_body_that_stops_arriving_is_a_408() {
     assert_eq!(visitor.rest().await, "", "what is left of the body could be taken for a request");
     assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
 }
+
+#[tokio::test]
+async fn who_is_answered_while_it_still_sends_gets_the_answer() {
+    let server = Server::serving(&config()).await;
+    let length = 16 << 20;
+    for (what, head, status) in [
+        ("a body that no script reads", format!("POST /empty HTTP/1.1\r\ncontent-length: {length}\r\n"), 204),
+        ("a host that nobody serves", format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n"), 404),
+        ("a head that is refused", "GET / HTTP/1.1\r\nbad header: x\r\n".to_owned(), 400),
+    ] {
+        let host = if status == 404 { "nobody.test" } else { "probe.test" };
+        let mut visitor = server.raw(format!("{head}host: {host}\r\n\r\n")).await;
+        // All of it is sent before the first look at the answer.
+        assert!(visitor.takes(vec![b'x'; length]).await, "{what}: it was cut off");
+        assert_eq!(visitor.answer().await.status, status, "{what}");
+    }
+}

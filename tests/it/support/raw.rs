@@ -36,6 +36,11 @@ impl Raw {
         self.stream.write_all(bytes.as_ref()).await.ok();
     }
 
+    /// Writes, and says whether all of it was taken.
+    pub(crate) async fn takes(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
     /// Says that no more will come, and goes on listening.
     pub(crate) async fn finish(&mut self) {
         self.stream.shutdown().await.ok();
