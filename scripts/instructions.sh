@@ -37,7 +37,7 @@ recorded() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$baseline" 2>/dev/null || 
 
 worse=0 lines=()
 printf '| chain | instructions a request | baseline | change |\n| --- | --- | --- | --- |\n'
-for chain in one two tail; do
+for chain in one two tail three; do
   # Compiles what is not compiled yet: the counts that follow begin with the same work.
   counted "$chain" 1 >/dev/null
   each=$(( ($(counted "$chain" "$many") - $(counted "$chain" "$few")) / (many - few) ))

@@ -43,7 +43,18 @@ pub(crate) fn guest(name: &str) -> Result<Vec<u8>, Error> {
 
 /// A guest, compiled and linked.
 pub(crate) async fn module(runtime: &Runtime, name: &str) -> Result<Arc<Module>, Error> {
-    let bytes = guest(name)?;
+    compiled(runtime, guest(name)?).await
+}
+
+/// The JavaScript guest, where it was fetched.
+pub(crate) async fn javascript(runtime: &Runtime) -> Result<Option<Arc<Module>>, Error> {
+    match wasmyard_benches::servers::javascript::find()? {
+        Some(path) => Ok(Some(compiled(runtime, std::fs::read(path)?).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn compiled(runtime: &Runtime, bytes: Vec<u8>) -> Result<Arc<Module>, Error> {
     let digest = Digest::of(&bytes);
     Ok(runtime
         .module(EngineKind::Time, &digest, async { Ok(bytes.into()) })
@@ -91,12 +102,24 @@ impl Script {
 
     /// A dispatcher whose every call is answered by hello.
     pub(crate) async fn dispatcher(runtime: &Runtime, name: &str) -> Result<Script, Error> {
+        let hello = worker("hello", module(runtime, "hello").await?, &[])?;
+        Script::before(runtime, name, Behind { called: Some(hello), outbound: None }).await
+    }
+
+    /// A dispatcher whose every call goes to a script that asks something outside, which hello answers.
+    pub(crate) async fn three(runtime: &Runtime) -> Result<Script, Error> {
+        let caller = worker("caller", module(runtime, "bench_caller").await?, &[])?;
+        let hello = worker("hello", module(runtime, "hello").await?, &[])?;
+        let behind = Behind { called: Some(caller), outbound: Some(hello) };
+        Script::before(runtime, "dispatcher_subdomain", behind).await
+    }
+
+    async fn before(runtime: &Runtime, name: &str, behind: Behind) -> Result<Script, Error> {
         let binding = BindingDecl::from_json(&serde_json::json!(
             { "type": "dispatch_namespace", "name": "DISPATCHER", "namespace": "production" }
         ))?;
-        let hello = worker("hello", module(runtime, "hello").await?, &[])?;
         let dispatcher = worker("dispatcher", module(runtime, name).await?, &[binding])?;
-        Ok(Script { worker: dispatcher, host: Arc::new(Second(hello)), limits: Limits::DEFAULT })
+        Ok(Script { worker: dispatcher, host: Arc::new(behind), limits: Limits::DEFAULT })
     }
 
     /// One request to its last byte.
@@ -121,17 +144,28 @@ fn invocation(host: Arc<dyn Host>, depth: u32, limits: Limits) -> Invocation {
     Invocation { limits, ceiling, depth, trusted: false, host, info: Arc::new(info), entry }
 }
 
-/// Answers every call with one worker: the second hop.
-struct Second(Arc<Worker>);
+/// What is behind a script: who answers its calls, and who answers what those send out.
+struct Behind {
+    called: Option<Arc<Worker>>,
+    outbound: Option<Arc<Worker>>,
+}
 
-impl Host for Second {
+impl Host for Behind {
     fn call(&self, call: Call) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
-        let worker = Arc::clone(&self.0);
-        let invocation = invocation(Arc::new(DenyAll), 1, Limits::DEFAULT);
+        let Some(worker) = self.called.clone() else { return async { Err(Failure::WorkerNotFound) }.boxed() };
+        let next = Behind { called: None, outbound: self.outbound.clone() };
+        let invocation = invocation(Arc::new(next), 1, Limits::DEFAULT);
         async move { worker.fetch(invocation, call.request).await }.boxed()
     }
-    fn outbound(&self, _: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
-        async { Err(BodyError::HttpRequestDenied) }.boxed()
+    fn outbound(&self, sent: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
+        let Some(worker) = self.outbound.clone() else {
+            return async { Err(BodyError::HttpRequestDenied) }.boxed();
+        };
+        let invocation = invocation(Arc::new(DenyAll), 2, Limits::DEFAULT);
+        let answered = async move { worker.fetch(invocation, sent.request).await };
+        answered
+            .map(|answer| answer.map_err(|failure| BodyError::InternalError(Some(failure.to_string()))))
+            .boxed()
     }
     fn log(&self, _: LogLine) {}
     fn finished(&self, _: Outcome) {}

@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use wasmyard_benches::process;
 use wasmyard_namespaces::{Limits, Route, RouteOrigin, RouteTable, RouteTarget};
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, Failure, Host, LogLine, OutboundRequest, Outcome, Runtime,
+    Body, BodyError, Call, EngineConfig, Failure, Host, LogLine, Module, OutboundRequest, Outcome, Runtime,
 };
 
 use crate::clock::{own_cpu, process_cpu};
 use crate::counting;
-use crate::fixture::{Error, Script, artifacts, module, runtime, worker};
+use crate::fixture::{self, Error, Script, artifacts, module, runtime, worker};
 
 pub(crate) use whole::serve;
 
@@ -97,20 +97,33 @@ pub(crate) fn print(quick: bool) -> Result<(), Error> {
     row("route: look-up of a host", inside.route);
     row(
         "head, context, admission, registry, metrics, respond",
-        quiet.one - quiet.hyper - inside.route - inside.one,
+        quiet.one - quiet.hyper - inside.route - inside.hello.asked,
     );
     row("access log", shipped.one - quiet.one);
-    row("store: made, armed, dropped with its instance", inside.start_up - inside.instantiate);
-    row("instantiate (its allocations are in the row above)", inside.instantiate);
-    row("guest, and hand-over of request and response", inside.one - inside.start_up);
+    row("store: made, armed, dropped with its instance", inside.hello.start_up - inside.hello.instantiate);
+    row("instantiate (its allocations are in the row above)", inside.hello.instantiate);
+    row("guest, and hand-over of request and response", inside.hello.asked - inside.hello.start_up);
     row("**route -> user script**", shipped.one);
-    row("one more hop: in the runtime", inside.two - inside.one);
-    row("one more hop: around it", (shipped.two - shipped.one) - (inside.two - inside.one));
+    row("one more hop: in the runtime", inside.two - inside.hello.asked);
+    row("one more hop: around it", (shipped.two - shipped.one) - (inside.two - inside.hello.asked));
     row("**dispatcher -> user**", shipped.two);
     row("**dispatcher (tail) -> user**", shipped.tail);
-    row("in the runtime alone: one script", inside.one);
+    row("a request of the script's own, and the outbound worker: in the runtime", inside.three - inside.two);
+    row("the same: around it", (shipped.three - shipped.two) - (inside.three - inside.two));
+    row("**dispatcher -> user -> outbound**", shipped.three);
+    row("in the runtime alone: one script", inside.hello.asked);
     row("in the runtime alone: dispatcher -> user", inside.two);
     row("in the runtime alone: dispatcher (tail) -> user", inside.tail);
+    row("in the runtime alone: dispatcher -> user -> outbound", inside.three);
+    if let Some(javascript) = inside.javascript {
+        row("JavaScript: store", javascript.start_up - javascript.instantiate);
+        row("JavaScript: instantiate", javascript.instantiate);
+        row(
+            "JavaScript: guest, and hand-over of request and response",
+            javascript.asked - javascript.start_up,
+        );
+        row("in the runtime alone: JavaScript", javascript.asked);
+    }
     Ok(())
 }
 
@@ -124,6 +137,7 @@ struct Whole {
     one: Cost,
     two: Cost,
     tail: Cost,
+    three: Cost,
     anew: Cost,
 }
 
@@ -148,6 +162,7 @@ impl Whole {
             one: figure("one")?,
             two: figure("two")?,
             tail: figure("tail")?,
+            three: figure("three")?,
             anew: figure("anew")?,
         })
     }
@@ -156,43 +171,63 @@ impl Whole {
 /// The runtime without a server.
 struct Inside {
     route: Cost,
-    start_up: Cost,
-    instantiate: Cost,
-    one: Cost,
+    hello: Steps,
     two: Cost,
     tail: Cost,
+    three: Cost,
+    /// None where that guest was not fetched.
+    javascript: Option<Steps>,
+}
+
+/// One script, step by step.
+struct Steps {
+    start_up: Cost,
+    instantiate: Cost,
+    asked: Cost,
 }
 
 impl Inside {
     fn measured(runtime: &Arc<Runtime>, requests: u64) -> Result<Inside, Error> {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         tokio.block_on(async {
-            let hello = Script::hello(runtime).await?;
             let two = Script::dispatcher(runtime, "dispatcher_subdomain").await?;
             let tail = Script::dispatcher(runtime, "dispatcher_tail").await?;
-            let hello_module = module(runtime, "hello").await?;
+            let three = Script::three(runtime).await?;
             // Once to warm up.
-            for script in [&hello, &two, &tail] {
+            for script in [&two, &tail, &three] {
                 asked(script, requests / 10).await?;
             }
-            let watch = Stopwatch::start(own_cpu);
-            for _ in 0..requests {
-                let started = wasmyard_runtime::start_up(&hello_module, &Limits::DEFAULT).await;
-                started.map_err(|failure| failure.to_string())?;
-            }
-            let start_up = watch.stop(requests);
-            let watched = Arc::new(Instantiations::default());
-            let watching = Script::watched(worker("hello", hello_module, &[])?, Arc::clone(&watched) as _);
-            asked(&watching, requests).await?;
+            let hello = Steps::measured(module(runtime, "hello").await?, requests).await?;
+            let javascript = match fixture::javascript(runtime).await? {
+                Some(module) => Some(Steps::measured(module, requests / 10).await?),
+                None => None,
+            };
             Ok(Inside {
                 route: route(requests)?,
-                start_up,
-                instantiate: watched.mean(),
-                one: asked(&hello, requests).await?,
+                hello,
                 two: asked(&two, requests).await?,
                 tail: asked(&tail, requests).await?,
+                three: asked(&three, requests).await?,
+                javascript,
             })
         })
+    }
+}
+
+impl Steps {
+    async fn measured(module: Arc<Module>, requests: u64) -> Result<Steps, Error> {
+        let script = Script::alone(worker("alone", Arc::clone(&module), &[])?);
+        asked(&script, requests / 10).await?;
+        let watch = Stopwatch::start(own_cpu);
+        for _ in 0..requests {
+            let started = wasmyard_runtime::start_up(&module, &Limits::DEFAULT).await;
+            started.map_err(|failure| failure.to_string())?;
+        }
+        let start_up = watch.stop(requests);
+        let watched = Arc::new(Instantiations::default());
+        let watching = Script::watched(worker("watched", module, &[])?, Arc::clone(&watched) as _);
+        asked(&watching, requests).await?;
+        Ok(Steps { start_up, instantiate: watched.mean(), asked: asked(&script, requests).await? })
     }
 }
 

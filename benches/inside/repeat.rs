@@ -24,6 +24,7 @@ pub(crate) fn repeat(chain: &str, count: u64, ticks: bool) -> Result<(), Error> 
             "one" => Script::hello(&runtime).await?,
             "two" => Script::dispatcher(&runtime, "dispatcher_subdomain").await?,
             "tail" => Script::dispatcher(&runtime, "dispatcher_tail").await?,
+            "three" => Script::three(&runtime).await?,
             _ => return Err(crate::USAGE.into()),
         };
         for _ in 0..count {

@@ -21,7 +21,9 @@ const CONNECTIONS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn site() -> Result<Site, Error> {
-    Site::new("site-ledger", Budget::AsShipped)
+    let mut site = Site::new("site-ledger", Budget::AsShipped)?;
+    site.guarded()?;
+    Ok(site)
 }
 
 /// Has the shipped binary compile what the ledger runs: the same engine, the same folder.
@@ -43,14 +45,15 @@ pub(crate) fn serve(quick: bool) -> Result<(), Error> {
     for address in [visitors, bare] {
         opened(address, &platform)?;
     }
-    let [hyper, one, two, tail] = [
+    let [hyper, one, two, tail, three] = [
         Aim::at(bare, "one.localhost"),
         Aim::at(visitors, "customer-a.apps.localhost"),
         Aim::at(visitors, "customer-a.localhost"),
         Aim::at(visitors, "customer-a.tail.localhost"),
+        Aim::at(visitors, "caller.guarded.localhost"),
     ];
     let mut figures = json!({ "anew": anew(&one, if quick { 200 } else { 5_000 })?.to_json() });
-    for (name, aim) in [("hyper", hyper), ("one", one), ("two", two), ("tail", tail)] {
+    for (name, aim) in [("hyper", hyper), ("one", one), ("two", two), ("tail", tail), ("three", three)] {
         aim.check()?;
         busy(&aim, CONNECTIONS, time / 10)?;
         if let Value::Object(figures) = &mut figures {
