@@ -4,7 +4,8 @@
 
 use wasmyard_runtime::{EngineConfig, EngineKind};
 
-use crate::fixture::{Error, Script, runtime};
+use crate::fixture::{Error, Script, javascript, runtime, worker};
+use wasmyard_benches::servers::javascript::REMEDY;
 
 /// Small, because counters that simulate the processor do not like address space by the terabyte.
 fn engine(ticks: bool) -> EngineConfig {
@@ -25,6 +26,10 @@ pub(crate) fn repeat(chain: &str, count: u64, ticks: bool) -> Result<(), Error> 
             "two" => Script::dispatcher(&runtime, "dispatcher_subdomain").await?,
             "tail" => Script::dispatcher(&runtime, "dispatcher_tail").await?,
             "three" => Script::three(&runtime).await?,
+            "javascript" => {
+                let module = javascript(&runtime).await?.ok_or(REMEDY)?;
+                Script::alone(worker("javascript", module, &[])?)
+            }
             _ => return Err(crate::USAGE.into()),
         };
         for _ in 0..count {

@@ -17,7 +17,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -35,6 +35,8 @@ const FOREGROUND: usize = 4;
 /// Slices of one turn. More would let the others wait longer; fewer would empty the processor's caches
 /// more often.
 const SLICES: u32 = 16;
+/// From how much CPU time on a script counts as one that computes.
+const COMPUTES: Duration = Duration::from_micros(250);
 /// A turn whose guest does not come for this long is over.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -47,13 +49,26 @@ thread_local! {
 #[derive(Clone, Copy, Default)]
 struct Done {
     burned: Duration,
+    /// Of that, by guests that were called inside the poll.
+    by_callees: Duration,
     yielded: bool,
 }
+
+impl Done {
+    /// What the guest itself has burned since.
+    fn own_since(self, before: Done) -> Duration {
+        (self.burned - before.burned).saturating_sub(self.by_callees - before.by_callees)
+    }
+}
+
+/// Whether a script computes for long, as far as its last invocation that ended can tell.
+#[derive(Debug, Default)]
+pub(crate) struct Habit(AtomicBool);
 
 /// Notes that a guest steps back after a slice in which it used this much CPU time. Called inside its poll.
 pub(crate) fn stepped_back(burned: Duration) {
     if let Some(done) = POLL.get() {
-        POLL.set(Some(Done { burned: done.burned.saturating_add(burned), yielded: true }));
+        POLL.set(Some(Done { burned: done.burned.saturating_add(burned), yielded: true, ..done }));
     }
 }
 
@@ -156,6 +171,11 @@ impl Background {
         }
     }
 
+    /// A guest with credit stands between two slices, until [`Background::crowds`] or its end.
+    fn stands_between(&self) {
+        self.between.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Whether a guest that has just stood between two slices is one of too many. It stands there no more.
     fn crowds(&self) -> bool {
         self.between.fetch_sub(1, Ordering::Relaxed) > FOREGROUND * threads()
@@ -184,6 +204,11 @@ enum Turn {
 pub(crate) struct Fair<F> {
     guest: F,
     background: Arc<Background>,
+    habit: Arc<Habit>,
+    /// Whether it was polled already.
+    begun: bool,
+    /// CPU time that it has burned itself, callees left out.
+    own: Duration,
     /// CPU time that it has burned and not waited off.
     debt: Duration,
     /// When its last poll ended.
@@ -198,10 +223,13 @@ pub(crate) struct Fair<F> {
 }
 
 impl<F> Fair<F> {
-    pub(crate) fn new(guest: F, background: &Arc<Background>) -> Self {
+    pub(crate) fn new(guest: F, background: &Arc<Background>, habit: &Arc<Habit>) -> Self {
         Self {
             guest,
             background: Arc::clone(background),
+            habit: Arc::clone(habit),
+            begun: false,
+            own: Duration::ZERO,
             debt: Duration::ZERO,
             rests_since: None,
             turn: Turn::None,
@@ -244,6 +272,19 @@ impl<F> Fair<F> {
         }
     }
 
+    /// True once, before anything else, for a guest of a script that computes.
+    fn begins_to_compute(&mut self) -> bool {
+        !std::mem::replace(&mut self.begun, true) && self.habit.0.load(Ordering::Relaxed)
+    }
+
+    /// Notes what a poll took of the guest itself, and at its end what is to be expected of the next one.
+    fn took(&mut self, own: Duration, ended: bool) {
+        self.own = self.own.saturating_add(own);
+        if ended {
+            self.habit.0.store(self.own >= COMPUTES, Ordering::Relaxed);
+        }
+    }
+
     /// Forgets what was waited off since the last poll.
     fn rested(&mut self) {
         if let Some(since) = self.rests_since.take() {
@@ -258,9 +299,25 @@ impl<F: Future + Unpin> Future for Fair<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         this.waits = false;
-        if POLL.get().is_some() {
+        if let Some(before) = POLL.get() {
             // Inside another guest's poll: on its place.
-            return Pin::new(&mut this.guest).poll(cx);
+            if this.begins_to_compute() {
+                stepped_back(Duration::ZERO);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let polled = Pin::new(&mut this.guest).poll(cx);
+            let after = POLL.get().unwrap_or(before);
+            this.took(after.own_since(before), polled.is_ready());
+            let by_callees = before.by_callees + (after.burned - before.burned);
+            POLL.set(Some(Done { by_callees, ..after }));
+            return polled;
+        }
+        if this.begins_to_compute() {
+            this.between = true;
+            this.background.stands_between();
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         if std::mem::take(&mut this.steps_aside) {
             // The runtime wakes who yields after it has looked for what came in meanwhile, and runs whom it
@@ -269,16 +326,17 @@ impl<F: Future + Unpin> Future for Fair<F> {
             return Poll::Pending;
         }
         this.rested();
-        let mut slice = None;
+        let mut turn = None;
         let crowds = std::mem::take(&mut this.between) && this.background.crowds();
         if crowds || this.debt >= CREDIT || !matches!(this.turn, Turn::None) {
-            let turn = ready!(this.poll_turn(cx));
-            slice = Some(Slice { background: &this.background, turn });
+            turn = Some(ready!(this.poll_turn(cx)));
         }
-        let outermost = Outermost::enter();
-        let polled = Pin::new(&mut this.guest).poll(cx);
-        let done = outermost.leave();
-        drop(slice.take());
+        let (polled, done) = {
+            let _slice = turn.map(|turn| Slice { background: &this.background, turn });
+            let outermost = Outermost::enter();
+            (Pin::new(&mut this.guest).poll(cx), outermost.leave())
+        };
+        this.took(done.own_since(Done::default()), polled.is_ready());
         this.debt = this.debt.saturating_add(done.burned).min(MOST_DEBT);
         let goes_on = polled.is_pending() && done.yielded;
         this.steps_aside = goes_on;
@@ -297,7 +355,7 @@ impl<F: Future + Unpin> Future for Fair<F> {
         }
         if goes_on && matches!(this.turn, Turn::None) && this.debt < CREDIT {
             this.between = true;
-            this.background.between.fetch_add(1, Ordering::Relaxed);
+            this.background.stands_between();
         }
         polled
     }
@@ -377,7 +435,7 @@ mod tests {
     type Guest = Pin<Box<dyn Future<Output = ()> + Send>>;
 
     fn fair(background: &Arc<Background>, guest: impl Future<Output = ()> + Send + 'static) -> Fair<Guest> {
-        Fair::new(Box::pin(guest) as Guest, background)
+        Fair::new(Box::pin(guest) as Guest, background, &Arc::default())
     }
 
     /// Computes for so many slices of a millisecond, as far as anybody can tell.
@@ -521,6 +579,69 @@ mod tests {
         assert!((1..=FOREGROUND * 2 + 4).contains(&most), "it waited for {most} slices");
         assert_idle(&background);
         assert_eq!(background.between.load(Ordering::SeqCst), 0);
+    }
+
+    /// Of a script that computed the last time.
+    fn known(background: &Arc<Background>, guest: impl Future<Output = ()> + Send + 'static) -> Fair<Guest> {
+        Fair::new(Box::pin(guest) as Guest, background, &Arc::new(Habit(AtomicBool::new(true))))
+    }
+
+    /// Polls many guests in turn, again and again, and counts how often somebody computed before all that is behind them
+    /// in the queue had its first turn.
+    async fn first_slices(guests: Vec<Fair<Guest>>, slices: &Arc<AtomicUsize>) -> usize {
+        let guests: Vec<_> = guests.into_iter().map(tokio::spawn).collect();
+        let counted = Arc::clone(slices);
+        let newcomer = tokio::spawn(async move {
+            tokio::task::yield_now().await;
+            counted.load(Ordering::SeqCst)
+        });
+        let before = in_time("the newcomer", newcomer).await.unwrap();
+        for guest in guests {
+            in_time("a guest", guest).await.unwrap();
+        }
+        before
+    }
+
+    #[tokio::test]
+    async fn of_a_flood_that_is_known_to_compute_few_begin_before_what_comes_next() {
+        let counting = |slices: &Arc<AtomicUsize>| {
+            let slices = Arc::clone(slices);
+            async move {
+                slices.fetch_add(1, Ordering::SeqCst);
+                compute(2).await;
+            }
+        };
+        let (background, slices) = (places(1), Arc::default());
+        let guests = (0..100).map(|_| known(&background, counting(&slices))).collect();
+        let before = first_slices(guests, &slices).await;
+        assert!(before <= FOREGROUND + 1, "{before} began");
+        assert_idle(&background);
+
+        // Called by others who are not known to compute: the same.
+        let (background, slices) = (places(1), Arc::default());
+        let guests = (0..100).map(|_| fair(&background, known(&background, counting(&slices)))).collect();
+        let before = first_slices(guests, &slices).await;
+        assert!(before <= FOREGROUND + 1, "{before} began inside others");
+        assert_idle(&background);
+
+        // Nobody knows yet.
+        let (background, slices) = (places(1), Arc::default());
+        let guests = (0..100).map(|_| fair(&background, counting(&slices))).collect();
+        assert_eq!(first_slices(guests, &slices).await, 100);
+    }
+
+    #[tokio::test]
+    async fn a_script_is_known_by_what_it_did_itself_the_last_time() {
+        let background = places(1);
+        let (caller, callee): (Arc<Habit>, Arc<Habit>) = Default::default();
+        let of = |guest: Guest, habit: &Arc<Habit>| Fair::new(guest, &background, habit);
+        let known = |habit: &Arc<Habit>| habit.0.load(Ordering::Relaxed);
+        in_time("one that calls", of(Box::pin(of(Box::pin(compute(3)), &callee)), &caller)).await;
+        assert_eq!((known(&caller), known(&callee)), (false, true), "what a callee computes is the callee's");
+        in_time("one that computes", of(Box::pin(compute(3)), &caller)).await;
+        assert!(known(&caller));
+        in_time("one that does not", of(Box::pin(async {}), &caller)).await;
+        assert!(!known(&caller), "it is what it did last");
     }
 
     /// Burns, calls the rest of the chain inside its own poll, and burns again.

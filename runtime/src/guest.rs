@@ -213,7 +213,7 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
     let begun = Instant::now();
     let future = Box::pin(guest.instantiate());
     let metered = Metered { meter, budget: limits.cpu, future };
-    let instantiated = Fair::new(metered, &module.commons.background);
+    let instantiated = Fair::new(metered, &module.commons.background, &Arc::default());
     match tokio::time::timeout(limits.first_byte, instantiated).await {
         Ok(instantiated) => instantiated.map(|()| begun.elapsed()),
         Err(_elapsed) => Err(Failure::TimedOut { limit: limits.first_byte }),

@@ -22,7 +22,7 @@ use crate::account::Metered;
 use crate::afterwards::Afterwards;
 use crate::answer::{HeadSlot, NoHead};
 use crate::body::{Body, BodyError};
-use crate::fairness::Fair;
+use crate::fairness::{Fair, Habit};
 use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::meter::Meter;
@@ -38,6 +38,7 @@ pub struct Worker {
     pub(crate) module: Arc<Module>,
     /// Its instances that wait for another request, if it lets them.
     pub(crate) resters: Option<Resters>,
+    habit: Arc<Habit>,
 }
 
 /// What an invocation may know of the version that it runs.
@@ -76,7 +77,7 @@ impl Worker {
     ) -> Arc<Self> {
         let version = Arc::new(Version { key, id: Box::from(version), bindings });
         let resters = (reuse == Reuse::WhenDone).then(Resters::default);
-        Arc::new(Self { version, module, resters })
+        Arc::new(Self { version, module, resters, habit: Arc::default() })
     }
 
     /// Handles one request in a store of its own and returns when the head of the response is there.
@@ -140,6 +141,7 @@ impl Run {
         };
         let pause = Pause::new(limits.stream_idle);
         let background = Arc::clone(&worker.module.commons.background);
+        let habit = Arc::clone(&worker.habit);
         let guest = Guest {
             worker,
             limits,
@@ -152,7 +154,7 @@ impl Run {
             head: Arc::clone(&head),
         };
         let guest = Metered { meter, budget: limits.cpu, future: Box::pin(guest.run(request)) };
-        Self { guest: Some(Fair::new(guest, &background)), head, head_only, record, pause }
+        Self { guest: Some(Fair::new(guest, &background, &habit)), head, head_only, record, pause }
     }
 
     /// Drives the guest until it has answered or ended.
