@@ -4,13 +4,14 @@
 #   make test    build what the tests need and run all of them
 #   make browser-test   the tests in a real browser; installs Chromium where it is missing
 #   make lint    formatting, clippy, documentation, licences
+#   make dist    the binary for production, target/shipped/wasmyard, guided by a profile (half an hour on two processors)
 #   make bench   figures, as ratios against peers on the same machine (15 minutes; make bench-quick: 2)
 #   make soak    good and hostile visitors for ten minutes (SOAK_SECONDS=3600: an hour); make test has 20 seconds
 #   make bench-peers   get what they are measured beside
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser-test guests lint bench bench-quick bench-peers soak clean
+.PHONY: help demo test browser-test guests lint dist bench bench-quick bench-peers soak clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,6 +39,9 @@ browser-test: guests
 
 lint:
 	scripts/lint.sh
+
+dist: guests
+	scripts/dist.sh
 
 bench: guests
 	benches/run.sh

@@ -17,6 +17,7 @@ pub mod report;
 pub mod rows;
 pub mod servers;
 pub mod stats;
+pub mod train;
 pub mod wire;
 
 use std::path::{Path, PathBuf};

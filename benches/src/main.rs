@@ -16,12 +16,13 @@ use wasmyard_benches::load::{busy, wrk};
 use wasmyard_benches::report::{Report, Rounds};
 use wasmyard_benches::rows::{Effort, OTHERS, Other, RATES, Rate};
 use wasmyard_benches::servers::{hyper, wasmyard};
-use wasmyard_benches::{Error, LOAD_CPU, compare, machine, scratch};
+use wasmyard_benches::{Error, LOAD_CPU, compare, machine, scratch, train};
 
 const USAGE: &str = "\
 Usage: end-to-end [--quick] [--only TEXT]... [--out FILE]    measure
        end-to-end list                                       the rows
        end-to-end compare BEFORE.json AFTER.json             two files of figures
+       end-to-end train SECONDS                              asks every chain for so long: scripts/dist.sh
 Rows are chosen by a part of their name; without --only all are measured.
 Environment: WASMYARD, WASMTIME, WORKERD: other binaries; JS_COMPONENT: another JavaScript component;
 ROUNDS, ROUND_MS: longer or shorter; SCRIPTS: how many are in rotation.";
@@ -56,6 +57,7 @@ fn run() -> Result<(), Error> {
             }
             Ok(())
         }
+        ["train", seconds] => train::train(Duration::from_secs(seconds.parse()?)),
         ["compare", before, after] => compare::compare(Path::new(before), Path::new(after)),
         _ => measure(&Options::parse(&words)?),
     }
