@@ -15,8 +15,10 @@ use crate::servers::{hyper, javascript, wasmtime, workerd};
 /// One thing to ask of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// hyper alone.
+    /// hyper alone, on a runtime of one thread.
     Hyper,
+    /// hyper alone, on a runtime that could have many threads and has one.
+    HyperThreads,
     /// `wasmtime serve` with a hello of `wasi:http` alone: what the SDK makes needs the platform.
     Wasmtime,
     /// `wasmtime serve` with the JavaScript component.
@@ -57,6 +59,7 @@ impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Lane::Hyper => "bare hyper",
+            Lane::HyperThreads => "bare hyper, scheduler of many threads",
             Lane::Wasmtime => "wasmtime serve: plain hello",
             Lane::WasmtimeJs => "wasmtime serve: JS hello",
             Lane::Workerd => "workerd: JS hello",
@@ -108,7 +111,10 @@ impl Lanes {
         let mut lanes = Lanes { open: BTreeMap::new() };
         let any = |of: &[Lane]| of.iter().any(|lane| wanted.contains(lane));
         if any(&[Lane::Hyper]) {
-            lanes.add(hyper::start()?, |aim| vec![(Lane::Hyper, aim)]);
+            lanes.add(hyper::start(hyper::ONE_THREAD)?, |aim| vec![(Lane::Hyper, aim)]);
+        }
+        if any(&[Lane::HyperThreads]) {
+            lanes.add(hyper::start(hyper::MANY_THREADS)?, |aim| vec![(Lane::HyperThreads, aim)]);
         }
         lanes.wasmyard(wanted, many)?;
         if any(&[Lane::OneQuiet, Lane::TwoQuiet]) {

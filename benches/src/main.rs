@@ -44,8 +44,12 @@ fn run() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match *words.as_slice() {
-        [hyper::ARGUMENT] => {
+        [hyper::ONE_THREAD] => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(hyper::serve())
+        }
+        [hyper::MANY_THREADS] => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(hyper::serve())
         }
         ["list"] => {

@@ -77,6 +77,7 @@ pub const RATES: &[Rate] = &[
     rate("observed", Lane::One, Lane::OneQuiet, 0.95),
     rate("two-observed", Lane::Two, Lane::TwoQuiet, 0.95),
     Rate { id: "one/hyper", lane: Lane::One, beside: Lane::Hyper, target: Target::None },
+    Rate { id: "scheduler", lane: Lane::Hyper, beside: Lane::HyperThreads, target: Target::None },
     Rate { id: "two/one", lane: Lane::Two, beside: Lane::One, target: Target::None },
 ];
 

@@ -1,4 +1,4 @@
-//! The floor: hyper answering with a constant, on one thread. What it costs, everybody pays.
+//! The floor: hyper answering with a constant, on one processor. What it costs, everybody pays.
 
 use std::process::Stdio;
 
@@ -14,16 +14,18 @@ use crate::Error;
 use crate::load::{Aim, GREETING};
 use crate::process::{Place, Process};
 
-/// The argument by which the bench's own binary becomes this server.
-pub const ARGUMENT: &str = "serve-hyper";
+/// The argument by which the bench's own binary becomes this server, on a runtime of one thread.
+pub const ONE_THREAD: &str = "serve-hyper";
+/// The same on a runtime as the platform's.
+pub const MANY_THREADS: &str = "serve-hyper-threads";
 
 /// Starts it.
 ///
 /// # Errors
 /// When it does not start.
-pub fn start() -> Result<(Process, Aim), Error> {
+pub fn start(argument: &str) -> Result<(Process, Aim), Error> {
     let mut process = Process::start("hyper", &std::env::current_exe()?, Place::ServerCpu, |command| {
-        command.arg(ARGUMENT).stdout(Stdio::piped());
+        command.arg(argument).stdout(Stdio::piped());
     })?;
     let [address] = process.announced([""])?;
     Ok((process, Aim::at(address, "one.localhost")))
