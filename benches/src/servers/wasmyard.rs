@@ -24,7 +24,8 @@ pub fn binary() -> Result<PathBuf, Error> {
         None => std::env::current_exe()?.with_file_name("wasmyard"),
     };
     if path.is_file() {
-        return Ok(path);
+        // It is started in the folder of its site.
+        return Ok(std::path::absolute(path)?);
     }
     Err(format!("{} is not there: build it in the same profile, or set WASMYARD=path", path.display()).into())
 }
