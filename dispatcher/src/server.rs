@@ -101,7 +101,7 @@ async fn accept(
 const HYPERS_MAX_HEADERS: usize = 100;
 
 /// How long a client that sends what nobody reads has to take its answer.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(5);
 
 /// The two protocols, bounded alike.
 struct Protocols {
