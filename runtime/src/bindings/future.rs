@@ -1,4 +1,4 @@
-//! Responses that a guest waits for, and the requests of its own that it asks with in one call each.
+//! Responses that a guest waits for.
 //!
 //! Never runs anything beside the guest: whoever answers is driven inside the guest's own calls, first by the one that
 //! sends the request. An answer that takes no waiting is there when that call returns.
@@ -8,15 +8,11 @@ use std::task::Poll;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::{Method, Request, Response, Uri, header};
+use http::Response;
 use wasmtime_wasi::p2::Pollable;
 
-use super::dispatch::shortened;
-use super::message_wit::{OwnRequest, RequestChanges};
-use crate::body::{self, Body, BodyError};
-use crate::held;
+use crate::body::{Body, BodyError};
 use crate::outcome::Failure;
-use crate::state::State;
 
 /// A response that the guest waits for.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -93,37 +89,10 @@ impl<E: Send + 'static> Pollable for FutureResponse<E> {
     }
 }
 
-impl State {
-    /// A request of the guest's own, and how many bytes it holds.
-    pub(super) fn own_request(&mut self, own: OwnRequest) -> Result<(Request<Body>, u64), Failure> {
-        let OwnRequest { method, scheme, authority, path_with_query, headers, body } = own;
-        let bytes = body.len() as u64;
-        let mut request = Request::new(body::full(body));
-        *request.uri_mut() = Uri::from_static("https://localhost/");
-        let changes = RequestChanges {
-            method: Some(method).filter(|method| method != Method::GET.as_str()),
-            scheme,
-            authority,
-            path_with_query,
-            headers: Some(headers).filter(|headers| !headers.is_empty()),
-        };
-        self.change_request(&mut request, changes)?;
-        if let Some(said) = request.headers().get(header::CONTENT_LENGTH)
-            && said.to_str().ok().and_then(|said| said.parse().ok()) != Some(bytes)
-        {
-            return Err(Failure::InvalidArgument(format!(
-                "request: header `content-length` says {:?}, but the body has {bytes} bytes",
-                shortened(&String::from_utf8_lossy(said.as_bytes()))
-            )));
-        }
-        let head = held::head(request.uri(), request.headers());
-        Ok((request, head.saturating_add(bytes)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body;
 
     fn answer(text: &'static str) -> Result<Response<Body>, Failure> {
         Ok(Response::new(body::full(text)))

@@ -14,9 +14,9 @@ use wasmtime_wasi_http::p2::types::HostResponseOutparam;
 use wasmtime_wasi_http::{FieldMap, FieldMapError};
 
 use super::dispatch::shortened;
-use super::message_wit::{Field, Host, RequestChanges, ResponseChanges};
+use super::message_wit::{Field, Host, OwnRequest, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
-use crate::held::HEADER_BYTES;
+use crate::held::{self, HEADER_BYTES};
 use crate::outcome::Failure;
 use crate::state::State;
 
@@ -37,9 +37,12 @@ impl Host for State {
     ) -> wasmtime::Result<Result<(), String>> {
         let changes = ResponseChanges { status: Some(status), headers: Some(headers) };
         let (mut head, ()) = Response::new(()).into_parts();
-        let changed = self
-            .change_response(&mut head, changes)
-            .and_then(|()| self.check_length(&head, (body.len() as u64).saturating_add(more)));
+        let bytes = (body.len() as u64).saturating_add(more);
+        let changed = self.change_response(&mut head, changes).and_then(|()| {
+            let bodiless = self.request.method == Method::HEAD
+                || (bytes == 0 && matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED));
+            check_length(&head.headers, bytes, bodiless)
+        });
         if let Err(text) = changed {
             self.fail(out, text.clone())?;
             return Ok(Err(text));
@@ -158,16 +161,34 @@ impl State {
         Ok(HeaderMap::from(map))
     }
 
-    /// A length that is not the body's would break the connection off. Where there is no body, it may be that of the
-    /// one that there would be.
-    fn check_length(&self, head: &http::response::Parts, bytes: u64) -> Result<(), String> {
-        let Some(said) = head.headers.get(header::CONTENT_LENGTH) else { return Ok(()) };
-        let said = said.to_str().unwrap_or_default();
-        let bodiless = self.request.method == Method::HEAD
-            || (bytes == 0 && matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED));
-        if said.parse() == Ok(bytes) || (bodiless && said.parse::<u64>().is_ok()) {
-            return Ok(());
-        }
-        Err(format!("header `content-length` says {:?}, but the body has {bytes} bytes", shortened(said)))
+    /// A request of the guest's own, and how many bytes it holds.
+    pub(super) fn own_request(&mut self, own: OwnRequest) -> Result<(Request<Body>, u64), Failure> {
+        let OwnRequest { method, scheme, authority, path_with_query, headers, body } = own;
+        let bytes = body.len() as u64;
+        let mut request = Request::new(body::full(body));
+        *request.uri_mut() = Uri::from_static("https://localhost/");
+        let changes = RequestChanges {
+            method: Some(method).filter(|method| method != Method::GET.as_str()),
+            scheme,
+            authority,
+            path_with_query,
+            headers: Some(headers).filter(|headers| !headers.is_empty()),
+        };
+        self.change_request(&mut request, changes)?;
+        check_length(request.headers(), bytes, false)
+            .map_err(|text| Failure::InvalidArgument(format!("request: {text}")))?;
+        let head = held::head(request.uri(), request.headers());
+        Ok((request, head.saturating_add(bytes)))
     }
+}
+
+/// A length that is not the body's would break the connection off. Where there is no body, it may be that of the
+/// one that there would be.
+fn check_length(headers: &HeaderMap, bytes: u64, bodiless: bool) -> Result<(), String> {
+    let Some(said) = headers.get(header::CONTENT_LENGTH) else { return Ok(()) };
+    let said = said.to_str().unwrap_or_default();
+    if said.parse() == Ok(bytes) || (bodiless && said.parse::<u64>().is_ok()) {
+        return Ok(());
+    }
+    Err(format!("header `content-length` says {:?}, but the body has {bytes} bytes", shortened(said)))
 }
