@@ -12,9 +12,7 @@ use http::Method;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::support::{
-    Answer, Connection, Server, Site, body, eventually, guest, next_chunk, request, within,
-};
+use crate::support::{Answer, Connection, Server, Site, body, eventually, guest, next_chunk, request};
 use rows::{Attack, GUEST, WRITTEN};
 
 /// The server of the suite: every script as `NAME.test`, and the neighbour that must not notice. What ends an attack
@@ -46,29 +44,11 @@ async fn server() -> Server {
 
 /// Starts an attack and leaves it to itself.
 fn attacked(server: &Server, host: &str, path: &str) -> JoinHandle<Answer> {
-    let (visitors, host, path) = (server.visitors, host.to_owned(), path.to_owned());
-    let attack = async move {
-        loop {
-            let asked = request(Method::POST, &host, &path).header("accept", "application/json");
-            // Larger than any buffer on the way: who does not read it leaves it lying in the socket.
-            let asked = asked.body(body(vec![b'x'; 1 << 20])).unwrap();
-            match Connection::http1(visitors).await.try_send(asked).await {
-                Ok(answer) => return Answer::read(answer).await,
-                // Who answers without reading ends the connection, and a client that still writes then may find out
-                // before it has seen the answer. Whether it does is the network's, so it asks again.
-                Err(error) => assert!(was_cut_off(&error), "{host}{path}: {error:?}"),
-            }
-        }
-    };
-    tokio::spawn(within("an answer to an attack", attack))
-}
-
-/// Whether a client could not write its request to the end.
-fn was_cut_off(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
-    cause.is_some_and(|cause| {
-        matches!(cause.kind(), std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset)
-    })
+    let asked = request(Method::POST, host, path).header("accept", "application/json");
+    // Larger than any buffer on the way: who does not read it leaves it lying in the socket.
+    let asked = asked.body(body(vec![b'x'; 1 << 20])).unwrap();
+    let visitors = server.visitors;
+    tokio::spawn(async move { Answer::read(Connection::http1(visitors).await.send(asked).await).await })
 }
 
 /// Serves a neighbour as long as the attack lasts, at least once.
