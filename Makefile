@@ -2,6 +2,7 @@
 #
 #   make demo    build everything, start the example platform, print the URLs to try
 #   make test    build what the tests need and run all of them
+#   make swap-test   that swapped-out memory of one guest is not shown to another; make test runs it where it may
 #   make browser-test   the tests in a real browser; installs Chromium where it is missing
 #   make lint    formatting, clippy, documentation, licences
 #   make dist    the binary for production, target/shipped/wasmyard, guided by a profile (half an hour on two processors)
@@ -11,7 +12,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser-test guests lint dist bench bench-quick bench-peers soak clean
+.PHONY: help demo test swap-test browser-test guests lint dist bench bench-quick bench-peers soak clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -33,6 +34,10 @@ test: guests
 	cargo test --workspace --doc
 	cargo test --manifest-path sdk/rust/Cargo.toml --workspace --all-features
 	cargo test --manifest-path examples/Cargo.toml
+	scripts/swap-test.sh
+
+swap-test:
+	scripts/swap-test.sh --must
 
 browser-test: guests
 	scripts/browser-tests.sh

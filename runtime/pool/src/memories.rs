@@ -1,0 +1,216 @@
+//! Linear memories: lent to one instance each, and all zeros when they are.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
+
+use crate::pagemap::Pagemap;
+use crate::shelf::Shelf;
+use crate::span::{Span, page_bytes};
+use crate::wipe::wipe;
+use crate::{GUARD, PoolConfig, RESERVATION, Refused};
+
+/// How many cold memories one that comes back may have give up what they keep.
+const COOLED_AT_ONCE: usize = 2;
+
+/// Memories that wait, and what is known about those that are lent.
+pub(crate) struct Memories {
+    shelf: Shelf<Idle>,
+    pagemap: Option<&'static Pagemap>,
+    slots: u32,
+    max_bytes: usize,
+    keep: usize,
+    keep_together: usize,
+    kept: AtomicUsize,
+    lent: AtomicUsize,
+}
+
+/// A memory that nobody has. **All of it is zero**, as much as is open and whatever is not.
+struct Idle {
+    span: Span,
+    /// How much of it is resident.
+    kept: usize,
+}
+
+impl Memories {
+    pub(crate) fn new(config: &PoolConfig) -> Result<Self, Refused> {
+        let max_bytes = config.max_memory_bytes;
+        if max_bytes > RESERVATION {
+            return Err(Refused::Unsuitable(format!(
+                "a memory of {max_bytes} bytes does not fit in {RESERVATION} bytes of address space"
+            )));
+        }
+        let spans = crate::reserve(config.slots, RESERVATION, GUARD)?;
+        Ok(Self {
+            shelf: Shelf::new(spans.into_iter().map(|span| Idle { span, kept: 0 }).collect()),
+            pagemap: Pagemap::of_this_process(),
+            slots: config.slots,
+            max_bytes,
+            keep: config.keep_bytes,
+            keep_together: config.keep_bytes_together,
+            kept: AtomicUsize::new(0),
+            lent: AtomicUsize::new(0),
+        })
+    }
+
+    pub(crate) fn lists_pages(&self) -> bool {
+        self.pagemap.is_some()
+    }
+
+    pub(crate) fn lent(&self) -> usize {
+        self.lent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn kept(&self) -> usize {
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// A memory of zeros, of which `open` bytes can be used.
+    fn lend(self: &Arc<Self>, open: usize) -> Result<Lent, Refused> {
+        if open > self.max_bytes {
+            let most = self.max_bytes;
+            return Err(Refused::Unsuitable(format!(
+                "{open} bytes of memory at its start, of {most} at most"
+            )));
+        }
+        let idle = self.shelf.take(|idle| idle.span.open() == open);
+        let Some(Idle { mut span, kept }) = idle else {
+            return Err(Refused::Exhausted { what: "memories", slots: self.slots });
+        };
+        self.kept.fetch_sub(kept, Ordering::Relaxed);
+        if let Err(error) = fit(&mut span, open) {
+            // As zero as it was, and no larger: it can wait for somebody else.
+            self.keep(span, kept);
+            return Err(Refused::Machine(error));
+        }
+        self.lent.fetch_add(1, Ordering::Relaxed);
+        Ok(Lent { initial: open, span: Some(span), from: Arc::clone(self) })
+    }
+
+    /// Takes a memory back that began with `initial` bytes.
+    fn take_back(&self, mut span: Span, initial: usize) {
+        self.lent.fetch_sub(1, Ordering::Relaxed);
+        // What it grew by goes first: it is not to be reached by whoever is next.
+        if let Err(error) = fit(&mut span, initial) {
+            // The machine is out of mappings, which closing needs none of. Nobody gets this one any more.
+            tracing::error!(%error, "a memory cannot be closed and is not used again");
+            return;
+        }
+        let kept = wipe(&mut span, self.pagemap, self.keep);
+        self.keep(span, kept);
+    }
+
+    /// Puts a memory of zeros away, as far as what is kept stays within its bound.
+    fn keep(&self, mut span: Span, mut kept: usize) {
+        let before = self.kept.fetch_add(kept, Ordering::Relaxed);
+        let mut over = before.saturating_add(kept) > self.keep_together;
+        for _ in 0..COOLED_AT_ONCE {
+            // What nobody has wanted for longest gives way to what was just used.
+            let Some(mut cold) = over.then(|| self.shelf.coldest()).flatten() else { break };
+            cold.span.discard(0..cold.span.open());
+            self.kept.fetch_sub(cold.kept, Ordering::Relaxed);
+            self.shelf.put_bare(Idle { span: cold.span, kept: 0 });
+            over = self.kept() > self.keep_together;
+        }
+        if over {
+            span.discard(0..span.open());
+            self.kept.fetch_sub(kept, Ordering::Relaxed);
+            kept = 0;
+        }
+        if kept == 0 {
+            self.shelf.put_bare(Idle { span, kept });
+        } else {
+            self.shelf.put(Idle { span, kept });
+        }
+    }
+}
+
+/// Has exactly `open` bytes be usable. What is closed is given back: when it is opened again it is zero.
+fn fit(span: &mut Span, open: usize) -> std::io::Result<()> {
+    span.discard(open..span.open().max(open));
+    span.resize(open)
+}
+
+/// What Wasmtime asks for memories.
+pub(crate) struct Creator(pub(crate) Arc<Memories>);
+
+#[expect(unsafe_code, reason = "Wasmtime trusts whoever supplies memories")]
+// SAFETY: a memory is `RESERVATION` bytes of address space with `GUARD` bytes before and behind it that nobody ever
+// opens; that this is as much as compiled code relies on is checked here. It begins at a page, for the reservation and all
+// offsets do. It is zero: see `Idle`. It belongs to one `Lent` until that is dropped: a `Span` cannot be copied.
+unsafe impl MemoryCreator for Creator {
+    fn new_memory(
+        &self,
+        ty: MemoryType,
+        minimum: usize,
+        _maximum: Option<usize>,
+        reserved_size_in_bytes: Option<usize>,
+        guard_size_in_bytes: usize,
+    ) -> Result<Box<dyn LinearMemory>, String> {
+        let lent =
+            suitable(&ty, reserved_size_in_bytes, guard_size_in_bytes).and_then(|()| self.0.lend(minimum));
+        match lent {
+            Ok(lent) => Ok(Box::new(lent)),
+            Err(refused) => Err(refused.to_string()),
+        }
+    }
+}
+
+/// Whether compiled code relies on no more than there is.
+fn suitable(ty: &MemoryType, reserved: Option<usize>, guard: usize) -> Result<(), Refused> {
+    if ty.is_shared() || ty.is_64() || !ty.page_size().is_multiple_of(page_bytes() as u64) {
+        return Err(Refused::Unsuitable("memories are of 32 bits, unshared, and of whole pages".to_owned()));
+    }
+    if reserved != Some(RESERVATION) || guard > GUARD {
+        return Err(Refused::Unsuitable(format!(
+            "code that relies on {reserved:?} bytes of address space and {guard} of guard; there are {RESERVATION} and {GUARD}"
+        )));
+    }
+    Ok(())
+}
+
+/// A memory that an instance has.
+struct Lent {
+    /// Always there, until this is dropped.
+    span: Option<Span>,
+    /// How large it was at first.
+    initial: usize,
+    from: Arc<Memories>,
+}
+
+#[expect(unsafe_code, reason = "Wasmtime trusts whoever supplies memories")]
+// SAFETY: it does not move, for a span does not. Exactly `byte_size` bytes of it can be used, in whole pages, for its size
+// is what is open of the span; everything behind faults, to the end of the guard.
+unsafe impl LinearMemory for Lent {
+    fn byte_size(&self) -> usize {
+        self.span.as_ref().map_or(0, Span::open)
+    }
+
+    fn byte_capacity(&self) -> usize {
+        self.span.as_ref().map_or(0, Span::len)
+    }
+
+    fn grow_to(&mut self, new_size: usize) -> wasmtime::Result<()> {
+        let most = self.from.max_bytes;
+        if new_size > most {
+            return Err(Refused::Unsuitable(format!("{new_size} bytes of memory, of {most} at most")).into());
+        }
+        match &mut self.span {
+            Some(span) if new_size >= span.open() => Ok(span.resize(new_size).map_err(Refused::Machine)?),
+            _ => Err(Refused::Unsuitable("a memory does not become smaller".to_owned()).into()),
+        }
+    }
+
+    fn as_ptr(&self) -> *mut u8 {
+        self.span.as_ref().map_or(std::ptr::null_mut(), Span::as_ptr)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(span) = self.span.take() {
+            self.from.take_back(span, self.initial);
+        }
+    }
+}
