@@ -17,8 +17,8 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, DenyAll, EngineConfig, EngineKind, Failure, Grants, Host, InProcess, Invocation,
-    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
+    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine,
+    Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
 };
 
 /// Answers every call with one worker: the second hop.
@@ -57,7 +57,7 @@ async fn module(runtime: &Runtime, name: &str) -> Arc<Module> {
         .join(format!("{name}.wasm"));
     let bytes = std::fs::read(&path).expect("the guests are built: run `make guests`");
     let digest = Digest::of(&bytes);
-    runtime.module(EngineKind::Time, &digest, async { Ok(bytes.into()) }).await.expect("the guest compiles")
+    runtime.module(Metering::Time, &digest, async { Ok(bytes.into()) }).await.expect("the guest compiles")
 }
 
 fn invocations(criterion: &mut Criterion) {

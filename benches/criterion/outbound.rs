@@ -18,8 +18,8 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, EngineKind, Entry, Failure, Grants, Host, InProcess, Invocation,
-    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
+    Body, BodyError, Call, EngineConfig, Entry, Failure, Grants, Host, InProcess, Invocation, LogLine,
+    Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
 };
 
 const ANSWER: &str = "what an origin says";
@@ -81,7 +81,7 @@ async fn module(runtime: &Runtime) -> Arc<Module> {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/target/wasm32-wasip2/release/gate.wasm");
     let bytes = std::fs::read(&path).expect("the guests are built: run `make guests`");
     let digest = Digest::of(&bytes);
-    runtime.module(EngineKind::Time, &digest, async { Ok(bytes.into()) }).await.expect("the guest compiles")
+    runtime.module(Metering::Time, &digest, async { Ok(bytes.into()) }).await.expect("the guest compiles")
 }
 
 fn worker(module: &Arc<Module>, name: &str, vars: &[(&str, &str)]) -> Arc<Worker> {

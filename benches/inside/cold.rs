@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use wasmyard_benches::stats::Latencies;
 use wasmyard_namespaces::Digest;
-use wasmyard_runtime::{EngineConfig, EngineKind, Runtime};
+use wasmyard_runtime::{EngineConfig, Metering, Runtime};
 
 use crate::clock::process_cpu;
 use crate::fixture::{Error, Script, runtime, worker};
@@ -57,7 +57,7 @@ pub(crate) fn figures(quick: bool) -> Result<Value, Error> {
 /// Loads a minted script. Its component does not exist: what the platform refuses of the artifact is an error.
 pub(crate) async fn load(runtime: &Runtime, digest: &Digest) -> Result<Script, Error> {
     let gone = async { Err("the minted artifact was refused: has its form changed?".to_owned()) };
-    let module = runtime.module(EngineKind::Time, digest, gone).await.map_err(|error| error.to_string())?;
+    let module = runtime.module(Metering::Time, digest, gone).await.map_err(|error| error.to_string())?;
     Ok(Script::alone(worker("minted", module, &[])?))
 }
 

@@ -11,8 +11,8 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, DenyAll, EngineConfig, EngineKind, Failure, Grants, Host, InProcess, Invocation,
-    LogLine, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
+    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine,
+    Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
 };
 
 pub(crate) use wasmyard_benches::Error;
@@ -57,7 +57,7 @@ pub(crate) async fn javascript(runtime: &Runtime) -> Result<Option<Arc<Module>>,
 async fn compiled(runtime: &Runtime, bytes: Vec<u8>) -> Result<Arc<Module>, Error> {
     let digest = Digest::of(&bytes);
     Ok(runtime
-        .module(EngineKind::Time, &digest, async { Ok(bytes.into()) })
+        .module(Metering::Time, &digest, async { Ok(bytes.into()) })
         .await
         .map_err(|error| error.to_string())?)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use wasmyard_namespaces::Limits;
-use wasmyard_runtime::{EngineConfig, EngineKind};
+use wasmyard_runtime::{EngineConfig, Metering};
 
 use crate::clock::own_cpu;
 use crate::fixture::{Error, Script, artifacts, module, runtime, worker};
@@ -19,14 +19,13 @@ pub(crate) fn figures(quick: bool) -> Result<Value, Error> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio.block_on(async {
         let mut engines = Vec::new();
-        for (name, kind) in [("on", EngineKind::Time), ("off", EngineKind::Bare), ("fuel", EngineKind::Fuel)]
-        {
-            let config = EngineConfig { kind, ..EngineConfig::default() };
+        for (name, metering) in [("on", Metering::Time), ("off", Metering::Bare), ("fuel", Metering::Fuel)] {
+            let config = EngineConfig { metering, ..EngineConfig::default() };
             let runtime = runtime(&artifacts(&format!("metering-{name}"))?, config, 1 << 30)?;
             let work = Script::alone(worker("work", module(&runtime, "bench_work").await?, &[])?);
             let budgets = |limits: &mut Limits| {
                 limits.cpu = BUDGET;
-                limits.fuel = (kind == EngineKind::Fuel).then_some(FUEL);
+                limits.fuel = (metering == Metering::Fuel).then_some(FUEL);
             };
             engines.push((
                 name,

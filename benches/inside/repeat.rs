@@ -2,7 +2,7 @@
 //! made before the first: the difference of two counts is requests alone. Without ticks compiled code does not look
 //! at the clock: where a request takes longer than in life, it would be interrupted as it never is in life.
 
-use wasmyard_runtime::{EngineConfig, EngineKind};
+use wasmyard_runtime::{EngineConfig, Metering};
 
 use crate::fixture::{Error, Script, javascript, runtime, worker};
 use wasmyard_benches::servers::javascript::REMEDY;
@@ -11,7 +11,7 @@ use wasmyard_benches::servers::javascript::REMEDY;
 fn engine(ticks: bool) -> EngineConfig {
     EngineConfig {
         max_instances: 4,
-        kind: if ticks { EngineKind::Time } else { EngineKind::Bare },
+        metering: if ticks { Metering::Time } else { Metering::Bare },
         ..EngineConfig::default()
     }
 }

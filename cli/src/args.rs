@@ -58,9 +58,9 @@ pub enum Command {
 /// `wasmyard compile-component`: started by the platform itself, see `compiler`.
 #[derive(Debug, Args)]
 pub struct CompileArgs {
-    /// The kind of engine that is going to run it
+    /// How the engine that is going to run it meters CPU time
     #[arg(long)]
-    pub engine: String,
+    pub metering: String,
     /// The engine's ceiling for memory, in bytes
     #[arg(long)]
     pub max_memory_bytes: u64,

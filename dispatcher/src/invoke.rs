@@ -16,7 +16,7 @@ use wasmyard_namespaces::name::NamespaceName;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{
-    Body, EngineKind, Entry, Failure, Grants, Invocation, RequestInfo, Reuse, Runtime, Worker,
+    Body, Entry, Failure, Grants, Invocation, Metering, RequestInfo, Reuse, Runtime, Worker,
 };
 
 use crate::admission::{Admission, Place, RETRY_AFTER};
@@ -160,7 +160,7 @@ impl Invoker {
             }
             // From here on it costs: making it ready may mean to compile it.
             let place = this.place(&key, chain.depth).await?;
-            let worker = this.worker(&script, EngineKind::of(&limits)).await?;
+            let worker = this.worker(&script, Metering::of(&limits)).await?;
             let ceiling = this.registry.options().ceiling;
             let (depth, info, max_depth) = (chain.depth, Arc::clone(&chain.info), limits.depth);
             let deployed = script;
@@ -203,32 +203,32 @@ impl Invoker {
     }
 
     /// The script's active version, ready to run. What is seldom is boxed: every invocation makes this future.
-    async fn worker(&self, script: &Script, kind: EngineKind) -> Result<Arc<Worker>, Failure> {
-        match self.ready(kind).get(&script.version.id) {
+    async fn worker(&self, script: &Script, metering: Metering) -> Result<Arc<Worker>, Failure> {
+        match self.ready(metering).get(&script.version.id) {
             Some(worker) => Ok(worker),
-            None => Box::pin(self.make_ready(script, kind)).await,
+            None => Box::pin(self.make_ready(script, metering)).await,
         }
     }
 
-    fn ready(&self, kind: EngineKind) -> &moka::sync::Cache<String, Arc<Worker>> {
-        match kind {
-            EngineKind::Fuel => &self.ready_with_fuel,
-            EngineKind::Time | EngineKind::Bare => &self.ready,
+    fn ready(&self, metering: Metering) -> &moka::sync::Cache<String, Arc<Worker>> {
+        match metering {
+            Metering::Fuel => &self.ready_with_fuel,
+            Metering::Time | Metering::Bare => &self.ready,
         }
     }
 
-    async fn make_ready(&self, script: &Script, kind: EngineKind) -> Result<Arc<Worker>, Failure> {
+    async fn make_ready(&self, script: &Script, metering: Metering) -> Result<Arc<Worker>, Failure> {
         let version = &script.version;
         let digest = version
             .component
             .as_ref()
             .ok_or_else(|| Failure::NoResponse("it has no code, only static assets".to_owned()))?;
         let component = async { self.registry.component(digest).await.map_err(|error| error.to_string()) };
-        let module = self.runtime.module(kind, digest, component).await.map_err(internal)?;
+        let module = self.runtime.module(metering, digest, component).await.map_err(internal)?;
         let grants = Grants::new(&version.bindings);
         let reuse = if version.reuses_instances() { Reuse::WhenDone } else { Reuse::Never };
         let worker = Worker::new(script.key.clone(), &version.id, grants, module, reuse);
-        self.ready(kind).insert(version.id.clone(), Arc::clone(&worker));
+        self.ready(metering).insert(version.id.clone(), Arc::clone(&worker));
         Ok(worker)
     }
 }

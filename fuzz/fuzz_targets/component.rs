@@ -12,8 +12,8 @@ use libfuzzer_sys::fuzz_target;
 use wasm_smith::{Config, Module as Smith};
 use wasmyard_namespaces::{Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    DenyAll, EngineConfig, EngineKind, Grants, InProcess, Invocation, Module, ModuleError, RequestInfo,
-    Reuse, Runtime, RuntimeConfig, Worker, body, start_up,
+    DenyAll, EngineConfig, Grants, InProcess, Invocation, Metering, Module, ModuleError, RequestInfo, Reuse,
+    Runtime, RuntimeConfig, Worker, body, start_up,
 };
 
 const WORKER: &str = include_str!("../../tests/it/support/wasi_http.wat");
@@ -53,7 +53,7 @@ fn platform() -> &'static Platform {
 
 async fn module(runtime: &Runtime, component: Vec<u8>) -> Result<Arc<Module>, Arc<ModuleError>> {
     let digest = Digest::of(&component);
-    let module = runtime.module(EngineKind::Time, &digest, async { Ok(component.into()) }).await;
+    let module = runtime.module(Metering::Time, &digest, async { Ok(component.into()) }).await;
     // Nothing of millions of inputs is to stay on the disk.
     runtime.forget(&digest).await.expect("an artifact is removed");
     module

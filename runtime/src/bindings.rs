@@ -5,9 +5,11 @@ pub(crate) mod config;
 pub(crate) mod dispatch;
 pub(crate) mod future;
 mod handover;
+pub(crate) mod link;
 pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod outgoing;
+mod pollables;
 pub(crate) mod request_info;
 
 mod generated {

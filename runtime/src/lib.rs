@@ -7,55 +7,33 @@
 //!
 //! This crate opens no socket, reads no registry, and knows no server.
 //!
-//! Modules, low to high: `body`, `codes`, `outcome`, `seams` < `account`, `answer`, `meter`, `fairness`, `commons` <
-//! `memory`, `held`, `pace`, `logs`, `grants` < `state`, `clock`, `http`, `bindings` < `link` < `ticker`, `bulk`,
-//! `engine`, `bounds`, `module`, `artifacts`, `compile` < `runtime`, `guest`, `afterwards` < `worker`.
+//! Rooms: `code` makes components ready to run, `limits` says how much of the machine an invocation may use, `guest`
+//! is one store and what lives in it, `bindings` is what guests may import. `worker` joins them. Beside the rooms stand
+//! the types that all of them speak: `body`, `codes`, `grants`, `outcome`, `seams`.
 
-mod account;
-mod afterwards;
-mod answer;
-mod artifacts;
 mod bindings;
 pub mod body;
-mod bounds;
-mod bulk;
-mod clock;
+mod code;
 mod codes;
-mod commons;
-mod compile;
-mod engine;
-mod fairness;
 mod grants;
 mod guest;
-mod held;
-mod http;
-mod link;
-mod logs;
-mod memory;
-mod meter;
-mod module;
+mod limits;
 mod outcome;
-mod pace;
-mod pollables;
-mod reuse;
-mod runtime;
 mod seams;
-mod state;
-mod ticker;
 mod worker;
 
 pub use body::{Body, BodyError};
+pub use code::compile::{CompileJob, Compiler, InProcess, compile};
+pub use code::engine::{EngineConfig, Metering};
+pub use code::module::{Module, ModuleError};
+pub use code::runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
 pub use codes::GuestCode;
-pub use commons::GuestMemoryFigures;
-pub use compile::{CompileJob, Compiler, InProcess, compile};
-pub use engine::{EngineConfig, EngineKind};
 pub use grants::Grants;
-pub use guest::start_up;
-pub use module::{Module, ModuleError};
+pub use guest::pool::Reuse;
+pub use guest::store::start_up;
+pub use limits::idle::Pause;
+pub use limits::shared::GuestMemoryFigures;
 pub use outcome::{End, Failure, Outcome};
-pub use pace::Pause;
-pub use reuse::Reuse;
-pub use runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
 pub use seams::{
     Call, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest, RequestInfo, Service, Target,
 };

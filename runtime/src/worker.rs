@@ -3,7 +3,7 @@
 //! The guest is driven inside the task of whoever waits for its answer: first by [`Worker::fetch`] until
 //! the head of the response is there, then by the response's body. Dropping either cancels the guest,
 //! and with it every guest that it waits for, unless it has done its part already: then it may go on for a
-//! while ([`crate::afterwards`]). A store is used once and never again, but where a version asks for that ([`Reuse`]).
+//! while ([`crate::guest::afterwards`]). A store is used once and never again, but where a version asks for that ([`Reuse`]).
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -18,18 +18,18 @@ use http_body_util::BodyExt as _;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 
-use crate::account::Metered;
-use crate::afterwards::Afterwards;
-use crate::answer::{HeadSlot, NoHead};
 use crate::body::{Body, BodyError};
-use crate::fairness::{Fair, Habit};
+use crate::code::module::Module;
 use crate::grants::Grants;
-use crate::guest::Guest;
-use crate::meter::Meter;
-use crate::module::Module;
+use crate::guest::afterwards::Afterwards;
+use crate::guest::answer::{HeadSlot, NoHead};
+use crate::guest::pool::{Resters, Reuse};
+use crate::guest::store::Guest;
+use crate::limits::cpu::Metered;
+use crate::limits::idle::Pause;
+use crate::limits::meter::Meter;
+use crate::limits::scheduler::{Fair, Habit};
 use crate::outcome::{End, Failure, Outcome};
-use crate::pace::Pause;
-use crate::reuse::{Resters, Reuse};
 use crate::seams::{Entry, Host, RequestInfo};
 
 /// One version of a script, ready to be invoked any number of times at once.

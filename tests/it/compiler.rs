@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::task::JoinHandle;
 use wasmyard_cli::compiler::{ChildCompiler, CompileLimits};
-use wasmyard_runtime::{CompileJob, Compiler, EngineKind, ModuleError};
+use wasmyard_runtime::{CompileJob, Compiler, Metering, ModuleError};
 
 use crate::support::{Site, WASMYARD, bombs, eventually, guest, wat, within};
 
@@ -24,7 +24,7 @@ fn compiler(limits: CompileLimits) -> ChildCompiler {
 
 fn job(component: Vec<u8>) -> CompileJob {
     CompileJob {
-        engine: EngineKind::Time,
+        metering: Metering::Time,
         max_memory_bytes: 128 << 20,
         threads: 1,
         component: component.into(),
@@ -77,10 +77,10 @@ async fn all_are_gone(word: &str) {
 
 #[tokio::test]
 async fn a_process_compiles_just_what_this_one_would() {
-    for (engine, threads) in EngineKind::ALL.into_iter().flat_map(|engine| [(engine, 1), (engine, 3)]) {
-        let job = CompileJob { engine, threads, ..job(guest::bytes("hello")) };
+    for (metering, threads) in Metering::ALL.into_iter().flat_map(|metering| [(metering, 1), (metering, 3)]) {
+        let job = CompileJob { metering, threads, ..job(guest::bytes("hello")) };
         let code = within("code", compiler(CompileLimits::default()).compile(job.clone())).await.unwrap();
-        assert!(code == wasmyard_runtime::compile(&job).unwrap(), "{engine:?}");
+        assert!(code == wasmyard_runtime::compile(&job).unwrap(), "{metering:?}");
     }
 }
 

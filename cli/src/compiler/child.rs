@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
-use wasmyard_runtime::{CompileJob, EngineKind, ModuleError};
+use wasmyard_runtime::{CompileJob, Metering, ModuleError};
 
 use super::{confine, wire};
 use crate::args::CompileArgs;
@@ -23,8 +23,8 @@ pub fn run(args: &CompileArgs) -> ExitCode {
 }
 
 fn answer(args: &CompileArgs) -> wire::Answer {
-    let engine = EngineKind::named(&args.engine)
-        .ok_or_else(|| ModuleError::internal(format!("there is no engine {:?}", args.engine)))?;
+    let metering = Metering::named(&args.metering)
+        .ok_or_else(|| ModuleError::internal(format!("there is no way of metering {:?}", args.metering)))?;
     confine::limit(args).map_err(ModuleError::internal)?;
     let mut component = Vec::new();
     io::stdin().lock().take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut component).map_err(
@@ -35,7 +35,7 @@ fn answer(args: &CompileArgs) -> wire::Answer {
     )?;
     confine::seal().map_err(ModuleError::internal)?;
     wasmyard_runtime::compile(&CompileJob {
-        engine,
+        metering,
         max_memory_bytes: args.max_memory_bytes,
         threads: args.threads,
         component: Bytes::from(component),

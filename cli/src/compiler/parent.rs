@@ -56,7 +56,7 @@ impl ChildCompiler {
         command
             .arg0("wasmyard")
             .arg("compile-component")
-            .args(["--engine", job.engine.name()])
+            .args(["--metering", job.metering.name()])
             .args(["--max-memory-bytes", &job.max_memory_bytes.to_string()])
             .args(["--threads", &job.threads.to_string()])
             .args(["--cpu-seconds", &self.limits.cpu.as_secs().max(1).to_string()])

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use wasmyard_api::{Checked, ComponentChecker, Refusal, RefusalCode};
 use wasmyard_namespaces::{Digest, LimitSpec, Limits};
-use wasmyard_runtime::{EngineConfig, EngineKind, ModuleError, Runtime, RuntimeConfig};
+use wasmyard_runtime::{EngineConfig, Metering, ModuleError, Runtime, RuntimeConfig};
 
 use crate::commands::check::ModuleCheck;
 use crate::compiler::ChildCompiler;
@@ -22,7 +22,7 @@ pub(super) struct ForUploads {
 impl ComponentChecker for ForUploads {
     async fn check(&self, digest: &Digest, bytes: Bytes, asked: &[LimitSpec]) -> Result<Checked, Refusal> {
         let limits = Limits::tightest(&self.limits, &asked.iter().collect::<Vec<_>>());
-        let module = self.runtime.module(EngineKind::of(&limits), digest, async { Ok(bytes) });
+        let module = self.runtime.module(Metering::of(&limits), digest, async { Ok(bytes) });
         let module = module.await.map_err(|error| refusal(&error))?;
         match wasmyard_runtime::start_up(&module, &limits).await {
             Ok(startup) => {

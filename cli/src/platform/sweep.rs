@@ -50,7 +50,7 @@ async fn artifacts(registry: &Registry, runtime: &Runtime, grace: Duration) -> R
 mod tests {
     use bytes::Bytes;
     use wasmyard_namespaces::Digest;
-    use wasmyard_runtime::{EngineConfig, EngineKind, InProcess, RuntimeConfig};
+    use wasmyard_runtime::{EngineConfig, InProcess, Metering, RuntimeConfig};
 
     use super::*;
 
@@ -64,7 +64,7 @@ mod tests {
     async fn compiled(runtime: &Runtime, component: &Bytes) -> Digest {
         let digest = Digest::of(component);
         let component = component.clone();
-        runtime.module(EngineKind::Time, &digest, async { Ok(component) }).await.unwrap();
+        runtime.module(Metering::Time, &digest, async { Ok(component) }).await.unwrap();
         digest
     }
 

@@ -2,7 +2,7 @@
 //! components and modules together: each bound lies well above what toolchains make and well below what costs
 //! the compiler dearly. What slips through is stopped by the bounds on the compiler's process.
 //!
-//! Owns the numbers. Never counts anything: `runtime/src/bounds.rs` does, and whoever starts compilers.
+//! Owns the numbers. Never counts anything: `runtime/src/code/bounds.rs` does, and whoever starts compilers.
 
 use super::table::LimitRow;
 use super::table::LimitScope::Component;

@@ -15,8 +15,8 @@ use super::future::FromScript;
 use super::handover::outgoing_request;
 use super::message_wit::OwnRequest;
 use crate::body::{self, Body};
+use crate::guest::state::State;
 use crate::outcome::Failure;
-use crate::state::State;
 
 /// The files that the guest opened: those of its own version, whatever it does.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]

@@ -1,7 +1,7 @@
 //! `wasi:config/store`: what the script was given as values, and what this invocation was given beside them.
 
 use super::config_wit::{Error, Host};
-use crate::state::State;
+use crate::guest::state::State;
 
 impl Host for State {
     fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, Error>> {

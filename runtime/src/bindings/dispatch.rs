@@ -26,9 +26,9 @@ use super::future::{FromScript, Look};
 use super::handover::outgoing_request;
 use super::message_wit::{OwnRequest, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
+use crate::guest::state::{Last, State, Tail};
 use crate::outcome::Failure;
 use crate::seams::{Call, Door, Target};
-use crate::state::{Last, State, Tail};
 
 /// Most bytes of outbound parameters, names and JSON texts together, that one call may carry.
 const MAX_OUTBOUND_BYTES: usize = 16 << 10;

@@ -11,8 +11,8 @@ use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostIncomingResponse, H
 
 use super::message_wit::RequestChanges;
 use crate::body::{self, Body, Handover};
+use crate::guest::state::State;
 use crate::outcome::Failure;
-use crate::state::State;
 
 impl State {
     /// Takes the request being handled away from the guest, with its body, unless that was opened.

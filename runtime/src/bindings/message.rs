@@ -16,9 +16,9 @@ use wasmtime_wasi_http::{FieldMap, FieldMapError};
 use super::dispatch::shortened;
 use super::message_wit::{Field, Host, OwnRequest, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
-use crate::held::{self, HEADER_BYTES};
+use crate::guest::state::State;
+use crate::limits::host_memory::{self, HEADER_BYTES};
 use crate::outcome::Failure;
-use crate::state::State;
 
 /// What the guest still has to write of its answer.
 pub(crate) struct Answering {
@@ -177,7 +177,7 @@ impl State {
         self.change_request(&mut request, changes)?;
         check_length(request.headers(), bytes, false)
             .map_err(|text| Failure::InvalidArgument(format!("request: {text}")))?;
-        let head = held::head(request.uri(), request.headers());
+        let head = host_memory::head(request.uri(), request.headers());
         Ok((request, head.saturating_add(bytes)))
     }
 }

@@ -1,7 +1,7 @@
 //! `wasmyard:platform/outgoing`: requests of the guest's own that are there as a whole, and the one that is being handled,
 //! sent on without a byte of it entering the guest.
 //!
-//! They leave by the same method as every other request of the guest ([`crate::http::Hooks::send`]), so that there is
+//! They leave by the same method as every other request of the guest ([`crate::guest::http::Hooks::send`]), so that there is
 //! one way out and not two.
 
 use http::{Request, Response};
@@ -15,8 +15,8 @@ use super::message_wit::{OwnRequest, RequestChanges};
 use super::outgoing_wit::{Host, HostFutureResponse};
 use crate::body::{Body, BodyError};
 use crate::codes::to_code;
+use crate::guest::state::{Last, State, Tail};
 use crate::outcome::Failure;
-use crate::state::{Last, State, Tail};
 
 type Answer<T> = wasmtime::Result<Result<T, ErrorCode>>;
 

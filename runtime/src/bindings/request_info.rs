@@ -3,7 +3,7 @@
 use wasmyard_namespaces::script::ScriptKey;
 
 use super::request_info_wit::{CallingScript, Host};
-use crate::state::State;
+use crate::guest::state::State;
 
 impl Host for State {
     fn ray_id(&mut self) -> wasmtime::Result<String> {

@@ -12,7 +12,7 @@ use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, EngineKind, Failure, Grants, Host, InProcess, Invocation, LogLine,
+    Body, BodyError, Call, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine, Metering,
     Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker,
 };
 
@@ -58,18 +58,18 @@ impl Bench {
         Bench { runtime: runtime.unwrap(), _scratch: scratch }
     }
 
-    pub(crate) async fn module(&self, kind: EngineKind, component: Vec<u8>) -> Arc<Module> {
+    pub(crate) async fn module(&self, metering: Metering, component: Vec<u8>) -> Arc<Module> {
         let digest = Digest::of(&component);
-        self.runtime.module(kind, &digest, async { Ok(component.into()) }).await.unwrap()
+        self.runtime.module(metering, &digest, async { Ok(component.into()) }).await.unwrap()
     }
 
     pub(crate) async fn worker(&self, wat: Wat<'_>) -> Arc<Worker> {
-        worker(self.module(EngineKind::Time, wat.component()).await)
+        worker(self.module(Metering::Time, wat.component()).await)
     }
 
     /// One whose fuel is counted.
     pub(crate) async fn fuelled(&self, wat: Wat<'_>) -> Arc<Worker> {
-        worker(self.module(EngineKind::Fuel, wat.component()).await)
+        worker(self.module(Metering::Fuel, wat.component()).await)
     }
 }
 

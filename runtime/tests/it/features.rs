@@ -1,10 +1,10 @@
 //! Proposals that are off: a component that uses one is refused, and the text says which.
 
-use wasmyard_runtime::{CompileJob, EngineKind, ModuleError, compile};
+use wasmyard_runtime::{CompileJob, Metering, ModuleError, compile};
 
 fn refusal(component: &str) -> String {
     let component = wat::parse_str(component).unwrap().into();
-    let job = CompileJob { engine: EngineKind::Time, max_memory_bytes: 128 << 20, threads: 1, component };
+    let job = CompileJob { metering: Metering::Time, max_memory_bytes: 128 << 20, threads: 1, component };
     match compile(&job) {
         Err(ModuleError::Invalid(text)) => text,
         Err(other) => panic!("{other}"),

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use wasmyard_namespaces::limits::Limits;
-use wasmyard_runtime::{CompileJob, EngineKind, ModuleError, compile, start_up};
+use wasmyard_runtime::{CompileJob, Metering, ModuleError, compile, start_up};
 
 use crate::bench::{Bench, Wat, run, worker};
 
@@ -114,7 +114,7 @@ async fn whatever_a_program_does_it_ends_within_its_limits() {
     let neighbour = bench.worker(Wat { body: "(call $set (local.get $out) (i32.const 0) (call $response (call $fields)) (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))", ..Wat::default() }).await;
     let mut ends = BTreeMap::<String, u32>::new();
     for seed in 0..SEEDS {
-        let module = bench.module(EngineKind::Time, Random(seed).worker()).await;
+        let module = bench.module(Metering::Time, Random(seed).worker()).await;
         let begun = Instant::now();
         if let Err(failure) = start_up(&module, &limits).await {
             *ends.entry(format!("start-up: {}", failure.kind())).or_default() += 1;
@@ -153,7 +153,7 @@ fn a_damaged_component_is_refused_or_compiled_and_nothing_else() {
             }
         }
         let job = CompileJob {
-            engine: if seed % 2 == 0 { EngineKind::Time } else { EngineKind::Fuel },
+            metering: if seed % 2 == 0 { Metering::Time } else { Metering::Fuel },
             max_memory_bytes: 16 << 20,
             threads: 1,
             component: damaged.into(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmyard_namespaces::limits::Limits;
-use wasmyard_runtime::{End, EngineKind, Failure, Host, Reuse, Worker, body};
+use wasmyard_runtime::{End, Failure, Host, Metering, Reuse, Worker, body};
 
 use crate::bench::{Bench, Kept, Wat, invocation, request, run, worker, worker_that};
 
@@ -39,8 +39,8 @@ fn counting(on_the_way: &str) -> Wat<'static> {
     }
 }
 
-async fn reused(bench: &Bench, kind: EngineKind, wat: Wat<'_>) -> Arc<Worker> {
-    worker_that(Reuse::WhenDone, bench.module(kind, wat.component()).await)
+async fn reused(bench: &Bench, metering: Metering, wat: Wat<'_>) -> Arc<Worker> {
+    worker_that(Reuse::WhenDone, bench.module(metering, wat.component()).await)
 }
 
 async fn counts(worker: &Arc<Worker>, limits: Limits, requests: usize) -> Vec<Result<usize, String>> {
@@ -54,7 +54,7 @@ async fn counts(worker: &Arc<Worker>, limits: Limits, requests: usize) -> Vec<Re
 #[tokio::test]
 async fn memory_lasts_where_a_version_asks_for_it_and_nowhere_else() {
     let bench = Bench::new();
-    let module = bench.module(EngineKind::Time, counting("").component()).await;
+    let module = bench.module(Metering::Time, counting("").component()).await;
     assert_eq!(counts(&worker(Arc::clone(&module)), LIMITS, 3).await, [Ok(1), Ok(1), Ok(1)]);
     let reusing = worker_that(Reuse::WhenDone, module);
     assert_eq!(counts(&reusing, LIMITS, 3).await, [Ok(1), Ok(2), Ok(3)]);
@@ -63,7 +63,7 @@ async fn memory_lasts_where_a_version_asks_for_it_and_nowhere_else() {
 #[tokio::test]
 async fn an_instance_makes_room_for_a_new_one_after_a_thousand_requests() {
     let bench = Bench::new();
-    let worker = reused(&bench, EngineKind::Time, counting("")).await;
+    let worker = reused(&bench, Metering::Time, counting("")).await;
     let came = counts(&worker, LIMITS, 1_001).await;
     assert_eq!((&came[999], &came[1_000]), (&Ok(1_000), &Ok(1)));
 }
@@ -72,7 +72,7 @@ async fn an_instance_makes_room_for_a_new_one_after_a_thousand_requests() {
 async fn an_instance_that_leaves_handles_behind_is_not_used_for_long() {
     let bench = Bench::new();
     let leaks = counting("(drop (call $fields)) (drop (call $fields))");
-    let came = counts(&reused(&bench, EngineKind::Time, leaks).await, LIMITS, 300).await;
+    let came = counts(&reused(&bench, Metering::Time, leaks).await, LIMITS, 300).await;
     let longest = came.iter().map(|count| *count.as_ref().unwrap()).max().unwrap();
     // Two entries of 256 bytes each time, and 64 KiB may be left.
     assert_eq!(longest, 129, "{came:?}");
@@ -83,7 +83,7 @@ async fn what_ended_badly_is_never_used_again() {
     let bench = Bench::new();
     for bad in ["unreachable", "(loop $again (br $again))", "(return)"] {
         let wat = counting(&format!("(if (i32.eq (global.get $count) (i32.const 3)) (then {bad}))"));
-        let worker = reused(&bench, EngineKind::Time, wat).await;
+        let worker = reused(&bench, Metering::Time, wat).await;
         let came = counts(&worker, LIMITS, 2).await;
         assert_eq!(came, [Ok(1), Ok(2)], "{bad}");
         let (came, outcome) = run(&worker, LIMITS, body::empty()).await;
@@ -99,7 +99,7 @@ async fn what_ended_badly_is_never_used_again() {
 async fn who_leaves_takes_the_instance_along() {
     let bench = Bench::new();
     let spins = counting("(if (i32.eq (global.get $count) (i32.const 2)) (then (loop $again (br $again))))");
-    let worker = reused(&bench, EngineKind::Time, spins).await;
+    let worker = reused(&bench, Metering::Time, spins).await;
     let limits = Limits { cpu: Duration::from_secs(30), ..Limits::DEFAULT };
     assert_eq!(counts(&worker, limits, 1).await, [Ok(1)]);
     let kept = Arc::new(Kept::default());
@@ -116,7 +116,7 @@ async fn two_requests_at_once_never_share_an_instance() {
     // So long that the first lets the second begin.
     let works = "(local.set $body (i32.const 200000000))
         (loop $again (br_if $again (local.tee $body (i32.sub (local.get $body) (i32.const 1)))))";
-    let slow = reused(&bench, EngineKind::Time, counting(works)).await;
+    let slow = reused(&bench, Metering::Time, counting(works)).await;
     let limits = Limits { cpu: Duration::from_secs(30), ..LIMITS };
     let (one, two) = tokio::join!(run(&slow, limits, body::empty()), run(&slow, limits, body::empty()));
     assert_eq!((one.0, two.0), (Ok(1), Ok(1)));
@@ -128,7 +128,7 @@ async fn each_request_has_an_account_of_its_own() {
     let bench = Bench::new();
     let works = "(local.set $body (i32.const 20000000))
         (loop $again (br_if $again (local.tee $body (i32.sub (local.get $body) (i32.const 1)))))";
-    let time = reused(&bench, EngineKind::Time, counting(works)).await;
+    let time = reused(&bench, Metering::Time, counting(works)).await;
     let mut used = Vec::new();
     for _ in 0..4 {
         used.push(run(&time, LIMITS, body::empty()).await.1.cpu);
@@ -136,7 +136,7 @@ async fn each_request_has_an_account_of_its_own() {
     assert!(used[3] < used[0] * 3, "{used:?}");
 
     let limits = Limits { fuel: Some(1 << 40), ..LIMITS };
-    let fuel = reused(&bench, EngineKind::Fuel, counting("")).await;
+    let fuel = reused(&bench, Metering::Fuel, counting("")).await;
     let mut used = Vec::new();
     for turn in 1..=4 {
         let (came, outcome) = run(&fuel, limits, body::empty()).await;
@@ -150,7 +150,7 @@ async fn each_request_has_an_account_of_its_own() {
 async fn what_a_guest_has_counts_against_each_limit_anew() {
     let bench = Bench::new();
     let grows = counting("(if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))");
-    let worker = reused(&bench, EngineKind::Time, grows).await;
+    let worker = reused(&bench, Metering::Time, grows).await;
     let limit = |pages: u64| Limits { memory_bytes: pages << 16, ..LIMITS };
     assert_eq!(counts(&worker, limit(100), 10).await.pop(), Some(Ok(10)));
     let (came, outcome) = run(&worker, limit(100), body::empty()).await;
@@ -185,7 +185,7 @@ async fn a_line_belongs_to_the_request_that_wrote_it() {
             (data (i32.const 1024) "line")"#,
         body: plain.body,
     };
-    let worker = reused(&bench, EngineKind::Time, prints).await;
+    let worker = reused(&bench, Metering::Time, prints).await;
     for turn in 1..=3 {
         let kept = Arc::new(Kept::default());
         let host = Arc::clone(&kept) as Arc<dyn Host>;
@@ -205,7 +205,7 @@ async fn instances_at_rest_leave_room_for_others_and_go_with_their_version() {
     let mut resting = Vec::new();
     // A quarter of 16 may rest; the rest of the pool is there for all.
     for _ in 0..16 {
-        let worker = reused(&bench, EngineKind::Time, counting("")).await;
+        let worker = reused(&bench, Metering::Time, counting("")).await;
         assert_eq!(counts(&worker, LIMITS, 1).await, [Ok(1)]);
         resting.push(worker);
     }

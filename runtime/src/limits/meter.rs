@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::account::CpuAccount;
+use crate::limits::cpu::CpuAccount;
 
 /// Shared by the store (which writes) and the record of the invocation (which reads when both are done).
 #[derive(Debug, Default)]

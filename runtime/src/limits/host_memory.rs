@@ -97,7 +97,7 @@ mod tests {
             _: http::Request<wasmtime_wasi_http::WasiBody>,
             _: Option<wasmtime_wasi_http::RequestOptions>,
             _: Box<dyn Future<Output = Result<(), crate::BodyError>> + Send>,
-        ) -> crate::http::Sending {
+        ) -> crate::guest::http::Sending {
             unreachable!("nothing is sent")
         }
     }

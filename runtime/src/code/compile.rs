@@ -7,15 +7,15 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::engine::{self, EngineKind};
-use crate::module::{ModuleError, check_header};
-use crate::{bounds, bulk};
+use crate::code::engine::{self, Metering};
+use crate::code::module::{ModuleError, check_header};
+use crate::code::{bounds, bulk};
 
 /// One component to be compiled.
 #[derive(Debug, Clone)]
 pub struct CompileJob {
-    /// Which engine is going to run it.
-    pub engine: EngineKind,
+    /// How the engine that is going to run it meters.
+    pub metering: Metering,
     /// The highest memory ceiling of that engine, in bytes: what asks for more at its start can never run.
     pub max_memory_bytes: u64,
     /// On how many threads, at most. The code does not depend on it; the memory that it takes does.
@@ -48,7 +48,7 @@ pub trait Compiler: Send + Sync + 'static {
 pub fn compile(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
     check_header(&job.component)?;
     bounds::check(&job.component, job.max_memory_bytes)?;
-    let engine = engine::compiling(job.engine, job.threads).map_err(ModuleError::internal)?;
+    let engine = engine::compiling(job.metering, job.threads).map_err(ModuleError::internal)?;
     engine.precompile_component(&bulk::in_pieces(&job.component)).map_err(|error| {
         if error.downcast_ref::<wasmtime::OutOfMemory>().is_some() {
             return ModuleError::TooMuchMemory;

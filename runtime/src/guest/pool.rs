@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmyard_namespaces::limits::Limits;
 
-use crate::commons::Commons;
-use crate::guest::Armed;
-use crate::held::held;
+use crate::guest::store::Armed;
+use crate::limits::host_memory::held;
+use crate::limits::shared::Commons;
 
 /// An instance makes room for a new one after so many requests, so that what it leaks is bounded.
 const MOST_REQUESTS: u32 = 1_000;
@@ -24,7 +24,7 @@ const MOST_AGE: Duration = Duration::from_mins(10);
 const MOST_REST: Duration = Duration::from_mins(1);
 /// How many of one version rest at the same time.
 const MOST_RESTING: usize = 64;
-/// What a guest may leave behind its handles, in bytes as [`crate::held`] counts them.
+/// What a guest may leave behind its handles, in bytes as [`crate::limits::host_memory`] counts them.
 const MOST_LEFT_BYTES: u64 = 64 << 10;
 /// Which part of all instances and of the guests' memory may rest: what rests must not keep others out.
 const SHARE: u64 = 4;

@@ -7,7 +7,7 @@ use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 use crate::bindings::{
     assets_wit, config_wit, dispatch_wit, log_wit, message_wit, outgoing_wit, request_info_wit,
 };
-use crate::state::State;
+use crate::guest::state::State;
 
 /// What the functions of `wasi:io` work on.
 struct Io;
@@ -21,8 +21,8 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
-    // Timers of our own, and bounds on waiting, in place of those just attached: see `crate::clock` and
-    // `crate::pollables`.
+    // Timers of our own, and bounds on waiting, in place of those just attached: see `crate::guest::clock` and
+    // `crate::bindings::pollables`.
     monotonic_clock::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     poll::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     // The same functions again, but by a way to the table that does not make the rest of WASI, which most

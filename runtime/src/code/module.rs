@@ -8,10 +8,10 @@ use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmyard_namespaces::limits::{MAX_COMPONENT_BYTES, component};
 
-use crate::commons::Commons;
-use crate::engine::Engine;
-use crate::state::State;
-use crate::ticker::Ticker;
+use crate::code::engine::Engine;
+use crate::code::ticker::Ticker;
+use crate::guest::state::State;
+use crate::limits::shared::Commons;
 
 /// Why an upload is refused. The texts go to whoever uploaded.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +150,7 @@ impl Module {
     pub(crate) fn load(engine: &Engine, artifact: &File) -> wasmtime::Result<Component> {
         let path = format!("/proc/self/fd/{}", artifact.as_raw_fd());
         // SAFETY: `deserialize_file` requires that the file holds what `precompile_component` wrote and
-        // does not change while it is mapped. The caller, `crate::artifacts`, has just verified the keyed
+        // does not change while it is mapped. The caller, `crate::code::artifacts`, has just verified the keyed
         // hash of this open file, under a key that only this node has; nobody but this user may write to
         // it; and files there are only ever replaced by a rename, never written in place.
         unsafe { Component::deserialize_file(&engine.wasmtime, path) }

@@ -11,7 +11,7 @@ use wasmparser::{
 };
 use wasmyard_namespaces::limits::component;
 
-use crate::module::ModuleError;
+use crate::code::module::ModuleError;
 use instances::Instances;
 
 /// Bytes of a page of linear memory.

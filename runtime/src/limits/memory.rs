@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-use crate::commons::GuestMemory;
-use crate::meter::Meter;
+use crate::limits::meter::Meter;
+use crate::limits::shared::GuestMemory;
 
 /// Raised inside the guest's call when a ceiling or budget is passed; found again at the end of the
 /// invocation by downcasting, so that every way out of Wasm leads to the same [`crate::Failure`].

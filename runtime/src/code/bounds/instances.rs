@@ -4,7 +4,7 @@
 use wasmparser::{ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind};
 
 use super::{CORE_INSTANCES, INSTANCES, add};
-use crate::module::ModuleError;
+use crate::code::module::ModuleError;
 
 /// What one instance of a component brings along, itself not counted.
 #[derive(Debug, Clone, Copy, Default)]

@@ -12,12 +12,12 @@ use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::component::Linker;
 use wasmyard_namespaces::digest::Digest;
 
-use crate::artifacts::{self, Artifacts, Found};
-use crate::commons::{Commons, GuestMemoryFigures};
-use crate::compile::{CompileJob, Compiler};
-use crate::engine::{self, Engine, EngineConfig, EngineKind};
-use crate::module::{Module, ModuleError, check_header};
-use crate::state::State;
+use crate::code::artifacts::{self, Artifacts, Found};
+use crate::code::compile::{CompileJob, Compiler};
+use crate::code::engine::{self, Engine, EngineConfig, Metering};
+use crate::code::module::{Module, ModuleError, check_header};
+use crate::guest::state::State;
+use crate::limits::shared::{Commons, GuestMemoryFigures};
 
 /// What a [`Runtime`] is made from.
 #[derive(Debug, Clone)]
@@ -55,11 +55,11 @@ pub struct Runtime {
     sizes: RuntimeConfig,
     compiler: Arc<dyn Compiler>,
     compiling: Arc<Semaphore>,
-    /// Shared by both engines: guests of both kinds run on the same processors, in the same memory.
+    /// Shared by both engines: guests of both run on the same processors, in the same memory.
     commons: Commons,
     time: Arc<Inner>,
     fuel: OnceCell<Arc<Inner>>,
-    modules: moka::future::Cache<(EngineKind, Digest), Arc<Module>>,
+    modules: moka::future::Cache<(Metering, Digest), Arc<Module>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -96,9 +96,9 @@ impl Runtime {
     pub fn new(config: &RuntimeConfig, compiler: Arc<dyn Compiler>) -> Result<Self, StartError> {
         let compiling = Arc::new(Semaphore::new(config.compilations.max(1)));
         let commons = Commons::new(config.guest_memory_bytes, config.engine.max_instances);
-        let time = Inner::new(config, config.engine.kind, &compiler, &compiling, &commons)?;
-        let kinds = EngineKind::ALL.into_iter().chain([config.engine.kind]);
-        let known = kinds.map(engine::fingerprint).collect::<Result<Vec<_>, _>>();
+        let time = Inner::new(config, config.engine.metering, &compiler, &compiling, &commons)?;
+        let meterings = Metering::ALL.into_iter().chain([config.engine.metering]);
+        let known = meterings.map(engine::fingerprint).collect::<Result<Vec<_>, _>>();
         let known = known.map_err(engine_error)?;
         artifacts::remove_others(&config.artifacts, &known.iter().map(String::as_str).collect::<Vec<_>>())
             .map_err(|error| StartError::Artifacts { folder: config.artifacts.clone(), error })?;
@@ -122,26 +122,26 @@ impl Runtime {
         })
     }
 
-    /// The engine of a kind. That which counts fuel reserves as much address space again, so it is made when it is
+    /// The engine for a way of metering. That which counts fuel reserves as much address space again, so it is made when it is
     /// needed.
-    async fn engine(&self, kind: EngineKind) -> Result<Arc<Inner>, ModuleError> {
+    async fn engine(&self, metering: Metering) -> Result<Arc<Inner>, ModuleError> {
         let make = || {
             let (sizes, compiler) = (self.sizes.clone(), Arc::clone(&self.compiler));
             let (compiling, commons) = (Arc::clone(&self.compiling), self.commons.clone());
             blocking(move || {
-                Inner::new(&sizes, EngineKind::Fuel, &compiler, &compiling, &commons)
+                Inner::new(&sizes, Metering::Fuel, &compiler, &compiling, &commons)
                     .map(Arc::new)
                     .map_err(ModuleError::internal)
             })
         };
-        match kind {
-            EngineKind::Time | EngineKind::Bare => Ok(Arc::clone(&self.time)),
-            EngineKind::Fuel if self.time.engine.kind == EngineKind::Fuel => Ok(Arc::clone(&self.time)),
-            EngineKind::Fuel => self.fuel.get_or_try_init(make).await.map(Arc::clone),
+        match metering {
+            Metering::Time | Metering::Bare => Ok(Arc::clone(&self.time)),
+            Metering::Fuel if self.time.engine.metering == Metering::Fuel => Ok(Arc::clone(&self.time)),
+            Metering::Fuel => self.fuel.get_or_try_init(make).await.map(Arc::clone),
         }
     }
 
-    /// The module of a component for an engine of this kind: loaded already, or from its artifact, or compiled from `component`.
+    /// The module of a component for the engine that meters so: loaded already, or from its artifact, or compiled from `component`.
     ///
     /// Calls for the same digest at the same time do the work once.
     ///
@@ -154,14 +154,14 @@ impl Runtime {
     /// Safe: others who wait for the same module take over.
     pub async fn module<F>(
         &self,
-        kind: EngineKind,
+        metering: Metering,
         digest: &Digest,
         component: F,
     ) -> Result<Arc<Module>, Arc<ModuleError>>
     where
         F: Future<Output = Result<Bytes, String>>,
     {
-        if let Some(module) = self.modules.get(&(kind, *digest)).await {
+        if let Some(module) = self.modules.get(&(metering, *digest)).await {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(module);
         }
@@ -169,8 +169,8 @@ impl Runtime {
         let digest = *digest;
         let module = self
             .modules
-            .try_get_with((kind, digest), async move {
-                let inner = self.engine(kind).await?;
+            .try_get_with((metering, digest), async move {
+                let inner = self.engine(metering).await?;
                 if let Some(module) = inner.load(digest).await? {
                     return Ok(module);
                 }
@@ -190,13 +190,13 @@ impl Runtime {
     ///
     /// [`ModuleError::Internal`] when its artifact cannot be removed.
     pub async fn forget(&self, digest: &Digest) -> Result<(), ModuleError> {
-        for kind in EngineKind::ALL {
-            self.modules.invalidate(&(kind, *digest)).await;
+        for metering in Metering::ALL {
+            self.modules.invalidate(&(metering, *digest)).await;
         }
         let (folder, digest) = (self.sizes.artifacts.clone(), *digest);
         blocking(move || {
-            for kind in EngineKind::ALL {
-                let artifacts = artifacts_of(&folder, kind).map_err(ModuleError::internal)?;
+            for metering in Metering::ALL {
+                let artifacts = artifacts_of(&folder, metering).map_err(ModuleError::internal)?;
                 artifacts.remove(&digest).map_err(ModuleError::internal)?;
             }
             Ok(())
@@ -228,8 +228,8 @@ impl Runtime {
         let folder = self.sizes.artifacts.clone();
         let look = move || {
             let mut old = Vec::new();
-            for kind in EngineKind::ALL {
-                old.extend(artifacts_of(&folder, kind)?.older_than(age)?);
+            for metering in Metering::ALL {
+                old.extend(artifacts_of(&folder, metering)?.older_than(age)?);
             }
             Ok(old)
         };
@@ -258,13 +258,13 @@ fn engine_error(error: wasmtime::Error) -> StartError {
 impl Inner {
     fn new(
         sizes: &RuntimeConfig,
-        kind: EngineKind,
+        metering: Metering,
         compiler: &Arc<dyn Compiler>,
         compiling: &Arc<Semaphore>,
         commons: &Commons,
     ) -> Result<Self, StartError> {
-        let engine = Engine::new(&sizes.engine, kind).map_err(engine_error)?;
-        let linker = crate::link::linker(&engine.wasmtime).map_err(engine_error)?;
+        let engine = Engine::new(&sizes.engine, metering).map_err(engine_error)?;
+        let linker = crate::bindings::link::linker(&engine.wasmtime).map_err(engine_error)?;
         let artifacts = Artifacts::open(&sizes.artifacts, &engine.fingerprint)
             .map_err(|error| StartError::Artifacts { folder: sizes.artifacts.clone(), error })?;
         let max_memory_bytes = u64::try_from(sizes.engine.max_memory_bytes).unwrap_or(u64::MAX);
@@ -312,8 +312,8 @@ impl Inner {
     async fn code(&self, component: Bytes) -> Result<Vec<u8>, ModuleError> {
         check_header(&component)?;
         let _permit = self.compiling.acquire().await.map_err(ModuleError::internal)?;
-        let (engine, max_memory_bytes) = (self.engine.kind, self.max_memory_bytes);
-        let job = CompileJob { engine, max_memory_bytes, threads: threads_for(&component), component };
+        let (metering, max_memory_bytes) = (self.engine.metering, self.max_memory_bytes);
+        let job = CompileJob { metering, max_memory_bytes, threads: threads_for(&component), component };
         match self.compiler.compile(job.clone()).await {
             // Several threads take more memory than one. What is refused must not depend on the machine.
             Err(ModuleError::TooMuchMemory) if job.threads > 1 => {
@@ -348,9 +348,9 @@ fn unloadable(error: &wasmtime::Error) -> ModuleError {
 }
 
 /// The artifacts of an engine, whether there is one or not.
-fn artifacts_of(folder: &Path, kind: EngineKind) -> std::io::Result<Artifacts> {
+fn artifacts_of(folder: &Path, metering: Metering) -> std::io::Result<Artifacts> {
     let fingerprint =
-        engine::fingerprint(kind).map_err(|error| std::io::Error::other(format!("{error:#}")))?;
+        engine::fingerprint(metering).map_err(|error| std::io::Error::other(format!("{error:#}")))?;
     Artifacts::open(folder, &fingerprint)
 }
 

@@ -1,5 +1,5 @@
 //! What a store holds for one invocation: one field per capability. Made for one request and dropped with it, but
-//! where a version asks for its instances to be used again ([`crate::reuse`]).
+//! where a version asks for its instances to be used again ([`crate::guest::pool`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmyard_namespaces::limits::Limits;
 
-use crate::answer::HeadSlot;
 use crate::bindings::message::Answering;
 use crate::body::HandoverSlot;
-use crate::clock::Clock;
-use crate::guest::Guest;
-use crate::held::{self, HEADER_BYTES};
-use crate::http::Hooks;
-use crate::logs::{Log, LogPipe};
-use crate::memory::{Exceeded, MemoryLimiter};
+use crate::guest::answer::HeadSlot;
+use crate::guest::clock::Clock;
+use crate::guest::http::Hooks;
+use crate::guest::logs::{Log, LogPipe};
+use crate::guest::store::Guest;
+use crate::limits::host_memory::{self, HEADER_BYTES};
+use crate::limits::memory::{Exceeded, MemoryLimiter};
 use crate::seams::{Call, DenyAll, Entry, Host, LogStream, OutboundRequest, RequestInfo};
 use crate::worker::Version;
 
@@ -152,7 +152,7 @@ impl State {
     /// Counts what the host holds for the guest.
     pub(crate) fn weigh(&mut self) -> Result<(), Exceeded> {
         let lines: usize = self.logs.iter().map(LogPipe::held).sum();
-        let behind_handles = held::held(&mut self.table, self.memory.left_for_host());
+        let behind_handles = host_memory::held(&mut self.table, self.memory.left_for_host());
         let messages = self.request.bytes.saturating_add(self.answer_bytes);
         self.memory.host_holds(behind_handles.saturating_add(lines as u64).saturating_add(messages))
     }
@@ -204,7 +204,7 @@ fn log_bytes(limits: &Limits) -> usize {
 
 impl RequestHead {
     pub(crate) fn of(request: &http::request::Parts) -> Self {
-        let bytes = held::head(&request.uri, &request.headers);
+        let bytes = host_memory::head(&request.uri, &request.headers);
         Self { method: request.method.clone(), uri: request.uri.clone(), bytes }
     }
 }

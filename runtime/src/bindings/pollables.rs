@@ -7,7 +7,7 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll;
 
-use crate::state::State;
+use crate::guest::state::State;
 
 /// How many things one call may look at.
 const MAX_POLLED: usize = 1_024;

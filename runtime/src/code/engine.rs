@@ -9,7 +9,7 @@ use wasmtime::{
 };
 use wasmyard_namespaces::limits::{Limits, component};
 
-use crate::ticker::Ticker;
+use crate::code::ticker::Ticker;
 
 /// Host stack for one guest call.
 const ASYNC_STACK_BYTES: usize = 1 << 20;
@@ -18,9 +18,9 @@ const WASM_STACK_BYTES: usize = 512 << 10;
 /// Core instances that one component brings along (its own, adapters and shims).
 const CORE_INSTANCES_PER_COMPONENT: u32 = 5;
 
-/// Which engine runs a component. Metering is part of the machine code, so each has artifacts of its own.
+/// How the CPU time of a guest is metered. That is part of the machine code, so each has artifacts of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EngineKind {
+pub enum Metering {
     /// CPU time is measured: compiled code looks at the epoch. The default.
     Time,
     /// Fuel is counted: the same guest on the same input uses the same. The epoch stays as the wall behind it.
@@ -29,11 +29,11 @@ pub enum EngineKind {
     Bare,
 }
 
-impl EngineKind {
-    /// Every kind that a platform runs.
+impl Metering {
+    /// Every way that a platform runs.
     pub const ALL: [Self; 2] = [Self::Time, Self::Fuel];
 
-    /// The kind that enforces these limits.
+    /// The one that enforces these limits.
     pub const fn of(limits: &Limits) -> Self {
         match limits.fuel {
             Some(_) => Self::Fuel,
@@ -50,9 +50,9 @@ impl EngineKind {
         }
     }
 
-    /// The kind of that name.
+    /// The one of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|metering| metering.name() == name)
     }
 }
 
@@ -65,12 +65,12 @@ pub struct EngineConfig {
     pub max_memory_bytes: usize,
     /// How the engine meters that is made at the start: by time, but in benches. One that counts fuel is made
     /// beside it when the first limit asks for it.
-    pub kind: EngineKind,
+    pub metering: Metering,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { max_instances: 1000, max_memory_bytes: 128 << 20, kind: EngineKind::Time }
+        Self { max_instances: 1000, max_memory_bytes: 128 << 20, metering: Metering::Time }
     }
 }
 
@@ -79,7 +79,7 @@ impl Default for EngineConfig {
 #[derive(Clone)]
 pub(crate) struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
-    pub(crate) kind: EngineKind,
+    pub(crate) metering: Metering,
     /// Names everything that compiled code depends on, for the artifact cache.
     pub(crate) fingerprint: String,
     pub(crate) ticker: Arc<Ticker>,
@@ -91,21 +91,21 @@ impl Engine {
     /// # Errors
     ///
     /// When the machine cannot give the address space that the pool reserves; the text says how much.
-    pub(crate) fn new(config: &EngineConfig, kind: EngineKind) -> wasmtime::Result<Self> {
-        let wasmtime = wasmtime::Engine::new(&running(config, kind))?;
-        let fingerprint = fingerprint(kind)?;
+    pub(crate) fn new(config: &EngineConfig, metering: Metering) -> wasmtime::Result<Self> {
+        let wasmtime = wasmtime::Engine::new(&running(config, metering))?;
+        let fingerprint = fingerprint(metering)?;
         let ticker = Ticker::start(&wasmtime)?;
-        Ok(Self { wasmtime, kind, fingerprint, ticker })
+        Ok(Self { wasmtime, metering, fingerprint, ticker })
     }
 }
 
-/// An engine that compiles for [`Engine`]s of this kind and runs nothing.
+/// An engine that compiles for [`Engine`]s that meter so, and runs nothing.
 ///
 /// # Errors
 ///
 /// When Wasmtime refuses the configuration.
-pub(crate) fn compiling(kind: EngineKind, threads: usize) -> wasmtime::Result<wasmtime::Engine> {
-    let mut wasmtime = common(kind);
+pub(crate) fn compiling(metering: Metering, threads: usize) -> wasmtime::Result<wasmtime::Engine> {
+    let mut wasmtime = common(metering);
     wasmtime
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
@@ -113,20 +113,20 @@ pub(crate) fn compiling(kind: EngineKind, threads: usize) -> wasmtime::Result<wa
     wasmtime::Engine::new(&wasmtime)
 }
 
-/// Names everything that code compiled for engines of this kind depends on.
+/// Names everything that code compiled for engines that meter so depends on.
 ///
 /// # Errors
 ///
 /// When Wasmtime refuses the configuration.
-pub(crate) fn fingerprint(kind: EngineKind) -> wasmtime::Result<String> {
+pub(crate) fn fingerprint(metering: Metering) -> wasmtime::Result<String> {
     let mut hasher = DefaultHasher::new();
-    compiling(kind, 1)?.precompile_compatibility_hash().hash(&mut hasher);
-    crate::bulk::VERSION.hash(&mut hasher);
+    compiling(metering, 1)?.precompile_compatibility_hash().hash(&mut hasher);
+    crate::code::bulk::VERSION.hash(&mut hasher);
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-fn running(config: &EngineConfig, kind: EngineKind) -> Config {
-    let mut wasmtime = common(kind);
+fn running(config: &EngineConfig, metering: Metering) -> Config {
+    let mut wasmtime = common(metering);
     wasmtime
         // What strangers upload is compiled by a process of its own; this one could not if it wanted to.
         .enable_compiler(false)
@@ -140,12 +140,12 @@ fn running(config: &EngineConfig, kind: EngineKind) -> Config {
 }
 
 /// What compiled code depends on: the same for whoever compiles and whoever runs.
-fn common(kind: EngineKind) -> Config {
+fn common(metering: Metering) -> Config {
     let mut wasmtime = Config::new();
     wasmtime
         // CPU budgets: compiled code looks at the epoch in every loop and function.
-        .epoch_interruption(kind != EngineKind::Bare)
-        .consume_fuel(kind == EngineKind::Fuel)
+        .epoch_interruption(metering != Metering::Bare)
+        .consume_fuel(metering == Metering::Fuel)
         // Copy-on-write images: a fresh instance maps its initial memory instead of copying it.
         .memory_init_cow(true)
         .async_stack_size(ASYNC_STACK_BYTES)
@@ -242,24 +242,24 @@ mod tests {
         let config = EngineConfig { max_instances: 1, ..EngineConfig::default() };
         let component =
             wat::parse_str("(component (core module $m (func)) (core instance (instantiate $m)))").unwrap();
-        for kind in EngineKind::ALL {
-            let engine = Engine::new(&config, kind).unwrap();
+        for metering in Metering::ALL {
+            let engine = Engine::new(&config, metering).unwrap();
             assert!(engine.wasmtime.precompile_component(&component).is_err(), "it can compile");
-            for compiled_for in EngineKind::ALL {
+            for compiled_for in Metering::ALL {
                 let code = compiling(compiled_for, 1).unwrap().precompile_component(&component).unwrap();
-                let loaded = crate::module::Module::load_bytes(&engine, &code);
-                assert_eq!(loaded.is_ok(), kind == compiled_for, "{compiled_for:?} on {kind:?}");
+                let loaded = crate::code::module::Module::load_bytes(&engine, &code);
+                assert_eq!(loaded.is_ok(), metering == compiled_for, "{compiled_for:?} on {metering:?}");
             }
         }
-        let [time, fuel] = EngineKind::ALL.map(|kind| fingerprint(kind).unwrap());
+        let [time, fuel] = Metering::ALL.map(|metering| fingerprint(metering).unwrap());
         assert_ne!(time, fuel);
     }
 
     #[test]
     fn kinds_have_names() {
-        for kind in EngineKind::ALL {
-            assert_eq!(EngineKind::named(kind.name()), Some(kind));
+        for metering in Metering::ALL {
+            assert_eq!(Metering::named(metering.name()), Some(metering));
         }
-        assert_eq!(EngineKind::named("none"), None);
+        assert_eq!(Metering::named("none"), None);
     }
 }

@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::{DynPollable, Pollable};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
-use crate::state::State;
+use crate::guest::state::State;
 
 /// The finest step of a guest that is not trusted.
 const STEP_NS: u64 = 1_000_000;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 
-use crate::fairness::Background;
+use crate::limits::scheduler::Background;
 
 /// New guests are refused from this part of the budget on, so that those that run can grow and finish.
 const FULL_NUMERATOR: u64 = 7;
@@ -23,7 +23,7 @@ pub(crate) struct Commons {
 impl Commons {
     pub(crate) fn new(guest_memory_bytes: u64, max_instances: u32) -> Self {
         Self {
-            resting: crate::reuse::places(max_instances),
+            resting: crate::guest::pool::places(max_instances),
             background: Arc::new(Background::new()),
             memory: Arc::new(GuestMemory::new(guest_memory_bytes)),
         }

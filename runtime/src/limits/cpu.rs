@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::meter::Meter;
+use crate::limits::meter::Meter;
 use crate::outcome::Failure;
 
 /// Up to this long the wall clock is as good as the CPU clock.

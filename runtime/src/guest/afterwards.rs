@@ -12,9 +12,9 @@ use std::time::Duration;
 use http_body::Body as _;
 use tokio::task::unconstrained;
 
-use crate::account::Metered;
 use crate::body::Body;
-use crate::fairness::Fair;
+use crate::limits::cpu::Metered;
+use crate::limits::scheduler::Fair;
 use crate::outcome::{End, Failure};
 
 /// How long a guest may go on after its response is complete.
@@ -125,8 +125,8 @@ mod tests {
     use tokio::task::yield_now;
 
     use super::*;
-    use crate::fairness::{Background, stepped_back};
-    use crate::meter::Meter;
+    use crate::limits::meter::Meter;
+    use crate::limits::scheduler::{Background, stepped_back};
 
     /// Longer than anything here takes.
     const PATIENCE: Duration = Duration::from_secs(60);

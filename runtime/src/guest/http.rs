@@ -12,10 +12,10 @@ use wasmtime_wasi_http::{ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHt
 use wasmyard_namespaces::limits::Limits;
 
 use crate::body::{Body, BodyError};
-use crate::held::{BODY_CHUNK_BYTES, BODY_CHUNKS};
-use crate::meter::Meter;
+use crate::limits::host_memory::{BODY_CHUNK_BYTES, BODY_CHUNKS};
+use crate::limits::idle::paced;
+use crate::limits::meter::Meter;
 use crate::outcome::Failure;
-use crate::pace::paced;
 use crate::seams::{Host, OutboundRequest};
 
 /// Fields that no guest sets: `wasi:http` answers `header-error.forbidden`, and guests never see them come in.

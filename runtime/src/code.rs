@@ -1,0 +1,11 @@
+//! Code: from a component's bytes to something that can be instantiated. Owns the engines, what they accept, who
+//! compiles, and what is kept of it on disk and in memory. Must never run a guest.
+
+mod artifacts;
+mod bounds;
+mod bulk;
+pub(crate) mod compile;
+pub(crate) mod engine;
+pub(crate) mod module;
+pub(crate) mod runtime;
+pub(crate) mod ticker;
