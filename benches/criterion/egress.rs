@@ -28,7 +28,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use wasmyard_dispatcher::{Egress, EgressConfig, Metrics, NetworkEgress, Policy, Sender};
+use wasmyard_dispatcher::{Egress, EgressConfig, EgressFigures, Metrics, NetworkEgress, Policy, Sender};
 use wasmyard_namespaces::{EgressRules, NamespaceName, NewNamespace, Registry};
 use wasmyard_runtime::{CacheFigures, OutboundRequest, body};
 
@@ -145,7 +145,7 @@ impl Bench {
             connect_timeout: Duration::from_secs(60),
             ..EgressConfig::default()
         };
-        let egress = NetworkEgress::new(config, metrics.egress()).unwrap();
+        let egress = NetworkEgress::new(config, EgressFigures::new(metrics.registry()).unwrap()).unwrap();
         let registry = Registry::in_memory().await.unwrap();
         let new = NewNamespace {
             egress: Some(EgressRules::default()),

@@ -25,13 +25,15 @@ fn main() -> ExitCode {
         return wasmyard_cli::compiler::child::run(args);
     }
     let output = Output::stdio();
-    match run(cli.command, &output) {
+    let code = match run(cli.command, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.note(&failure.to_string());
             ExitCode::from(failure.exit_code())
         }
-    }
+    };
+    wasmyard_cli::platform::finish_logs();
+    code
 }
 
 /// The platform uses every core; a client command waits for one answer and needs no more than one thread.

@@ -20,18 +20,30 @@ pub struct Output {
 struct Streams {
     results: Box<dyn Write + Send>,
     notes: Box<dyn Write + Send>,
+    /// Whether they are this process's own.
+    own: bool,
 }
 
 impl Output {
     /// Standard output and standard error.
     pub fn stdio() -> Self {
-        let streams = Streams { results: Box::new(std::io::stdout()), notes: Box::new(std::io::stderr()) };
+        let (results, notes) = (Box::new(std::io::stdout()), Box::new(std::io::stderr()));
+        let streams = Streams { results, notes, own: true };
         Self { streams: Arc::new(Mutex::new(streams)), terminal: std::io::stderr().is_terminal() }
     }
 
     /// Two other streams, for tests and for embedding.
     pub fn to(results: Box<dyn Write + Send>, notes: Box<dyn Write + Send>) -> Self {
-        Self { streams: Arc::new(Mutex::new(Streams { results, notes })), terminal: false }
+        Self { streams: Arc::new(Mutex::new(Streams { results, notes, own: false })), terminal: false }
+    }
+
+    /// From now on writes to the streams of this process through these, which must not wait for a reader. What was made
+    /// for other streams keeps them.
+    pub fn go_through(&self, results: Box<dyn Write + Send>, notes: Box<dyn Write + Send>) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if streams.own {
+            *streams = Streams { results, notes, own: true };
+        }
     }
 
     /// Whether a person is looking at standard error.

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use wasmyard_events::Form;
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{Blobs, Registry, RegistryOptions};
 
@@ -23,12 +24,14 @@ use crate::failure::Failure;
 use crate::output::Output;
 use node::Node;
 
+pub use logs::finish as finish_logs;
+
 /// Runs the platform from its data directory until it is told to stop.
 ///
 /// # Errors
 /// The [`Failure`] that decides the exit code.
 pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> Result<(), Failure> {
-    logs::start(logs::Form::Production)?;
+    logs::start(Form::Json, output)?;
     let data = &config.server.data;
     make_data_directory(data)?;
     let registry = Registry::open_directory(data, registry_options(&config)).await.map_err(|error| {
@@ -58,7 +61,7 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
 /// # Errors
 /// The [`Failure`] that decides the exit code.
 pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Result<(), Failure> {
-    logs::start(logs::Form::Development)?;
+    logs::start(Form::Text, output)?;
     let data = &config.server.data;
     make_data_directory(data)?;
     // What `dev` serves is made from the folder at each start: nothing has to outlive the process.

@@ -33,7 +33,6 @@ use wasmyard_namespaces::script::{Script, Version};
 use wasmyard_runtime::{Body, Failure};
 
 use crate::config::DispatcherConfig;
-use crate::observe::Metrics;
 use answer::{Found, Reply};
 use body::{Piece, Pieces};
 use compress::Compressor;
@@ -54,8 +53,7 @@ pub(crate) struct Assets {
 
 impl Assets {
     /// Needs a tokio runtime: variants are made in the background.
-    pub(crate) fn new(config: &DispatcherConfig, registry: &Registry, metrics: &Metrics) -> Self {
-        let figures = metrics.assets();
+    pub(crate) fn new(config: &DispatcherConfig, registry: &Registry, figures: AssetFigures) -> Self {
         let contents = Arc::new(Contents::new(registry.clone(), config.asset_memory_bytes));
         let weight = |_: &String, site: &Arc<Site>| u32::try_from(site.memory()).unwrap_or(u32::MAX);
         Self {

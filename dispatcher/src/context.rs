@@ -2,17 +2,17 @@
 //! any more: after the last byte of the answer, or the visitor's leaving, or what a script still did after that.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::{Method, StatusCode};
+use prometheus::{IntGauge, Registry};
 use tokio::sync::Notify;
+use wasmyard_events::{Event, Sink, VisitRecord, metric};
 use wasmyard_namespaces::hex;
+use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::RequestInfo;
-
-use crate::access::AccessLine;
-use crate::observe::Metrics;
 
 /// One visitor's request.
 pub struct RequestContext {
@@ -26,24 +26,52 @@ pub struct RequestContext {
     pub secure: bool,
     pub(crate) method: Method,
     pub(crate) path: String,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) target: OnceLock<String>,
+    /// Takes the record of the request, and of everything that happens for it.
+    pub(crate) events: Arc<dyn Sink>,
+    /// The script that the route names.
+    pub(crate) target: OnceLock<ScriptKey>,
+    /// The first user script that was called: the tenant.
+    pub(crate) user_script: OnceLock<ScriptKey>,
     pub(crate) hostname: OnceLock<Arc<str>>,
     upload: AtomicU8,
     answer: OnceLock<Answer>,
+    /// Why an invocation failed after the answer's head was out: the first one is what the others came of.
+    failed_since: OnceLock<&'static str>,
+    /// Why the answer ended before its body did.
+    cut: OnceLock<Cut>,
+    bytes_out: AtomicU64,
+    invocations: AtomicU32,
     /// How long the visitor was served.
     served: OnceLock<Duration>,
     underway: Arc<Underway>,
 }
 
 /// How many requests have something running for them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Underway {
     count: AtomicUsize,
     none: Notify,
+    shown: IntGauge,
 }
 
 impl Underway {
+    pub(crate) fn new(registry: &Registry) -> prometheus::Result<Arc<Self>> {
+        let shown = metric::gauge(registry, "wasmyard_requests_in_flight", "Visitors' requests under way.")?;
+        Ok(Arc::new(Self { count: AtomicUsize::new(0), none: Notify::new(), shown }))
+    }
+
+    fn begin(&self) {
+        self.shown.inc();
+        self.count.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn end(&self) {
+        self.shown.dec();
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.none.notify_waiters();
+        }
+    }
+
     /// Resolves when nothing runs any more.
     pub(crate) async fn ended(&self) {
         loop {
@@ -64,6 +92,15 @@ pub(crate) struct Answer {
     pub(crate) reason: &'static str,
 }
 
+/// Why an answer ended before its body was complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// By a fault on this side: a script was stopped, or what it passed on broke off.
+    Here,
+    /// The visitor left.
+    Visitor,
+}
+
 /// How the visitor's request body went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UploadFault {
@@ -79,11 +116,10 @@ impl RequestContext {
         secure: bool,
         method: Method,
         path: &str,
-        metrics: Arc<Metrics>,
+        events: Arc<dyn Sink>,
         underway: &Arc<Underway>,
     ) -> Arc<Self> {
-        metrics.requests_in_flight.inc();
-        underway.count.fetch_add(1, Ordering::AcqRel);
+        underway.begin();
         Arc::new(Self {
             ray_id: ray_id(),
             client,
@@ -91,11 +127,16 @@ impl RequestContext {
             secure,
             method,
             path: path.to_owned(),
-            metrics,
+            events,
             target: OnceLock::new(),
+            user_script: OnceLock::new(),
             hostname: OnceLock::new(),
             upload: AtomicU8::new(0),
             answer: OnceLock::new(),
+            failed_since: OnceLock::new(),
+            cut: OnceLock::new(),
+            bytes_out: AtomicU64::new(0),
+            invocations: AtomicU32::new(0),
             served: OnceLock::new(),
             underway: Arc::clone(underway),
         })
@@ -132,28 +173,60 @@ impl RequestContext {
     pub(crate) fn answered(&self, answer: Answer) {
         let _already = self.answer.set(answer);
     }
+
+    /// Notes that an invocation failed, which matters for the answer only once its head is out.
+    pub(crate) fn invocation_failed(&self, reason: &'static str) {
+        if self.answer.get().is_some() {
+            let _already = self.failed_since.set(reason);
+        }
+    }
+
+    /// Notes that the answer ended before its body did; the first reason counts.
+    pub(crate) fn cut(&self, cut: Cut) {
+        let _already = self.cut.set(cut);
+    }
+
+    /// Notes what was handed to the visitor's connection.
+    pub(crate) fn sent(&self, bytes: u64) {
+        self.bytes_out.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The number of the next invocation for this request.
+    pub(crate) fn next_invocation(&self) -> u32 {
+        self.invocations.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn record(&mut self) -> VisitRecord {
+        let answer = self.answer.take();
+        let cut = self.cut.take();
+        let reason = match (cut, &answer) {
+            (Some(Cut::Here), _) => self.failed_since.take().unwrap_or("incomplete"),
+            (Some(Cut::Visitor), _) | (None, None) => "canceled",
+            (None, Some(answer)) => answer.reason,
+        };
+        VisitRecord {
+            time: SystemTime::now(),
+            ray_id: Arc::clone(&self.ray_id),
+            client: self.client,
+            host: self.hostname.take().unwrap_or_default(),
+            method: std::mem::take(&mut self.method),
+            path: std::mem::take(&mut self.path),
+            script: self.target.take(),
+            user_script: self.user_script.take(),
+            status: answer.map(|answer| answer.status.as_u16()),
+            reason,
+            cut: cut == Some(Cut::Here),
+            bytes_out: *self.bytes_out.get_mut(),
+            wall: self.served.take().unwrap_or_else(|| self.started.elapsed()),
+        }
+    }
 }
 
 impl Drop for RequestContext {
     fn drop(&mut self) {
-        self.metrics.requests_in_flight.dec();
-        let answer = self.answer.get().copied();
-        let wall = self.served.get().copied().unwrap_or_else(|| self.started.elapsed());
-        self.metrics.request_done(answer, wall);
-        self.metrics.access_log.request(&AccessLine {
-            ray_id: &self.ray_id,
-            client: self.client,
-            host: self.hostname.get().map_or("", |host| host.as_ref()),
-            method: self.method.as_str(),
-            path: &self.path,
-            script: self.target.get().map_or("", String::as_str),
-            status: answer.map_or(499, |answer| answer.status.as_u16()),
-            reason: answer.map_or("canceled", |answer| answer.reason),
-            wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
-        });
-        if self.underway.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.underway.none.notify_waiters();
-        }
+        let record = self.record();
+        self.events.event(&Event::Visit(Arc::new(record)));
+        self.underway.end();
     }
 }
 

@@ -6,21 +6,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use wasmyard_events::{InRay, Sink, within};
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_runtime::{Body, BodyError, Runtime};
 
 use crate::config::DispatcherConfig;
-use crate::context::{Answer, RequestContext, Underway};
+use crate::context::{Answer, Cut, RequestContext, Underway};
 use crate::egress::Egress;
 use crate::invoke::{Invoker, Overlay};
 use crate::observe::Metrics;
 use crate::patience::Busy;
-use crate::ray::{InRay, within};
 use crate::respond::{self, Refusal};
 use crate::route::{Destination, route};
 use crate::slow::Watch;
@@ -43,21 +43,30 @@ pub struct Dispatcher {
     registry: Registry,
     invoker: Arc<Invoker>,
     metrics: Arc<Metrics>,
+    events: Arc<dyn Sink>,
     underway: Arc<Underway>,
 }
 
 impl Dispatcher {
-    /// Puts the parts together. `overlay` is for development: it may answer in place of a script.
+    /// Puts the parts together. `events` takes the record of everything that happens. `overlay` is for development: it
+    /// may answer in place of a script.
+    ///
+    /// # Errors
+    ///
+    /// When two figures were given the same name, which a test rules out.
     pub fn new(
         config: DispatcherConfig,
         registry: Registry,
         runtime: Arc<Runtime>,
         egress: Arc<dyn Egress>,
         metrics: Arc<Metrics>,
+        events: Arc<dyn Sink>,
         overlay: Option<Arc<dyn Overlay>>,
-    ) -> Arc<Self> {
-        let invoker = Invoker::new(&config, registry.clone(), runtime, egress, Arc::clone(&metrics), overlay);
-        Arc::new(Self { config, registry, invoker, metrics, underway: Arc::default() })
+    ) -> prometheus::Result<Arc<Self>> {
+        let shown = metrics.registry();
+        let invoker = Invoker::new(&config, registry.clone(), runtime, egress, shown, overlay)?;
+        let underway = Underway::new(shown)?;
+        Ok(Arc::new(Self { config, registry, invoker, metrics, events, underway }))
     }
 
     /// The figures of this node.
@@ -81,7 +90,7 @@ impl Dispatcher {
             visitor.secure,
             request.method().clone(),
             request.uri().path(),
-            Arc::clone(&self.metrics),
+            Arc::clone(&self.events),
             &self.underway,
         );
         let page = respond::Wanted::of(request.headers());
@@ -100,7 +109,11 @@ impl Dispatcher {
             }
         };
         let answer = if context.method == Method::HEAD { respond::head_only(answer) } else { answer };
-        answer.map(|body| Tracked { body, context, watch: visitor.watch, _busy: visitor.busy }.boxed_unsync())
+        let left = content_length(answer.headers());
+        let Visitor { watch, busy, .. } = visitor;
+        answer.map(|body| {
+            Tracked { body, left, sent: 0, ended: false, context, watch, _busy: busy }.boxed_unsync()
+        })
     }
 
     async fn answer(
@@ -119,7 +132,7 @@ impl Dispatcher {
             Some(Destination::NoSuchScript) => return Err(Refusal::no_such_script()),
             None => return Err(Refusal::no_route(&host)),
         };
-        let _first = context.target.set(script.to_string());
+        let _first = context.target.set(script.clone());
 
         let body = incoming::guard(body, self.config.body_idle, context);
         let request = Request::from_parts(head, body);
@@ -131,6 +144,10 @@ impl Dispatcher {
 /// An answer's body, and what must live as long as it.
 struct Tracked {
     body: Body,
+    /// What is still to come of it, where that was said.
+    left: Option<u64>,
+    sent: u64,
+    ended: bool,
     context: Arc<RequestContext>,
     watch: Watch,
     _busy: Busy,
@@ -148,8 +165,15 @@ impl HttpBody for Tracked {
         this.watch.asked();
         let frame =
             std::task::ready!(within(&this.context.ray_id, || Pin::new(&mut this.body).poll_frame(cx)));
-        if let Some(Ok(frame)) = &frame {
-            this.watch.handed(frame.data_ref().map_or(0, Bytes::len));
+        match &frame {
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                this.watch.handed(bytes);
+                this.sent += bytes as u64;
+                this.left = this.left.map(|left| left.saturating_sub(bytes as u64));
+            }
+            Some(Err(_)) => this.context.cut(Cut::Here),
+            None => this.ended = true,
         }
         Poll::Ready(frame)
     }
@@ -166,8 +190,17 @@ impl HttpBody for Tracked {
 impl Drop for Tracked {
     fn drop(&mut self) {
         self.context.served();
+        self.context.sent(self.sent);
+        // hyper does not ask for the end of a body when it knows that there is no more.
+        if !self.ended && self.left != Some(0) && !self.body.is_end_stream() {
+            self.context.cut(Cut::Visitor);
+        }
         // What a script logs that is dropped here, or goes on, belongs to the request as well.
         let body = std::mem::replace(&mut self.body, wasmyard_runtime::body::empty());
         within(&self.context.ray_id, || drop(body));
     }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

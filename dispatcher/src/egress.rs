@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use http::Response;
-use wasmyard_namespaces::Namespace;
+use wasmyard_events::Sink;
+use wasmyard_namespaces::{Namespace, ScriptKey};
 use wasmyard_runtime::{Body, BodyError, OutboundRequest};
 
 pub use client::NetworkEgress;
@@ -38,6 +39,17 @@ pub enum Sender {
     Platform,
     /// A script of this namespace, or whoever sends for one.
     Namespace(Arc<Namespace>),
+}
+
+/// Who asked for a request, as an extension of it: the operator is told when it does not go out.
+#[derive(Clone)]
+pub struct Asker {
+    /// The script.
+    pub script: ScriptKey,
+    /// The visitor's request that it works for.
+    pub ray_id: Arc<str>,
+    /// Where the operator reads of it.
+    pub events: Arc<dyn Sink>,
 }
 
 /// Sends a guest's request to the outside, or refuses to.

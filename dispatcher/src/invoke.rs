@@ -11,6 +11,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::{Request, Response};
+use prometheus::IntGauge;
+use wasmyard_events::{Trigger, metric};
 use wasmyard_namespaces::limits::{LimitSpec, Limits};
 use wasmyard_namespaces::name::NamespaceName;
 use wasmyard_namespaces::registry::Registry;
@@ -20,12 +22,11 @@ use wasmyard_runtime::{
 };
 
 use crate::admission::{Admission, Place, RETRY_AFTER};
-use crate::assets::Assets;
+use crate::assets::{AssetFigures, Assets};
 use crate::config::DispatcherConfig;
 use crate::context::RequestContext;
 use crate::egress::Egress;
 use crate::head;
-use crate::observe::Metrics;
 use gate::Gate;
 use hop::Hop;
 
@@ -40,7 +41,7 @@ pub(crate) struct Invoker {
     registry: Registry,
     runtime: Arc<Runtime>,
     egress: Arc<dyn Egress>,
-    metrics: Arc<Metrics>,
+    in_flight: IntGauge,
     overlay: Option<Arc<dyn Overlay>>,
     admission: Arc<Admission>,
     limits: Limits,
@@ -96,23 +97,23 @@ impl Invoker {
         registry: Registry,
         runtime: Arc<Runtime>,
         egress: Arc<dyn Egress>,
-        metrics: Arc<Metrics>,
+        shown: &prometheus::Registry,
         overlay: Option<Arc<dyn Overlay>>,
-    ) -> Arc<Self> {
-        let assets = Assets::new(config, &registry, &metrics);
-        Arc::new(Self {
+    ) -> prometheus::Result<Arc<Self>> {
+        let assets = Assets::new(config, &registry, AssetFigures::new(shown)?);
+        Ok(Arc::new(Self {
             assets,
             registry,
             runtime,
             egress,
-            metrics,
+            in_flight: in_flight(shown)?,
             overlay,
             admission: Admission::new(config.admission),
             limits: config.limits,
             served_ports: config.served_ports.clone(),
             ready: moka::sync::Cache::new(config.ready_workers),
             ready_with_fuel: moka::sync::Cache::new(config.ready_workers),
-        })
+        }))
     }
 
     /// Runs the first script of a visitor's request.
@@ -143,6 +144,9 @@ impl Invoker {
                 return Ok(answer);
             }
             let script = this.script(&key).await?;
+            if key.namespace().is_some() {
+                let _first = chain.context.user_script.set(key.clone());
+            }
             let (mut head, body) = request.into_parts();
             if let Some(answer) = this.assets.first(&script, &head).await? {
                 return Ok(answer);
@@ -151,6 +155,7 @@ impl Invoker {
                 let context = &chain.context;
                 head::introduce(&mut head.headers, context.secure, context.client, &context.ray_id);
             }
+            let trigger = Trigger::Fetch { method: head.method.clone(), url: head.uri.clone() };
             let request = Request::from_parts(head, body);
             let (limits, trusted) = this.limits(&key, &script, &asked)?;
             let How { gate, behalf, entry } = how;
@@ -164,8 +169,20 @@ impl Invoker {
             let ceiling = this.registry.options().ceiling;
             let (depth, info, max_depth) = (chain.depth, Arc::clone(&chain.info), limits.depth);
             let deployed = script;
-            let host =
-                Hop { invoker: this, chain, script: key, gate, behalf, max_depth, deployed, place }.begin();
+            let number = chain.context.next_invocation();
+            let host = Hop {
+                invoker: this,
+                chain,
+                script: key,
+                number,
+                trigger,
+                gate,
+                behalf,
+                max_depth,
+                deployed,
+                place,
+            };
+            let host = host.begin();
             let entry = Arc::new(entry);
             let invocation = Invocation { limits, ceiling, trusted, depth, host, info, entry };
             worker.fetch(invocation, request).await
@@ -235,4 +252,9 @@ impl Invoker {
 
 fn internal(error: impl std::fmt::Display) -> Failure {
     Failure::Internal { detail: error.to_string() }
+}
+
+/// How many invocations are under way.
+pub(crate) fn in_flight(shown: &prometheus::Registry) -> prometheus::Result<IntGauge> {
+    metric::gauge(shown, "wasmyard_invocations_in_flight", "Invocations of scripts under way.")
 }

@@ -10,11 +10,11 @@
 //! 6. `assets` answers for a script's static files, so that the script need not run.
 //! 7. `admission` decides for each script whether it may run now.
 //! 8. `egress` is the single place that opens sockets for guests.
-//! 9. `respond` turns every failure into status, code and safe text; `observe` counts, `access` logs.
+//! 9. `respond` turns every failure into status, code and safe text. `context` hands the record of the request to the
+//!    [`Sink`](wasmyard_events::Sink) when all is over; what counts and logs stands behind that.
 //!
 //! Reads the registry and never writes it. Knows nothing of the control plane.
 
-mod access;
 mod admission;
 mod assets;
 mod config;
@@ -27,7 +27,6 @@ mod invoke;
 mod observe;
 mod paced;
 mod patience;
-mod ray;
 mod respond;
 mod route;
 mod sealed;
@@ -35,13 +34,11 @@ pub mod server;
 mod slow;
 mod socket;
 
-pub use access::{AccessLine, AccessLog, ThroughTracing};
 pub use config::{AdmissionConfig, DispatcherConfig, ServerConfig};
 pub use context::RequestContext;
 pub use dispatch::Dispatcher;
 pub use egress::{
-    Egress, EgressConfig, EgressError, EgressFigures, ExtraRoots, NetworkEgress, Policy, Roots, Sender,
+    Asker, Egress, EgressConfig, EgressError, EgressFigures, ExtraRoots, NetworkEgress, Policy, Roots, Sender,
 };
 pub use invoke::Overlay;
 pub use observe::Metrics;
-pub use ray::current_ray;

@@ -130,6 +130,11 @@ impl From<Failure> for Refusal {
     }
 }
 
+/// The word for a failure, for logs and metrics: that of the page that it would have been.
+pub(crate) fn reason(failure: &Failure) -> &'static str {
+    Refusal::from(failure.clone()).reason
+}
+
 /// The form in which the visitor wants to read an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {

@@ -48,6 +48,7 @@ mod compiler;
 mod deploy;
 mod dev;
 mod durability;
+mod events;
 mod fairness;
 mod gate;
 mod guests;

@@ -95,6 +95,8 @@ async fn what_a_script_prints_is_logged_with_the_requests_ray_id() {
         let line = server.logged(text, |line| line["message"] == text).await;
         let seen = (&line["stream"], &line["ray_id"], &line["script"]);
         assert_eq!(seen, (&json!(stream), &json!(answer.header("cf-ray")), &json!("probe")));
+        let level = if stream == "stdout" { "log" } else { "error" };
+        assert_eq!((&line["log_level"], &line["level"]), (&json!(level), &json!("INFO")), "{line}");
     }
 }
 

@@ -1,12 +1,15 @@
-//! Where logs go: standard error, as JSON lines in production, as readable lines in development.
+//! Where logs go: standard error, as JSON lines in production, as readable lines in development. A thread of its own
+//! writes them ([`LogWriter`]).
 //! `WASMYARD_LOG` chooses what is logged, in the syntax of `tracing_subscriber::EnvFilter`.
 //!
 //! Every line that is logged while a request runs names its ray id, whoever logged it.
 
-use std::cell::RefCell;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
+use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde::ser::{SerializeMap as _, Serializer as _};
 use serde_json::Value;
@@ -16,126 +19,69 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{Compact, Format, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
-use wasmyard_dispatcher::{AccessLine, AccessLog, ThroughTracing, current_ray};
-use wasmyard_namespaces::timestamp::Timestamp;
+use wasmyard_events::{Form, LogWriter, Moment, Stream, current_ray};
 
 use crate::failure::Failure;
+use crate::output::Output;
 
-/// Who reads the logs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// Machines: one JSON object a line.
-    Production,
-    /// A person at a terminal.
-    Development,
-}
+/// The log of this process: the first that was started, as for `tracing` itself.
+static WRITER: OnceLock<LogWriter> = OnceLock::new();
+/// How long the end of the process waits for the last lines to be read.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
-/// The form that this process logs in: the first that was started, as for `tracing` itself.
-static FORM: OnceLock<Form> = OnceLock::new();
-
-/// Starts logging for the whole process.
-pub(super) fn start(form: Form) -> Result<(), Failure> {
+/// Starts logging for the whole process. From here on nothing waits for whoever reads its two streams, not even
+/// `output` and the messages of panics.
+pub(super) fn start(form: Form, output: &Output) -> Result<(), Failure> {
     let asked = std::env::var("WASMYARD_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = EnvFilter::try_new(&asked)
         .map_err(|error| Failure::Usage(format!("WASMYARD_LOG={asked:?} is not a filter: {error}")))?;
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let writer = LogWriter::stdio(form)
+        .map_err(|error| Failure::failed(format!("the log cannot be written: {error}")))?;
+    let lines = writer.clone();
+    let base =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || lines.stream(Stream::Error));
     // A second start in one process, as in tests, keeps the first.
     let started = match form {
-        Form::Production => base.fmt_fields(JsonFields::new()).event_format(JsonLines).try_init(),
-        Form::Development => {
+        Form::Json => base.fmt_fields(JsonFields::new()).event_format(JsonLines).try_init(),
+        Form::Text => {
             let ansi = std::io::stderr().is_terminal();
             let readable = tracing_subscriber::fmt::format().with_target(false).with_ansi(ansi).compact();
             base.with_ansi(ansi).event_format(Readable(readable)).try_init()
         }
     };
+    let writer = WRITER.get_or_init(|| writer);
+    output.go_through(Box::new(writer.stream(Stream::Output)), Box::new(writer.stream(Stream::Error)));
     if started.is_ok() {
-        let _first = FORM.set(form);
+        std::panic::set_hook(Box::new(log_panic));
     }
     Ok(())
 }
 
-/// The access log in the form that was started.
-pub(super) fn access_log() -> Box<dyn AccessLog> {
-    match FORM.get() {
-        Some(Form::Production) => Box::new(JsonAccess),
-        Some(Form::Development) | None => Box::new(ThroughTracing),
+/// The log of this process, once it was started.
+pub(super) fn writer() -> Option<&'static LogWriter> {
+    WRITER.get()
+}
+
+/// Waits a moment for the last lines to be read, where anything was logged: for the end of the process.
+pub fn finish() {
+    if let Some(writer) = WRITER.get() {
+        let _lost_at_the_end = writer.flush(LAST_LINES);
     }
 }
 
-/// Access lines without the way through `tracing`, which costs more than all else that is done for a line.
-struct JsonAccess;
-
-impl AccessLog for JsonAccess {
-    fn request(&self, line: &AccessLine<'_>) {
-        thread_local! {
-            static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-        }
-        if !tracing::enabled!(target: AccessLine::TARGET, tracing::Level::INFO) {
-            return;
-        }
-        LINE.with_borrow_mut(|buffer| {
-            buffer.clear();
-            if access_line(buffer, line).is_ok() {
-                buffer.push(b'\n');
-                // One write, so that lines of different threads do not mix. A full disk must not stop requests.
-                let _lost = std::io::stderr().write_all(buffer);
-            }
-        });
+/// A panic is a line like others: the usual message would wait for whoever reads standard error.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("a panic without a text");
+    let at = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    let name = thread.name().unwrap_or_default();
+    tracing::error!(target: "wasmyard::panic", at, thread = name, backtrace, "{message}");
+    if name == "main" {
+        finish();
     }
 }
-
-fn access_line(buffer: &mut Vec<u8>, line: &AccessLine<'_>) -> serde_json::Result<()> {
-    // By name, so that a field more is not forgotten here.
-    let AccessLine { ray_id, client, host, method, path, script, status, reason, wall_us } = line;
-    let mut json = serde_json::Serializer::new(buffer);
-    let mut map = json.serialize_map(None)?;
-    map.serialize_entry("timestamp", &Now)?;
-    map.serialize_entry("level", "INFO")?;
-    map.serialize_entry("message", AccessLine::MESSAGE)?;
-    map.serialize_entry("ray_id", ray_id)?;
-    map.serialize_entry("client", client)?;
-    map.serialize_entry("host", host)?;
-    map.serialize_entry("method", method)?;
-    map.serialize_entry("path", path)?;
-    map.serialize_entry("script", script)?;
-    map.serialize_entry("status", status)?;
-    map.serialize_entry("reason", reason)?;
-    map.serialize_entry("wall_us", wall_us)?;
-    map.serialize_entry("target", AccessLine::TARGET)?;
-    map.end()
-}
-
-/// The moment at which it is written, as RFC 3339 with microseconds.
-struct Now;
-
-impl serde::Serialize for Now {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        thread_local! {
-            /// The second that was written last: a busy server writes thousands of lines in each.
-            static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
-        }
-        let now = std::time::SystemTime::now();
-        let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        SECOND.with_borrow_mut(|(second, text)| {
-            if *second != since.as_secs() || text.is_empty() {
-                *second = since.as_secs();
-                *text = Timestamp::from(now).to_string();
-            }
-            let mut micros = since.subsec_micros();
-            let mut digits = *b"000000Z";
-            for digit in digits.iter_mut().take(6).rev() {
-                *digit += u8::try_from(micros % 10).unwrap_or_default();
-                micros /= 10;
-            }
-            text.truncate(TO_THE_SECOND);
-            text.push_str(std::str::from_utf8(&digits).unwrap_or_default());
-            serializer.serialize_str(text)
-        })
-    }
-}
-
-/// The length of `2026-01-02T03:04:05.`
-const TO_THE_SECOND: usize = 20;
 
 /// One JSON object a line: the event's fields beside time, level and target; the ray id of the request that
 /// is being worked for, where the event does not name one; the innermost span.
@@ -178,7 +124,7 @@ fn event_line(
     let metadata = event.metadata();
     let mut json = serde_json::Serializer::new(line);
     let mut map = json.serialize_map(None)?;
-    map.serialize_entry("timestamp", &Now)?;
+    map.serialize_entry("timestamp", &Moment::now())?;
     map.serialize_entry("level", metadata.level().as_str())?;
     if !fields.0.iter().any(|(name, _)| *name == "ray_id")
         && let Some(ray_id) = current_ray()
@@ -250,47 +196,5 @@ where
             write!(writer, "{ray_id} ")?;
         }
         self.0.format_event(context, writer, event)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_access_line_is_one_json_object_whatever_the_visitor_sent() {
-        let line = AccessLine {
-            ray_id: "0123456789abcdef",
-            client: std::net::IpAddr::from([127, 0, 0, 1]),
-            host: "shop.test",
-            method: "GET",
-            path: "/\"\n\u{1b}[31m",
-            script: "production/shop",
-            status: 200,
-            reason: "ok",
-            wall_us: 12,
-        };
-        let mut text = Vec::new();
-        access_line(&mut text, &line).unwrap();
-        assert!(!text.contains(&b'\n') && !text.contains(&0x1b), "{}", String::from_utf8_lossy(&text));
-        let json: Value = serde_json::from_slice(&text).unwrap();
-        assert_eq!(json["path"], "/\"\n\u{1b}[31m");
-        assert_eq!((&json["client"], &json["status"]), (&Value::from("127.0.0.1"), &Value::from(200)));
-        assert_eq!(
-            (&json["level"], &json["target"]),
-            (&Value::from("INFO"), &Value::from("wasmyard::access"))
-        );
-    }
-
-    #[test]
-    fn the_moment_is_written_to_the_microsecond() {
-        let before = Timestamp::now();
-        for _ in 0..1_000 {
-            let text = serde_json::to_value(Now).unwrap();
-            let text = text.as_str().unwrap();
-            let moment: Timestamp = text.parse().unwrap();
-            assert_eq!(moment.to_string(), text);
-            assert!((before..=Timestamp::now()).contains(&moment), "{text}");
-        }
     }
 }

@@ -9,9 +9,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmyard_api::{ApiState, UploadLimits};
 use wasmyard_dispatcher::{
-    AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, Metrics, NetworkEgress, Overlay,
-    ServerConfig, server,
+    AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, Metrics, NetworkEgress,
+    Overlay, ServerConfig, server,
 };
+use wasmyard_events::{Figures, Sink, Sinks};
 use wasmyard_namespaces::Registry;
 use wasmyard_runtime::{EngineConfig, Runtime, RuntimeConfig};
 
@@ -71,10 +72,10 @@ impl Node {
             Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]")
         })?;
         let runtime = Arc::new(runtime);
-        let metrics = Metrics::new().map_err(|error| Failure::failed(error.to_string()))?;
-        let metrics = Arc::new(metrics.with_access_log(super::logs::access_log()));
-        let egress = NetworkEgress::new(egress, metrics.egress())
-            .map_err(|error| Failure::failed(error.to_string()))?;
+        let metrics = Arc::new(Metrics::new().map_err(unmeasured)?);
+        let figures = EgressFigures::new(metrics.registry()).map_err(unmeasured)?;
+        let egress =
+            NetworkEgress::new(egress, figures).map_err(|error| Failure::failed(error.to_string()))?;
         let dispatcher = Dispatcher::new(
             DispatcherConfig {
                 limits: config.limits,
@@ -88,8 +89,10 @@ impl Node {
             Arc::clone(&runtime),
             Arc::new(egress),
             Arc::clone(&metrics),
+            Arc::new(events(&metrics)?),
             overlay,
-        );
+        )
+        .map_err(unmeasured)?;
         let checker = Arc::new(ForUploads { runtime: Arc::clone(&runtime), limits: config.limits });
         let ready = Arc::new(AtomicBool::new(false));
         let api_state = ApiState {
@@ -160,6 +163,22 @@ impl Node {
             Err(error) => tracing::error!(%error, "the control plane ended early"),
         }
     }
+}
+
+/// Where everything that happens is told: this list is the place for one more who is to know.
+fn events(metrics: &Metrics) -> Result<Sinks, Failure> {
+    let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(Figures::new(metrics.registry()).map_err(unmeasured)?)];
+    if let Some(log) = super::logs::writer() {
+        log.register(metrics.registry()).map_err(unmeasured)?;
+        sinks.push(Arc::new(log.clone()));
+    }
+    Ok(Sinks::new(sinks))
+}
+
+/// Two figures have one name: a mistake in the program.
+#[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
+fn unmeasured(error: prometheus::Error) -> Failure {
+    Failure::failed(error.to_string())
 }
 
 /// What this machine can give: said at every start, and refused where it is too little.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, Registry};
+use wasmyard_events::metric::{counter, counters};
 use wasmyard_namespaces::assets::Encoding;
 
 /// What is counted. Cheap to clone: all clones count together.
@@ -38,17 +39,13 @@ pub(super) enum AssetResult {
 impl AssetFigures {
     /// Makes all figures, at zero.
     pub(crate) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(counters.clone()))?;
-            Ok::<_, prometheus::Error>(counters)
-        };
-        let corrupt = IntCounter::new(
+        let corrupt = counter(
+            registry,
             "wasmyard_assets_corrupt_total",
             "Static files that were not served because their content is not what was uploaded.",
         )?;
-        registry.register(Box::new(corrupt.clone()))?;
         let answers = counters(
+            registry,
             "wasmyard_asset_requests_total",
             "Requests that static files answered, by result.",
             &["result"],
@@ -56,6 +53,7 @@ impl AssetFigures {
         Ok(Self {
             answers: Arc::new(AssetResult::ALL.map(|result| answers.with_label_values(&[result.label()]))),
             variants: counters(
+                registry,
                 "wasmyard_asset_variants_total",
                 "Encoded variants of static files that were made, by coding and whether they were kept.",
                 &["encoding", "result"],

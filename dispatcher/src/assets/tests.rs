@@ -14,6 +14,7 @@ use wasmyard_namespaces::script::{AssetsUpload, ScriptKey, Upload, UploadDraft};
 use wasmyard_runtime::CacheFigures;
 
 use super::*;
+use crate::observe::Metrics;
 
 /// A platform with one script that has files and no code.
 struct Platform {
@@ -43,13 +44,17 @@ fn hash(content: &[u8]) -> AssetHash {
     AssetHash::from_bytes(hash)
 }
 
+fn figures(metrics: &Metrics) -> AssetFigures {
+    AssetFigures::new(metrics.registry()).unwrap()
+}
+
 impl Platform {
     async fn new(files: &[(&str, &[u8], &str)], config: AssetsConfig) -> Platform {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::open_directory(folder.path(), RegistryOptions::default()).await.unwrap();
         let script = deploy(&registry, files, config).await;
         let metrics = Metrics::new().unwrap();
-        let assets = Assets::new(&DispatcherConfig::default(), &registry, &metrics);
+        let assets = Assets::new(&DispatcherConfig::default(), &registry, figures(&metrics));
         Platform { folder, registry, assets, metrics, script }
     }
 
@@ -231,7 +236,7 @@ async fn variants_are_made_in_the_background_and_are_the_same_content() {
 
     // Another node, or this one after a start, finds them and makes none.
     let metrics = Metrics::new().unwrap();
-    let assets = Assets::new(&DispatcherConfig::default(), &platform.registry, &metrics);
+    let assets = Assets::new(&DispatcherConfig::default(), &platform.registry, figures(&metrics));
     let later = Platform { assets, metrics, ..platform };
     later.encoded("/", "br").await;
     assert_eq!(later.count("wasmyard_asset_variants_total{encoding=\"br\",result=\"kept\"}"), 0);
@@ -262,7 +267,7 @@ async fn a_damaged_variant_is_made_again_and_the_file_served_meanwhile() {
     damage(platform.folder.path(), br.body.len());
     // A node that holds nothing yet: one that knows of the variant, and finds it damaged when it is asked for.
     let metrics = Metrics::new().unwrap();
-    let assets = Assets::new(&DispatcherConfig::default(), &platform.registry, &metrics);
+    let assets = Assets::new(&DispatcherConfig::default(), &platform.registry, figures(&metrics));
     let later = Platform { assets, metrics, ..platform };
     let answer = later.answer(Request::get("/").header("accept-encoding", "br")).await.unwrap();
     assert!(answer.status == 200 && answer.body == page);

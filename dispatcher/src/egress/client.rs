@@ -7,17 +7,18 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 use http::{Request, Response, StatusCode, Version, header};
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::RootCertStore;
 use tokio_rustls::TlsConnector;
+use wasmyard_events::{EgressRecord, Event};
 use wasmyard_namespaces::EgressRules;
 use wasmyard_runtime::{Body, BodyError, OutboundRequest};
 
@@ -28,7 +29,7 @@ use super::kept::{InUse, Kept};
 use super::places::{Bounded, Places};
 use super::policy::{Judge, Policy};
 use super::resolver::{NameServers, Resolve};
-use super::{Egress, EgressError, Sender, answer, tls, upload};
+use super::{Asker, Egress, EgressError, Sender, answer, tls, upload};
 use crate::head::strip_hop_by_hop;
 
 /// How many namespaces keep connections at the same time.
@@ -205,8 +206,10 @@ impl Pool {
         &self,
         sender: &Sender,
         waits: Waits,
-        request: Request<Body>,
+        mut request: Request<Body>,
     ) -> Result<(Response<hyper::body::Incoming>, Option<InUse>), BodyError> {
+        let asker = request.extensions_mut().remove::<Asker>();
+        let host = asker.as_ref().and_then(|_| request.uri().authority().cloned());
         let (mut request, progress) = upload::watched(prepared(request)?);
         let mut connection = capture_connection(&mut request);
         let mut response = pin!(self.client.request(request));
@@ -226,7 +229,7 @@ impl Pool {
                 answered.ok_or(BodyError::HttpResponseTimeout)?
             }
         };
-        let response = response.map_err(|error| self.failed(sender, &error))?;
+        let response = response.map_err(|error| self.failed(sender, asker, host.as_ref(), &error))?;
         // Nobody asked for another protocol.
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(BodyError::HttpUpgradeFailed);
@@ -245,16 +248,30 @@ impl Pool {
         Some(in_use)
     }
 
-    /// What the guest is told; the operator's log says why.
-    fn failed(&self, sender: &Sender, error: &legacy::Error) -> BodyError {
+    /// What the guest is told; the operator is told who asked for what, and why it did not go out.
+    fn failed(
+        &self,
+        sender: &Sender,
+        asker: Option<Asker>,
+        host: Option<&Authority>,
+        error: &legacy::Error,
+    ) -> BodyError {
         if let Some(refused) = answer::no_connection(error) {
-            let namespace = match sender {
-                Sender::Platform => "",
-                Sender::Namespace(namespace) => namespace.name.as_str(),
-            };
-            tracing::info!(
-                target: "wasmyard::egress", namespace, %refused, "a request of a script did not go out"
-            );
+            if let Some(Asker { script, ray_id, events }) = asker {
+                let namespace = match sender {
+                    Sender::Platform => None,
+                    Sender::Namespace(namespace) => Some(namespace.name.to_string()),
+                };
+                let record = EgressRecord {
+                    time: SystemTime::now(),
+                    ray_id,
+                    script,
+                    namespace,
+                    host: host.map(ToString::to_string).unwrap_or_default(),
+                    refused: refused.to_string(),
+                };
+                events.event(&Event::Egress(Arc::new(record)));
+            }
             if let NoConnection::Denied(denied) = refused {
                 self.gate.figures.refused(denied);
             }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Registry};
+use wasmyard_events::metric::{self, counter, gauge, histogram};
 use wasmyard_runtime::BodyError;
 
 use super::policy::Denied;
@@ -35,24 +36,19 @@ impl EgressFigures {
     /// When the registry has one of the names already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let counters = |name: &str, help: &str, label: &str, values: &[&str]| {
-            let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            let counters = metric::counters(registry, name, help, &[label])?;
             for value in values {
                 counters.with_label_values(&[*value]);
             }
-            registry.register(Box::new(counters.clone()))?;
             Ok::<_, prometheus::Error>(counters)
         };
-        let counter = |name: &str, help: &str| {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok::<_, prometheus::Error>(counter)
-        };
-        let open = IntGauge::new("wasmyard_egress_connections", "Connections to origins that are open.")?;
-        registry.register(Box::new(open.clone()))?;
-        let look_ups =
-            HistogramOpts::new("wasmyard_egress_dns_seconds", "Look-ups of names, answered or not.");
-        let look_ups = Histogram::with_opts(look_ups.buckets(LOOK_UP_BUCKETS.to_vec()))?;
-        registry.register(Box::new(look_ups.clone()))?;
+        let open = gauge(registry, "wasmyard_egress_connections", "Connections to origins that are open.")?;
+        let look_ups = histogram(
+            registry,
+            "wasmyard_egress_dns_seconds",
+            "Look-ups of names, answered or not.",
+            &LOOK_UP_BUCKETS,
+        )?;
         let bytes = counters(
             "wasmyard_egress_bytes_total",
             "Bytes on connections to origins, inside of TLS.",
@@ -72,8 +68,13 @@ impl EgressFigures {
                 "rule",
                 &Denied::RULES,
             )?,
-            opened: counter("wasmyard_egress_connections_opened_total", "Connections opened to origins.")?,
+            opened: counter(
+                registry,
+                "wasmyard_egress_connections_opened_total",
+                "Connections opened to origins.",
+            )?,
             reused: counter(
+                registry,
                 "wasmyard_egress_connections_reused_total",
                 "Requests that found a connection to their origin open.",
             )?,

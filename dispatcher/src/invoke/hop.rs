@@ -1,26 +1,27 @@
 //! What one invocation can reach: other scripts that it is bound to, and the outside, through the gate and egress.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::request::Parts;
 use http::uri::Scheme;
 use http::{Method, Request, Response};
+use wasmyard_events::{Event, Fault, InvocationRecord, Level, LogRecord, Trigger};
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::{NamespaceName, ScriptName};
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, Door, Entry, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome,
+    Body, BodyError, Call, Door, End, Entry, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome,
     RequestInfo, Service, Target,
 };
 
 use super::gate::{Gate, Passage, Values};
 use super::{Callers, Chain, How, Invoker};
 use crate::admission::Place;
-use crate::egress::Sender;
+use crate::egress::{Asker, Sender};
 use crate::head;
-use crate::observe;
 use crate::respond::{self, Wanted};
 use crate::route::{Destination, route_inside};
 
@@ -29,6 +30,10 @@ pub(super) struct Hop {
     pub(super) invoker: Arc<Invoker>,
     pub(super) chain: Chain,
     pub(super) script: ScriptKey,
+    /// Which invocation of the visitor's request this is.
+    pub(super) number: u32,
+    /// What it runs for.
+    pub(super) trigger: Trigger,
     /// The gate for this invocation alone; none where the namespace decides.
     pub(super) gate: Option<Arc<Gate>>,
     /// The namespace that a platform script sends for, as the gate of that namespace's scripts.
@@ -44,7 +49,7 @@ pub(super) struct Hop {
 impl Hop {
     /// Counts the invocation as under way until this is dropped.
     pub(super) fn begin(self) -> Arc<Self> {
-        self.invoker.metrics.invocations_in_flight.inc();
+        self.invoker.in_flight.inc();
         Arc::new(self)
     }
 
@@ -128,7 +133,7 @@ impl Hop {
 
 impl Drop for Hop {
     fn drop(&mut self) {
-        self.invoker.metrics.invocations_in_flight.dec();
+        self.invoker.in_flight.dec();
     }
 }
 
@@ -237,7 +242,11 @@ impl Host for Hop {
         }
         let Some((destination, host)) = self.inside(&outbound.request) else {
             return match self.sender() {
-                Some(sender) => self.invoker.egress.send(sender, outbound),
+                Some(sender) => {
+                    let mut outbound = outbound;
+                    outbound.request.extensions_mut().insert(self.asker());
+                    self.invoker.egress.send(sender, outbound)
+                }
                 None => async { Err(BodyError::HttpRequestDenied) }.boxed(),
             };
         };
@@ -248,21 +257,68 @@ impl Host for Hop {
     }
 
     fn log(&self, line: LogLine) {
-        let stream = match line.stream {
-            LogStream::Stdout => "stdout",
-            LogStream::Stderr => "stderr",
+        let (stream, level) = match line.stream {
+            LogStream::Stdout => ("stdout", Level::Log),
+            LogStream::Stderr => ("stderr", Level::Error),
         };
-        tracing::info!(
-            target: "wasmyard::script",
-            ray_id = %self.chain.context.ray_id,
-            script = %self.script,
+        let context = &self.chain.context;
+        let record = LogRecord {
+            time: SystemTime::now(),
+            ray_id: Arc::clone(&context.ray_id),
+            number: self.number,
+            script: self.script.clone(),
+            level,
             stream,
-            "{}", line.text
-        );
+            text: line.text,
+        };
+        context.events.event(&Event::Log(Arc::new(record)));
     }
 
     fn finished(&self, outcome: Outcome) {
-        self.invoker.metrics.invocation_done(&outcome);
-        observe::log_invocation(&self.chain.context.ray_id, &outcome);
+        let context = &self.chain.context;
+        if let End::Failed(failure) = &outcome.end {
+            context.invocation_failed(respond::reason(failure));
+        }
+        context.events.event(&Event::Invocation(Arc::new(self.record(outcome))));
+    }
+}
+
+impl Hop {
+    /// Who asks for something that leaves the platform.
+    fn asker(&self) -> Asker {
+        let context = &self.chain.context;
+        let ray_id = Arc::clone(&context.ray_id);
+        Asker { script: self.script.clone(), ray_id, events: Arc::clone(&context.events) }
+    }
+
+    fn record(&self, outcome: Outcome) -> InvocationRecord {
+        let fault = match &outcome.end {
+            End::Failed(failure) => Some(Fault {
+                message: failure.to_string(),
+                limit: failure.limit(),
+                detail: failure.detail().map(str::to_owned),
+            }),
+            End::Ok | End::Canceled => None,
+        };
+        InvocationRecord {
+            time: SystemTime::now(),
+            ray_id: Arc::clone(&self.chain.context.ray_id),
+            number: self.number,
+            trigger: self.trigger.clone(),
+            outcome: outcome.end.label(),
+            fault,
+            script: outcome.script,
+            version: outcome.version,
+            depth: outcome.depth,
+            status: outcome.status,
+            cpu: outcome.cpu,
+            fuel: outcome.fuel,
+            wall: outcome.wall,
+            instantiation: outcome.instantiation,
+            peak_memory_bytes: outcome.peak_memory_bytes,
+            subrequests: outcome.subrequests,
+            bytes_in: outcome.bytes_in,
+            bytes_out: outcome.bytes_out,
+        }
     }
 }

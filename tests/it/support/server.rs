@@ -70,6 +70,11 @@ impl Site {
         Server::start(self, command).await
     }
 
+    /// The same, with its log on a stream of the test's own.
+    pub(crate) async fn serve_logging_to(&self, log: impl Into<Stdio>) -> Server {
+        Server::start_logging_to(self, self.command(&["serve"]), log.into()).await
+    }
+
     /// `wasmyard dev` in this folder.
     pub(crate) async fn dev(&self) -> Server {
         Server::start(self, self.command(&["dev"])).await
@@ -124,12 +129,18 @@ impl Server {
         Site::new(config).serve().await
     }
 
-    async fn start(site: &Site, mut command: Command) -> Server {
+    async fn start(site: &Site, command: Command) -> Server {
+        Server::start_logging_to(site, command, Stdio::piped()).await
+    }
+
+    async fn start_logging_to(site: &Site, mut command: Command, stderr: Stdio) -> Server {
         command.args(["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let (printed, log) = (Log::default(), Log::default());
         printed.follow(child.stdout.take().unwrap());
-        log.follow(child.stderr.take().unwrap());
+        if let Some(stderr) = child.stderr.take() {
+            log.follow(stderr);
+        }
         let address = |name: &'static str| {
             let printed = printed.clone();
             eventually(name, move || std::future::ready(printed.address(name)))

@@ -20,7 +20,7 @@ pub fn current_ray() -> Option<Arc<str>> {
 }
 
 /// Runs `work` for a request. Work for another request inside of it is that one's until it returns.
-pub(crate) fn within<R>(ray_id: &Arc<str>, work: impl FnOnce() -> R) -> R {
+pub fn within<R>(ray_id: &Arc<str>, work: impl FnOnce() -> R) -> R {
     let _outer = Outer(CURRENT.with(|current| current.replace(Some(Arc::clone(ray_id)))));
     work()
 }
@@ -35,9 +35,11 @@ impl Drop for Outer {
 }
 
 /// A future whose polls are work for a request.
-pub(crate) struct InRay<F> {
-    pub(crate) ray_id: Arc<str>,
-    pub(crate) future: F,
+pub struct InRay<F> {
+    /// The request.
+    pub ray_id: Arc<str>,
+    /// The work.
+    pub future: F,
 }
 
 impl<F: Future + Unpin> Future for InRay<F> {
@@ -46,6 +48,44 @@ impl<F: Future + Unpin> Future for InRay<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Self { ray_id, future } = self.get_mut();
         within(ray_id, || Pin::new(future).poll(cx))
+    }
+}
+
+/// A future for a task of its own, whose polls, and whose end, are work for the request that is current now.
+pub fn carried<F: Future + Unpin>(future: F) -> Carried<F> {
+    Carried { ray_id: current_ray(), future: Some(future) }
+}
+
+/// What [`carried`] makes.
+pub struct Carried<F> {
+    ray_id: Option<Arc<str>>,
+    /// Gone when this is dropped: what a future logs then belongs to the request as well.
+    future: Option<F>,
+}
+
+impl<F> Carried<F> {
+    fn during<R>(&mut self, work: impl FnOnce(&mut Option<F>) -> R) -> R {
+        match &self.ray_id {
+            Some(ray_id) => within(ray_id, || work(&mut self.future)),
+            None => work(&mut self.future),
+        }
+    }
+}
+
+impl<F: Future + Unpin> Future for Carried<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.during(|future| match future {
+            Some(future) => Pin::new(future).poll(cx),
+            None => Poll::Pending,
+        })
+    }
+}
+
+impl<F> Drop for Carried<F> {
+    fn drop(&mut self) {
+        self.during(|future| drop(future.take()));
     }
 }
 
@@ -71,5 +111,25 @@ mod tests {
         });
         let seen = InRay { ray_id: Arc::from("mine"), future }.await;
         assert_eq!((seen.as_deref(), current_ray()), (Some("mine"), None));
+    }
+
+    #[tokio::test]
+    async fn a_task_of_its_own_works_for_the_request_that_spawned_it_to_its_last_moment() {
+        struct SeenAtTheEnd(std::sync::mpsc::Sender<Option<Arc<str>>>);
+        impl Drop for SeenAtTheEnd {
+            fn drop(&mut self) {
+                self.0.send(current_ray()).unwrap();
+            }
+        }
+        let (seen, end) = std::sync::mpsc::channel();
+        let guard = SeenAtTheEnd(seen);
+        let future = Box::pin(async move {
+            let _guard = &guard;
+            current_ray()
+        });
+        let task = within(&Arc::from("mine"), || tokio::spawn(carried(future)));
+        assert_eq!(task.await.unwrap().as_deref(), Some("mine"));
+        assert_eq!(end.recv().unwrap().as_deref(), Some("mine"));
+        assert_eq!(tokio::spawn(carried(Box::pin(async { current_ray() }))).await.unwrap(), None);
     }
 }
