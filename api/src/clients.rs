@@ -19,11 +19,6 @@ pub(crate) async fn user() -> Answer<Value> {
     ))
 }
 
-/// The token has been checked on the way here.
-pub(crate) async fn verify() -> Answer<Value> {
-    Ok(Reply::ok(json!({ "id": ACCOUNT, "status": "active" })))
-}
-
 /// The one account.
 pub(crate) async fn accounts(QueryOf(query): QueryOf<Paging>) -> Answer<Vec<Value>> {
     Ok(Reply::list(vec![account()], query.page))

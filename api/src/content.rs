@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use wasmyard_namespaces::{AssetsUpload, BindingType, Script, Upload, UploadDraft};
 
+use crate::configured;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::scripts::{View, existing, view};
@@ -87,5 +88,7 @@ pub(crate) async fn replace(
     let draft = upload::store(&shared, &key, module, received.module_name, kept).await?;
     let upload = Upload::parse(draft).map_err(ApiError::invalid)?;
     let script = shared.registry().deploy(&key, upload).await?;
-    Ok(Reply::ok(view(&script)).with_notes(received.declared.notes))
+    let mut notes = received.declared.notes;
+    notes.extend(configured::changed_script(&before, &script));
+    Ok(Reply::ok(view(&script)).with_notes(notes))
 }

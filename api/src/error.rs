@@ -79,12 +79,16 @@ codes! {
     RouteNotFound = 90004, NOT_FOUND;
     /// It was declared in the configuration file and can be changed only there.
     Configured = 90005, CONFLICT;
+    /// Others refer to what is to go; `?force=true` has it go all the same.
+    Referenced = 90015, CONFLICT;
     /// The body stopped arriving, or took longer than allowed.
     SlowBody = 90006, REQUEST_TIMEOUT;
     /// The server did not finish in time; the change may still take effect.
     Timeout = 90007, SERVICE_UNAVAILABLE;
     /// The store is not available at the moment.
     Unavailable = 90008, SERVICE_UNAVAILABLE;
+    /// No API token has this identifier.
+    TokenNotFound = 90010, NOT_FOUND;
     /// The script serves no version of this identifier; earlier versions are not kept.
     VersionNotFound = 90009, NOT_FOUND;
     /// The token in `assets.jwt` is not the completion token of an upload for this script, or not any more.
@@ -160,6 +164,17 @@ impl ApiError {
         }
     }
 
+    /// What the configuration declares, and a start would put back.
+    fn configured(what: &str) -> Self {
+        Self::new(
+            Code::Configured,
+            format!(
+                "The configuration declares {what}; change it there. Or repeat the call with ?force=true: then it \
+                 holds until the next start, which puts back what the file says."
+            ),
+        )
+    }
+
     /// The code.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -184,7 +199,8 @@ impl From<RegistryError> for ApiError {
             other => {
                 let code = match &other {
                     RegistryError::RouteNotFound(_) => Code::RouteNotFound,
-                    RegistryError::Configured(_) => Code::Configured,
+                    RegistryError::TokenNotFound(_) => Code::TokenNotFound,
+                    RegistryError::Configured(what) => return Self::configured(what),
                     _ => match other.kind() {
                         ErrorKind::NotFound | ErrorKind::Invalid => Code::Validation,
                         ErrorKind::Exists => Code::Exists,

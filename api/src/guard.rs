@@ -36,7 +36,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The token of `Authorization: Bearer`, or that of `X-Auth-Key` when an `X-Auth-Email` comes with it.
-fn token(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     if headers.contains_key(header::AUTHORIZATION) {
         return bearer(headers);
     }
@@ -45,7 +45,7 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// One text for every way of failing: it must not say whether a token exists.
-fn refused() -> ApiError {
+pub(crate) fn refused() -> ApiError {
     ApiError::new(
         Code::Authentication,
         "Authentication error: send a valid API token as \"Authorization: Bearer <token>\", or as X-Auth-Key with X-Auth-Email.",

@@ -9,7 +9,7 @@
 //! 2. `guard`: token, account, time limit, log line
 //! 3. `target` and `body`: what the path, the query and the body say, parsed and bounded
 //! 4. one file per resource: `namespaces`, `scripts`, `content`, `settings`, `bindings`, `secrets`, `tags`, `routes`,
-//!    `services`, `versions`, `assets`, `clients`, `health`
+//!    `services`, `versions`, `assets`, `tokens`, `clients`, `health`
 //! 5. for uploads: [`multipart`] (grammar), `metadata` (what the uploader declares), `upload` (parts to a version)
 //! 6. `envelope` and [`error`]: the answer
 
@@ -20,6 +20,7 @@ mod assets;
 mod bindings;
 mod body;
 mod clients;
+mod configured;
 mod content;
 mod envelope;
 mod guard;
@@ -28,6 +29,7 @@ mod metadata;
 mod namespaces;
 mod openapi;
 mod references;
+mod referrers;
 mod router;
 mod routes;
 mod scripts;
@@ -38,9 +40,11 @@ mod state;
 mod table;
 mod tags;
 mod target;
+mod tokens;
 mod upload;
 mod versions;
 
 pub use error::{ApiError, Code};
 pub use router::{openapi_document, router};
 pub use state::{ApiState, Checked, ComponentChecker, Refusal, RefusalCode, UploadLimits};
+pub use tokens::ADMIN_TOKEN;

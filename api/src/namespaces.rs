@@ -14,11 +14,13 @@ use wasmyard_namespaces::{
 
 use crate::body::Json;
 use crate::clients;
+use crate::configured;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::references;
+use crate::referrers;
 use crate::state::{Shared, SharedState};
-use crate::target::{InNamespace, Paging, QueryOf};
+use crate::target::{Forced, InNamespace, Paging, QueryOf};
 
 /// A dispatch namespace as clients see it.
 #[derive(Serialize, JsonSchema)]
@@ -46,6 +48,8 @@ pub(crate) struct View {
     /// "api" or "config".
     #[schemars(with = "String")]
     origin: Origin,
+    /// What the configuration names of it, and so only the configuration changes for good.
+    declared: Vec<String>,
 }
 
 /// What a new namespace needs.
@@ -148,8 +152,11 @@ pub(crate) async fn get(State(shared): SharedState, InNamespace(name): InNamespa
 pub(crate) async fn update(
     State(shared): SharedState,
     InNamespace(name): InNamespace,
+    QueryOf(query): QueryOf<Forced>,
     Json(wanted): Json<Patch>,
 ) -> Answer<View> {
+    let force = query.wanted()?;
+    let before = existing(&shared, &name).await?;
     let new_name = wanted.name.as_deref().map(NamespaceName::parse).transpose().map_err(ApiError::invalid)?;
     if let Some(limits) = &wanted.limits {
         limits.validate(shared.ceiling()).map_err(ApiError::invalid)?;
@@ -161,17 +168,29 @@ pub(crate) async fn update(
         outbound: wanted.outbound,
         egress: wanted.egress,
         service_bindings: wanted.service_bindings,
-        origin: None,
     };
     let outbound = patch.outbound.as_ref().and_then(Option::as_ref);
-    let notes = references::of_namespace(&shared, outbound).await?;
-    let namespace = shared.registry().update_namespace(&name, patch).await?;
+    let mut notes = references::of_namespace(&shared, outbound).await?;
+    if patch.name.as_ref().is_some_and(|new| *new != name) {
+        notes.extend(referrers::of_namespace(&shared, &name).await?.stand_against("renamed", force)?);
+    }
+    let namespace = shared.registry_for(force).update_namespace(&name, patch).await?;
+    notes.extend(configured::changed_namespace(&before, &namespace));
     Ok(Reply::ok(view(&shared, &namespace).await?).with_notes(notes))
 }
 
-pub(crate) async fn delete(State(shared): SharedState, InNamespace(name): InNamespace) -> Answer<()> {
-    shared.registry().delete_namespace(&name).await?;
-    Ok(Reply::ok(()))
+pub(crate) async fn delete(
+    State(shared): SharedState,
+    InNamespace(name): InNamespace,
+    QueryOf(query): QueryOf<Forced>,
+) -> Answer<()> {
+    let force = query.wanted()?;
+    let before = existing(&shared, &name).await?;
+    let mut notes = referrers::of_namespace(&shared, &name).await?.stand_against("deleted", force)?;
+    shared.registry_for(force).delete_namespace(&name).await?;
+    notes.extend(configured::gone(before.config.as_ref(), &format!("namespace \"{name}\"")));
+    tracing::info!(namespace = %name, "namespace deleted");
+    Ok(Reply::ok(()).with_notes(notes))
 }
 
 /// The namespace of that name, or error 100119.
@@ -196,6 +215,7 @@ async fn view(shared: &Shared, namespace: &Namespace) -> Result<View, ApiError> 
         outbound: namespace.outbound.clone(),
         egress: namespace.egress.clone(),
         service_bindings: namespace.service_bindings,
-        origin: namespace.origin,
+        origin: namespace.origin(),
+        declared: configured::keys(namespace.config.as_ref()),
     })
 }

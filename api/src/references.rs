@@ -1,7 +1,7 @@
 //! Owns the remarks on bindings that lead nowhere yet: a script that is named and not deployed, a permission that is
 //! missing. Must never refuse anything: scripts may be uploaded in any order, and calls say it again.
 
-use wasmyard_namespaces::{BindingDecl, BindingKind, OutboundDecl, ScriptKey, ScriptName};
+use wasmyard_namespaces::{BindingDecl, BindingKind, OutboundDecl, RouteTarget, ScriptKey, ScriptName};
 
 use crate::error::ApiError;
 use crate::state::Shared;
@@ -59,6 +59,20 @@ pub(crate) async fn of_namespace(
         }
         _ => Ok(Vec::new()),
     }
+}
+
+/// A remark on a route that leads to nobody yet.
+pub(crate) async fn of_route(shared: &Shared, target: &RouteTarget) -> Result<Vec<String>, ApiError> {
+    let note = match target {
+        RouteTarget::Script(script) if missing(shared, script).await? => {
+            Some(format!("the script \"{script}\" is not deployed; requests find nothing until it is."))
+        }
+        RouteTarget::Namespace(namespace) if shared.registry().namespace_cached(namespace).is_none() => Some(
+            format!("there is no namespace \"{namespace}\" yet; requests find nothing until it is made."),
+        ),
+        RouteTarget::Script(_) | RouteTarget::Namespace(_) | RouteTarget::Respond(_) => None,
+    };
+    Ok(note.into_iter().collect())
 }
 
 async fn service_note(

@@ -12,7 +12,7 @@ use crate::state::{ApiState, Shared};
 use crate::table::{Access, Table, op};
 use crate::{
     assets, bindings, clients, content, health, namespaces, openapi, routes, scripts, secrets, services,
-    settings, tags, versions,
+    settings, tags, tokens, versions,
 };
 
 const FILTER: &str = "Tag filter like customer-1:yes,archived:no";
@@ -44,6 +44,7 @@ pub(crate) fn table() -> Table {
     t.get("/bindings", bindings::list, op("bindings.list", "List the bindings; secrets without their values").returns::<Vec<bindings::View>>())
         .get("/tags", tags::list, op("tags.list", "List the tags; with a filter: whether it matches").query("tags", FILTER).returns::<tags::Listed>())
         .put("/tags", tags::set, op("tags.set", "Replace all tags").takes::<Vec<String>>().returns::<Vec<String>>())
+        .patch("/tags", tags::change, op("tags.change", "Add and remove tags, all or nothing").takes::<tags::Change>().returns::<Vec<String>>())
         .put("/tags/{tag}", tags::add, op("tags.add", "Add one tag"))
         .delete("/tags/{tag}", tags::remove, op("tags.remove", "Remove one tag"));
 
@@ -71,9 +72,16 @@ pub(crate) fn table() -> Table {
         .put("/{route_id}", routes::update, op("update", "Replace a route").takes::<routes::Wanted>().returns::<routes::View>())
         .delete("/{route_id}", routes::delete, op("delete", "Delete a route").returns::<routes::Removed>());
 
+    // Tokens belong to the one operator, whichever of the two paths a client takes.
+    t.area("API tokens", "tokens", "/client/v4/user/tokens");
+    each_token(t);
+    t.area("API tokens", "accountTokens", "/client/v4/accounts/{account_id}/tokens")
+        .get("/verify", tokens::verify, op("verify", "Say whether the token is good").returns::<tokens::Verified>());
+    each_token(t);
+
     t.area("Client start-up", "clients", "/client/v4")
         .get("/user", clients::user, op("user", "Say who asks"))
-        .get("/user/tokens/verify", clients::verify, op("verifyToken", "Say whether the token is good"))
+        .get("/user/tokens/verify", tokens::verify, op("verifyToken", "Say whether the token is good").returns::<tokens::Verified>())
         .get("/accounts", clients::accounts, op("accounts", "List the one account"))
         .get("/memberships", clients::memberships, op("memberships", "List the one membership"))
         .get("/accounts/{account_id}/workers/services/{script_name}", services::get, op("services.get", "Show a platform script as a service"))
@@ -105,6 +113,16 @@ fn each_script(t: &mut Table) {
         .get("/secrets/{secret_name}", secrets::get, op("secrets.get", "Show whether a secret exists").returns::<secrets::View>())
         .delete("/secrets/{secret_name}", secrets::delete, op("secrets.delete", "Delete a secret"))
         .patch("/secrets-bulk", secrets::bulk, op("secrets.bulk", "Put and delete several secrets").takes::<secrets::Bulk>().returns::<BTreeMap<String, secrets::View>>());
+}
+
+/// The rows that both ways to the tokens share.
+#[rustfmt::skip]
+fn each_token(t: &mut Table) {
+    t.get("", tokens::list, op("list", "List the tokens, without their texts").returns::<Vec<tokens::View>>())
+        .post("", tokens::create, op("create", "Make a token; its text is shown this once").takes::<tokens::Create>().returns::<tokens::Made>())
+        .get("/{token_id}", tokens::get, op("get", "Show a token, without its text").returns::<tokens::View>())
+        .delete("/{token_id}", tokens::revoke, op("delete", "Revoke a token: it is refused at once").returns::<tokens::Revoked>())
+        .put("/{token_id}/value", tokens::roll, op("value.update", "Replace the text of a token; the old one is refused at once").returns::<String>());
 }
 
 /// All routes: the v4 API, health, metrics and the document.

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use wasmyard_namespaces::{NamespaceName, Origin, Route, RoutePattern, RouteTarget, ScriptName};
 
 use crate::body::Json;
+use crate::configured;
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
+use crate::references;
 use crate::state::{Shared, SharedState};
-use crate::target::{Item, Paging, QueryOf};
+use crate::target::{Forced, Item, Paging, QueryOf};
 
 /// A route as clients see it: exactly one of `script`, `namespace` and `respond` is there.
 #[derive(Serialize, JsonSchema)]
@@ -83,8 +85,9 @@ pub(crate) async fn list(State(shared): SharedState, QueryOf(query): QueryOf<Pag
 
 pub(crate) async fn create(State(shared): SharedState, Json(wanted): Json<Wanted>) -> Answer<View> {
     let (pattern, target) = wanted.parse()?;
+    let notes = references::of_route(&shared, &target).await?;
     let route = shared.registry().add_route(pattern, target, Origin::Api).await?;
-    Ok(Reply::ok(view(&route)))
+    Ok(Reply::ok(view(&route)).with_notes(notes))
 }
 
 pub(crate) async fn get(State(shared): SharedState, Item(id): Item) -> Answer<View> {
@@ -94,16 +97,25 @@ pub(crate) async fn get(State(shared): SharedState, Item(id): Item) -> Answer<Vi
 pub(crate) async fn update(
     State(shared): SharedState,
     Item(id): Item,
+    QueryOf(query): QueryOf<Forced>,
     Json(wanted): Json<Wanted>,
 ) -> Answer<View> {
+    let force = query.wanted()?;
     let (pattern, target) = wanted.parse()?;
-    let route = shared.registry().update_route(&id, pattern, target).await?;
-    Ok(Reply::ok(view(&route)))
+    let mut notes = references::of_route(&shared, &target).await?;
+    let route = shared.registry_for(force).update_route(&id, pattern, target).await?;
+    notes.extend(configured::route(&route));
+    Ok(Reply::ok(view(&route)).with_notes(notes))
 }
 
-pub(crate) async fn delete(State(shared): SharedState, Item(id): Item) -> Answer<Removed> {
-    shared.registry().remove_route(&id).await?;
-    Ok(Reply::ok(Removed { id }))
+pub(crate) async fn delete(
+    State(shared): SharedState,
+    Item(id): Item,
+    QueryOf(query): QueryOf<Forced>,
+) -> Answer<Removed> {
+    let force = query.wanted()?;
+    let route = shared.registry_for(force).remove_route(&id).await?;
+    Ok(Reply::ok(Removed { id }).with_notes(configured::route(&route)))
 }
 
 async fn existing(shared: &Shared, id: &str) -> Result<std::sync::Arc<Route>, ApiError> {

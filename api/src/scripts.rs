@@ -8,15 +8,17 @@ use axum::extract::{Request, State};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use wasmyard_namespaces::{AssetsConfig, AssetsUpload, LimitSpec, Script, ScriptKey, Upload, UploadDraft};
+use wasmyard_namespaces::{
+    AssetsConfig, AssetsUpload, LimitSpec, Origin, Script, ScriptKey, Upload, UploadDraft,
+};
 
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::metadata::{Assets, InheritQuery};
 use crate::state::{Shared, SharedState};
-use crate::target::{Account, InNamespace, Paging, QueryOf, Tagged, Target};
+use crate::target::{Account, Forced, InNamespace, Paging, QueryOf, Tagged, Target};
 use crate::upload::{self, Received};
-use crate::{assets, namespaces, references, tags};
+use crate::{assets, configured, namespaces, references, referrers, tags};
 
 /// What clients see of a script.
 #[derive(Serialize, JsonSchema)]
@@ -43,6 +45,11 @@ pub(crate) struct View {
     compatibility_flags: Vec<String>,
     #[schemars(with = "BTreeMap<String, Value>")]
     limits: LimitSpec,
+    /// "api" or "config".
+    #[schemars(with = "String")]
+    origin: Origin,
+    /// What the configuration names of it, and so only the configuration changes for good.
+    declared: Vec<String>,
     main_module: String,
     /// Bytes of the component.
     size: u64,
@@ -112,14 +119,17 @@ pub(crate) async fn delete_by_tags(
     State(shared): SharedState,
     InNamespace(namespace): InNamespace,
     QueryOf(query): QueryOf<Tagged>,
+    QueryOf(forced): QueryOf<Forced>,
 ) -> Answer<Deleted> {
     let filter = query.filter()?.ok_or_else(|| {
         // Without this rule a forgotten parameter would empty the namespace.
         ApiError::parameter("Which scripts to delete must be said with ?tags=, like ?tags=customer-1:yes.")
     })?;
-    let names = shared.registry().delete_scripts(&namespace, Some(&filter)).await?;
+    let force = forced.wanted()?;
+    let names = shared.registry_for(force).delete_scripts(&namespace, Some(&filter)).await?;
+    let notes = if force { Vec::new() } else { configured::kept(&shared, &namespace, &filter).await? };
     let deleted: Vec<_> = names.iter().map(|name| DeletedScript { id: name.to_string() }).collect();
-    Ok(Reply::ok(Deleted { deleted_count: deleted.len(), deleted, has_more: false }))
+    Ok(Reply::ok(Deleted { deleted_count: deleted.len(), deleted, has_more: false }).with_notes(notes))
 }
 
 pub(crate) async fn list_platform(
@@ -184,6 +194,9 @@ pub(crate) async fn upload(
     tracing::info!(script = %key, version = script.version.number, bytes = script.version.component_size, "deployed");
     let startup_time_ms = script.version.startup_time_ms;
     let mut notes = declared.notes;
+    if let Some(before) = &before {
+        notes.extend(configured::changed_script(before, &script));
+    }
     notes.extend(references::of_script(&shared, &key, &script.version.bindings).await?);
     if let Some(attached) = &script.version.assets {
         notes.extend(assets::left_out(&attached.config));
@@ -220,12 +233,20 @@ fn judge(shared: &Shared, draft: &UploadDraft, before: Option<&Script>) -> Resul
     Ok(())
 }
 
-pub(crate) async fn delete(State(shared): SharedState, Target(key): Target) -> Answer<()> {
-    if !shared.registry().delete_script(&key).await? {
+pub(crate) async fn delete(
+    State(shared): SharedState,
+    Target(key): Target,
+    QueryOf(query): QueryOf<Forced>,
+) -> Answer<()> {
+    let force = query.wanted()?;
+    let before = existing(&shared, &key).await?;
+    let mut notes = referrers::of_script(&shared, &key).await?.stand_against("deleted", force)?;
+    if !shared.registry_for(force).delete_script(&key).await? {
         return Err(absent(&shared, &key).await);
     }
+    notes.extend(configured::gone(before.config.as_ref(), &format!("script \"{key}\"")));
     tracing::info!(script = %key, "deleted");
-    Ok(Reply::ok(()))
+    Ok(Reply::ok(()).with_notes(notes))
 }
 
 /// The script, or the error that says which part of the key names nothing.
@@ -266,6 +287,8 @@ pub(crate) fn view(script: &Script) -> View {
         compatibility_date: version.compatibility_date.clone(),
         compatibility_flags: version.compatibility_flags.clone(),
         limits: version.limits,
+        origin: script.origin(),
+        declared: configured::keys(script.config.as_ref()),
         main_module: version.main_module.clone(),
         size: version.component_size,
         assets: version.assets.as_ref().map(|assets| AssetsView {

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use wasmyard_namespaces::{BindingDecl, BindingKind, BindingName, BindingType, Script};
 
 use crate::body::Json;
+use crate::configured;
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
 use crate::scripts::existing;
 use crate::state::SharedState;
-use crate::target::{Item, Paging, QueryOf, Target};
+use crate::target::{Forced, Item, Paging, QueryOf, Target};
 
 /// A secret as clients see it: that it exists.
 #[derive(Serialize, JsonSchema)]
@@ -86,30 +87,41 @@ pub(crate) async fn get(state: SharedState, Target(key): Target, Item(name): Ite
 pub(crate) async fn put(
     State(shared): SharedState,
     Target(key): Target,
+    QueryOf(query): QueryOf<Forced>,
     Json(wanted): Json<Put>,
 ) -> Answer<View> {
+    let force = query.wanted()?;
     let decl = wanted.parse()?;
     let shown = view(&decl);
-    let script = existing(&shared, &key).await?;
-    puttable(&script, &decl)?;
-    shared.registry().put_binding(&key, decl).await?;
-    Ok(Reply::ok(shown))
+    let before = existing(&shared, &key).await?;
+    puttable(&before, &decl)?;
+    let after = shared.registry_for(force).put_binding(&key, decl).await?;
+    Ok(Reply::ok(shown).with_notes(configured::changed_script(&before, &after)))
 }
 
-pub(crate) async fn delete(State(shared): SharedState, Target(key): Target, Item(name): Item) -> Answer<()> {
+pub(crate) async fn delete(
+    State(shared): SharedState,
+    Target(key): Target,
+    Item(name): Item,
+    QueryOf(query): QueryOf<Forced>,
+) -> Answer<()> {
+    let force = query.wanted()?;
     let name = BindingName::parse(&name).map_err(ApiError::parameter)?;
-    let script = existing(&shared, &key).await?;
-    deletable(&script, &name)?;
-    shared.registry().remove_binding(&key, &name).await?;
-    Ok(Reply::ok(()))
+    let before = existing(&shared, &key).await?;
+    deletable(&before, &name)?;
+    shared.registry_for(force).change_bindings(&key, Vec::new(), &[name]).await?;
+    let after = existing(&shared, &key).await?;
+    Ok(Reply::ok(()).with_notes(configured::changed_script(&before, &after)))
 }
 
-/// Every entry is judged before the first is carried out.
+/// All of them or none: they make one version.
 pub(crate) async fn bulk(
     State(shared): SharedState,
     Target(key): Target,
+    QueryOf(query): QueryOf<Forced>,
     Json(wanted): Json<Bulk>,
 ) -> Answer<BTreeMap<String, View>> {
+    let force = query.wanted()?;
     let script = existing(&shared, &key).await?;
     let (mut puts, mut deletes) = (Vec::new(), Vec::new());
     for (name, secret) in wanted.secrets {
@@ -133,13 +145,8 @@ pub(crate) async fn bulk(
         }
     }
     let shown = puts.iter().map(|decl| (decl.name.to_string(), view(decl))).collect();
-    for name in &deletes {
-        shared.registry().remove_binding(&key, name).await?;
-    }
-    for decl in puts {
-        shared.registry().put_binding(&key, decl).await?;
-    }
-    Ok(Reply::ok(shown))
+    let after = shared.registry_for(force).change_bindings(&key, puts, &deletes).await?;
+    Ok(Reply::ok(shown).with_notes(configured::changed_script(&script, &after)))
 }
 
 /// A secret may take the place of a secret, not that of another binding.

@@ -9,9 +9,10 @@ use wasmyard_namespaces::BindingKind;
 
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
+use crate::referrers::{self, Referrer};
 use crate::scripts::{View, existing, view};
 use crate::state::SharedState;
-use crate::target::Target;
+use crate::target::{Forced, QueryOf, Target};
 
 /// What refers to a script.
 #[derive(Serialize, JsonSchema)]
@@ -56,8 +57,8 @@ pub(crate) async fn get(State(shared): SharedState, Target(key): Target) -> Answ
     })))
 }
 
-pub(crate) async fn delete(state: SharedState, target: Target) -> Answer<()> {
-    crate::scripts::delete(state, target).await.map_err(as_service)
+pub(crate) async fn delete(state: SharedState, target: Target, query: QueryOf<Forced>) -> Answer<()> {
+    crate::scripts::delete(state, target, query).await.map_err(as_service)
 }
 
 /// The same absence has another number on this path.
@@ -71,34 +72,14 @@ fn as_service(error: ApiError) -> ApiError {
 /// User scripts are not searched: there may be a million, and what a builder deletes is a platform script.
 pub(crate) async fn references(State(shared): SharedState, Target(key): Target) -> Answer<References> {
     let script = existing(&shared, &key).await?;
-    let (mut incoming, mut outgoing, mut outbounds) = (Vec::new(), Vec::new(), Vec::new());
-    for binding in &script.version.bindings {
-        if let BindingKind::Service { service, .. } = &binding.kind {
-            outgoing.push(reference(&binding.name, service));
-        }
-    }
-    for other in shared.registry().platform_scripts().await? {
-        for binding in &other.version.bindings {
-            match &binding.kind {
-                BindingKind::Service { service, namespace: None } if service == key.script() => {
-                    incoming.push(reference(&binding.name, other.key.script()));
-                }
-                BindingKind::DispatchNamespace { outbound: Some(outbound), .. }
-                    if outbound.worker == *key.script() =>
-                {
-                    outbounds.push(reference(&binding.name, other.key.script()));
-                }
-                _ => {}
-            }
-        }
-    }
-    for namespace in shared.registry().namespaces().await? {
-        if namespace.outbound.as_ref().is_some_and(|outbound| outbound.worker == *key.script()) {
-            outbounds.push(reference(&namespace.name, &namespace.name));
-        }
-    }
-    let services = ServiceReferences { incoming, outgoing };
-    Ok(Reply::ok(References { services, durable_objects: [], dispatch_outbounds: outbounds }))
+    let outgoing = script.version.bindings.iter().filter_map(|binding| match &binding.kind {
+        BindingKind::Service { service, .. } => Some(reference(&binding.name, service)),
+        _ => None,
+    });
+    let found = referrers::of_script(&shared, &key).await?;
+    let shown = |list: &[Referrer]| list.iter().map(|one| reference(&one.name, &one.owner)).collect();
+    let services = ServiceReferences { incoming: shown(&found.bindings), outgoing: outgoing.collect() };
+    Ok(Reply::ok(References { services, durable_objects: [], dispatch_outbounds: shown(&found.outbounds) }))
 }
 
 fn reference(name: &impl ToString, service: &impl ToString) -> Reference {

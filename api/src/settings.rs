@@ -2,6 +2,7 @@
 //! Must never touch the component.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use schemars::JsonSchema;
@@ -10,11 +11,12 @@ use serde_json::{Map, Value};
 use wasmyard_namespaces::{LimitSpec, Script, SettingsPatch};
 
 use crate::body::{self, Bounds, Json};
+use crate::configured;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::scripts::existing;
 use crate::state::{Shared, SharedState};
-use crate::target::Target;
+use crate::target::{Forced, QueryOf, Target};
 use crate::{bindings, metadata, multipart, references, tags, upload};
 
 /// Everything about a script but its component.
@@ -77,8 +79,14 @@ pub(crate) async fn get(State(shared): SharedState, Target(key): Target) -> Answ
     Ok(Reply::ok(view(&script)))
 }
 
-pub(crate) async fn patch(State(shared): SharedState, Target(key): Target, request: Request) -> Answer<View> {
-    existing(&shared, &key).await?;
+pub(crate) async fn patch(
+    State(shared): SharedState,
+    Target(key): Target,
+    QueryOf(query): QueryOf<Forced>,
+    request: Request,
+) -> Answer<View> {
+    let force = query.wanted()?;
+    let before = existing(&shared, &key).await?;
     let mut keys = read(&shared, request).await?;
     let notes = metadata::take_without_effect(&mut keys)?;
     let wanted: Patch = serde_json::from_value(Value::Object(keys))
@@ -94,8 +102,9 @@ pub(crate) async fn patch(State(shared): SharedState, Target(key): Target, reque
         compatibility_flags: wanted.compatibility_flags,
         annotations: wanted.annotations,
     };
-    let script = shared.registry().update_settings(&key, patch).await?;
+    let script = shared.registry_for(force).update_settings(&key, patch).await?;
     let mut notes = notes;
+    notes.extend(configured::changed_script(&before, &script));
     notes.extend(references::of_script(&shared, &key, &script.version.bindings).await?);
     Ok(Reply::ok(view(&script)).with_notes(notes))
 }
@@ -138,14 +147,17 @@ pub(crate) async fn get_script_level(State(shared): SharedState, Target(key): Ta
 pub(crate) async fn patch_script_level(
     State(shared): SharedState,
     Target(key): Target,
+    QueryOf(query): QueryOf<Forced>,
     Json(wanted): Json<ScriptLevelPatch>,
 ) -> Answer<ScriptLevel> {
-    let mut script = existing(&shared, &key).await?;
+    let force = query.wanted()?;
+    let before = existing(&shared, &key).await?;
+    let mut script = Arc::clone(&before);
     if let Some(tags) = wanted.tags {
-        script = shared.registry().set_tags(&key, tags::parse_all(&tags)?).await?;
+        script = shared.registry_for(force).set_tags(&key, tags::parse_all(&tags)?).await?;
     }
     let _ = (wanted.logpush, wanted.observability, wanted.tail_consumers);
-    Ok(Reply::ok(script_level(&script)))
+    Ok(Reply::ok(script_level(&script)).with_notes(configured::changed_script(&before, &script)))
 }
 
 fn view(script: &Script) -> View {

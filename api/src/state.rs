@@ -140,6 +140,11 @@ impl Shared {
         &self.api.registry
     }
 
+    /// The registry for a change; one that is forced may touch what the configuration names.
+    pub(crate) fn registry_for(&self, force: bool) -> Registry {
+        if force { self.api.registry.over_configuration() } else { self.api.registry.clone() }
+    }
+
     /// What a script or a namespace may ask for at most.
     pub(crate) fn ceiling(&self) -> &Limits {
         &self.api.registry.options().ceiling

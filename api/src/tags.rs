@@ -3,15 +3,16 @@
 
 use axum::extract::State;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wasmyard_namespaces::Tag;
 
-use crate::body::{self, Small};
+use crate::body::{self, Json, Small};
+use crate::configured;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::scripts::existing;
 use crate::state::SharedState;
-use crate::target::{Item, QueryOf, Tagged, Target};
+use crate::target::{Forced, Item, QueryOf, Tagged, Target};
 
 /// All tags, or whether a filter matches them.
 #[derive(Serialize, JsonSchema)]
@@ -39,21 +40,27 @@ pub(crate) async fn list(
 pub(crate) async fn set(
     State(shared): SharedState,
     Target(key): Target,
+    QueryOf(query): QueryOf<Forced>,
     Small(bytes): Small,
 ) -> Answer<Vec<String>> {
+    let force = query.wanted()?;
     let tags = parse_all(&texts_in(&bytes)?)?;
-    let script = shared.registry().set_tags(&key, tags).await?;
-    Ok(Reply::ok(texts(&script.tags)))
+    let before = existing(&shared, &key).await?;
+    let after = shared.registry_for(force).set_tags(&key, tags).await?;
+    Ok(Reply::ok(texts(&after.tags)).with_notes(configured::changed_script(&before, &after)))
 }
 
 pub(crate) async fn add(
     State(shared): SharedState,
     Target(key): Target,
     Item(tag): Item,
+    QueryOf(query): QueryOf<Forced>,
 ) -> Answer<Vec<String>> {
+    let force = query.wanted()?;
     let tag = Tag::parse(&tag).map_err(ApiError::parameter)?;
-    let script = shared.registry().add_tag(&key, tag).await?;
-    Ok(Reply::ok(texts(&script.tags)))
+    let before = existing(&shared, &key).await?;
+    let after = shared.registry_for(force).change_tags(&key, vec![tag], &[]).await?;
+    Ok(Reply::ok(texts(&after.tags)).with_notes(configured::changed_script(&before, &after)))
 }
 
 /// Removing a tag that is not there succeeds: what the caller wants is the case.
@@ -61,10 +68,38 @@ pub(crate) async fn remove(
     State(shared): SharedState,
     Target(key): Target,
     Item(tag): Item,
+    QueryOf(query): QueryOf<Forced>,
 ) -> Answer<Vec<String>> {
+    let force = query.wanted()?;
     let tag = Tag::parse(&tag).map_err(ApiError::parameter)?;
-    let script = shared.registry().remove_tag(&key, &tag).await?;
-    Ok(Reply::ok(texts(&script.tags)))
+    let before = existing(&shared, &key).await?;
+    let after = shared.registry_for(force).change_tags(&key, Vec::new(), &[tag]).await?;
+    Ok(Reply::ok(texts(&after.tags)).with_notes(configured::changed_script(&before, &after)))
+}
+
+/// What is to change about the tags of a script, all of it or nothing.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "TagsChange")]
+#[derive(Default)]
+pub(crate) struct Change {
+    /// Tags to add; one that is there already changes nothing.
+    add: Vec<String>,
+    /// Tags to remove; one that is not there changes nothing.
+    remove: Vec<String>,
+}
+
+pub(crate) async fn change(
+    State(shared): SharedState,
+    Target(key): Target,
+    QueryOf(query): QueryOf<Forced>,
+    Json(wanted): Json<Change>,
+) -> Answer<Vec<String>> {
+    let force = query.wanted()?;
+    let (add, remove) = (parse_all(&wanted.add)?, parse_all(&wanted.remove)?);
+    let before = existing(&shared, &key).await?;
+    let after = shared.registry_for(force).change_tags(&key, add, &remove).await?;
+    Ok(Reply::ok(texts(&after.tags)).with_notes(configured::changed_script(&before, &after)))
 }
 
 /// Reads tags as clients write them.

@@ -116,6 +116,23 @@ fn first_page() -> u32 {
     1
 }
 
+/// `?force=`, as changes take it.
+#[derive(serde::Deserialize)]
+pub(crate) struct Forced {
+    force: Option<String>,
+}
+
+impl Forced {
+    /// Whether the change is wanted although the configuration or others stand against it.
+    pub(crate) fn wanted(&self) -> Result<bool, ApiError> {
+        match self.force.as_deref() {
+            None | Some("" | "false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ApiError::parameter("force can be \"true\" or \"false\"; write one of them")),
+        }
+    }
+}
+
 /// `?tags=`, as script lists take it.
 #[derive(serde::Deserialize)]
 pub(crate) struct Tagged {

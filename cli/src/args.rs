@@ -48,6 +48,9 @@ pub enum Command {
     /// List, set, add and remove the tags of a user script
     #[command(subcommand, visible_alias = "tag")]
     Tags(TagsCommand),
+    /// List, create and revoke the tokens of the API
+    #[command(subcommand, visible_alias = "tokens")]
+    Token(TokenCommand),
     /// Validate the configuration and every module, without starting anything
     Check(CheckArgs),
     /// Compile one component, for the platform that started this process
@@ -228,6 +231,9 @@ pub enum NamespaceCommand {
         name: String,
         /// The name it gets
         new_name: String,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
         /// How it is printed.
         #[command(flatten)]
         output: ListingArgs,
@@ -239,6 +245,47 @@ pub enum NamespaceCommand {
         /// Do not ask, even though scripts will be deleted
         #[arg(long, short = 'y')]
         yes: bool,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
+        /// Where the API is.
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+/// The option of a command that changes what is there.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct ChangeArgs {
+    /// Go on although others refer to it, or the server's wasmyard.toml declares it and the next start puts it back
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `wasmyard token`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// List the tokens of the API; their texts are never shown
+    List {
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Make a token, and print its text: this once
+    Create {
+        /// What it is for
+        name: String,
+        /// When it ends, such as 2027-01-31T00:00:00Z [default: never]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Revoke a token: it is refused at once
+    Revoke {
+        /// The token's id, as `wasmyard token list` shows it
+        id: String,
         /// Where the API is.
         #[command(flatten)]
         api: ApiArgs,
@@ -319,6 +366,9 @@ pub enum ScriptCommand {
         /// The namespace of a user script
         #[arg(long, short = 'n', value_name = "NS")]
         namespace: Option<String>,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
         /// Where the API is.
         #[command(flatten)]
         api: ApiArgs,
@@ -346,6 +396,9 @@ pub enum SecretCommand {
         /// Which script.
         #[command(flatten)]
         script: ScriptArgs,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
         /// Where the API is.
         #[command(flatten)]
         api: ApiArgs,
@@ -366,6 +419,9 @@ pub enum SecretCommand {
         /// Which script.
         #[command(flatten)]
         script: ScriptArgs,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
         /// Where the API is.
         #[command(flatten)]
         api: ApiArgs,
@@ -392,6 +448,9 @@ pub enum TagsCommand {
         /// The tags it is to have
         #[arg(value_name = "TAG")]
         tags: Vec<String>,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
         /// How it is printed.
         #[command(flatten)]
         output: ListingArgs,
@@ -404,6 +463,9 @@ pub enum TagsCommand {
         /// The tags to add
         #[arg(value_name = "TAG", required = true)]
         tags: Vec<String>,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
         /// How it is printed.
         #[command(flatten)]
         output: ListingArgs,
@@ -416,6 +478,9 @@ pub enum TagsCommand {
         /// The tags to remove
         #[arg(value_name = "TAG", required = true)]
         tags: Vec<String>,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
         /// How it is printed.
         #[command(flatten)]
         output: ListingArgs,

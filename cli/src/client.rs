@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::args::{ApiArgs, Token};
 use crate::config::{LocalApi, TOKEN_FILE};
-use crate::output::Progress;
+use crate::output::{Output, Progress};
 
 /// The account in every path. A Wasmyard serves one account, so that its name carries nothing; this one
 /// has the form that every client and server of the v4 API takes.
@@ -37,6 +37,8 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     token: Option<Token>,
+    /// Who is told what the API remarks on a success.
+    remarks: Option<Output>,
 }
 
 /// One `{code, message}` of the envelope.
@@ -142,10 +144,10 @@ fn code_remedy(code: i64, status: StatusCode) -> Option<String> {
         }
         100_119 => "`wasmyard namespace list` shows what exists; `wasmyard namespace create NAME` makes one",
         10092 | 10007 | 10090 => "`wasmyard script list [--namespace NS]` shows what exists",
+        90005 => "change wasmyard.toml and start the server again; --force changes it until then",
+        90015 => "change what refers to it first; --force goes on all the same",
+        90010 => "`wasmyard token list` shows what exists",
         90011 => "deploy again: a new upload session asks only for what is missing",
-        10021 | 10006 => {
-            "a script is a WASI component: build it for wasm32-wasip2, or see docs for other languages"
-        }
         10027 => "build with --release, and strip debug information",
         _ if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE => {
             "the server is busy: try again in a moment"
@@ -161,6 +163,9 @@ struct Envelope {
     success: bool,
     #[serde(default)]
     errors: Vec<ApiError>,
+    /// Of the same shape: a remark has a code and a text.
+    #[serde(default)]
+    messages: Vec<ApiError>,
     #[serde(default)]
     result: Value,
 }
@@ -224,7 +229,13 @@ impl Client {
             url: base.to_string(),
             reason: "no HTTP client can be made for it",
         })?;
-        Ok(Self { http, base, token })
+        Ok(Self { http, base, token, remarks: None })
+    }
+
+    /// The same client, which shows what the API remarks on a success.
+    #[must_use]
+    pub fn telling(self, output: &Output) -> Self {
+        Self { remarks: Some(output.clone()), ..self }
     }
 
     /// The address of the API, as it was given.
@@ -244,11 +255,20 @@ impl Client {
         body: Body,
     ) -> Result<Value, ClientError> {
         let request = self.request(method, path, query);
-        self.send(match body {
-            Body::Empty => request,
-            Body::Json(json) => request.json(&json),
-        })
-        .await
+        self.send(with_body(request, body)).await
+    }
+
+    /// Sends one request about the API's own tokens, which belong to the operator and to no account.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn call_tokens(&self, method: Method, path: &[&str], body: Body) -> Result<Value, ClientError> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("user").push("tokens").extend(path);
+        }
+        let request = self.authorized(self.http.request(method, url));
+        self.send(with_body(request, body)).await
     }
 
     /// Uploads a script: `metadata`, and the component as a part named after its file.
@@ -289,7 +309,10 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> reqwest::RequestBuilder {
-        let request = self.bare_request(method, path, query);
+        self.authorized(self.bare_request(method, path, query))
+    }
+
+    fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
@@ -319,6 +342,11 @@ impl Client {
             return Err(ClientError::NotTheApi { url: self.address(), status });
         };
         if envelope.success && status.is_success() {
+            if let Some(output) = &self.remarks {
+                for remark in &envelope.messages {
+                    output.note(&format!("note: {}", remark.message));
+                }
+            }
             Ok(envelope.result)
         } else {
             Err(ClientError::Refused { status, errors: envelope.errors })
@@ -343,6 +371,13 @@ impl Client {
         } else {
             ClientError::Interrupted { url, reason }
         }
+    }
+}
+
+fn with_body(request: reqwest::RequestBuilder, body: Body) -> reqwest::RequestBuilder {
+    match body {
+        Body::Empty => request,
+        Body::Json(json) => request.json(&json),
     }
 }
 

@@ -9,12 +9,13 @@ pub mod namespace;
 pub mod script;
 pub mod secret;
 pub mod tags;
+pub mod token;
 
 use std::path::Path;
 
 use serde_json::Value;
 
-use crate::args::{ApiArgs, Command};
+use crate::args::{ApiArgs, ChangeArgs, Command};
 use crate::client::Client;
 use crate::config;
 use crate::failure::Failure;
@@ -41,6 +42,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Script(command) => script::run(command, output).await,
         Command::Secret(command) => secret::run(command, output).await,
         Command::Tags(command) => tags::run(command, output).await,
+        Command::Token(command) => token::run(command, output).await,
         Command::Check(args) => {
             let modules = crate::platform::module_check();
             check::run(&args, modules.as_deref(), &crate::machine::Machine::here(), output).await
@@ -51,9 +53,14 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
     }
 }
 
-/// The client for the API that `args` and the current folder point to.
-fn client(args: &ApiArgs) -> Result<Client, Failure> {
-    Ok(Client::find(args, &config::local_api(Path::new(".")))?)
+/// The client for the API that `args` and the current folder point to; its remarks go to `output`.
+fn client(args: &ApiArgs, output: &Output) -> Result<Client, Failure> {
+    Ok(Client::find(args, &config::local_api(Path::new(".")))?.telling(output))
+}
+
+/// The query of a change that may be forced.
+fn forced(change: &ChangeArgs) -> &'static [(&'static str, &'static str)] {
+    if change.force { &[("force", "true")] } else { &[] }
 }
 
 /// The path of a script, or of something below it, under `/accounts/{id}/workers`.

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use wasmyard_dispatcher::EgressConfig;
 use wasmyard_namespaces::{
-    BindingDecl, EgressRules, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget,
-    ScriptKey, Tag,
+    BindingDecl, ConfigKeys, EgressRules, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern,
+    RouteTarget, ScriptKey, Tag,
 };
 
 use crate::args::{DevArgs, ServeArgs};
@@ -126,6 +126,8 @@ pub struct NamespaceConfig {
     pub limits: LimitSpec,
     /// Whether its scripts are the operator's own.
     pub trusted_workers: bool,
+    /// What of this is written down, and not a default: the file owns that and nothing else.
+    pub keys: ConfigKeys,
 }
 
 /// A script that is deployed from a file.
@@ -147,6 +149,8 @@ pub struct ScriptConfig {
     pub tags: Vec<Tag>,
     /// Switches for behaviour.
     pub compatibility_flags: Vec<String>,
+    /// What of this is written down, and not a default: the file owns that and nothing else.
+    pub keys: ConfigKeys,
     /// The line of its table, for messages.
     pub line: usize,
 }

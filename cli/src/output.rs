@@ -24,6 +24,12 @@ struct Streams {
     own: bool,
 }
 
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output").field("terminal", &self.terminal).finish_non_exhaustive()
+    }
+}
+
 impl Output {
     /// Standard output and standard error.
     pub fn stdio() -> Self {

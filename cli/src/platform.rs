@@ -47,10 +47,14 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
         .await
         .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
     for script in &config.scripts {
-        apply::deploy(&node.registry, &node.checker, script)
+        let applied = apply::deploy(&node.registry, &node.checker, script)
             .await
             .map_err(|refusal| Failure::failed(format!("script {}: {refusal}", script.key)))?;
+        apply::tell(&format!("script {}", script.key), &applied);
     }
+    apply::let_go(&node.registry, &config)
+        .await
+        .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
     node.announce(output);
     node.run(stop_signal()).await;
     Ok(())

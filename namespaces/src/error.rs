@@ -36,7 +36,7 @@ pub enum RegistryError {
     #[error("there is no token {0}")]
     TokenNotFound(String),
     /// The record was declared in the operator's configuration.
-    #[error("{0} is declared in the configuration; change it there")]
+    #[error("the configuration declares {0}; change it there")]
     Configured(String),
     /// The upload refers to a component that was not put before.
     #[error("component {0} is not in the registry; upload it first")]

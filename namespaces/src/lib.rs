@@ -5,7 +5,8 @@
 //!
 //! # Layout, from low to high
 //! - [`name`], [`digest`], [`timestamp`], [`secret`], [`limits`], [`tags`]: values, parsed once.
-//! - [`assets`], [`binding`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of.
+//! - [`assets`], [`binding`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
+//!   [`config_keys`]: which parts of it the operator's configuration owns.
 //! - [`store`], [`blob`]: where it is kept. Narrow, replaceable.
 //! - [`registry`]: the authority. Changes go in, lookups come out.
 //! - [`error`]: what the registry says when it does not.
@@ -13,6 +14,7 @@
 pub mod assets;
 pub mod binding;
 pub mod blob;
+pub mod config_keys;
 pub mod digest;
 pub mod egress;
 pub mod error;
@@ -35,13 +37,14 @@ pub use assets::{
 };
 pub use binding::{BindingDecl, BindingError, BindingInput, BindingKind, BindingType, OutboundDecl};
 pub use blob::{BlobError, Blobs};
+pub use config_keys::ConfigKeys;
 pub use digest::Digest;
 pub use egress::{EgressRules, EgressRulesError, HostRule, HostRuleError};
 pub use error::{ErrorKind, RegistryError};
 pub use limits::{ByteSize, LimitError, LimitSpec, Limits};
 pub use name::{BindingName, Hostname, NameError, NamespaceName, ScriptName, Tag};
 pub use namespace::{Namespace, NamespacePatch, NewNamespace, Origin};
-pub use registry::{AssetSession, Registry, RegistryEvent, RegistryOptions};
+pub use registry::{Applied, AssetSession, Registry, RegistryEvent, RegistryOptions};
 pub use route::{Route, RouteMatch, RouteOrigin, RoutePattern, RouteTable, RouteTarget};
 pub use script::{AssetsUpload, Script, ScriptKey, SettingsPatch, Upload, UploadDraft, UploadError, Version};
 pub use secret::Secret;

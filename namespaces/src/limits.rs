@@ -234,13 +234,29 @@ impl LimitSpec {
         Ok(())
     }
 
+    /// These wishes, and where they leave something open, those of `under`.
+    #[must_use]
+    pub fn over(self, under: LimitSpec) -> LimitSpec {
+        LimitSpec {
+            cpu_ms: self.cpu_ms.or(under.cpu_ms),
+            fuel: self.fuel.or(under.fuel),
+            subrequests: self.subrequests.or(under.subrequests),
+            memory_bytes: self.memory_bytes.or(under.memory_bytes),
+            first_byte_ms: self.first_byte_ms.or(under.first_byte_ms),
+            stream_idle_ms: self.stream_idle_ms.or(under.stream_idle_ms),
+            depth: self.depth.or(under.depth),
+            concurrent_subrequests: self.concurrent_subrequests.or(under.concurrent_subrequests),
+            log_bytes: self.log_bytes.or(under.log_bytes),
+        }
+    }
+
     /// True when nothing is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == LimitSpec::default()
     }
 
-    fn value(&self, name: &str) -> Option<u64> {
+    pub(crate) fn value(&self, name: &str) -> Option<u64> {
         match name {
             "cpu_ms" => self.cpu_ms,
             "fuel" => self.fuel,

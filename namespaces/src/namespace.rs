@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::binding::OutboundDecl;
+use crate::config_keys::ConfigKeys;
 use crate::egress::EgressRules;
 use crate::limits::LimitSpec;
 use crate::name::NamespaceName;
@@ -49,9 +50,17 @@ pub struct Namespace {
     /// Whether its scripts may call each other through service bindings.
     #[serde(default)]
     pub service_bindings: bool,
-    /// Who made it.
-    #[serde(default)]
-    pub origin: Origin,
+    /// What the operator's configuration says of it; none when it is not in the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigKeys>,
+}
+
+impl Namespace {
+    /// Who it belongs to.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        if self.config.is_some() { Origin::Config } else { Origin::Api }
+    }
 }
 
 /// What a new namespace needs.
@@ -69,8 +78,6 @@ pub struct NewNamespace {
     pub egress: Option<EgressRules>,
     /// Whether its scripts may call each other through service bindings.
     pub service_bindings: bool,
-    /// Who makes it.
-    pub origin: Origin,
 }
 
 impl NewNamespace {
@@ -84,7 +91,6 @@ impl NewNamespace {
             outbound: None,
             egress: None,
             service_bindings: false,
-            origin: Origin::Api,
         }
     }
 }
@@ -104,6 +110,4 @@ pub struct NamespacePatch {
     pub egress: Option<Option<EgressRules>>,
     /// Whether its scripts may call each other from now on.
     pub service_bindings: Option<bool>,
-    /// A new origin.
-    pub origin: Option<Origin>,
 }

@@ -31,11 +31,13 @@ use crate::script::ScriptKey;
 use crate::store::{Revision, SqliteStore, Store};
 
 pub use assets::AssetSession;
+pub use configured::Applied;
 pub use gc::Swept;
-pub use tokens::TokenInfo;
+pub use tokens::{MOST_TOKENS, TokenInfo};
 
 mod assets;
 mod cache;
+mod configured;
 mod feed;
 mod gc;
 mod index;
@@ -52,6 +54,8 @@ pub type Result<T> = std::result::Result<T, RegistryError>;
 #[derive(Clone)]
 pub struct Registry {
     inner: Arc<Inner>,
+    /// Whether changes through this handle may touch what the configuration names.
+    over_configuration: bool,
 }
 
 struct Inner {
@@ -156,7 +160,7 @@ impl Registry {
         let newest = inner.store.watch();
         let loaded = inner.load().await?;
         tokio::spawn(feed::run(Arc::downgrade(&inner), newest, loaded));
-        Ok(Registry { inner })
+        Ok(Registry { inner, over_configuration: false })
     }
 
     /// Opens the registry of a data directory: takes the directory's lock, opens `registry.sqlite` and
@@ -206,6 +210,13 @@ impl Registry {
     #[must_use]
     pub fn routes(&self) -> &RouteTable {
         &self.inner.routes
+    }
+
+    /// A handle whose changes may touch what the configuration names. Such a change holds until the
+    /// configuration is applied the next time: whoever made it has to be told.
+    #[must_use]
+    pub fn over_configuration(&self) -> Registry {
+        Registry { inner: Arc::clone(&self.inner), over_configuration: true }
     }
 
     /// The options it was opened with.

@@ -9,11 +9,13 @@ use std::fmt;
 
 use crate::assets::{AssetsConfig, AssetsConfigError, FinishedAssets, VersionAssets};
 use crate::binding::{BindingDecl, BindingError, BindingInput, BindingType};
+use crate::config_keys::ConfigKeys;
 use crate::digest::Digest;
 use crate::limits::{
     LimitError, LimitSpec, Limits, MAX_BINDINGS, MAX_METADATA_BYTES, MAX_METADATA_ENTRIES, MAX_TAGS,
 };
 use crate::name::{NamespaceName, ScriptName, Tag};
+use crate::namespace::Origin;
 use crate::timestamp::Timestamp;
 
 /// Which script: a platform script, or a user script in its namespace.
@@ -80,6 +82,16 @@ pub struct Script {
     pub tags: Vec<Tag>,
     /// The version that serves.
     pub version: Version,
+    /// What the operator's configuration says of it; none when it is not in the configuration.
+    pub config: Option<ConfigKeys>,
+}
+
+impl Script {
+    /// Who it belongs to.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        if self.config.is_some() { Origin::Config } else { Origin::Api }
+    }
 }
 
 /// One immutable upload of a script.

@@ -30,6 +30,7 @@
 //! - `assets_serve`: static files as visitors and scripts get them, and in a browser
 //! - `guests`: components that were made without our SDK
 //! - `observability`: figures, logs, health
+//! - `restart`: every write that the API has survives a start, or is refused, or said to be lost
 
 #![expect(
     clippy::unwrap_used,
@@ -61,6 +62,7 @@ mod outbound;
 mod overload;
 mod own_requests;
 mod protocol;
+mod restart;
 mod reuse;
 mod routing;
 mod sandbox;

@@ -18,7 +18,8 @@ fn calls() -> Vec<(Method, String, bool)> {
             .replace("{secret_name}", "KEY")
             .replace("{tag}", "blue")
             .replace("{version_id}", "0")
-            .replace("{route_id}", "0123456789abcdef0123456789abcdef");
+            .replace("{route_id}", "0123456789abcdef0123456789abcdef")
+            .replace("{token_id}", "0123456789abcdef0123456789abcdef");
         assert!(!filled.contains('{'), "{filled}");
         for (method, operation) in methods.as_object().unwrap() {
             let guarded = operation["security"] != serde_json::json!([]);

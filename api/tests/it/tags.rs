@@ -72,3 +72,18 @@ async fn bad_tags_are_refused() {
     api.delete(&format!("{}/a%26b", tags())).await.refused(400, 10004);
     assert_eq!(api.get(&tags()).await.result(), json!(eight));
 }
+
+#[tokio::test]
+async fn several_tags_are_added_and_removed_together_or_not_at_all() {
+    let api = Api::with_scripts().await;
+    let path = format!("{SCRIPT}/tags");
+    api.put(&path, &json!(["x", "y", "z"])).await.result();
+    let nine = json!({"add": ["a", "b", "c", "d", "e", "f"]});
+    assert!(api.patch(&path, &nine).await.refused(400, 10021).contains("9 tags are more than the 8"));
+    assert_eq!(api.get(&path).await.result(), json!(["x", "y", "z"]), "none was added");
+    let both = json!({"add": ["a", "x"], "remove": ["y", "nothing"]});
+    assert_eq!(api.patch(&path, &both).await.result(), json!(["a", "x", "z"]));
+    api.patch(&path, &json!({"add": ["a,b"]})).await.refused(400, 10021);
+    api.patch(&path, &json!({"ad": ["a"]})).await.refused(400, 10021);
+    api.patch(&path.replace("customer-a", "nobody"), &both).await.refused(404, 10092);
+}

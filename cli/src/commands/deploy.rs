@@ -44,7 +44,7 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
         (None, Some(_), Some(_)) if args.config.is_none() => vec![from_file(None, &args)?],
         (None, ..) => from_config(&args, output)?,
     };
-    let client = client(&args.output.api)?;
+    let client = client(&args.output.api, output)?;
     let mut results = Vec::new();
     for plan in plans {
         let result = upload(&client, &plan, output).await?;

@@ -7,7 +7,7 @@ use std::io::{BufRead, IsTerminal};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{client, items, moment, text};
+use super::{client, forced, items, moment, text};
 use crate::args::{ListingArgs, NamespaceCommand};
 use crate::client::{Body, Client};
 use crate::failure::Failure;
@@ -23,31 +23,33 @@ pub async fn run(command: NamespaceCommand, output: &Output) -> Result<(), Failu
     match command {
         NamespaceCommand::Create { name, output: listing } => {
             let body = Body::Json(json!({ "name": name }));
-            let made = client(&listing.api)?.call(Method::POST, &PATH, &[], body).await?;
+            let made = client(&listing.api, output)?.call(Method::POST, &PATH, &[], body).await?;
             output.note(&format!("namespace {name} created"));
             show(&made, &listing, output);
         }
         NamespaceCommand::List { output: listing } => {
-            let found = client(&listing.api)?.call(Method::GET, &PATH, &[], Body::Empty).await?;
+            let found = client(&listing.api, output)?.call(Method::GET, &PATH, &[], Body::Empty).await?;
             list(&found, &listing, output);
         }
         NamespaceCommand::Get { name, output: listing } => {
-            let found = get(&client(&listing.api)?, &name).await?;
+            let found = get(&client(&listing.api, output)?, &name).await?;
             show(&found, &listing, output);
         }
-        NamespaceCommand::Rename { name, new_name, output: listing } => {
+        NamespaceCommand::Rename { name, new_name, change, output: listing } => {
             let path = [PATH[0], PATH[1], &name];
             let body = Body::Json(json!({ "name": new_name }));
-            let renamed = client(&listing.api)?.call(Method::PUT, &path, &[], body).await?;
+            let renamed =
+                client(&listing.api, output)?.call(Method::PUT, &path, forced(&change), body).await?;
             output.note(&format!("namespace {name} is now {new_name}"));
             show(&renamed, &listing, output);
         }
-        NamespaceCommand::Delete { name, yes, api } => {
-            let client = client(&api)?;
+        NamespaceCommand::Delete { name, yes, change, api } => {
+            let client = client(&api, output)?;
             if !yes {
                 confirm(&client, &name, output).await?;
             }
-            client.call(Method::DELETE, &[PATH[0], PATH[1], &name], &[], Body::Empty).await?;
+            let path = [PATH[0], PATH[1], &name];
+            client.call(Method::DELETE, &path, forced(&change), Body::Empty).await?;
             output.note(&format!("namespace {name} deleted"));
         }
     }
@@ -86,6 +88,7 @@ fn show(namespace: &Value, listing: &ListingArgs, output: &Output) {
         ("id", text(namespace, "/namespace_id")),
         ("scripts", text(namespace, "/script_count")),
         ("trusted workers", text(namespace, "/trusted_workers")),
+        ("in wasmyard.toml", text(namespace, "/declared")),
         ("created", moment(namespace, "/created_on")),
         ("modified", moment(namespace, "/modified_on")),
     ]);

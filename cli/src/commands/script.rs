@@ -5,7 +5,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{client, items, moment, script_path, script_shown, scripts_path, text};
+use super::{client, forced, items, moment, script_path, script_shown, scripts_path, text};
 use crate::args::{ListingArgs, ScriptCommand};
 use crate::client::{Body, Client};
 use crate::failure::Failure;
@@ -20,16 +20,16 @@ pub async fn run(command: ScriptCommand, output: &Output) -> Result<(), Failure>
         ScriptCommand::List { namespace, tags, output: listing } => {
             let query: Vec<(&str, &str)> = tags.as_deref().map(|tags| ("tags", tags)).into_iter().collect();
             let path = scripts_path(namespace.as_deref());
-            let found = client(&listing.api)?.call(Method::GET, &path, &query, Body::Empty).await?;
+            let found = client(&listing.api, output)?.call(Method::GET, &path, &query, Body::Empty).await?;
             list(&found, namespace.as_deref(), &listing, output);
         }
         ScriptCommand::Get { name, namespace, output: listing } => {
-            let found = get(&client(&listing.api)?, namespace.as_deref(), &name).await?;
+            let found = get(&client(&listing.api, output)?, namespace.as_deref(), &name).await?;
             show(&found, &listing, output);
         }
-        ScriptCommand::Delete { name, namespace, api } => {
+        ScriptCommand::Delete { name, namespace, change, api } => {
             let path = script_path(namespace.as_deref(), &name, &[]);
-            client(&api)?.call(Method::DELETE, &path, &[], Body::Empty).await?;
+            client(&api, output)?.call(Method::DELETE, &path, forced(&change), Body::Empty).await?;
             output.note(&format!("script {} deleted", script_shown(namespace.as_deref(), &name)));
         }
     }

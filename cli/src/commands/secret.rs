@@ -9,7 +9,7 @@ use reqwest::Method;
 use rustix::termios::{LocalModes, OptionalActions};
 use serde_json::json;
 
-use super::{client, items, script_path, script_shown, text};
+use super::{client, forced, items, script_path, script_shown, text};
 use crate::args::SecretCommand;
 use crate::client::Body;
 use crate::failure::Failure;
@@ -24,18 +24,18 @@ const SECRET_BYTES: u64 = 1024 * 1024;
 /// The [`Failure`] that decides the exit code.
 pub async fn run(command: SecretCommand, output: &Output) -> Result<(), Failure> {
     match command {
-        SecretCommand::Put { key, script, api } => {
-            let client = client(&api)?;
+        SecretCommand::Put { key, script, change, api } => {
+            let client = client(&api, output)?;
             let value = read_value(output).await?;
             let namespace = script.namespace.as_deref();
             let path = script_path(namespace, &script.script, &["secrets"]);
             let body = json!({ "name": key, "text": value, "type": "secret_text" });
-            client.call(Method::PUT, &path, &[], Body::Json(body)).await?;
+            client.call(Method::PUT, &path, forced(&change), Body::Json(body)).await?;
             output.note(&format!("secret {key} put for {}", script_shown(namespace, &script.script)));
         }
         SecretCommand::List { script, output: listing } => {
             let path = script_path(script.namespace.as_deref(), &script.script, &["secrets"]);
-            let found = client(&listing.api)?.call(Method::GET, &path, &[], Body::Empty).await?;
+            let found = client(&listing.api, output)?.call(Method::GET, &path, &[], Body::Empty).await?;
             if listing.json {
                 output.json(&found);
             } else {
@@ -44,10 +44,11 @@ pub async fn run(command: SecretCommand, output: &Output) -> Result<(), Failure>
                 output.table(&["NAME", "TYPE"], &rows, "no secrets");
             }
         }
-        SecretCommand::Delete { key, script, api } => {
+        SecretCommand::Delete { key, script, change, api } => {
             let namespace = script.namespace.as_deref();
             let path = script_path(namespace, &script.script, &["secrets", &key]);
-            client(&api)?.call(Method::DELETE, &path, &[("url_encoded", "true")], Body::Empty).await?;
+            let query = [&[("url_encoded", "true")], forced(&change)].concat();
+            client(&api, output)?.call(Method::DELETE, &path, &query, Body::Empty).await?;
             output.note(&format!("secret {key} of {} deleted", script_shown(namespace, &script.script)));
         }
     }

@@ -5,7 +5,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{client, items, script_path, text};
+use super::{client, forced, items, script_path, text};
 use crate::args::{ListingArgs, TagTarget, TagsCommand};
 use crate::client::{Body, Client};
 use crate::failure::Failure;
@@ -18,34 +18,30 @@ use crate::output::Output;
 pub async fn run(command: TagsCommand, output: &Output) -> Result<(), Failure> {
     match command {
         TagsCommand::List { target, output: listing } => {
-            show(&client(&listing.api)?, &target, &listing, output).await
+            show(&client(&listing.api, output)?, &target, &listing, output).await
         }
-        TagsCommand::Set { target, tags, output: listing } => {
-            let client = client(&listing.api)?;
-            client.call(Method::PUT, &path(&target, &[]), &[], Body::Json(json!(tags))).await?;
+        TagsCommand::Set { target, tags, change, output: listing } => {
+            let client = client(&listing.api, output)?;
+            client.call(Method::PUT, &path(&target), forced(&change), Body::Json(json!(tags))).await?;
             show(&client, &target, &listing, output).await
         }
-        TagsCommand::Add { target, tags, output: listing } => {
-            let client = client(&listing.api)?;
-            for tag in &tags {
-                client.call(Method::PUT, &path(&target, &[tag]), &[], Body::Empty).await?;
-            }
+        TagsCommand::Add { target, tags, change, output: listing } => {
+            let client = client(&listing.api, output)?;
+            let body = Body::Json(json!({ "add": tags }));
+            client.call(Method::PATCH, &path(&target), forced(&change), body).await?;
             show(&client, &target, &listing, output).await
         }
-        TagsCommand::Remove { target, tags, output: listing } => {
-            let client = client(&listing.api)?;
-            for tag in &tags {
-                client.call(Method::DELETE, &path(&target, &[tag]), &[], Body::Empty).await?;
-            }
+        TagsCommand::Remove { target, tags, change, output: listing } => {
+            let client = client(&listing.api, output)?;
+            let body = Body::Json(json!({ "remove": tags }));
+            client.call(Method::PATCH, &path(&target), forced(&change), body).await?;
             show(&client, &target, &listing, output).await
         }
     }
 }
 
-fn path<'a>(target: &'a TagTarget, tag: &[&'a str]) -> Vec<&'a str> {
-    let mut path = script_path(Some(&target.namespace), &target.script, &["tags"]);
-    path.extend_from_slice(tag);
-    path
+fn path(target: &TagTarget) -> Vec<&str> {
+    script_path(Some(&target.namespace), &target.script, &["tags"])
 }
 
 async fn show(
@@ -54,7 +50,7 @@ async fn show(
     listing: &ListingArgs,
     output: &Output,
 ) -> Result<(), Failure> {
-    let found = client.call(Method::GET, &path(target, &[]), &[], Body::Empty).await?;
+    let found = client.call(Method::GET, &path(target), &[], Body::Empty).await?;
     if listing.json {
         output.json(&found);
         return Ok(());

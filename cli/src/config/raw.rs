@@ -62,8 +62,8 @@ pub(super) struct RawEgress {
 #[derive(Debug, Default)]
 pub(super) struct RawEgressRules {
     pub(super) allow_hosts: Option<Vec<Spot<String>>>,
-    pub(super) deny_hosts: Vec<Spot<String>>,
-    pub(super) allow_private: Vec<Spot<String>>,
+    pub(super) deny_hosts: Option<Vec<Spot<String>>>,
+    pub(super) allow_private: Option<Vec<Spot<String>>>,
     pub(super) ports: Option<Vec<Spot<u64>>>,
 }
 
@@ -111,8 +111,8 @@ pub(super) struct RawScript {
     pub(super) bindings: Vec<Spot<Json>>,
     pub(super) vars: Vec<Spot<(String, Json)>>,
     pub(super) limits: RawLimits,
-    pub(super) tags: Vec<Spot<String>>,
-    pub(super) compatibility_flags: Vec<Spot<String>>,
+    pub(super) tags: Option<Vec<Spot<String>>>,
+    pub(super) compatibility_flags: Option<Vec<Spot<String>>>,
 }
 
 /// `build = { command = "...", cwd = "...", watch = [...] }`
@@ -212,8 +212,8 @@ fn egress(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawEgress {
 fn egress_rules(reader: &mut Reader<'_>, table: &mut Table<'_, '_>) -> RawEgressRules {
     RawEgressRules {
         allow_hosts: table.strings_if_any(reader, "allow_hosts"),
-        deny_hosts: table.strings(reader, "deny_hosts"),
-        allow_private: table.strings(reader, "allow_private"),
+        deny_hosts: table.strings_if_any(reader, "deny_hosts"),
+        allow_private: table.strings_if_any(reader, "allow_private"),
         ports: table.numbers_if_any(reader, "ports"),
     }
 }
@@ -286,8 +286,8 @@ fn script(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '_>)
         bindings: bindings.into_iter().filter_map(|inner| inner.into_json(reader)).collect(),
         vars: table.json_entries(reader, "vars"),
         limits: own_limits(reader, &mut table),
-        tags: table.strings(reader, "tags"),
-        compatibility_flags: table.strings(reader, "compatibility_flags"),
+        tags: table.strings_if_any(reader, "tags"),
+        compatibility_flags: table.strings_if_any(reader, "compatibility_flags"),
     };
     table.finish(reader);
     script

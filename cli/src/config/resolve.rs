@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmyard_namespaces::{
-    ByteSize, HostRule, Limits, NameError, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey,
-    ScriptName, Tag,
+    ByteSize, ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, RoutePattern,
+    RouteTarget, ScriptKey, ScriptName, Tag,
     limits::MAX_TAGS,
     route::{HostPattern, RoutePatternError},
 };
@@ -243,9 +243,28 @@ impl Resolver<'_> {
             raw.egress.as_ref().map(|rules| egress::of_a_namespace(rules, self.private, self.faults));
         let set = |spot: &Option<Spot<bool>>| spot.as_ref().is_some_and(|spot| spot.value);
         let (trusted_workers, service_bindings) = (set(&raw.trusted_workers), set(&raw.service_bindings));
+        let mut keys = ConfigKeys::default();
+        let named = [
+            (ConfigKeys::OUTBOUND, raw.outbound.is_some()),
+            (ConfigKeys::TRUSTED_WORKERS, raw.trusted_workers.is_some()),
+            (ConfigKeys::SERVICE_BINDINGS, raw.service_bindings.is_some()),
+        ];
+        named.into_iter().filter(|(_, named)| *named).for_each(|(key, _)| keys.insert(key));
+        keys.insert_limits(&limits);
+        if let Some(rules) = &raw.egress {
+            egress::keys_of_a_namespace(rules, &mut keys);
+        }
         if let Some(name) = &name {
             let name = name.clone();
-            found.push(NamespaceConfig { name, outbound, service_bindings, egress, limits, trusted_workers });
+            found.push(NamespaceConfig {
+                name,
+                outbound,
+                service_bindings,
+                egress,
+                limits,
+                trusted_workers,
+                keys,
+            });
         }
         name
     }
@@ -284,9 +303,31 @@ impl Resolver<'_> {
             bindings.push(binding);
             bindings.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        let compatibility_flags = raw.compatibility_flags.iter().map(|spot| spot.value.clone()).collect();
+        let compatibility_flags =
+            raw.compatibility_flags.iter().flatten().map(|spot| spot.value.clone()).collect();
         let line = raw.name.line;
-        Some(ScriptConfig { key, main, build, bindings, assets, limits, tags, compatibility_flags, line })
+        let mut keys = ConfigKeys::default();
+        let named = [
+            (ConfigKeys::MAIN, main.is_some()),
+            (ConfigKeys::ASSETS, assets.is_some()),
+            (ConfigKeys::TAGS, raw.tags.is_some()),
+            (ConfigKeys::FLAGS, raw.compatibility_flags.is_some()),
+        ];
+        named.into_iter().filter(|(_, named)| *named).for_each(|(key, _)| keys.insert(key));
+        keys.insert_limits(&limits);
+        bindings.iter().for_each(|binding| keys.insert_binding(&binding.name));
+        Some(ScriptConfig {
+            key,
+            main,
+            build,
+            bindings,
+            assets,
+            limits,
+            tags,
+            compatibility_flags,
+            keys,
+            line,
+        })
     }
 
     fn main(&mut self, raw: &RawScript) -> Option<PathBuf> {
@@ -358,11 +399,12 @@ impl Resolver<'_> {
     }
 
     fn tags(&mut self, raw: &RawScript) -> Vec<Tag> {
-        let tags: Vec<Tag> = raw.tags.iter().filter_map(|spot| self.name(spot)).collect();
-        if let Some(spot) = raw.tags.get(MAX_TAGS) {
+        let spots = raw.tags.as_deref().unwrap_or_default();
+        let tags: Vec<Tag> = spots.iter().filter_map(|spot| self.name(spot)).collect();
+        if let Some(spot) = spots.get(MAX_TAGS) {
             let fault =
                 Fault::new(spot.line, spot.key.clone(), format!("a script has at most {MAX_TAGS} tags"));
-            self.faults.push(fault.remedy(format!("remove {}", raw.tags.len() - MAX_TAGS)));
+            self.faults.push(fault.remedy(format!("remove {}", spots.len() - MAX_TAGS)));
         }
         tags
     }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use wasmyard_api::ComponentChecker as _;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
-    AssetsConfig, AssetsUpload, BindingInput, Digest, FinishedAssets, NamespacePatch, NewNamespace, Origin,
-    Registry, RegistryError, Served, Upload, UploadDraft,
+    Applied, AssetsConfig, AssetsUpload, BindingInput, Digest, FinishedAssets, NewNamespace, Registry,
+    RegistryError, Script, ScriptKey, Served, Upload, UploadDraft,
 };
 
 use super::checker::ForUploads;
@@ -17,32 +17,50 @@ use crate::config::{ResolvedConfig, ScriptConfig};
 /// Namespaces and routes, as the configuration has them. What the API made beside them stays.
 pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Result<(), RegistryError> {
     for namespace in &config.namespaces {
-        if registry.namespace(&namespace.name).await?.is_none() {
-            let new = NewNamespace {
-                name: namespace.name.clone(),
-                trusted_workers: namespace.trusted_workers,
-                limits: namespace.limits,
-                outbound: namespace.outbound.clone(),
-                egress: namespace.egress.clone(),
-                service_bindings: namespace.service_bindings,
-                origin: Origin::Config,
-            };
-            registry.create_namespace(new).await?;
-            continue;
-        }
-        let patch = NamespacePatch {
-            name: None,
-            trusted_workers: Some(namespace.trusted_workers),
-            limits: Some(namespace.limits),
-            outbound: Some(namespace.outbound.clone()),
-            egress: Some(namespace.egress.clone()),
-            service_bindings: Some(namespace.service_bindings),
-            origin: Some(Origin::Config),
+        let new = NewNamespace {
+            name: namespace.name.clone(),
+            trusted_workers: namespace.trusted_workers,
+            limits: namespace.limits,
+            outbound: namespace.outbound.clone(),
+            egress: namespace.egress.clone(),
+            service_bindings: namespace.service_bindings,
         };
-        registry.update_namespace(&namespace.name, patch).await?;
+        let applied = registry.declare_namespace(new, namespace.keys.clone()).await?;
+        tell(&format!("namespace {}", namespace.name), &applied);
     }
     let routes = config.routes.iter().map(|route| (route.pattern.clone(), route.target.clone())).collect();
-    registry.replace_config_routes(routes).await
+    for pattern in registry.replace_config_routes(routes).await? {
+        tracing::info!("the configuration replaced what the route {pattern} had");
+    }
+    let scripts: Vec<ScriptKey> = config.scripts.iter().map(|script| script.key.clone()).collect();
+    registry.announce_scripts(&scripts).await
+}
+
+/// Gives what the configuration no longer declares to the API. Comes last: what is declared is in place by then.
+pub(super) async fn let_go(registry: &Registry, config: &ResolvedConfig) -> Result<(), RegistryError> {
+    let namespaces: Vec<_> = config.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
+    let scripts: Vec<_> = config.scripts.iter().map(|script| script.key.clone()).collect();
+    for name in registry.let_go_of_others(&namespaces, &scripts).await? {
+        tracing::warn!(
+            "{name} is no longer in the configuration: it stays as it is, and the API may change it"
+        );
+    }
+    Ok(())
+}
+
+/// Says what the configuration changed about what was there.
+pub(super) fn tell<T>(name: &str, applied: &Applied<T>) {
+    if !applied.replaced.is_empty() {
+        let keys = applied.replaced.join(", ");
+        tracing::info!(keys, "the configuration replaced what {name} had");
+    }
+    if !applied.let_go.is_empty() {
+        let keys = applied.let_go.join(", ");
+        tracing::warn!(
+            keys,
+            "the configuration no longer names these keys of {name}: what they granted is taken back, what they bounded stays"
+        );
+    }
 }
 
 /// How often a folder is looked at again when it changes while it is being read.
@@ -58,7 +76,7 @@ pub(super) async fn deploy(
     registry: &Registry,
     checker: &ForUploads,
     script: &ScriptConfig,
-) -> Result<(), String> {
+) -> Result<Applied<Script>, String> {
     let text = |error: RegistryError| error.to_string();
     let bytes = match &script.main {
         Some(main) => Some(read(main).await?),
@@ -69,18 +87,6 @@ pub(super) async fn deploy(
         Some(source) => Some(files(registry, script, source).await?),
         None => None,
     };
-    let now = registry.script(&script.key).await.map_err(text)?;
-    if now.is_some_and(|now| {
-        let served = now.version.assets.as_ref().map(|assets| (assets.manifest, &assets.config));
-        now.version.component == digest
-            && served == assets.as_ref().map(|(assets, config)| (assets.manifest, config))
-            && now.version.bindings == script.bindings
-            && now.version.limits == script.limits
-            && now.version.compatibility_flags == script.compatibility_flags
-            && now.tags == script.tags
-    }) {
-        return Ok(());
-    }
     let mut draft = UploadDraft {
         bindings: script.bindings.iter().cloned().map(BindingInput::Declare).collect(),
         tags: Some(script.tags.clone()),
@@ -93,18 +99,24 @@ pub(super) async fn deploy(
         ..UploadDraft::default()
     };
     if let (Some(main), Some(bytes), Some(digest)) = (&script.main, bytes, digest) {
-        let namespace = script.key.namespace().and_then(|name| registry.namespace_cached(name));
-        let asked = [script.limits, namespace.map(|namespace| namespace.limits).unwrap_or_default()];
-        let checked =
-            checker.check(&digest, bytes.clone(), &asked).await.map_err(|refusal| refusal.message)?;
+        draft.component = Some(digest);
         draft.component_size = bytes.len() as u64;
-        draft.component = Some(registry.put_component(bytes).await.map_err(text)?);
         draft.main_module =
             main.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        draft.startup_time_ms = checked.startup_time_ms;
+        let now = registry.script(&script.key).await.map_err(text)?;
+        let limits = now.as_ref().map_or(script.limits, |now| script.limits.over(now.version.limits));
+        // What serves under these limits was judged under them.
+        if !now.is_some_and(|now| now.version.component == Some(digest) && now.version.limits == limits) {
+            let namespace = script.key.namespace().and_then(|name| registry.namespace_cached(name));
+            let asked = [limits, namespace.map(|namespace| namespace.limits).unwrap_or_default()];
+            let checked =
+                checker.check(&digest, bytes.clone(), &asked).await.map_err(|refusal| refusal.message)?;
+            registry.put_component(bytes).await.map_err(text)?;
+            draft.startup_time_ms = checked.startup_time_ms;
+        }
     }
     let upload = Upload::parse(draft).map_err(|error| error.to_string())?;
-    registry.deploy(&script.key, upload).await.map(|_| ()).map_err(text)
+    registry.declare_script(&script.key, upload, script.keys.clone()).await.map_err(text)
 }
 
 async fn read(main: &Path) -> Result<Bytes, String> {

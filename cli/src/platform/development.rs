@@ -126,7 +126,8 @@ impl DevPlatform for Folder {
         *deployed = kept;
         for key in gone {
             self.builds.set(&key, None);
-            self.registry.delete_script(&key).await.map_err(|error| error.to_string())?;
+            let registry = self.registry.over_configuration();
+            registry.delete_script(&key).await.map_err(|error| error.to_string())?;
         }
         Ok(())
     }

@@ -1,4 +1,7 @@
 //! The admin token of the v4 API: the operator's own, or one that is made at the first start.
+//!
+//! Owns which token has the label "admin". What is configured takes the place of whatever had it before, so that a
+//! token that leaked is refused from the next start on.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,7 +13,7 @@ use crate::config::TOKEN_FILE;
 use crate::failure::Failure;
 use crate::output::Output;
 
-const LABEL: &str = "admin";
+const LABEL: &str = wasmyard_api::ADMIN_TOKEN;
 
 /// Makes sure that there is a token, and says where it is. It is never printed.
 pub(super) async fn admin(
@@ -21,17 +24,20 @@ pub(super) async fn admin(
 ) -> Result<(), Failure> {
     let path = data.join(TOKEN_FILE);
     if let Some(token) = given {
-        return take(registry, &Secret::new(token.to_owned())).await;
+        return take(registry, &Secret::new(token.to_owned()), "WASMYARD_API_TOKEN").await;
     }
     match std::fs::read_to_string(&path) {
-        Ok(token) => take(registry, &Secret::new(token.trim().to_owned())).await,
+        Ok(token) => {
+            let shown = path.display().to_string();
+            take(registry, &Secret::new(token.trim().to_owned()), &shown).await
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let (_, token) = registry
-                .create_token(LABEL)
-                .await
+            // In the file first: a start that ends in between finds it there, and nobody had another.
+            let token = Registry::random_token()
                 .map_err(|error| Failure::failed(format!("no admin token could be made: {error}")))?;
             write(&path, &token)
                 .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))?;
+            take(registry, &token, &path.display().to_string()).await?;
             output.note(&format!("admin token: {} (made now, readable by its owner only)", path.display()));
             Ok(())
         }
@@ -39,12 +45,15 @@ pub(super) async fn admin(
     }
 }
 
-async fn take(registry: &Registry, token: &Secret) -> Result<(), Failure> {
-    registry
-        .import_token(LABEL, token)
+async fn take(registry: &Registry, token: &Secret, source: &str) -> Result<(), Failure> {
+    let (_, replaced) = registry
+        .set_token(LABEL, token)
         .await
-        .map(|_| ())
-        .map_err(|error| Failure::failed(format!("the admin token cannot be used: {error}")))
+        .map_err(|error| Failure::failed(format!("the admin token cannot be used: {error}")))?;
+    if replaced > 0 {
+        tracing::warn!("the admin token is now the one of {source}; the one before is refused from now on");
+    }
+    Ok(())
 }
 
 /// Whole or not at all, and never readable by others, not even for a moment.

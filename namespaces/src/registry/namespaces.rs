@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
+use super::configured::refuse;
 use super::index::NamespaceIndex;
 use super::record::{
     self, NAMESPACES, PURGES, decode, encode, namespace_key, namespace_name_key, purge_key,
     user_scripts_prefix,
 };
 use super::{Inner, Registry, Result};
+use crate::config_keys::namespace_changes;
 use crate::egress::EgressRules;
 use crate::error::RegistryError;
 use crate::name::NamespaceName;
@@ -46,7 +48,7 @@ impl Registry {
             outbound: new.outbound,
             egress: new.egress.map(Arc::new),
             service_bindings: new.service_bindings,
-            origin: new.origin,
+            config: None,
         };
         let _turn = inner.admin.lock().await;
         let (key, name_key) = (namespace_key(&namespace.id), namespace_name_key(&namespace.name));
@@ -95,7 +97,8 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::NamespaceExists`] when the new name is taken;
     /// [`RegistryError::Upload`] for limits out of range; [`RegistryError::Invalid`] for egress rules that
-    /// break a rule; [`RegistryError::Store`] when the store fails.
+    /// break a rule; [`RegistryError::Configured`] for what the configuration names, unless this handle is
+    /// [over it](Registry::over_configuration); [`RegistryError::Store`] when the store fails.
     pub async fn update_namespace(
         &self,
         name: &NamespaceName,
@@ -108,43 +111,23 @@ impl Registry {
         if let Some(Some(rules)) = &patch.egress {
             rules.validate()?;
         }
-        let _turn = inner.admin.lock().await;
-        for _ in 0..ATTEMPTS {
-            let slot = inner.namespaces.load().named(name).cloned();
-            let slot = slot.ok_or_else(|| RegistryError::NamespaceNotFound(name.clone()))?;
-            let namespace = patched(&slot.namespace, &patch);
-            let key = namespace_key(&namespace.id);
-            let mut preconditions = vec![Precondition::unchanged(key.clone(), slot.revision)];
-            let mut writes = vec![Write::put(key.clone(), encode(&key, &namespace)?)];
-            let name_key = namespace_name_key(&namespace.name);
-            if namespace.name != *name {
-                preconditions.push(Precondition::absent(name_key.clone()));
-                writes.push(Write::delete(namespace_name_key(name)));
-                writes.push(Write::put(name_key.clone(), namespace.id.clone()));
-            }
-            match inner.store.append(&preconditions, &writes).await {
-                Ok(revision) => {
-                    let namespace = Arc::new(namespace);
-                    inner.change_index(|index| index.put(Arc::clone(&namespace), revision));
-                    return Ok(namespace);
-                }
-                Err(StoreError::Conflict { key }) if key == name_key => {
-                    return Err(RegistryError::NamespaceExists(namespace.name));
-                }
-                Err(StoreError::Conflict { .. }) => inner.load_namespaces().await?,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(RegistryError::Conflict(format!("namespace {name}")))
+        let over = self.over_configuration;
+        let decide = |before: &Namespace| {
+            let after = patched(before, &patch);
+            refuse_configured(before, Some(&after), over)?;
+            Ok(Some(after))
+        };
+        inner.change_namespace(name, decide).await.map(|(_, after)| after)
     }
 
     /// Deletes a namespace with all its scripts. When it returns, none of them is found any more; a crash
     /// in the middle is finished at the next start.
     ///
     /// # Errors
-    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Configured`] for one of the configuration, unless
+    /// this handle is [over it](Registry::over_configuration); [`RegistryError::Store`] when the store fails.
     pub async fn delete_namespace(&self, name: &NamespaceName) -> Result<()> {
-        let id = self.inner.unlist_namespace(name).await?;
+        let id = self.inner.unlist_namespace(name, self.over_configuration).await?;
         self.inner.purge_scripts(&id).await
     }
 }
@@ -163,11 +146,60 @@ fn patched(namespace: &Namespace, patch: &NamespacePatch) -> Namespace {
             Some(rules) => rules.clone().map(Arc::new),
         },
         service_bindings: patch.service_bindings.unwrap_or(namespace.service_bindings),
-        origin: patch.origin.unwrap_or(namespace.origin),
+        config: namespace.config.clone(),
     }
 }
 
+/// Refuses a change of what the configuration names: the next start would undo it. `after` is none for a deletion.
+fn refuse_configured(before: &Namespace, after: Option<&Namespace>, over: bool) -> Result<()> {
+    let Some(keys) = before.config.as_ref().filter(|_| !over) else { return Ok(()) };
+    let changed = match after {
+        Some(after) if after.name == before.name => namespace_changes(keys, before, after),
+        Some(_) | None => vec!["namespace".to_owned()],
+    };
+    refuse(&changed, &format!("namespace {}", before.name))
+}
+
 impl Inner {
+    /// Reads a namespace, has it decided what becomes of it, and makes it so; decides again when another node
+    /// was faster. Returns it as it was and as it is; nothing decided leaves it as it is.
+    pub(super) async fn change_namespace(
+        &self,
+        name: &NamespaceName,
+        mut decide: impl FnMut(&Namespace) -> Result<Option<Namespace>>,
+    ) -> Result<(Arc<Namespace>, Arc<Namespace>)> {
+        let _turn = self.admin.lock().await;
+        for _ in 0..ATTEMPTS {
+            let slot = self.namespaces.load().named(name).cloned();
+            let slot = slot.ok_or_else(|| RegistryError::NamespaceNotFound(name.clone()))?;
+            let Some(namespace) = decide(&slot.namespace)? else {
+                return Ok((Arc::clone(&slot.namespace), slot.namespace));
+            };
+            let key = namespace_key(&namespace.id);
+            let mut preconditions = vec![Precondition::unchanged(key.clone(), slot.revision)];
+            let mut writes = vec![Write::put(key.clone(), encode(&key, &namespace)?)];
+            let name_key = namespace_name_key(&namespace.name);
+            if namespace.name != *name {
+                preconditions.push(Precondition::absent(name_key.clone()));
+                writes.push(Write::delete(namespace_name_key(name)));
+                writes.push(Write::put(name_key.clone(), namespace.id.clone()));
+            }
+            match self.store.append(&preconditions, &writes).await {
+                Ok(revision) => {
+                    let namespace = Arc::new(namespace);
+                    self.change_index(|index| index.put(Arc::clone(&namespace), revision));
+                    return Ok((slot.namespace, namespace));
+                }
+                Err(StoreError::Conflict { key }) if key == name_key => {
+                    return Err(RegistryError::NamespaceExists(namespace.name));
+                }
+                Err(StoreError::Conflict { .. }) => self.load_namespaces().await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(RegistryError::Conflict(format!("namespace {name}")))
+    }
+
     /// Replaces the index by a changed copy. The caller holds the `admin` lock.
     pub(super) fn change_index(&self, change: impl FnOnce(&mut NamespaceIndex)) {
         let mut index = NamespaceIndex::clone(&self.namespaces.load());
@@ -216,11 +248,12 @@ impl Inner {
     }
 
     /// Takes a namespace out of sight and leaves a note that its scripts are to go. Returns its id.
-    async fn unlist_namespace(&self, name: &NamespaceName) -> Result<String> {
+    async fn unlist_namespace(&self, name: &NamespaceName, over: bool) -> Result<String> {
         let _turn = self.admin.lock().await;
         for _ in 0..ATTEMPTS {
             let slot = self.namespaces.load().named(name).cloned();
             let slot = slot.ok_or_else(|| RegistryError::NamespaceNotFound(name.clone()))?;
+            refuse_configured(&slot.namespace, None, over)?;
             let id = &slot.namespace.id;
             // A deploy requires the namespace's record as it was, so none can come after this append.
             let preconditions = [Precondition::unchanged(namespace_key(id), slot.revision)];

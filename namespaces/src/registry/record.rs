@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::Result;
 use crate::assets::VersionAssets;
 use crate::binding::BindingDecl;
+use crate::config_keys::ConfigKeys;
 use crate::digest::Digest;
 use crate::error::RegistryError;
 use crate::limits::LimitSpec;
@@ -68,6 +69,9 @@ pub(super) fn token_key(id: &str) -> String {
     format!("{TOKENS}{id}")
 }
 
+/// The scripts that the operator's configuration declared at the last start, as a list of their names.
+pub(super) const CONFIGURED_SCRIPTS: &str = "configured/scripts";
+
 pub(super) fn references_prefix(blob: &Digest) -> String {
     format!("ref/{blob}/")
 }
@@ -119,6 +123,8 @@ struct ScriptRecord {
     #[serde(default)]
     tags: Vec<Tag>,
     version: VersionRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<ConfigKeys>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -172,6 +178,7 @@ pub(super) fn encode_script(key: &str, script: &Script) -> Result<Bytes> {
             startup_time_ms: version.startup_time_ms,
             assets: version.assets,
         },
+        config: script.config.clone(),
     };
     encode(key, &record)
 }
@@ -207,6 +214,7 @@ pub(super) fn decode_script(entry: &Entry, key: ScriptKey) -> Result<Script> {
             startup_time_ms: version.startup_time_ms,
             assets: version.assets,
         },
+        config: record.config,
     })
 }
 

@@ -38,7 +38,8 @@ impl Registry {
     /// Changes a route's pattern and target; it keeps its id.
     ///
     /// # Errors
-    /// [`RegistryError::RouteNotFound`]; [`RegistryError::Configured`] for a route of the configuration;
+    /// [`RegistryError::RouteNotFound`]; [`RegistryError::Configured`] for a route of the configuration,
+    /// unless this handle is [over it](Registry::over_configuration);
     /// [`RegistryError::RouteExists`] when another has that pattern; [`RegistryError::Store`].
     pub async fn update_route(
         &self,
@@ -49,7 +50,7 @@ impl Registry {
         target.check(&pattern)?;
         let inner = &self.inner;
         let _turn = inner.admin.lock().await;
-        let old = inner.changeable_route(id)?;
+        let old = inner.changeable_route(id, self.over_configuration)?;
         let route = Route { id: old.id.clone(), pattern, target, origin: old.origin };
         let mut preconditions = Vec::new();
         let mut writes = Vec::with_capacity(3);
@@ -64,12 +65,13 @@ impl Registry {
     /// Removes a route, and returns it.
     ///
     /// # Errors
-    /// [`RegistryError::RouteNotFound`]; [`RegistryError::Configured`] for a route of the configuration;
+    /// [`RegistryError::RouteNotFound`]; [`RegistryError::Configured`] for a route of the configuration,
+    /// unless this handle is [over it](Registry::over_configuration);
     /// [`RegistryError::Store`].
     pub async fn remove_route(&self, id: &str) -> Result<Arc<Route>> {
         let inner = &self.inner;
         let _turn = inner.admin.lock().await;
-        let route = inner.changeable_route(id)?;
+        let route = inner.changeable_route(id, self.over_configuration)?;
         let mut writes = Vec::with_capacity(2);
         delete(&mut writes, &route);
         inner.store.append(&[], &writes).await?;
@@ -84,12 +86,16 @@ impl Registry {
     }
 
     /// Makes the routes of the configuration these, in one append. One that is as it was keeps its id.
-    /// Where the API made a route with the same pattern, the configuration takes its place.
+    /// Where the API made a route with the same pattern, the configuration takes its place. Returns the patterns
+    /// whose target or owner became another.
     ///
     /// # Errors
     /// [`RegistryError::RouteExists`] for a pattern that comes twice; [`RegistryError::Route`] when a target
     /// makes no sense behind its pattern; [`RegistryError::Store`]. Then nothing is changed.
-    pub async fn replace_config_routes(&self, routes: Vec<(RoutePattern, RouteTarget)>) -> Result<()> {
+    pub async fn replace_config_routes(
+        &self,
+        routes: Vec<(RoutePattern, RouteTarget)>,
+    ) -> Result<Vec<RoutePattern>> {
         let mut wanted: HashMap<RoutePattern, RouteTarget> = HashMap::with_capacity(routes.len());
         for (pattern, target) in routes {
             target.check(&pattern)?;
@@ -100,10 +106,12 @@ impl Registry {
         let inner = &self.inner;
         let _turn = inner.admin.lock().await;
         let (mut gone, mut put_now, mut writes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut replaced = Vec::new();
         for known in inner.routes.list() {
             match wanted.remove(&known.pattern) {
                 Some(target) if target == known.target && known.origin == RouteOrigin::Config => {}
                 Some(target) => {
+                    replaced.push(known.pattern.clone());
                     let (id, pattern) = (known.id.clone(), known.pattern.clone());
                     put_now.push(Route { id, pattern, target, origin: RouteOrigin::Config });
                 }
@@ -117,12 +125,12 @@ impl Registry {
         gone.iter().for_each(|route| delete(&mut writes, route));
         put_now.iter().try_for_each(|route| put(&mut writes, route))?;
         if writes.is_empty() {
-            return Ok(());
+            return Ok(replaced);
         }
         inner.store.append(&[], &writes).await?;
         gone.iter().for_each(|route| drop(inner.routes.remove(&route.id)));
         put_now.into_iter().for_each(|route| inner.routes.insert(Arc::new(route)));
-        Ok(())
+        Ok(replaced)
     }
 }
 
@@ -162,10 +170,11 @@ impl Inner {
         }
     }
 
-    fn changeable_route(&self, id: &str) -> Result<Arc<Route>> {
+    fn changeable_route(&self, id: &str, over: bool) -> Result<Arc<Route>> {
         let route = self.routes.by_id(id).ok_or_else(|| RegistryError::RouteNotFound(id.to_owned()))?;
         match route.origin {
             RouteOrigin::Api => Ok(route),
+            RouteOrigin::Config if over => Ok(route),
             RouteOrigin::Config => Err(RegistryError::Configured(format!("route {}", route.pattern))),
         }
     }

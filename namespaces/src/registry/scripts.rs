@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::cache::{CacheKey, Cached, PLATFORM_SPACE};
+use super::configured::refuse_script;
 use super::namespaces::PAGE;
 use super::record::{
     NAMESPACES, PLATFORM_SCRIPTS, decode_script, namespace_key, platform_script_key, user_script_key,
@@ -25,7 +26,7 @@ use crate::tags::TagFilter;
 use crate::timestamp::Timestamp;
 use change::Decision;
 
-mod change;
+pub(super) mod change;
 mod settings;
 
 /// How many deletions of a bulk are under way at the same time; a store may make them durable together.
@@ -146,10 +147,15 @@ impl Registry {
     /// Deletes a script. Returns whether it was there.
     ///
     /// # Errors
-    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Configured`] for one of the configuration, unless
+    /// this handle is [over it](Registry::over_configuration); [`RegistryError::Store`] when the store fails.
     pub async fn delete_script(&self, key: &ScriptKey) -> Result<bool> {
         let mut was_there = false;
+        let over = self.over_configuration;
         let decide = |before: Option<&Script>| {
+            if let Some(before) = before {
+                refuse_script(before, None, over)?;
+            }
             was_there = before.is_some();
             Ok(if was_there { Decision::Delete } else { Decision::Nothing })
         };
@@ -158,7 +164,8 @@ impl Registry {
     }
 
     /// Deletes the scripts of a namespace that a filter takes at the moment of their deletion; without a
-    /// filter, all. Returns their names, sorted.
+    /// filter, all. Returns their names, sorted. Those of the configuration stay, unless this handle is
+    /// [over it](Registry::over_configuration).
     ///
     /// # Errors
     /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails, after which some
@@ -185,8 +192,12 @@ impl Registry {
 
     async fn delete_if(&self, key: &ScriptKey, filter: Option<&TagFilter>) -> Result<Option<ScriptName>> {
         let mut deleted = None;
+        let over = self.over_configuration;
         let decide = |before: Option<&Script>| {
-            let taken = before.is_some_and(|script| filter.is_none_or(|filter| filter.matches(&script.tags)));
+            let taken = before.is_some_and(|script| {
+                filter.is_none_or(|filter| filter.matches(&script.tags))
+                    && refuse_script(script, None, over).is_ok()
+            });
             deleted = taken.then(|| key.script().clone());
             Ok(if taken { Decision::Delete } else { Decision::Nothing })
         };
@@ -232,6 +243,7 @@ fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload) -> Result
             startup_time_ms: kept.map_or(upload.startup_time_ms, |version| version.startup_time_ms),
             assets,
         },
+        config: before.and_then(|script| script.config.clone()),
     })
 }
 
@@ -256,7 +268,7 @@ fn assets_after(before: Option<&Script>, upload: &Upload) -> Option<VersionAsset
 }
 
 /// Identifies what a version consists of: the component's digest where that is all.
-fn etag(component: Option<Digest>, assets: Option<&VersionAssets>) -> String {
+pub(super) fn etag(component: Option<Digest>, assets: Option<&VersionAssets>) -> String {
     let Some(assets) = assets else { return component.map(|digest| digest.to_string()).unwrap_or_default() };
     // Writing plain texts, numbers and switches as JSON cannot fail.
     let config = serde_json::to_vec(&assets.config).unwrap_or_default();
@@ -264,7 +276,7 @@ fn etag(component: Option<Digest>, assets: Option<&VersionAssets>) -> String {
     Digest::of(&[parts.concat(), config].concat()).to_string()
 }
 
-fn new_id() -> String {
+pub(super) fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 

@@ -15,6 +15,7 @@ use crate::store::{MemoryStore, StoreError};
 
 mod assets;
 mod coherence;
+mod configured;
 mod dawdling;
 mod durability;
 mod garbage;

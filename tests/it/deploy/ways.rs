@@ -96,3 +96,35 @@ async fn who_has_no_token_changes_nothing() {
     forged.deploy("shop", wat::answer("forged")).await.refused(401, 10000);
     api.get(&script_path("shop")).await.refused(404, 10092);
 }
+
+#[tokio::test]
+async fn the_command_line_takes_nothing_away_that_others_refer_to_and_adds_all_tags_or_none() {
+    let site = Site::new(&config());
+    let server = site.serve().await;
+    let api = server.api();
+    let run = async |arguments: &[&str]| {
+        let output = site.run(&[arguments, &["--api-url", &api.url]].concat()).await;
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for arguments in
+        [&["namespace", "rename", "production", "prod"][..], &["namespace", "delete", "production", "--yes"]]
+    {
+        let (code, text) = run(arguments).await;
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("of script \"dispatcher\"") && text.contains("--force"), "{text}");
+    }
+    api.deploy("shop", wat::answer("shop")).await.result();
+    let tags = |command: &'static str, tags: &[&'static str]| {
+        [&["tags", command, "shop", "-n", "production"], tags].concat()
+    };
+    assert_eq!(run(&tags("add", &["x", "y", "z"])).await.0, Some(0));
+    let (code, text) = run(&tags("add", &["a", "b", "c", "d", "e", "f"])).await;
+    assert!(code == Some(1) && text.contains("9 tags are more than the 8"), "{text}");
+    assert_eq!(api.get(&format!("{}/tags", script_path("shop"))).await.result(), &json!(["x", "y", "z"]));
+    assert_eq!(run(&tags("remove", &["x", "y"])).await.0, Some(0));
+    assert_eq!(api.get(&format!("{}/tags", script_path("shop"))).await.result(), &json!(["z"]));
+
+    let (code, text) = run(&["namespace", "rename", "production", "prod", "--force"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("note: ") && text.contains("of script \"dispatcher\""), "{text}");
+}

@@ -72,7 +72,7 @@ async fn a_missing_outbound_worker_is_warned_of_at_deploy_and_lets_nothing_out()
     assert!(note.contains("\"nobody\" is not deployed"), "{note}");
     assert_eq!(made.result()["outbound"], outbound);
 
-    let changed = api.put(&format!("{NAMESPACES}/pass"), &json!({"outbound": outbound})).await;
+    let changed = api.put(&format!("{NAMESPACES}/pass?force=true"), &json!({"outbound": outbound})).await;
     assert!(changed.envelope["messages"][0]["message"].as_str().unwrap().contains("nobody"), "{changed:?}");
     let answer = asked(&server, "pass", "/", &origin.url("/")).await;
     let expected = "the outbound worker of the namespace \\\"pass\\\" is not deployed; nothing goes out";

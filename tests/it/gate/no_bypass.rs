@@ -241,7 +241,7 @@ async fn where_the_outbound_worker_blocks_nothing_leaves_by_any_way() {
     assert_eq!(connected.load(Ordering::Relaxed), 0);
     // Unless the operator says so.
     let open = json!({"outbound": null});
-    api.put(&format!("{}/production", crate::support::NAMESPACES), &open).await.result();
+    api.put(&format!("{}/production?force=true", crate::support::NAMESPACES), &open).await.result();
     let asked = async {
         let asked =
             request(Method::GET, "user.test", "/send").header("x-target", format!("http://{address}/"));

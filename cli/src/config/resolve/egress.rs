@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use wasmyard_dispatcher::{EgressConfig, ExtraRoots, Policy, Roots};
-use wasmyard_namespaces::{EgressRules, HostRule, egress::MAX_EGRESS_RULES};
+use wasmyard_namespaces::{ConfigKeys, EgressRules, HostRule, egress::MAX_EGRESS_RULES};
 
 use super::super::document::Spot;
 use super::super::fault::Fault;
@@ -65,7 +65,7 @@ pub(super) fn of_a_namespace(
     private: &[HostRule],
     faults: &mut Vec<Fault>,
 ) -> EgressRules {
-    for spot in &raw.allow_private {
+    for spot in raw.allow_private.iter().flatten() {
         let Ok(rule) = spot.value.parse::<HostRule>() else { continue };
         if !private.iter().any(|opened| may_meet(opened, &rule)) {
             let fault = spot.fault_shown("[egress] does not open it, so a namespace cannot either");
@@ -73,6 +73,20 @@ pub(super) fn of_a_namespace(
         }
     }
     rules(raw, faults)
+}
+
+/// The lists that the rules of a namespace name, even where they are empty.
+pub(super) fn keys_of_a_namespace(raw: &RawEgressRules, keys: &mut ConfigKeys) {
+    keys.insert(ConfigKeys::EGRESS);
+    let named = [
+        ("allow_hosts", raw.allow_hosts.is_some()),
+        ("deny_hosts", raw.deny_hosts.is_some()),
+        ("allow_private", raw.allow_private.is_some()),
+        ("ports", raw.ports.is_some()),
+    ];
+    for (list, _) in named.into_iter().filter(|(_, named)| *named) {
+        keys.insert_egress(list);
+    }
 }
 
 /// Whether two rules can open the same address; a name may be anywhere.
@@ -86,8 +100,8 @@ fn may_meet(one: &HostRule, other: &HostRule) -> bool {
 fn rules(raw: &RawEgressRules, faults: &mut Vec<Fault>) -> EgressRules {
     EgressRules {
         allow_hosts: raw.allow_hosts.as_ref().map(|spots| hosts(spots, faults)),
-        deny_hosts: hosts(&raw.deny_hosts, faults),
-        allow_private: hosts(&raw.allow_private, faults),
+        deny_hosts: hosts(raw.deny_hosts.as_deref().unwrap_or_default(), faults),
+        allow_private: hosts(raw.allow_private.as_deref().unwrap_or_default(), faults),
         ports: raw.ports.as_ref().map(|spots| ports(spots, faults)),
     }
 }

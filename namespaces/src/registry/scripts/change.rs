@@ -23,7 +23,7 @@ use crate::timestamp::Timestamp;
 const ATTEMPTS: usize = 16;
 
 /// What a change decides to do.
-pub(super) enum Decision {
+pub(in crate::registry) enum Decision {
     Write(Box<Script>),
     Delete,
     Nothing,
@@ -41,7 +41,7 @@ struct Change<'c> {
 impl Inner {
     /// Reads a script, has it decided what becomes of it, and makes it so; decides again when somebody else
     /// was faster. Returns the script as it is afterwards.
-    pub(super) async fn change_script(
+    pub(in crate::registry) async fn change_script(
         &self,
         key: &ScriptKey,
         mut decide: impl FnMut(Option<&Script>) -> Result<Decision>,

@@ -9,6 +9,7 @@ use super::new_id;
 use crate::binding::{self, BindingDecl, BindingInput};
 use crate::error::RegistryError;
 use crate::name::{BindingName, Tag};
+use crate::registry::configured::refuse_script;
 use crate::registry::{Registry, Result};
 use crate::script::{
     Script, ScriptKey, SettingsPatch, Version, check_date, check_flags, check_texts, sorted_tags,
@@ -16,34 +17,29 @@ use crate::script::{
 use crate::timestamp::Timestamp;
 
 impl Registry {
-    /// Sets all tags of a script.
+    /// Sets all tags of a script. Like every change here, this refuses with [`RegistryError::Configured`] to touch
+    /// what the configuration names, unless this handle is [over it](Registry::over_configuration).
     ///
     /// # Errors
     /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Upload`] for too many; [`RegistryError::Store`].
     pub async fn set_tags(&self, key: &ScriptKey, tags: Vec<Tag>) -> Result<Arc<Script>> {
         let tags = sorted_tags(tags)?;
-        self.change_tags(key, |_| tags.clone()).await
+        self.change_existing(key, |script| {
+            script.tags.clone_from(&tags);
+            Ok(())
+        })
+        .await
     }
 
-    /// Adds a tag to a script; one that it has already changes nothing.
+    /// Adds and removes tags of a script: all of it, or nothing when there would be too many. A tag to add that is
+    /// there already, and one to remove that is not there, change nothing.
     ///
     /// # Errors
     /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Upload`] for too many; [`RegistryError::Store`].
-    pub async fn add_tag(&self, key: &ScriptKey, tag: Tag) -> Result<Arc<Script>> {
-        self.change_tags(key, |tags| tags.iter().cloned().chain([tag.clone()]).collect()).await
-    }
-
-    /// Takes a tag from a script; one that it does not have changes nothing.
-    ///
-    /// # Errors
-    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Store`].
-    pub async fn remove_tag(&self, key: &ScriptKey, tag: &Tag) -> Result<Arc<Script>> {
-        self.change_tags(key, |tags| tags.iter().filter(|known| *known != tag).cloned().collect()).await
-    }
-
-    async fn change_tags(&self, key: &ScriptKey, change: impl Fn(&[Tag]) -> Vec<Tag>) -> Result<Arc<Script>> {
+    pub async fn change_tags(&self, key: &ScriptKey, add: Vec<Tag>, remove: &[Tag]) -> Result<Arc<Script>> {
         self.change_existing(key, |script| {
-            script.tags = sorted_tags(change(&script.tags))?;
+            let kept = script.tags.iter().filter(|known| !remove.contains(known)).cloned();
+            script.tags = sorted_tags(kept.chain(add.iter().cloned()).collect())?;
             Ok(())
         })
         .await
@@ -83,45 +79,29 @@ impl Registry {
     /// # Errors
     /// As [`Registry::update_settings`].
     pub async fn put_binding(&self, key: &ScriptKey, decl: BindingDecl) -> Result<Arc<Script>> {
-        self.change_bindings(key, |bindings| {
-            bindings.retain(|known| known.name != decl.name);
-            bindings.push(decl.clone());
-        })
-        .await
+        self.change_bindings(key, vec![decl], &[]).await
     }
 
-    /// Makes a new version of a script without a binding; returns whether it had one of that name.
+    /// Makes a new version of a script without some bindings, and with others, in place of those of their names:
+    /// all of it or nothing. A binding to remove that is not there changes nothing.
     ///
     /// # Errors
-    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Store`].
-    pub async fn remove_binding(&self, key: &ScriptKey, name: &BindingName) -> Result<bool> {
-        let mut had = false;
-        let decide = |before: Option<&Script>| {
-            let mut script = before.cloned().ok_or_else(|| RegistryError::ScriptNotFound(key.clone()))?;
-            had = script.version.bindings.iter().any(|decl| decl.name == *name);
-            if !had {
-                return Ok(Decision::Nothing);
-            }
-            script.version.bindings.retain(|decl| decl.name != *name);
-            next_version(&mut script.version);
-            script.modified_on = script.version.created_on;
-            Ok(Decision::Write(Box::new(script)))
-        };
-        self.inner.change_script(key, decide).await?;
-        Ok(had)
-    }
-
-    async fn change_bindings(
+    /// As [`Registry::update_settings`].
+    pub async fn change_bindings(
         &self,
         key: &ScriptKey,
-        change: impl Fn(&mut Vec<BindingDecl>),
+        put: Vec<BindingDecl>,
+        remove: &[BindingName],
     ) -> Result<Arc<Script>> {
         self.change_existing(key, |script| {
-            let mut bindings = script.version.bindings.clone();
-            change(&mut bindings);
-            let inputs: Vec<BindingInput> = bindings.into_iter().map(BindingInput::Declare).collect();
-            script.version.bindings = binding::resolve(&inputs, &[], &[], true)?;
-            next_version(&mut script.version);
+            let gone = |name| remove.contains(name) || put.iter().any(|decl| decl.name == *name);
+            let kept = script.version.bindings.iter().filter(|known| !gone(&known.name));
+            let inputs: Vec<BindingInput> = kept.chain(&put).cloned().map(BindingInput::Declare).collect();
+            let bindings = binding::resolve(&inputs, &[], &[], true)?;
+            if bindings != script.version.bindings {
+                script.version.bindings = bindings;
+                next_version(&mut script.version);
+            }
             Ok(())
         })
         .await
@@ -133,10 +113,16 @@ impl Registry {
         change: impl Fn(&mut Script) -> Result<()>,
     ) -> Result<Arc<Script>> {
         let not_found = || RegistryError::ScriptNotFound(key.clone());
+        let over = self.over_configuration;
         let decide = |before: Option<&Script>| {
-            let mut script = before.cloned().ok_or_else(not_found)?;
+            let before = before.ok_or_else(not_found)?;
+            let mut script = before.clone();
             script.modified_on = Timestamp::now();
             change(&mut script)?;
+            if script.tags == before.tags && script.version == before.version {
+                return Ok(Decision::Nothing);
+            }
+            refuse_script(before, Some(&script), over)?;
             Ok(Decision::Write(Box::new(script)))
         };
         self.inner.change_script(key, decide).await?.ok_or_else(not_found)
@@ -158,7 +144,7 @@ fn apply_settings(version: &mut Version, patch: &SettingsPatch) {
     }
 }
 
-fn next_version(version: &mut Version) {
+pub(super) fn next_version(version: &mut Version) {
     version.id = new_id();
     version.number = version.number.saturating_add(1);
     version.created_on = Timestamp::now();

@@ -94,12 +94,12 @@ async fn tags_are_set_added_and_removed_without_a_new_version() {
     let version = deploy(&registry, &key, "one").await.version.clone();
     let script = registry.set_tags(&key, tags(&["b", "a"])).await.unwrap();
     assert_eq!((&script.tags, &script.version), (&tags(&["a", "b"]), &version));
-    registry.add_tag(&key, tags(&["c"])[0].clone()).await.unwrap();
-    registry.add_tag(&key, tags(&["c"])[0].clone()).await.unwrap();
-    let script = registry.remove_tag(&key, &tags(&["a"])[0]).await.unwrap();
+    registry.change_tags(&key, tags(&["c"]), &[]).await.unwrap();
+    registry.change_tags(&key, tags(&["c"]), &[]).await.unwrap();
+    let script = registry.change_tags(&key, Vec::new(), &tags(&["a"])).await.unwrap();
     assert_eq!(script.tags, tags(&["b", "c"]));
     registry.set_tags(&key, tags(&["1", "2", "3", "4", "5", "6", "7", "8"])).await.unwrap();
-    let refused = registry.add_tag(&key, tags(&["9"])[0].clone()).await.unwrap_err();
+    let refused = registry.change_tags(&key, tags(&["9"]), &[]).await.unwrap_err();
     assert!(refused.to_string().contains("9 tags are more than the 8"), "{refused}");
     // A deploy that says nothing about tags leaves them; one that does sets them.
     assert_eq!(deploy(&registry, &key, "two").await.tags.len(), 8);
@@ -153,7 +153,9 @@ async fn secrets_are_put_kept_over_deploys_and_removed() {
     let script = registry.deploy(&key, Upload::parse(keeps).unwrap()).await.unwrap();
     assert_eq!(script.version.bindings, [secret]);
     assert!(!format!("{script:?}").contains("hunter2"));
-    assert!(registry.remove_binding(&key, &name).await.unwrap());
-    assert!(!registry.remove_binding(&key, &name).await.unwrap());
+    let without = registry.change_bindings(&key, Vec::new(), std::slice::from_ref(&name)).await.unwrap();
+    assert!(without.version.bindings.iter().all(|decl| decl.name != name));
+    let again = registry.change_bindings(&key, Vec::new(), &[name]).await.unwrap();
+    assert_eq!(again.version, without.version, "there was nothing to remove, so this is no new version");
     assert_eq!(registry.script(&key).await.unwrap().unwrap().version.number, 4);
 }

@@ -1,0 +1,196 @@
+//! Owns the calls on API tokens: list, create, show, replace the text, revoke.
+//! Must never show a token's text but in the answer to the call that made it.
+
+use axum::extract::State;
+use http::HeaderMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wasmyard_namespaces::Timestamp;
+use wasmyard_namespaces::registry::TokenInfo;
+
+use crate::body::Json;
+use crate::envelope::{Answer, Reply};
+use crate::error::{ApiError, Code};
+use crate::guard;
+use crate::state::{Shared, SharedState};
+use crate::target::{Item, Paging, QueryOf};
+
+/// The name of the token that the operator configured: the variable, or the file in the data directory.
+pub const ADMIN_TOKEN: &str = "admin";
+/// Longest name of a token, in characters.
+const LONGEST_NAME: usize = 64;
+
+/// A token as clients see it: everything but its text.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Token")]
+pub(crate) struct View {
+    id: String,
+    name: String,
+    /// "active" or "expired".
+    status: &'static str,
+    issued_on: String,
+    modified_on: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_on: Option<String>,
+}
+
+/// A token that was made, with its text: it is shown this once.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TokenMade")]
+pub(crate) struct Made {
+    #[serde(flatten)]
+    token: View,
+    value: String,
+}
+
+/// A token to make.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "TokenCreate")]
+pub(crate) struct Create {
+    /// What it is for.
+    name: String,
+    /// From when on it is refused.
+    #[serde(default)]
+    expires_on: Option<String>,
+    /// Must be empty: every token may do everything here.
+    #[serde(default)]
+    policies: Vec<Value>,
+    /// Must be left out: tokens are good from their making.
+    #[serde(default)]
+    not_before: Option<Value>,
+    /// Must be left out: tokens have no conditions.
+    #[serde(default)]
+    condition: Option<Value>,
+}
+
+/// What a revocation answers.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TokenRevoked")]
+pub(crate) struct Revoked {
+    id: String,
+}
+
+/// The token that asks.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TokenVerified")]
+pub(crate) struct Verified {
+    id: String,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_on: Option<String>,
+}
+
+impl Create {
+    fn parse(&self) -> Result<(String, Option<Timestamp>), ApiError> {
+        let name = self.name.trim();
+        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+            return Err(ApiError::invalid(format_args!(
+                "The name of a token must have 1 to {LONGEST_NAME} characters; say what it is for"
+            )));
+        }
+        if name == ADMIN_TOKEN {
+            return Err(ApiError::invalid(
+                "The token \"admin\" is the one that the server is started with, and takes the place of all of that name; choose another name",
+            ));
+        }
+        // A token that was to be narrow and may do everything would be worse than none.
+        let narrow = [
+            ("policies", !self.policies.is_empty()),
+            ("not_before", self.not_before.as_ref().is_some_and(|value| !value.is_null())),
+            ("condition", self.condition.as_ref().is_some_and(is_condition)),
+        ];
+        if let Some((field, _)) = narrow.into_iter().find(|(_, asked)| *asked) {
+            return Err(ApiError::invalid(format_args!(
+                "\"{field}\" would narrow what the token may do, and every token may do everything on this server; leave it out"
+            )));
+        }
+        let Some(text) = &self.expires_on else { return Ok((name.to_owned(), None)) };
+        let expires_on: Timestamp = text
+            .parse()
+            .map_err(|_| ApiError::invalid("expires_on is not a time; write it like 2027-01-31T00:00:00Z"))?;
+        if expires_on <= Timestamp::now() {
+            return Err(ApiError::invalid("expires_on has passed already; name a time to come"));
+        }
+        Ok((name.to_owned(), Some(expires_on)))
+    }
+}
+
+/// `{}` and `null` are no condition.
+fn is_condition(value: &Value) -> bool {
+    value.as_object().is_none_or(|fields| !fields.is_empty()) && !value.is_null()
+}
+
+/// The token that asks: it has been checked on the way here.
+pub(crate) async fn verify(State(shared): SharedState, headers: HeaderMap) -> Answer<Verified> {
+    let token = guard::token(&headers).and_then(|text| shared.registry().token_of(text));
+    let token = token.ok_or_else(guard::refused)?;
+    let expires_on = token.expires_on.map(|time| time.to_string());
+    Ok(Reply::ok(Verified { id: token.id, status: "active", expires_on }))
+}
+
+pub(crate) async fn list(State(shared): SharedState, QueryOf(query): QueryOf<Paging>) -> Answer<Vec<View>> {
+    let tokens = shared.registry().tokens();
+    Ok(Reply::list(tokens.iter().map(view).collect(), query.page))
+}
+
+pub(crate) async fn create(State(shared): SharedState, Json(wanted): Json<Create>) -> Answer<Made> {
+    let (name, expires_on) = wanted.parse()?;
+    let (token, text) = shared.registry().create_token_until(&name, expires_on).await?;
+    tracing::info!(token = token.id, "API token made");
+    Ok(Reply::ok(Made { token: view(&token), value: text.expose().to_owned() }))
+}
+
+pub(crate) async fn get(State(shared): SharedState, Item(id): Item) -> Answer<View> {
+    existing(&shared, &id).map(|token| Reply::ok(view(&token)))
+}
+
+/// Gives the token another text; the result is that text.
+pub(crate) async fn roll(State(shared): SharedState, Item(id): Item) -> Answer<String> {
+    let token = existing(&shared, &id)?;
+    let text = shared.registry().roll_token(&id).await?;
+    tracing::info!(token = id, "API token replaced by another text");
+    Ok(Reply::ok(text.expose().to_owned()).with_notes(configured(&token)))
+}
+
+pub(crate) async fn revoke(State(shared): SharedState, Item(id): Item) -> Answer<Revoked> {
+    let token = existing(&shared, &id)?;
+    shared.registry().remove_token(&id).await?;
+    tracing::info!(token = id, "API token revoked");
+    Ok(Reply::ok(Revoked { id }).with_notes(configured(&token)))
+}
+
+/// A remark on a change of the configured token, which a start takes from where it is configured.
+fn configured(token: &TokenInfo) -> Vec<String> {
+    if token.label != ADMIN_TOKEN {
+        return Vec::new();
+    }
+    vec![
+        "this is the token that the server was started with: the next start takes it again from WASMYARD_API_TOKEN, \
+         or from the file admin-token in the data directory. Change it there, too."
+            .to_owned(),
+    ]
+}
+
+fn existing(shared: &Shared, id: &str) -> Result<TokenInfo, ApiError> {
+    shared.registry().tokens().into_iter().find(|token| token.id == id).ok_or_else(|| {
+        let id: String = id.chars().take(64).collect();
+        ApiError::new(
+            Code::TokenNotFound,
+            format!("There is no token {id:?}; list the tokens for those there are."),
+        )
+    })
+}
+
+fn view(token: &TokenInfo) -> View {
+    let expired = token.expires_on.is_some_and(|expires_on| expires_on <= Timestamp::now());
+    View {
+        id: token.id.clone(),
+        name: token.label.clone(),
+        status: if expired { "expired" } else { "active" },
+        issued_on: token.created_on.to_string(),
+        modified_on: token.modified_on.to_string(),
+        expires_on: token.expires_on.map(|time| time.to_string()),
+    }
+}

@@ -1,0 +1,98 @@
+//! Who is referred to by name is not deleted or renamed unasked.
+
+use serde_json::{Value, json};
+
+use crate::common::{Answer, Api, NAMESPACES, PLATFORM, SCRIPT, component};
+
+const PRODUCTION: &str = "/client/v4/accounts/acc1/workers/dispatch/namespaces/production";
+const ROUTES: &str = "/client/v4/accounts/acc1/workers/routes";
+
+/// With the dispatcher bound to the namespace, and the script `gate` as the outbound worker of two.
+async fn api() -> Api {
+    let api = Api::with_scripts().await;
+    let metadata = json!({"main_module": "d.wasm", "bindings": [
+        {"type": "dispatch_namespace", "name": "TENANTS", "namespace": "production"},
+        {"type": "service", "name": "AUTH", "service": "gate"},
+        {"type": "dispatch_namespace", "name": "GATED", "namespace": "other",
+         "outbound": {"worker": {"service": "gate"}}},
+    ]});
+    api.upload(PLATFORM, &metadata, &component("d")).await.result();
+    let gate = PLATFORM.replace("dispatcher", "gate");
+    api.upload(&gate, &json!({"main_module": "d.wasm"}), &component("d")).await.result();
+    api.put(PRODUCTION, &json!({"outbound": {"worker": {"service": "gate"}}})).await.result();
+    for route in [
+        json!({"pattern": "gate.test/*", "script": "gate"}),
+        json!({"pattern": "*.apps.test/*", "namespace": "production"}),
+    ] {
+        assert_eq!(api.post(ROUTES, &route).await.json()["messages"], json!([]));
+    }
+    api
+}
+
+fn note(answer: &Answer) -> String {
+    answer.json()["messages"][0]["message"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_namespace_in_use_is_renamed_and_deleted_only_by_force() {
+    let api = api().await;
+    let renamed = json!({"name": "prod"});
+    let named = "binding \"TENANTS\" of script \"dispatcher\"";
+    assert!(api.put(PRODUCTION, &renamed).await.refused(409, 90015).contains(named));
+    assert!(api.patch(PRODUCTION, &renamed).await.refused(409, 90015).contains(named));
+    assert!(api.delete(PRODUCTION).await.refused(409, 90015).contains(named));
+    assert_eq!(api.get(SCRIPT).await.result()["id"], "customer-a");
+    // Its own name is no new one.
+    api.put(PRODUCTION, &json!({"name": "production"})).await.result();
+    let forced = api.put(&format!("{PRODUCTION}?force=true"), &renamed).await;
+    assert!(note(&forced).contains(named) && note(&forced).contains("*.apps.test/*"), "{}", note(&forced));
+    // Nobody refers to the new name.
+    assert_eq!(api.delete(&format!("{NAMESPACES}/prod")).await.json()["messages"], json!([]));
+    api.delete(&format!("{NAMESPACES}/prod?force=yes")).await.refused(400, 10004);
+}
+
+#[tokio::test]
+async fn a_script_in_use_is_deleted_only_by_force() {
+    let api = api().await;
+    let gate = PLATFORM.replace("dispatcher", "gate");
+    let service = "/client/v4/accounts/acc1/workers/services/gate";
+    for path in [gate.clone(), format!("{service}?force=false")] {
+        let text = api.delete(&path).await.refused(409, 90015);
+        for named in [
+            "binding \"AUTH\" of script \"dispatcher\"",
+            "binding \"GATED\" of script \"dispatcher\", as its outbound worker",
+            "namespace \"production\", as its outbound worker",
+        ] {
+            assert!(text.contains(named), "{named}: {text}");
+        }
+    }
+    let references = api.get(&format!("{gate}/references")).await.result();
+    assert_eq!(references["services"]["incoming"][0]["service"], "dispatcher");
+    let outbounds: Vec<&Value> =
+        references["dispatch_outbounds"].as_array().unwrap().iter().map(|one| &one["service"]).collect();
+    assert_eq!(outbounds, ["dispatcher", "production"]);
+    let forced = api.delete(&format!("{service}?force=true")).await;
+    assert!(note(&forced).contains("gate.test/*"), "{}", note(&forced));
+    api.get(&format!("{gate}/settings")).await.refused(404, 10007);
+}
+
+#[tokio::test]
+async fn a_route_alone_does_not_keep_a_script_and_is_named() {
+    let api = Api::with_scripts().await;
+    api.post(ROUTES, &json!({"pattern": "d.test/*", "script": "dispatcher"})).await.result();
+    let deleted = api.delete(PLATFORM).await;
+    assert_eq!(deleted.status, 200);
+    assert!(note(&deleted).contains("route \"d.test/*\""), "{}", note(&deleted));
+}
+
+#[tokio::test]
+async fn a_route_that_leads_to_nobody_is_remarked_on() {
+    let api = Api::with_scripts().await;
+    let made = api.post(ROUTES, &json!({"pattern": "a.test/*", "script": "nobody"})).await;
+    assert!(note(&made).contains("\"nobody\" is not deployed"), "{}", note(&made));
+    let made = api.post(ROUTES, &json!({"pattern": "*.b.test/*", "namespace": "nowhere"})).await;
+    assert!(note(&made).contains("no namespace \"nowhere\""), "{}", note(&made));
+    let path = format!("{ROUTES}/{}", made.result()["id"].as_str().unwrap());
+    let changed = api.put(&path, &json!({"pattern": "*.b.test/*", "namespace": "production"})).await;
+    assert_eq!(note(&changed), "");
+}

@@ -1,0 +1,81 @@
+//! Tokens: what is configured takes the place of what was, and what is revoked stays so.
+
+use serde_json::{Value, json};
+
+use super::site;
+use crate::support::{NAMESPACES, Server, Site};
+
+const TOKENS: &str = "/client/v4/user/tokens";
+
+async fn with(site: &Site, token: &str) -> Server {
+    site.serve_with(&[("WASMYARD_API_TOKEN", token)]).await
+}
+
+async fn status(server: &Server, token: &'static str) -> u16 {
+    server.api().with_token(token).get(NAMESPACES).await.status
+}
+
+/// The token of the file, for the length of the test.
+fn in_file(site: &Site) -> &'static str {
+    std::fs::read_to_string(site.data().join("admin-token")).unwrap().trim().to_owned().leak()
+}
+
+#[tokio::test]
+async fn the_configured_token_takes_the_place_of_the_one_before() {
+    let site = site("");
+    let server = with(&site, "").await;
+    let made = in_file(&site);
+    assert_eq!(status(&server, made).await, 200);
+    let ci =
+        server.api().with_token(made).post(TOKENS, &json!({"name": "ci"})).await.result()["value"].clone();
+    let ci: &'static str = ci.as_str().unwrap().to_owned().leak();
+    server.kill().await;
+    let (leaked, rotated) = ("leaked-token-2222222", "rotated-token-333333");
+    with(&site, leaked).await.kill().await;
+
+    let server = with(&site, rotated).await;
+    server.noted("the admin token is now the one of WASMYARD_API_TOKEN").await;
+    for (token, expected) in [(made, 401), (leaked, 401), (rotated, 200), (ci, 200)] {
+        assert_eq!(status(&server, token).await, expected, "{token}");
+    }
+    assert!(!server.log().contains(rotated) && !server.log().contains(leaked));
+    server.kill().await;
+    // Without the variable the file counts again, and without the file another is made.
+    let server = with(&site, "").await;
+    assert_eq!((status(&server, made).await, status(&server, rotated).await), (200, 401));
+    server.kill().await;
+    std::fs::remove_file(site.data().join("admin-token")).unwrap();
+    let server = with(&site, "").await;
+    let again = in_file(&site);
+    assert_eq!((status(&server, again).await, status(&server, made).await), (200, 401));
+}
+
+#[tokio::test]
+async fn tokens_are_made_listed_and_revoked_at_the_command_line() {
+    let site = site("");
+    let server = site.serve().await;
+    let url = server.api().url.clone();
+    let run = async |arguments: &[&str]| {
+        let output = site.run(&[&["token"], arguments, &["--api-url", &url]].concat()).await;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, made, _) = run(&["create", "ci", "--expires", "2999-01-01T00:00:00Z"]).await;
+    assert_eq!(code, Some(0));
+    let token: &'static str = made.trim().to_owned().leak();
+    assert_eq!(status(&server, token).await, 200);
+    let (_, listed, _) = run(&["list", "--json"]).await;
+    assert!(!listed.contains(token), "{listed}");
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let names: Vec<&Value> = listed.as_array().unwrap().iter().map(|token| &token["name"]).collect();
+    assert_eq!(names, ["admin", "ci"]);
+    let id = listed[1]["id"].as_str().unwrap();
+    assert_eq!(run(&["revoke", id]).await.0, Some(0));
+    assert_eq!(status(&server, token).await, 401, "at once");
+    let (code, _, text) = run(&["revoke", id]).await;
+    assert!(code == Some(1) && text.contains("token list"), "{text}");
+    // The admin token can be revoked, too; whoever does it learns where it comes from.
+    let (_, _, text) = run(&["revoke", listed[0]["id"].as_str().unwrap()]).await;
+    assert!(text.contains("WASMYARD_API_TOKEN"), "{text}");
+    assert_eq!(server.api().get(NAMESPACES).await.status, 401);
+}
