@@ -17,8 +17,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine,
-    Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
+    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, GuestMemoryLimits, Host, InProcess,
+    Invocation, LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime,
+    RuntimeConfig, Worker, body,
 };
 
 /// Answers every call with one worker: the second hop.
@@ -68,7 +69,7 @@ fn invocations(criterion: &mut Criterion) {
         artifacts: scratch.path().to_owned(),
         loaded_code_bytes: 1 << 30,
         compilations: 2,
-        guest_memory_bytes: u64::MAX,
+        guest_memory: GuestMemoryLimits::NONE,
     };
     let runtime = Runtime::new(&sizes, Arc::new(InProcess)).unwrap();
     let key = |name: &str| ScriptKey::Platform(name.parse().unwrap());

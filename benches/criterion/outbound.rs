@@ -18,8 +18,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, Entry, Failure, Grants, Host, InProcess, Invocation, LogLine,
-    Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
+    Body, BodyError, Call, EngineConfig, Entry, Failure, Grants, GuestMemoryLimits, Host, InProcess,
+    Invocation, LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime,
+    RuntimeConfig, Worker, body,
 };
 
 const ANSWER: &str = "what an origin says";
@@ -102,7 +103,7 @@ fn subrequests(criterion: &mut Criterion) {
         artifacts: scratch.path().to_owned(),
         loaded_code_bytes: 1 << 30,
         compilations: 2,
-        guest_memory_bytes: u64::MAX,
+        guest_memory: GuestMemoryLimits::NONE,
     };
     let runtime = Runtime::new(&sizes, Arc::new(InProcess)).unwrap();
     let module = tokio.block_on(module(&runtime));

@@ -11,8 +11,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine,
-    Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body,
+    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, GuestMemoryLimits, Host, InProcess,
+    Invocation, LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime,
+    RuntimeConfig, Worker, body,
 };
 
 pub(crate) use wasmyard_benches::Error;
@@ -24,7 +25,7 @@ pub(crate) fn runtime(folder: &Path, engine: EngineConfig, code_bytes: u64) -> R
         artifacts: folder.to_owned(),
         loaded_code_bytes: code_bytes,
         compilations: 2,
-        guest_memory_bytes: u64::MAX,
+        guest_memory: GuestMemoryLimits::NONE,
     };
     Ok(Runtime::new(&config, Arc::new(InProcess))?)
 }

@@ -28,6 +28,8 @@ const OTHER_FILES: u64 = 1_024;
 pub struct Machine {
     /// Bytes of memory: the machine's, or what the control groups of this process leave of it.
     pub memory: Option<u64>,
+    /// Bytes of swap space, which tenants' memory may be written to.
+    pub swap: Option<u64>,
     /// Mappings that a process may have.
     pub mappings: Option<u64>,
     /// Files that this process may have open.
@@ -40,11 +42,13 @@ impl Machine {
     /// Looks at the machine on which this process runs.
     pub fn here() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).ok();
-        let total = read("/proc/meminfo").and_then(|text| total_memory(&text));
+        let meminfo = read("/proc/meminfo");
+        let total = meminfo.as_deref().and_then(|text| meminfo_bytes(text, "MemTotal:"));
         let groups = read("/proc/self/cgroup").unwrap_or_default();
         let allowed = group_limit(Path::new("/sys/fs/cgroup"), &groups);
         Self {
             memory: [total, allowed].into_iter().flatten().min(),
+            swap: meminfo.as_deref().and_then(|text| meminfo_bytes(text, "SwapTotal:")),
             mappings: read("/proc/sys/vm/max_map_count").and_then(|text| text.trim().parse().ok()),
             files: getrlimit(Resource::Nofile).maximum,
             address_space: getrlimit(Resource::As).current,
@@ -80,6 +84,7 @@ pub fn capacity(config: &ResolvedConfig, machine: &Machine) -> (Capacity, Vec<Fa
     mappings(config, machine, &mut findings);
     let max_connections = files(config, machine, &mut findings);
     let guest_memory = memory(config, machine, &mut findings);
+    swap(machine, &mut findings);
     let slots = u64::from(config.server.max_invocations);
     let each = config.limits.memory_bytes;
     let at_ceiling = (guest_memory / each.max(1)).min(slots);
@@ -164,6 +169,16 @@ fn memory(config: &ResolvedConfig, machine: &Machine, findings: &mut Vec<Fault>)
     budget
 }
 
+/// Nothing of a tenant is shown to another by way of the swap space. But it lies on a disk there, in clear.
+fn swap(machine: &Machine, findings: &mut Vec<Fault>) {
+    if let Some(swap) = machine.swap.filter(|swap| *swap > 0) {
+        let text = "tenants' memory, secrets in it, can be written to the machine's swap space";
+        let fault = Fault::new(0, "swap", text).value(size(swap));
+        let remedy = "turn it off with `swapoff -a`, or keep this process out of it with MemorySwapMax=0";
+        findings.push(fault.remedy(remedy).warning());
+    }
+}
+
 fn invocations(slots: u64, text: &str) -> Fault {
     Fault::new(0, "server.max_invocations", text).value(slots.to_string())
 }
@@ -175,8 +190,8 @@ fn size(bytes: u64) -> String {
     if bytes == u64::MAX { "any amount".to_owned() } else { ByteSize(shown).to_string() }
 }
 
-fn total_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+fn meminfo_bytes(meminfo: &str, name: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
@@ -221,6 +236,7 @@ mod tests {
     fn large() -> Machine {
         Machine {
             memory: Some(64 * GIB),
+            swap: Some(0),
             mappings: Some(1_000_000),
             files: Some(1_000_000),
             address_space: None,
@@ -257,6 +273,14 @@ mod tests {
         let (found, findings) = capacity(&config("[server]\nguest_memory = \"64MiB\"\n"), &large());
         assert_eq!(found.guest_memory, 64 << 20);
         assert_eq!(only(&findings).0, Severity::Warning);
+    }
+
+    #[test]
+    fn swap_space_is_a_warning() {
+        let (_, findings) = capacity(&config(""), &Machine { swap: Some(2 * GIB), ..large() });
+        let (severity, text) = only(&findings);
+        assert_eq!(severity, Severity::Warning);
+        assert!(text.contains("swap = 2GiB") && text.contains("MemorySwapMax=0"), "{text}");
     }
 
     #[test]
@@ -311,6 +335,8 @@ mod tests {
     fn this_machine_can_be_read() {
         let here = Machine::here();
         assert!(here.memory.is_some_and(|memory| memory > 1 << 20));
-        assert_eq!(total_memory("MemTotal:       2048 kB\nMemFree: 1 kB\n"), Some(2 << 20));
+        let meminfo = "MemTotal:       2048 kB\nMemFree: 1 kB\nSwapTotal:             0 kB\n";
+        assert_eq!(meminfo_bytes(meminfo, "MemTotal:"), Some(2 << 20));
+        assert_eq!(meminfo_bytes(meminfo, "SwapTotal:"), Some(0));
     }
 }

@@ -21,7 +21,7 @@ use wasmyard_runtime::{
     Body, Entry, Failure, Grants, Invocation, Metering, RequestInfo, Reuse, Runtime, Worker,
 };
 
-use crate::admission::{Admission, Place, RETRY_AFTER};
+use crate::admission::Admission;
 use crate::assets::{AssetFigures, Assets};
 use crate::config::DispatcherConfig;
 use crate::context::RequestContext;
@@ -164,8 +164,9 @@ impl Invoker {
                 return Err(Failure::InvalidArgument(gate::clash_text(name)));
             }
             // From here on it costs: making it ready may mean to compile it.
-            let place = this.place(&key, chain.depth).await?;
+            let place = this.admission.admit(&key, chain.depth == 0).await?;
             let worker = this.worker(&script, Metering::of(&limits)).await?;
+            worker.check_room()?;
             let ceiling = this.registry.options().ceiling;
             let (depth, info, max_depth) = (chain.depth, Arc::clone(&chain.info), limits.depth);
             let deployed = script;
@@ -187,14 +188,6 @@ impl Invoker {
             let invocation = Invocation { limits, ceiling, trusted, depth, host, info, entry };
             worker.fetch(invocation, request).await
         })
-    }
-
-    /// Permission to run. Where memory is short nothing new begins, so that what runs can finish.
-    async fn place(&self, key: &ScriptKey, depth: u32) -> Result<Place, Failure> {
-        if self.runtime.guest_memory().is_full() {
-            return Err(Failure::Overloaded { retry_after: RETRY_AFTER });
-        }
-        self.admission.admit(key, depth == 0).await
     }
 
     async fn script(&self, key: &ScriptKey) -> Result<Arc<Script>, Failure> {

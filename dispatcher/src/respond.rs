@@ -121,6 +121,12 @@ impl From<Failure> for Refusal {
                 let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, 2010, "too_many_invocations", text);
                 Self { retry_after: Some(retry_after), ..refusal }
             }
+            Failure::ExceededMemoryShare { retry_after, .. } => {
+                let text = "This Worker's invocations hold too much memory together.";
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let refusal = Self::new(status, 2011, "exceeded_memory_share", text);
+                Self { retry_after: Some(retry_after), ..refusal }
+            }
             // `Failure` is non-exhaustive: what this table does not know yet is the platform's fault.
             Failure::Internal { .. } | _ => {
                 Self::new(broken, 2000, "internal", "The platform failed to answer this request.")
@@ -325,6 +331,7 @@ mod tests {
             Failure::Unreachable(text()),
             Failure::Overloaded { retry_after: Duration::from_secs(1) },
             Failure::TooManyInvocations { limit: 250, retry_after: Duration::from_secs(1) },
+            Failure::ExceededMemoryShare { limit: 4 << 30, retry_after: Duration::from_secs(1) },
             Failure::Internal { detail: text() },
         ];
         let mut rows: Vec<_> = failures.map(Refusal::from).into();

@@ -11,10 +11,7 @@ use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use wasm_smith::{Config, Module as Smith};
 use wasmyard_namespaces::{Digest, Limits, ScriptKey};
-use wasmyard_runtime::{
-    DenyAll, EngineConfig, Grants, InProcess, Invocation, Metering, Module, ModuleError, RequestInfo, Reuse,
-    Runtime, RuntimeConfig, Worker, body, start_up,
-};
+use wasmyard_runtime::{DenyAll, EngineConfig, Grants, GuestMemoryLimits, InProcess, Invocation, Metering, Module, ModuleError, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body, start_up};
 
 const WORKER: &str = include_str!("../../tests/it/support/wasi_http.wat");
 /// The section of a component that holds a core module.
@@ -37,7 +34,7 @@ fn platform() -> &'static Platform {
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 20,
             compilations: 1,
-            guest_memory_bytes: u64::MAX,
+            guest_memory: GuestMemoryLimits::NONE,
         };
         let tokio =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -31,8 +31,8 @@ pub use codes::GuestCode;
 pub use grants::Grants;
 pub use guest::pool::Reuse;
 pub use guest::store::start_up;
+pub use limits::guest_memory::{GuestMemoryFigures, GuestMemoryLimits};
 pub use limits::idle::Pause;
-pub use limits::shared::GuestMemoryFigures;
 pub use outcome::{End, Failure, Outcome};
 pub use seams::{
     Call, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest, RequestInfo, Service, Target,

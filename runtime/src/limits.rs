@@ -2,6 +2,7 @@
 //! and what all invocations share. Must never know what a guest is doing.
 
 pub(crate) mod cpu;
+pub(crate) mod guest_memory;
 pub(crate) mod host_memory;
 pub(crate) mod idle;
 pub(crate) mod memory;

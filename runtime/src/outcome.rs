@@ -86,6 +86,14 @@ pub enum Failure {
         /// When it is worth trying again.
         retry_after: Duration,
     },
+    /// The invocations of this script, or of its namespace, hold as much memory together as they may.
+    #[error("This Worker's invocations hold too much memory together.")]
+    ExceededMemoryShare {
+        /// How many bytes they may hold.
+        limit: u64,
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
     /// An argument of the call breaks a rule; the text names field, value and rule.
     #[error("{0}")]
     InvalidArgument(String),
@@ -116,6 +124,7 @@ impl Failure {
             Self::ExceededDepth { limit } => Some(format!("depth {limit}")),
             Self::TimedOut { limit } => Some(format!("time to first byte {} s", limit.as_secs_f64())),
             Self::Stalled { limit } => Some(format!("pause of a response {} s", limit.as_secs_f64())),
+            Self::ExceededMemoryShare { limit, .. } => Some(format!("memory together {}", size(*limit))),
             Self::TooManyInvocations { limit, .. } => Some(format!("invocations at once {limit}")),
             _ => None,
         }
@@ -140,6 +149,7 @@ impl Failure {
             Self::Unreachable(_) => "serviceNotFound",
             Self::Overloaded { .. } => "loadShed",
             Self::TooManyInvocations { .. } => "tooManyInvocations",
+            Self::ExceededMemoryShare { .. } => "exceededMemoryShare",
             Self::InvalidArgument(_) => "invalidArgument",
             Self::Internal { .. } => "internalError",
         }

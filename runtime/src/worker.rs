@@ -26,6 +26,7 @@ use crate::guest::answer::{HeadSlot, NoHead};
 use crate::guest::pool::{Resters, Reuse};
 use crate::guest::store::Guest;
 use crate::limits::cpu::Metered;
+use crate::limits::guest_memory::MemoryAccount;
 use crate::limits::idle::Pause;
 use crate::limits::meter::Meter;
 use crate::limits::scheduler::{Fair, Habit};
@@ -39,6 +40,8 @@ pub struct Worker {
     /// Its instances that wait for another request, if it lets them.
     pub(crate) resters: Option<Resters>,
     habit: Arc<Habit>,
+    /// What all its invocations hold, and those of the script's other versions.
+    pub(crate) memory: Arc<MemoryAccount>,
 }
 
 /// What an invocation may know of the version that it runs.
@@ -75,9 +78,20 @@ impl Worker {
         module: Arc<Module>,
         reuse: Reuse,
     ) -> Arc<Self> {
+        let memory = module.commons.memory.account(&key);
         let version = Arc::new(Version { key, id: Box::from(version), bindings });
         let resters = (reuse == Reuse::WhenDone).then(Resters::default);
-        Arc::new(Self { version, module, resters, habit: Arc::default() })
+        Arc::new(Self { version, module, resters, habit: Arc::default(), memory })
+    }
+
+    /// Whether there is memory for another invocation to begin with.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::ExceededMemoryShare`] where the script or its namespace holds as much as it may;
+    /// [`Failure::Overloaded`] where all guests together do.
+    pub fn check_room(&self) -> Result<(), Failure> {
+        Ok(self.memory.check_room()?)
     }
 
     /// Handles one request in a store of its own and returns when the head of the response is there.

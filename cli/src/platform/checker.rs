@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use wasmyard_api::{Checked, ComponentChecker, Refusal, RefusalCode};
 use wasmyard_namespaces::{Digest, LimitSpec, Limits};
-use wasmyard_runtime::{EngineConfig, Metering, ModuleError, Runtime, RuntimeConfig};
+use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Metering, ModuleError, Runtime, RuntimeConfig};
 
 use crate::commands::check::ModuleCheck;
 use crate::compiler::ChildCompiler;
@@ -65,7 +65,7 @@ impl ForFiles {
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
             compilations: 1,
-            guest_memory_bytes: u64::MAX,
+            guest_memory: GuestMemoryLimits::NONE,
         };
         let runtime = Runtime::new(&config, Arc::new(ChildCompiler::new().ok()?)).ok()?;
         Some(Self { runtime, _scratch: scratch })

@@ -14,7 +14,7 @@ use wasmyard_dispatcher::{
 };
 use wasmyard_events::{Figures, Sink, Sinks};
 use wasmyard_namespaces::Registry;
-use wasmyard_runtime::{EngineConfig, Runtime, RuntimeConfig};
+use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig};
 
 use super::checker::ForUploads;
 use super::sweep;
@@ -66,7 +66,7 @@ impl Node {
             artifacts: config.server.data.join("artifacts"),
             loaded_code_bytes: LOADED_CODE_BYTES,
             compilations: cores,
-            guest_memory_bytes: capacity.guest_memory,
+            guest_memory: guest_memory(config, &capacity),
         };
         let runtime = Runtime::new(&sizes, Arc::new(compiler)).map_err(|error| {
             Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]")
@@ -194,6 +194,21 @@ fn capacity(config: &ResolvedConfig) -> Result<Capacity, Failure> {
         tracing::warn!("{}", warning.at(&faults.file));
     }
     Ok(capacity)
+}
+
+/// What guests may hold. The shares of a script and of a namespace are the same parts as those that they have of
+/// the places, and never less than one invocation may hold.
+fn guest_memory(config: &ResolvedConfig, capacity: &Capacity) -> GuestMemoryLimits {
+    let all = capacity.guest_memory;
+    let share = |places: u32| {
+        let part = u128::from(all) * u128::from(places) / u128::from(config.server.max_invocations.max(1));
+        u64::try_from(part).unwrap_or(u64::MAX).max(config.limits.memory_bytes)
+    };
+    GuestMemoryLimits {
+        all,
+        per_namespace: share(config.server.max_per_namespace),
+        per_script: share(config.server.max_per_script),
+    }
 }
 
 fn admission(server: &crate::config::ServerConfig) -> AdmissionConfig {

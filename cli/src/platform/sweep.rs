@@ -50,7 +50,7 @@ async fn artifacts(registry: &Registry, runtime: &Runtime, grace: Duration) -> R
 mod tests {
     use bytes::Bytes;
     use wasmyard_namespaces::Digest;
-    use wasmyard_runtime::{EngineConfig, InProcess, Metering, RuntimeConfig};
+    use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, InProcess, Metering, RuntimeConfig};
 
     use super::*;
 
@@ -74,7 +74,7 @@ mod tests {
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
             compilations: 2,
-            guest_memory_bytes: u64::MAX,
+            guest_memory: GuestMemoryLimits::NONE,
         };
         Arc::new(Runtime::new(&sizes, Arc::new(InProcess)).unwrap())
     }

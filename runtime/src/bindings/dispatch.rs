@@ -366,7 +366,9 @@ impl From<Failure> for DispatchError {
             Failure::TimedOut { .. } | Failure::Stalled { .. } => Self::TimedOut(text),
             Failure::Trapped(_) => Self::Trapped(text),
             Failure::NoResponse(_) | Failure::ErrorCode(_) => Self::NoResponse(text),
-            Failure::Overloaded { .. } | Failure::TooManyInvocations { .. } => Self::Overloaded(text),
+            Failure::Overloaded { .. }
+            | Failure::TooManyInvocations { .. }
+            | Failure::ExceededMemoryShare { .. } => Self::Overloaded(text),
             Failure::InvalidArgument(_) => Self::InvalidArgument(text),
             Failure::Internal { .. } => Self::Internal(text),
         }

@@ -15,6 +15,9 @@ use crate::code::ticker::Ticker;
 const ASYNC_STACK_BYTES: usize = 1 << 20;
 /// The part of it that Wasm frames may use; the rest is for host calls.
 const WASM_STACK_BYTES: usize = 512 << 10;
+/// What a slot keeps of a memory and of a table: overwriting so much is cheaper than having it mapped anew.
+const RESIDENT_MEMORY_BYTES: usize = 128 << 10;
+const RESIDENT_TABLE_BYTES: usize = 16 << 10;
 /// Core instances that one component brings along (its own, adapters and shims).
 const CORE_INSTANCES_PER_COMPONENT: u32 = 5;
 
@@ -220,11 +223,13 @@ fn pool(config: &EngineConfig) -> PoolingAllocationConfig {
         // Every slot may stay warm: a slot that was this script's before needs no new mapping.
         .max_unused_warm_slots(instances)
         .decommit_batch_size(1)
-        // With the kernel's pagemap scan only pages that were written are reset, so keeping them
-        // resident is cheaper than giving them back; without it the same setting would be a memset.
-        .pagemap_scan(Enabled::Auto)
-        .linear_memory_keep_resident(4 << 20)
-        .table_keep_resident(1 << 20);
+        // The pool's own pagemap scan resets pages that are written and present. A page that was swapped out, or
+        // that the kernel is just moving, is not present: it would keep what one tenant wrote for the next one.
+        // So every slot is reset whole, whatever the kernel says of its pages: the first bytes are overwritten, and
+        // the rest goes back to the kernel.
+        .pagemap_scan(Enabled::No)
+        .linear_memory_keep_resident(RESIDENT_MEMORY_BYTES)
+        .table_keep_resident(RESIDENT_TABLE_BYTES);
     pool
 }
 

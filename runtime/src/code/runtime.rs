@@ -17,7 +17,8 @@ use crate::code::compile::{CompileJob, Compiler};
 use crate::code::engine::{self, Engine, EngineConfig, Metering};
 use crate::code::module::{Module, ModuleError, check_header};
 use crate::guest::state::State;
-use crate::limits::shared::{Commons, GuestMemoryFigures};
+use crate::limits::guest_memory::{GuestMemoryFigures, GuestMemoryLimits};
+use crate::limits::shared::Commons;
 
 /// What a [`Runtime`] is made from.
 #[derive(Debug, Clone)]
@@ -30,8 +31,8 @@ pub struct RuntimeConfig {
     pub loaded_code_bytes: u64,
     /// How many components may be compiled at the same time.
     pub compilations: usize,
-    /// Linear memory and tables that all guests may hold together, in bytes.
-    pub guest_memory_bytes: u64,
+    /// How much memory guests may hold.
+    pub guest_memory: GuestMemoryLimits,
 }
 
 /// Why the runtime could not start.
@@ -95,7 +96,7 @@ impl Runtime {
     /// [`StartError`] when the machine cannot give the address space, or the folder cannot be used.
     pub fn new(config: &RuntimeConfig, compiler: Arc<dyn Compiler>) -> Result<Self, StartError> {
         let compiling = Arc::new(Semaphore::new(config.compilations.max(1)));
-        let commons = Commons::new(config.guest_memory_bytes, config.engine.max_instances);
+        let commons = Commons::new(config.guest_memory, config.engine.max_instances);
         let time = Inner::new(config, config.engine.metering, &compiler, &compiling, &commons)?;
         let meterings = Metering::ALL.into_iter().chain([config.engine.metering]);
         let known = meterings.map(engine::fingerprint).collect::<Result<Vec<_>, _>>();

@@ -102,7 +102,7 @@ impl State {
             wasi_http,
             table,
             hooks: Hooks::new(host, Arc::clone(&meter), &limits),
-            memory: MemoryLimiter::new(limits.memory_bytes, meter, Arc::clone(&worker.module.commons.memory)),
+            memory: MemoryLimiter::new(limits.memory_bytes, meter, Arc::clone(&worker.memory)),
             clock: Clock::new(trusted),
             ceiling,
             log,

@@ -25,6 +25,7 @@ use crate::guest::answer::HeadSlot;
 use crate::guest::pool::{Instance, Reuse};
 use crate::guest::state::{Last, MAX_RESOURCES, RequestHead, State, Tail};
 use crate::limits::cpu::Metered;
+use crate::limits::guest_memory::RETRY_AFTER;
 use crate::limits::idle::paced;
 use crate::limits::memory::Exceeded;
 use crate::limits::meter::Meter;
@@ -35,8 +36,6 @@ use crate::worker::Worker;
 
 /// How many bytes a guest may hand to the host in one call.
 const MAX_CALL_BYTES: usize = 1 << 20;
-/// When it is worth trying again where the platform is full.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What one store is made from.
 #[derive(Clone)]
@@ -243,6 +242,9 @@ fn failure_of(error: &wasmtime::Error, limits: &Limits) -> Failure {
             Exceeded::Memory => Failure::ExceededMemory { limit: limits.memory_bytes },
             Exceeded::Cpu => Failure::ExceededCpu { limit: limits.cpu },
             Exceeded::GuestMemory => Failure::Overloaded { retry_after: RETRY_AFTER },
+            Exceeded::MemoryShare { limit } => {
+                Failure::ExceededMemoryShare { limit: *limit, retry_after: RETRY_AFTER }
+            }
         };
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {

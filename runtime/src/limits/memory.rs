@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
+use crate::limits::guest_memory::{MemoryAccount, Short};
 use crate::limits::meter::Meter;
-use crate::limits::shared::GuestMemory;
 
 /// Raised inside the guest's call when a ceiling or budget is passed; found again at the end of the
 /// invocation by downcasting, so that every way out of Wasm leads to the same [`crate::Failure`].
@@ -17,6 +17,17 @@ pub(crate) enum Exceeded {
     Cpu,
     #[error("all guests together hold as much memory as there is for them")]
     GuestMemory,
+    #[error("the script, or its namespace, holds as much memory as it may")]
+    MemoryShare { limit: u64 },
+}
+
+impl From<Short> for Exceeded {
+    fn from(short: Short) -> Self {
+        match short {
+            Short::All => Self::GuestMemory,
+            Short::Share(limit) => Self::MemoryShare { limit },
+        }
+    }
 }
 
 /// Bytes that one table element takes in the host.
@@ -31,14 +42,14 @@ pub(crate) struct MemoryLimiter {
     /// What the host held for the guest when it was last looked at.
     host: u64,
     meter: Arc<Meter>,
-    /// What all guests hold together; this one's part is given back with the store.
-    all: Arc<GuestMemory>,
+    /// What the script's invocations hold together; this one's part is given back with the store.
+    account: Arc<MemoryAccount>,
     taken: u64,
 }
 
 impl MemoryLimiter {
-    pub(crate) fn new(limit: u64, meter: Arc<Meter>, all: Arc<GuestMemory>) -> Self {
-        Self { limit, held: 0, host: 0, meter, all, taken: 0 }
+    pub(crate) fn new(limit: u64, meter: Arc<Meter>, account: Arc<MemoryAccount>) -> Self {
+        Self { limit, held: 0, host: 0, meter, account, taken: 0 }
     }
 
     /// Whether what the guest has already is within this limit.
@@ -70,9 +81,9 @@ impl MemoryLimiter {
             return Err(Exceeded::Memory);
         }
         if wanted <= self.taken {
-            self.all.give_back(self.taken - wanted);
-        } else if !self.all.take(wanted - self.taken) {
-            return Err(Exceeded::GuestMemory);
+            self.account.give_back(self.taken - wanted);
+        } else {
+            self.account.take(wanted - self.taken)?;
         }
         self.taken = wanted;
         self.held = held;
@@ -91,7 +102,7 @@ impl MemoryLimiter {
 
 impl Drop for MemoryLimiter {
     fn drop(&mut self) {
-        self.all.give_back(self.taken);
+        self.account.give_back(self.taken);
     }
 }
 
@@ -124,12 +135,26 @@ impl ResourceLimiter for MemoryLimiter {
 
 #[cfg(test)]
 mod tests {
+    use wasmyard_namespaces::name::ScriptName;
+    use wasmyard_namespaces::script::ScriptKey;
+
     use super::*;
+    use crate::limits::guest_memory::{GuestMemory, GuestMemoryLimits};
+
+    fn account(all: u64) -> (Arc<GuestMemory>, Arc<MemoryAccount>) {
+        let memory = Arc::new(GuestMemory::new(GuestMemoryLimits { all, ..GuestMemoryLimits::NONE }));
+        let account = memory.account(&ScriptKey::Platform(ScriptName::try_from("probe").unwrap()));
+        (memory, account)
+    }
+
+    fn unbounded() -> Arc<MemoryAccount> {
+        account(u64::MAX).1
+    }
 
     #[test]
     fn memories_and_tables_share_one_ceiling() {
         let meter = Arc::new(Meter::default());
-        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), Arc::default());
+        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), unbounded());
         assert!(limiter.memory_growing(0, 600, None).unwrap());
         assert!(limiter.table_growing(0, 50, None).unwrap());
         assert_eq!(meter.peak_memory_bytes(), 1000);
@@ -140,7 +165,7 @@ mod tests {
     #[test]
     fn what_the_host_holds_counts_while_it_holds_it() {
         let meter = Arc::new(Meter::default());
-        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), Arc::default());
+        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), unbounded());
         assert!(limiter.memory_growing(0, 600, None).unwrap());
         assert_eq!(limiter.left_for_host(), 400);
         limiter.host_holds(400).unwrap();
@@ -153,9 +178,9 @@ mod tests {
 
     #[test]
     fn what_all_guests_may_hold_together_stops_each_of_them_and_comes_back_with_the_store() {
-        let all = Arc::new(GuestMemory::new(1000));
+        let (all, account) = account(1000);
         let meter = Arc::new(Meter::default());
-        let limiter = || MemoryLimiter::new(800, Arc::clone(&meter), Arc::clone(&all));
+        let limiter = || MemoryLimiter::new(800, Arc::clone(&meter), Arc::clone(&account));
         let (mut one, mut two) = (limiter(), limiter());
         assert!(one.memory_growing(0, 700, None).unwrap());
         let error = two.memory_growing(0, 301, None).unwrap_err();
@@ -172,7 +197,7 @@ mod tests {
     #[test]
     fn a_step_past_the_guests_own_maximum_is_its_own_failure() {
         let meter = Arc::new(Meter::default());
-        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), Arc::default());
+        let mut limiter = MemoryLimiter::new(1000, Arc::clone(&meter), unbounded());
         assert!(!limiter.memory_growing(0, 200, Some(100)).unwrap());
         assert_eq!(meter.peak_memory_bytes(), 0);
     }

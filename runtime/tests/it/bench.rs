@@ -12,8 +12,8 @@ use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, Failure, Grants, Host, InProcess, Invocation, LogLine, Metering,
-    Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker,
+    Body, BodyError, Call, EngineConfig, Failure, Grants, GuestMemoryLimits, Host, InProcess, Invocation,
+    LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker,
 };
 
 /// A worker in text form. The gaps are those of `wasi_http.wat`.
@@ -52,7 +52,7 @@ impl Bench {
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
             compilations: 1,
-            guest_memory_bytes: u64::MAX,
+            guest_memory: GuestMemoryLimits::NONE,
         };
         let runtime = Runtime::new(&sizes, Arc::new(InProcess));
         Bench { runtime: runtime.unwrap(), _scratch: scratch }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{config, get, refused, under_way};
-use crate::support::{Server, eventually};
+use crate::support::{Server, eventually, guest};
 
 const HELD: &str = "wasmyard_guest_memory_bytes";
 
@@ -30,6 +30,55 @@ async fn a_guest_that_grows_past_what_all_may_hold_is_ended() {
     under_way(&server, 0).await;
     assert_eq!(server.metric(HELD).await, 0.0);
     assert_eq!(server.get("neighbour.test", "/").await.status, 200);
+}
+
+/// Two namespaces, each behind its own hosts, on a node whose scripts may hold 48 MiB each.
+fn tenants() -> String {
+    format!(
+        r#"
+        [server]
+        guest_memory = "192MiB"
+        [limits]
+        memory = "48MiB"
+        cpu_ms = 30000
+        [namespaces.greedy.scripts.holder]
+        {probe}
+        [namespaces.greedy.scripts.sibling]
+        {hello}
+        [namespaces.quiet.scripts.shop]
+        {hello}
+        [scripts.platform]
+        {hello}
+        [[routes]]
+        pattern = "*.greedy.test/*"
+        namespace = "greedy"
+        [[routes]]
+        pattern = "*.quiet.test/*"
+        namespace = "quiet"
+        [[routes]]
+        pattern = "platform.test/*"
+        script = "platform"
+        "#,
+        probe = guest::main("probe"),
+        hello = guest::main("hello"),
+    )
+}
+
+#[tokio::test]
+async fn one_tenants_memory_is_its_own_trouble() {
+    let server = Server::serving(&tenants()).await;
+    let holding = get(&server, "holder.greedy.test", "/hold");
+    let held = async || (server.metric(HELD).await >= f64::from(24 << 20)).then_some(());
+    eventually("it holds 24 MiB", held).await;
+    let (status, error) = refused(&server, "holder.greedy.test", "/hold").await;
+    assert_eq!((status, &error["reason"]), (429, &json!("exceeded_memory_share")));
+    assert_eq!(error["limit"], "memory together 48 MiB");
+    for host in ["shop.quiet.test", "sibling.greedy.test", "platform.test"] {
+        assert_eq!(server.get(host, "/").await.status, 200, "{host}");
+    }
+    drop(holding);
+    under_way(&server, 0).await;
+    assert_eq!(server.metric(HELD).await, 0.0, "all of it was given back");
 }
 
 #[tokio::test]
