@@ -132,6 +132,10 @@ pub struct InvocationRecord {
     pub bytes_in: u64,
     /// Body bytes that it sent.
     pub bytes_out: u64,
+    /// Lines that it logged.
+    pub log_lines: u32,
+    /// Lines that it wrote past its log limit, which nobody has.
+    pub log_dropped: u32,
 }
 
 /// What went wrong in an invocation.

@@ -199,6 +199,9 @@ impl Line<'_, '_> {
         self.field("subrequests", subrequests)?;
         self.field("bytes_in", bytes_in)?;
         self.field("bytes_out", bytes_out)?;
+        let InvocationRecord { log_lines, log_dropped, .. } = invocation;
+        self.field("log_lines", log_lines)?;
+        self.field("log_dropped", log_dropped)?;
         let Some(fault) = fault else { return Ok(()) };
         self.if_any("limit", fault.limit.as_ref())?;
         self.field("detail", fault.detail.as_deref().unwrap_or(""))

@@ -200,7 +200,7 @@ pub struct Outcome {
     pub end: End,
     /// The status it answered with, if it did.
     pub status: Option<u16>,
-    /// CPU time that was burnt: guest code and the host calls made for it; waiting is free.
+    /// CPU time that was burned: guest code and the host calls made for it; waiting is free.
     pub cpu: Duration,
     /// Units of fuel, where fuel is counted: the same on every machine. Of an invocation that something else than
     /// fuel stopped it is what had been written down by then, which may be less than it used.
@@ -217,4 +217,8 @@ pub struct Outcome {
     pub bytes_in: u64,
     /// Body bytes that it sent.
     pub bytes_out: u64,
+    /// Lines that it logged.
+    pub log_lines: u32,
+    /// Lines that it wrote past its log limit, which nobody has.
+    pub log_dropped: u32,
 }

@@ -3,10 +3,11 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
+use wasmyard_events::Level;
 use wasmyard_namespaces::binding::OutboundDecl;
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::NamespaceName;
@@ -77,8 +78,12 @@ pub struct OutboundRequest {
 /// One line that a guest wrote to stdout or stderr.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
+    /// When it was written.
+    pub time: SystemTime,
     /// Where it was written to.
     pub stream: LogStream,
+    /// How much it matters.
+    pub level: Level,
     /// The text without its line end; invalid UTF-8 is replaced.
     pub text: String,
 }

@@ -356,6 +356,7 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let (bytes_in, bytes_out) = self.meter.bytes();
+        let (log_lines, log_dropped) = self.meter.log_lines();
         self.host.finished(Outcome {
             script: self.version.key.clone(),
             version: self.version.id.as_ref().to_owned(),
@@ -370,6 +371,8 @@ impl Drop for Record {
             subrequests: self.meter.subrequests(),
             bytes_in,
             bytes_out,
+            log_lines,
+            log_dropped,
         });
     }
 }

@@ -49,7 +49,7 @@ impl Fault {
 
     /// Adds the offending value, shortened to one line.
     pub fn value(mut self, value: impl AsRef<str>) -> Self {
-        self.value = Some(shorten(value.as_ref()));
+        self.value = Some(first_line(value.as_ref()));
         self
     }
 
@@ -151,7 +151,7 @@ pub(super) fn closest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
 }
 
 /// One line of at most 60 characters.
-fn shorten(value: &str) -> String {
+fn first_line(value: &str) -> String {
     let line = value.lines().next().unwrap_or_default();
     let cut = line.len() < value.len() || line.chars().count() > 60;
     let mut text: String = line.chars().filter(|c| !c.is_control()).take(60).collect();

@@ -13,7 +13,7 @@ use http::{Method, Request, Response, Uri, header};
 use wasmyard_namespaces::binding::OutboundDecl;
 use wasmyard_namespaces::egress::read_authority;
 use wasmyard_namespaces::limits::LimitSpec;
-use wasmyard_namespaces::name::{NamespaceName, ScriptName};
+use wasmyard_namespaces::name::{NamespaceName, ScriptName, shorten};
 use wasmyard_namespaces::namespace::Namespace;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{Body, BodyError, Door, Entry, Failure, OutboundRequest};
@@ -232,7 +232,10 @@ pub(super) fn clash<'n>(
 }
 
 pub(super) fn clash_text(name: &str) -> String {
-    format!("outbound: the outbound worker has a binding {:?} of its own; rename one of the two", short(name))
+    format!(
+        "outbound: the outbound worker has a binding \"{}\" of its own; rename one of the two",
+        shorten(name)
+    )
 }
 
 fn undeclared_parameter(name: &str, declared: &OutboundDecl, door: &Door) -> Failure {
@@ -241,19 +244,15 @@ fn undeclared_parameter(name: &str, declared: &OutboundDecl, door: &Door) -> Fai
         None => format!("the namespace \"{}\"", door.namespace),
     };
     Failure::InvalidArgument(format!(
-        "outbound: the parameter {:?} is not declared; add it to the params of the outbound worker of {where_to}, \
+        "outbound: the parameter \"{}\" is not declared; add it to the params of the outbound worker of {where_to}, \
          which are {:?}",
-        short(name),
+        shorten(name),
         declared.params
     ))
 }
 
 fn quoted(name: Option<&String>) -> String {
-    format!("{:?}", short(name.map_or("", String::as_str)))
-}
-
-fn short(name: &str) -> String {
-    name.chars().take(64).collect()
+    format!("\"{}\"", shorten(name.map_or("", String::as_str)))
 }
 
 /// Bounds a wait where the guest set a bound.

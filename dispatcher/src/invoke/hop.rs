@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use http::request::Parts;
 use http::uri::Scheme;
 use http::{Method, Request, Response};
-use wasmyard_events::{Event, Fault, InvocationRecord, Level, LogRecord, Trigger};
+use wasmyard_events::{Event, Fault, InvocationRecord, LogRecord, Trigger};
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::{NamespaceName, ScriptName};
 use wasmyard_namespaces::script::{Script, ScriptKey};
@@ -257,17 +257,17 @@ impl Host for Hop {
     }
 
     fn log(&self, line: LogLine) {
-        let (stream, level) = match line.stream {
-            LogStream::Stdout => ("stdout", Level::Log),
-            LogStream::Stderr => ("stderr", Level::Error),
+        let stream = match line.stream {
+            LogStream::Stdout => "stdout",
+            LogStream::Stderr => "stderr",
         };
         let context = &self.chain.context;
         let record = LogRecord {
-            time: SystemTime::now(),
+            time: line.time,
             ray_id: Arc::clone(&context.ray_id),
             number: self.number,
             script: self.script.clone(),
-            level,
+            level: line.level,
             stream,
             text: line.text,
         };
@@ -319,6 +319,8 @@ impl Hop {
             subrequests: outcome.subrequests,
             bytes_in: outcome.bytes_in,
             bytes_out: outcome.bytes_out,
+            log_lines: outcome.log_lines,
+            log_dropped: outcome.log_dropped,
         }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) fn invocation(fault: Option<Fault>) -> InvocationRecord {
         subrequests: 0,
         bytes_in: 0,
         bytes_out: 3,
+        log_lines: 2,
+        log_dropped: 0,
     }
 }
 

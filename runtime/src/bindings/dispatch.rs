@@ -18,6 +18,7 @@ use wasmtime_wasi_http::p2::types::{
     HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostResponseOutparam,
 };
 use wasmyard_namespaces::limits::{LimitSpec, Limits as Ceiling, MAX_OUTBOUND_PARAMS};
+use wasmyard_namespaces::name::shorten;
 
 use super::dispatch_wit::{
     BindingError, DispatchError, Host, HostFutureResponse, HostNamespace, HostWorker, Limits, Options,
@@ -277,7 +278,7 @@ impl State {
     }
 }
 
-/// Runs a call in a task of its own; dropping the future still cancels it.
+/// Runs a call in a task of its own, for the same request; dropping the future still cancels it.
 fn in_own_task(
     call: BoxFuture<'static, Result<Response<Body>, Failure>>,
 ) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
@@ -293,7 +294,7 @@ fn in_own_task(
             self.0.poll_unpin(cx).map(|joined| joined.unwrap_or_else(|error| Err(Failure::internal(error))))
         }
     }
-    Box::pin(Abort(tokio::spawn(call)))
+    Box::pin(Abort(tokio::spawn(wasmyard_events::carried(call))))
 }
 
 fn limit_spec(limits: &Limits, ceiling: &Ceiling) -> Result<LimitSpec, Failure> {
@@ -322,7 +323,7 @@ fn outbound_values(params: Vec<(String, String)>) -> Result<Arc<[(String, String
     let mut values: Vec<(String, String)> = Vec::with_capacity(params.len());
     for (name, json) in params {
         let refused = |why: &str| {
-            Failure::InvalidArgument(format!("outbound: the parameter {:?} {why}", shortened(&name)))
+            Failure::InvalidArgument(format!("outbound: the parameter \"{}\" {why}", shorten(&name)))
         };
         if values.iter().any(|(known, _)| *known == name) {
             return Err(refused("is given twice; give it once"));
@@ -342,15 +343,10 @@ pub(super) fn not_there(binding: &str, other: Option<&'static str>) -> BindingEr
     match other {
         Some(kind) => BindingError::WrongType(kind.to_owned()),
         None => BindingError::NotBound(format!(
-            "no binding named {:?}; declare it in this script's `bindings` when uploading",
-            shortened(binding)
+            "no binding named \"{}\"; declare it in this script's `bindings` when uploading",
+            shorten(binding)
         )),
     }
-}
-
-/// The beginning of what a guest said, for the text of an error.
-pub(super) fn shortened(name: &str) -> String {
-    name.chars().take(64).collect()
 }
 
 impl From<Failure> for DispatchError {
@@ -372,5 +368,21 @@ impl From<Failure> for DispatchError {
             Failure::InvalidArgument(_) => Self::InvalidArgument(text),
             Failure::Internal { .. } => Self::Internal(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use wasmyard_events::{current_ray, within};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_in_a_task_of_its_own_works_for_the_same_request() {
+        let call = || Box::pin(async { Err(Failure::NoResponse(format!("{:?}", current_ray()))) });
+        let call = within(&Arc::from("mine"), || in_own_task(call()));
+        assert_eq!(call.await.unwrap_err(), Failure::NoResponse(r#"Some("mine")"#.to_owned()));
     }
 }

@@ -12,8 +12,8 @@ use wasmtime::component::Resource;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::types::HostResponseOutparam;
 use wasmtime_wasi_http::{FieldMap, FieldMapError};
+use wasmyard_namespaces::name::shorten;
 
-use super::dispatch::shortened;
 use super::message_wit::{Field, Host, OwnRequest, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
 use crate::guest::state::State;
@@ -109,7 +109,7 @@ impl State {
         changes: RequestChanges,
     ) -> Result<(), Failure> {
         let refused = |what: &str, value: &str| {
-            Failure::InvalidArgument(format!("request: the {what} {:?} is not valid", shortened(value)))
+            Failure::InvalidArgument(format!("request: the {what} \"{}\" is not valid", shorten(value)))
         };
         let RequestChanges { method, scheme, authority, path_with_query, headers } = changes;
         if let Some(method) = method {
@@ -146,7 +146,7 @@ impl State {
     fn fields(&mut self, fields: Vec<Field>) -> Result<HeaderMap, String> {
         let mut map = FieldMap::new_mutable(HEADER_BYTES);
         for (name, value) in fields {
-            let shown = shortened(&name);
+            let shown = shorten(&name);
             map.append(&mut self.hooks, name, value).map_err(|error| {
                 let rule = match error {
                     FieldMapError::Forbidden => "it belongs to the connection and is set by the platform",
@@ -190,5 +190,5 @@ fn check_length(headers: &HeaderMap, bytes: u64, bodiless: bool) -> Result<(), S
     if said.parse() == Ok(bytes) || (bodiless && said.parse::<u64>().is_ok()) {
         return Ok(());
     }
-    Err(format!("header `content-length` says {:?}, but the body has {bytes} bytes", shortened(said)))
+    Err(format!("header `content-length` says \"{}\", but the body has {bytes} bytes", shorten(said)))
 }

@@ -52,7 +52,8 @@ impl Afterwards {
         // Bodies are dropped anywhere, at the very end of the process outside of any runtime.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             // A guest that is interrupted for the sake of others would look like one that waits; it yields by itself.
-            runtime.spawn(unconstrained(async move { ended(self.within(AFTER_RESPONSE).await) }));
+            let to_its_end = Box::pin(async move { ended(self.within(AFTER_RESPONSE).await) });
+            runtime.spawn(unconstrained(wasmyard_events::carried(to_its_end)));
         }
     }
 
@@ -167,6 +168,18 @@ mod tests {
         let limit = Duration::from_millis(20);
         let endless = Afterwards::of_a_complete_answer(guest(std::future::pending()));
         assert_eq!(endless.within(limit).await, End::Failed(Failure::TimedOut { limit }));
+    }
+
+    #[tokio::test]
+    async fn what_is_logged_of_a_guest_that_goes_on_names_its_request() {
+        let (seen, end) = tokio::sync::oneshot::channel();
+        let afterwards = Afterwards::of_a_complete_answer(guest(async {
+            assert_eq!(wasmyard_events::current_ray().as_deref(), Some("mine"));
+        }));
+        wasmyard_events::within(&Arc::from("mine"), || {
+            afterwards.spawn(move |end| seen.send((end, wasmyard_events::current_ray())).unwrap());
+        });
+        assert_eq!(end.await.unwrap(), (End::Ok, Some(Arc::from("mine"))));
     }
 
     #[tokio::test]

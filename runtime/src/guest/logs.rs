@@ -4,11 +4,14 @@
 //! [`MAX_LINE_BYTES`], and after the invocation's log budget one mark says that the rest is missing.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmyard_events::Level;
 
+use crate::limits::meter::Meter;
 use crate::seams::{Host, LogLine, LogStream};
 
 /// A longer line is handed over in pieces of this size.
@@ -22,18 +25,30 @@ pub(crate) struct Log(Arc<Mutex<Budget>>);
 
 struct Budget {
     host: Arc<dyn Host>,
+    /// Counts lines, those that were handed over and those that were not.
+    meter: Arc<Meter>,
     bytes: usize,
     marked: bool,
 }
 
+impl Budget {
+    fn hand_over(&self, stream: LogStream, text: String) {
+        let level = match stream {
+            LogStream::Stdout => Level::Log,
+            LogStream::Stderr => Level::Error,
+        };
+        self.host.log(LogLine { time: SystemTime::now(), stream, level, text });
+    }
+}
+
 impl Log {
-    pub(crate) fn new(host: Arc<dyn Host>, budget_bytes: usize) -> Self {
-        Self(Arc::new(Mutex::new(Budget { host, bytes: budget_bytes, marked: false })))
+    pub(crate) fn new(host: Arc<dyn Host>, meter: Arc<Meter>, budget_bytes: usize) -> Self {
+        Self(Arc::new(Mutex::new(Budget { host, meter, bytes: budget_bytes, marked: false })))
     }
 
     /// Goes on with another invocation.
-    pub(crate) fn renew(&self, host: Arc<dyn Host>, budget_bytes: usize) {
-        *self.lock() = Budget { host, bytes: budget_bytes, marked: false };
+    pub(crate) fn renew(&self, host: Arc<dyn Host>, meter: Arc<Meter>, budget_bytes: usize) {
+        *self.lock() = Budget { host, meter, bytes: budget_bytes, marked: false };
     }
 
     pub(crate) fn pipe(&self, stream: LogStream) -> LogPipe {
@@ -45,16 +60,18 @@ impl Log {
         let mut left = self.lock();
         if left.bytes < text.len() {
             left.bytes = 0;
+            left.meter.log_dropped();
             if !left.marked {
                 left.marked = true;
-                let text = "[log truncated: the invocation's log limit is reached]".to_owned();
-                left.host.log(LogLine { stream, text });
+                let text = "[log truncated: the invocation's log limit is reached]";
+                left.hand_over(stream, text.to_owned());
             }
             return;
         }
         // An empty line costs a byte, or a guest could write them without end.
         left.bytes -= text.len().max(1).min(left.bytes);
-        left.host.log(LogLine { stream, text: String::from_utf8_lossy(text).into_owned() });
+        left.meter.logged();
+        left.hand_over(stream, String::from_utf8_lossy(text).into_owned());
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Budget> {
@@ -213,15 +230,21 @@ mod tests {
     }
 
     fn written(budget: usize, writes: &[&[u8]]) -> Vec<String> {
+        written_and_counted(budget, writes).0
+    }
+
+    /// The lines, and how many the meter counts as handed over and as dropped.
+    fn written_and_counted(budget: usize, writes: &[&[u8]]) -> (Vec<String>, (u32, u32)) {
         let host = Arc::new(Lines::default());
-        let log = Log::new(Arc::clone(&host) as Arc<dyn Host>, budget);
+        let meter = Arc::new(Meter::default());
+        let log = Log::new(Arc::clone(&host) as Arc<dyn Host>, Arc::clone(&meter), budget);
         let mut pipe = log.pipe(LogStream::Stdout);
         for bytes in writes {
             pipe.write(Bytes::copy_from_slice(bytes)).unwrap();
         }
         drop(pipe);
         let lines = host.0.lock().unwrap();
-        lines.clone()
+        (lines.clone(), meter.log_lines())
     }
 
     #[test]
@@ -231,8 +254,8 @@ mod tests {
 
     #[test]
     fn past_the_budget_one_mark_is_left() {
-        let lines = written(6, &[b"12345\n", b"too long\n", b"more\n"]);
-        assert_eq!(lines.len(), 2, "{lines:?}");
+        let (lines, counted) = written_and_counted(6, &[b"12345\n", b"too long\n", b"more\n"]);
+        assert_eq!((lines.len(), counted), (2, (1, 2)), "{lines:?}");
         assert!(lines[1].contains("truncated"));
     }
 

@@ -91,7 +91,7 @@ pub(crate) type SendResponse = Box<
 impl State {
     pub(crate) fn new(guest: &Guest, request: RequestHead, request_body: HandoverSlot) -> Self {
         let Guest { worker, limits, ceiling, trusted, host, info, entry, meter, head } = guest.clone();
-        let log = Log::new(Arc::clone(&host), log_bytes(&limits));
+        let log = Log::new(Arc::clone(&host), Arc::clone(&meter), log_bytes(&limits));
         let logs = [log.pipe(LogStream::Stdout), log.pipe(LogStream::Stderr)];
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
@@ -124,7 +124,7 @@ impl State {
     /// stays.
     pub(crate) fn renew(&mut self, guest: &Guest, request: RequestHead, request_body: HandoverSlot) {
         let Guest { limits, ceiling, host, info, entry, meter, head, worker: _, trusted: _ } = guest.clone();
-        self.log.renew(Arc::clone(&host), log_bytes(&limits));
+        self.log.renew(Arc::clone(&host), Arc::clone(&meter), log_bytes(&limits));
         self.hooks = Hooks::new(host, Arc::clone(&meter), &limits);
         self.memory.renew(limits.memory_bytes, meter);
         self.ceiling = ceiling;
@@ -139,7 +139,7 @@ impl State {
     pub(crate) fn rest(&mut self) {
         self.logs.iter().for_each(LogPipe::finish);
         let nobody: Arc<dyn Host> = Arc::new(DenyAll);
-        self.log.renew(Arc::clone(&nobody), 0);
+        self.log.renew(Arc::clone(&nobody), Arc::default(), 0);
         self.hooks.release(nobody);
         self.request_body = None;
         self.response_bodies.clear();

@@ -9,7 +9,7 @@
 //!
 //! The thread's CPU clock is a system call (250 ns where it was measured, against 30 ns for the wall clock:
 //! `cargo nextest run --workspace -E 'test(what_a_reading_costs)' --no-capture` measures both), and a small
-//! invocation takes 15 µs. So the wall clock, which never shows less than was burnt, answers wherever its
+//! invocation takes 15 µs. So the wall clock, which never shows less than was burned, answers wherever its
 //! answer is good enough:
 //!
 //! - a poll is read once, at its beginning. At its end the wall clock is looked at first: a poll of up to
@@ -45,7 +45,7 @@ struct Slice {
     wall: Instant,
     /// What the thread's CPU clock showed at the same moment.
     cpu_ns: u64,
-    /// What inner invocations have burnt since.
+    /// What inner invocations have burned since.
     inner_ns: u64,
 }
 
@@ -60,8 +60,8 @@ impl Slice {
         Slice { wall, cpu_ns, inner_ns: 0 }
     }
 
-    /// What was burnt since, inner invocations included.
-    fn burnt_ns(&self) -> u64 {
+    /// What was burned since, inner invocations included.
+    fn burned_ns(&self) -> u64 {
         let wall = self.wall.elapsed();
         if wall <= SHORT {
             return nanos(wall);
@@ -89,7 +89,7 @@ impl CpuAccount {
         let budget = nanos(budget);
         let Some(slice) = SLICE.get() else { return used >= budget };
         let with = |slice_ns: u64| used.saturating_add(slice_ns.saturating_sub(slice.inner_ns));
-        with(nanos(slice.wall.elapsed())) >= budget && with(slice.burnt_ns()) >= budget
+        with(nanos(slice.wall.elapsed())) >= budget && with(slice.burned_ns()) >= budget
     }
 
     /// Runs `poll` with this account's clock running.
@@ -101,14 +101,15 @@ impl CpuAccount {
         }
         impl Drop for Running<'_> {
             fn drop(&mut self) {
-                let mut burnt = 0;
+                let mut burned = 0;
                 if let Some(slice) = SLICE.get() {
-                    burnt = slice.burnt_ns();
-                    let own = burnt.saturating_sub(slice.inner_ns);
+                    burned = slice.burned_ns();
+                    let own = burned.saturating_sub(slice.inner_ns);
                     self.account.used_ns.fetch_add(own, Ordering::Relaxed);
                 }
                 SLICE.set(
-                    self.outer.map(|outer| Slice { inner_ns: outer.inner_ns.saturating_add(burnt), ..outer }),
+                    self.outer
+                        .map(|outer| Slice { inner_ns: outer.inner_ns.saturating_add(burned), ..outer }),
                 );
             }
         }
@@ -211,9 +212,9 @@ mod tests {
         for _ in 0..1_000 {
             account.charge(|| burn(Duration::from_micros(10)));
         }
-        let burnt = Duration::from_nanos(thread_cpu_ns() - before);
+        let burned = Duration::from_nanos(thread_cpu_ns() - before);
         assert!(account.used() >= 10 * MS, "{:?}", account.used());
-        assert!(account.used() <= burnt + 20 * MS, "{:?} of {burnt:?}", account.used());
+        assert!(account.used() <= burned + 20 * MS, "{:?} of {burned:?}", account.used());
     }
 
     /// Prints what the comment at the top of this file claims.

@@ -16,6 +16,8 @@ pub(crate) struct Meter {
     subrequests: AtomicU32,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
+    log_lines: AtomicU32,
+    log_dropped: AtomicU32,
 }
 
 impl Meter {
@@ -63,6 +65,21 @@ impl Meter {
 
     pub(crate) fn sent(&self, bytes: usize) {
         self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a line that was handed over.
+    pub(crate) fn logged(&self) {
+        self.log_lines.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a line that was past the limit.
+    pub(crate) fn log_dropped(&self) {
+        self.log_dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The lines that were handed over, and those that were not.
+    pub(crate) fn log_lines(&self) -> (u32, u32) {
+        (self.log_lines.load(Ordering::Relaxed), self.log_dropped.load(Ordering::Relaxed))
     }
 
     pub(crate) fn bytes(&self) -> (u64, u64) {

@@ -1,4 +1,4 @@
-//! What the memory shows is what the store holds: under concurrency, between nodes, after cancelled calls.
+//! What the memory shows is what the store holds: under concurrency, between nodes, after canceled calls.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -174,7 +174,7 @@ async fn a_deploy_whose_caller_went_away_is_whole_or_not_there() {
 }
 
 #[tokio::test]
-async fn the_feed_repairs_what_a_cancelled_call_left_in_memory() {
+async fn the_feed_repairs_what_a_canceled_call_left_in_memory() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let registry = Registry::open(Arc::clone(&store), Blobs::memory()).await.unwrap();
     registry.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
