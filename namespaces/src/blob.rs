@@ -66,7 +66,7 @@ pub enum BlobError {
         digest: Digest,
     },
     /// The engine below failed.
-    #[error("the blob store failed to {action}")]
+    #[error("the blob store failed to {action}: {source}")]
     Engine {
         /// What was tried.
         action: &'static str,
@@ -86,6 +86,14 @@ impl BlobError {
 }
 
 impl Blobs {
+    /// Whether a folder of blobs has one. Says so of a folder that is not there, too.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) fn any_in(folder: &Path) -> std::io::Result<bool> {
+        local::has_any(folder)
+    }
+
     /// Opens a folder of the local disk, makes it if need be, and removes what a crash left half-written.
     /// The caller must own the folder: no other process may write to it.
     ///

@@ -9,10 +9,10 @@ use crate::binding::BindingError;
 use crate::blob::BlobError;
 use crate::egress::EgressRulesError;
 use crate::limits::LimitError;
-use crate::name::{NameError, NamespaceName};
+use crate::name::{ConfigName, NameError, NamespaceName};
 use crate::route::{RouteError, RoutePattern};
 use crate::script::{ScriptKey, UploadError};
-use crate::store::StoreError;
+use crate::store::{Cause, StoreError};
 
 /// Why the registry refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,16 @@ pub enum RegistryError {
     /// The record was declared in the operator's configuration.
     #[error("the configuration declares {0}; change it there")]
     Configured(String),
+    /// The pattern was declared by another configuration than the one that declares it now.
+    #[error(
+        "route {pattern} is declared by the configuration \"{owner}\" already; declare it in one of them, or give nodes with the same file the same name"
+    )]
+    ConfiguredElsewhere {
+        /// The pattern.
+        pattern: RoutePattern,
+        /// The configuration that owns it.
+        owner: ConfigName,
+    },
     /// The upload refers to a component that was not put before.
     #[error("component {0} is not in the registry; upload it first")]
     ComponentMissing(crate::digest::Digest),
@@ -57,10 +67,10 @@ pub enum RegistryError {
     #[error("{0} is being changed by others at the same time; try again")]
     Conflict(String),
     /// The store failed.
-    #[error("the registry's store failed")]
+    #[error("the registry's store failed: {0}")]
     Store(#[source] StoreError),
     /// The blob store failed.
-    #[error("the registry's blob store failed")]
+    #[error("the registry's blob store failed: {0}")]
     Blob(#[source] BlobError),
     /// A record in the store cannot be read.
     #[error("the record {key} in the store cannot be read")]
@@ -116,6 +126,7 @@ impl RegistryError {
             | RegistryError::TokenNotFound(_) => ErrorKind::NotFound,
             RegistryError::NamespaceExists(_) | RegistryError::RouteExists(_) => ErrorKind::Exists,
             RegistryError::Configured(_)
+            | RegistryError::ConfiguredElsewhere { .. }
             | RegistryError::ComponentMissing(_)
             | RegistryError::Upload(_)
             | RegistryError::Assets(_)
@@ -124,17 +135,32 @@ impl RegistryError {
             RegistryError::Conflict(_) => ErrorKind::Conflict,
             RegistryError::Closed => ErrorKind::Unavailable,
             RegistryError::Store(error) => match error {
-                StoreError::Closed | StoreError::Locked { .. } => ErrorKind::Unavailable,
+                StoreError::Closed | StoreError::Locked { .. } | StoreError::NoSpace { .. } => {
+                    ErrorKind::Unavailable
+                }
                 StoreError::Conflict { .. }
                 | StoreError::Compacted { .. }
                 | StoreError::Misuse { .. }
                 | StoreError::Format { .. }
+                | StoreError::Damaged { .. }
                 | StoreError::Engine { .. } => ErrorKind::Internal,
             },
             RegistryError::Shared(error) => error.kind(),
+            RegistryError::Blob(_) if self.cause() == Cause::NoSpace => ErrorKind::Unavailable,
             RegistryError::Blob(_) | RegistryError::Record { .. } | RegistryError::Manifest { .. } => {
                 ErrorKind::Internal
             }
+        }
+    }
+
+    /// What an operator can do something about.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        match self {
+            RegistryError::Store(error) => error.cause(),
+            RegistryError::Blob(error) => Cause::in_chain(error),
+            RegistryError::Shared(error) => error.cause(),
+            _ => Cause::Other,
         }
     }
 
@@ -144,6 +170,9 @@ impl RegistryError {
         match self.kind() {
             ErrorKind::NotFound | ErrorKind::Exists | ErrorKind::Invalid | ErrorKind::Conflict => {
                 self.to_string()
+            }
+            ErrorKind::Unavailable if self.cause() == Cause::NoSpace => {
+                "the platform has no room for this; deleting what is not needed works, and the operator can make room".to_owned()
             }
             ErrorKind::Unavailable => "the platform cannot do this for the moment; try again".to_owned(),
             ErrorKind::Internal => "the platform failed; its operator finds the cause in the log".to_owned(),

@@ -25,6 +25,8 @@ pub enum NameKind {
     Tag,
     /// [`Hostname`]
     Hostname,
+    /// [`ConfigName`]
+    Config,
 }
 
 impl fmt::Display for NameKind {
@@ -35,6 +37,7 @@ impl fmt::Display for NameKind {
             NameKind::Binding => "binding name",
             NameKind::Tag => "tag",
             NameKind::Hostname => "hostname",
+            NameKind::Config => "configuration name",
         })
     }
 }
@@ -170,6 +173,19 @@ name_type! {
     Hostname, parse_hostname
 }
 
+name_type! {
+    /// The name of a configuration, under which it owns what it declares: 1 to 64 of `a-z`, `0-9`, `-`, `_`, the
+    /// first a letter or a digit. Nodes that share a store and have different files need different names.
+    ConfigName, parse_config
+}
+
+/// The name of a configuration that says none.
+impl Default for ConfigName {
+    fn default() -> ConfigName {
+        ConfigName(Arc::from("default"))
+    }
+}
+
 impl Hostname {
     /// True when the host is an IP address and not a name.
     #[must_use]
@@ -180,6 +196,12 @@ impl Hostname {
 
 fn parse_namespace(text: &str) -> Result<Arc<str>, NameError> {
     slug(NameKind::Namespace, text, 64, "it must have 1 to 64 characters", |first| {
+        first.is_ascii_lowercase() || first.is_ascii_digit()
+    })
+}
+
+fn parse_config(text: &str) -> Result<Arc<str>, NameError> {
+    slug(NameKind::Config, text, 64, "it must have 1 to 64 characters", |first| {
         first.is_ascii_lowercase() || first.is_ascii_digit()
     })
 }

@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+pub use fault::Cause;
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteOptions, SqliteStore};
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+pub mod fault;
 pub mod memory;
 pub mod sqlite;
 
@@ -152,7 +154,7 @@ pub enum StoreError {
         path: String,
     },
     /// The files are of a version that this program does not know, or are no store at all.
-    #[error("the store {path} has format {found}, this program reads format {expected}")]
+    #[error("{path} has format {found}, this program reads format {expected}")]
     Format {
         /// The file.
         path: String,
@@ -161,11 +163,28 @@ pub enum StoreError {
         /// What this program reads.
         expected: String,
     },
+    /// The files are not what was written.
+    #[error("{path} is damaged: {found}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// There is no room for the change. What makes room is still done.
+    #[error("there is no room on the disk for the registry's changes")]
+    NoSpace {
+        /// The engine's own error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The engine below failed.
-    #[error("the store failed to {action}")]
+    #[error("the store failed to {action}: {source}")]
     Engine {
         /// What was tried.
         action: &'static str,
+        /// What an operator can do something about.
+        cause: Cause,
         /// The engine's own error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -181,8 +200,20 @@ impl StoreError {
         action: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> StoreError {
-        StoreError::Engine { action, source: source.into() }
+        let source = source.into();
+        let cause = Cause::in_chain(source.as_ref());
+        StoreError::Engine { action, cause, source }
     }
+}
+
+/// What a store can do at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// All of it.
+    #[default]
+    Good,
+    /// It reads, and makes changes that make room, and no others.
+    NoSpace,
 }
 
 /// A store of current values with a log of the changes that led to them.
@@ -206,6 +237,18 @@ pub trait Store: Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future does not stop an append that was handed over: it may still happen, whole.
     async fn append(&self, preconditions: &[Precondition], writes: &[Write]) -> Result<Revision, StoreError>;
+
+    /// Like [`Store::append`], for a change that makes room: it may use what is kept back for such changes.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    async fn append_to_free(
+        &self,
+        preconditions: &[Precondition],
+        writes: &[Write],
+    ) -> Result<Revision, StoreError> {
+        self.append(preconditions, writes).await
+    }
 
     /// The current value of a key.
     ///
@@ -255,6 +298,14 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Engine`] when the engine fails.
     async fn compact(&self, keep_from: Revision) -> Result<(), StoreError>;
+
+    /// What it can do at the moment.
+    fn health(&self) -> Health {
+        Health::Good
+    }
+
+    /// Brings everything to its place before the process ends. Afterwards nothing can be asked.
+    async fn close(&self) {}
 }
 
 /// Checks the rules of [`Store::append`] that do not depend on the engine.

@@ -27,6 +27,23 @@ pub(super) fn prepare(folder: &Path) -> io::Result<()> {
     folder.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
 }
 
+/// Whether there is a blob.
+pub(super) fn has_any(folder: &Path) -> io::Result<bool> {
+    for shard in 0..=u8::MAX {
+        let files = match fs::read_dir(folder.join(format!("{shard:02x}"))) {
+            Ok(files) => files,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for file in files {
+            if is_blob_name(&file?.file_name()) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 fn remove_half_written(shard: &Path) -> io::Result<()> {
     for file in fs::read_dir(shard)? {
         let file = file?;

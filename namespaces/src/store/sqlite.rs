@@ -1,10 +1,11 @@
 //! The embedded store: one SQLite file in the data directory.
 //!
-//! Owns `registry.sqlite` and the lock on the directory. One thread writes, and makes the appends that wait
+//! Owns `registry.sqlite`, `revision` and `reserve`, and the lock on the directory. One thread writes, and makes the appends that wait
 //! for it durable with one fsync; a few connections read beside it. Never opens a file that is not its own:
 //! the file says so itself. What is SQLite's stays below this file.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -12,12 +13,16 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use super::{Change, Entry, Precondition, Revision, Store, StoreError, Write, check_append};
+use super::{Cause, Change, Entry, Health, Precondition, Revision, Store, StoreError, Write, check_append};
 use lock::DirectoryLock;
+use mark::Mark;
+use reserve::Reserve;
 use writer::Request;
 
 mod file;
 mod lock;
+mod mark;
+mod reserve;
 mod writer;
 
 /// How a store on disk behaves.
@@ -42,6 +47,8 @@ pub struct SqliteStore {
     /// None once it is closing.
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<std::thread::JoinHandle<()>>,
+    /// Whether there is no room for changes, as far as the writer knows.
+    is_full: Arc<AtomicBool>,
     newest: Arc<watch::Sender<Revision>>,
 }
 
@@ -50,7 +57,8 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError::Locked`] when another process has the directory; [`StoreError::Format`] when the file is
-    /// of another program or version; [`StoreError::Engine`] when it cannot be opened.
+    /// of another program or version; [`StoreError::Damaged`] when it is not what was written;
+    /// [`StoreError::NoSpace`] or [`StoreError::Engine`] when it cannot be opened.
     pub fn open(directory: &Path) -> Result<SqliteStore, StoreError> {
         SqliteStore::open_with(directory, &SqliteOptions::default())
     }
@@ -62,11 +70,41 @@ impl SqliteStore {
     pub fn open_with(directory: &Path, options: &SqliteOptions) -> Result<SqliteStore, StoreError> {
         let lock = DirectoryLock::acquire(directory)?;
         let path = directory.join("registry.sqlite");
-        let connection = file::open_writer(&path)?;
-        let revision = file::revision(&connection)?;
-        let newest = Arc::new(watch::channel(revision).0);
+        let mark_path = mark::path(directory);
+        let marked = mark::read(&mark_path).map_err(|source| StoreError::engine("read its mark", source))?;
+        let mut reserve = Reserve::open(directory);
+        let opened = loop {
+            match file::open_writer(&path, marked.as_ref()) {
+                // What is kept back is for this, too: what is there can then be served.
+                Err(error) if error.cause() == Cause::NoSpace && reserve.give() => {}
+                opened => break opened?,
+            }
+        };
+        if marked.is_none() && opened.revision > 0 {
+            tracing::warn!(
+                revision = opened.revision,
+                "what the registry should end with was not recorded; it is taken as it is"
+            );
+        }
+        let mark = Mark::open(&mark_path, &opened.store, opened.revision)
+            .map_err(|source| StoreError::engine("write its mark", source))?;
+        let newest = Arc::new(watch::channel(opened.revision).0);
+        let is_full = Arc::new(AtomicBool::new(!reserve.fill()));
+        if is_full.load(Ordering::Acquire) {
+            tracing::error!(
+                "the disk of the data directory is full: what is deployed is served, and no change is taken but those that make room"
+            );
+        }
         let (requests, queue) = mpsc::channel(options.queue.max(1));
-        let writer = writer::Writer::new(connection, Arc::clone(&newest), lock);
+        let writer = writer::Writer {
+            connection: opened.connection,
+            path: path.clone(),
+            mark,
+            reserve,
+            is_full: Arc::clone(&is_full),
+            newest: Arc::clone(&newest),
+            _lock: lock,
+        };
         let writer = std::thread::Builder::new()
             .name("registry-writer".to_owned())
             .spawn(move || writer.run(queue))
@@ -75,8 +113,20 @@ impl SqliteStore {
             readers: Arc::new(Readers::new(path, options.readers.max(1))),
             requests: Some(requests),
             writer: Some(writer),
+            is_full,
             newest,
         })
+    }
+
+    async fn hand_over(
+        &self,
+        preconditions: &[Precondition],
+        writes: &[Write],
+        to_free: bool,
+    ) -> Result<Revision, StoreError> {
+        let append =
+            writer::Append { preconditions: preconditions.to_vec(), writes: writes.to_vec(), to_free };
+        self.request(|reply| Request::Append { append, reply }).await
     }
 
     async fn request<T>(
@@ -113,8 +163,16 @@ impl Store for SqliteStore {
 
     async fn append(&self, preconditions: &[Precondition], writes: &[Write]) -> Result<Revision, StoreError> {
         check_append(preconditions, writes)?;
-        let (preconditions, writes) = (preconditions.to_vec(), writes.to_vec());
-        self.request(|reply| Request::Append { preconditions, writes, reply }).await
+        self.hand_over(preconditions, writes, false).await
+    }
+
+    async fn append_to_free(
+        &self,
+        preconditions: &[Precondition],
+        writes: &[Write],
+    ) -> Result<Revision, StoreError> {
+        check_append(preconditions, writes)?;
+        self.hand_over(preconditions, writes, true).await
     }
 
     async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
@@ -188,6 +246,26 @@ impl Store for SqliteStore {
     async fn compact(&self, keep_from: Revision) -> Result<(), StoreError> {
         self.request(|reply| Request::Compact { keep_from, reply }).await
     }
+
+    fn health(&self) -> Health {
+        if !self.is_full.load(Ordering::Acquire) {
+            return Health::Good;
+        }
+        // The writer looks whether there is room again; the next who asks will know.
+        if let Some(requests) = &self.requests
+            && requests.try_send(Request::LookForRoom).is_err()
+        {
+            tracing::trace!("the writer has other work");
+        }
+        Health::NoSpace
+    }
+
+    async fn close(&self) {
+        self.readers.close();
+        if let Err(error) = self.request(|reply| Request::Close { reply }).await {
+            tracing::warn!(%error, "the registry's log could not be moved into its file; the next start does so");
+        }
+    }
 }
 
 fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
@@ -254,7 +332,7 @@ impl Readers {
             let connection = readers.take()?;
             let result = read(&connection);
             readers.put_back(connection);
-            result.map_err(|source| StoreError::engine(action, source))
+            result.map_err(file::fault(&readers.path, action))
         });
         done.await.map_err(|source| StoreError::engine(action, source))?
     }

@@ -1,9 +1,10 @@
 //! The lock on a data directory.
 //!
-//! Owns the rule that one process at a time has the directory. The operating system lets go of the lock
-//! when the process ends, however it ends. Never removes the lock's file: that would be a race.
+//! Owns the rule that one process at a time has the directory. It is the directory itself that is locked: a file in
+//! it could be removed, and a second process would lock a new one. The operating system lets go of the lock when the
+//! process ends, however it ends.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::path::Path;
 
 use crate::store::StoreError;
@@ -11,7 +12,7 @@ use crate::store::StoreError;
 /// Held for as long as the directory is ours.
 #[derive(Debug)]
 pub(super) struct DirectoryLock {
-    _file: File,
+    _directory: File,
 }
 
 impl DirectoryLock {
@@ -21,13 +22,10 @@ impl DirectoryLock {
         builder.recursive(true);
         private_directory(&mut builder);
         builder.create(directory).map_err(|source| StoreError::engine("make the data directory", source))?;
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        let file = options
-            .open(directory.join("wasmyard.lock"))
-            .map_err(|source| StoreError::engine("open the lock of the data directory", source))?;
-        match file.try_lock() {
-            Ok(()) => Ok(DirectoryLock { _file: file }),
+        let opened =
+            File::open(directory).map_err(|source| StoreError::engine("open the data directory", source))?;
+        match opened.try_lock() {
+            Ok(()) => Ok(DirectoryLock { _directory: opened }),
             Err(TryLockError::WouldBlock) => {
                 Err(StoreError::Locked { path: directory.display().to_string() })
             }

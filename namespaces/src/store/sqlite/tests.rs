@@ -72,9 +72,158 @@ async fn a_torn_log_loses_only_its_end() {
 async fn a_directory_has_one_owner() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory);
-    assert!(matches!(SqliteStore::open(directory.path()), Err(StoreError::Locked { .. })));
+    let locked = |directory: &TempDir| SqliteStore::open(directory.path()).unwrap_err();
+    let refused = locked(&directory);
+    assert!(matches!(refused, StoreError::Locked { .. }) && refused.cause() == Cause::InUse);
+    // Whatever file somebody takes away: the lock is on what cannot be taken away.
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let file = file.unwrap();
+        if !file.file_name().to_string_lossy().starts_with("registry.sqlite") {
+            std::fs::remove_file(file.path()).unwrap();
+        }
+    }
+    assert!(matches!(locked(&directory), StoreError::Locked { .. }));
     drop(store);
     open(&directory);
+}
+
+/// What a killed process leaves of a store with some changes: a database, its log, and the mark.
+async fn left_behind(changes: u32) -> TempDir {
+    let (live, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(&live);
+    for n in 0..changes {
+        store.append(&[], &[Write::put(format!("k{n}"), vec![7; 3_000])]).await.unwrap();
+    }
+    for name in ["registry.sqlite", "registry.sqlite-wal", "revision"] {
+        std::fs::copy(live.path().join(name), copy.path().join(name)).unwrap();
+    }
+    copy
+}
+
+fn refused_as_damaged(directory: &TempDir) -> String {
+    let refused = SqliteStore::open(directory.path()).unwrap_err();
+    assert_eq!(refused.cause(), Cause::Damaged, "{refused}");
+    refused.to_string()
+}
+
+#[tokio::test]
+async fn a_log_that_lost_acknowledged_changes_is_refused_and_left_as_it_is() {
+    let whole = left_behind(20).await;
+    drop(open(&whole));
+    for damage in ["flip", "cut", "remove"] {
+        let directory = left_behind(20).await;
+        let log = directory.path().join("registry.sqlite-wal");
+        let mut bytes = std::fs::read(&log).unwrap();
+        let middle = bytes.len() / 2;
+        match damage {
+            "flip" => bytes[middle] ^= 1,
+            "cut" => bytes.truncate(bytes.len() - 100),
+            _ => bytes.clear(),
+        }
+        match damage {
+            "remove" => std::fs::remove_file(&log).unwrap(),
+            _ => std::fs::write(&log, &bytes).unwrap(),
+        }
+        let text = refused_as_damaged(&directory);
+        assert!(damage == "remove" || text.contains("change 20 was recorded as durable"), "{damage}: {text}");
+        if damage != "remove" {
+            assert_eq!(std::fs::read(&log).unwrap(), bytes, "{damage}: what is left of the log stays");
+        }
+        refused_as_damaged(&directory);
+        // The operator takes what is left, by taking the record of what there was away.
+        if damage != "remove" {
+            std::fs::remove_file(directory.path().join("revision")).unwrap();
+            let store = open(&directory);
+            let revision = store.revision().await.unwrap();
+            assert!((1..20).contains(&revision), "{damage}: {revision}");
+            assert_eq!(store.count("k").await.unwrap(), revision);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_was_cut_is_never_taken_for_a_smaller_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory);
+    for n in 0..20 {
+        store.append(&[], &[Write::put(format!("k{n}"), vec![7; 3_000])]).await.unwrap();
+    }
+    store.close().await;
+    drop(store);
+    let file = directory.path().join("registry.sqlite");
+    let whole = std::fs::read(&file).unwrap();
+    for len in (0..whole.len()).step_by(1_500) {
+        std::fs::write(&file, &whole[..len]).unwrap();
+        let refused = SqliteStore::open(directory.path()).unwrap_err();
+        assert_eq!(refused.cause(), Cause::Damaged, "{len} of {} bytes: {refused}", whole.len());
+    }
+    std::fs::remove_file(&file).unwrap();
+    let text = refused_as_damaged(&directory);
+    assert!(text.contains("missing") && text.contains("change 20"), "{text}");
+    assert!(!file.exists(), "nothing is made anew");
+    std::fs::write(&file, &whole).unwrap();
+    assert_eq!(open(&directory).count("k").await.unwrap(), 20);
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_what_it_was_is_found_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory);
+    for n in 0..200 {
+        store.append(&[], &[Write::put(format!("k{n}"), vec![7; 300])]).await.unwrap();
+    }
+    store.close().await;
+    drop(store);
+    let file = directory.path().join("registry.sqlite");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let page = bytes.len() / 4_096 / 2 * 4_096;
+    bytes[page..page + 4_096].fill(0xff);
+    std::fs::write(&file, &bytes).unwrap();
+    refused_as_damaged(&directory);
+}
+
+#[tokio::test]
+async fn a_mark_of_another_registry_is_told() {
+    let (one, two) = (left_behind(3).await, left_behind(2).await);
+    std::fs::copy(two.path().join("revision"), one.path().join("revision")).unwrap();
+    assert!(refused_as_damaged(&one).contains("revision"));
+}
+
+#[tokio::test]
+async fn what_is_closed_is_whole_without_its_log() {
+    let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(&directory);
+    for n in 0..50 {
+        store.append(&[], &[Write::put(format!("k{n}"), vec![7; 3_000])]).await.unwrap();
+    }
+    store.get("k1").await.unwrap();
+    store.close().await;
+    let log = directory.path().join("registry.sqlite-wal");
+    assert_eq!(std::fs::metadata(&log).map_or(0, |found| found.len()), 0);
+    assert!(matches!(store.append(&[], &[Write::put("late", "1")]).await, Err(StoreError::Closed)));
+    std::fs::copy(directory.path().join("registry.sqlite"), copy.path().join("registry.sqlite")).unwrap();
+    assert_eq!(open(&copy).count("k").await.unwrap(), 50);
+}
+
+#[test]
+fn a_file_that_cannot_be_made_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("file"), "").unwrap();
+    let refused = SqliteStore::open(&directory.path().join("file")).unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("make the data directory: ") && text.contains("os error"), "{text}");
+}
+
+#[test]
+fn another_format_is_refused_with_its_number() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(&directory));
+    let file = Connection::open(directory.path().join("registry.sqlite")).unwrap();
+    file.pragma_update(None, "user_version", 1).unwrap();
+    drop(file);
+    let refused = SqliteStore::open(directory.path()).unwrap_err();
+    assert!(refused.to_string().contains("has format 1, this program reads format 2"), "{refused}");
+    assert_eq!(refused.cause(), Cause::Format);
 }
 
 #[test]
