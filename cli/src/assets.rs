@@ -203,7 +203,8 @@ impl Folder {
         let mut files = Vec::with_capacity(self.files.len());
         for found in self.files {
             let content = found.read()?;
-            let declared = Declared { hash: hash(&content, &found.path), size: found.size };
+            let declared =
+                Declared { hash: AssetHash::of(&Digest::of(&content), &found.path), size: found.size };
             files.push((found, declared));
         }
         Ok(Hashed { files })
@@ -230,7 +231,7 @@ impl Found {
     /// [`FolderError::Read`], or [`FolderError::Changed`] when it is another one by now.
     pub fn read_again(&self, declared: &Declared) -> Result<Bytes, FolderError> {
         let content = self.read()?;
-        let same = hash(&content, &self.path) == declared.hash;
+        let same = AssetHash::of(&Digest::of(&content), &self.path) == declared.hash;
         same.then_some(content).ok_or_else(|| FolderError::Changed(self.file.clone()))
     }
 }
@@ -249,17 +250,6 @@ impl Hashed {
     pub fn by_hash(&self) -> std::collections::HashMap<AssetHash, &(Found, Declared)> {
         self.files.iter().map(|file| (file.1.hash, file)).collect()
     }
-}
-
-/// The first 16 bytes of SHA-256 over the content's SHA-256 and the ending of the name: one content under two
-/// endings is served as two types, and so needs two names.
-fn hash(content: &[u8], path: &AssetPath) -> AssetHash {
-    let name = path.as_str().rsplit('/').next().unwrap_or_default();
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
-    let both = [Digest::of(content).as_bytes(), ending.as_bytes()].concat();
-    let mut hash = [0; 16];
-    hash.iter_mut().zip(Digest::of(&both).as_bytes()).for_each(|(to, from)| *to = *from);
-    AssetHash::from_bytes(hash)
 }
 
 #[cfg(test)]

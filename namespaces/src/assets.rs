@@ -27,6 +27,7 @@ mod hash;
 mod manifest;
 mod path;
 pub mod rules;
+mod verified;
 
 /// Where assets are shared: the scripts of one namespace, or the platform scripts. Nothing of one scope is
 /// ever found from another.

@@ -60,7 +60,15 @@ fn part(form: Form, content: &str, content_type: &str) -> Form {
 }
 
 fn contents(contents: &[&str]) -> Vec<u8> {
-    contents.iter().fold(Form::new(), |form, content| part(form, content, "text/html; charset=utf-8")).end()
+    contents.iter().fold(Form::new(), |form, content| part(form, content, type_of(content))).end()
+}
+
+/// As wrangler tells it: by the name of the file that has the content.
+fn type_of(content: &str) -> &'static str {
+    match SITE.iter().find(|(_, known)| *known == content) {
+        Some((path, _)) if path.ends_with(".css") => "text/css; charset=utf-8",
+        Some(_) | None => "text/html; charset=utf-8",
+    }
 }
 
 /// The envelope of a success, with its status.

@@ -94,6 +94,13 @@ impl Served {
         }
     }
 
+    /// The same, where it says of these files nothing that their names do not say.
+    #[must_use]
+    pub fn by_name_if_same<'p>(self, mut files: impl Iterator<Item = &'p str>) -> Served {
+        let same = files.all(|path| self.of(path) == ContentType::guess(path));
+        if same { Served::ByName } else { self }
+    }
+
     /// The type under which a file is served.
     #[must_use]
     pub fn of(&self, path: &str) -> Option<ContentType> {

@@ -80,6 +80,11 @@ impl AssetDraft {
         self.sizes.get(hash).copied()
     }
 
+    /// The files that have a content.
+    pub fn files_of(&self, hash: AssetHash) -> impl Iterator<Item = &AssetPath> {
+        self.files.iter().filter(move |(_, declared)| declared.hash == hash).map(|(path, _)| path)
+    }
+
     /// Every content once, in the order of the paths that have it first: what belongs together is uploaded
     /// together.
     #[must_use]

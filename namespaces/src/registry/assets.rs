@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use dashmap::DashSet;
 use moka::future::Cache;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::record::{decode, encode, referred_while, variant_key};
+use super::collection::{ATTEMPTS, Transaction, step_aside};
 use super::{Registry, Result};
 use crate::assets::{AssetContent, AssetScope, Encoding, Manifest, content_blob, variant_blob};
 use crate::blob::BlobError;
@@ -20,9 +19,9 @@ use crate::digest::Digest;
 use crate::error::RegistryError;
 use crate::script::ScriptKey;
 use crate::secret::Secret;
-use crate::store::Write;
 
-pub(in crate::registry) use record::manifest_key;
+use record::VariantRecord;
+pub(in crate::registry) use record::{MANIFESTS, VARIANTS, manifest_id};
 pub use upload::AssetSession;
 
 mod collect;
@@ -109,13 +108,6 @@ fn note_damage(damaged: &DashSet<Digest>, blob: &Digest) {
     }
 }
 
-/// A variant in the store.
-#[derive(Serialize, Deserialize)]
-struct VariantRecord {
-    digest: Digest,
-    size: u64,
-}
-
 impl Registry {
     /// Where the assets of a script are kept; none when its namespace is not there.
     #[must_use]
@@ -191,8 +183,8 @@ impl Registry {
         encoding: Encoding,
     ) -> Result<Option<(AssetContent, Digest)>> {
         let name = variant_blob(scope, digest, encoding);
-        let Some(entry) = self.inner.store.get(&variant_key(&name)).await? else { return Ok(None) };
-        let record: VariantRecord = decode(&entry)?;
+        let seen = self.inner.log.read(&VARIANTS, &name.to_string()).await?;
+        let Some(record) = seen.record()? else { return Ok(None) };
         match self.inner.blobs.open_as(&name, &record.digest).await {
             // A file of another length is not what was put; it is made anew.
             Ok(content) if content.len() == record.size => Ok(Some((content, record.digest))),
@@ -215,14 +207,20 @@ impl Registry {
         let inner = &self.inner;
         let name = variant_blob(scope, digest, encoding);
         let record = VariantRecord { digest: Digest::of(&bytes), size: bytes.len() as u64 };
-        let key = variant_key(&name);
-        let _no_sweep = inner.blob_gate.read().await;
-        inner.blobs.put_as(&name, bytes).await?;
-        let writes = [
-            Write::put(key.clone(), encode(&key, &record)?),
-            referred_while(&name, &key, &content_blob(scope, digest))?,
-        ];
-        inner.store.append(&[], &writes).await?;
-        Ok(())
+        for attempt in 0..ATTEMPTS {
+            let seen = inner.log.read(&VARIANTS, &name.to_string()).await?;
+            let place = inner.blob_place(&name).await?;
+            inner.blobs.put_as(&name, bytes.clone()).await?;
+            let mut transaction = Transaction::default();
+            transaction.put(&place, &inner.kept_now())?;
+            transaction.put(&seen, &record)?;
+            transaction.refer_while(&seen, &name, content_blob(scope, digest))?;
+            match inner.log.commit(&transaction).await {
+                Ok(_) => return Ok(()),
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict(format!("a variant of asset {digest}")))
     }
 }

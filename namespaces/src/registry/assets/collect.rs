@@ -6,19 +6,17 @@
 //! sees the other. Works beside uploads, deploys, other nodes and crashes without holding any of them off.
 //! Never removes a blob: that is the other sweep's work, once no record refers to it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::record::{CONTENTS, ContentRecord, MANIFESTS, SESSIONS, SessionRecord};
-use super::upload::content_reference;
+use super::record::{CONTENTS, ContentRecord, MANIFESTS, SESSIONS, hash_of};
 use crate::assets::{AssetDraft, AssetHash, AssetScope, Manifest};
 use crate::digest::Digest;
 use crate::error::RegistryError;
-use crate::registry::namespaces::PAGE;
-use crate::registry::record::{Reference, decode, encode, reference_key, references_prefix};
+use crate::registry::collection::{Collection, PAGE, Seen, Transaction};
+use crate::registry::record::{REFERENCES, reference_id, references_within};
 use crate::registry::{Inner, Result};
-use crate::store::{Entry, Precondition, Revision, StoreError, Write};
-use crate::timestamp::Timestamp;
+use crate::store::Revision;
 
 /// A session protects its contents for this long after it ended: a deploy that began in time may be slow.
 const LEEWAY: Duration = Duration::from_secs(600);
@@ -42,50 +40,53 @@ impl Inner {
     }
 
     /// Every scope that has contents, sessions or manifests.
-    async fn asset_scopes(&self) -> Result<std::collections::BTreeSet<AssetScope>> {
-        let mut scopes = std::collections::BTreeSet::new();
-        for prefix in [CONTENTS, SESSIONS, MANIFESTS] {
-            let mut after: Option<String> = None;
-            while let Some(entry) = self.store.scan(prefix, after.as_deref(), 1).await?.pop() {
-                let rest = entry.key.get(prefix.len()..).unwrap_or_default();
-                let scope = rest.split('/').next().unwrap_or_default();
-                scopes.insert(AssetScope::namespace(scope));
-                // Behind every key of this scope.
-                after = Some(format!("{prefix}{scope}/{}", char::MAX));
-            }
-        }
+    async fn asset_scopes(&self) -> Result<BTreeSet<AssetScope>> {
+        let mut scopes = BTreeSet::new();
+        self.scopes_of(&CONTENTS, &mut scopes).await?;
+        self.scopes_of(&SESSIONS, &mut scopes).await?;
+        self.scopes_of(&MANIFESTS, &mut scopes).await?;
         Ok(scopes)
+    }
+
+    async fn scopes_of<T>(&self, of: &Collection<T>, scopes: &mut BTreeSet<AssetScope>) -> Result<()> {
+        let mut after: Option<String> = None;
+        while let Some(seen) = self.log.page(of, "", after.as_deref(), 1).await?.pop() {
+            let scope = seen.id().split('/').next().unwrap_or_default();
+            scopes.insert(AssetScope::namespace(scope));
+            // Behind every id of this scope.
+            after = Some(format!("{scope}/{}", char::MAX));
+        }
+        Ok(())
     }
 
     async fn collect_scope(&self, scope: &AssetScope) -> Result<u64> {
         // Before anything is learnt: what was marked later than this may be needed by what is not seen here.
-        let begun = self.store.revision().await?;
+        let begun = self.log.revision().await?;
         let protected = self.protected(scope).await?;
-        let prefix = format!("{CONTENTS}{scope}/");
-        let parts = self.store.count(&prefix).await? / HASHES_AT_ONCE + 1;
+        let within = format!("{scope}/");
+        let parts = self.log.count(&CONTENTS, &within).await? / HASHES_AT_ONCE + 1;
         let mut removed = 0;
         for part in 0..parts {
             let in_part = |hash: &AssetHash| u64::from(u16::from_le_bytes(first_two(hash))) % parts == part;
             let needed = self.needed(&protected, in_part).await?;
             let mut after: Option<String> = None;
             loop {
-                let page = self.store.scan(&prefix, after.as_deref(), PAGE).await?;
+                let page = self.log.page(&CONTENTS, &within, after.as_deref(), PAGE).await?;
                 let mut unneeded = Vec::new();
-                for entry in &page {
-                    let text = entry.key.get(prefix.len()..).unwrap_or_default();
-                    let Ok(hash) = text.parse::<AssetHash>() else { continue };
+                for seen in &page {
+                    let Some(hash) = hash_of(seen.id()) else { continue };
                     if !in_part(&hash) {
                         continue;
                     }
                     if needed.contains(&hash) {
-                        self.mark_needed(entry).await?;
+                        self.mark_needed(seen).await?;
                     } else {
-                        unneeded.push(entry);
+                        unneeded.push(seen);
                     }
                 }
                 removed += self.let_go(scope, &unneeded, begun).await?;
-                match page.into_iter().last() {
-                    Some(last) => after = Some(last.key),
+                match page.last() {
+                    Some(last) => after = Some(last.id().to_owned()),
                     None => break,
                 }
             }
@@ -96,20 +97,24 @@ impl Inner {
     /// Forgets sessions and manifests that are over, and lists the others. Manifests come first: one that a
     /// deploy adds afterwards has a session that is still there.
     async fn protected(&self, scope: &AssetScope) -> Result<Protected> {
-        let prefix = format!("{MANIFESTS}{scope}/");
+        let within = format!("{scope}/");
         let mut manifests = Vec::new();
-        for entry in self.all(&prefix).await? {
-            let digest = entry.key.get(prefix.len()..).unwrap_or_default().parse::<Digest>();
+        for seen in self.log.all(&MANIFESTS, &within).await? {
+            let digest = seen.id().get(within.len()..).unwrap_or_default().parse::<Digest>();
             let Ok(digest) = digest else { continue };
-            if self.is_referred(&digest).await? || !self.forget(&entry, Vec::new()).await? {
+            let mut forget = Transaction::default();
+            forget.delete(&seen);
+            if self.is_referred(&digest).await? || !self.made(&forget).await? {
                 manifests.push(digest);
             }
         }
         let mut drafts = Vec::new();
-        for entry in self.all(&format!("{SESSIONS}{scope}/")).await? {
-            let session: SessionRecord = decode(&entry)?;
-            let reference = Write::delete(reference_key(&session.draft, &entry.key));
-            if session.expires_on.age() < LEEWAY || !self.forget(&entry, vec![reference]).await? {
+        for seen in self.log.all(&SESSIONS, &within).await? {
+            let Some(session) = seen.record()? else { continue };
+            let mut forget = Transaction::default();
+            forget.delete(&seen);
+            forget.delete_with(&seen, &REFERENCES, &reference_id(&session.draft, seen.key()));
+            if self.clock().age(session.expires_on) < LEEWAY || !self.made(&forget).await? {
                 drafts.push(session.draft);
             }
         }
@@ -138,79 +143,67 @@ impl Inner {
     }
 
     /// Marks what is not marked, and removes what was marked long enough ago.
-    async fn let_go(&self, scope: &AssetScope, entries: &[&Entry], begun: Revision) -> Result<u64> {
+    async fn let_go(
+        &self,
+        scope: &AssetScope,
+        unneeded: &[&Seen<ContentRecord>],
+        begun: Revision,
+    ) -> Result<u64> {
         let (mut marks, mut removals) = (Vec::new(), Vec::new());
-        for entry in entries {
-            let record: ContentRecord = decode(entry)?;
+        for seen in unneeded {
+            let Some(record) = seen.record()? else { continue };
+            let mut transaction = Transaction::default();
             match record.unneeded_since {
                 None => {
-                    let marked = ContentRecord { unneeded_since: Some(Timestamp::now()), ..record };
-                    let write = Write::put(entry.key.clone(), encode(&entry.key, &marked)?);
-                    marks.push((*entry, vec![write]));
+                    let unneeded_since = Some(self.clock().now());
+                    transaction.make_room();
+                    transaction.put(seen, &ContentRecord { unneeded_since, ..record })?;
+                    marks.push(transaction);
                 }
-                Some(since) if since.age() >= self.options.blob_grace && entry.revision <= begun => {
-                    let reference = content_reference(scope, &record.digest, &entry.key);
-                    removals.push((*entry, vec![Write::delete(entry.key.clone()), Write::delete(reference)]));
+                Some(since) if self.clock().age(since) >= self.blob_grace() && seen.is_from(begun) => {
+                    transaction.delete_content(scope, seen, &record.digest);
+                    removals.push(transaction);
                 }
                 Some(_) => {}
             }
         }
-        self.change_all(marks).await?;
-        self.change_all(removals).await
+        self.make_all(marks).await?;
+        self.make_all(removals).await
     }
 
-    /// Makes changes to records that are as they were read: all at once, or where somebody was faster, each
-    /// by itself. Returns how many were made.
-    async fn change_all(&self, changes: Vec<(&Entry, Vec<Write>)>) -> Result<u64> {
-        if changes.is_empty() {
-            return Ok(0);
-        }
-        let unchanged = |entry: &Entry| Precondition::unchanged(entry.key.clone(), entry.revision);
-        let conditions: Vec<Precondition> = changes.iter().map(|(entry, _)| unchanged(entry)).collect();
-        let writes: Vec<Write> = changes.iter().flat_map(|(_, writes)| writes).cloned().collect();
-        match self.store.append(&conditions, &writes).await {
-            Ok(_) => return Ok(changes.len() as u64),
-            Err(StoreError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
+    /// Makes transactions: all at once, or where somebody was faster, each by itself. Returns how many were made.
+    async fn make_all(&self, transactions: Vec<Transaction>) -> Result<u64> {
+        let count = transactions.len() as u64;
+        let mut all = Transaction::default();
+        transactions.iter().for_each(|transaction| all.join(transaction));
+        if count == 0 || self.made(&all).await? {
+            return Ok(count);
         }
         let mut made = 0;
-        for (entry, writes) in changes {
-            match self.store.append(&[unchanged(entry)], &writes).await {
-                Ok(_) => made += 1,
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+        for transaction in &transactions {
+            made += u64::from(self.made(transaction).await?);
         }
         Ok(made)
     }
 
-    /// Deletes a record that is as it was read, with what goes with it. False when it is not.
-    async fn forget(&self, entry: &Entry, mut with: Vec<Write>) -> Result<bool> {
-        with.push(Write::delete(entry.key.clone()));
-        Ok(self.change_all(vec![(entry, with)]).await? == 1)
+    /// Makes a transaction. False when somebody was faster.
+    async fn made(&self, transaction: &Transaction) -> Result<bool> {
+        match self.log.commit(transaction).await {
+            Ok(_) => Ok(true),
+            Err(RegistryError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether a version has the manifest, or had it within the grace time.
     async fn is_referred(&self, manifest: &Digest) -> Result<bool> {
-        for entry in self.all(&references_prefix(manifest)).await? {
-            let reference: Reference = decode(&entry)?;
-            if reference.retired_on.is_none_or(|retired| retired.age() < self.options.blob_grace) {
+        for seen in self.log.all(&REFERENCES, &references_within(manifest)).await? {
+            let retired = seen.record()?.unwrap_or_default().retired_on;
+            if retired.is_none_or(|retired| self.clock().age(retired) < self.blob_grace()) {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    async fn all(&self, prefix: &str) -> Result<Vec<Entry>> {
-        let mut all: Vec<Entry> = Vec::new();
-        loop {
-            let after = all.last().map(|entry| entry.key.clone());
-            let page = self.store.scan(prefix, after.as_deref(), PAGE).await?;
-            if page.is_empty() {
-                return Ok(all);
-            }
-            all.extend(page);
-        }
     }
 }
 

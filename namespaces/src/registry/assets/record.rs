@@ -1,18 +1,34 @@
 //! How the records of assets look in the store.
 //!
-//! Owns the keys and the JSON of contents, upload sessions, the index of manifests, and the key of tokens.
+//! Owns the collections of contents, upload sessions, variants, the index of manifests, and the key of tokens.
 
 use serde::{Deserialize, Serialize};
 
 use crate::assets::{AssetHash, AssetScope, Served};
 use crate::digest::Digest;
+use crate::name::ScriptName;
+use crate::registry::collection::Collection;
 use crate::timestamp::Timestamp;
 
-pub(super) const CONTENTS: &str = "asset/";
-pub(super) const SESSIONS: &str = "asset-session/";
-pub(super) const MANIFESTS: &str = "asset-manifest/";
-/// What tokens of uploads are signed with.
-pub(super) const TOKEN_KEY: &str = "asset-token-key";
+/// Contents that a scope holds, by scope and the client's hash. One whose hash does not follow from it, or whose
+/// uploader gave it a type of their own, belongs to the script that it was uploaded for, whose name comes before the
+/// hash: else whoever is first would decide what all others serve under that hash.
+pub(super) const CONTENTS: Collection<ContentRecord> = Collection::at("asset/");
+/// Upload sessions, by scope and id.
+pub(super) const SESSIONS: Collection<SessionRecord> = Collection::at("asset-session/");
+/// Lists the manifests of a scope that versions had; the record says nothing.
+pub(in crate::registry) const MANIFESTS: Collection<()> = Collection::at("asset-manifest/");
+/// Variants of contents, by the name of their blob.
+pub(in crate::registry) const VARIANTS: Collection<VariantRecord> = Collection::at("variant/");
+/// What tokens of uploads are signed with: one record, whose id is empty.
+pub(super) const TOKEN_KEY: Collection<String> = Collection::at("asset-token-key");
+
+/// A variant in the store.
+#[derive(Serialize, Deserialize)]
+pub(in crate::registry) struct VariantRecord {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+}
 
 /// A content that a scope holds; the key has the client's hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,21 +45,30 @@ pub(super) struct ContentRecord {
 /// An upload session. While it is there, no content of its draft is taken away.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SessionRecord {
-    /// The script, as text, for whoever looks at the store.
-    pub(super) script: String,
+    /// The script that it is for.
+    pub(super) script: ScriptName,
     pub(super) draft: Digest,
     pub(super) expires_on: Timestamp,
 }
 
-pub(super) fn content_key(scope: &AssetScope, hash: &AssetHash) -> String {
-    format!("{CONTENTS}{scope}/{hash}")
+pub(super) fn content_id(scope: &AssetScope, hash: &AssetHash) -> String {
+    format!("{scope}/{hash}")
 }
 
-pub(super) fn session_key(scope: &AssetScope, id: &str) -> String {
-    format!("{SESSIONS}{scope}/{id}")
+/// Where a content is that belongs to one script.
+pub(super) fn own_content_id(scope: &AssetScope, script: &ScriptName, hash: &AssetHash) -> String {
+    format!("{scope}/{script}/{hash}")
 }
 
-/// Lists the manifests of a scope that versions had; the value says nothing.
-pub(in crate::registry) fn manifest_key(scope: &AssetScope, manifest: &Digest) -> String {
-    format!("{MANIFESTS}{scope}/{manifest}")
+/// The client's hash in the id of a content.
+pub(super) fn hash_of(id: &str) -> Option<AssetHash> {
+    id.rsplit('/').next().and_then(|text| text.parse().ok())
+}
+
+pub(super) fn session_id(scope: &AssetScope, id: &str) -> String {
+    format!("{scope}/{id}")
+}
+
+pub(in crate::registry) fn manifest_id(scope: &AssetScope, manifest: &Digest) -> String {
+    format!("{scope}/{manifest}")
 }

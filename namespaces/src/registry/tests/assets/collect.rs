@@ -10,8 +10,8 @@ async fn with_store(store: Arc<dyn Store>, grace: Duration) -> Registry {
 }
 
 /// Ends the sessions of a scope at once: nothing but a version protects anything then.
-async fn end_sessions(registry: &Registry) {
-    let store = &registry.inner.store;
+pub(super) async fn end_sessions(registry: &Registry) {
+    let store = registry.inner.log.store();
     let references = store.scan("ref/", None, usize::MAX).await.unwrap();
     for session in store.scan("asset-session/", None, usize::MAX).await.unwrap() {
         let own = references.iter().filter(|reference| reference.key.ends_with(&session.key));
@@ -22,7 +22,7 @@ async fn end_sessions(registry: &Registry) {
 }
 
 async fn contents(registry: &Registry) -> u64 {
-    registry.inner.store.count("asset/").await.unwrap()
+    registry.inner.log.store().count("asset/").await.unwrap()
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn what_no_version_has_goes_in_two_steps_and_the_rest_stays() {
     registry.collect_garbage().await.unwrap();
     registry.collect_garbage().await.unwrap();
     for prefix in ["asset/", "asset-session/", "asset-manifest/", "ref/"] {
-        assert_eq!(registry.inner.store.count(prefix).await.unwrap(), 0, "{prefix}");
+        assert_eq!(registry.inner.log.store().count(prefix).await.unwrap(), 0, "{prefix}");
     }
     let left: Vec<_> = futures::StreamExt::collect(registry.inner.blobs.list()).await;
     assert!(left.is_empty(), "{left:?}");

@@ -115,7 +115,7 @@ async fn a_session_is_found_by_its_id_in_its_scope_until_it_ends() {
     let again = registry.asset_session(&session.scope, &session.id).await.unwrap();
     assert_eq!(again.draft, session.draft);
     // Another node knows nothing but the store.
-    let (store, blobs) = (Arc::clone(&registry.inner.store), registry.inner.blobs.clone());
+    let (store, blobs) = (Arc::clone(registry.inner.log.store()), registry.inner.blobs.clone());
     let node = Registry::open(store, blobs).await.unwrap();
     let read = node.asset_session(&session.scope, &session.id).await.unwrap();
     assert_eq!((&read.draft, read.manifest), (&session.draft, session.manifest));
@@ -231,4 +231,104 @@ async fn twenty_thousand_files_are_looked_through_in_no_time() {
         manifest.encode().len()
     );
     assert!(manifest.memory() < 20_000 * 256, "{}", manifest.memory());
+}
+
+/// A hash that somebody claims, and that follows from nothing.
+fn claimed(content: &str) -> AssetHash {
+    hash(&format!("somebody says so of {content}"))
+}
+
+async fn site(
+    registry: &Registry,
+    key: &ScriptKey,
+    path: &str,
+    hash: AssetHash,
+    size: u64,
+) -> Arc<AssetSession> {
+    let declared = Declared { hash, size };
+    let draft = AssetDraft::new(vec![(AssetPath::parse(path).unwrap(), declared)]).unwrap();
+    registry.begin_assets(key, draft, HOUR).await.unwrap()
+}
+
+async fn deploy_session(registry: &Registry, key: &ScriptKey, session: &AssetSession) -> Arc<Script> {
+    let assets = registry.finish_assets(session).await.unwrap();
+    let assets = AssetsUpload::Attach { assets, config: AssetsConfig::default() };
+    let upload = Upload::parse(UploadDraft { assets, ..UploadDraft::default() }).unwrap();
+    registry.deploy(key, upload).await.unwrap()
+}
+
+#[tokio::test]
+async fn nobody_decides_what_another_script_serves_under_a_hash() {
+    let registry = registry().await;
+    let (mallory, victim) = (user("production", "mallory"), user("production", "victim"));
+    let (good, evil) = ("alert(1)", "steal(1)");
+    // Whatever kind of hash the victim's client makes: one that can be recomputed, and one that cannot.
+    for hash in [hash(good), claimed(good)] {
+        let size = good.len() as u64;
+        let session = site(&registry, &mallory, "/app.js", hash, size).await;
+        registry
+            .put_asset(&session, hash, Served::ByName, Bytes::from_static(evil.as_bytes()))
+            .await
+            .unwrap();
+        let theirs = deploy_session(&registry, &mallory, &session).await;
+
+        let session = site(&registry, &victim, "/app.js", hash, size).await;
+        assert_eq!(registry.missing_assets(&session).await.unwrap().len(), 1, "it is asked for its own");
+        registry
+            .put_asset(&session, hash, Served::ByName, Bytes::from_static(good.as_bytes()))
+            .await
+            .unwrap();
+        let ours = deploy_session(&registry, &victim, &session).await;
+        assert_eq!(served(&registry, &ours).await, texts(&[("/app.js", good)]));
+        assert_eq!(served(&registry, &theirs).await, texts(&[("/app.js", evil)]));
+    }
+}
+
+#[tokio::test]
+async fn nobody_decides_as_what_another_script_serves_a_content() {
+    let registry = registry().await;
+    let (mallory, victim) = (user("production", "mallory"), user("production", "victim"));
+    let (hash, size) = (hash("body{}"), 6);
+    let bytes = || Bytes::from_static(b"body{}");
+    let html = Served::parse(Some("text/html")).unwrap();
+    let session = site(&registry, &mallory, "/a.css", hash, size).await;
+    registry.put_asset(&session, hash, html, bytes()).await.unwrap();
+    let theirs = deploy_session(&registry, &mallory, &session).await;
+    let session = site(&registry, &victim, "/a.css", hash, size).await;
+    assert_eq!(registry.missing_assets(&session).await.unwrap().len(), 1);
+    // As wrangler sends it, with the type that the name has anyway: that can be shared.
+    let css = Served::parse(Some("text/css; charset=utf-8")).unwrap();
+    registry.put_asset(&session, hash, css, bytes()).await.unwrap();
+    let ours = deploy_session(&registry, &victim, &session).await;
+    let third = site(&registry, &user("production", "third"), "/b.css", hash, size).await;
+    assert_eq!(registry.missing_assets(&third).await.unwrap(), []);
+    for (script, expected) in [(theirs, "text/html"), (ours, "text/css; charset=utf-8")] {
+        let manifest = registry.manifest(&script.version.assets.as_ref().unwrap().manifest).await.unwrap();
+        assert_eq!(manifest.get("/a.css").unwrap().content_type.as_ref().unwrap().as_str(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_content_of_one_script_goes_when_that_script_needs_it_no_more() {
+    let options = RegistryOptions { blob_grace: Duration::ZERO, ..RegistryOptions::default() };
+    let registry = Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), options).await.unwrap();
+    let key = platform("a");
+    let hash = claimed("own");
+    let session = site(&registry, &key, "/a", hash, 3).await;
+    registry.put_asset(&session, hash, Served::ByName, Bytes::from_static(b"own")).await.unwrap();
+    let script = deploy_session(&registry, &key, &session).await;
+    let count = async || registry.inner.log.store().count("asset/").await.unwrap();
+    for _ in 0..3 {
+        registry.collect_garbage().await.unwrap();
+    }
+    assert_eq!((count().await, served(&registry, &script).await), (1, texts(&[("/a", "own")])));
+    // Held once for its script, however often it is uploaded.
+    let again = site(&registry, &key, "/b", hash, 3).await;
+    assert_eq!(registry.missing_assets(&again).await.unwrap(), []);
+    registry.delete_script(&key).await.unwrap();
+    super::collect::end_sessions(&registry).await;
+    for _ in 0..3 {
+        registry.collect_garbage().await.unwrap();
+    }
+    assert_eq!(count().await, 0);
 }
