@@ -21,7 +21,8 @@ pub(crate) async fn live() -> Response {
 /// The platform can take traffic, or the reason why not.
 pub(crate) async fn ready(state: SharedState) -> Response {
     match (state.api.ready)() {
-        Ok(()) => (TEXT, "ok\n").into_response(),
+        Ok(None) => (TEXT, "ok\n").into_response(),
+        Ok(Some(warning)) => (TEXT, format!("ok, but {warning}\n")).into_response(),
         Err(reason) => {
             (StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("not ready: {reason}\n")).into_response()
         }

@@ -106,8 +106,8 @@ pub struct ApiState {
     pub checker: Arc<dyn ComponentChecker>,
     /// Prometheus text for `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// `Err` with the reason while the platform should get no traffic.
-    pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// `Err` with the reason while the platform should get no traffic; else what an operator should know.
+    pub ready: Arc<dyn Fn() -> Result<Option<String>, String> + Send + Sync>,
     /// Bounds on requests.
     pub limits: UploadLimits,
 }

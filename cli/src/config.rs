@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use wasmyard_dispatcher::EgressConfig;
 use wasmyard_namespaces::{
-    BindingDecl, ConfigKeys, EgressRules, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern,
-    RouteTarget, ScriptKey, Tag,
+    BindingDecl, ConfigKeys, ConfigName, EgressRules, LimitSpec, Limits, NamespaceName, OutboundDecl,
+    RoutePattern, RouteTarget, ScriptKey, Tag,
 };
 
 use crate::args::{DevArgs, ServeArgs};
@@ -65,6 +65,8 @@ pub struct ServerConfig {
     pub api_listen: SocketAddr,
     /// The data directory. `dev` keeps nothing there but the token.
     pub data: PathBuf,
+    /// Under which name what the file declares is owned, where several nodes share a registry.
+    pub configuration: ConfigName,
     /// Visitor connections open at once.
     pub max_connections: u32,
     /// Invocations under way at once, over all scripts.
@@ -96,6 +98,7 @@ impl ServerConfig {
             listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8787)),
             api_listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8788)),
             data: root.join(DATA_DIR),
+            configuration: ConfigName::default(),
             max_connections: 8_192,
             max_invocations: 1_000,
             max_per_namespace: 500,

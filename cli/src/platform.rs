@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use wasmyard_events::Form;
 use wasmyard_namespaces::store::MemoryStore;
-use wasmyard_namespaces::{Blobs, Registry, RegistryOptions};
+use wasmyard_namespaces::{Blobs, Health, Registry, RegistryError, RegistryOptions};
 
 use crate::args::{DevArgs, ServeArgs, Token};
 use crate::commands::check::ModuleCheck;
@@ -34,30 +34,56 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
     logs::start(Form::Json, output)?;
     let data = &config.server.data;
     make_data_directory(data)?;
-    let registry = Registry::open_directory(data, registry_options(&config)).await.map_err(|error| {
-        Failure::with_remedy(
-            format!("the data directory {} cannot be opened: {error}", data.display()),
-            "give each `wasmyard serve` a data directory of its own with --data",
-        )
-    })?;
+    let registry = Registry::open_directory(data, registry_options(&config))
+        .await
+        .map_err(|error| unopened(data, &error))?;
     token::admin(&registry, data, args.token.as_ref().map(Token::expose), output).await?;
 
     let node = Node::start(&config, registry, config.egress.clone(), None)?;
-    apply::settings(&node.registry, &config)
-        .await
-        .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
+    let applied = apply::settings(&node.registry, &config).await;
+    without_room(
+        &node.registry,
+        applied.map_err(|error| format!("the configuration cannot be applied: {error}")),
+    )?;
     for script in &config.scripts {
-        let applied = apply::deploy(&node.registry, &node.checker, script)
-            .await
-            .map_err(|refusal| Failure::failed(format!("script {}: {refusal}", script.key)))?;
-        apply::tell(&format!("script {}", script.key), &applied);
+        let deployed = apply::deploy(&node.registry, &node.checker, script).await;
+        without_room(
+            &node.registry,
+            deployed
+                .map(|applied| apply::tell(&format!("script {}", script.key), &applied))
+                .map_err(|refusal| format!("script {}: {refusal}", script.key)),
+        )?;
     }
-    apply::let_go(&node.registry, &config)
-        .await
-        .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
+    let let_go = apply::let_go(&node.registry, &config).await;
+    without_room(
+        &node.registry,
+        let_go.map_err(|error| format!("the configuration cannot be applied: {error}")),
+    )?;
     node.announce(output);
+    let registry = node.registry.clone();
     node.run(stop_signal()).await;
+    registry.close().await;
     Ok(())
+}
+
+/// What cannot be applied for lack of room does not keep a start from serving what is there.
+fn without_room(registry: &Registry, applied: Result<(), String>) -> Result<(), Failure> {
+    match applied {
+        Err(refusal) if registry.health() == Health::NoSpace => {
+            tracing::error!("{refusal}; what was deployed before is served");
+            Ok(())
+        }
+        applied => applied.map_err(Failure::failed),
+    }
+}
+
+/// Why a data directory cannot be used, and what helps against that very cause.
+fn unopened(data: &Path, error: &RegistryError) -> Failure {
+    let message = format!("the data directory {} cannot be opened: {error}", data.display());
+    match error.cause().remedy() {
+        Some(remedy) => Failure::with_remedy(message, remedy),
+        None => Failure::failed(message),
+    }
 }
 
 /// Runs the platform of a folder, with hot reload, until it is told to stop.

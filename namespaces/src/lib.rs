@@ -4,7 +4,7 @@
 //! through it, and neither knows the other. It never runs code, opens a socket or speaks HTTP.
 //!
 //! # Layout, from low to high
-//! - [`name`], [`digest`], [`timestamp`], [`secret`], [`limits`], [`tags`]: values, parsed once.
+//! - [`name`], [`digest`], [`timestamp`], [`clock`], [`secret`], [`limits`], [`tags`]: values, parsed once.
 //! - [`assets`], [`binding`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
 //!   [`config_keys`]: which parts of it the operator's configuration owns.
 //! - [`store`], [`blob`]: where it is kept. Narrow, replaceable.
@@ -14,6 +14,7 @@
 pub mod assets;
 pub mod binding;
 pub mod blob;
+pub mod clock;
 pub mod config_keys;
 pub mod digest;
 pub mod egress;
@@ -37,17 +38,18 @@ pub use assets::{
 };
 pub use binding::{BindingDecl, BindingError, BindingInput, BindingKind, BindingType, OutboundDecl};
 pub use blob::{BlobError, Blobs};
+pub use clock::{Clock, ClockHand};
 pub use config_keys::ConfigKeys;
 pub use digest::Digest;
 pub use egress::{EgressRules, EgressRulesError, HostRule, HostRuleError};
 pub use error::{ErrorKind, RegistryError};
 pub use limits::{ByteSize, LimitError, LimitSpec, Limits};
-pub use name::{BindingName, Hostname, NameError, NamespaceName, ScriptName, Tag};
+pub use name::{BindingName, ConfigName, Hostname, NameError, NamespaceName, ScriptName, Tag};
 pub use namespace::{Namespace, NamespacePatch, NewNamespace, Origin};
 pub use registry::{Applied, AssetSession, Registry, RegistryEvent, RegistryOptions};
 pub use route::{Route, RouteMatch, RouteOrigin, RoutePattern, RouteTable, RouteTarget};
 pub use script::{AssetsUpload, Script, ScriptKey, SettingsPatch, Upload, UploadDraft, UploadError, Version};
 pub use secret::Secret;
-pub use store::{Revision, Store};
+pub use store::{Cause, Health, Revision, Store};
 pub use tags::TagFilter;
 pub use timestamp::Timestamp;

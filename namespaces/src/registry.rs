@@ -5,9 +5,12 @@
 //! In memory are all namespaces, all routes and all token hashes; of scripts, a bounded cache. Never
 //! compiles or runs what is deployed.
 //!
+//! How nodes that share a store stay out of each other's way: nothing is appended without what was read before
+//! (`collection`), so that whoever was slower reads again and decides anew.
+//!
 //! How the memory keeps up with the store:
-//! - Namespaces, routes and tokens change under one lock (`admin`), held from the append until the memory
-//!   shows it.
+//! - Namespaces, routes and tokens are read again after each change of a record, in the turn of their collection
+//!   (`held`), before the call that made the change returns.
 //! - Scripts change under one of many locks, chosen by the script's name (`cache`). A lookup that misses
 //!   takes the same lock while it reads the store, so that it can never put an old state over a new one.
 //! - The feed of changes repeats all of that for appends that this registry did not see to the end: those of
@@ -17,30 +20,36 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::sync::{Mutex, RwLock, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 
 use crate::blob::Blobs;
+use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::error::RegistryError;
 use crate::limits::Limits;
 use crate::name::NamespaceName;
 use crate::route::RouteTable;
 use crate::script::ScriptKey;
-use crate::store::{Revision, SqliteStore, Store};
+use crate::store::{Health, Revision, SqliteStore, Store, StoreError};
 
 pub use assets::AssetSession;
 pub use configured::Applied;
 pub use gc::Swept;
+pub use jobs::{Done, Job, Jobs};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 
 mod assets;
 mod cache;
+mod collection;
 mod configured;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 mod feed;
 mod gc;
+mod held;
 mod index;
+mod jobs;
 mod namespaces;
 mod record;
 mod routes;
@@ -59,19 +68,15 @@ pub struct Registry {
 }
 
 struct Inner {
-    store: Arc<dyn Store>,
+    log: collection::Log,
     blobs: Blobs,
     options: RegistryOptions,
-    namespaces: ArcSwap<index::NamespaceIndex>,
+    namespaces: held::Held<index::NamespaceIndex>,
     routes: RouteTable,
-    tokens: ArcSwap<Vec<tokens::TokenRecord>>,
+    routes_turn: held::Turn,
+    tokens: held::Held<Vec<tokens::TokenRecord>>,
     scripts: cache::ScriptCache,
     assets: assets::AssetCache,
-    /// Held from the append to the change in memory by whoever writes namespaces, routes or tokens.
-    admin: Mutex<()>,
-    /// Held shared while a deploy goes from "the blob is there" to "the blob is referred to", and alone by
-    /// the sweep for each blob that it removes.
-    blob_gate: RwLock<()>,
     events: broadcast::Sender<RegistryEvent>,
 }
 
@@ -88,6 +93,8 @@ pub struct RegistryOptions {
     pub keep_changes: u64,
     /// How long a blob that nobody refers to is kept.
     pub blob_grace: Duration,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 impl Default for RegistryOptions {
@@ -98,6 +105,7 @@ impl Default for RegistryOptions {
             manifest_cache_bytes: 64 << 20,
             keep_changes: 10_000,
             blob_grace: Duration::from_secs(24 * 3_600),
+            clock: Clock::system(),
         }
     }
 }
@@ -147,17 +155,16 @@ impl Registry {
         let inner = Arc::new(Inner {
             scripts: cache::ScriptCache::new(options.script_cache_bytes),
             assets: assets::AssetCache::new(options.manifest_cache_bytes),
-            store,
+            log: collection::Log::new(store),
             blobs,
             options,
-            namespaces: ArcSwap::default(),
+            namespaces: held::Held::default(),
             routes: RouteTable::new(),
-            tokens: ArcSwap::default(),
-            admin: Mutex::new(()),
-            blob_gate: RwLock::new(()),
+            routes_turn: held::Turn::default(),
+            tokens: held::Held::default(),
             events: broadcast::channel(1_024).0,
         });
-        let newest = inner.store.watch();
+        let newest = inner.log.watch();
         let loaded = inner.load().await?;
         tokio::spawn(feed::run(Arc::downgrade(&inner), newest, loaded));
         Ok(Registry { inner, over_configuration: false })
@@ -171,10 +178,14 @@ impl Registry {
     pub async fn open_directory(directory: &Path, options: RegistryOptions) -> Result<Registry> {
         let folder = directory.to_owned();
         let opened = tokio::task::spawn_blocking(move || {
+            let blobs = folder.join("blobs");
+            let file = folder.join("registry.sqlite");
+            // Never an empty registry beside blobs: the sweep would remove what is left of a damaged directory.
+            refuse_to_begin(!file.exists(), &file, &blobs)?;
             // The store first: it takes the lock that makes the folder of blobs ours as well.
             let store = SqliteStore::open(&folder)?;
-            let blobs = Blobs::open_local(&folder.join("blobs"))?;
-            Ok::<_, RegistryError>((store, blobs))
+            refuse_to_begin(*store.watch().borrow() == 0, &file, &blobs)?;
+            Ok::<_, RegistryError>((store, Blobs::open_local(&blobs)?))
         });
         let (store, blobs) = opened.await.map_err(|_| RegistryError::Closed)??;
         Registry::open_with(Arc::new(store), blobs, options).await
@@ -194,8 +205,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Blob`] when the blob store fails.
     pub async fn put_component(&self, bytes: Bytes) -> Result<Digest> {
-        let _no_sweep = self.inner.blob_gate.read().await;
-        Ok(self.inner.blobs.put(bytes).await?)
+        self.inner.put_blob(bytes).await
     }
 
     /// Reads a component; its content is checked against its digest.
@@ -228,7 +238,7 @@ impl Registry {
     /// Follows the newest revision of the store.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Revision> {
-        self.inner.store.watch()
+        self.inner.log.watch()
     }
 
     /// The changes from now on. A receiver that falls far behind gets `RecvError::Lagged`, which means the
@@ -238,25 +248,39 @@ impl Registry {
         self.inner.events.subscribe()
     }
 
+    /// What the store can do at the moment.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.log.health()
+    }
+
+    /// Brings everything to its place before the process ends. Changes fail afterwards.
+    pub async fn close(&self) {
+        self.inner.log.close().await;
+    }
+
     /// Whether the store answers.
     ///
     /// # Errors
     /// [`RegistryError::Store`] when it does not.
     pub async fn ping(&self) -> Result<Revision> {
-        Ok(self.inner.store.revision().await?)
+        self.inner.log.revision().await
     }
 }
 
+/// Refuses to begin with an empty registry where there are blobs.
+fn refuse_to_begin(is_new: bool, file: &Path, blobs: &Path) -> Result<()> {
+    let any = || Blobs::any_in(blobs).map_err(|source| StoreError::engine("look for blobs", source));
+    if is_new && any()? {
+        let found = "it is missing or empty, and there are blobs beside it".to_owned();
+        return Err(StoreError::Damaged { path: file.display().to_string(), found }.into());
+    }
+    Ok(())
+}
+
 impl Inner {
-    /// Reads into memory what is kept there, and returns the revision it is true at, or a later one was seen.
-    async fn load(&self) -> Result<Revision> {
-        let _turn = self.admin.lock().await;
-        // Before the reads: what changes during them comes once more through the feed.
-        let revision = self.store.revision().await?;
-        self.load_namespaces().await?;
-        self.load_routes().await?;
-        self.load_tokens().await?;
-        Ok(revision)
+    fn clock(&self) -> &Clock {
+        &self.options.clock
     }
 }
 

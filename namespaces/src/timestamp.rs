@@ -42,10 +42,10 @@ impl Timestamp {
         u64::try_from(self.0.unix_timestamp()).unwrap_or_default()
     }
 
-    /// How long ago this was; zero for moments to come.
+    /// How long after another moment this is; zero when it is not.
     #[must_use]
-    pub fn age(&self) -> Duration {
-        SystemTime::now().duration_since(self.0.into()).unwrap_or_default()
+    pub fn since(&self, earlier: Timestamp) -> Duration {
+        Duration::try_from(self.0 - earlier.0).unwrap_or_default()
     }
 }
 

@@ -10,6 +10,7 @@
 //! - `asset_uploads`: folders of files on their way up
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `durability`: kill -9 at any moment
+//! - `full_disk`: no room, and damage
 //! - `dev`: hot reload, broken builds, templates
 //! - `streaming`: bodies of any length, both ways, with trailers
 //! - `limits`: a script that misbehaves, and its neighbour
@@ -51,6 +52,7 @@ mod dev;
 mod durability;
 mod events;
 mod fairness;
+mod full_disk;
 mod gate;
 mod guests;
 mod headers;

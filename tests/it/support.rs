@@ -4,6 +4,7 @@
 mod api;
 pub(crate) mod bombs;
 mod client;
+mod disk;
 pub(crate) mod guest;
 pub(crate) mod origin;
 mod raw;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use api::{Api, NAMESPACES, PLATFORM_SCRIPTS, script_path};
 pub(crate) use client::{Answer, ClientBody, Connection, body, channel, next_chunk, request};
+pub(crate) use disk::SmallDisk;
 pub(crate) use server::{Server, Site, WASMYARD};
 
 /// How long a test waits for what must come. Far longer than it takes, even on a busy machine.

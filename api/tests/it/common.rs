@@ -117,7 +117,7 @@ impl Api {
             registry: registry.clone(),
             checker: checker.clone(),
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
-            ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(()), Err)),
+            ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),
             limits,
         });
         Api { router, token: token.expose().to_owned(), registry, checker, not_ready, store, blobs }

@@ -64,7 +64,10 @@ async fn bad_routes_are_refused() {
 async fn a_route_of_the_configuration_is_changed_there() {
     let api = Api::new().await;
     let target = RouteTarget::Script(ScriptName::parse("dispatcher").unwrap());
-    api.registry.replace_config_routes(vec![("*/*".parse().unwrap(), target)]).await.unwrap();
+    api.registry
+        .replace_config_routes(&Default::default(), vec![("*/*".parse().unwrap(), target)])
+        .await
+        .unwrap();
     let listed = api.get(ROUTES).await.result();
     assert_eq!(listed[0]["origin"], "config");
     let path = format!("{ROUTES}/{}", listed[0]["id"].as_str().unwrap());

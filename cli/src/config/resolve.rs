@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmyard_namespaces::{
-    ByteSize, ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, RoutePattern,
+    ByteSize, ConfigKeys, ConfigName, HostRule, Limits, NameError, NamespaceName, OutboundDecl, RoutePattern,
     RouteTarget, ScriptKey, ScriptName, Tag,
     limits::MAX_TAGS,
     route::{HostPattern, RoutePatternError},
@@ -104,6 +104,7 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
         listen: address(raw.listen.as_ref(), defaults.listen, faults),
         api_listen: address(raw.api_listen.as_ref(), defaults.api_listen, faults),
         data: raw.data.as_ref().map_or(defaults.data, |spot| below(root, &spot.value)),
+        configuration: configuration(raw.configuration.as_ref(), faults),
         max_connections: count(raw.max_connections.as_ref(), defaults.max_connections, faults),
         max_invocations,
         max_per_namespace: part(raw.max_per_namespace.as_ref(), 2, faults),
@@ -122,6 +123,14 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
 pub(super) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let same_place = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
     a.port() != 0 && a.port() == b.port() && same_place
+}
+
+fn configuration(spot: Option<&Spot<String>>, faults: &mut Vec<Fault>) -> ConfigName {
+    let Some(spot) = spot else { return ConfigName::default() };
+    spot.value.parse().unwrap_or_else(|error: NameError| {
+        faults.push(spot.fault_shown(error.rule).remedy(error.remedy));
+        ConfigName::default()
+    })
 }
 
 fn address(spot: Option<&Spot<String>>, default: SocketAddr, faults: &mut Vec<Fault>) -> SocketAddr {

@@ -80,6 +80,7 @@ fn a_whole_file_is_understood() {
         listen = "0.0.0.0:80"
         api_listen = "[::1]:9000"
         data = "var/data"
+        configuration = "west"
         max_connections = 10
         max_invocations = 20
         header_read_ms = 1
@@ -126,6 +127,7 @@ fn a_whole_file_is_understood() {
     let root = &config.source.root;
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:80");
     assert_eq!(config.server.data, root.join("var/data"));
+    assert_eq!(config.server.configuration.as_str(), "west");
     assert_eq!(config.server.drain, Duration::ZERO);
     assert_eq!(config.limits.cpu, Duration::from_millis(40));
     assert_eq!(config.limits.memory_bytes, 64 << 20);

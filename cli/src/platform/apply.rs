@@ -29,18 +29,19 @@ pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Re
         tell(&format!("namespace {}", namespace.name), &applied);
     }
     let routes = config.routes.iter().map(|route| (route.pattern.clone(), route.target.clone())).collect();
-    for pattern in registry.replace_config_routes(routes).await? {
+    for pattern in registry.replace_config_routes(&config.server.configuration, routes).await? {
         tracing::info!("the configuration replaced what the route {pattern} had");
     }
+    let namespaces: Vec<_> = config.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     let scripts: Vec<ScriptKey> = config.scripts.iter().map(|script| script.key.clone()).collect();
-    registry.announce_scripts(&scripts).await
+    registry.announce(&config.server.configuration, &namespaces, &scripts).await
 }
 
 /// Gives what the configuration no longer declares to the API. Comes last: what is declared is in place by then.
 pub(super) async fn let_go(registry: &Registry, config: &ResolvedConfig) -> Result<(), RegistryError> {
     let namespaces: Vec<_> = config.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     let scripts: Vec<_> = config.scripts.iter().map(|script| script.key.clone()).collect();
-    for name in registry.let_go_of_others(&namespaces, &scripts).await? {
+    for name in registry.let_go_of_others(&config.server.configuration, &namespaces, &scripts).await? {
         tracing::warn!(
             "{name} is no longer in the configuration: it stays as it is, and the API may change it"
         );

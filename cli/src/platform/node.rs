@@ -13,7 +13,7 @@ use wasmyard_dispatcher::{
     Overlay, ServerConfig, server,
 };
 use wasmyard_events::{Figures, Sink, Sinks};
-use wasmyard_namespaces::Registry;
+use wasmyard_namespaces::{Health, Registry};
 use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig};
 
 use super::checker::ForUploads;
@@ -103,10 +103,15 @@ impl Node {
                 metrics.render(runtime.cache_figures())
             }),
             ready: {
-                let ready = Arc::clone(&ready);
+                let (ready, registry) = (Arc::clone(&ready), registry.clone());
                 Arc::new(move || {
-                    let serving = ready.load(Ordering::Acquire);
-                    serving.then_some(()).ok_or_else(|| "starting or draining".to_owned())
+                    if !ready.load(Ordering::Acquire) {
+                        return Err("starting or draining".to_owned());
+                    }
+                    // Visitors are served all the same: whoever sends them here must go on doing so.
+                    let is_full = registry.health() == Health::NoSpace;
+                    Ok(is_full
+                        .then(|| "the disk is full: no change is taken but those that make room".to_owned()))
                 })
             },
             limits: UploadLimits::default(),

@@ -6,28 +6,59 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmyard_namespaces::Registry;
+use wasmyard_namespaces::registry::Done;
+use wasmyard_namespaces::{Health, Registry, Timestamp};
 use wasmyard_runtime::Runtime;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(3_600);
+/// How often where there is no room.
+const WITHOUT_ROOM: Duration = Duration::from_secs(5 * 60);
 /// How long compiled code is kept at least: a component is compiled before it is stored.
 const GRACE: Duration = Duration::from_secs(24 * 3_600);
 
+/// The job that removes blobs. One node of those that share a registry does it.
+const BLOBS: (&str, &str) = ("sweep", "blobs");
+
 /// Sweeps until it is dropped.
 pub(super) async fn run(registry: Registry, runtime: Arc<Runtime>) {
+    tokio::join!(blobs(&registry), code(&registry, &runtime));
+}
+
+/// Sweeps what all nodes share, as a job: it is done once, and goes on when the node that did it is gone.
+async fn blobs(registry: &Registry) {
+    let (kind, key) = BLOBS;
+    let sweeping = registry.clone();
+    let jobs = registry.jobs().on(kind, move |_| {
+        let registry = sweeping.clone();
+        async move {
+            match registry.collect_garbage().await {
+                Ok(swept) => {
+                    tracing::debug!(?swept, "looked for blobs that nothing refers to");
+                    let is_full = registry.health() == Health::NoSpace;
+                    Done::Again(if is_full { WITHOUT_ROOM } else { EVERY })
+                }
+                Err(error) => {
+                    Done::Failed(format!("blobs that nothing refers to could not be removed: {error}"))
+                }
+            }
+        }
+    });
+    while let Err(error) = registry.schedule(kind, key, Timestamp::now()).await {
+        tracing::warn!(%error, "the sweep of blobs could not be scheduled");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    jobs.run().await;
+}
+
+/// Sweeps what is this node's own.
+async fn code(registry: &Registry, runtime: &Runtime) {
     let mut turns = tokio::time::interval(EVERY);
     // At the first turn `wasmyard dev` has not deployed its folder yet, whose code is here from last time.
-    for turn in 0_u64.. {
+    turns.tick().await;
+    loop {
         turns.tick().await;
-        match registry.collect_garbage().await {
-            Ok(swept) => tracing::debug!(?swept, "looked for blobs that nothing refers to"),
-            Err(error) => tracing::warn!(%error, "blobs that nothing refers to could not be removed"),
-        }
-        if turn == 0 {
-            continue;
-        }
-        match artifacts(&registry, &runtime, GRACE).await {
+        match artifacts(registry, runtime, GRACE).await {
             Ok(removed) => tracing::debug!(removed, "looked for code of components that are gone"),
             Err(error) => tracing::warn!(error, "code of components that are gone could not be removed"),
         }

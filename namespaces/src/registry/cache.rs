@@ -16,7 +16,7 @@ use crate::name::ScriptName;
 use crate::script::Script;
 use crate::store::Revision;
 
-/// The space of platform scripts. Spaces of namespaces are revisions, which start at 1.
+/// The space of platform scripts. Spaces of namespaces start at 1.
 pub(super) const PLATFORM_SPACE: u64 = 0;
 
 /// How many turns there are. Two scripts that share one wait for each other now and then, no more.
@@ -82,10 +82,12 @@ impl ScriptCache {
         self.entries.insert(key, cached);
     }
 
-    /// Removes an entry that is older than a change. The caller holds the key's turn.
-    pub(super) fn forget_before(&self, key: &CacheKey, change: Revision) {
-        if self.entries.get(key).is_some_and(|cached| cached.revision < change) {
-            self.entries.invalidate(key);
+    /// Removes an entry that is older than a change, in the key's turn.
+    pub(super) async fn forget_in_turn(&self, space: u64, name: &ScriptName, change: Revision) {
+        let key = CacheKey { space, name: name.clone() };
+        let _turn = self.turn(&key).await;
+        if self.entries.get(&key).is_some_and(|cached| cached.revision < change) {
+            self.entries.invalidate(&key);
         }
     }
 

@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use super::record::{CONFIGURED_SCRIPTS, decode, encode};
+use super::collection::{ATTEMPTS, Transaction, step_aside};
+use super::record::{CONFIGURATIONS, Declared};
 use super::scripts::change::Decision;
 use super::scripts::{etag, new_id};
 use super::{Registry, Result};
@@ -16,10 +17,9 @@ use crate::binding::{self, BindingDecl, BindingInput};
 use crate::config_keys::{ConfigKeys, namespace_changes, script_changes};
 use crate::egress::EgressRules;
 use crate::error::RegistryError;
-use crate::name::{NamespaceName, ScriptName};
+use crate::name::{ConfigName, NamespaceName, ScriptName};
 use crate::namespace::{Namespace, NewNamespace};
 use crate::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version, check_flags};
-use crate::store::{Precondition, Write};
 use crate::timestamp::Timestamp;
 
 /// A record as the configuration left it, and what that did.
@@ -52,9 +52,10 @@ impl Registry {
         };
         new.limits.validate(&self.inner.options.ceiling)?;
         new.egress.as_ref().map_or(Ok(()), EgressRules::validate)?;
+        let now = self.inner.clock().now();
         let decide = |before: &Namespace| {
             let after = declared_namespace(before, &new, &keys);
-            Ok((after != *before).then(|| Namespace { modified_on: Timestamp::now(), ..after }))
+            Ok((after != *before).then_some(Namespace { modified_on: now, ..after }))
         };
         let (before, record) = self.inner.change_namespace(&name, decide).await?;
         let replaced = if made { Vec::new() } else { namespace_changes(&keys, &before, &record) };
@@ -74,10 +75,10 @@ impl Registry {
     ) -> Result<Applied<Script>> {
         upload.limits.validate(&self.inner.options.ceiling)?;
         check_flags(key, &upload.compatibility_flags)?;
-        let mut was: Option<Script> = None;
+        let (mut was, now): (Option<Script>, _) = (None, self.inner.clock().now());
         let decide = |before: Option<&Script>| {
             was = before.cloned();
-            let after = declared_script(key, before, &upload, &keys)?;
+            let after = declared_script(key, before, &upload, &keys, now)?;
             Ok(if before == Some(&after) { Decision::Nothing } else { Decision::Write(Box::new(after)) })
         };
         let record = self.inner.change_script(key, decide).await?;
@@ -87,26 +88,35 @@ impl Registry {
         Ok(Applied { made: was.is_none(), record, replaced, let_go })
     }
 
-    /// Gives the namespaces and scripts that the configuration no longer declares to the API, as they are, and
-    /// remembers those that it declares now. Returns the names of what was let go.
+    /// Gives the namespaces and scripts that a configuration declared and no longer declares to the API, as they
+    /// are, and remembers those that it declares now. What another configuration declared is not touched. Returns
+    /// the names of what was let go.
     ///
     /// # Errors
     /// [`RegistryError::Store`] when the store fails.
     pub async fn let_go_of_others(
         &self,
+        configuration: &ConfigName,
         namespaces: &[NamespaceName],
         scripts: &[ScriptKey],
     ) -> Result<Vec<String>> {
+        let before = self.inner.log.read(&CONFIGURATIONS, configuration.as_str()).await?;
+        let before = before.record()?.unwrap_or_default();
         let mut gone = Vec::new();
-        for namespace in self.namespaces().await? {
-            if namespace.config.is_none() || namespaces.contains(&namespace.name) {
-                continue;
+        for name in before.namespaces.iter().filter(|name| !namespaces.contains(name)) {
+            let mut had = false;
+            let decide = |before: &Namespace| {
+                had = before.config.is_some();
+                Ok(had.then(|| Namespace { config: None, ..before.clone() }))
+            };
+            match self.inner.change_namespace(name, decide).await {
+                Ok(_) if had => gone.push(format!("namespace {name}")),
+                Ok(_) | Err(RegistryError::NamespaceNotFound(_)) => {}
+                Err(error) => return Err(error),
             }
-            let decide = |before: &Namespace| Ok(Some(Namespace { config: None, ..before.clone() }));
-            self.inner.change_namespace(&namespace.name, decide).await?;
-            gone.push(format!("namespace {}", namespace.name));
         }
-        for key in self.declared_scripts().await?.iter().filter(|key| !scripts.contains(key)) {
+        let keys = before.scripts.iter().filter_map(|name| parse_key(name));
+        for key in keys.filter(|key| !scripts.contains(key)) {
             let mut had = false;
             let decide = |before: Option<&Script>| match before {
                 Some(script) if script.config.is_some() => {
@@ -115,7 +125,7 @@ impl Registry {
                 }
                 Some(_) | None => Ok(Decision::Nothing),
             };
-            match self.inner.change_script(key, decide).await {
+            match self.inner.change_script(&key, decide).await {
                 Ok(_) | Err(RegistryError::NamespaceNotFound(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -123,41 +133,57 @@ impl Registry {
                 gone.push(format!("script {key}"));
             }
         }
-        self.remember_scripts(scripts.to_vec()).await?;
+        self.remember(configuration, |_| declared(namespaces, scripts)).await?;
         Ok(gone)
     }
 
-    /// Remembers scripts that are about to be declared, beside those that were: should the start end in the
+    /// Remembers what a configuration is about to declare, beside what it declared: should the start end in the
     /// middle, the next one knows of all that the configuration may own.
     ///
     /// # Errors
     /// [`RegistryError::Store`] when the store fails.
-    pub async fn announce_scripts(&self, scripts: &[ScriptKey]) -> Result<()> {
-        let mut all = self.declared_scripts().await?;
-        all.extend_from_slice(scripts);
-        self.remember_scripts(all).await
+    pub async fn announce(
+        &self,
+        configuration: &ConfigName,
+        namespaces: &[NamespaceName],
+        scripts: &[ScriptKey],
+    ) -> Result<()> {
+        self.remember(configuration, |before| {
+            let mut all = declared(namespaces, scripts);
+            all.namespaces.extend(before.namespaces);
+            all.scripts.extend(before.scripts);
+            all
+        })
+        .await
     }
 
-    async fn declared_scripts(&self) -> Result<Vec<ScriptKey>> {
-        let Some(entry) = self.inner.store.get(CONFIGURED_SCRIPTS).await? else { return Ok(Vec::new()) };
-        let names: Vec<String> = decode(&entry)?;
-        Ok(names.iter().filter_map(|name| parse_key(name)).collect())
-    }
-
-    async fn remember_scripts(&self, mut scripts: Vec<ScriptKey>) -> Result<()> {
-        scripts.sort();
-        scripts.dedup();
-        let names: Vec<String> = scripts.iter().map(ToString::to_string).collect();
-        let value = encode(CONFIGURED_SCRIPTS, &names)?;
-        let before = self.inner.store.get(CONFIGURED_SCRIPTS).await?;
-        if before.as_ref().is_some_and(|entry| entry.value == value) || (before.is_none() && names.is_empty())
-        {
-            return Ok(());
+    async fn remember(&self, configuration: &ConfigName, now: impl Fn(Declared) -> Declared) -> Result<()> {
+        let log = &self.inner.log;
+        for attempt in 0..ATTEMPTS {
+            let seen = log.read(&CONFIGURATIONS, configuration.as_str()).await?;
+            let before = seen.record()?.unwrap_or_default();
+            let mut now = now(before.clone());
+            now.namespaces.sort();
+            now.namespaces.dedup();
+            now.scripts.sort();
+            now.scripts.dedup();
+            if now == before {
+                return Ok(());
+            }
+            let mut transaction = Transaction::default();
+            transaction.put(&seen, &now)?;
+            match log.commit(&transaction).await {
+                Ok(_) => return Ok(()),
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
+            }
         }
-        let read = Precondition::as_read(CONFIGURED_SCRIPTS, before.map(|entry| entry.revision));
-        self.inner.store.append(&[read], &[Write::put(CONFIGURED_SCRIPTS, value)]).await?;
-        Ok(())
+        Err(RegistryError::Conflict(format!("configuration {configuration}")))
     }
+}
+
+fn declared(namespaces: &[NamespaceName], scripts: &[ScriptKey]) -> Declared {
+    Declared { namespaces: namespaces.to_vec(), scripts: scripts.iter().map(ToString::to_string).collect() }
 }
 
 /// `production/customer-a`, or `dispatcher`.
@@ -229,8 +255,8 @@ fn declared_script(
     before: Option<&Script>,
     upload: &Upload,
     keys: &ConfigKeys,
+    now: Timestamp,
 ) -> Result<Script> {
-    let now = Timestamp::now();
     let empty = ConfigKeys::default();
     let named = before.and_then(|script| script.config.as_ref()).unwrap_or(&empty);
     let old = before.map(|script| &script.version);

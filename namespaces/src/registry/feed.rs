@@ -1,23 +1,44 @@
 //! The feed of changes: what keeps the memory true when somebody else wrote.
 //!
-//! Owns the task that follows the store's log, tells whoever listens, and keeps the log short. Reads the
-//! current state of each changed key, never a state from the log, so that repeating a change is harmless.
+//! Owns the task that follows the store's log, tells whoever listens, and keeps the log short; and the list of the
+//! collections that are followed. What a change means is known by the collection alone. Each reads the current
+//! state of a changed key, never a state from the log, so that repeating a change is harmless.
 
 use std::sync::Weak;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::cache::{CacheKey, PLATFORM_SPACE};
-use super::record::{NAMESPACES, PLATFORM_SCRIPTS, ROUTES, TOKENS, USER_SCRIPTS};
 use super::{Inner, RegistryEvent, Result};
-use crate::name::ScriptName;
-use crate::script::ScriptKey;
-use crate::store::{Change, Revision, StoreError};
+use crate::store::{Revision, StoreError};
 
 const PAGE: usize = 256;
-/// How long the feed waits after the store failed.
+/// How long the feed waits after the store failed, or did not show yet what it announced.
 const PAUSE: Duration = Duration::from_secs(1);
+const SHORT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A collection of which something is held in memory.
+#[async_trait]
+pub(super) trait Follow: Send + Sync {
+    /// What its keys begin with.
+    fn prefix(&self) -> &'static str;
+
+    /// Reads all that is held of it; where nothing need be held, forgets it.
+    async fn load(&self, registry: &Inner) -> Result<()>;
+
+    /// Makes a change of the record with this id visible. Returns what to tell about it.
+    async fn apply(&self, registry: &Inner, id: &str, change: Revision) -> Result<Option<RegistryEvent>>;
+}
+
+/// The collections that are held in memory. A user script is found through its namespace: namespaces come first.
+const FOLLOWED: [&dyn Follow; 5] = [
+    &super::namespaces::Namespaces,
+    &super::scripts::PlatformScripts,
+    &super::scripts::UserScripts,
+    &super::routes::Routes,
+    &super::tokens::Tokens,
+];
 
 /// Follows the store until the registry or the store is gone. Holds the registry only while it works.
 pub(super) async fn run(registry: Weak<Inner>, mut newest: watch::Receiver<Revision>, loaded: Revision) {
@@ -33,16 +54,22 @@ pub(super) async fn run(registry: Weak<Inner>, mut newest: watch::Receiver<Revis
         let target = *newest.borrow_and_update();
         while applied < target {
             let Some(inner) = registry.upgrade() else { return };
-            match inner.apply_page(applied).await {
-                Ok(revision) => applied = revision.unwrap_or(target),
-                Err(error) => {
-                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "could not follow the registry's changes");
-                    drop(inner);
-                    tokio::time::sleep(PAUSE).await;
+            let pause = match inner.apply_page(applied).await {
+                Ok(Some(revision)) => {
+                    applied = revision;
+                    compacted = inner.compact_after(applied, compacted).await;
                     continue;
                 }
-            }
-            compacted = inner.compact_after(applied, compacted).await;
+                // The news ran ahead of what can be read, as it may where a copy of the store is read. Nothing
+                // was passed over: it is asked for again.
+                Ok(None) => SHORT_PAUSE,
+                Err(error) => {
+                    tracing::error!(error = %error, source = ?std::error::Error::source(&error), "could not follow the registry's changes");
+                    PAUSE
+                }
+            };
+            drop(inner);
+            tokio::time::sleep(pause).await;
         }
         if newest.changed().await.is_err() {
             return;
@@ -51,61 +78,36 @@ pub(super) async fn run(registry: Weak<Inner>, mut newest: watch::Receiver<Revis
 }
 
 impl Inner {
-    /// Applies one page of changes. Returns the revision reached; none when there is nothing more.
+    /// Reads into memory what is kept there, and returns the revision it is true at, or a later one was seen.
+    pub(super) async fn load(&self) -> Result<Revision> {
+        // Before the reads: what changes during them comes once more through the feed.
+        let revision = self.log.revision().await?;
+        for collection in FOLLOWED {
+            collection.load(self).await?;
+        }
+        Ok(revision)
+    }
+
+    /// Applies one page of changes. Returns the revision reached; none when no change can be read.
     pub(super) async fn apply_page(&self, applied: Revision) -> Result<Option<Revision>> {
-        let changes = match self.store.changes_since(applied, PAGE).await {
+        let changes = match self.log.changes_since(applied, PAGE).await {
             Ok(changes) => changes,
             Err(StoreError::Compacted { .. }) => {
                 let revision = self.load().await?;
-                self.scripts.forget_all();
                 self.tell(RegistryEvent::Everything);
                 return Ok(Some(revision));
             }
             Err(error) => return Err(error.into()),
         };
         for change in &changes {
-            self.apply(change).await?;
+            for collection in FOLLOWED {
+                let Some(id) = change.key.strip_prefix(collection.prefix()) else { continue };
+                if let Some(event) = collection.apply(self, id, change.revision).await? {
+                    self.tell(event);
+                }
+            }
         }
         Ok(changes.last().map(|change| change.revision))
-    }
-
-    async fn apply(&self, change: &Change) -> Result<()> {
-        let key = change.key.as_str();
-        if let Some(rest) = key.strip_prefix(USER_SCRIPTS) {
-            self.apply_user_script(rest, change.revision).await;
-        } else if let Some(name) = key.strip_prefix(PLATFORM_SCRIPTS) {
-            if let Ok(name) = ScriptName::parse(name) {
-                self.forget_script(PLATFORM_SPACE, &name, change.revision).await;
-                self.tell(RegistryEvent::Script(ScriptKey::Platform(name)));
-            }
-        } else if let Some(id) = key.strip_prefix(NAMESPACES) {
-            let name = self.reload_namespace(id).await?;
-            self.tell(RegistryEvent::Namespace { id: id.to_owned(), name });
-        } else if let Some(id) = key.strip_prefix(ROUTES) {
-            self.reload_route(id).await?;
-            self.tell(RegistryEvent::Route { id: id.to_owned() });
-        } else if key.starts_with(TOKENS) {
-            self.reload_tokens().await?;
-            self.tell(RegistryEvent::Tokens);
-        }
-        Ok(())
-    }
-
-    async fn apply_user_script(&self, rest: &str, change: Revision) {
-        let Some((id, name)) = rest.split_once('/') else { return };
-        let Ok(script) = ScriptName::parse(name) else { return };
-        // A namespace that is not known is deleted, or its own change comes later in the feed. Either way
-        // nothing is cached for it.
-        let slot = self.namespaces.load().with_id(id).cloned();
-        let Some(slot) = slot else { return };
-        self.forget_script(slot.space, &script, change).await;
-        self.tell(RegistryEvent::Script(ScriptKey::User { namespace: slot.namespace.name.clone(), script }));
-    }
-
-    async fn forget_script(&self, space: u64, name: &ScriptName, change: Revision) {
-        let key = CacheKey { space, name: name.clone() };
-        let _turn = self.scripts.turn(&key).await;
-        self.scripts.forget_before(&key, change);
     }
 
     fn tell(&self, event: RegistryEvent) {
@@ -121,7 +123,7 @@ impl Inner {
             return compacted;
         }
         let keep_from = applied.saturating_sub(keep).saturating_add(1);
-        match self.store.compact(keep_from).await {
+        match self.log.compact(keep_from).await {
             Ok(()) => keep_from.saturating_sub(1),
             Err(error) => {
                 tracing::warn!(error = %error, "could not compact the log of changes");

@@ -1,17 +1,37 @@
 //! The sweep of blobs that nobody refers to.
 //!
 //! Owns the decision that a blob may go: nobody refers to it, nobody did within the grace time, and it was
-//! not put within the grace time. Decides with all deploys held off, for one blob at a time, so that a
-//! deploy which found the blob has referred to it before the sweep looks. Never holds more than one page.
+//! not put within the grace time. A sweep may run on one node while another deploys: they meet in the blob's record.
+//! The sweep first marks it as going, for the time of a lease, and only then looks for references once more. Whoever
+//! refers to a blob or puts it expects its record to be as it was seen, so that a reference is either there before
+//! the mark, where the sweep finds it, or is refused. Never holds more than one page of references.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use futures::TryStreamExt as _;
+use tokio::time::Instant;
 
-use super::namespaces::PAGE;
-use super::record::{Reference, decode, owner_of, references_prefix};
+use super::assets::VARIANTS;
+use super::collection::{ATTEMPTS, PAGE, Seen, Transaction, step_aside};
+use super::record::{BLOBS, BlobRecord, REFERENCES, references_within};
 use super::{Inner, Registry, Result};
 use crate::blob::BlobInfo;
 use crate::digest::Digest;
-use crate::store::Write;
+use crate::error::RegistryError;
+use crate::store::Health;
+
+/// How long the mark of a sweep holds. A sweep that was killed keeps nobody waiting for longer.
+const LEASE: Duration = Duration::from_secs(20);
+/// A content is removed within this part of the lease, or not at all: what comes after the lease may be another
+/// content of that name. Only a removal that hangs for the rest of it could still take that away, and then reading
+/// says so and the next upload heals it.
+const IN_TIME: Duration = Duration::from_secs(5);
+/// How long whoever needs a blob that is going waits between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// How long a blob is kept where there is no room.
+const SHORT_GRACE: Duration = Duration::from_secs(15 * 60);
 
 /// What a sweep removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +44,7 @@ pub struct Swept {
 
 impl Registry {
     /// Removes the blobs that nobody has referred to for the grace time of [`super::RegistryOptions`]. May
-    /// run beside uploads and deploys.
+    /// run beside uploads, deploys and other sweeps, on this node and on others.
     ///
     /// # Errors
     /// [`crate::RegistryError::Blob`] or [`crate::RegistryError::Store`]; what was removed until then stays
@@ -36,9 +56,6 @@ impl Registry {
         let mut swept = Swept::default();
         let mut blobs = inner.blobs.list();
         while let Some(blob) = blobs.try_next().await? {
-            if inner.is_fresh(&blob) {
-                continue;
-            }
             if inner.sweep(&blob).await? {
                 swept.blobs += 1;
                 swept.bytes += blob.size;
@@ -56,51 +73,173 @@ impl Registry {
     }
 }
 
+/// Putting and referring, as the sweep must not cross it.
 impl Inner {
-    fn is_fresh(&self, blob: &BlobInfo) -> bool {
-        blob.put_on.age() < self.options.blob_grace
+    /// Keeps bytes under their hash, durably when it returns.
+    pub(super) async fn put_blob(&self, bytes: Bytes) -> Result<Digest> {
+        // Before the content takes what room there is.
+        self.log.has_room()?;
+        let (digest, bytes) = crate::blob::hashed(bytes).await?;
+        for attempt in 0..ATTEMPTS {
+            let place = self.blob_place(&digest).await?;
+            // Written even if it is there: that heals it if it was corrupt.
+            self.blobs.put_as(&digest, bytes.clone()).await?;
+            if self.is_fresh(&place)? {
+                return Ok(digest);
+            }
+            let mut transaction = Transaction::default();
+            transaction.put(&place, &self.kept_now())?;
+            match self.log.commit(&transaction).await {
+                Ok(_) => return Ok(digest),
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict(format!("blob {digest}")))
+    }
+
+    /// Where a blob is going to be put: its record as it is, once no sweep is removing it. The content is written
+    /// after this and before the record.
+    pub(super) async fn blob_place(&self, name: &Digest) -> Result<Seen<BlobRecord>> {
+        loop {
+            let seen = self.log.read(&BLOBS, &name.to_string()).await?;
+            match seen.record()? {
+                Some(BlobRecord::Going { until }) if until > self.clock().now() => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                // A sweep that did not come to its end removes nothing any more.
+                Some(_) | None => return Ok(seen),
+            }
+        }
+    }
+
+    /// The record of a blob that is there, to be expected by whoever refers to it.
+    pub(super) async fn kept_blob(&self, name: &Digest) -> Result<Option<Seen<BlobRecord>>> {
+        let seen = self.blob_place(name).await?;
+        let kept = matches!(seen.record()?, Some(BlobRecord::Kept { .. }));
+        Ok(if kept && self.blobs.exists(name).await? { Some(seen) } else { None })
+    }
+
+    /// What is written of a blob whose content was put.
+    pub(super) fn kept_now(&self) -> BlobRecord {
+        BlobRecord::Kept { put_on: self.clock().now() }
+    }
+
+    /// Whether a blob's record protects it for so long that writing it again would only be in the way of those
+    /// who refer to it at this moment.
+    fn is_fresh(&self, place: &Seen<BlobRecord>) -> Result<bool> {
+        Ok(match place.record()? {
+            Some(BlobRecord::Kept { put_on }) => self.clock().age(put_on) < self.blob_grace() / 2,
+            Some(BlobRecord::Going { .. }) | None => false,
+        })
+    }
+}
+
+/// The sweep.
+impl Inner {
+    /// How long a blob that nobody refers to is kept. Where there is no room, for as long as uploads take, which are
+    /// refused then anyway, and requests that began before.
+    pub(super) fn blob_grace(&self) -> Duration {
+        match self.log.health() {
+            Health::Good => self.options.blob_grace,
+            Health::NoSpace => self.options.blob_grace.min(SHORT_GRACE),
+        }
     }
 
     async fn sweep(&self, blob: &BlobInfo) -> Result<bool> {
-        // Looked at twice: most blobs are in use, and deploys need not wait while that is found out.
-        if self.dead_references(blob).await?.is_none() {
+        let seen = self.log.read(&BLOBS, &blob.digest.to_string()).await?;
+        let (put_on, is_going) = match seen.record()? {
+            Some(BlobRecord::Going { until }) if until > self.clock().now() => return Ok(false),
+            // A sweep that was killed. It was let alone since its lease began at the latest.
+            Some(BlobRecord::Going { until }) => (until, true),
+            Some(BlobRecord::Kept { put_on }) => (put_on, false),
+            // Its upload did not come to its end.
+            None => (blob.put_on, false),
+        };
+        if !is_going && self.clock().age(put_on) < self.blob_grace() {
             return Ok(false);
         }
-        let _alone = self.blob_gate.write().await;
-        match self.blobs.info(&blob.digest).await? {
-            Some(now) if !self.is_fresh(&now) => {}
-            Some(_) | None => return Ok(false),
+        // Looked at twice: most blobs are in use, and need no mark.
+        if !is_going && self.dead_references(blob).await?.is_none() {
+            return Ok(false);
         }
-        let Some(dead) = self.dead_references(blob).await? else { return Ok(false) };
-        // The references first: a crash in between leaves a blob without any, which the next sweep takes.
+        let begun = Instant::now();
+        let Some(mark) = self.mark_going(&seen).await? else { return Ok(false) };
+        let swept = match self.dead_references(blob).await? {
+            Some(dead) => self.remove(blob, dead, &mark, begun).await?,
+            None => false,
+        };
+        let mut transaction = Transaction::default();
+        if swept {
+            transaction.delete(&mark);
+        } else {
+            transaction.make_room();
+            transaction.put(&mark, &BlobRecord::Kept { put_on })?;
+        }
+        match self.log.commit(&transaction).await {
+            // The lease was over, and another sweep or an upload has the blob.
+            Ok(_) | Err(RegistryError::Conflict(_)) => Ok(swept),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Marks a blob as going. None when somebody was faster.
+    async fn mark_going(&self, seen: &Seen<BlobRecord>) -> Result<Option<Seen<BlobRecord>>> {
+        let mut transaction = Transaction::default();
+        transaction.make_room();
+        transaction.put(seen, &BlobRecord::Going { until: self.clock().now().later(LEASE) })?;
+        match self.log.commit(&transaction).await {
+            Ok(revision) => Ok(Some(seen.written(revision))),
+            Err(RegistryError::Conflict(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a blob that was marked, and its dead references before: a crash in between leaves a blob without
+    /// any, which a later sweep takes.
+    async fn remove(
+        &self,
+        blob: &BlobInfo,
+        dead: Vec<Transaction>,
+        mark: &Seen<BlobRecord>,
+        begun: Instant,
+    ) -> Result<bool> {
         for page in dead.chunks(PAGE) {
-            self.store.append(&[], page).await?;
+            let mut transaction = Transaction::default();
+            transaction.expect(mark);
+            page.iter().for_each(|dead| transaction.join(dead));
+            match self.log.commit(&transaction).await {
+                Ok(_) => {}
+                Err(RegistryError::Conflict(_)) => return Ok(false),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(self.blobs.delete(&blob.digest).await?)
+        Ok(begun.elapsed() < IN_TIME && self.blobs.delete(&blob.digest).await?)
     }
 
     /// The removal of all references to a blob, if all are past their grace time; none otherwise.
-    async fn dead_references(&self, blob: &BlobInfo) -> Result<Option<Vec<Write>>> {
-        let prefix = references_prefix(&blob.digest);
+    async fn dead_references(&self, blob: &BlobInfo) -> Result<Option<Vec<Transaction>>> {
+        let within = references_within(&blob.digest);
         let mut dead = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let page = self.store.scan(&prefix, after.as_deref(), PAGE).await?;
-            for entry in &page {
-                let reference: Reference = decode(entry)?;
+            let page = self.log.page(&REFERENCES, &within, after.as_deref(), PAGE).await?;
+            for seen in &page {
+                let reference = seen.record()?.unwrap_or_default();
+                let mut transaction = Transaction::default();
+                transaction.delete(seen);
                 match (reference.retired_on, reference.made_from) {
-                    (Some(retired), _) if retired.age() >= self.options.blob_grace => {
-                        dead.push(Write::delete(entry.key.clone()));
-                    }
+                    (Some(retired), _) if self.clock().age(retired) >= self.blob_grace() => {}
                     (None, Some(source)) if !self.blobs.exists(&source).await? => {
-                        dead.push(Write::delete(owner_of(&entry.key, &blob.digest)));
-                        dead.push(Write::delete(entry.key.clone()));
+                        let variant = self.log.read(&VARIANTS, &blob.digest.to_string()).await?;
+                        transaction.delete(&variant);
                     }
                     (Some(_) | None, _) => return Ok(None),
                 }
+                dead.push(transaction);
             }
-            match page.into_iter().last() {
-                Some(last) => after = Some(last.key),
+            match page.last() {
+                Some(last) => after = Some(last.id().to_owned()),
                 None => return Ok(Some(dead)),
             }
         }

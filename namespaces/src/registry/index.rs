@@ -15,6 +15,8 @@ use crate::store::Revision;
 pub(super) struct NamespaceIndex {
     by_name: HashMap<NamespaceName, Slot>,
     by_id: HashMap<String, NamespaceName>,
+    /// How many spaces there were: none is given twice.
+    spaces: u64,
 }
 
 /// A namespace with what the registry knows of it.
@@ -34,7 +36,8 @@ impl NamespaceIndex {
     }
 
     pub(super) fn with_id(&self, id: &str) -> Option<&Slot> {
-        self.by_id.get(id).and_then(|name| self.by_name.get(name))
+        let slot = self.by_id.get(id).and_then(|name| self.by_name.get(name))?;
+        (slot.namespace.id == id).then_some(slot)
     }
 
     pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
@@ -42,19 +45,40 @@ impl NamespaceIndex {
     }
 
     /// Puts a namespace in, in place of the one with the same id.
-    pub(super) fn put(&mut self, namespace: Arc<Namespace>, revision: Revision) {
+    pub(super) fn put(&mut self, mut namespace: Namespace, revision: Revision) -> Arc<Namespace> {
         let before = self.take(&namespace.id);
-        let space = match before {
+        if let Some(slot) = before.as_ref().filter(|slot| slot.namespace.egress == namespace.egress) {
+            // The same value as before: whoever made something of it need not make it again.
+            namespace.egress.clone_from(&slot.namespace.egress);
+        }
+        let space = match &before {
             Some(slot) if slot.namespace.name == namespace.name => slot.space,
-            // Revisions start at 1, and each writes one namespace at most: no two spaces are the same.
-            Some(_) | None => revision,
+            Some(_) | None => {
+                self.spaces = self.spaces.saturating_add(1);
+                self.spaces
+            }
         };
+        let namespace = Arc::new(namespace);
         self.by_id.insert(namespace.id.clone(), namespace.name.clone());
-        self.by_name.insert(namespace.name.clone(), Slot { namespace, revision, space });
+        let slot = Slot { namespace: Arc::clone(&namespace), revision, space };
+        if let Some(replaced) = self.by_name.insert(namespace.name.clone(), slot) {
+            // One that is gone from the store, and whose own change was not seen yet.
+            self.by_id.remove(&replaced.namespace.id);
+        }
+        namespace
     }
 
     pub(super) fn take(&mut self, id: &str) -> Option<Slot> {
         let name = self.by_id.remove(id)?;
-        self.by_name.remove(&name)
+        match self.by_name.get(&name) {
+            Some(slot) if slot.namespace.id == id => self.by_name.remove(&name),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Takes out all but these.
+    pub(super) fn keep(&mut self, ids: &std::collections::HashSet<String>) {
+        let gone: Vec<String> = self.by_id.keys().filter(|id| !ids.contains(*id)).cloned().collect();
+        gone.iter().for_each(|id| drop(self.take(id)));
     }
 }

@@ -1,30 +1,25 @@
 //! Namespaces: make, read, change, delete.
 //!
-//! Owns their records and the index of them in memory. Every write holds the `admin` lock until the index
-//! shows it. Never touches the scripts of a namespace that is there.
+//! Owns their records and how the index of them in memory keeps up. Never touches the scripts of a namespace that
+//! is there.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
+use super::collection::{ATTEMPTS, PAGE, Seen, Transaction, step_aside};
 use super::configured::refuse;
-use super::index::NamespaceIndex;
-use super::record::{
-    self, NAMESPACES, PURGES, decode, encode, namespace_key, namespace_name_key, purge_key,
-    user_scripts_prefix,
-};
-use super::{Inner, Registry, Result};
+use super::feed::Follow;
+use super::record::{NAMESPACE_NAMES, NAMESPACES, PURGES, USER_SCRIPTS, scripts_within};
+use super::{Inner, Registry, RegistryEvent, Result};
 use crate::config_keys::namespace_changes;
 use crate::egress::EgressRules;
 use crate::error::RegistryError;
 use crate::name::NamespaceName;
 use crate::namespace::{Namespace, NamespacePatch, NewNamespace};
-use crate::store::{Precondition, StoreError, Write};
+use crate::store::Revision;
 use crate::timestamp::Timestamp;
-
-/// How often a change is tried again when another node was faster.
-const ATTEMPTS: usize = 8;
-
-/// How many records are read or written at a time.
-pub(super) const PAGE: usize = 128;
 
 impl Registry {
     /// Makes a namespace.
@@ -37,7 +32,7 @@ impl Registry {
         let inner = &self.inner;
         new.limits.validate(&inner.options.ceiling)?;
         new.egress.as_ref().map_or(Ok(()), EgressRules::validate)?;
-        let now = Timestamp::now();
+        let now = inner.clock().now();
         let namespace = Namespace {
             id: uuid::Uuid::new_v4().to_string(),
             name: new.name,
@@ -50,19 +45,18 @@ impl Registry {
             service_bindings: new.service_bindings,
             config: None,
         };
-        let _turn = inner.admin.lock().await;
-        let (key, name_key) = (namespace_key(&namespace.id), namespace_name_key(&namespace.name));
-        let preconditions = [Precondition::absent(name_key.clone()), Precondition::absent(key.clone())];
-        let writes =
-            [Write::put(key.clone(), encode(&key, &namespace)?), Write::put(name_key, namespace.id.clone())];
-        match inner.store.append(&preconditions, &writes).await {
-            Ok(revision) => {
-                let namespace = Arc::new(namespace);
-                inner.change_index(|index| index.put(Arc::clone(&namespace), revision));
-                Ok(namespace)
-            }
-            Err(StoreError::Conflict { .. }) => Err(RegistryError::NamespaceExists(namespace.name)),
-            Err(error) => Err(error.into()),
+        let seen = inner.log.read(&NAMESPACES, &namespace.id).await?;
+        let name_seen = inner.log.read(&NAMESPACE_NAMES, namespace.name.as_str()).await?;
+        if name_seen.exists() {
+            return Err(RegistryError::NamespaceExists(namespace.name));
+        }
+        let mut transaction = Transaction::default();
+        transaction.put(&name_seen, &namespace.id)?;
+        transaction.put(&seen, &namespace)?;
+        match inner.log.commit(&transaction).await {
+            Ok(revision) => inner.show_namespace(namespace, revision).await,
+            Err(RegistryError::Conflict(_)) => Err(RegistryError::NamespaceExists(namespace.name)),
+            Err(error) => Err(error),
         }
     }
 
@@ -111,11 +105,13 @@ impl Registry {
         if let Some(Some(rules)) = &patch.egress {
             rules.validate()?;
         }
-        let over = self.over_configuration;
+        let (over, now) = (self.over_configuration, inner.clock().now());
         let decide = |before: &Namespace| {
-            let after = patched(before, &patch);
+            let after = patched(before, &patch, now);
             refuse_configured(before, Some(&after), over)?;
-            Ok(Some(after))
+            // Nothing to write where nothing changes: an unchanged file works on a full disk.
+            let same = Namespace { modified_on: before.modified_on, ..after.clone() } == *before;
+            Ok((!same).then_some(after))
         };
         inner.change_namespace(name, decide).await.map(|(_, after)| after)
     }
@@ -132,12 +128,12 @@ impl Registry {
     }
 }
 
-fn patched(namespace: &Namespace, patch: &NamespacePatch) -> Namespace {
+fn patched(namespace: &Namespace, patch: &NamespacePatch, now: Timestamp) -> Namespace {
     Namespace {
         id: namespace.id.clone(),
         name: patch.name.clone().unwrap_or_else(|| namespace.name.clone()),
         created_on: namespace.created_on,
-        modified_on: Timestamp::now(),
+        modified_on: now,
         trusted_workers: patch.trusted_workers.unwrap_or(namespace.trusted_workers),
         limits: patch.limits.unwrap_or(namespace.limits),
         outbound: patch.outbound.clone().unwrap_or_else(|| namespace.outbound.clone()),
@@ -160,154 +156,195 @@ fn refuse_configured(before: &Namespace, after: Option<&Namespace>, over: bool) 
     refuse(&changed, &format!("namespace {}", before.name))
 }
 
+/// A namespace as the store has it.
+struct Found {
+    name: Seen<String>,
+    seen: Seen<Namespace>,
+    namespace: Namespace,
+}
+
 impl Inner {
-    /// Reads a namespace, has it decided what becomes of it, and makes it so; decides again when another node
+    /// Reads the namespace of that name from the store: the memory of this node may not show yet what another
+    /// one did.
+    async fn find_namespace(&self, name: &NamespaceName) -> Result<Found> {
+        let not_found = || RegistryError::NamespaceNotFound(name.clone());
+        for attempt in 0..ATTEMPTS {
+            let name_seen = self.log.read(&NAMESPACE_NAMES, name.as_str()).await?;
+            let id = name_seen.record()?.ok_or_else(not_found)?;
+            let seen = self.log.read(&NAMESPACES, &id).await?;
+            match seen.record()? {
+                Some(namespace) if namespace.name == *name => {
+                    return Ok(Found { name: name_seen, seen, namespace });
+                }
+                // It got another name, or went, between the two reads.
+                Some(_) | None => step_aside(attempt).await,
+            }
+        }
+        Err(RegistryError::Conflict(format!("namespace {name}")))
+    }
+
+    /// Reads a namespace, has it decided what becomes of it, and makes it so; decides again when somebody else
     /// was faster. Returns it as it was and as it is; nothing decided leaves it as it is.
     pub(super) async fn change_namespace(
         &self,
         name: &NamespaceName,
         mut decide: impl FnMut(&Namespace) -> Result<Option<Namespace>>,
     ) -> Result<(Arc<Namespace>, Arc<Namespace>)> {
-        let _turn = self.admin.lock().await;
-        for _ in 0..ATTEMPTS {
-            let slot = self.namespaces.load().named(name).cloned();
-            let slot = slot.ok_or_else(|| RegistryError::NamespaceNotFound(name.clone()))?;
-            let Some(namespace) = decide(&slot.namespace)? else {
-                return Ok((Arc::clone(&slot.namespace), slot.namespace));
+        for attempt in 0..ATTEMPTS {
+            let found = self.find_namespace(name).await?;
+            let Some(namespace) = decide(&found.namespace)? else {
+                let revision = found.seen.revision().unwrap_or_default();
+                let shown = self.show_namespace(found.namespace, revision).await?;
+                return Ok((Arc::clone(&shown), shown));
             };
-            let key = namespace_key(&namespace.id);
-            let mut preconditions = vec![Precondition::unchanged(key.clone(), slot.revision)];
-            let mut writes = vec![Write::put(key.clone(), encode(&key, &namespace)?)];
-            let name_key = namespace_name_key(&namespace.name);
+            let mut transaction = Transaction::default();
+            transaction.put(&found.seen, &namespace)?;
             if namespace.name != *name {
-                preconditions.push(Precondition::absent(name_key.clone()));
-                writes.push(Write::delete(namespace_name_key(name)));
-                writes.push(Write::put(name_key.clone(), namespace.id.clone()));
-            }
-            match self.store.append(&preconditions, &writes).await {
-                Ok(revision) => {
-                    let namespace = Arc::new(namespace);
-                    self.change_index(|index| index.put(Arc::clone(&namespace), revision));
-                    return Ok((slot.namespace, namespace));
-                }
-                Err(StoreError::Conflict { key }) if key == name_key => {
+                let new_name = self.log.read(&NAMESPACE_NAMES, namespace.name.as_str()).await?;
+                if new_name.exists() {
                     return Err(RegistryError::NamespaceExists(namespace.name));
                 }
-                Err(StoreError::Conflict { .. }) => self.load_namespaces().await?,
-                Err(error) => return Err(error.into()),
+                transaction.delete(&found.name);
+                transaction.put(&new_name, &namespace.id)?;
+            }
+            match self.log.commit(&transaction).await {
+                Ok(revision) => {
+                    let shown = self.show_namespace(namespace, revision).await?;
+                    return Ok((Arc::new(found.namespace), shown));
+                }
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
             }
         }
         Err(RegistryError::Conflict(format!("namespace {name}")))
     }
 
-    /// Replaces the index by a changed copy. The caller holds the `admin` lock.
-    pub(super) fn change_index(&self, change: impl FnOnce(&mut NamespaceIndex)) {
-        let mut index = NamespaceIndex::clone(&self.namespaces.load());
-        change(&mut index);
-        self.namespaces.store(Arc::new(index));
+    /// Shows a namespace that was written, or what has become of it since. Returns what was written.
+    async fn show_namespace(&self, namespace: Namespace, revision: Revision) -> Result<Arc<Namespace>> {
+        self.refresh_namespace(&namespace.id).await?;
+        let index = self.namespaces.load();
+        let shown = index.with_id(&namespace.id).filter(|slot| slot.revision == revision);
+        Ok(shown.map_or_else(|| Arc::new(namespace), |slot| Arc::clone(&slot.namespace)))
     }
 
-    /// Reads all namespaces. The caller holds the `admin` lock.
-    pub(super) async fn load_namespaces(&self) -> Result<()> {
-        let mut index = NamespaceIndex::clone(&self.namespaces.load());
-        let mut gone: Vec<String> = index.slots().map(|slot| slot.namespace.id.clone()).collect();
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.store.scan(NAMESPACES, after.as_deref(), PAGE).await?;
-            for entry in &page {
-                let namespace: Namespace = decode(entry)?;
-                gone.retain(|id| *id != namespace.id);
-                index.put(Arc::new(namespace), entry.revision);
+    /// Reads one namespace again, and returns its name.
+    pub(super) async fn refresh_namespace(&self, id: &str) -> Result<Option<NamespaceName>> {
+        let turn = self.namespaces.turn().await;
+        let seen = self.log.read(&NAMESPACES, id).await?;
+        let mut index = turn.copy();
+        let name = match (seen.whole(), seen.revision()) {
+            (Some(namespace), Some(revision)) => {
+                let name = namespace.name.clone();
+                if index.with_id(id).is_some_and(|slot| slot.revision == revision) {
+                    return Ok(Some(name));
+                }
+                index.put(namespace, revision);
+                Some(name)
             }
-            match page.into_iter().last() {
-                Some(last) => after = Some(last.key),
-                None => break,
+            _ => {
+                index.take(id);
+                None
             }
-        }
-        for id in gone {
-            index.take(&id);
-        }
-        self.namespaces.store(Arc::new(index));
-        Ok(())
-    }
-
-    /// Reads one namespace again. Called by the feed.
-    pub(super) async fn reload_namespace(&self, id: &str) -> Result<Option<NamespaceName>> {
-        let _turn = self.admin.lock().await;
-        let Some(entry) = self.store.get(&namespace_key(id)).await? else {
-            self.change_index(|index| drop(index.take(id)));
-            return Ok(None);
         };
-        let namespace: Namespace = decode(&entry)?;
-        let name = namespace.name.clone();
-        let known = self.namespaces.load().with_id(id).map(|slot| slot.revision);
-        if known != Some(entry.revision) {
-            self.change_index(|index| index.put(Arc::new(namespace), entry.revision));
-        }
-        Ok(Some(name))
+        turn.show(index);
+        Ok(name)
     }
 
     /// Takes a namespace out of sight and leaves a note that its scripts are to go. Returns its id.
     async fn unlist_namespace(&self, name: &NamespaceName, over: bool) -> Result<String> {
-        let _turn = self.admin.lock().await;
-        for _ in 0..ATTEMPTS {
-            let slot = self.namespaces.load().named(name).cloned();
-            let slot = slot.ok_or_else(|| RegistryError::NamespaceNotFound(name.clone()))?;
-            refuse_configured(&slot.namespace, None, over)?;
-            let id = &slot.namespace.id;
-            // A deploy requires the namespace's record as it was, so none can come after this append.
-            let preconditions = [Precondition::unchanged(namespace_key(id), slot.revision)];
-            let writes = [
-                Write::delete(namespace_key(id)),
-                Write::delete(namespace_name_key(name)),
-                Write::put(purge_key(id), name.as_str().to_owned()),
-            ];
-            match self.store.append(&preconditions, &writes).await {
+        for attempt in 0..ATTEMPTS {
+            let found = self.find_namespace(name).await?;
+            refuse_configured(&found.namespace, None, over)?;
+            let id = found.namespace.id;
+            // A deploy requires the namespace's record as it was, so none can come after this.
+            let mut transaction = Transaction::default();
+            transaction.delete(&found.seen);
+            transaction.delete(&found.name);
+            transaction.put_with(&found.seen, &PURGES, &id, name)?;
+            match self.log.commit(&transaction).await {
                 Ok(_) => {
-                    self.change_index(|index| drop(index.take(id)));
-                    return Ok(id.clone());
+                    self.refresh_namespace(&id).await?;
+                    return Ok(id);
                 }
-                Err(StoreError::Conflict { .. }) => self.load_namespaces().await?,
-                Err(error) => return Err(error.into()),
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
             }
         }
         Err(RegistryError::Conflict(format!("namespace {name}")))
     }
 
-    /// Removes the scripts of a namespace that is gone, and the note that they are to go.
+    /// Removes the scripts of a namespace that is gone, and the note that they are to go. Several may do so at
+    /// the same time.
     pub(super) async fn purge_scripts(&self, namespace_id: &str) -> Result<()> {
-        let prefix = user_scripts_prefix(namespace_id);
-        let now = Timestamp::now();
+        let (within, now) = (scripts_within(namespace_id), self.clock().now());
+        let mut attempt = 0;
         loop {
-            let page = self.store.scan(&prefix, None, PAGE).await?;
+            let page = self.log.page(&USER_SCRIPTS, &within, None, PAGE).await?;
             if page.is_empty() {
                 break;
             }
-            let mut writes = Vec::with_capacity(page.len() * 2);
-            for entry in &page {
-                writes.push(Write::delete(entry.key.clone()));
-                for blob in record::blobs_of_record(entry)? {
-                    writes.push(record::retired(&blob, &entry.key, now)?);
+            let mut transaction = Transaction::default();
+            for seen in &page {
+                transaction.delete(seen);
+                // What a damaged record referred to is not known: its blobs stay.
+                for blob in seen.whole().map(|record| record.blobs()).unwrap_or_default() {
+                    transaction.retire(seen, &blob, now)?;
                 }
             }
-            self.store.append(&[], &writes).await?;
+            match self.log.commit(&transaction).await {
+                Ok(_) => attempt = 0,
+                // Another node removes them as well, or a change that had begun got through.
+                Err(RegistryError::Conflict(_)) if attempt < ATTEMPTS => {
+                    step_aside(attempt).await;
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
         }
-        self.store.append(&[], &[Write::delete(purge_key(namespace_id))]).await?;
-        Ok(())
+        let note = self.log.read(&PURGES, namespace_id).await?;
+        let mut transaction = Transaction::default();
+        transaction.delete(&note);
+        match self.log.commit(&transaction).await {
+            Ok(_) | Err(RegistryError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Finishes deletions of namespaces that a crash interrupted.
     pub(super) async fn resume_purges(&self) -> Result<()> {
-        loop {
-            let page = self.store.scan(PURGES, None, PAGE).await?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for entry in page {
-                if let Some(id) = entry.key.strip_prefix(PURGES) {
-                    self.purge_scripts(id).await?;
-                }
+        for note in self.log.all(&PURGES, "").await? {
+            self.purge_scripts(note.id()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How the index of namespaces follows the store.
+pub(super) struct Namespaces;
+
+#[async_trait]
+impl Follow for Namespaces {
+    fn prefix(&self) -> &'static str {
+        NAMESPACES.prefix()
+    }
+
+    async fn load(&self, registry: &Inner) -> Result<()> {
+        let turn = registry.namespaces.turn().await;
+        let mut index = turn.copy();
+        let mut ids = HashSet::new();
+        for seen in registry.log.all(&NAMESPACES, "").await? {
+            if let (Some(namespace), Some(revision)) = (seen.whole(), seen.revision()) {
+                ids.insert(namespace.id.clone());
+                index.put(namespace, revision);
             }
         }
+        index.keep(&ids);
+        turn.show(index);
+        Ok(())
+    }
+
+    async fn apply(&self, registry: &Inner, id: &str, _: Revision) -> Result<Option<RegistryEvent>> {
+        let name = registry.refresh_namespace(id).await?;
+        Ok(Some(RegistryEvent::Namespace { id: id.to_owned(), name }))
     }
 }

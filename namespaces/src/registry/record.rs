@@ -1,91 +1,102 @@
 //! How records look in the store.
 //!
-//! Owns the keys and the JSON of scripts. Scripts are kept by the *id* of their namespace, so that renaming
-//! it is one write. The JSON of a script holds its secrets: it goes to the store and nowhere else.
+//! Owns the collections and the JSON of scripts. Scripts are kept by the *id* of their namespace, so that
+//! renaming it is one write. The JSON of a script holds its secrets: it goes to the store and nowhere else.
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Result;
+use super::collection::{Collection, Seen, Transaction};
+use super::tokens::TokenRecord;
 use crate::assets::VersionAssets;
 use crate::binding::BindingDecl;
 use crate::config_keys::ConfigKeys;
 use crate::digest::Digest;
 use crate::error::RegistryError;
 use crate::limits::LimitSpec;
-use crate::name::{NamespaceName, ScriptName, Tag};
-use crate::route::RoutePattern;
+use crate::name::{ConfigName, NamespaceName, Tag};
+use crate::namespace::Namespace;
+use crate::route::{Route, RoutePattern};
 use crate::script::{Script, ScriptKey, Version};
-use crate::store::{Entry, Write};
 use crate::timestamp::Timestamp;
 
-pub(super) const NAMESPACES: &str = "namespace/";
-pub(super) const PURGES: &str = "purge/";
-pub(super) const PLATFORM_SCRIPTS: &str = "platform/";
-pub(super) const USER_SCRIPTS: &str = "script/";
-pub(super) const ROUTES: &str = "route/";
-pub(super) const TOKENS: &str = "token/";
+/// Namespaces, by id.
+pub(super) const NAMESPACES: Collection<Namespace> = Collection::at("namespace/");
+/// Makes names unique; the record is the id.
+pub(super) const NAMESPACE_NAMES: Collection<String> = Collection::at("namespace-name/");
+/// Namespaces that are gone, with scripts that may not be gone yet, by id.
+pub(super) const PURGES: Collection<NamespaceName> = Collection::at("purge/");
+/// Platform scripts, by name.
+pub(super) const PLATFORM_SCRIPTS: Collection<ScriptRecord> = Collection::at("platform/");
+/// User scripts, by their namespace's id and their name.
+pub(super) const USER_SCRIPTS: Collection<ScriptRecord> = Collection::at("script/");
+/// Routes, by id.
+pub(super) const ROUTES: Collection<RouteRecord> = Collection::at("route/");
+/// Makes patterns unique; the record is the id. Hashed, because a pattern may be longer than a key.
+pub(super) const ROUTE_PATTERNS: Collection<String> = Collection::at("route-pattern/");
+/// Tokens, by id.
+pub(super) const TOKENS: Collection<TokenRecord> = Collection::at("token/");
+/// Changes with every change of the tokens: what is true of all of them is decided by one node at a time.
+pub(super) const TOKEN_SET: Collection<()> = Collection::at("token-set");
+/// What a configuration declares, by the configuration's name.
+pub(super) const CONFIGURATIONS: Collection<Declared> = Collection::at("configuration/");
+/// Blobs that were put, by name.
+pub(super) const BLOBS: Collection<BlobRecord> = Collection::at("blob/");
+/// Who refers to a blob, by the blob's name and the key of the record that does.
+pub(super) const REFERENCES: Collection<Reference> = Collection::at("ref/");
 
-pub(super) fn namespace_key(id: &str) -> String {
-    format!("{NAMESPACES}{id}")
+/// A route, and which configuration declares it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RouteRecord {
+    #[serde(flatten)]
+    pub(super) route: Route,
+    /// Whose it is, where a configuration declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) configuration: Option<ConfigName>,
 }
 
-/// Makes names unique; the value is the id.
-pub(super) fn namespace_name_key(name: &NamespaceName) -> String {
-    format!("namespace-name/{name}")
+/// What a configuration declared at the last start, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Declared {
+    pub(super) namespaces: Vec<NamespaceName>,
+    /// As texts: `production/customer-a`, or `dispatcher`.
+    pub(super) scripts: Vec<String>,
 }
 
-/// A namespace that is gone, with scripts that may not be gone yet.
-pub(super) fn purge_key(id: &str) -> String {
-    format!("{PURGES}{id}")
+pub(super) fn pattern_id(pattern: &RoutePattern) -> String {
+    Digest::of(pattern.to_string().as_bytes()).to_string()
 }
 
-pub(super) fn user_scripts_prefix(namespace_id: &str) -> String {
-    format!("{USER_SCRIPTS}{namespace_id}/")
+/// The ids of a namespace's scripts start with it.
+pub(super) fn scripts_within(namespace_id: &str) -> String {
+    format!("{namespace_id}/")
 }
 
-pub(super) fn user_script_key(namespace_id: &str, script: &ScriptName) -> String {
-    format!("{USER_SCRIPTS}{namespace_id}/{script}")
+/// The ids of the references to a blob start with it.
+pub(super) fn references_within(blob: &Digest) -> String {
+    format!("{blob}/")
 }
 
-pub(super) fn platform_script_key(script: &ScriptName) -> String {
-    format!("{PLATFORM_SCRIPTS}{script}")
+/// A blob, as the nodes agree on it. The record is written after the content: whoever sees it finds the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum BlobRecord {
+    /// It is there.
+    Kept {
+        /// When it was last put.
+        put_on: Timestamp,
+    },
+    /// A sweep removes it, until that moment at most. Nobody may refer to it or put it meanwhile.
+    Going {
+        /// The end of the sweep's lease.
+        until: Timestamp,
+    },
 }
 
-pub(super) fn route_key(id: &str) -> String {
-    format!("{ROUTES}{id}")
-}
-
-/// Makes patterns unique; the value is the id. Hashed, because a pattern may be longer than a key.
-pub(super) fn route_pattern_key(pattern: &RoutePattern) -> String {
-    format!("route-pattern/{}", Digest::of(pattern.to_string().as_bytes()))
-}
-
-pub(super) fn token_key(id: &str) -> String {
-    format!("{TOKENS}{id}")
-}
-
-/// The scripts that the operator's configuration declared at the last start, as a list of their names.
-pub(super) const CONFIGURED_SCRIPTS: &str = "configured/scripts";
-
-pub(super) fn references_prefix(blob: &Digest) -> String {
-    format!("ref/{blob}/")
-}
-
-/// Says that a blob is, or was, referred to by the record under `owner`.
-pub(super) fn reference_key(blob: &Digest, owner: &str) -> String {
-    format!("ref/{blob}/{owner}")
-}
-
-pub(super) fn variant_key(blob: &Digest) -> String {
-    format!("variant/{blob}")
-}
-
-/// The value under a reference key.
+/// A reference to a blob; its id says whose.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Reference {
     /// Since when the owner no longer refers to the blob; none while it does.
@@ -96,27 +107,9 @@ pub(super) struct Reference {
     pub(super) made_from: Option<Digest>,
 }
 
-/// Whose reference a reference key is.
-pub(super) fn owner_of<'k>(key: &'k str, blob: &Digest) -> &'k str {
-    key.get(references_prefix(blob).len()..).unwrap_or_default()
-}
-
-/// The JSON of a record.
-pub(super) fn encode<T: Serialize>(key: &str, record: &T) -> Result<Bytes> {
-    serde_json::to_vec(record)
-        .map(Bytes::from)
-        .map_err(|source| RegistryError::Record { key: key.to_owned(), source })
-}
-
-/// A record from its JSON.
-pub(super) fn decode<T: DeserializeOwned>(entry: &Entry) -> Result<T> {
-    serde_json::from_slice(&entry.value)
-        .map_err(|source| RegistryError::Record { key: entry.key.clone(), source })
-}
-
 /// A script in the store; its key says which.
 #[derive(Serialize, Deserialize)]
-struct ScriptRecord {
+pub(super) struct ScriptRecord {
     id: String,
     created_on: Timestamp,
     modified_on: Timestamp,
@@ -155,44 +148,46 @@ struct VersionRecord {
     assets: Option<VersionAssets>,
 }
 
-pub(super) fn encode_script(key: &str, script: &Script) -> Result<Bytes> {
-    let version = script.version.clone();
-    let record = ScriptRecord {
-        id: script.id.clone(),
-        created_on: script.created_on,
-        modified_on: script.modified_on,
-        tags: script.tags.clone(),
-        version: VersionRecord {
-            id: version.id,
-            number: version.number,
-            created_on: version.created_on,
-            component: version.component,
-            component_size: version.component_size,
-            main_module: version.main_module,
-            bindings: version.bindings.iter().map(BindingDecl::to_record).collect(),
-            limits: version.limits,
-            compatibility_date: version.compatibility_date,
-            compatibility_flags: version.compatibility_flags,
-            etag: version.etag,
-            annotations: version.annotations,
-            startup_time_ms: version.startup_time_ms,
-            assets: version.assets,
-        },
-        config: script.config.clone(),
-    };
-    encode(key, &record)
+impl From<&Script> for ScriptRecord {
+    fn from(script: &Script) -> ScriptRecord {
+        let version = script.version.clone();
+        ScriptRecord {
+            id: script.id.clone(),
+            created_on: script.created_on,
+            modified_on: script.modified_on,
+            tags: script.tags.clone(),
+            version: VersionRecord {
+                id: version.id,
+                number: version.number,
+                created_on: version.created_on,
+                component: version.component,
+                component_size: version.component_size,
+                main_module: version.main_module,
+                bindings: version.bindings.iter().map(BindingDecl::to_record).collect(),
+                limits: version.limits,
+                compatibility_date: version.compatibility_date,
+                compatibility_flags: version.compatibility_flags,
+                etag: version.etag,
+                annotations: version.annotations,
+                startup_time_ms: version.startup_time_ms,
+                assets: version.assets,
+            },
+            config: script.config.clone(),
+        }
+    }
 }
 
-pub(super) fn decode_script(entry: &Entry, key: ScriptKey) -> Result<Script> {
-    let record: ScriptRecord = decode(entry)?;
+/// The script that was seen; none when there is none.
+pub(super) fn script_of(seen: &Seen<ScriptRecord>, key: ScriptKey) -> Result<Option<Script>> {
+    let Some(record) = seen.record()? else { return Ok(None) };
     let version = record.version;
     let bindings: std::result::Result<Vec<BindingDecl>, _> =
         version.bindings.iter().map(BindingDecl::from_json).collect();
     let bindings = bindings.map_err(|error| RegistryError::Record {
-        key: entry.key.clone(),
+        key: seen.key().to_owned(),
         source: <serde_json::Error as serde::de::Error>::custom(error),
     })?;
-    Ok(Script {
+    Ok(Some(Script {
         key,
         id: record.id,
         created_on: record.created_on,
@@ -215,7 +210,7 @@ pub(super) fn decode_script(entry: &Entry, key: ScriptKey) -> Result<Script> {
             assets: version.assets,
         },
         config: record.config,
-    })
+    }))
 }
 
 /// The blobs that a version refers to by name: its component, and its manifest.
@@ -224,45 +219,36 @@ pub(super) fn blobs_of(version: &Version) -> Vec<Digest> {
     version.component.into_iter().chain(manifest).collect()
 }
 
-/// The blobs that a script's record refers to, without reading the rest.
-pub(super) fn blobs_of_record(entry: &Entry) -> Result<Vec<Digest>> {
-    #[derive(Deserialize)]
-    struct Head {
-        version: HeadVersion,
+impl ScriptRecord {
+    /// The blobs that the version refers to by name.
+    pub(super) fn blobs(&self) -> Vec<Digest> {
+        let manifest = self.version.assets.as_ref().map(|assets| assets.manifest);
+        self.version.component.into_iter().chain(manifest).collect()
     }
-    #[derive(Deserialize)]
-    struct HeadVersion {
-        #[serde(default)]
-        component: Option<Digest>,
-        #[serde(default)]
-        assets: Option<HeadAssets>,
-    }
-    #[derive(Deserialize)]
-    struct HeadAssets {
-        manifest: Digest,
-    }
-    let version = decode::<Head>(entry)?.version;
-    Ok(version.component.into_iter().chain(version.assets.map(|assets| assets.manifest)).collect())
 }
 
-/// Notes that `owner` refers to a blob.
-pub(super) fn referred(blob: &Digest, owner: &str) -> Result<Write> {
-    let key = reference_key(blob, owner);
-    let value = encode(&key, &Reference::default())?;
-    Ok(Write::put(key, value))
+/// The id of the reference that the record under `owner` has on a blob.
+pub(super) fn reference_id(blob: &Digest, owner: &str) -> String {
+    format!("{blob}/{owner}")
 }
 
-/// Notes that `owner` no longer refers to a blob. Kept for the grace time: a request that found the old
-/// version may read its component yet.
-pub(super) fn retired(blob: &Digest, owner: &str, now: Timestamp) -> Result<Write> {
-    let key = reference_key(blob, owner);
-    let value = encode(&key, &Reference { retired_on: Some(now), made_from: None })?;
-    Ok(Write::put(key, value))
-}
+impl Transaction {
+    /// Notes that `owner` refers to a blob, which must still be there as it was seen.
+    pub(super) fn refer<O>(&mut self, owner: &Seen<O>, blob: &Digest, kept: &Seen<BlobRecord>) -> Result<()> {
+        self.expect(kept);
+        self.put_with(owner, &REFERENCES, &reference_id(blob, owner.key()), &Reference::default())
+    }
 
-/// Notes that `owner` refers to a blob for as long as another one is there.
-pub(super) fn referred_while(blob: &Digest, owner: &str, made_from: &Digest) -> Result<Write> {
-    let key = reference_key(blob, owner);
-    let value = encode(&key, &Reference { retired_on: None, made_from: Some(*made_from) })?;
-    Ok(Write::put(key, value))
+    /// Notes that `owner` no longer refers to a blob. Kept for the grace time: a request that found the old
+    /// version may read its component yet.
+    pub(super) fn retire<O>(&mut self, owner: &Seen<O>, blob: &Digest, now: Timestamp) -> Result<()> {
+        let reference = Reference { retired_on: Some(now), made_from: None };
+        self.put_with(owner, &REFERENCES, &reference_id(blob, owner.key()), &reference)
+    }
+
+    /// Notes that `owner` refers to a blob for as long as another one is there.
+    pub(super) fn refer_while<O>(&mut self, owner: &Seen<O>, blob: &Digest, made_from: Digest) -> Result<()> {
+        let reference = Reference { retired_on: None, made_from: Some(made_from) };
+        self.put_with(owner, &REFERENCES, &reference_id(blob, owner.key()), &reference)
+    }
 }

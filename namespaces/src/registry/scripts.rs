@@ -5,23 +5,22 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::cache::{CacheKey, Cached, PLATFORM_SPACE};
+use super::collection::{Collection, PAGE, Seen};
 use super::configured::refuse_script;
-use super::namespaces::PAGE;
-use super::record::{
-    NAMESPACES, PLATFORM_SCRIPTS, decode_script, namespace_key, platform_script_key, user_script_key,
-    user_scripts_prefix,
-};
-use super::{Inner, Registry, Result};
+use super::feed::Follow;
+use super::record::{PLATFORM_SCRIPTS, ScriptRecord, USER_SCRIPTS, script_of, scripts_within};
+use super::{Inner, Registry, RegistryEvent, Result};
 use crate::assets::{AssetScope, VersionAssets};
 use crate::binding;
 use crate::digest::Digest;
 use crate::error::RegistryError;
 use crate::name::{NamespaceName, ScriptName};
 use crate::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version, check_flags};
-use crate::store::{Entry, Revision};
+use crate::store::Revision;
 use crate::tags::TagFilter;
 use crate::timestamp::Timestamp;
 use change::Decision;
@@ -32,19 +31,22 @@ mod settings;
 /// How many deletions of a bulk are under way at the same time; a store may make them durable together.
 const DELETIONS: usize = 64;
 
+/// The records of scripts of one kind.
+type Scripts = &'static Collection<ScriptRecord>;
+
 /// Where a script is kept and cached.
 struct Place {
     cache_key: CacheKey,
-    store_key: String,
-    /// Key and revision of the namespace's record; none for platform scripts.
+    scripts: Scripts,
+    id: String,
+    /// Id and revision of the namespace's record; none for platform scripts.
     namespace: Option<(String, Revision)>,
 }
 
 impl Place {
     /// Where the script's assets are kept.
     fn asset_scope(&self) -> AssetScope {
-        let id = self.namespace.as_ref().and_then(|(key, _)| key.strip_prefix(NAMESPACES));
-        id.map_or_else(AssetScope::platform, AssetScope::namespace)
+        self.namespace.as_ref().map_or_else(AssetScope::platform, |(id, _)| AssetScope::namespace(id))
     }
 }
 
@@ -59,7 +61,8 @@ impl Registry {
     pub async fn deploy(&self, key: &ScriptKey, upload: Upload) -> Result<Arc<Script>> {
         upload.limits.validate(&self.inner.options.ceiling)?;
         let decide = |before: Option<&Script>| {
-            deployed(key, before, &upload).map(|script| Decision::Write(Box::new(script)))
+            deployed(key, before, &upload, self.inner.clock().now())
+                .map(|script| Decision::Write(Box::new(script)))
         };
         self.inner.change_script(key, decide).await?.ok_or_else(|| RegistryError::ScriptNotFound(key.clone()))
     }
@@ -117,19 +120,19 @@ impl Registry {
         after: Option<&ScriptName>,
         limit: usize,
     ) -> Result<Vec<Arc<Script>>> {
-        let prefix = self.inner.scripts_prefix(ns)?;
-        let mut after = after.map(|name| format!("{prefix}{name}"));
+        let (scripts, within) = self.inner.scripts_of(ns)?;
+        let mut after = after.map(|name| format!("{within}{name}"));
         let mut found = Vec::new();
         while found.len() < limit {
-            let page = self.inner.store.scan(&prefix, after.as_deref(), PAGE).await?;
-            for entry in &page {
-                let script = decode_script(entry, key_at(entry, &prefix, ns)?)?;
+            let page = self.inner.log.page(scripts, &within, after.as_deref(), PAGE).await?;
+            for seen in &page {
+                let Some(script) = listed(seen, &within, ns) else { continue };
                 if filter.is_none_or(|filter| filter.matches(&script.tags)) && found.len() < limit {
                     found.push(Arc::new(script));
                 }
             }
-            match page.into_iter().last() {
-                Some(last) => after = Some(last.key),
+            match page.last() {
+                Some(last) => after = Some(last.id().to_owned()),
                 None => break,
             }
         }
@@ -141,7 +144,8 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
     pub async fn script_count(&self, ns: &NamespaceName) -> Result<u64> {
-        Ok(self.inner.store.count(&self.inner.scripts_prefix(Some(ns))?).await?)
+        let (scripts, within) = self.inner.scripts_of(Some(ns))?;
+        self.inner.log.count(scripts, &within).await
     }
 
     /// Deletes a script. Returns whether it was there.
@@ -159,8 +163,11 @@ impl Registry {
             was_there = before.is_some();
             Ok(if was_there { Decision::Delete } else { Decision::Nothing })
         };
-        self.inner.change_script(key, decide).await?;
-        Ok(was_there)
+        match self.inner.change_script(key, decide).await {
+            // What it was cannot be read; that it is to go can be done.
+            Err(RegistryError::Record { .. }) => self.inner.delete_damaged(key).await,
+            done => done.map(|_| was_there),
+        }
     }
 
     /// Deletes the scripts of a namespace that a filter takes at the moment of their deletion; without a
@@ -207,9 +214,8 @@ impl Registry {
 }
 
 /// The script as it is after an upload.
-fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload) -> Result<Script> {
+fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload, now: Timestamp) -> Result<Script> {
     check_flags(key, &upload.compatibility_flags)?;
-    let now = Timestamp::now();
     let old_bindings = before.map_or(&[][..], |script| &script.version.bindings);
     let bindings =
         binding::resolve(&upload.bindings, old_bindings, &upload.keep_bindings, upload.bindings_strict)?;
@@ -280,11 +286,19 @@ pub(super) fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-fn key_at(entry: &Entry, prefix: &str, ns: Option<&NamespaceName>) -> Result<ScriptKey> {
-    let script = ScriptName::parse(entry.key.get(prefix.len()..).unwrap_or_default())?;
-    Ok(match ns {
-        Some(namespace) => ScriptKey::User { namespace: namespace.clone(), script },
-        None => ScriptKey::Platform(script),
+/// A script of a list. One that is damaged is told and passed over: the others are to be seen all the same.
+fn listed(seen: &Seen<ScriptRecord>, within: &str, ns: Option<&NamespaceName>) -> Option<Script> {
+    let name = ScriptName::parse(seen.id().get(within.len()..).unwrap_or_default());
+    let script = name.map_err(RegistryError::from).and_then(|script| {
+        let key = match ns {
+            Some(namespace) => ScriptKey::User { namespace: namespace.clone(), script },
+            None => ScriptKey::Platform(script),
+        };
+        script_of(seen, key)
+    });
+    script.unwrap_or_else(|error| {
+        tracing::error!(%error, record = seen.key(), "a script's record is damaged and left out of lists; delete the script and deploy it again");
+        None
     })
 }
 
@@ -294,7 +308,8 @@ impl Inner {
         let name = key.script().clone();
         match key {
             ScriptKey::Platform(script) => Some(Place {
-                store_key: platform_script_key(script),
+                scripts: &PLATFORM_SCRIPTS,
+                id: script.to_string(),
                 cache_key: CacheKey { space: PLATFORM_SPACE, name },
                 namespace: None,
             }),
@@ -302,19 +317,21 @@ impl Inner {
                 let index = self.namespaces.load();
                 let slot = index.named(namespace)?;
                 Some(Place {
-                    store_key: user_script_key(&slot.namespace.id, script),
+                    scripts: &USER_SCRIPTS,
+                    id: format!("{}{script}", scripts_within(&slot.namespace.id)),
                     cache_key: CacheKey { space: slot.space, name },
-                    namespace: Some((namespace_key(&slot.namespace.id), slot.revision)),
+                    namespace: Some((slot.namespace.id.clone(), slot.revision)),
                 })
             }
         }
     }
 
-    fn scripts_prefix(&self, ns: Option<&NamespaceName>) -> Result<String> {
-        let Some(name) = ns else { return Ok(PLATFORM_SCRIPTS.to_owned()) };
+    /// The records of a namespace's scripts, or of the platform's, and what their ids begin with.
+    fn scripts_of(&self, ns: Option<&NamespaceName>) -> Result<(Scripts, String)> {
+        let Some(name) = ns else { return Ok((&PLATFORM_SCRIPTS, String::new())) };
         let index = self.namespaces.load();
         let slot = index.named(name).ok_or_else(|| RegistryError::NamespaceNotFound(name.clone()))?;
-        Ok(user_scripts_prefix(&slot.namespace.id))
+        Ok((&USER_SCRIPTS, scripts_within(&slot.namespace.id)))
     }
 
     /// Reads a script that is not in the cache, and puts what it finds there.
@@ -325,10 +342,58 @@ impl Inner {
         if let Some(cached) = self.scripts.get(place.cache_key.space, key.script()) {
             return Ok(cached.script);
         }
-        let entry = self.store.get(&place.store_key).await?;
-        let script = entry.as_ref().map(|entry| decode_script(entry, key.clone())).transpose()?.map(Arc::new);
-        let revision = entry.map_or(0, |entry| entry.revision);
+        let seen = self.log.read(place.scripts, &place.id).await?;
+        let script = script_of(&seen, key.clone())?.map(Arc::new);
+        let revision = seen.revision().unwrap_or_default();
         self.scripts.put(place.cache_key, Cached { revision, script: script.clone() });
         Ok(script)
+    }
+}
+
+/// How the cache of platform scripts follows the store.
+pub(super) struct PlatformScripts;
+
+#[async_trait]
+impl Follow for PlatformScripts {
+    fn prefix(&self) -> &'static str {
+        PLATFORM_SCRIPTS.prefix()
+    }
+
+    async fn load(&self, registry: &Inner) -> Result<()> {
+        registry.scripts.forget_all();
+        Ok(())
+    }
+
+    async fn apply(&self, registry: &Inner, id: &str, change: Revision) -> Result<Option<RegistryEvent>> {
+        let Ok(name) = ScriptName::parse(id) else { return Ok(None) };
+        registry.scripts.forget_in_turn(PLATFORM_SPACE, &name, change).await;
+        Ok(Some(RegistryEvent::Script(ScriptKey::Platform(name))))
+    }
+}
+
+/// How the cache of user scripts follows the store.
+pub(super) struct UserScripts;
+
+#[async_trait]
+impl Follow for UserScripts {
+    fn prefix(&self) -> &'static str {
+        USER_SCRIPTS.prefix()
+    }
+
+    async fn load(&self, registry: &Inner) -> Result<()> {
+        registry.scripts.forget_all();
+        Ok(())
+    }
+
+    async fn apply(&self, registry: &Inner, id: &str, change: Revision) -> Result<Option<RegistryEvent>> {
+        let Some((id, name)) = id.split_once('/') else { return Ok(None) };
+        let Ok(script) = ScriptName::parse(name) else { return Ok(None) };
+        // A namespace that is not known is deleted, or its own change comes later in the feed. Either way
+        // nothing is cached for it.
+        let slot = registry.namespaces.load().with_id(id).cloned();
+        let Some(slot) = slot else { return Ok(None) };
+        registry.scripts.forget_in_turn(slot.space, &script, change).await;
+        let namespace = slot.namespace.name.clone();
+        Ok(Some(RegistryEvent::Script(ScriptKey::User { namespace, script })))
     }
 }

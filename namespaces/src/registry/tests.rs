@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::name::{BindingName, ScriptName, Tag};
+use crate::name::{BindingName, ConfigName, ScriptName, Tag};
 use crate::namespace::NewNamespace;
 use crate::script::{Script, Upload, UploadDraft};
 use crate::store::{MemoryStore, StoreError};
@@ -16,13 +16,16 @@ use crate::store::{MemoryStore, StoreError};
 mod assets;
 mod coherence;
 mod configured;
+mod damage;
 mod dawdling;
 mod durability;
 mod garbage;
+mod jobs;
 mod namespaces;
 mod routes;
 mod scripts;
 mod tokens;
+mod two_nodes;
 
 use dawdling::DawdlingStore;
 

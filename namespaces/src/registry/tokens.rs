@@ -3,17 +3,20 @@
 //! Owns the hashes: the store and the memory hold SHA-256 of a token, never the token. Never tells by the
 //! time it takes how much of a token was right.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
-use super::record::{TOKENS, decode, encode, token_key};
-use super::{Inner, Registry, Result};
+use super::collection::{ATTEMPTS, Seen, Transaction, step_aside};
+use super::feed::Follow;
+use super::record::{TOKEN_SET, TOKENS};
+use super::{Inner, Registry, RegistryEvent, Result};
 use crate::digest::Digest;
 use crate::error::RegistryError;
 use crate::secret::Secret;
-use crate::store::Write;
+use crate::store::Revision;
 use crate::timestamp::Timestamp;
 
 /// What may be shown of a token.
@@ -93,17 +96,19 @@ impl Registry {
         expires_on: Option<Timestamp>,
     ) -> Result<(TokenInfo, Secret)> {
         let token = Registry::random_token()?;
-        let inner = &self.inner;
-        let _turn = inner.admin.lock().await;
-        let mut tokens = Vec::clone(&inner.tokens.load());
-        if tokens.len() >= MOST_TOKENS {
-            let rule = format!("there are {MOST_TOKENS} tokens already, the most that are kept; revoke some");
-            return Err(RegistryError::Invalid(rule));
-        }
-        let record = TokenRecord { expires_on, ..new_record(label, &token) };
+        let record = TokenRecord { expires_on, ..self.inner.new_record(label, &token) };
         let info = record.info();
-        tokens.push(record.clone());
-        inner.keep_tokens(tokens, &[put(&record)?]).await?;
+        self.inner
+            .change_tokens(|known| {
+                if known.len() >= MOST_TOKENS {
+                    let rule = format!(
+                        "there are {MOST_TOKENS} tokens already, the most that are kept; revoke some"
+                    );
+                    return Err(RegistryError::Invalid(rule));
+                }
+                Ok(TokenChange { put: Some(record.clone()), delete: Vec::new() })
+            })
+            .await?;
         Ok((info, token))
     }
 
@@ -118,29 +123,22 @@ impl Registry {
             let rule = "a token must have 16 to 1024 bytes; choose another, or let one be made";
             return Err(RegistryError::Invalid(rule.to_owned()));
         }
-        let hash = Digest::of(token.expose().as_bytes());
-        let inner = &self.inner;
-        let _turn = inner.admin.lock().await;
-        let known = inner.tokens.load();
-        let (mut kept, gone): (Vec<TokenRecord>, Vec<TokenRecord>) =
-            known.iter().cloned().partition(|token| token.label != label && token.hash != hash);
-        let (same, gone): (Vec<TokenRecord>, Vec<TokenRecord>) =
-            gone.into_iter().partition(|token| token.label == label && token.hash == hash);
-        let replaced = gone.iter().filter(|token| token.label == label).count();
-        let mut writes: Vec<Write> = gone.iter().map(|token| Write::delete(token_key(&token.id))).collect();
-        let record = match same.into_iter().next() {
-            Some(same) => same,
-            None => {
-                let record = new_record(label, token);
-                writes.push(put(&record)?);
-                record
-            }
-        };
-        let info = record.info();
-        kept.push(record);
-        if !writes.is_empty() {
-            inner.keep_tokens(kept, &writes).await?;
-        }
+        let new = self.inner.new_record(label, token);
+        let (mut info, mut replaced) = (new.info(), 0);
+        self.inner
+            .change_tokens(|known| {
+                let is_same = |known: &TokenRecord| known.label == new.label && known.hash == new.hash;
+                let gone = |known: &&TokenRecord| known.label == new.label || known.hash == new.hash;
+                let same = known.iter().find(|known| is_same(known));
+                let kept = same.map(|same| same.id.as_str());
+                let gone = known.iter().filter(gone).filter(|known| Some(known.id.as_str()) != kept);
+                let gone: Vec<&TokenRecord> = gone.collect();
+                replaced = gone.iter().filter(|known| known.label == new.label).count();
+                info = same.unwrap_or(&new).info();
+                let delete = gone.iter().map(|known| known.id.clone()).collect();
+                Ok(TokenChange { put: same.is_none().then(|| new.clone()), delete })
+            })
+            .await?;
         Ok((info, replaced))
     }
 
@@ -150,17 +148,14 @@ impl Registry {
     /// [`RegistryError::TokenNotFound`]; [`RegistryError::Store`] when the store fails.
     pub async fn roll_token(&self, id: &str) -> Result<Secret> {
         let text = Registry::random_token()?;
-        let inner = &self.inner;
-        let _turn = inner.admin.lock().await;
-        let mut tokens = Vec::clone(&inner.tokens.load());
-        let record = tokens
-            .iter_mut()
-            .find(|token| token.id == id)
-            .ok_or_else(|| RegistryError::TokenNotFound(crate::name::shorten(id)))?;
-        record.hash = Digest::of(text.expose().as_bytes());
-        record.modified_on = Some(Timestamp::now());
-        let write = put(record)?;
-        inner.keep_tokens(tokens, &[write]).await?;
+        let (hash, now) = (Digest::of(text.expose().as_bytes()), self.inner.clock().now());
+        self.inner
+            .change_tokens(|known| {
+                let before = known.iter().find(|token| token.id == id).ok_or_else(|| not_found(id))?;
+                let record = TokenRecord { hash, modified_on: Some(now), ..before.clone() };
+                Ok(TokenChange { put: Some(record), delete: Vec::new() })
+            })
+            .await?;
         Ok(text)
     }
 
@@ -176,7 +171,7 @@ impl Registry {
         if text.len() > LONGEST {
             return None;
         }
-        let (hash, now) = (Digest::of(text.as_bytes()), Timestamp::now());
+        let (hash, now) = (Digest::of(text.as_bytes()), self.inner.clock().now());
         let tokens = self.inner.tokens.load();
         let mut found = None;
         for token in tokens.iter() {
@@ -201,53 +196,97 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::TokenNotFound`]; [`RegistryError::Store`] when the store fails.
     pub async fn remove_token(&self, id: &str) -> Result<()> {
-        let inner = &self.inner;
-        let _turn = inner.admin.lock().await;
-        let mut tokens = Vec::clone(&inner.tokens.load());
-        let before = tokens.len();
-        tokens.retain(|token| token.id != id);
-        if tokens.len() == before {
-            return Err(RegistryError::TokenNotFound(crate::name::shorten(id)));
-        }
-        inner.keep_tokens(tokens, &[Write::delete(token_key(id))]).await
+        self.inner
+            .change_tokens(|known| {
+                let found = known.iter().find(|token| token.id == id).ok_or_else(|| not_found(id))?;
+                Ok(TokenChange { put: None, delete: vec![found.id.clone()] })
+            })
+            .await
     }
 }
 
-fn new_record(label: &str, token: &Secret) -> TokenRecord {
-    TokenRecord {
-        id: uuid::Uuid::new_v4().simple().to_string(),
-        label: crate::name::shorten(label),
-        created_on: Timestamp::now(),
-        modified_on: None,
-        expires_on: None,
-        hash: Digest::of(token.expose().as_bytes()),
-    }
+fn not_found(id: &str) -> RegistryError {
+    RegistryError::TokenNotFound(crate::name::shorten(id))
 }
 
-fn put(record: &TokenRecord) -> Result<Write> {
-    let key = token_key(&record.id);
-    Ok(Write::put(key.clone(), encode(&key, record)?))
+/// What becomes of the tokens.
+struct TokenChange {
+    /// One that is new, or in place of the one with its id.
+    put: Option<TokenRecord>,
+    /// Ids of those that go.
+    delete: Vec<String>,
 }
 
 impl Inner {
-    /// Appends a change of tokens, and shows it. The caller holds the `admin` lock.
-    async fn keep_tokens(&self, tokens: Vec<TokenRecord>, writes: &[Write]) -> Result<()> {
-        self.store.append(&[], writes).await?;
-        self.tokens.store(Arc::new(tokens));
-        Ok(())
+    fn new_record(&self, label: &str, token: &Secret) -> TokenRecord {
+        TokenRecord {
+            id: uuid::Uuid::new_v4().simple().to_string(),
+            label: crate::name::shorten(label),
+            created_on: self.clock().now(),
+            modified_on: None,
+            expires_on: None,
+            hash: Digest::of(token.expose().as_bytes()),
+        }
     }
 
-    /// Reads all tokens. The caller holds the `admin` lock.
-    pub(super) async fn load_tokens(&self) -> Result<()> {
-        let entries = self.store.scan(TOKENS, None, usize::MAX).await?;
-        let tokens: Result<Vec<TokenRecord>> = entries.iter().map(decode).collect();
-        self.tokens.store(Arc::new(tokens?));
-        Ok(())
+    /// Reads all tokens, has it decided what becomes of them, and makes it so; decides again when somebody else
+    /// was faster. What is true of all of them (one with a label, so many at most) stays true on every node,
+    /// because each change is one of the set as well.
+    async fn change_tokens(
+        &self,
+        mut decide: impl FnMut(&[TokenRecord]) -> Result<TokenChange>,
+    ) -> Result<()> {
+        for attempt in 0..ATTEMPTS {
+            let set = self.log.read(&TOKEN_SET, "").await?;
+            let all = self.log.all(&TOKENS, "").await?;
+            let known: Vec<TokenRecord> = all.iter().filter_map(Seen::whole).collect();
+            let TokenChange { put, delete } = decide(&known)?;
+            if put.is_none() && delete.is_empty() {
+                return Ok(());
+            }
+            let by_id: HashMap<&str, &Seen<TokenRecord>> = all.iter().map(|seen| (seen.id(), seen)).collect();
+            let mut transaction = Transaction::default();
+            transaction.put(&set, &())?;
+            delete.iter().filter_map(|id| by_id.get(id.as_str())).for_each(|seen| transaction.delete(seen));
+            if let Some(record) = &put {
+                match by_id.get(record.id.as_str()) {
+                    Some(seen) => transaction.put(seen, record)?,
+                    None => transaction.put_with(&set, &TOKENS, &record.id, record)?,
+                }
+            }
+            match self.log.commit(&transaction).await {
+                Ok(_) => return self.refresh_tokens().await,
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict("the tokens".to_owned()))
     }
 
-    /// Reads all tokens again. Called by the feed.
-    pub(super) async fn reload_tokens(&self) -> Result<()> {
-        let _turn = self.admin.lock().await;
-        self.load_tokens().await
+    /// Reads all tokens again.
+    async fn refresh_tokens(&self) -> Result<()> {
+        let turn = self.tokens.turn().await;
+        let tokens = self.log.all(&TOKENS, "").await?;
+        turn.show(tokens.iter().filter_map(Seen::whole).collect());
+        Ok(())
+    }
+}
+
+/// How the hashes of tokens follow the store.
+pub(super) struct Tokens;
+
+#[async_trait]
+impl Follow for Tokens {
+    fn prefix(&self) -> &'static str {
+        TOKENS.prefix()
+    }
+
+    async fn load(&self, registry: &Inner) -> Result<()> {
+        registry.refresh_tokens().await
+    }
+
+    async fn apply(&self, registry: &Inner, _: &str, _: Revision) -> Result<Option<RegistryEvent>> {
+        registry.refresh_tokens().await?;
+        Ok(Some(RegistryEvent::Tokens))
     }
 }

@@ -48,8 +48,8 @@ const SESSIONS: &str = "/client/v4/accounts/0/workers/assets/upload?base64=true"
 const TOKENS: &str = "/client/v4/user/tokens";
 const OTHER_TOKENS: &str = "/client/v4/accounts/0/tokens";
 const ROUTES: &str = "/client/v4/accounts/0/workers/routes";
-/// What a client calls its file: any 32 hex digits.
-const HASH: &str = "0123456789abcdef0123456789abcdef";
+/// The first half of the SHA-256 of `home`: a hash that follows from its content is shared by all scripts.
+const HASH: &str = "4ea140588150773ce3aace786aeef7f4";
 
 /// The path of namespaces, of user scripts, of platform scripts, and what is below them.
 fn ns(rest: &str) -> String {
@@ -118,7 +118,7 @@ impl Calls {
     }
 
     async fn contents(&self, script: &str, hash: &'static str) -> Value {
-        let part = Part::text("aG9tZQ==").file_name(hash).mime_str("text/html").unwrap();
+        let part = Part::text("aG9tZQ==").file_name(hash).mime_str("text/html; charset=utf-8").unwrap();
         let token = self.sessions.lock().unwrap().get(script).cloned().unwrap_or_default();
         let token: &'static str = token.leak();
         let request = self.api.with_token(token).request(Method::POST, SESSIONS);

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
-use super::{Api, eventually, guest, within};
+use super::{Api, SmallDisk, eventually, guest, within};
 
 /// The binary under test.
 pub(crate) const WASMYARD: &str = env!("CARGO_BIN_EXE_wasmyard");
@@ -63,6 +63,13 @@ impl Site {
         Server::start(self, self.command(&["serve"])).await
     }
 
+    /// The same, where its data directory is a small disk.
+    pub(crate) async fn serve_on(&self, disk: &SmallDisk) -> Server {
+        let mut command = disk.enter(self.0.path());
+        command.args([WASMYARD, "serve"]);
+        Server::start(self, environment(command)).await
+    }
+
     /// The same, with these variables in its environment.
     pub(crate) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
         let mut command = self.command(&["serve"]);
@@ -103,10 +110,16 @@ impl Site {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(WASMYARD);
-        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null()).kill_on_drop(true);
-        command.env("WASMYARD_API_TOKEN", TOKEN).env_remove("WASMYARD_API_URL").env_remove("WASMYARD_LOG");
-        command
+        command.args(arguments).current_dir(self.0.path());
+        environment(command)
     }
+}
+
+/// What every command of a test starts with.
+fn environment(mut command: Command) -> Command {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command.env("WASMYARD_API_TOKEN", TOKEN).env_remove("WASMYARD_API_URL").env_remove("WASMYARD_LOG");
+    command
 }
 
 /// The binary, running. It is killed when this is dropped.

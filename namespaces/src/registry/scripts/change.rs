@@ -5,22 +5,17 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::MutexGuard;
 
 use super::Place;
 use crate::assets::AssetUploadError;
 use crate::error::RegistryError;
-use crate::registry::assets::manifest_key;
+use crate::registry::assets::{MANIFESTS, manifest_id};
 use crate::registry::cache::Cached;
-use crate::registry::record::{self, decode_script, encode_script};
+use crate::registry::collection::{ATTEMPTS, Seen, Transaction, step_aside};
+use crate::registry::record::{NAMESPACES, ScriptRecord, blobs_of, script_of};
 use crate::registry::{Inner, Result};
 use crate::script::{Script, ScriptKey};
-use crate::store::{Entry, Precondition, StoreError, Write};
-use crate::timestamp::Timestamp;
-
-/// How often a change is tried again when another node, or a namespace's owner, was faster.
-const ATTEMPTS: usize = 16;
 
 /// What a change decides to do.
 pub(in crate::registry) enum Decision {
@@ -30,10 +25,9 @@ pub(in crate::registry) enum Decision {
 }
 
 /// One change of one script, decided and not yet made.
-struct Change<'c> {
-    key: &'c ScriptKey,
+struct Decided<'c> {
     place: &'c Place,
-    entry: Option<&'c Entry>,
+    seen: &'c Seen<ScriptRecord>,
     before: Option<Script>,
     after: Option<Script>,
 }
@@ -46,27 +40,39 @@ impl Inner {
         key: &ScriptKey,
         mut decide: impl FnMut(Option<&Script>) -> Result<Decision>,
     ) -> Result<Option<Arc<Script>>> {
-        for _ in 0..ATTEMPTS {
-            let Some(place) = self.place(key) else {
-                let namespace = key.namespace().cloned();
-                return Err(namespace.map_or_else(
-                    || RegistryError::ScriptNotFound(key.clone()),
-                    RegistryError::NamespaceNotFound,
-                ));
-            };
-            let _no_sweep = self.blob_gate.read().await;
+        for attempt in 0..ATTEMPTS {
+            let place = self.place(key).ok_or_else(|| no_place(key))?;
             let turn = self.scripts.turn(&place.cache_key).await;
-            let entry = self.store.get(&place.store_key).await?;
-            let before = entry.as_ref().map(|entry| decode_script(entry, key.clone())).transpose()?;
+            let seen = self.log.read(place.scripts, &place.id).await?;
+            let before = script_of(&seen, key.clone())?;
             let after = match decide(before.as_ref())? {
                 Decision::Nothing => return Ok(before.map(Arc::new)),
                 Decision::Write(script) => Some(*script),
                 Decision::Delete => None,
             };
-            let change = Change { key, place: &place, entry: entry.as_ref(), before, after };
-            match self.append_script(change, turn).await {
-                Err(RegistryError::Conflict(_)) => self.reload_after_conflict(&place).await?,
+            let decided = Decided { place: &place, seen: &seen, before, after };
+            match self.append_script(decided, turn).await {
+                Err(RegistryError::Conflict(_)) => self.after_conflict(&place, attempt).await?,
                 done => return done,
+            }
+        }
+        Err(RegistryError::Conflict(format!("script {key}")))
+    }
+
+    /// Deletes a script whose record cannot be read. Returns whether it was there. What it referred to is not
+    /// known and stays.
+    pub(super) async fn delete_damaged(&self, key: &ScriptKey) -> Result<bool> {
+        for attempt in 0..ATTEMPTS {
+            let place = self.place(key).ok_or_else(|| no_place(key))?;
+            let turn = self.scripts.turn(&place.cache_key).await;
+            let seen = self.log.read(place.scripts, &place.id).await?;
+            if !seen.exists() {
+                return Ok(false);
+            }
+            let decided = Decided { place: &place, seen: &seen, before: None, after: None };
+            match self.append_script(decided, turn).await {
+                Err(RegistryError::Conflict(_)) => self.after_conflict(&place, attempt).await?,
+                done => return done.map(|_| true),
             }
         }
         Err(RegistryError::Conflict(format!("script {key}")))
@@ -75,32 +81,28 @@ impl Inner {
     /// Appends a change and shows it in the cache, all in the key's turn.
     async fn append_script(
         &self,
-        change: Change<'_>,
+        decided: Decided<'_>,
         _turn: Option<MutexGuard<'_, ()>>,
     ) -> Result<Option<Arc<Script>>> {
-        let Change { key, place, entry, before, after } = change;
-        let mut preconditions =
-            vec![Precondition::as_read(place.store_key.clone(), entry.map(|entry| entry.revision))];
-        if let Some((key, revision)) = &place.namespace {
-            preconditions.push(Precondition::unchanged(key.clone(), *revision));
+        let Decided { place, seen, before, after } = decided;
+        let mut transaction = Transaction::default();
+        match &after {
+            Some(script) => transaction.put(seen, &ScriptRecord::from(script))?,
+            None => transaction.delete(seen),
         }
-        let mut writes = Vec::with_capacity(6);
-        writes.push(match &after {
-            Some(script) => Write::put(place.store_key.clone(), encode_script(&place.store_key, script)?),
-            None => Write::delete(place.store_key.clone()),
-        });
+        if let Some((id, revision)) = &place.namespace {
+            transaction.expect_unchanged(&NAMESPACES, id, *revision);
+        }
         let blobs = |script: &Option<Script>| {
-            script.as_ref().map(|script| record::blobs_of(&script.version)).unwrap_or_default()
+            script.as_ref().map(|script| blobs_of(&script.version)).unwrap_or_default()
         };
         let (old, new) = (blobs(&before), blobs(&after));
         for blob in old.iter().filter(|blob| !new.contains(blob)) {
-            writes.push(record::retired(blob, &place.store_key, Timestamp::now())?);
+            transaction.retire(seen, blob, self.clock().now())?;
         }
         for blob in new.iter().filter(|blob| !old.contains(blob)) {
-            if !self.blobs.exists(blob).await? {
-                return Err(RegistryError::ComponentMissing(*blob));
-            }
-            writes.push(record::referred(blob, &place.store_key)?);
+            let kept = self.kept_blob(blob).await?.ok_or(RegistryError::ComponentMissing(*blob))?;
+            transaction.refer(seen, blob, &kept)?;
         }
         if let (Some(script), Some(assets)) =
             (&after, after.as_ref().and_then(|script| script.version.assets.as_ref()))
@@ -109,23 +111,25 @@ impl Inner {
                 return Err(AssetUploadError::OtherScope { script: script.key.to_string() }.into());
             }
             // Written at each deploy: a sweep that found the manifest unused must not win over this one.
-            writes.push(Write::put(manifest_key(&assets.scope, &assets.manifest), Bytes::new()));
+            transaction.put_with(seen, &MANIFESTS, &manifest_id(&assets.scope, &assets.manifest), &())?;
         }
-        let revision = self.store.append(&preconditions, &writes).await.map_err(|error| match error {
-            StoreError::Conflict { .. } => RegistryError::Conflict(key.to_string()),
-            error => RegistryError::Store(error),
-        })?;
+        let revision = self.log.commit(&transaction).await?;
         let script = after.map(Arc::new);
         self.scripts.put(place.cache_key.clone(), Cached { revision, script: script.clone() });
         Ok(script)
     }
 
     /// The namespace's record may be the one that was not as expected.
-    async fn reload_after_conflict(&self, place: &Place) -> Result<()> {
-        let id = place.namespace.as_ref().and_then(|(key, _)| key.strip_prefix(record::NAMESPACES));
-        if let Some(id) = id {
-            self.reload_namespace(id).await?;
+    async fn after_conflict(&self, place: &Place, attempt: u32) -> Result<()> {
+        step_aside(attempt).await;
+        if let Some((id, _)) = &place.namespace {
+            self.refresh_namespace(id).await?;
         }
         Ok(())
     }
+}
+
+fn no_place(key: &ScriptKey) -> RegistryError {
+    let namespace = key.namespace().cloned();
+    namespace.map_or_else(|| RegistryError::ScriptNotFound(key.clone()), RegistryError::NamespaceNotFound)
 }

@@ -68,7 +68,7 @@ impl Registry {
                 script.tags.clone_from(tags);
             }
             apply_settings(&mut script.version, &patch);
-            next_version(&mut script.version);
+            next_version(&mut script.version, self.inner.clock().now());
             Ok(())
         })
         .await
@@ -100,7 +100,7 @@ impl Registry {
             let bindings = binding::resolve(&inputs, &[], &[], true)?;
             if bindings != script.version.bindings {
                 script.version.bindings = bindings;
-                next_version(&mut script.version);
+                next_version(&mut script.version, self.inner.clock().now());
             }
             Ok(())
         })
@@ -117,7 +117,7 @@ impl Registry {
         let decide = |before: Option<&Script>| {
             let before = before.ok_or_else(not_found)?;
             let mut script = before.clone();
-            script.modified_on = Timestamp::now();
+            script.modified_on = self.inner.clock().now();
             change(&mut script)?;
             if script.tags == before.tags && script.version == before.version {
                 return Ok(Decision::Nothing);
@@ -144,8 +144,8 @@ fn apply_settings(version: &mut Version, patch: &SettingsPatch) {
     }
 }
 
-pub(super) fn next_version(version: &mut Version) {
+pub(super) fn next_version(version: &mut Version, now: Timestamp) {
     version.id = new_id();
     version.number = version.number.saturating_add(1);
-    version.created_on = Timestamp::now();
+    version.created_on = now;
 }

@@ -197,8 +197,11 @@ async fn a_declared_namespace_is_the_configurations_until_it_leaves_the_file() {
     let applied = registry.declare_namespace(new, ConfigKeys::default()).await.unwrap();
     assert!(!applied.record.trusted_workers && !applied.record.service_bindings);
     assert_eq!(applied.record.limits, cpu(7));
-    // The namespace leaves it.
-    assert_eq!(registry.let_go_of_others(&[], &[]).await.unwrap(), ["namespace production"]);
+    // The namespace leaves it. A configuration of another name has no say in that.
+    let [ours, other] = ["ours", "other"].map(|name| ConfigName::parse(name).unwrap());
+    registry.announce(&ours, &[ns("production")], &[]).await.unwrap();
+    assert!(registry.let_go_of_others(&other, &[], &[]).await.unwrap().is_empty());
+    assert_eq!(registry.let_go_of_others(&ours, &[], &[]).await.unwrap(), ["namespace production"]);
     registry.update_namespace(&ns("production"), renamed).await.unwrap();
 }
 
@@ -206,14 +209,18 @@ async fn a_declared_namespace_is_the_configurations_until_it_leaves_the_file() {
 async fn a_script_that_leaves_the_file_stays_and_is_the_apis() {
     let registry = registry().await;
     let key = platform("hello");
-    registry.announce_scripts(std::slice::from_ref(&key)).await.unwrap();
+    registry.announce(&ConfigName::default(), &[], std::slice::from_ref(&key)).await.unwrap();
     let draft = UploadDraft { tags: Some(tags(&["paid"])), ..draft(&registry, "one").await };
     let before = declare(&registry, draft, &["main", "tags"]).await;
-    let none = registry.let_go_of_others(&[], std::slice::from_ref(&key)).await.unwrap();
+    let none =
+        registry.let_go_of_others(&ConfigName::default(), &[], std::slice::from_ref(&key)).await.unwrap();
     assert!(none.is_empty(), "{none:?}");
-    assert_eq!(registry.let_go_of_others(&[], &[]).await.unwrap(), ["script hello"]);
+    assert_eq!(registry.let_go_of_others(&ConfigName::default(), &[], &[]).await.unwrap(), ["script hello"]);
     let after = registry.script(&key).await.unwrap().unwrap();
     assert_eq!((&after.version, &after.tags, after.origin()), (&before.version, &before.tags, Origin::Api));
     assert!(registry.delete_script(&key).await.unwrap());
-    assert!(registry.let_go_of_others(&[], &[]).await.unwrap().is_empty(), "it is said once");
+    assert!(
+        registry.let_go_of_others(&ConfigName::default(), &[], &[]).await.unwrap().is_empty(),
+        "it is said once"
+    );
 }

@@ -77,3 +77,25 @@ fn copy_all(from: &std::path::Path, to: &std::path::Path) {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_is_gone_is_not_made_anew_beside_its_blobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let registry = open(directory.path()).await;
+    registry.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
+    deploy(&registry, &user("production", "a"), "code").await;
+    registry.close().await;
+    drop(registry);
+    let gone = |name: &str| std::fs::remove_file(directory.path().join(name)).unwrap();
+    until(async || !directory.path().join("registry.sqlite-shm").exists()).await;
+    gone("registry.sqlite");
+    gone("revision");
+    for _ in 0..2 {
+        let refused =
+            Registry::open_directory(directory.path(), RegistryOptions::default()).await.unwrap_err();
+        assert_eq!(refused.cause(), crate::store::Cause::Damaged, "{refused}");
+        assert!(refused.to_string().contains("blobs"), "{refused}");
+        // Nor is one taken that is empty.
+        std::fs::write(directory.path().join("registry.sqlite"), "").unwrap();
+    }
+}

@@ -30,7 +30,7 @@ async fn what_is_in_use_stays_and_the_rest_goes() {
     registry.delete_namespace(&ns("production")).await.unwrap();
     assert_eq!(registry.collect_garbage().await.unwrap().blobs, 1);
     assert!(registry.component(&new).await.is_err());
-    assert_eq!(registry.inner.store.count("ref/").await.unwrap(), 0);
+    assert_eq!(registry.inner.log.store().count("ref/").await.unwrap(), 0);
 }
 
 #[tokio::test]

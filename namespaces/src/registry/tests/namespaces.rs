@@ -5,7 +5,7 @@ use crate::binding::OutboundDecl;
 use crate::egress::EgressRules;
 use crate::limits::LimitSpec;
 use crate::namespace::NamespacePatch;
-use crate::registry::record::{namespace_key, namespace_name_key, purge_key, user_scripts_prefix};
+use crate::registry::record::{NAMESPACE_NAMES, NAMESPACES, PURGES, USER_SCRIPTS, scripts_within};
 use crate::store::Write;
 
 fn renamed(name: &str) -> NamespacePatch {
@@ -105,8 +105,8 @@ async fn a_deleted_namespace_takes_its_scripts_with_it() {
     let id = registry.namespace(&ns("production")).await.unwrap().unwrap().id.clone();
     registry.delete_namespace(&ns("production")).await.unwrap();
     assert_eq!(registry.script_cached(&key), Some(None));
-    assert_eq!(registry.inner.store.count(&user_scripts_prefix(&id)).await.unwrap(), 0);
-    assert_eq!(registry.inner.store.count("purge/").await.unwrap(), 0);
+    assert_eq!(registry.inner.log.store().count(&USER_SCRIPTS.key(&scripts_within(&id))).await.unwrap(), 0);
+    assert_eq!(registry.inner.log.store().count("purge/").await.unwrap(), 0);
     assert_eq!(registry.delete_namespace(&ns("production")).await.unwrap_err().kind(), ErrorKind::NotFound);
     registry.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
     assert_eq!(registry.script(&key).await.unwrap(), None);
@@ -122,15 +122,15 @@ async fn a_deletion_that_a_crash_interrupted_is_finished_at_the_next_start() {
     // The first of the two steps, and then nothing more.
     let id = &namespace.id;
     let writes = [
-        Write::delete(namespace_key(id)),
-        Write::delete(namespace_name_key(&namespace.name)),
-        Write::put(purge_key(id), "production"),
+        Write::delete(NAMESPACES.key(id)),
+        Write::delete(NAMESPACE_NAMES.key(namespace.name.as_str())),
+        Write::put(PURGES.key(id), "\"production\""),
     ];
     store.append(&[], &writes).await.unwrap();
     let registry = Registry::open(Arc::clone(&store), Blobs::memory()).await.unwrap();
     assert_eq!(registry.script(&user("production", "a")).await.unwrap(), None);
     until(async || store.count("purge/").await.unwrap() == 0).await;
-    assert_eq!(store.count(&user_scripts_prefix(id)).await.unwrap(), 0);
+    assert_eq!(store.count(&USER_SCRIPTS.key(&scripts_within(id))).await.unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -153,5 +153,5 @@ async fn no_deploy_slips_into_a_namespace_that_is_being_deleted() {
             assert!(matches!(refused, RegistryError::NamespaceNotFound(_)), "{refused}");
         }
     }
-    assert_eq!(registry.inner.store.count(&user_scripts_prefix(&id)).await.unwrap(), 0);
+    assert_eq!(registry.inner.log.store().count(&USER_SCRIPTS.key(&scripts_within(&id))).await.unwrap(), 0);
 }

@@ -46,11 +46,11 @@ async fn the_configuration_replaces_its_own_routes_and_leaves_the_others() {
     registry.add_route(pattern("both.com/*"), to("api"), Origin::Api).await.unwrap();
     let first =
         vec![(pattern("*/*"), to("d")), (pattern("old.com/*"), to("d")), (pattern("both.com/*"), to("d"))];
-    registry.replace_config_routes(first).await.unwrap();
+    registry.replace_config_routes(&ConfigName::default(), first).await.unwrap();
     let id = registry.routes().lookup("any", "/").unwrap().route.id.clone();
     let second =
         vec![(pattern("*/*"), to("d")), (pattern("new.com/*"), to("e")), (pattern("both.com/*"), to("f"))];
-    registry.replace_config_routes(second.clone()).await.unwrap();
+    registry.replace_config_routes(&ConfigName::default(), second.clone()).await.unwrap();
     assert_eq!(
         listed(&registry),
         [
@@ -62,13 +62,16 @@ async fn the_configuration_replaces_its_own_routes_and_leaves_the_others() {
     );
     assert_eq!(registry.routes().lookup("any", "/").unwrap().route.id, id);
     let revision = registry.ping().await.unwrap();
-    registry.replace_config_routes(second).await.unwrap();
+    registry.replace_config_routes(&ConfigName::default(), second).await.unwrap();
     assert_eq!(registry.ping().await.unwrap(), revision, "what is as it was is not written again");
     let refused = registry.remove_route(&id).await.unwrap_err();
     assert!(refused.to_string().contains("change it there"), "{refused}");
     let twice = vec![(pattern("x.com"), to("d")), (pattern("x.com/*"), to("e"))];
-    assert_eq!(registry.replace_config_routes(twice).await.unwrap_err().kind(), ErrorKind::Exists);
-    registry.replace_config_routes(vec![]).await.unwrap();
+    assert_eq!(
+        registry.replace_config_routes(&ConfigName::default(), twice).await.unwrap_err().kind(),
+        ErrorKind::Exists
+    );
+    registry.replace_config_routes(&ConfigName::default(), vec![]).await.unwrap();
     assert_eq!(listed(&registry).len(), 1);
     // The patterns are free again.
     registry.add_route(pattern("both.com/*"), to("api"), Origin::Api).await.unwrap();

@@ -79,7 +79,7 @@ async fn the_number_of_tokens_is_bounded() {
 async fn the_store_never_holds_a_token() {
     let registry = registry().await;
     let (_, token) = registry.create_token("ci").await.unwrap();
-    let entries = registry.inner.store.scan("", None, usize::MAX).await.unwrap();
+    let entries = registry.inner.log.store().scan("", None, usize::MAX).await.unwrap();
     let bits = token.expose().trim_start_matches("wy_").to_owned();
     assert!(entries.iter().any(|entry| entry.key.starts_with("token/")));
     assert!(!entries.iter().any(|entry| String::from_utf8_lossy(&entry.value).contains(&bits)));
