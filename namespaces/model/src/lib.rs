@@ -1,0 +1,43 @@
+//! What is deployed, as data: names, limits, bindings, routes, scripts, namespaces, the grammars of static files.
+//!
+//! The lowest floor: it knows neither how any of this is kept nor what runs it. Never reads or writes anything.
+//!
+//! # Layout, from low to high
+//! - [`name`], [`digest`], [`timestamp`], [`clock`], [`secret`], [`limits`], [`tags`]: values, parsed once.
+//! - [`assets`], [`binding`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
+//!   [`config_keys`]: which parts of it the operator's configuration owns.
+
+pub mod assets;
+pub mod binding;
+pub mod clock;
+pub mod config_keys;
+pub mod digest;
+pub mod egress;
+pub mod hex;
+pub mod limits;
+pub mod name;
+pub mod namespace;
+pub mod route;
+pub mod script;
+pub mod secret;
+pub mod tags;
+pub mod timestamp;
+
+pub use assets::{
+    AssetContent, AssetDraft, AssetEntry, AssetHash, AssetPath, AssetScope, AssetUploadError, AssetsConfig,
+    Declared, Encoding, FinishedAssets, HtmlHandling, Manifest, NotFoundHandling, RunWorkerFirst, Served,
+    VersionAssets,
+};
+pub use binding::{BindingDecl, BindingError, BindingInput, BindingKind, BindingType, OutboundDecl};
+pub use clock::{Clock, ClockHand};
+pub use config_keys::ConfigKeys;
+pub use digest::Digest;
+pub use egress::{EgressRules, EgressRulesError, HostRule, HostRuleError};
+pub use limits::{ByteSize, LimitError, LimitSpec, Limits};
+pub use name::{BindingName, ConfigName, Hostname, NameError, NamespaceName, ScriptName, Tag};
+pub use namespace::{Namespace, NamespacePatch, NewNamespace, Origin};
+pub use route::{Route, RouteMatch, RouteOrigin, RoutePattern, RouteTable, RouteTarget};
+pub use script::{AssetsUpload, Script, ScriptKey, SettingsPatch, Upload, UploadDraft, UploadError, Version};
+pub use secret::Secret;
+pub use tags::TagFilter;
+pub use timestamp::Timestamp;

@@ -1,0 +1,296 @@
+//! The registry: the authority on what is deployed, and the only meeting place of control and data plane.
+//!
+//! Owns the records of namespaces, scripts, routes and tokens, what is held of them in memory, and the rule
+//! that a change is durable *and* visible to every later lookup before the call that made it returns.
+//! In memory are all namespaces, all routes and all token hashes; of scripts, a bounded cache. Never
+//! compiles or runs what is deployed.
+//!
+//! How nodes that share a store stay out of each other's way: nothing is appended without what was read before
+//! (`collection`), so that whoever was slower reads again and decides anew.
+//!
+//! How the memory keeps up with the store:
+//! - Namespaces, routes and tokens are read again after each change of a record, in the turn of their collection
+//!   (`held`), before the call that made the change returns.
+//! - Scripts change under one of many locks, chosen by the script's name (`cache`). A lookup that misses
+//!   takes the same lock while it reads the store, so that it can never put an old state over a new one.
+//! - The feed of changes repeats all of that for appends that this registry did not see to the end: those of
+//!   other nodes, and those whose caller went away in the middle.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{broadcast, watch};
+
+use wasmyard_model::clock::Clock;
+use wasmyard_model::digest::Digest;
+use wasmyard_model::limits::Limits;
+use wasmyard_model::name::NamespaceName;
+use wasmyard_model::route::RouteTable;
+use wasmyard_model::script::ScriptKey;
+use wasmyard_stores::blob::Blobs;
+use wasmyard_stores::{Health, Revision, SqliteStore, Store, StoreError};
+
+pub use assets::AssetSession;
+pub use configured::Applied;
+pub use error::{ErrorKind, RegistryError};
+pub use gc::Swept;
+pub use jobs::{Done, Job, Jobs};
+pub use tokens::{MOST_TOKENS, TokenInfo};
+
+pub mod error;
+
+mod assets;
+mod cache;
+mod collection;
+mod configured;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+mod feed;
+mod gc;
+mod held;
+mod index;
+mod jobs;
+mod namespaces;
+mod record;
+mod routes;
+mod scripts;
+mod tokens;
+
+/// What [`Registry`] functions return.
+pub type Result<T> = std::result::Result<T, RegistryError>;
+
+/// A handle on the registry. Cheap to clone; the last one to go ends the feed of changes.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+    /// Whether changes through this handle may touch what the configuration names.
+    over_configuration: bool,
+}
+
+struct Inner {
+    log: collection::Log,
+    blobs: Blobs,
+    options: RegistryOptions,
+    namespaces: held::Held<index::NamespaceIndex>,
+    routes: RouteTable,
+    routes_turn: held::Turn,
+    tokens: held::Held<Vec<tokens::TokenRecord>>,
+    scripts: cache::ScriptCache,
+    assets: assets::AssetCache,
+    events: broadcast::Sender<RegistryEvent>,
+}
+
+/// How a registry behaves.
+#[derive(Clone, Debug)]
+pub struct RegistryOptions {
+    /// The most that namespaces and versions may ask for.
+    pub ceiling: Limits,
+    /// Bound on the cache of scripts, in bytes, about.
+    pub script_cache_bytes: u64,
+    /// Bound on the manifests held in memory, in bytes, about.
+    pub manifest_cache_bytes: u64,
+    /// How many revisions the log of changes keeps.
+    pub keep_changes: u64,
+    /// How long a blob that nobody refers to is kept.
+    pub blob_grace: Duration,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> RegistryOptions {
+        RegistryOptions {
+            ceiling: Limits::CEILING,
+            script_cache_bytes: 64 << 20,
+            manifest_cache_bytes: 64 << 20,
+            keep_changes: 10_000,
+            blob_grace: Duration::from_secs(24 * 3_600),
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// A change, for whoever keeps things that were made from records. Comes after the change is visible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegistryEvent {
+    /// A script was deployed, changed or deleted.
+    Script(ScriptKey),
+    /// A namespace was made, changed or deleted. `name` is its present name; none when it is gone.
+    Namespace {
+        /// The namespace's id.
+        id: String,
+        /// Its name.
+        name: Option<NamespaceName>,
+    },
+    /// A route was made, changed or removed.
+    Route {
+        /// The route's id.
+        id: String,
+    },
+    /// Tokens were made or removed.
+    Tokens,
+    /// Anything may have changed: forget all that was kept.
+    Everything,
+}
+
+impl Registry {
+    /// Opens a registry over a store and a place for blobs: loads namespaces, routes and tokens, and starts
+    /// the feed of changes. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`] or [`RegistryError::Record`] when the store cannot be read.
+    pub async fn open(store: Arc<dyn Store>, blobs: Blobs) -> Result<Registry> {
+        Registry::open_with(store, blobs, RegistryOptions::default()).await
+    }
+
+    /// Like [`Registry::open`], with options.
+    ///
+    /// # Errors
+    /// As [`Registry::open`].
+    pub async fn open_with(
+        store: Arc<dyn Store>,
+        blobs: Blobs,
+        options: RegistryOptions,
+    ) -> Result<Registry> {
+        let inner = Arc::new(Inner {
+            scripts: cache::ScriptCache::new(options.script_cache_bytes),
+            assets: assets::AssetCache::new(options.manifest_cache_bytes),
+            log: collection::Log::new(store),
+            blobs,
+            options,
+            namespaces: held::Held::default(),
+            routes: RouteTable::new(),
+            routes_turn: held::Turn::default(),
+            tokens: held::Held::default(),
+            events: broadcast::channel(1_024).0,
+        });
+        let newest = inner.log.watch();
+        let loaded = inner.load().await?;
+        tokio::spawn(feed::run(Arc::downgrade(&inner), newest, loaded));
+        Ok(Registry { inner, over_configuration: false })
+    }
+
+    /// Opens the registry of a data directory: takes the directory's lock, opens `registry.sqlite` and
+    /// `blobs/` in it, and makes them if need be.
+    ///
+    /// # Errors
+    /// As [`Registry::open`]; [`wasmyard_stores::StoreError::Locked`] when another process has the directory.
+    pub async fn open_directory(directory: &Path, options: RegistryOptions) -> Result<Registry> {
+        let folder = directory.to_owned();
+        let opened = tokio::task::spawn_blocking(move || {
+            let blobs = folder.join("blobs");
+            let file = folder.join("registry.sqlite");
+            // Never an empty registry beside blobs: the sweep would remove what is left of a damaged directory.
+            refuse_to_begin(!file.exists(), &file, &blobs)?;
+            // The store first: it takes the lock that makes the folder of blobs ours as well.
+            let store = SqliteStore::open(&folder)?;
+            refuse_to_begin(*store.watch().borrow() == 0, &file, &blobs)?;
+            Ok::<_, RegistryError>((store, Blobs::open_local(&blobs)?))
+        });
+        let (store, blobs) = opened.await.map_err(|_| RegistryError::Closed)??;
+        Registry::open_with(Arc::new(store), blobs, options).await
+    }
+
+    /// A registry that lives as long as the process: for tests, and for `wasmyard dev`.
+    ///
+    /// # Errors
+    /// As [`Registry::open`].
+    pub async fn in_memory() -> Result<Registry> {
+        Registry::open(Arc::new(wasmyard_stores::MemoryStore::new()), Blobs::memory()).await
+    }
+
+    /// Keeps a component, durably when it returns. A deploy may refer to it afterwards; one that no deploy
+    /// refers to is swept after the grace time.
+    ///
+    /// # Errors
+    /// [`RegistryError::Blob`] when the blob store fails.
+    pub async fn put_component(&self, bytes: Bytes) -> Result<Digest> {
+        self.inner.put_blob(bytes).await
+    }
+
+    /// Reads a component; its content is checked against its digest.
+    ///
+    /// # Errors
+    /// [`RegistryError::Blob`] when it is not there, or corrupt, or the blob store fails.
+    pub async fn component(&self, digest: &Digest) -> Result<Bytes> {
+        Ok(self.inner.blobs.get(digest).await?)
+    }
+
+    /// The table that requests are matched with.
+    #[must_use]
+    pub fn routes(&self) -> &RouteTable {
+        &self.inner.routes
+    }
+
+    /// A handle whose changes may touch what the configuration names. Such a change holds until the
+    /// configuration is applied the next time: whoever made it has to be told.
+    #[must_use]
+    pub fn over_configuration(&self) -> Registry {
+        Registry { inner: Arc::clone(&self.inner), over_configuration: true }
+    }
+
+    /// The options it was opened with.
+    #[must_use]
+    pub fn options(&self) -> &RegistryOptions {
+        &self.inner.options
+    }
+
+    /// Follows the newest revision of the store.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Revision> {
+        self.inner.log.watch()
+    }
+
+    /// The changes from now on. A receiver that falls far behind gets `RecvError::Lagged`, which means the
+    /// same as [`RegistryEvent::Everything`].
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<RegistryEvent> {
+        self.inner.events.subscribe()
+    }
+
+    /// What the store can do at the moment.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.log.health()
+    }
+
+    /// Brings everything to its place before the process ends. Changes fail afterwards.
+    pub async fn close(&self) {
+        self.inner.log.close().await;
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`] when it does not.
+    pub async fn ping(&self) -> Result<Revision> {
+        self.inner.log.revision().await
+    }
+}
+
+/// Refuses to begin with an empty registry where there are blobs.
+fn refuse_to_begin(is_new: bool, file: &Path, blobs: &Path) -> Result<()> {
+    let any = || Blobs::any_in(blobs).map_err(|source| StoreError::engine("look for blobs", source));
+    if is_new && any()? {
+        let found = "it is missing or empty, and there are blobs beside it".to_owned();
+        return Err(StoreError::Damaged { path: file.display().to_string(), found }.into());
+    }
+    Ok(())
+}
+
+impl Inner {
+    fn clock(&self) -> &Clock {
+        &self.options.clock
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("routes", &self.inner.routes.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

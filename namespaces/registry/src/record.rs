@@ -1,0 +1,254 @@
+//! How records look in the store.
+//!
+//! Owns the collections and the JSON of scripts. Scripts are kept by the *id* of their namespace, so that
+//! renaming it is one write. The JSON of a script holds its secrets: it goes to the store and nowhere else.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Result;
+use super::collection::{Collection, Seen, Transaction};
+use super::tokens::TokenRecord;
+use crate::error::RegistryError;
+use wasmyard_model::assets::VersionAssets;
+use wasmyard_model::binding::BindingDecl;
+use wasmyard_model::config_keys::ConfigKeys;
+use wasmyard_model::digest::Digest;
+use wasmyard_model::limits::LimitSpec;
+use wasmyard_model::name::{ConfigName, NamespaceName, Tag};
+use wasmyard_model::namespace::Namespace;
+use wasmyard_model::route::{Route, RoutePattern};
+use wasmyard_model::script::{Script, ScriptKey, Version};
+use wasmyard_model::timestamp::Timestamp;
+
+/// Namespaces, by id.
+pub(super) const NAMESPACES: Collection<Namespace> = Collection::at("namespace/");
+/// Makes names unique; the record is the id.
+pub(super) const NAMESPACE_NAMES: Collection<String> = Collection::at("namespace-name/");
+/// Namespaces that are gone, with scripts that may not be gone yet, by id.
+pub(super) const PURGES: Collection<NamespaceName> = Collection::at("purge/");
+/// Platform scripts, by name.
+pub(super) const PLATFORM_SCRIPTS: Collection<ScriptRecord> = Collection::at("platform/");
+/// User scripts, by their namespace's id and their name.
+pub(super) const USER_SCRIPTS: Collection<ScriptRecord> = Collection::at("script/");
+/// Routes, by id.
+pub(super) const ROUTES: Collection<RouteRecord> = Collection::at("route/");
+/// Makes patterns unique; the record is the id. Hashed, because a pattern may be longer than a key.
+pub(super) const ROUTE_PATTERNS: Collection<String> = Collection::at("route-pattern/");
+/// Tokens, by id.
+pub(super) const TOKENS: Collection<TokenRecord> = Collection::at("token/");
+/// Changes with every change of the tokens: what is true of all of them is decided by one node at a time.
+pub(super) const TOKEN_SET: Collection<()> = Collection::at("token-set");
+/// What a configuration declares, by the configuration's name.
+pub(super) const CONFIGURATIONS: Collection<Declared> = Collection::at("configuration/");
+/// Blobs that were put, by name.
+pub(super) const BLOBS: Collection<BlobRecord> = Collection::at("blob/");
+/// Who refers to a blob, by the blob's name and the key of the record that does.
+pub(super) const REFERENCES: Collection<Reference> = Collection::at("ref/");
+
+/// A route, and which configuration declares it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RouteRecord {
+    #[serde(flatten)]
+    pub(super) route: Route,
+    /// Whose it is, where a configuration declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) configuration: Option<ConfigName>,
+}
+
+/// What a configuration declared at the last start, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Declared {
+    pub(super) namespaces: Vec<NamespaceName>,
+    /// As texts: `production/customer-a`, or `dispatcher`.
+    pub(super) scripts: Vec<String>,
+}
+
+pub(super) fn pattern_id(pattern: &RoutePattern) -> String {
+    Digest::of(pattern.to_string().as_bytes()).to_string()
+}
+
+/// The ids of a namespace's scripts start with it.
+pub(super) fn scripts_within(namespace_id: &str) -> String {
+    format!("{namespace_id}/")
+}
+
+/// The ids of the references to a blob start with it.
+pub(super) fn references_within(blob: &Digest) -> String {
+    format!("{blob}/")
+}
+
+/// A blob, as the nodes agree on it. The record is written after the content: whoever sees it finds the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum BlobRecord {
+    /// It is there.
+    Kept {
+        /// When it was last put.
+        put_on: Timestamp,
+    },
+    /// A sweep removes it, until that moment at most. Nobody may refer to it or put it meanwhile.
+    Going {
+        /// The end of the sweep's lease.
+        until: Timestamp,
+    },
+}
+
+/// A reference to a blob; its id says whose.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Reference {
+    /// Since when the owner no longer refers to the blob; none while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retired_on: Option<Timestamp>,
+    /// The blob that this one was made from: the reference, and the owner's record, go when it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) made_from: Option<Digest>,
+}
+
+/// A script in the store; its key says which.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ScriptRecord {
+    id: String,
+    created_on: Timestamp,
+    modified_on: Timestamp,
+    #[serde(default)]
+    tags: Vec<Tag>,
+    version: VersionRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<ConfigKeys>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VersionRecord {
+    id: String,
+    number: u64,
+    created_on: Timestamp,
+    #[serde(default)]
+    component: Option<Digest>,
+    #[serde(default)]
+    component_size: u64,
+    #[serde(default)]
+    main_module: String,
+    #[serde(default)]
+    bindings: Vec<Value>,
+    #[serde(default)]
+    limits: LimitSpec,
+    #[serde(default)]
+    compatibility_date: Option<String>,
+    #[serde(default)]
+    compatibility_flags: Vec<String>,
+    etag: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    startup_time_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assets: Option<VersionAssets>,
+}
+
+impl From<&Script> for ScriptRecord {
+    fn from(script: &Script) -> ScriptRecord {
+        let version = script.version.clone();
+        ScriptRecord {
+            id: script.id.clone(),
+            created_on: script.created_on,
+            modified_on: script.modified_on,
+            tags: script.tags.clone(),
+            version: VersionRecord {
+                id: version.id,
+                number: version.number,
+                created_on: version.created_on,
+                component: version.component,
+                component_size: version.component_size,
+                main_module: version.main_module,
+                bindings: version.bindings.iter().map(BindingDecl::to_record).collect(),
+                limits: version.limits,
+                compatibility_date: version.compatibility_date,
+                compatibility_flags: version.compatibility_flags,
+                etag: version.etag,
+                annotations: version.annotations,
+                startup_time_ms: version.startup_time_ms,
+                assets: version.assets,
+            },
+            config: script.config.clone(),
+        }
+    }
+}
+
+/// The script that was seen; none when there is none.
+pub(super) fn script_of(seen: &Seen<ScriptRecord>, key: ScriptKey) -> Result<Option<Script>> {
+    let Some(record) = seen.record()? else { return Ok(None) };
+    let version = record.version;
+    let bindings: std::result::Result<Vec<BindingDecl>, _> =
+        version.bindings.iter().map(BindingDecl::from_json).collect();
+    let bindings = bindings.map_err(|error| RegistryError::Record {
+        key: seen.key().to_owned(),
+        source: <serde_json::Error as serde::de::Error>::custom(error),
+    })?;
+    Ok(Some(Script {
+        key,
+        id: record.id,
+        created_on: record.created_on,
+        modified_on: record.modified_on,
+        tags: record.tags,
+        version: Version {
+            id: version.id,
+            number: version.number,
+            created_on: version.created_on,
+            component: version.component,
+            component_size: version.component_size,
+            main_module: version.main_module,
+            bindings,
+            limits: version.limits,
+            compatibility_date: version.compatibility_date,
+            compatibility_flags: version.compatibility_flags,
+            etag: version.etag,
+            annotations: version.annotations,
+            startup_time_ms: version.startup_time_ms,
+            assets: version.assets,
+        },
+        config: record.config,
+    }))
+}
+
+/// The blobs that a version refers to by name: its component, and its manifest.
+pub(super) fn blobs_of(version: &Version) -> Vec<Digest> {
+    let manifest = version.assets.as_ref().map(|assets| assets.manifest);
+    version.component.into_iter().chain(manifest).collect()
+}
+
+impl ScriptRecord {
+    /// The blobs that the version refers to by name.
+    pub(super) fn blobs(&self) -> Vec<Digest> {
+        let manifest = self.version.assets.as_ref().map(|assets| assets.manifest);
+        self.version.component.into_iter().chain(manifest).collect()
+    }
+}
+
+/// The id of the reference that the record under `owner` has on a blob.
+pub(super) fn reference_id(blob: &Digest, owner: &str) -> String {
+    format!("{blob}/{owner}")
+}
+
+impl Transaction {
+    /// Notes that `owner` refers to a blob, which must still be there as it was seen.
+    pub(super) fn refer<O>(&mut self, owner: &Seen<O>, blob: &Digest, kept: &Seen<BlobRecord>) -> Result<()> {
+        self.expect(kept);
+        self.put_with(owner, &REFERENCES, &reference_id(blob, owner.key()), &Reference::default())
+    }
+
+    /// Notes that `owner` no longer refers to a blob. Kept for the grace time: a request that found the old
+    /// version may read its component yet.
+    pub(super) fn retire<O>(&mut self, owner: &Seen<O>, blob: &Digest, now: Timestamp) -> Result<()> {
+        let reference = Reference { retired_on: Some(now), made_from: None };
+        self.put_with(owner, &REFERENCES, &reference_id(blob, owner.key()), &reference)
+    }
+
+    /// Notes that `owner` refers to a blob for as long as another one is there.
+    pub(super) fn refer_while<O>(&mut self, owner: &Seen<O>, blob: &Digest, made_from: Digest) -> Result<()> {
+        let reference = Reference { retired_on: None, made_from: Some(made_from) };
+        self.put_with(owner, &REFERENCES, &reference_id(blob, owner.key()), &reference)
+    }
+}

@@ -1,0 +1,399 @@
+//! Scripts: deploy, look up, list, change, delete.
+//!
+//! Owns what is asked of scripts. How they change is in `change`, what may change beside the component in
+//! `settings`. Never holds more of a listing than was asked for.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _};
+
+use super::cache::{CacheKey, Cached, PLATFORM_SPACE};
+use super::collection::{Collection, PAGE, Seen};
+use super::configured::refuse_script;
+use super::feed::Follow;
+use super::record::{PLATFORM_SCRIPTS, ScriptRecord, USER_SCRIPTS, script_of, scripts_within};
+use super::{Inner, Registry, RegistryEvent, Result};
+use crate::error::RegistryError;
+use change::Decision;
+use wasmyard_model::assets::{AssetScope, VersionAssets};
+use wasmyard_model::binding;
+use wasmyard_model::digest::Digest;
+use wasmyard_model::name::{NamespaceName, ScriptName};
+use wasmyard_model::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version, check_flags};
+use wasmyard_model::tags::TagFilter;
+use wasmyard_model::timestamp::Timestamp;
+use wasmyard_stores::Revision;
+
+pub(super) mod change;
+mod settings;
+
+/// How many deletions of a bulk are under way at the same time; a store may make them durable together.
+const DELETIONS: usize = 64;
+
+/// The records of scripts of one kind.
+type Scripts = &'static Collection<ScriptRecord>;
+
+/// Where a script is kept and cached.
+struct Place {
+    cache_key: CacheKey,
+    scripts: Scripts,
+    id: String,
+    /// Id and revision of the namespace's record; none for platform scripts.
+    namespace: Option<(String, Revision)>,
+}
+
+impl Place {
+    /// Where the script's assets are kept.
+    fn asset_scope(&self) -> AssetScope {
+        self.namespace.as_ref().map_or_else(AssetScope::platform, |(id, _)| AssetScope::namespace(id))
+    }
+}
+
+impl Registry {
+    /// Makes a new version of a script the active one, and the script with it if it is new. Durable, and
+    /// seen by every later lookup, when it returns.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::ComponentMissing`] when the component was not
+    /// put before; [`RegistryError::Upload`] for limits or bindings out of bounds;
+    /// [`RegistryError::Conflict`] under constant change by others; [`RegistryError::Store`].
+    pub async fn deploy(&self, key: &ScriptKey, upload: Upload) -> Result<Arc<Script>> {
+        upload.limits.validate(&self.inner.options.ceiling)?;
+        let decide = |before: Option<&Script>| {
+            deployed(key, before, &upload, self.inner.clock().now())
+                .map(|script| Decision::Write(Box::new(script)))
+        };
+        self.inner.change_script(key, decide).await?.ok_or_else(|| RegistryError::ScriptNotFound(key.clone()))
+    }
+
+    /// The script with its active version; none when there is no such script or namespace.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`] or [`RegistryError::Record`] when it is not in memory and cannot be read.
+    pub async fn script(&self, key: &ScriptKey) -> Result<Option<Arc<Script>>> {
+        if let Some(found) = self.script_cached(key) {
+            return Ok(found);
+        }
+        self.inner.read_script(key).await
+    }
+
+    /// What is known of a script in memory: `Some(Some(_))` is the script, `Some(None)` that there is none,
+    /// `None` that [`Registry::script`] must be asked. For the path of a request: waits for nothing.
+    #[must_use]
+    pub fn script_cached(&self, key: &ScriptKey) -> Option<Option<Arc<Script>>> {
+        let space = match key {
+            ScriptKey::Platform(_) => PLATFORM_SPACE,
+            ScriptKey::User { namespace, .. } => match self.inner.namespaces.load().named(namespace) {
+                Some(slot) => slot.space,
+                None => return Some(None),
+            },
+        };
+        self.inner.scripts.get(space, key.script()).map(|cached| cached.script)
+    }
+
+    /// The scripts of a namespace that a filter takes, sorted by name.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
+    pub async fn scripts(&self, ns: &NamespaceName, filter: Option<&TagFilter>) -> Result<Vec<Arc<Script>>> {
+        self.scripts_page(Some(ns), filter, None, usize::MAX).await
+    }
+
+    /// All platform scripts, sorted by name.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`] when the store fails.
+    pub async fn platform_scripts(&self) -> Result<Vec<Arc<Script>>> {
+        self.scripts_page(None, None, None, usize::MAX).await
+    }
+
+    /// Scripts of a namespace, or platform scripts, that a filter takes and whose names come after `after`;
+    /// `limit` at most, sorted by name.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
+    pub async fn scripts_page(
+        &self,
+        ns: Option<&NamespaceName>,
+        filter: Option<&TagFilter>,
+        after: Option<&ScriptName>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Script>>> {
+        let (scripts, within) = self.inner.scripts_of(ns)?;
+        let mut after = after.map(|name| format!("{within}{name}"));
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let page = self.inner.log.page(scripts, &within, after.as_deref(), PAGE).await?;
+            for seen in &page {
+                let Some(script) = listed(seen, &within, ns) else { continue };
+                if filter.is_none_or(|filter| filter.matches(&script.tags)) && found.len() < limit {
+                    found.push(Arc::new(script));
+                }
+            }
+            match page.last() {
+                Some(last) => after = Some(last.id().to_owned()),
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many scripts a namespace has.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
+    pub async fn script_count(&self, ns: &NamespaceName) -> Result<u64> {
+        let (scripts, within) = self.inner.scripts_of(Some(ns))?;
+        self.inner.log.count(scripts, &within).await
+    }
+
+    /// Deletes a script. Returns whether it was there.
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Configured`] for one of the configuration, unless
+    /// this handle is [over it](Registry::over_configuration); [`RegistryError::Store`] when the store fails.
+    pub async fn delete_script(&self, key: &ScriptKey) -> Result<bool> {
+        let mut was_there = false;
+        let over = self.over_configuration;
+        let decide = |before: Option<&Script>| {
+            if let Some(before) = before {
+                refuse_script(before, None, over)?;
+            }
+            was_there = before.is_some();
+            Ok(if was_there { Decision::Delete } else { Decision::Nothing })
+        };
+        match self.inner.change_script(key, decide).await {
+            // What it was cannot be read; that it is to go can be done.
+            Err(RegistryError::Record { .. }) => self.inner.delete_damaged(key).await,
+            done => done.map(|_| was_there),
+        }
+    }
+
+    /// Deletes the scripts of a namespace that a filter takes at the moment of their deletion; without a
+    /// filter, all. Returns their names, sorted. Those of the configuration stay, unless this handle is
+    /// [over it](Registry::over_configuration).
+    ///
+    /// # Errors
+    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails, after which some
+    /// may be deleted and others not.
+    pub async fn delete_scripts(
+        &self,
+        ns: &NamespaceName,
+        filter: Option<&TagFilter>,
+    ) -> Result<Vec<ScriptName>> {
+        let mut deleted = Vec::new();
+        let mut after: Option<ScriptName> = None;
+        loop {
+            let page = self.scripts_page(Some(ns), filter, after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.script().clone());
+            // Collected first: a closure inside the stream would keep this future from being `Send`.
+            let deletions: Vec<_> = page.iter().map(|script| self.delete_if(&script.key, filter)).collect();
+            let deletions = futures::stream::iter(deletions).buffered(DELETIONS);
+            let names: Vec<Option<ScriptName>> = deletions.try_collect().await?;
+            deleted.extend(names.into_iter().flatten());
+        }
+        Ok(deleted)
+    }
+
+    async fn delete_if(&self, key: &ScriptKey, filter: Option<&TagFilter>) -> Result<Option<ScriptName>> {
+        let mut deleted = None;
+        let over = self.over_configuration;
+        let decide = |before: Option<&Script>| {
+            let taken = before.is_some_and(|script| {
+                filter.is_none_or(|filter| filter.matches(&script.tags))
+                    && refuse_script(script, None, over).is_ok()
+            });
+            deleted = taken.then(|| key.script().clone());
+            Ok(if taken { Decision::Delete } else { Decision::Nothing })
+        };
+        self.inner.change_script(key, decide).await?;
+        Ok(deleted)
+    }
+}
+
+/// The script as it is after an upload.
+fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload, now: Timestamp) -> Result<Script> {
+    check_flags(key, &upload.compatibility_flags)?;
+    let old_bindings = before.map_or(&[][..], |script| &script.version.bindings);
+    let bindings =
+        binding::resolve(&upload.bindings, old_bindings, &upload.keep_bindings, upload.bindings_strict)?;
+    let old_tags = || before.map(|script| script.tags.clone()).unwrap_or_default();
+    let kept = before.map(|script| &script.version).filter(|_| upload.keep_component);
+    let assets = assets_after(before, upload);
+    let component = kept.map_or(upload.component, |version| version.component);
+    if component.is_none() && assets.is_none() {
+        return Err(UploadError::Empty.into());
+    }
+    Ok(Script {
+        key: key.clone(),
+        id: before.map_or_else(new_id, |script| script.id.clone()),
+        created_on: before.map_or(now, |script| script.created_on),
+        modified_on: now,
+        tags: upload.tags.clone().unwrap_or_else(old_tags),
+        version: Version {
+            id: new_id(),
+            number: before.map_or(1, |script| script.version.number.saturating_add(1)),
+            created_on: now,
+            component,
+            component_size: kept.map_or(upload.component_size, |version| version.component_size),
+            main_module: kept
+                .map_or_else(|| upload.main_module.clone(), |version| version.main_module.clone()),
+            bindings,
+            limits: upload.limits,
+            compatibility_date: upload.compatibility_date.clone(),
+            compatibility_flags: upload.compatibility_flags.clone(),
+            etag: etag(component, assets.as_ref()),
+            annotations: upload.annotations.clone(),
+            startup_time_ms: kept.map_or(upload.startup_time_ms, |version| version.startup_time_ms),
+            assets,
+        },
+        config: before.and_then(|script| script.config.clone()),
+    })
+}
+
+fn assets_after(before: Option<&Script>, upload: &Upload) -> Option<VersionAssets> {
+    match &upload.assets {
+        AssetsUpload::None => None,
+        AssetsUpload::Keep { config } => {
+            let mut kept = before?.version.assets.clone()?;
+            if let Some(config) = config {
+                kept.config.clone_from(config);
+            }
+            Some(kept)
+        }
+        AssetsUpload::Attach { assets, config } => Some(VersionAssets {
+            scope: assets.scope.clone(),
+            manifest: assets.manifest,
+            files: assets.files,
+            bytes: assets.bytes,
+            config: config.clone(),
+        }),
+    }
+}
+
+/// Identifies what a version consists of: the component's digest where that is all.
+pub(super) fn etag(component: Option<Digest>, assets: Option<&VersionAssets>) -> String {
+    let Some(assets) = assets else { return component.map(|digest| digest.to_string()).unwrap_or_default() };
+    // Writing plain texts, numbers and switches as JSON cannot fail.
+    let config = serde_json::to_vec(&assets.config).unwrap_or_default();
+    let parts = [component.map(|digest| *digest.as_bytes()).unwrap_or_default(), *assets.manifest.as_bytes()];
+    Digest::of(&[parts.concat(), config].concat()).to_string()
+}
+
+pub(super) fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// A script of a list. One that is damaged is told and passed over: the others are to be seen all the same.
+fn listed(seen: &Seen<ScriptRecord>, within: &str, ns: Option<&NamespaceName>) -> Option<Script> {
+    let name = ScriptName::parse(seen.id().get(within.len()..).unwrap_or_default());
+    let script = name.map_err(RegistryError::from).and_then(|script| {
+        let key = match ns {
+            Some(namespace) => ScriptKey::User { namespace: namespace.clone(), script },
+            None => ScriptKey::Platform(script),
+        };
+        script_of(seen, key)
+    });
+    script.unwrap_or_else(|error| {
+        tracing::error!(%error, record = seen.key(), "a script's record is damaged and left out of lists; delete the script and deploy it again");
+        None
+    })
+}
+
+impl Inner {
+    /// None: there is no such namespace.
+    fn place(&self, key: &ScriptKey) -> Option<Place> {
+        let name = key.script().clone();
+        match key {
+            ScriptKey::Platform(script) => Some(Place {
+                scripts: &PLATFORM_SCRIPTS,
+                id: script.to_string(),
+                cache_key: CacheKey { space: PLATFORM_SPACE, name },
+                namespace: None,
+            }),
+            ScriptKey::User { namespace, script } => {
+                let index = self.namespaces.load();
+                let slot = index.named(namespace)?;
+                Some(Place {
+                    scripts: &USER_SCRIPTS,
+                    id: format!("{}{script}", scripts_within(&slot.namespace.id)),
+                    cache_key: CacheKey { space: slot.space, name },
+                    namespace: Some((slot.namespace.id.clone(), slot.revision)),
+                })
+            }
+        }
+    }
+
+    /// The records of a namespace's scripts, or of the platform's, and what their ids begin with.
+    fn scripts_of(&self, ns: Option<&NamespaceName>) -> Result<(Scripts, String)> {
+        let Some(name) = ns else { return Ok((&PLATFORM_SCRIPTS, String::new())) };
+        let index = self.namespaces.load();
+        let slot = index.named(name).ok_or_else(|| RegistryError::NamespaceNotFound(name.clone()))?;
+        Ok((&USER_SCRIPTS, scripts_within(&slot.namespace.id)))
+    }
+
+    /// Reads a script that is not in the cache, and puts what it finds there.
+    async fn read_script(&self, key: &ScriptKey) -> Result<Option<Arc<Script>>> {
+        let Some(place) = self.place(key) else { return Ok(None) };
+        let _turn = self.scripts.turn(&place.cache_key).await;
+        // Whoever had the turn before may have read or written it.
+        if let Some(cached) = self.scripts.get(place.cache_key.space, key.script()) {
+            return Ok(cached.script);
+        }
+        let seen = self.log.read(place.scripts, &place.id).await?;
+        let script = script_of(&seen, key.clone())?.map(Arc::new);
+        let revision = seen.revision().unwrap_or_default();
+        self.scripts.put(place.cache_key, Cached { revision, script: script.clone() });
+        Ok(script)
+    }
+}
+
+/// How the cache of platform scripts follows the store.
+pub(super) struct PlatformScripts;
+
+#[async_trait]
+impl Follow for PlatformScripts {
+    fn prefix(&self) -> &'static str {
+        PLATFORM_SCRIPTS.prefix()
+    }
+
+    async fn load(&self, registry: &Inner) -> Result<()> {
+        registry.scripts.forget_all();
+        Ok(())
+    }
+
+    async fn apply(&self, registry: &Inner, id: &str, change: Revision) -> Result<Option<RegistryEvent>> {
+        let Ok(name) = ScriptName::parse(id) else { return Ok(None) };
+        registry.scripts.forget_in_turn(PLATFORM_SPACE, &name, change).await;
+        Ok(Some(RegistryEvent::Script(ScriptKey::Platform(name))))
+    }
+}
+
+/// How the cache of user scripts follows the store.
+pub(super) struct UserScripts;
+
+#[async_trait]
+impl Follow for UserScripts {
+    fn prefix(&self) -> &'static str {
+        USER_SCRIPTS.prefix()
+    }
+
+    async fn load(&self, registry: &Inner) -> Result<()> {
+        registry.scripts.forget_all();
+        Ok(())
+    }
+
+    async fn apply(&self, registry: &Inner, id: &str, change: Revision) -> Result<Option<RegistryEvent>> {
+        let Some((id, name)) = id.split_once('/') else { return Ok(None) };
+        let Ok(script) = ScriptName::parse(name) else { return Ok(None) };
+        // A namespace that is not known is deleted, or its own change comes later in the feed. Either way
+        // nothing is cached for it.
+        let slot = registry.namespaces.load().with_id(id).cloned();
+        let Some(slot) = slot else { return Ok(None) };
+        registry.scripts.forget_in_turn(slot.space, &script, change).await;
+        let namespace = slot.namespace.name.clone();
+        Ok(Some(RegistryEvent::Script(ScriptKey::User { namespace, script })))
+    }
+}

@@ -1,0 +1,135 @@
+//! How a script changes: read, decide, append on condition, show in the cache, all in the key's turn.
+//!
+//! Owns the one way in which records of scripts are written. When somebody else wrote the script or its
+//! namespace in the meantime, nothing happened, and it is read and decided anew.
+
+use std::sync::Arc;
+
+use tokio::sync::MutexGuard;
+
+use super::Place;
+use crate::assets::{MANIFESTS, manifest_id};
+use crate::cache::Cached;
+use crate::collection::{ATTEMPTS, Seen, Transaction, step_aside};
+use crate::error::RegistryError;
+use crate::record::{NAMESPACES, ScriptRecord, blobs_of, script_of};
+use crate::{Inner, Result};
+use wasmyard_model::assets::AssetUploadError;
+use wasmyard_model::script::{Script, ScriptKey};
+
+/// What a change decides to do.
+pub(crate) enum Decision {
+    Write(Box<Script>),
+    Delete,
+    Nothing,
+}
+
+/// One change of one script, decided and not yet made.
+struct Decided<'c> {
+    place: &'c Place,
+    seen: &'c Seen<ScriptRecord>,
+    before: Option<Script>,
+    after: Option<Script>,
+}
+
+impl Inner {
+    /// Reads a script, has it decided what becomes of it, and makes it so; decides again when somebody else
+    /// was faster. Returns the script as it is afterwards.
+    pub(crate) async fn change_script(
+        &self,
+        key: &ScriptKey,
+        mut decide: impl FnMut(Option<&Script>) -> Result<Decision>,
+    ) -> Result<Option<Arc<Script>>> {
+        for attempt in 0..ATTEMPTS {
+            let place = self.place(key).ok_or_else(|| no_place(key))?;
+            let turn = self.scripts.turn(&place.cache_key).await;
+            let seen = self.log.read(place.scripts, &place.id).await?;
+            let before = script_of(&seen, key.clone())?;
+            let after = match decide(before.as_ref())? {
+                Decision::Nothing => return Ok(before.map(Arc::new)),
+                Decision::Write(script) => Some(*script),
+                Decision::Delete => None,
+            };
+            let decided = Decided { place: &place, seen: &seen, before, after };
+            match self.append_script(decided, turn).await {
+                Err(RegistryError::Conflict(_)) => self.after_conflict(&place, attempt).await?,
+                done => return done,
+            }
+        }
+        Err(RegistryError::Conflict(format!("script {key}")))
+    }
+
+    /// Deletes a script whose record cannot be read. Returns whether it was there. What it referred to is not
+    /// known and stays.
+    pub(super) async fn delete_damaged(&self, key: &ScriptKey) -> Result<bool> {
+        for attempt in 0..ATTEMPTS {
+            let place = self.place(key).ok_or_else(|| no_place(key))?;
+            let turn = self.scripts.turn(&place.cache_key).await;
+            let seen = self.log.read(place.scripts, &place.id).await?;
+            if !seen.exists() {
+                return Ok(false);
+            }
+            let decided = Decided { place: &place, seen: &seen, before: None, after: None };
+            match self.append_script(decided, turn).await {
+                Err(RegistryError::Conflict(_)) => self.after_conflict(&place, attempt).await?,
+                done => return done.map(|_| true),
+            }
+        }
+        Err(RegistryError::Conflict(format!("script {key}")))
+    }
+
+    /// Appends a change and shows it in the cache, all in the key's turn.
+    async fn append_script(
+        &self,
+        decided: Decided<'_>,
+        _turn: Option<MutexGuard<'_, ()>>,
+    ) -> Result<Option<Arc<Script>>> {
+        let Decided { place, seen, before, after } = decided;
+        let mut transaction = Transaction::default();
+        match &after {
+            Some(script) => transaction.put(seen, &ScriptRecord::from(script))?,
+            None => transaction.delete(seen),
+        }
+        if let Some((id, revision)) = &place.namespace {
+            transaction.expect_unchanged(&NAMESPACES, id, *revision);
+        }
+        let blobs = |script: &Option<Script>| {
+            script.as_ref().map(|script| blobs_of(&script.version)).unwrap_or_default()
+        };
+        let (old, new) = (blobs(&before), blobs(&after));
+        for blob in old.iter().filter(|blob| !new.contains(blob)) {
+            transaction.retire(seen, blob, self.clock().now())?;
+        }
+        for blob in new.iter().filter(|blob| !old.contains(blob)) {
+            let kept = self.kept_blob(blob).await?.ok_or(RegistryError::ComponentMissing(*blob))?;
+            transaction.refer(seen, blob, &kept)?;
+        }
+        if let (Some(script), Some(assets)) =
+            (&after, after.as_ref().and_then(|script| script.version.assets.as_ref()))
+        {
+            if assets.scope != place.asset_scope() {
+                return Err(AssetUploadError::OtherScope { script: script.key.to_string() }.into());
+            }
+            // Written at each deploy: a sweep that found the manifest unused must not win over this one.
+            transaction.put_with(seen, &MANIFESTS, &manifest_id(&assets.scope, &assets.manifest), &())?;
+        }
+        let revision = self.log.commit(&transaction).await?;
+        let script = after.map(Arc::new);
+        self.scripts.put(place.cache_key.clone(), Cached { revision, script: script.clone() });
+        Ok(script)
+    }
+
+    /// The namespace's record may be the one that was not as expected.
+    async fn after_conflict(&self, place: &Place, attempt: u32) -> Result<()> {
+        step_aside(attempt).await;
+        if let Some((id, _)) = &place.namespace {
+            self.refresh_namespace(id).await?;
+        }
+        Ok(())
+    }
+}
+
+fn no_place(key: &ScriptKey) -> RegistryError {
+    let namespace = key.namespace().cloned();
+    namespace.map_or_else(|| RegistryError::ScriptNotFound(key.clone()), RegistryError::NamespaceNotFound)
+}

@@ -1,0 +1,266 @@
+//! The writer: the one thread that changes the file.
+//!
+//! Owns the write connection and the order of appends. Takes all appends that wait, makes them in one
+//! transaction, and answers after its commit: under load one fsync serves many. Never answers before.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::file;
+use super::lock::DirectoryLock;
+use super::mark::Mark;
+use super::reserve::Reserve;
+use crate::{Cause, Expected, Precondition, Revision, StoreError, Write};
+
+/// Most appends in one transaction.
+const BATCH: usize = 128;
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the writer is asked to do.
+pub(super) enum Request {
+    Append { append: Append, reply: Reply<Revision> },
+    Compact { keep_from: Revision, reply: Reply<()> },
+    LookForRoom,
+    Close { reply: Reply<()> },
+}
+
+/// What is to be appended.
+pub(super) struct Append {
+    pub(super) preconditions: Vec<Precondition>,
+    pub(super) writes: Vec<Write>,
+    /// Whether it makes room, and may use what is kept back for that.
+    pub(super) to_free: bool,
+}
+
+/// A part of a batch, in the order in which it came.
+enum Work {
+    Append(Append, Reply<Revision>),
+    Compact(Revision, Reply<()>),
+}
+
+/// What came of a part of a batch.
+type Outcome = Result<Revision, StoreError>;
+
+pub(super) struct Writer {
+    /// Before the lock, so that the file is closed when the lock goes.
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    pub(super) mark: Mark,
+    pub(super) reserve: Reserve,
+    pub(super) is_full: Arc<AtomicBool>,
+    pub(super) newest: Arc<watch::Sender<Revision>>,
+    pub(super) _lock: DirectoryLock,
+}
+
+impl Writer {
+    /// Serves until it is told to close, or nobody can ask any more and the queue is empty.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        let mut closing = None;
+        while let Some(first) = queue.blocking_recv() {
+            let mut batch = Vec::new();
+            let mut next = Some(first);
+            while let Some(request) = next {
+                match request {
+                    Request::Append { append, reply } => batch.push(Work::Append(append, reply)),
+                    Request::Compact { keep_from, reply } => batch.push(Work::Compact(keep_from, reply)),
+                    Request::LookForRoom => self.look_for_room(),
+                    Request::Close { reply } => closing = Some(reply),
+                }
+                let more = batch.len() < BATCH && closing.is_none();
+                next = if more { queue.try_recv().ok() } else { None };
+            }
+            if !batch.is_empty() {
+                self.serve(batch);
+            }
+            if closing.is_some() {
+                break;
+            }
+        }
+        let closed = self.close();
+        if let Some(reply) = closing {
+            drop(reply.send(closed));
+        }
+    }
+
+    fn serve(&mut self, batch: Vec<Work>) {
+        // What is kept back must not be used up by changes that do not make room.
+        let (mut batch, refused) = if self.is_full.load(Ordering::Acquire) && !self.refill() {
+            batch.into_iter().partition(Work::makes_room)
+        } else {
+            (batch, Vec::new())
+        };
+        refused.into_iter().for_each(|work| work.answer(Err(no_space("the disk is full"))));
+        let mut last_resort = false;
+        while !batch.is_empty() {
+            let error = match self.commit(&batch) {
+                Ok((revision, outcomes)) => return self.answer(batch, revision, outcomes),
+                Err(error) => file::fault(&self.path, "write")(error),
+            };
+            if error.cause() != Cause::NoSpace {
+                // Nothing of the batch happened: it failed together.
+                tracing::error!(%error, "the registry's store could not write");
+                let text = error.to_string();
+                return batch
+                    .into_iter()
+                    .for_each(|work| work.answer(Err(StoreError::engine("write", text.clone()))));
+            }
+            if !last_resort {
+                // What the log holds is brought to its place: its room can be used again.
+                last_resort = true;
+                drop(self.checkpoint("RESTART"));
+                continue;
+            }
+            if !self.is_full.swap(true, Ordering::AcqRel) {
+                tracing::error!(%error, "the disk of the data directory is full: what is deployed is served, and no change is taken but those that make room");
+            }
+            let (free, refused): (Vec<Work>, Vec<Work>) = batch.into_iter().partition(Work::makes_room);
+            refused.into_iter().for_each(|work| work.answer(Err(no_space("the disk is full"))));
+            batch = free;
+            if !batch.is_empty() && !self.reserve.give() {
+                let text = error.to_string();
+                return batch.into_iter().for_each(|work| work.answer(Err(no_space(&text))));
+            }
+        }
+    }
+
+    /// Tells of a batch that is on the disk.
+    fn answer(&mut self, batch: Vec<Work>, revision: Revision, outcomes: Vec<Outcome>) {
+        if let Err(error) = self.mark.record(revision) {
+            tracing::error!(%error, "the last revision could not be recorded; damage of the log may go unseen");
+        }
+        self.newest.send_if_modified(|newest| std::mem::replace(newest, revision) != revision);
+        batch.into_iter().zip(outcomes).for_each(|(work, outcome)| work.answer(outcome));
+        if self.is_full.load(Ordering::Acquire) {
+            self.refill();
+        }
+    }
+
+    /// Makes all requests in one transaction.
+    fn commit(&mut self, batch: &[Work]) -> rusqlite::Result<(Revision, Vec<Outcome>)> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (mut revision, _) = file::state(&transaction)?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for work in batch {
+            outcomes.push(match work {
+                Work::Append(Append { preconditions, writes, .. }, _) => {
+                    append(&transaction, &mut revision, preconditions, writes)?
+                }
+                Work::Compact(keep_from, _) => {
+                    compact(&transaction, keep_from.saturating_sub(1).min(revision))?;
+                    Ok(revision)
+                }
+            });
+        }
+        transaction.commit()?;
+        Ok((revision, outcomes))
+    }
+
+    /// Takes room to be kept back. Says whether all of it is there: then there is room for changes, too.
+    fn refill(&mut self) -> bool {
+        let filled = self.reserve.fill();
+        if filled && self.is_full.swap(false, Ordering::AcqRel) {
+            tracing::info!("there is room on the disk again: changes are taken");
+        }
+        filled
+    }
+
+    fn look_for_room(&mut self) {
+        if self.is_full.load(Ordering::Acquire) {
+            self.refill();
+        }
+    }
+
+    /// Moves the log into the file.
+    fn checkpoint(&self, how: &'static str) -> rusqlite::Result<bool> {
+        let pragma = format!("PRAGMA wal_checkpoint({how})");
+        self.connection.query_row(&pragma, [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
+    }
+
+    /// The end: the file then holds everything by itself.
+    fn close(&self) -> Result<(), StoreError> {
+        let whole =
+            self.checkpoint("TRUNCATE").map_err(file::fault(&self.path, "move its log into its file"))?;
+        if !whole {
+            tracing::debug!("somebody still reads: the log stays for the next start");
+        }
+        self.mark.sync().map_err(|source| StoreError::engine("write its mark", source))
+    }
+}
+
+impl Work {
+    fn makes_room(&self) -> bool {
+        match self {
+            Work::Append(append, _) => append.to_free,
+            Work::Compact(..) => true,
+        }
+    }
+
+    fn answer(self, outcome: Outcome) {
+        // An error says that whoever asked went away.
+        match self {
+            Work::Append(_, reply) => drop(reply.send(outcome)),
+            Work::Compact(_, reply) => drop(reply.send(outcome.map(|_| ()))),
+        }
+    }
+}
+
+fn no_space(text: &str) -> StoreError {
+    StoreError::NoSpace { source: text.to_owned().into() }
+}
+
+/// Checks and makes one append inside the transaction. Checks come before writes, so that a conflict leaves
+/// nothing behind.
+fn append(
+    transaction: &Transaction<'_>,
+    revision: &mut Revision,
+    preconditions: &[Precondition],
+    writes: &[Write],
+) -> rusqlite::Result<Result<Revision, StoreError>> {
+    let mut find = transaction.prepare_cached("SELECT revision FROM current WHERE key = ?1")?;
+    for precondition in preconditions {
+        let found: Option<Revision> =
+            find.query_row(params![precondition.key], |row| row.get(0)).optional()?;
+        let holds = match precondition.expected {
+            Expected::Absent => found.is_none(),
+            Expected::Revision(expected) => found == Some(expected),
+        };
+        if !holds {
+            return Ok(Err(StoreError::Conflict { key: precondition.key.clone() }));
+        }
+    }
+    *revision += 1;
+    let mut put = transaction.prepare_cached(
+        "INSERT INTO current (key, value, revision) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision",
+    )?;
+    let mut delete = transaction.prepare_cached("DELETE FROM current WHERE key = ?1")?;
+    let mut log = transaction
+        .prepare_cached("INSERT INTO changes (revision, part, key, deleted) VALUES (?1, ?2, ?3, ?4)")?;
+    for (part, write) in writes.iter().enumerate() {
+        let deleted = match write {
+            Write::Put { key, value } => {
+                put.execute(params![key, value.as_ref(), *revision])?;
+                false
+            }
+            Write::Delete { key } => {
+                delete.execute(params![key])?;
+                true
+            }
+        };
+        let part = i64::try_from(part).unwrap_or(i64::MAX);
+        log.execute(params![*revision, part, write.key(), deleted])?;
+    }
+    transaction.prepare_cached("UPDATE state SET revision = ?1")?.execute(params![*revision])?;
+    Ok(Ok(*revision))
+}
+
+fn compact(transaction: &Transaction<'_>, last: Revision) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM changes WHERE revision <= ?1", params![last])?;
+    transaction.execute("UPDATE state SET compacted = max(compacted, ?1)", params![last])?;
+    Ok(())
+}
