@@ -1,6 +1,6 @@
 //! Static assets: what a version's files answer, without starting its script.
 //!
-//! A request passes these files in order: [`address`] cleans its path; [`site`] decides by rules, redirects and
+//! A request passes these files in order: [`url_path`](wasmyard_namespaces::url_path) cleans its path; [`site`] decides by rules, redirects and
 //! [`resolve`] which file it stands for, or that it is for the script; [`answer`] decides what HTTP makes of it,
 //! with [`validators`], [`range`] and [`accept`]; [`content`] has the bytes and [`body`] sends them. [`compress`]
 //! makes encoded variants beside all that.
@@ -9,7 +9,6 @@
 //! see but variants of what is there.
 
 mod accept;
-mod address;
 mod answer;
 mod body;
 mod compress;

@@ -1,9 +1,13 @@
 //! Hostname and path -> who answers. Looks up in memory; never waits.
+//!
+//! The path is decoded for that: every spelling of a path takes the same route, as it leads to the same file. What a
+//! script is shown stays as it was sent.
 
 use wasmyard_namespaces::name::ScriptName;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::route::{HostPattern, RouteMatch, RouteTarget};
 use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_namespaces::url_path::routed;
 
 /// Who answers a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub(crate) enum Destination {
 /// Who answers a script's own request, if the platform serves that host. A route for every host does not
 /// count: it would take the whole Internet for ours.
 pub(crate) fn route_inside(registry: &Registry, host: &str, path: &str) -> Option<Destination> {
-    let found = registry.routes().lookup(host, path)?;
+    let found = registry.routes().lookup(host, &routed(path))?;
     if *found.route.pattern.host() == HostPattern::Any {
         return None;
     }
@@ -28,7 +32,7 @@ pub(crate) fn route_inside(registry: &Registry, host: &str, path: &str) -> Optio
 
 /// Finds the most specific route. None: nothing here answers for this host.
 pub(crate) fn route(registry: &Registry, host: &str, path: &str) -> Option<Destination> {
-    registry.routes().lookup(host, path).map(|found| destination(&found))
+    registry.routes().lookup(host, &routed(path)).map(|found| destination(&found))
 }
 
 fn destination(found: &RouteMatch<'_>) -> Destination {

@@ -26,6 +26,7 @@
 //! - `headers`: what a worker is told, and what it is never told
 //! - `compiler`: the process that compiles, and what it cannot do
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
+//! - `messages`: what two parties may read differently: framing, lengths, paths, fields
 //! - `meters`: what an invocation may use beside CPU and memory, and how it is told
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
 //! - `assets_serve`: static files as visitors and scripts get them, and in a browser
@@ -58,6 +59,7 @@ mod guests;
 mod headers;
 mod hostile;
 mod limits;
+mod messages;
 mod meters;
 mod observability;
 mod outbound;

@@ -13,8 +13,8 @@ use wasmyard_namespaces::assets::{
     AssetEntry, AssetScope, HtmlHandling, Manifest, NotFoundHandling, RunWorkerFirst, VersionAssets,
 };
 use wasmyard_namespaces::script::Version;
+use wasmyard_namespaces::url_path::{canonical, decoded, normalized};
 
-use super::address::{canonical, decoded, normalized};
 use super::resolve::{Resolved, resolve};
 
 /// From this date on, navigations are answered by assets unless a version says otherwise.
@@ -113,7 +113,7 @@ impl Site {
         if !self.has_worker {
             return Some(self.always(&request.method, target));
         }
-        match self.routing.decide(target.path()) {
+        match self.routing.decide(&decoded(target.path())) {
             Some(Runs::Worker) => None,
             Some(Runs::Assets) => Some(self.always(&request.method, target)),
             None => {

@@ -22,6 +22,7 @@ pub mod script;
 pub mod secret;
 pub mod tags;
 pub mod timestamp;
+pub mod url_path;
 
 pub use assets::{
     AssetContent, AssetDraft, AssetEntry, AssetHash, AssetPath, AssetScope, AssetUploadError, AssetsConfig,

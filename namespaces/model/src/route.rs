@@ -4,12 +4,14 @@
 //! that requests are matched with ([`RouteTable`]). Never looks a script up, and never reads the store.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::name::{Hostname, NameError, NamespaceName, ScriptName, shorten};
 use crate::namespace::Origin;
+use crate::url_path::{decoded, decoded_segment, is_dots};
 
 pub use table::{RouteMatch, RouteTable};
 
@@ -20,10 +22,28 @@ pub type RouteOrigin = Origin;
 
 /// A host pattern with a path pattern. Written `*/*`, `*.host/*`, `host/path*` (prefix), `host/path`
 /// (exact) or `host`, which is short for `host/*`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct RoutePattern {
     host: HostPattern,
     path: PathPattern,
+    /// The path as it was written, to be shown.
+    written: Box<str>,
+}
+
+/// Patterns that take the same requests are equal, however their paths are written.
+impl PartialEq for RoutePattern {
+    fn eq(&self, other: &RoutePattern) -> bool {
+        self.host == other.host && self.path == other.path
+    }
+}
+
+impl Eq for RoutePattern {}
+
+impl Hash for RoutePattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.host.hash(state);
+        self.path.hash(state);
+    }
 }
 
 /// Which hosts a pattern takes.
@@ -37,7 +57,7 @@ pub enum HostPattern {
     Exact(Hostname),
 }
 
-/// Which paths a pattern takes. Paths are compared byte by byte, as the request line has them.
+/// Which paths a pattern takes. Paths are compared decoded ([`crate::url_path::routed`]), byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathPattern {
     /// This path only.
@@ -102,8 +122,9 @@ impl FromStr for RoutePattern {
             HostError::Rule(broken) => rule(broken),
             HostError::Name(source) => RoutePatternError::Host { pattern: shorten(text), source },
         })?;
+        let written = path.into();
         let path = parse_path(path).map_err(rule)?;
-        Ok(RoutePattern { host, path })
+        Ok(RoutePattern { host, path, written })
     }
 }
 
@@ -139,12 +160,27 @@ fn parse_path(path: &str) -> Result<PathPattern, &'static str> {
     if !path.bytes().all(|b| b.is_ascii_graphic()) {
         return Err("the path holds printable ASCII only, percent-encode the rest");
     }
-    match path.strip_suffix('*') {
-        Some(prefix) if prefix.contains('*') => Err("in the path, '*' may only be the last character"),
-        Some(prefix) => Ok(PathPattern::Prefix(prefix.into())),
-        None if path.contains('*') => Err("in the path, '*' may only be the last character"),
-        None => Ok(PathPattern::Exact(path.into())),
+    if path.contains('\\') {
+        return Err("a backslash in a request's path is a slash: write '/'");
     }
+    let prefix = path.strip_suffix('*');
+    let text = prefix.unwrap_or(path);
+    if text.contains('*') {
+        return Err("in the path, '*' may only be the last character");
+    }
+    let (whole, last) = text.rsplit_once('/').unwrap_or(("", text));
+    // What stands before '*' is the beginning of a segment, not one.
+    let mut segments = whole.split('/').chain((prefix.is_none()).then_some(last));
+    if segments.any(is_dots) {
+        return Err(
+            "segments \".\" and \"..\" are resolved before a route is looked up: write the path without them",
+        );
+    }
+    if prefix.is_some() && decoded_segment(last).is_none() {
+        return Err("an escape before '*' must be whole and stand for text; write '%25' for '%'");
+    }
+    let text = decoded(text).into();
+    Ok(if prefix.is_some() { PathPattern::Prefix(text) } else { PathPattern::Exact(text) })
 }
 
 /// The canonical text: the host in canonical form, the path always there.
@@ -155,10 +191,7 @@ impl fmt::Display for RoutePattern {
             HostPattern::Wildcard(suffix) => write!(f, "*.{suffix}")?,
             HostPattern::Exact(host) => write!(f, "{host}")?,
         }
-        match &self.path {
-            PathPattern::Exact(path) => f.write_str(path),
-            PathPattern::Prefix(prefix) => write!(f, "{prefix}*"),
-        }
+        f.write_str(&self.written)
     }
 }
 

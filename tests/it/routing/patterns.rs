@@ -94,7 +94,8 @@ async fn routes_made_through_the_api_work_at_once_and_are_gone_at_once() {
 async fn a_platform_script_can_be_replaced_and_deleted_under_its_route() {
     let server = serving(&["one"], &route("*/*", "one")).await;
     let api = server.api();
-    let path = format!("{PLATFORM_SCRIPTS}/one");
+    // The configuration declares it, so that a change through the API has to be meant.
+    let path = format!("{PLATFORM_SCRIPTS}/one?force=true");
     api.upload(&path, &json!({"main_module": "worker.wasm"}), wat::answer("one again")).await.result();
     assert_eq!(server.get("any.test", "/").await.text(), "one again");
     api.delete(&path).await.result();

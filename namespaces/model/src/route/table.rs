@@ -43,7 +43,7 @@ impl RouteTable {
     /// before `*`, and inside a host an exact path before the longest prefix. A host whose routes do not
     /// take the path leaves it to the next less specific one.
     ///
-    /// The host must be in lower case and without a port; the path must be without a query.
+    /// The host must be in lower case and without a port; the path must be without a query, and decoded ([`crate::url_path::routed`]).
     #[must_use]
     pub fn lookup<'h>(&self, host: &'h str, path: &str) -> Option<RouteMatch<'h>> {
         let exact = self.exact.get(host).and_then(|routes| routes.find(path));

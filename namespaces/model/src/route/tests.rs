@@ -39,11 +39,29 @@ fn wrong_patterns_say_which_rule_they_break() {
         ("a.com/x?y=1", "queries"),
         ("a.com/x y", "printable"),
         ("a.com/é", "printable"),
+        ("a.com/a\\b", "write '/'"),
+        ("a.com/a/../b", "without them"),
+        ("a.com/./b*", "without them"),
+        ("a.com/%2e%2e/b*", "without them"),
+        ("a.com/caf%C3*", "must be whole"),
+        ("a.com/100%*", "must be whole"),
     ] {
         let error = text.parse::<RoutePattern>().unwrap_err().to_string();
         assert!(error.contains(said), "{text:?}: {error}");
     }
     assert!(format!("a.com/{}", "x".repeat(2_048)).parse::<RoutePattern>().is_err());
+}
+
+#[test]
+fn patterns_that_take_the_same_paths_are_equal_however_they_are_written() {
+    let pattern = |text: &str| text.parse::<RoutePattern>().unwrap();
+    assert_eq!(pattern("a.com/%61dmin/*"), pattern("a.com/admin/*"));
+    assert_eq!(pattern("a.com//admin/*"), pattern("a.com/admin/*"));
+    assert_eq!(pattern("a.com/%61dmin/*").to_string(), "a.com/%61dmin/*", "it is shown as it was written");
+    assert_ne!(pattern("a.com/Admin/*"), pattern("a.com/admin/*"));
+    assert_eq!(pattern("a.com/.well-known/*").to_string(), "a.com/.well-known/*");
+    assert_eq!(pattern("a.com/.*").path(), &PathPattern::Prefix("/.".into()));
+    assert_eq!(pattern("a.com/a%20b").path(), &PathPattern::Exact("/a b".into()));
 }
 
 #[test]

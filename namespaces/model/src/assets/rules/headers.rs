@@ -2,8 +2,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::pattern::Pattern;
+use super::pattern::{Pattern, encoded};
 use super::{Mistake, Mistakes, lines};
+use crate::url_path::decoded;
 
 /// The most rules of a file.
 pub(super) const MAX_HEADER_RULES: usize = 100;
@@ -65,13 +66,18 @@ impl HeaderRules {
     /// Does what the rules say to the head of an answer. `location` and `path_at` are as for
     /// [`Pattern::matches`].
     ///
+    /// A rule for `/@me/*` holds for `/%40me/a.txt` as well, which is the address that such a file is served at.
+    ///
     /// Rules act in their order, each first taking out and then putting in. The first that puts in a field
     /// replaces what the answer had of that name, later ones add to it. A value that a request's own text made
     /// unfit for a header is left out.
     pub fn apply(&self, location: &str, path_at: usize, headers: &mut HeaderMap) {
+        let plain = plain_spelling(location, path_at);
         let mut ours: Vec<&HeaderName> = Vec::new();
         for rule in &self.rules {
-            let Some(captures) = rule.pattern.matches(location, path_at) else { continue };
+            let as_sent = rule.pattern.matches(location, path_at);
+            let plainly = || plain.as_deref().and_then(|plain| rule.pattern.matches(plain, path_at));
+            let Some(captures) = as_sent.or_else(plainly) else { continue };
             for name in &rule.unset {
                 headers.remove(name);
             }
@@ -86,6 +92,14 @@ impl HeaderRules {
             }
         }
     }
+}
+
+/// The location with nothing escaped in its path that a rule may hold unescaped; none where that is how it was sent.
+fn plain_spelling(location: &str, path_at: usize) -> Option<String> {
+    let (host, path) = location.split_at_checked(path_at)?;
+    let decoded = decoded(path);
+    let plain = encoded(&decoded);
+    (plain != path).then(|| format!("{host}{plain}"))
 }
 
 fn is_absolute(line: &str) -> bool {

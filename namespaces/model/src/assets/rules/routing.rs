@@ -1,6 +1,7 @@
 //! Which paths the script takes before the assets are looked at, and which it never does.
 
 use super::super::RunWorkerFirst;
+use crate::url_path::decoded;
 
 /// Who answers a path, by rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,15 +26,13 @@ impl RoutingRules {
     pub fn new(config: &RunWorkerFirst) -> RoutingRules {
         match config {
             RunWorkerFirst::All(false) => RoutingRules::default(),
-            RunWorkerFirst::All(true) => {
-                RoutingRules { worker: vec![Glob("/*".to_owned())], assets: Vec::new() }
-            }
+            RunWorkerFirst::All(true) => RoutingRules { worker: vec![Glob::parse("/*")], assets: Vec::new() },
             RunWorkerFirst::Rules(rules) => {
                 let mut sorted = RoutingRules::default();
                 for rule in rules {
                     match rule.strip_prefix('!') {
-                        Some(path) => sorted.assets.push(Glob(path.to_owned())),
-                        None => sorted.worker.push(Glob(rule.clone())),
+                        Some(path) => sorted.assets.push(Glob::parse(path)),
+                        None => sorted.worker.push(Glob::parse(rule)),
                     }
                 }
                 sorted
@@ -41,7 +40,7 @@ impl RoutingRules {
         }
     }
 
-    /// Who answers a path; none when no rule says.
+    /// Who answers a path, which must be decoded; none when no rule says.
     #[must_use]
     pub fn decide(&self, path: &str) -> Option<Runs> {
         if self.assets.iter().any(|glob| glob.matches(path)) {
@@ -51,19 +50,28 @@ impl RoutingRules {
     }
 }
 
+/// What stands between the stars, decoded: a rule holds for a path in whatever spelling either is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Glob(String);
+struct Glob(Vec<String>);
 
 impl Glob {
+    fn parse(text: &str) -> Glob {
+        Glob(text.split('*').map(|part| decoded(part).into_owned()).collect())
+    }
+
     /// Takes every part between two stars at its first place: no later one would leave more for the rest.
     fn matches(&self, path: &str) -> bool {
-        let Some((start, rest)) = self.0.split_once('*') else { return self.0 == path };
-        let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
-        let Some(mut inner) = path.strip_prefix(start).and_then(|inner| inner.strip_suffix(end)) else {
+        let (start, middle, end) = match self.0.as_slice() {
+            [] => return false,
+            [whole] => return whole == path,
+            [start, middle @ .., end] => (start, middle, end),
+        };
+        let inner = path.strip_prefix(start.as_str()).and_then(|inner| inner.strip_suffix(end.as_str()));
+        let Some(mut inner) = inner else {
             return false;
         };
-        for part in middle.split('*') {
-            match inner.find(part) {
+        for part in middle {
+            match inner.find(part.as_str()) {
                 Some(at) => inner = inner.get(at + part.len()..).unwrap_or_default(),
                 None => return false,
             }

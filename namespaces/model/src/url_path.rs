@@ -1,13 +1,25 @@
-//! The three forms of a request's path: as browsers would have sent it, decoded, and in the one encoding that a
-//! file is served at. Never looks at what there is.
+//! The forms of a request's path: as browsers would have sent it, decoded, and in the one encoding that a file is
+//! served at. Routes, rules and files all compare the decoded form, so that no spelling of a path leads around a
+//! rule for it.
 
 use std::borrow::Cow;
 
-use wasmyard_namespaces::assets::rules::percent_encoded;
+use crate::assets::rules::percent_encoded;
+
+/// The path that routes and rules are chosen by: normalized, decoded, and no slash twice. `/x/../%61dmin//a` is
+/// `/admin/a` (RFC 3986, sections 6.2.2.2 and 6.2.2.3). A path in this form already is not copied.
+#[must_use]
+pub fn routed(path: &str) -> Cow<'_, str> {
+    match normalized(path) {
+        Cow::Borrowed(path) => decoded(path),
+        Cow::Owned(path) => Cow::Owned(decoded(&path).into_owned()),
+    }
+}
 
 /// The path as a browser would have sent it: no `.` and `..` segments, no backslashes, and what may not stand
 /// in a path escaped. A path that breaks none of these rules is not copied.
-pub(super) fn normalized(path: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn normalized(path: &str) -> Cow<'_, str> {
     let path = percent_encoded(path);
     if !path.contains('\\') && !path.split('/').any(is_dots) {
         return path;
@@ -36,7 +48,7 @@ pub(super) fn normalized(path: &str) -> Cow<'_, str> {
     Cow::Owned(normalized)
 }
 
-fn is_dots(segment: &str) -> bool {
+pub(crate) fn is_dots(segment: &str) -> bool {
     dots(segment).is_some()
 }
 
@@ -55,7 +67,8 @@ fn dots(segment: &str) -> Option<usize> {
 }
 
 /// The path that files are looked up by: every segment decoded, where that is possible, and no slash twice.
-pub(super) fn decoded(path: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn decoded(path: &str) -> Cow<'_, str> {
     if !path.contains('%') && !path.contains("//") {
         return Cow::Borrowed(path);
     }
@@ -82,7 +95,7 @@ fn push_path(out: &mut String, text: &str) {
 }
 
 /// None: an escape is broken, or what it stands for is no text; then the segment counts as it is.
-fn decoded_segment(segment: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn decoded_segment(segment: &str) -> Option<Cow<'_, str>> {
     if !segment.contains('%') {
         return Some(Cow::Borrowed(segment));
     }
@@ -108,7 +121,8 @@ fn decoded_segment(segment: &str) -> Option<Cow<'_, str>> {
 
 /// A decoded path in the one encoding that its file is served at: everything escaped but letters, digits,
 /// slashes and `-_.!~*'()`.
-pub(super) fn canonical(path: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn canonical(path: &str) -> Cow<'_, str> {
     if path.bytes().all(stays) {
         return Cow::Borrowed(path);
     }
@@ -180,6 +194,27 @@ mod tests {
         ] {
             assert_eq!(decoded(path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn every_spelling_of_a_path_is_routed_alike() {
+        for sent in [
+            "/admin/a b",
+            "/x/../admin/a%20b",
+            "/./admin/a%20b",
+            "/x/%2e%2E/admin/a%20b",
+            "/%2e/admin/a%20b",
+            "/x\\..\\admin/a%20b",
+            "/admin\\a%20b",
+            "//admin//a%20b",
+            "/%61dmin/a%20b",
+            "/admin%2fa%20b",
+            "/admin%2Fa%20b",
+            "/x/..//admin/a%20b",
+        ] {
+            assert_eq!(routed(sent), "/admin/a b", "{sent}");
+        }
+        assert!(matches!(routed("/a/b.txt"), Cow::Borrowed("/a/b.txt")));
     }
 
     #[test]
