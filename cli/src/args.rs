@@ -55,30 +55,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Compile one component, for the platform that started this process
     #[command(hide = true)]
-    CompileComponent(CompileArgs),
-}
-
-/// `wasmyard compile-component`: started by the platform itself, see `compiler`.
-#[derive(Debug, Args)]
-pub struct CompileArgs {
-    /// How the engine that is going to run it meters CPU time
-    #[arg(long)]
-    pub metering: String,
-    /// The engine's ceiling for memory, in bytes
-    #[arg(long)]
-    pub max_memory_bytes: u64,
-    /// Threads that it may compile on
-    #[arg(long)]
-    pub threads: usize,
-    /// CPU time that this process may take, in seconds
-    #[arg(long)]
-    pub cpu_seconds: u64,
-    /// Address space that this process may take, in bytes
-    #[arg(long)]
-    pub memory_bytes: u64,
-    /// The process that waits for the answer
-    #[arg(long)]
-    pub parent: i32,
+    CompileComponent(wasmyard_compiler::CompileArgs),
 }
 
 /// `wasmyard init`.

@@ -14,7 +14,6 @@ pub mod args;
 pub mod assets;
 pub mod client;
 pub mod commands;
-pub mod compiler;
 pub mod config;
 pub mod dev;
 pub mod failure;

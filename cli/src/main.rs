@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     };
     if let Command::CompileComponent(args) = &cli.command {
         // Before anything else is made: that process is to have one thread and no open files.
-        return wasmyard_cli::compiler::child::run(args);
+        return wasmyard_compiler::run(args);
     }
     let output = Output::stdio();
     let code = match run(cli.command, &output) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::{Method, Uri};
-use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_model::script::ScriptKey;
 
 use crate::level::Level;
 

@@ -1,7 +1,7 @@
 //! What is counted of events. Label sets are closed: no name that a tenant chooses becomes a label.
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, Registry};
-use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_model::script::ScriptKey;
 
 use crate::event::{Event, InvocationRecord, VisitRecord};
 use crate::metric::{SECONDS, counter, counters, histogram};

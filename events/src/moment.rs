@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
-use wasmyard_namespaces::timestamp::Timestamp;
+use wasmyard_model::timestamp::Timestamp;
 
 /// The length of `2026-01-02T03:04:05.`
 const TO_THE_SECOND: usize = 20;

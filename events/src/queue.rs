@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_model::script::ScriptKey;
 
 /// The most items, and about the most bytes, that the reader takes at once.
 const BATCH_ITEMS: usize = 256;

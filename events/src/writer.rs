@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use prometheus::{IntCounterVec, Opts, Registry};
 use tracing::Level;
-use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_model::script::ScriptKey;
 
 use crate::event::Event;
 use crate::form::{Form, target};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::task::JoinHandle;
-use wasmyard_cli::compiler::{ChildCompiler, CompileLimits};
+use wasmyard_compiler::{ChildCompiler, CompileLimits};
 use wasmyard_runtime::{CompileJob, Compiler, Metering, ModuleError};
 
 use crate::support::{Site, WASMYARD, bombs, eventually, guest, wat, within};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use wasmyard_api::{Checked, ComponentChecker, Refusal, RefusalCode};
+use wasmyard_compiler::ChildCompiler;
 use wasmyard_namespaces::{Digest, LimitSpec, Limits};
 use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Metering, ModuleError, Runtime, RuntimeConfig};
 
 use crate::commands::check::ModuleCheck;
-use crate::compiler::ChildCompiler;
 
 /// Compiles uploads, so that an accepted one is ready to serve, and starts each once.
 pub(super) struct ForUploads {

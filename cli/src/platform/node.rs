@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmyard_api::{ApiState, UploadLimits};
+use wasmyard_compiler::ChildCompiler;
 use wasmyard_dispatcher::{
     AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, Metrics, NetworkEgress,
     Overlay, ServerConfig, server,
@@ -18,7 +19,6 @@ use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig};
 
 use super::checker::ForUploads;
 use super::sweep;
-use crate::compiler::ChildCompiler;
 use crate::config::{Faults, ResolvedConfig};
 use crate::failure::Failure;
 use crate::machine::{self, Capacity, Machine};

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use http::{Method, Uri};
 use serde_json::{Value, json};
-use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_model::script::ScriptKey;
 
 use super::*;
 use crate::event::{Fault, Trigger};

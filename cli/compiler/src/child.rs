@@ -7,11 +7,11 @@ use std::io::{self, Read as _};
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
+use wasmyard_model::limits::MAX_COMPONENT_BYTES;
 use wasmyard_runtime::{CompileJob, Metering, ModuleError};
 
 use super::{confine, wire};
-use crate::args::CompileArgs;
+use crate::CompileArgs;
 
 /// Compiles what standard input holds. The exit code says only whether the answer was written.
 pub fn run(args: &CompileArgs) -> ExitCode {

@@ -13,7 +13,7 @@ use seccompiler::{
     TargetArch,
 };
 
-use crate::args::CompileArgs;
+use crate::CompileArgs;
 
 /// Standard input, output and error.
 const LAST_KEPT_FD: i32 = 2;

@@ -1,19 +1,43 @@
 //! Compiling in a process of its own: what strangers upload meets Cranelift only there.
 //!
 //! Owns both sides. [`ChildCompiler`] starts this same program as `wasmyard compile-component`, hands it one
-//! component and takes its answer within limits of time and size; [`child`] gives up every right it does not
-//! need, compiles, and answers. They agree on [`wire`]. Must never compile in the process that serves.
+//! component and takes its answer within limits of time and size; [`run`] is that process: it gives up every right that
+//! it does not need, compiles, and answers. They agree on `wire`. Must never compile in the process that serves.
 
-pub mod child;
+mod child;
 mod confine;
 mod parent;
 mod wire;
 
 use std::time::Duration;
 
-use wasmyard_namespaces::limits::component;
+use wasmyard_model::limits::component;
 
+pub use child::run;
 pub use parent::ChildCompiler;
+
+/// The command line of the process that compiles. It is written by [`ChildCompiler`] and nobody else.
+#[derive(Debug, clap::Args)]
+pub struct CompileArgs {
+    /// How the engine that is going to run it meters CPU time
+    #[arg(long)]
+    pub metering: String,
+    /// The engine's ceiling for memory, in bytes
+    #[arg(long)]
+    pub max_memory_bytes: u64,
+    /// Threads that it may compile on
+    #[arg(long)]
+    pub threads: usize,
+    /// CPU time that this process may take, in seconds
+    #[arg(long)]
+    pub cpu_seconds: u64,
+    /// Address space that this process may take, in bytes
+    #[arg(long)]
+    pub memory_bytes: u64,
+    /// The process that waits for the answer
+    #[arg(long)]
+    pub parent: i32,
+}
 
 /// What one compilation may cost.
 #[derive(Debug, Clone, Copy)]
