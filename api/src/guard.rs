@@ -2,13 +2,14 @@
 //! Must never let a call under `/client/v4` reach a handler without a token (an upload of assets checks its own), nor show a token anywhere.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Uri, header};
 use tracing::Instrument;
+use wasmyard_events::{ApiRecord, Event, Sink};
 
 use crate::error::{ApiError, Code};
 use crate::state::{Shared, SharedState};
@@ -53,12 +54,13 @@ pub(crate) fn refused() -> ApiError {
 }
 
 /// Runs a call to its end even if the client goes away, so that no change stops half-way, and answers in time.
-pub(crate) async fn finish(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+pub(crate) async fn finish(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
+    let Bounds { limit, events } = bounds;
     let started = Instant::now();
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("api", %method, path);
-    let call = tokio::spawn(next.run(request).instrument(span.clone()));
+    let call = tokio::spawn(next.run(request).instrument(span));
     let response = match tokio::time::timeout(limit, call).await {
         Ok(Ok(response)) => response,
         Ok(Err(failure)) => ApiError::internal(failure).into_response(),
@@ -68,13 +70,14 @@ pub(crate) async fn finish(State(limit): State<Duration>, request: Request, next
         )
         .into_response(),
     };
-    span.in_scope(|| {
-        tracing::info!(
-            status = response.status().as_u16(),
-            ms = started.elapsed().as_millis() as u64,
-            "answered"
-        );
-    });
+    let record = ApiRecord {
+        time: SystemTime::now(),
+        method,
+        path,
+        status: response.status().as_u16(),
+        wall: started.elapsed(),
+    };
+    events.event(&Event::Api(Arc::new(record)));
     response
 }
 
@@ -92,10 +95,19 @@ pub(crate) async fn no_method(request: Request) -> ApiError {
     )
 }
 
-/// For [`finish`], which needs nothing of the shared state but a duration.
-pub(crate) fn limit(shared: &Arc<Shared>, pace: crate::table::Pace) -> Duration {
-    match pace {
+/// What [`finish`] needs of the shared state.
+#[derive(Clone)]
+pub(crate) struct Bounds {
+    /// How long the call may take.
+    limit: Duration,
+    events: Arc<dyn Sink>,
+}
+
+/// How long calls of this pace may take, and who is told of them.
+pub(crate) fn bounds(shared: &Arc<Shared>, pace: crate::table::Pace) -> Bounds {
+    let limit = match pace {
         crate::table::Pace::Call => shared.api.limits.call + shared.api.limits.call,
         crate::table::Pace::Upload => shared.api.limits.upload + shared.api.limits.call,
-    }
+    };
+    Bounds { limit, events: Arc::clone(&shared.api.events) }
 }

@@ -134,8 +134,9 @@ pub fn router(state: ApiState) -> Router {
     let (mut guarded, mut open) = (Router::new(), Router::new());
     for operation in table().operations {
         let side = if operation.access == Access::Token { &mut guarded } else { &mut open };
-        let handler =
-            operation.handler.layer(from_fn_with_state(guard::limit(&shared, operation.pace), guard::finish));
+        let handler = operation
+            .handler
+            .layer(from_fn_with_state(guard::bounds(&shared, operation.pace), guard::finish));
         *side = std::mem::take(side).route(&operation.path, handler);
     }
     let guarded = guarded

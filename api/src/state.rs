@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmyard_events::Sink;
 use wasmyard_namespaces::{Digest, LimitSpec, Limits, Registry};
 
 use crate::error::ApiError;
@@ -108,6 +109,8 @@ pub struct ApiState {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// `Err` with the reason while the platform should get no traffic; else what an operator should know.
     pub ready: Arc<dyn Fn() -> Result<Option<String>, String> + Send + Sync>,
+    /// Is told of every call.
+    pub events: Arc<dyn Sink>,
     /// Bounds on requests.
     pub limits: UploadLimits,
 }

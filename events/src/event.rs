@@ -25,7 +25,7 @@ pub enum Event {
     /// A request of a script did not go out.
     Egress(Arc<EgressRecord>),
     /// Somebody called the API.
-    Change(Arc<ChangeRecord>),
+    Api(Arc<ApiRecord>),
 }
 
 impl Event {
@@ -44,7 +44,7 @@ impl Event {
             }
             Self::Log(log) => size_of::<LogRecord>() + log.text.len(),
             Self::Egress(egress) => size_of::<EgressRecord>() + egress.host.len() + egress.refused.len(),
-            Self::Change(change) => size_of::<ChangeRecord>() + change.path.len(),
+            Self::Api(call) => size_of::<ApiRecord>() + call.path.len(),
         }
     }
 }
@@ -187,7 +187,7 @@ pub struct EgressRecord {
 
 /// One call of the API.
 #[derive(Debug, Clone)]
-pub struct ChangeRecord {
+pub struct ApiRecord {
     /// When it was answered.
     pub time: SystemTime,
     /// The method.

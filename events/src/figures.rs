@@ -40,7 +40,7 @@ impl Sink for Figures {
         match event {
             Event::Visit(visit) => self.visits.count(visit),
             Event::Invocation(invocation) => self.invocations.count(invocation),
-            Event::Log(_) | Event::Egress(_) | Event::Change(_) => {}
+            Event::Log(_) | Event::Egress(_) | Event::Api(_) => {}
         }
     }
 }

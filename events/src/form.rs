@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
-use crate::event::{ChangeRecord, EgressRecord, Event, InvocationRecord, LogRecord, VisitRecord};
+use crate::event::{ApiRecord, EgressRecord, Event, InvocationRecord, LogRecord, VisitRecord};
 use crate::moment::Moment;
 
 /// Who reads the lines.
@@ -150,7 +150,7 @@ impl Line<'_, '_> {
             Content::Event(Event::Invocation(invocation)) => self.invocation(invocation),
             Content::Event(Event::Log(log)) => self.log(log),
             Content::Event(Event::Egress(egress)) => self.egress(egress),
-            Content::Event(Event::Change(change)) => self.change(change),
+            Content::Event(Event::Api(call)) => self.api(call),
             Content::Counts(counts) => counts.iter().try_for_each(|(name, count)| self.field(name, count)),
         }
     }
@@ -224,8 +224,8 @@ impl Line<'_, '_> {
         self.field("refused", refused)
     }
 
-    fn change(&mut self, change: &ChangeRecord) -> Written {
-        let ChangeRecord { time: _, method, path, status, wall } = change;
+    fn api(&mut self, call: &ApiRecord) -> Written {
+        let ApiRecord { time: _, method, path, status, wall } = call;
         self.field("method", method.as_str())?;
         self.field("path", path)?;
         self.field("status", status)?;
@@ -264,9 +264,7 @@ fn head(event: &Event) -> Head<'_> {
             message: "a request of a script did not go out",
             target: target::EGRESS,
         },
-        Event::Change(change) => {
-            Head { time: change.time, level: "INFO", message: "answered", target: target::API }
-        }
+        Event::Api(call) => Head { time: call.time, level: "INFO", message: "answered", target: target::API },
     }
 }
 

@@ -18,9 +18,7 @@ mod ray;
 mod sink;
 mod writer;
 
-pub use event::{
-    ChangeRecord, EgressRecord, Event, Fault, InvocationRecord, LogRecord, Trigger, VisitRecord,
-};
+pub use event::{ApiRecord, EgressRecord, Event, Fault, InvocationRecord, LogRecord, Trigger, VisitRecord};
 pub use figures::Figures;
 pub use form::Form;
 pub use level::Level;

@@ -142,7 +142,7 @@ impl Sink for LogWriter {
             Event::Invocation(_) => tracing::enabled!(target: target::INVOCATION, Level::DEBUG),
             Event::Log(_) => tracing::enabled!(target: target::SCRIPT, Level::INFO),
             Event::Egress(_) => tracing::enabled!(target: target::EGRESS, Level::INFO),
-            Event::Change(_) => tracing::enabled!(target: target::API, Level::INFO),
+            Event::Api(_) => tracing::enabled!(target: target::API, Level::INFO),
         };
         if wanted {
             self.push(Line::Event(event.clone()));
@@ -174,7 +174,7 @@ impl Queued for Line {
         match self {
             Self::Event(Event::Visit(_)) => Lane::Visits,
             Self::Event(Event::Log(_) | Event::Invocation(_) | Event::Egress(_)) => Lane::Scripts,
-            Self::Event(Event::Change(_)) | Self::Text(..) => Lane::Platform,
+            Self::Event(Event::Api(_)) | Self::Text(..) => Lane::Platform,
         }
     }
 
@@ -191,7 +191,7 @@ impl Queued for Line {
             Self::Event(Event::Log(log)) => Some(&log.script),
             Self::Event(Event::Invocation(invocation)) => Some(&invocation.script),
             Self::Event(Event::Egress(egress)) => Some(&egress.script),
-            Self::Event(Event::Visit(_) | Event::Change(_)) | Self::Text(..) => None,
+            Self::Event(Event::Visit(_) | Event::Api(_)) | Self::Text(..) => None,
         }
     }
 }

@@ -44,7 +44,8 @@ fn platform() -> &'static Platform {
             registry: registry.clone(),
             checker: Arc::new(TakesAll),
             metrics: Arc::new(String::new),
-            ready: Arc::new(|| Ok(())),
+            ready: Arc::new(|| Ok(None)),
+            events: Arc::new(wasmyard_events::Discard),
             limits: UploadLimits::default(),
         });
         Platform { runtime, router, registry, token }

@@ -139,6 +139,18 @@ async fn a_request_that_did_not_go_out_is_told_with_its_script_and_host() {
     assert!(!line.to_string().contains("secret"), "{line}");
 }
 
+#[tokio::test]
+async fn a_call_of_the_api_is_told_by_its_route_and_not_by_what_the_client_named() {
+    let server = Server::serving(&platform()).await;
+    server.api().deploy("a-secret-name", wat::answer("x")).await.result();
+    let line =
+        server.logged("the call", |line| line["target"] == "wasmyard::api" && line["method"] == "PUT").await;
+    assert_eq!((&line["status"], &line["message"]), (&json!(200), &json!("answered")), "{line}");
+    let path = line["path"].as_str().unwrap();
+    assert!(path.contains("/scripts/{") && !path.contains("a-secret-name"), "{line}");
+    assert!(line["ms"].is_u64(), "{line}");
+}
+
 /// A path that makes an access line large, so that a few thousand of them are more than anything holds.
 fn long_path() -> String {
     format!("/{}", "x".repeat(8 << 10))

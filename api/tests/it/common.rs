@@ -118,6 +118,7 @@ impl Api {
             checker: checker.clone(),
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
             ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),
+            events: Arc::new(wasmyard_events::Discard),
             limits,
         });
         Api { router, token: token.expose().to_owned(), registry, checker, not_ready, store, blobs }

@@ -76,6 +76,7 @@ impl Node {
         let figures = EgressFigures::new(metrics.registry()).map_err(unmeasured)?;
         let egress =
             NetworkEgress::new(egress, figures).map_err(|error| Failure::failed(error.to_string()))?;
+        let events: Arc<dyn Sink> = Arc::new(sinks(&metrics)?);
         let dispatcher = Dispatcher::new(
             DispatcherConfig {
                 limits: config.limits,
@@ -89,7 +90,7 @@ impl Node {
             Arc::clone(&runtime),
             Arc::new(egress),
             Arc::clone(&metrics),
-            Arc::new(events(&metrics)?),
+            Arc::clone(&events),
             overlay,
         )
         .map_err(unmeasured)?;
@@ -114,6 +115,7 @@ impl Node {
                         .then(|| "the disk is full: no change is taken but those that make room".to_owned()))
                 })
             },
+            events,
             limits: UploadLimits::default(),
         };
         let server = ServerConfig {
@@ -171,7 +173,7 @@ impl Node {
 }
 
 /// Where everything that happens is told: this list is the place for one more who is to know.
-fn events(metrics: &Metrics) -> Result<Sinks, Failure> {
+fn sinks(metrics: &Metrics) -> Result<Sinks, Failure> {
     let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(Figures::new(metrics.registry()).map_err(unmeasured)?)];
     if let Some(log) = super::logs::writer() {
         log.register(metrics.registry()).map_err(unmeasured)?;
