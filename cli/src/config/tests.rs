@@ -6,6 +6,8 @@ use wasmyard_namespaces::HostRule;
 
 use super::*;
 
+mod documented;
+
 /// An authority that was made for these tests; its key is nowhere.
 const PRIVATE_CA: &str = "\
 -----BEGIN CERTIFICATE-----\n\
