@@ -8,13 +8,16 @@ use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
 use std::sync::Arc;
 
 use crate::error::{ApiError, Code};
 use crate::state::Shared;
+use crate::unknown;
 
 /// What a body may cost.
 #[derive(Clone, Copy)]
@@ -93,20 +96,63 @@ impl FromRequest<Arc<Shared>> for Small {
     }
 }
 
-/// A JSON body. The content type is not looked at, because clients in use send JSON under several.
-pub(crate) struct Json<T>(pub(crate) T);
+/// A JSON object as the body, and remarks on keys that nothing here knows. The content type is not looked at, because
+/// clients in use send JSON under several.
+pub(crate) struct Json<T>(pub(crate) T, pub(crate) Vec<String>);
 
-impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Json<T> {
+impl<T: DeserializeOwned + JsonSchema> FromRequest<Arc<Shared>> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let Small(bytes) = Small::from_request(request, shared).await?;
-        parse(&bytes).map(Self)
+        let mut keys = object(parse(&bytes)?)?;
+        let remarks = unknown::take::<T>(&mut keys);
+        Ok(Self(fitting(Value::Object(keys))?, remarks))
     }
+}
+
+/// The same without strange keys: for bodies where one could have meant that less is wanted.
+pub(crate) struct Exact<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Exact<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let Small(bytes) = Small::from_request(request, shared).await?;
+        fitting(Value::Object(object(parse(&bytes)?)?)).map(Self)
+    }
+}
+
+/// The keys of a value that must be an object: a list of the same values is none, though it could be read by position.
+pub(crate) fn object(value: Value) -> Result<Map<String, Value>, ApiError> {
+    match value {
+        Value::Object(keys) => Ok(keys),
+        other => {
+            let found = match other {
+                Value::Null => "null",
+                Value::Bool(_) => "a boolean",
+                Value::Number(_) => "a number",
+                Value::String(_) => "a string",
+                Value::Array(_) => "an array",
+                Value::Object(_) => "an object",
+            };
+            Err(ApiError::invalid(format_args!(
+                "The body does not fit: it must be a JSON object, like {{\"name\": ...}}, and is {found}."
+            )))
+        }
+    }
+}
+
+/// A value as the type that it must fit.
+pub(crate) fn fitting<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+    serde_json::from_value(value)
+        .map_err(|error| ApiError::invalid(format_args!("The body does not fit: {error}.")))
 }
 
 /// Parses JSON: text that is not JSON and JSON that does not fit are two different errors.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Some editors and shells put a byte order mark before what they write.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
             ApiError::invalid(format_args!("The body does not fit: {error}."))

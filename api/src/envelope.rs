@@ -64,7 +64,7 @@ impl<T> Reply<T> {
 
     /// The same with remarks that a person should see; clients print them as warnings.
     pub(crate) fn with_notes(mut self, notes: Vec<String>) -> Self {
-        self.notes = notes;
+        self.notes.extend(notes);
         self
     }
 }
@@ -122,9 +122,26 @@ pub(crate) fn failure(error: &ApiError) -> Response {
     response
 }
 
+/// A page of a list, with what there is to say of it.
+pub(crate) fn page<T: Serialize, I: Serialize>(rows: &[T], info: &I) -> Response {
+    #[derive(Serialize)]
+    struct Page<'a, T, I> {
+        success: bool,
+        errors: [(); 0],
+        messages: [(); 0],
+        result: &'a [T],
+        result_info: &'a I,
+    }
+    let page = Page { success: true, errors: [], messages: [], result: rows, result_info: info };
+    match serde_json::to_vec(&page) {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(error) => ApiError::internal(error).into_response(),
+    }
+}
+
 /// A JSON response that no cache may keep: answers change with every deploy, and some are for one token only.
-pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

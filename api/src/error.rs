@@ -6,6 +6,7 @@ use std::fmt;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use wasmyard_control::{ControlError, RefusalCode};
 use wasmyard_namespaces::{
     AssetUploadError, BindingError, ErrorKind, NamespaceName, RegistryError, ScriptKey, UploadError,
 };
@@ -57,6 +58,8 @@ codes! {
     Unparsable = 10006, BAD_REQUEST;
     /// No platform script has this name.
     ScriptNotFound = 10007, NOT_FOUND;
+    /// `If-Match` names another content than the script has by now.
+    OtherContent = 10018, PRECONDITION_FAILED;
     /// An upload or a value in a body was read and refused; the message names the rule.
     Validation = 10021, BAD_REQUEST;
     /// The module, or the body as a whole, is larger than this server takes.
@@ -185,6 +188,27 @@ impl ApiError {
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
+    }
+}
+
+/// What a use case refuses keeps its words; where something failed, they go to the log.
+impl From<ControlError> for ApiError {
+    fn from(error: ControlError) -> Self {
+        let text = sentence(&error.to_string());
+        match error {
+            ControlError::Registry(error) => error.into(),
+            ControlError::Component(refusal) => match refusal.code {
+                RefusalCode::Invalid => Self::invalid(refusal.message),
+                RefusalCode::TooLarge => Self::new(Code::TooLarge, refusal.message),
+                RefusalCode::Failed => Self::internal(refusal.message),
+            },
+            ControlError::Invalid(rule) => Self::invalid(rule),
+            ControlError::Referenced { .. } => {
+                Self::new(Code::Referenced, format!("{} Or repeat the call with ?force=true.", text))
+            }
+            ControlError::SecretNotFound { .. } => Self::new(Code::SecretNotFound, text),
+            ControlError::OtherContent { .. } => Self::new(Code::OtherContent, text),
+        }
     }
 }
 

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use wasmyard_namespaces::{AssetsConfig, BindingInput, BindingType, LimitSpec, UploadDraft};
+use wasmyard_namespaces::{AssetsConfig, BindingInput, BindingType, LimitSpec, Timestamp, UploadDraft};
 
 use crate::body;
 use crate::error::{ApiError, Code};
-use crate::tags;
+use crate::target;
+use crate::unknown;
 
 /// The keys with a meaning here.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -49,6 +50,17 @@ pub(crate) struct Assets {
     /// How they are served.
     pub(crate) config: Option<Map<String, Value>>,
 }
+
+/// The keys of `assets.config`.
+const SERVING: [&str; 7] = [
+    "html_handling",
+    "not_found_handling",
+    "run_worker_first",
+    "immutable_fingerprinted",
+    "_headers",
+    "_redirects",
+    SERVE_DIRECTLY,
+];
 
 /// A key of `assets.config` that clients send and that has become `run_worker_first`.
 const SERVE_DIRECTLY: &str = "serve_directly";
@@ -96,7 +108,18 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Declared, ApiError> {
             "The part metadata must be a JSON object, like {\"main_module\": \"worker.wasm\"}.",
         ));
     };
-    let notes = take_without_effect(&mut keys)?;
+    let mut notes = take_without_effect(&mut keys)?;
+    notes.extend(unknown::take::<Metadata>(&mut keys));
+    if let Some(Value::Object(assets)) = keys.get_mut("assets") {
+        notes.extend(unknown::take::<Assets>(assets));
+        if let Some(Value::Object(config)) = assets.get_mut("config") {
+            notes.extend(unknown::take_beside(config, &SERVING));
+        }
+    } else if keys.contains_key("assets") {
+        return Err(ApiError::invalid(
+            "The part metadata does not fit: \"assets\" must be a JSON object, like {\"jwt\": \"...\"}",
+        ));
+    }
     let metadata = serde_json::from_value(Value::Object(keys))
         .map_err(|error| ApiError::invalid(format_args!("The part metadata does not fit: {error}.")))?;
     Ok(Declared { metadata, notes })
@@ -167,13 +190,21 @@ impl Metadata {
                 .filter_map(|name| BindingType::from_wire(name))
                 .collect(),
             bindings_strict,
-            tags: self.tags.map(|tags| tags::parse_all(&tags)).transpose()?,
+            tags: self.tags.map(|tags| target::tags(&tags)).transpose()?,
             limits: self.limits.unwrap_or_default(),
-            compatibility_date: self.compatibility_date,
+            compatibility_date: self.compatibility_date.map(date),
             compatibility_flags: self.compatibility_flags,
             annotations: self.annotations,
             ..UploadDraft::default()
         })
+    }
+}
+
+/// A date as versions keep it; some clients write the time of day behind it.
+pub(crate) fn date(text: String) -> String {
+    match text.get(..10) {
+        Some(day) if text.parse::<Timestamp>().is_ok() => day.to_owned(),
+        _ => text,
     }
 }
 

@@ -2,7 +2,10 @@
 //! Must never copy a part, look at a header block beyond its bound, or take time that grows faster than the body.
 
 use bytes::Bytes;
+use http::{HeaderMap, header};
 use memchr::memmem;
+
+use crate::error::{ApiError, Code};
 
 pub(crate) mod reader;
 
@@ -45,6 +48,16 @@ pub enum MultipartError {
     /// More parts than allowed.
     #[error("the form has more than {0} parts")]
     TooManyParts(usize),
+}
+
+/// The boundary of a form, if the request is one.
+pub(crate) fn of_headers(headers: &HeaderMap) -> Option<Result<String, MultipartError>> {
+    headers.get(header::CONTENT_TYPE)?.to_str().ok().and_then(boundary)
+}
+
+/// A form that is not one.
+pub(crate) fn unparsable(error: MultipartError) -> ApiError {
+    ApiError::new(Code::Unparsable, format!("The body is not a multipart form: {error}."))
 }
 
 /// Finds the boundary in a `Content-Type` value; `None` when the value is of another media type.

@@ -8,12 +8,14 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 
 use crate::guard;
+use crate::openapi;
+use crate::resources::{
+    assets, bindings, clients, content, health, namespaces, routes, scripts, secrets, services, settings,
+    tags, tokens, versions,
+};
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Table, op};
-use crate::{
-    assets, bindings, clients, content, health, namespaces, openapi, routes, scripts, secrets, services,
-    settings, tags, tokens, versions,
-};
+use crate::views;
 
 const FILTER: &str = "Tag filter like customer-1:yes,archived:no";
 const INHERIT: &str =
@@ -28,34 +30,34 @@ pub(crate) fn table() -> Table {
     let t = &mut table;
 
     t.area("Namespaces", "namespaces", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces")
-        .get("", namespaces::list, op("list", "List the dispatch namespaces").returns::<Vec<namespaces::View>>())
-        .post("", namespaces::create, op("create", "Create a dispatch namespace").takes::<namespaces::Create>().returns::<namespaces::View>())
-        .get("/{dispatch_namespace}", namespaces::get, op("get", "Show a namespace").returns::<namespaces::View>())
-        .put("/{dispatch_namespace}", namespaces::update, op("update", "Rename or change a namespace").takes::<namespaces::Patch>().returns::<namespaces::View>())
-        .patch("/{dispatch_namespace}", namespaces::update, op("edit", "Change a namespace").takes::<namespaces::Patch>().returns::<namespaces::View>())
-        .delete("/{dispatch_namespace}", namespaces::delete, op("delete", "Delete a namespace with all its scripts"));
+        .get("", namespaces::list, op("list", "List the dispatch namespaces").pages().returns::<Vec<views::namespace::View>>())
+        .post("", namespaces::create, op("create", "Create a dispatch namespace").takes::<namespaces::Create>().returns::<views::namespace::View>())
+        .get("/{dispatch_namespace}", namespaces::get, op("get", "Show a namespace").returns::<views::namespace::View>())
+        .put("/{dispatch_namespace}", namespaces::update, op("update", "Rename or change a namespace").forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
+        .patch("/{dispatch_namespace}", namespaces::update, op("edit", "Change a namespace").forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
+        .delete("/{dispatch_namespace}", namespaces::delete, op("delete", "Delete a namespace with all its scripts").forced());
 
     t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts")
-        .get("", scripts::list_in_namespace, op("list", "List the scripts of a namespace").query("tags", FILTER).returns::<Vec<scripts::NamespacedView>>())
-        .delete("", scripts::delete_by_tags, op("deleteByTags", "Delete every script that matches a tag filter").query("tags", FILTER).returns::<scripts::Deleted>())
-        .get("/{script_name}", scripts::get_in_namespace, op("get", "Show a user script").returns::<scripts::NamespacedView>());
+        .get("", scripts::list_in_namespace, op("list", "List the scripts of a namespace").pages().query("tags", FILTER).returns::<Vec<views::script::NamespacedView>>())
+        .delete("", scripts::delete_by_tags, op("deleteByTags", "Delete every script that matches a tag filter").forced().query("tags", FILTER).returns::<scripts::Deleted>())
+        .get("/{script_name}", scripts::get_in_namespace, op("get", "Show a user script").returns::<views::script::NamespacedView>());
     t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}");
     each_script(t);
-    t.get("/bindings", bindings::list, op("bindings.list", "List the bindings; secrets without their values").returns::<Vec<bindings::View>>())
+    t.get("/bindings", bindings::list, op("bindings.list", "List the bindings; secrets without their values").returns::<Vec<views::binding::View>>())
         .get("/tags", tags::list, op("tags.list", "List the tags; with a filter: whether it matches").query("tags", FILTER).returns::<tags::Listed>())
-        .put("/tags", tags::set, op("tags.set", "Replace all tags").takes::<Vec<String>>().returns::<Vec<String>>())
-        .patch("/tags", tags::change, op("tags.change", "Add and remove tags, all or nothing").takes::<tags::Change>().returns::<Vec<String>>())
-        .put("/tags/{tag}", tags::add, op("tags.add", "Add one tag"))
-        .delete("/tags/{tag}", tags::remove, op("tags.remove", "Remove one tag"));
+        .put("/tags", tags::set, op("tags.set", "Replace all tags").forced().takes::<Vec<String>>().returns::<Vec<String>>())
+        .patch("/tags", tags::change, op("tags.change", "Add and remove tags, all or nothing").forced().takes::<tags::Change>().returns::<Vec<String>>())
+        .put("/tags/{tag}", tags::add, op("tags.add", "Add one tag").forced().returns::<tags::Changed>())
+        .delete("/tags/{tag}", tags::remove, op("tags.remove", "Remove one tag").forced().returns::<tags::Changed>());
 
     t.area("Platform scripts", "scripts", "/client/v4/accounts/{account_id}/workers/scripts")
-        .get("", scripts::list_platform, op("list", "List the platform scripts").returns::<Vec<scripts::View>>())
+        .get("", scripts::list_platform, op("list", "List the platform scripts").pages().returns::<Vec<views::script::View>>())
         .get("/{script_name}", content::download, op("get", "Download a platform script").returns_raw("multipart/form-data"));
     t.area("Platform scripts", "scripts", "/client/v4/accounts/{account_id}/workers/scripts/{script_name}");
     each_script(t);
     t.get("/content/v2", content::download, op("content.getV2", "Download the component, at the path that SDKs use").returns_raw("multipart/form-data"))
         .get("/script-settings", settings::get_script_level, op("scriptSettings.get", "Show the settings that are not versioned").returns::<settings::ScriptLevel>())
-        .patch("/script-settings", settings::patch_script_level, op("scriptSettings.edit", "Change the tags").takes::<settings::ScriptLevelPatch>().returns::<settings::ScriptLevel>())
+        .patch("/script-settings", settings::patch_script_level, op("scriptSettings.edit", "Change the tags").forced().takes::<settings::ScriptLevelPatch>().returns::<settings::ScriptLevel>())
         .get("/deployments", versions::deployments, op("deployments.list", "Show the version that serves as a deployment").returns::<versions::Deployments>())
         .get("/versions", versions::list, op("versions.list", "List the version that serves").returns::<versions::Versions>())
         .get("/versions/{version_id}", versions::get, op("versions.get", "Show the version that serves").returns::<versions::View>())
@@ -66,11 +68,11 @@ pub(crate) fn table() -> Table {
         .post("/upload", assets::upload, op("upload", "Upload contents that a session asked for").query("base64", BASE64).takes_contents().returns::<assets::Uploaded>().succeeds(&[(201, "All contents of the manifest are there: the result has the completion token."), (202, "Some contents are missing.")]));
 
     t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes")
-        .get("", routes::list, op("list", "List the routes").returns::<Vec<routes::View>>())
+        .get("", routes::list, op("list", "List the routes").pages().returns::<Vec<routes::View>>())
         .post("", routes::create, op("create", "Add a route").takes::<routes::Wanted>().returns::<routes::View>())
         .get("/{route_id}", routes::get, op("get", "Show a route").returns::<routes::View>())
-        .put("/{route_id}", routes::update, op("update", "Replace a route").takes::<routes::Wanted>().returns::<routes::View>())
-        .delete("/{route_id}", routes::delete, op("delete", "Delete a route").returns::<routes::Removed>());
+        .put("/{route_id}", routes::update, op("update", "Replace a route").forced().takes::<routes::Wanted>().returns::<routes::View>())
+        .delete("/{route_id}", routes::delete, op("delete", "Delete a route").forced().returns::<routes::Removed>());
 
     // Tokens belong to the one operator, whichever of the two paths a client takes.
     t.area("API tokens", "tokens", "/client/v4/user/tokens");
@@ -85,7 +87,7 @@ pub(crate) fn table() -> Table {
         .get("/accounts", clients::accounts, op("accounts", "List the one account"))
         .get("/memberships", clients::memberships, op("memberships", "List the one membership"))
         .get("/accounts/{account_id}/workers/services/{script_name}", services::get, op("services.get", "Show a platform script as a service"))
-        .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script"))
+        .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script").forced())
         .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none"))
         .get("/accounts/{account_id}/storage/kv/namespaces", clients::nothing, op("kvNamespaces", "List the key-value namespaces: none"));
 
@@ -103,16 +105,16 @@ pub(crate) fn table() -> Table {
 fn each_script(t: &mut Table) {
     t.post("/assets-upload-session", assets::begin, op("assets.begin", "Begin an upload of static assets: says which contents are missing").takes_long::<assets::Begin>().returns::<assets::Begun>())
         .put("", scripts::upload, op("upload", "Upload a component, assets or both: a new version, which serves at once").query("bindings_inherit", INHERIT).takes_module().returns::<scripts::Uploaded>())
-        .delete("", scripts::delete, op("delete", "Delete the script"))
+        .delete("", scripts::delete, op("delete", "Delete the script").forced())
         .get("/content", content::download, op("content.get", "Download the component").returns_raw("multipart/form-data"))
-        .put("/content", content::replace, op("content.replace", "Replace the component and keep everything else").takes_module().returns::<scripts::View>())
+        .put("/content", content::replace, op("content.replace", "Replace the component and keep everything else").takes_module().returns::<views::script::View>())
         .get("/settings", settings::get, op("settings.get", "Show bindings, limits, tags and compatibility").returns::<settings::View>())
-        .patch("/settings", settings::patch, op("settings.edit", "Change bindings, limits, tags or compatibility").takes_settings::<settings::Patch>().returns::<settings::View>())
+        .patch("/settings", settings::patch, op("settings.edit", "Change bindings, limits, tags or compatibility").forced().takes_settings::<settings::Patch>().returns::<settings::View>())
         .get("/secrets", secrets::list, op("secrets.list", "List the names of the secrets").returns::<Vec<secrets::View>>())
-        .put("/secrets", secrets::put, op("secrets.put", "Add or replace a secret").takes::<secrets::Put>().returns::<secrets::View>())
+        .put("/secrets", secrets::put, op("secrets.put", "Add or replace a secret").forced().takes::<secrets::Put>().returns::<secrets::View>())
         .get("/secrets/{secret_name}", secrets::get, op("secrets.get", "Show whether a secret exists").returns::<secrets::View>())
-        .delete("/secrets/{secret_name}", secrets::delete, op("secrets.delete", "Delete a secret"))
-        .patch("/secrets-bulk", secrets::bulk, op("secrets.bulk", "Put and delete several secrets").takes::<secrets::Bulk>().returns::<BTreeMap<String, secrets::View>>());
+        .delete("/secrets/{secret_name}", secrets::delete, op("secrets.delete", "Delete a secret").forced())
+        .patch("/secrets-bulk", secrets::bulk, op("secrets.bulk", "Put and delete several secrets").forced().takes::<secrets::Bulk>().returns::<BTreeMap<String, secrets::View>>());
 }
 
 /// The rows that both ways to the tokens share.

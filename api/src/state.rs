@@ -1,56 +1,16 @@
-//! Owns what the API is given at start: the registry, the component checker, metrics, readiness, bounds.
+//! Owns what the API is given at start: the use cases, metrics, readiness, bounds.
 //! Must never hold state of its own beyond permits: everything durable is in the registry.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmyard_control::Control;
 use wasmyard_events::Sink;
-use wasmyard_namespaces::{Digest, LimitSpec, Limits, Registry};
+use wasmyard_namespaces::Registry;
 
 use crate::error::ApiError;
-
-/// What the API needs to know of the engine. The assembler supplies it, which keeps wasmtime out of this crate.
-#[async_trait]
-pub trait ComponentChecker: Send + Sync + 'static {
-    /// Validates and compiles an upload; returns when the artifact is ready to serve. `asked` is what the version
-    /// and its namespace ask for: the tightest of them and the platform's limits hold for its start, and say which
-    /// artifact that is.
-    ///
-    /// # Errors
-    /// A [`Refusal`], whose message the uploader sees.
-    async fn check(&self, digest: &Digest, bytes: Bytes, asked: &[LimitSpec]) -> Result<Checked, Refusal>;
-}
-
-/// A component that passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checked {
-    /// Milliseconds from instantiation to the first call being possible.
-    pub startup_time_ms: u64,
-}
-
-/// A component that did not pass, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Which error the client gets.
-    pub code: RefusalCode,
-    /// The rule, the value, the remedy.
-    pub message: String,
-}
-
-/// The two ways in which a component is refused, and the one in which it could not be judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalCode {
-    /// It breaks a rule: error 10021.
-    Invalid,
-    /// It, or what it compiles to, is too large: error 10027.
-    TooLarge,
-    /// The checker itself failed; the message goes to the log, the client gets error 10002.
-    Failed,
-}
 
 /// Bounds on what a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -101,10 +61,8 @@ impl Default for UploadLimits {
 /// Everything that [`router`](crate::router()) needs.
 #[derive(Clone)]
 pub struct ApiState {
-    /// Where every change goes.
-    pub registry: Registry,
-    /// Judges components before they are stored.
-    pub checker: Arc<dyn ComponentChecker>,
+    /// The use cases, over the registry where every change goes.
+    pub control: Control,
     /// Prometheus text for `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// `Err` with the reason while the platform should get no traffic; else what an operator should know.
@@ -124,6 +82,7 @@ impl fmt::Debug for ApiState {
 /// [`ApiState`] with the permits that belong to one router.
 pub(crate) struct Shared {
     pub(crate) api: ApiState,
+    pub(crate) control: Control,
     uploads: Semaphore,
     /// Of their own, so that files which come slowly do not keep components waiting.
     asset_uploads: Semaphore,
@@ -136,21 +95,11 @@ impl Shared {
     pub(crate) fn new(api: ApiState) -> Arc<Self> {
         let uploads = Semaphore::new(api.limits.concurrent.max(1));
         let asset_uploads = Semaphore::new(api.limits.concurrent.max(1));
-        Arc::new(Self { api, uploads, asset_uploads })
+        Arc::new(Self { control: api.control.clone(), api, uploads, asset_uploads })
     }
 
     pub(crate) fn registry(&self) -> &Registry {
-        &self.api.registry
-    }
-
-    /// The registry for a change; one that is forced may touch what the configuration names.
-    pub(crate) fn registry_for(&self, force: bool) -> Registry {
-        if force { self.api.registry.over_configuration() } else { self.api.registry.clone() }
-    }
-
-    /// What a script or a namespace may ask for at most.
-    pub(crate) fn ceiling(&self) -> &Limits {
-        &self.api.registry.options().ceiling
+        self.control.registry()
     }
 
     /// The right to hold one upload in memory. Waiting costs a connection and nothing else: the body is not read yet.

@@ -94,6 +94,18 @@ impl Op {
         self
     }
 
+    /// The call gives a list by pages, if it is asked to.
+    pub(crate) fn pages(self) -> Self {
+        self.query("per_page", "Rows of a page, 1 to 1000; left out, the list comes whole on page 1")
+            .query("page", "Number of the page, from 1")
+            .query("cursor", "The cursor of the page before, instead of a number")
+    }
+
+    /// The call may be forced.
+    pub(crate) fn forced(self) -> Self {
+        self.query("force", "\"true\": go on although the configuration declares it, or others refer to it")
+    }
+
     /// The call takes this type as JSON.
     pub(crate) fn takes<T: JsonSchema>(mut self) -> Self {
         self.takes = Takes::Json(schema_of::<T>);

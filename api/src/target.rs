@@ -6,10 +6,17 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
-use wasmyard_namespaces::{NameError, NamespaceName, ScriptKey, ScriptName, TagFilter};
+use wasmyard_control::Force;
+use wasmyard_namespaces::{NameError, NamespaceName, ScriptKey, ScriptName, Tag, TagFilter};
 
 use crate::error::ApiError;
 use crate::state::Shared;
+
+/// The account that listings name. Any well-formed identifier is taken for it.
+pub(crate) const ACCOUNT: &str = "wasmyard";
+
+/// The address that clients show as the author: there is one operator.
+pub(crate) const EMAIL: &str = "operator@localhost";
 
 /// The dispatch namespace that the path names; it need not exist.
 pub(crate) struct InNamespace(pub(crate) NamespaceName);
@@ -105,15 +112,9 @@ pub(crate) fn is_account(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// `?page=`, as lists take it.
-#[derive(serde::Deserialize)]
-pub(crate) struct Paging {
-    #[serde(default = "first_page")]
-    pub(crate) page: u32,
-}
-
-fn first_page() -> u32 {
-    1
+/// Reads tags as clients write them in a body.
+pub(crate) fn tags(tags: &[String]) -> Result<Vec<Tag>, ApiError> {
+    tags.iter().map(|tag| Tag::parse(tag).map_err(ApiError::invalid)).collect()
 }
 
 /// `?force=`, as changes take it.
@@ -124,10 +125,10 @@ pub(crate) struct Forced {
 
 impl Forced {
     /// Whether the change is wanted although the configuration or others stand against it.
-    pub(crate) fn wanted(&self) -> Result<bool, ApiError> {
+    pub(crate) fn wanted(&self) -> Result<Force, ApiError> {
         match self.force.as_deref() {
-            None | Some("" | "false") => Ok(false),
-            Some("true") => Ok(true),
+            None | Some("" | "false") => Ok(Force::No),
+            Some("true") => Ok(Force::Yes),
             Some(_) => Err(ApiError::parameter("force can be \"true\" or \"false\"; write one of them")),
         }
     }
@@ -137,8 +138,6 @@ impl Forced {
 #[derive(serde::Deserialize)]
 pub(crate) struct Tagged {
     pub(crate) tags: Option<String>,
-    #[serde(default = "first_page")]
-    pub(crate) page: u32,
 }
 
 impl Tagged {

@@ -1,16 +1,16 @@
-//! Owns the way of a component from a request body to a new version: read, choose the module, check, store, deploy.
-//! Must never store anything before the checker has passed the component.
+//! Owns what an upload says: metadata and the component, in any of the shapes that clients send.
+//! Must never store anything: what was read is handed to the use case.
 
 use axum::extract::Request;
 use bytes::Bytes;
 use http::HeaderMap;
-use wasmyard_namespaces::{Digest, ScriptKey, UploadDraft};
+use serde_json::Value;
 
 use crate::body::{self, Bounds};
 use crate::error::{ApiError, Code};
 use crate::metadata::{self, Declared, Metadata};
-use crate::multipart::{self, MultipartError, Part};
-use crate::state::{RefusalCode, Shared, UploadLimits};
+use crate::multipart::{self, Part};
+use crate::state::{Shared, UploadLimits};
 
 /// What every WebAssembly binary begins with.
 const WASM_MAGIC: &[u8] = b"\0asm";
@@ -37,10 +37,10 @@ pub(crate) async fn receive(
     let (parts, body) = request.into_parts();
     let media_type = body::media_type(&parts.headers);
     let bounds = |bytes| Bounds { bytes, idle: limits.idle, total: limits.upload };
-    if let Some(boundary) = boundary(&parts.headers) {
-        let boundary = boundary.map_err(unparsable)?;
+    if let Some(boundary) = multipart::of_headers(&parts.headers) {
+        let boundary = boundary.map_err(multipart::unparsable)?;
         let whole = body::read(&parts.headers, body, bounds(limits.total_bytes)).await?;
-        let form = multipart::parse(&whole, &boundary, limits.parts).map_err(unparsable)?;
+        let form = multipart::parse(&whole, &boundary, limits.parts).map_err(multipart::unparsable)?;
         return from_form(form, &parts.headers, limits);
     }
     match media_type.as_str() {
@@ -52,22 +52,34 @@ pub(crate) async fn receive(
                 limits,
             )
         }
-        "application/javascript" | "text/javascript" => Err(javascript(fallback_name)),
-        _ => Err(ApiError::new(
-            Code::ContentType,
-            "Content-Type must be one of: multipart/form-data (a part metadata and the component), application/wasm (the component).",
-        )),
+        // The SDKs send what has no file in it as JSON, some under the type of a script.
+        "application/javascript" | "text/javascript" | "application/json" => {
+            let whole = body::read(&parts.headers, body, bounds(limits.metadata_bytes)).await?;
+            match without_files(&whole) {
+                Some(metadata) => from_form(vec![metadata], &parts.headers, limits),
+                None if media_type == "application/json" => Err(content_type()),
+                None => Err(javascript(fallback_name)),
+            }
+        }
+        _ => Err(content_type()),
     }
 }
 
-/// The boundary of a form, if the request is one.
-pub(crate) fn boundary(headers: &HeaderMap) -> Option<Result<String, MultipartError>> {
-    headers.get(http::header::CONTENT_TYPE)?.to_str().ok().and_then(multipart::boundary)
+fn content_type() -> ApiError {
+    ApiError::new(
+        Code::ContentType,
+        "Content-Type must be one of: multipart/form-data (a part metadata and the component), application/wasm (the component).",
+    )
 }
 
-/// A form that is not one.
-pub(crate) fn unparsable(error: MultipartError) -> ApiError {
-    ApiError::new(Code::Unparsable, format!("The body is not a multipart form: {error}."))
+/// The metadata of `{"metadata": {...}}`, as the part of a form that has no other.
+fn without_files(body: &[u8]) -> Option<Part> {
+    let Value::Object(mut fields) = body::parse(body).ok()? else { return None };
+    let metadata = fields.remove("metadata").filter(Value::is_object)?;
+    // A script of code has a file; these have none.
+    metadata.get("assets").or_else(|| metadata.get("keep_assets"))?;
+    let content = Bytes::from(metadata.to_string());
+    Some(Part { name: "metadata".to_owned(), filename: None, content_type: None, content })
 }
 
 /// Finds metadata and component in a form. A module goes by its file name, and without one by its part's name.
@@ -162,33 +174,4 @@ fn javascript(name: &str) -> ApiError {
 /// `./worker.wasm` and `worker.wasm` are one module.
 fn normal(name: &str) -> &str {
     name.strip_prefix("./").unwrap_or(name)
-}
-
-/// Has the component judged and, if it passes, stored. Returns a draft that carries it.
-pub(crate) async fn store(
-    shared: &Shared,
-    key: &ScriptKey,
-    module: Bytes,
-    module_name: String,
-    draft: UploadDraft,
-) -> Result<UploadDraft, ApiError> {
-    let digest = Digest::of(&module);
-    let size = u64::try_from(module.len()).map_err(ApiError::internal)?;
-    let namespace = key.namespace().and_then(|name| shared.registry().namespace_cached(name));
-    let asked = [draft.limits, namespace.map(|namespace| namespace.limits).unwrap_or_default()];
-    let checked = shared.api.checker.check(&digest, module.clone(), &asked).await.map_err(|refusal| {
-        match refusal.code {
-            RefusalCode::Invalid => ApiError::invalid(refusal.message),
-            RefusalCode::TooLarge => ApiError::new(Code::TooLarge, refusal.message),
-            RefusalCode::Failed => ApiError::internal(refusal.message),
-        }
-    })?;
-    let component = shared.registry().put_component(module).await?;
-    Ok(UploadDraft {
-        component: Some(component),
-        component_size: size,
-        main_module: module_name,
-        startup_time_ms: checked.startup_time_ms,
-        ..draft
-    })
 }

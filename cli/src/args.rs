@@ -90,10 +90,10 @@ pub struct DevArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Where visitors connect, instead of server.listen
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// Where the v4 API listens, instead of server.api_listen
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub api_listen: Option<SocketAddr>,
 }
 
@@ -107,10 +107,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Where visitors connect, instead of server.listen [default: 127.0.0.1:8787]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// Where the v4 API listens, instead of server.api_listen [default: 127.0.0.1:8788]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub api_listen: Option<SocketAddr>,
     /// The admin token of the v4 API [default: made at first start, kept in DATA/admin-token]
     #[arg(long = "api-token", env = "WASMYARD_API_TOKEN", value_name = "TOKEN", hide_env_values = true)]
@@ -472,6 +472,11 @@ pub struct TagTarget {
     /// Its namespace
     #[arg(long, short = 'n', value_name = "NS")]
     pub namespace: String,
+}
+
+/// An address to listen on.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8787 or [::]:8787".to_owned())
 }
 
 /// Splits `K=V` at the first `=`.

@@ -28,6 +28,8 @@ const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long the API may be silent: an upload is compiled before it is answered.
 const SILENCE: Duration = Duration::from_secs(300);
+/// Rows of a list that are asked for at once.
+const PER_PAGE: &str = "500";
 /// Bytes that go out at once, and so the step of the progress bar.
 const UPLOAD_CHUNK: usize = 64 * 1024;
 
@@ -158,7 +160,7 @@ fn code_remedy(code: i64, status: StatusCode) -> Option<String> {
 }
 
 /// The v4 envelope, as much of it as matters.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Envelope {
     success: bool,
     #[serde(default)]
@@ -168,6 +170,16 @@ struct Envelope {
     messages: Vec<ApiError>,
     #[serde(default)]
     result: Value,
+    #[serde(default)]
+    result_info: ResultInfo,
+}
+
+/// What is said of a page.
+#[derive(Default, Deserialize)]
+struct ResultInfo {
+    /// Leads to the next page; empty on the last.
+    #[serde(default)]
+    cursor: Option<String>,
 }
 
 /// The body of a request.
@@ -258,6 +270,24 @@ impl Client {
         self.send(with_body(request, body)).await
     }
 
+    /// All rows of a list, asked for page by page: no answer is larger than a page.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn list(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, ClientError> {
+        let (mut rows, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = [query, &[("per_page", PER_PAGE), ("cursor", &cursor)]].concat();
+            let answer = self.answer(self.request(Method::GET, path, &page)).await?;
+            let Value::Array(found) = answer.result else { return Ok(answer.result) };
+            rows.extend(found);
+            match answer.result_info.cursor {
+                Some(next) if !next.is_empty() && next != cursor => cursor = next,
+                Some(_) | None => return Ok(Value::Array(rows)),
+            }
+        }
+    }
+
     /// Sends one request about the API's own tokens, which belong to the operator and to no account.
     ///
     /// # Errors
@@ -332,11 +362,15 @@ impl Client {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
+        Ok(self.answer(request).await?.result)
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Envelope, ClientError> {
         let response = request.send().await.map_err(|error| self.failed(&error))?;
         let status = response.status();
         let bytes = self.read(response).await?;
         if bytes.is_empty() && status.is_success() {
-            return Ok(Value::Null);
+            return Ok(Envelope { success: true, ..Envelope::default() });
         }
         let Ok(envelope) = serde_json::from_slice::<Envelope>(&bytes) else {
             return Err(ClientError::NotTheApi { url: self.address(), status });
@@ -347,7 +381,7 @@ impl Client {
                     output.note(&format!("note: {}", remark.message));
                 }
             }
-            Ok(envelope.result)
+            Ok(envelope)
         } else {
             Err(ClientError::Refused { status, errors: envelope.errors })
         }

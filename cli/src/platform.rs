@@ -40,27 +40,29 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
     token::admin(&registry, data, args.token.as_ref().map(Token::expose), output).await?;
 
     let node = Node::start(&config, registry, config.egress.clone(), None)?;
-    let applied = apply::settings(&node.registry, &config).await;
+    let applied = apply::settings(&node.control, &config).await;
     without_room(
-        &node.registry,
+        node.control.registry(),
         applied.map_err(|error| format!("the configuration cannot be applied: {error}")),
     )?;
     for script in &config.scripts {
-        let deployed = apply::deploy(&node.registry, &node.checker, script).await;
+        let deployed = apply::deploy(&node.control, script).await;
         without_room(
-            &node.registry,
+            node.control.registry(),
             deployed
-                .map(|applied| apply::tell(&format!("script {}", script.key), &applied))
+                .map(|applied| {
+                    wasmyard_control::configuration::tell(&format!("script {}", script.key), &applied)
+                })
                 .map_err(|refusal| format!("script {}: {refusal}", script.key)),
         )?;
     }
-    let let_go = apply::let_go(&node.registry, &config).await;
+    let let_go = apply::let_go(&node.control, &config).await;
     without_room(
-        &node.registry,
+        node.control.registry(),
         let_go.map_err(|error| format!("the configuration cannot be applied: {error}")),
     )?;
     node.announce(output);
-    let registry = node.registry.clone();
+    let registry = node.control.registry().clone();
     node.run(stop_signal()).await;
     registry.close().await;
     Ok(())
@@ -110,7 +112,7 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
         "scripts may send requests to this machine's loopback addresses; `wasmyard serve` refuses them",
     );
     let node = Node::start(&config, registry, egress, Some(Arc::clone(&builds) as _))?;
-    apply::settings(&node.registry, &config)
+    apply::settings(&node.control, &config)
         .await
         .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
     node.announce(output);

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use libfuzzer_sys::fuzz_target;
 use tower::ServiceExt as _;
-use wasmyard_api::{ApiState, Checked, ComponentChecker, Refusal, UploadLimits, router};
+use wasmyard_api::{ApiState, UploadLimits, router};
+use wasmyard_control::{Checked, ComponentChecker, Control, Refusal};
 use wasmyard_namespaces::{Digest, LimitSpec, NewNamespace, Registry, ScriptKey};
 
 struct TakesAll;
@@ -41,8 +42,7 @@ fn platform() -> &'static Platform {
             (registry, token.expose().to_owned())
         });
         let router = router(ApiState {
-            registry: registry.clone(),
-            checker: Arc::new(TakesAll),
+            control: Control::new(registry.clone(), Arc::new(TakesAll)),
             metrics: Arc::new(String::new),
             ready: Arc::new(|| Ok(None)),
             events: Arc::new(wasmyard_events::Discard),

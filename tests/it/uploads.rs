@@ -124,7 +124,7 @@ async fn metadata_that_breaks_a_rule_is_refused_by_name() {
     for (metadata, named) in [
         (json!({}), "main_module"),
         (json!({"main_module": "other.wasm"}), "other.wasm"),
-        (json!({"main_module": "worker.wasm", "mian": 1}), "mian"),
+        (json!({"main_module": "worker.wasm", "main_modul": 1}), "main_modul"),
         (json!({"main_module": "worker.wasm", "tags": nine}), "9 tags"),
         (json!({"main_module": "worker.wasm", "tags": ["a,b"]}), "a,b"),
         (json!({"main_module": "worker.wasm", "limits": {"cpu_ms": 0}}), "cpu_ms"),

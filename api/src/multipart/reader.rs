@@ -7,10 +7,9 @@ use http_body_util::BodyExt as _;
 use memchr::memmem;
 use tokio::time::{Instant, timeout_at};
 
-use super::{HEADERS_MAX, Head, MultipartError, head};
+use super::{HEADERS_MAX, Head, MultipartError, head, unparsable};
 use crate::body::{Bounds, broken, slow, too_large};
 use crate::error::ApiError;
-use crate::upload::unparsable;
 
 /// Where the reading stands.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,8 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use wasmyard_api::{ApiState, Checked, ComponentChecker, Refusal, RefusalCode, UploadLimits, router};
+use wasmyard_api::{ApiState, UploadLimits, router};
+use wasmyard_control::{Checked, ComponentChecker, Control, Refusal, RefusalCode};
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{Blobs, Digest, LimitSpec, Registry, Store as _};
 
@@ -114,8 +115,7 @@ impl Api {
         let not_ready = Arc::new(Mutex::new(None));
         let reason = Arc::clone(&not_ready);
         let router = router(ApiState {
-            registry: registry.clone(),
-            checker: checker.clone(),
+            control: Control::new(registry.clone(), checker.clone()),
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
             ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),
             events: Arc::new(wasmyard_events::Discard),
@@ -135,6 +135,11 @@ impl Api {
 
     pub(crate) async fn with_namespace(&self) {
         self.post(NAMESPACES, &json!({"name": "production"})).await.result();
+    }
+
+    /// The router itself, for answers that are read piece by piece.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     pub(crate) fn token(&self) -> &str {

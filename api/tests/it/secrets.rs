@@ -86,7 +86,7 @@ async fn bad_secrets_are_refused_without_repeating_them() {
         (json!({"name": "KEY", "text": {"a": "hunter2"}}), "text"),
         (json!({"name": "KEY", "text": "hunter2".repeat(1000)}), "KEY"),
         (json!({"name": "VAR", "text": "hunter2"}), "VAR"),
-        (json!({"name": "KEY", "text": "hunter2", "extra": 1}), "extra"),
+        (json!({"name": "KEY", "text": "hunter2", "typ": "secret_text"}), "typ"),
         (json!({"name": "KEY"}), "text"),
     ] {
         let message = api.put(&secrets(), &body).await.refused(400, 10021);

@@ -64,7 +64,7 @@ async fn bad_settings_are_refused() {
     let api = Api::with_scripts().await;
     let before = api.stored().await;
     for (body, code, named) in [
-        (json!({"colour": "blue"}), 10021, "colour"),
+        (json!({"tag": "blue"}), 10021, "tag"),
         (json!({"tags": "blue"}), 10021, "string"),
         (json!({"tags": ["a&b"]}), 10021, "a&b"),
         (json!({"limits": {"memory_bytes": 1}}), 10021, "memory_bytes"),
@@ -92,7 +92,7 @@ async fn script_settings_hold_the_tags() {
     assert_eq!(changed["tags"], json!(["cf:environment=staging", "cf:service=d"]));
     assert_eq!(api.patch(&path, &json!({})).await.result(), changed);
     assert_eq!(api.get(&path).await.result(), changed);
-    api.patch(&path, &json!({"colour": 1})).await.refused(400, 10021);
+    api.patch(&path, &json!({"tag": 1})).await.refused(400, 10021);
     api.patch(&path, &json!({"tags": ["a,b"]})).await.refused(400, 10021);
     api.get("/client/v4/accounts/acc1/workers/scripts/gone/script-settings").await.refused(404, 10007);
     api.patch("/client/v4/accounts/acc1/workers/scripts/gone/script-settings", &json!({"tags": []}))

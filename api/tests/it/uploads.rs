@@ -227,7 +227,7 @@ async fn what_breaks_a_rule_is_refused_by_name_before_it_costs_anything() {
         (json!({"main_module": "other.wasm"}), "other.wasm"),
         (json!({"main_module": 5}), "integer"),
         (json!([]), "JSON object"),
-        (json!({"main_module": "worker.wasm", "mian": 1}), "mian"),
+        (json!({"main_module": "worker.wasm", "main_modul": 1}), "main_modul"),
         (json!({"main_module": "worker.wasm", "assets": {}}), "assets"),
         (
             json!({"main_module": "worker.wasm", "bindings": [{"type": "kv_namespace", "name": "KV", "namespace_id": "x"}]}),

@@ -117,9 +117,13 @@ fn from_config(args: &DeployArgs, output: &Output) -> Result<Vec<Plan>, Failure>
     let mut plans: Vec<Plan> =
         config.scripts.into_iter().filter(|script| wanted(script, args)).map(Plan::from).collect();
     if plans.is_empty() {
-        let name = args.name.as_deref().unwrap_or("at all");
+        let what = match (&args.name, &args.namespace) {
+            (Some(name), namespace) => format!("no script {}", script_shown(namespace.as_deref(), name)),
+            (None, Some(namespace)) => format!("no script of the namespace {namespace}"),
+            (None, None) => "no script at all".to_owned(),
+        };
         return Err(Failure::with_remedy(
-            format!("wasmyard.toml declares no script {}", script_shown(args.namespace.as_deref(), name)),
+            format!("wasmyard.toml declares {what}"),
             "name a component to upload: wasmyard deploy FILE.wasm --name SCRIPT",
         ));
     }

@@ -28,7 +28,7 @@ pub async fn run(command: NamespaceCommand, output: &Output) -> Result<(), Failu
             show(&made, &listing, output);
         }
         NamespaceCommand::List { output: listing } => {
-            let found = client(&listing.api, output)?.call(Method::GET, &PATH, &[], Body::Empty).await?;
+            let found = client(&listing.api, output)?.list(&PATH, &[]).await?;
             list(&found, &listing, output);
         }
         NamespaceCommand::Get { name, output: listing } => {

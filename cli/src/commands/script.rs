@@ -11,6 +11,9 @@ use crate::client::{Body, Client};
 use crate::failure::Failure;
 use crate::output::Output;
 
+/// The code of an answer that there is no such platform script.
+const SERVICE_NOT_FOUND: i64 = 10090;
+
 /// Runs one of the script commands.
 ///
 /// # Errors
@@ -20,7 +23,7 @@ pub async fn run(command: ScriptCommand, output: &Output) -> Result<(), Failure>
         ScriptCommand::List { namespace, tags, output: listing } => {
             let query: Vec<(&str, &str)> = tags.as_deref().map(|tags| ("tags", tags)).into_iter().collect();
             let path = scripts_path(namespace.as_deref());
-            let found = client(&listing.api, output)?.call(Method::GET, &path, &query, Body::Empty).await?;
+            let found = client(&listing.api, output)?.list(&path, &query).await?;
             list(&found, namespace.as_deref(), &listing, output);
         }
         ScriptCommand::Get { name, namespace, output: listing } => {
@@ -36,20 +39,20 @@ pub async fn run(command: ScriptCommand, output: &Output) -> Result<(), Failure>
     Ok(())
 }
 
-/// The API answers GET of a platform script with its code, so that one is looked up in the listing.
+/// The API answers GET of a platform script with its code, so that one is looked up as a service.
 async fn get(client: &Client, namespace: Option<&str>, name: &str) -> Result<Value, Failure> {
     if namespace.is_some() {
         let path = script_path(namespace, name, &[]);
         return Ok(client.call(Method::GET, &path, &[], Body::Empty).await?);
     }
-    let all = client.call(Method::GET, &scripts_path(None), &[], Body::Empty).await?;
-    let found = items(&all).iter().find(|script| text(script, "/id") == name);
-    found.cloned().ok_or_else(|| {
-        Failure::with_remedy(
+    match client.call(Method::GET, &["services", name], &[], Body::Empty).await {
+        Ok(service) => Ok(service.pointer("/default_environment/script").cloned().unwrap_or_default()),
+        Err(error) if error.code() == Some(SERVICE_NOT_FOUND) => Err(Failure::with_remedy(
             format!("there is no platform script {name}"),
             "`wasmyard script list` shows what exists; a user script needs --namespace NS",
-        )
-    })
+        )),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A field at the top level, or where the namespaced view keeps it.

@@ -1,22 +1,22 @@
-//! The configuration, written into the registry: components take the same way through that an upload takes.
+//! What the configuration declares, read from its files and handed to the use cases.
 
 use std::path::Path;
 
 use bytes::Bytes;
-use wasmyard_api::ComponentChecker as _;
+use wasmyard_control::configuration::DeclaredScript;
+use wasmyard_control::{Component, Control, ControlError};
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
-    Applied, AssetsConfig, AssetsUpload, BindingInput, Digest, FinishedAssets, NewNamespace, Registry,
-    RegistryError, Script, ScriptKey, Served, Upload, UploadDraft,
+    Applied, AssetsConfig, BindingInput, FinishedAssets, NewNamespace, Registry, RegistryError, Script,
+    ScriptKey, Served, UploadDraft,
 };
 
-use super::checker::ForUploads;
 use crate::assets::{AssetsSource, FolderError};
 use crate::config::{ResolvedConfig, ScriptConfig};
 
 /// Namespaces and routes, as the configuration has them. What the API made beside them stays.
-pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Result<(), RegistryError> {
-    for namespace in &config.namespaces {
+pub(super) async fn settings(control: &Control, config: &ResolvedConfig) -> Result<(), ControlError> {
+    let namespaces = config.namespaces.iter().map(|namespace| {
         let new = NewNamespace {
             name: namespace.name.clone(),
             trusted_workers: namespace.trusted_workers,
@@ -25,43 +25,19 @@ pub(super) async fn settings(registry: &Registry, config: &ResolvedConfig) -> Re
             egress: namespace.egress.clone(),
             service_bindings: namespace.service_bindings,
         };
-        let applied = registry.declare_namespace(new, namespace.keys.clone()).await?;
-        tell(&format!("namespace {}", namespace.name), &applied);
-    }
-    let routes = config.routes.iter().map(|route| (route.pattern.clone(), route.target.clone())).collect();
-    for pattern in registry.replace_config_routes(&config.server.configuration, routes).await? {
-        tracing::info!("the configuration replaced what the route {pattern} had");
-    }
-    let namespaces: Vec<_> = config.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
+        (new, namespace.keys.clone())
+    });
+    let routes = config.routes.iter().map(|route| (route.pattern.clone(), route.target.clone()));
     let scripts: Vec<ScriptKey> = config.scripts.iter().map(|script| script.key.clone()).collect();
-    registry.announce(&config.server.configuration, &namespaces, &scripts).await
+    let source = &config.server.configuration;
+    control.declare_settings(source, namespaces.collect(), routes.collect(), &scripts).await
 }
 
 /// Gives what the configuration no longer declares to the API. Comes last: what is declared is in place by then.
-pub(super) async fn let_go(registry: &Registry, config: &ResolvedConfig) -> Result<(), RegistryError> {
+pub(super) async fn let_go(control: &Control, config: &ResolvedConfig) -> Result<(), ControlError> {
     let namespaces: Vec<_> = config.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     let scripts: Vec<_> = config.scripts.iter().map(|script| script.key.clone()).collect();
-    for name in registry.let_go_of_others(&config.server.configuration, &namespaces, &scripts).await? {
-        tracing::warn!(
-            "{name} is no longer in the configuration: it stays as it is, and the API may change it"
-        );
-    }
-    Ok(())
-}
-
-/// Says what the configuration changed about what was there.
-pub(super) fn tell<T>(name: &str, applied: &Applied<T>) {
-    if !applied.replaced.is_empty() {
-        let keys = applied.replaced.join(", ");
-        tracing::info!(keys, "the configuration replaced what {name} had");
-    }
-    if !applied.let_go.is_empty() {
-        let keys = applied.let_go.join(", ");
-        tracing::warn!(
-            keys,
-            "the configuration no longer names these keys of {name}: what they granted is taken back, what they bounded stays"
-        );
-    }
+    control.let_go_of_others(&config.server.configuration, &namespaces, &scripts).await
 }
 
 /// How often a folder is looked at again when it changes while it is being read.
@@ -73,51 +49,28 @@ const SESSION: std::time::Duration = std::time::Duration::from_secs(3_600);
 ///
 /// # Errors
 /// The text that an upload would be refused with.
-pub(super) async fn deploy(
-    registry: &Registry,
-    checker: &ForUploads,
-    script: &ScriptConfig,
-) -> Result<Applied<Script>, String> {
-    let text = |error: RegistryError| error.to_string();
-    let bytes = match &script.main {
-        Some(main) => Some(read(main).await?),
+pub(super) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<Applied<Script>, String> {
+    let component = match &script.main {
+        Some(main) => Component::New {
+            name: main.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            bytes: read(main).await?,
+        },
+        None => Component::None,
+    };
+    let files = match &script.assets {
+        Some(source) => Some(files(control.registry(), script, source).await?),
         None => None,
     };
-    let digest = bytes.as_ref().map(|bytes| Digest::of(bytes));
-    let assets = match &script.assets {
-        Some(source) => Some(files(registry, script, source).await?),
-        None => None,
-    };
-    let mut draft = UploadDraft {
+    let draft = UploadDraft {
         bindings: script.bindings.iter().cloned().map(BindingInput::Declare).collect(),
         tags: Some(script.tags.clone()),
         compatibility_flags: script.compatibility_flags.clone(),
         limits: script.limits,
-        assets: match assets {
-            Some((assets, config)) => AssetsUpload::Attach { assets, config },
-            None => AssetsUpload::None,
-        },
         ..UploadDraft::default()
     };
-    if let (Some(main), Some(bytes), Some(digest)) = (&script.main, bytes, digest) {
-        draft.component = Some(digest);
-        draft.component_size = bytes.len() as u64;
-        draft.main_module =
-            main.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let now = registry.script(&script.key).await.map_err(text)?;
-        let limits = now.as_ref().map_or(script.limits, |now| script.limits.over(now.version.limits));
-        // What serves under these limits was judged under them.
-        if !now.is_some_and(|now| now.version.component == Some(digest) && now.version.limits == limits) {
-            let namespace = script.key.namespace().and_then(|name| registry.namespace_cached(name));
-            let asked = [limits, namespace.map(|namespace| namespace.limits).unwrap_or_default()];
-            let checked =
-                checker.check(&digest, bytes.clone(), &asked).await.map_err(|refusal| refusal.message)?;
-            registry.put_component(bytes).await.map_err(text)?;
-            draft.startup_time_ms = checked.startup_time_ms;
-        }
-    }
-    let upload = Upload::parse(draft).map_err(|error| error.to_string())?;
-    registry.declare_script(&script.key, upload, script.keys.clone()).await.map_err(text)
+    let (key, keys) = (script.key.clone(), script.keys.clone());
+    let declared = DeclaredScript { key, draft, component, files, keys };
+    control.declare_script(declared).await.map_err(|error| error.to_string())
 }
 
 async fn read(main: &Path) -> Result<Bytes, String> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wasmyard_api::{Checked, ComponentChecker, Refusal, RefusalCode};
 use wasmyard_compiler::ChildCompiler;
+use wasmyard_control::{Checked, ComponentChecker, Refusal, RefusalCode};
 use wasmyard_namespaces::{Digest, LimitSpec, Limits};
 use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Metering, ModuleError, Runtime, RuntimeConfig};
 

@@ -6,13 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use http::{HeaderValue, Request, Response, StatusCode, header};
+use wasmyard_control::Control;
 use wasmyard_dispatcher::Overlay;
 use wasmyard_namespaces::route::HostPattern;
-use wasmyard_namespaces::{Registry, RouteTarget, ScriptKey};
+use wasmyard_namespaces::{RouteTarget, ScriptKey};
 use wasmyard_runtime::{Body, body};
 
 use super::apply;
-use super::checker::ForUploads;
 use super::node::Node;
 use crate::config::{ResolvedConfig, ScriptConfig};
 use crate::dev::DevPlatform;
@@ -83,8 +83,7 @@ pub(super) fn worth_trying(config: &ResolvedConfig, port: u16) -> Vec<String> {
 
 /// The node, as the loop of hot reload sees it.
 pub(super) struct Folder {
-    registry: Registry,
-    checker: Arc<ForUploads>,
+    control: Control,
     builds: Arc<BrokenBuilds>,
     /// Scripts that came from the folder.
     deployed: tokio::sync::Mutex<Vec<ScriptKey>>,
@@ -92,19 +91,14 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn new(node: &Node, builds: Arc<BrokenBuilds>) -> Self {
-        Self {
-            registry: node.registry.clone(),
-            checker: Arc::clone(&node.checker),
-            builds,
-            deployed: tokio::sync::Mutex::default(),
-        }
+        Self { control: node.control.clone(), builds, deployed: tokio::sync::Mutex::default() }
     }
 }
 
 #[async_trait]
 impl DevPlatform for Folder {
     async fn deploy(&self, script: &ScriptConfig) -> Result<(), String> {
-        apply::deploy(&self.registry, &self.checker, script).await?;
+        apply::deploy(&self.control, script).await?;
         self.builds.set(&script.key, None);
         let mut deployed = self.deployed.lock().await;
         if !deployed.contains(&script.key) {
@@ -118,7 +112,7 @@ impl DevPlatform for Folder {
     }
 
     async fn reload_config(&self, config: &ResolvedConfig) -> Result<(), String> {
-        apply::settings(&self.registry, config).await.map_err(|error| error.to_string())?;
+        apply::settings(&self.control, config).await.map_err(|error| error.to_string())?;
         // Scripts that came from the folder and are not in it any more go; what the API made stays.
         let mut deployed = self.deployed.lock().await;
         let (kept, gone): (Vec<_>, Vec<_>) =
@@ -126,7 +120,7 @@ impl DevPlatform for Folder {
         *deployed = kept;
         for key in gone {
             self.builds.set(&key, None);
-            let registry = self.registry.over_configuration();
+            let registry = self.control.registry().over_configuration();
             registry.delete_script(&key).await.map_err(|error| error.to_string())?;
         }
         Ok(())

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wasmyard_api::{ApiState, UploadLimits};
 use wasmyard_compiler::ChildCompiler;
+use wasmyard_control::Control;
 use wasmyard_dispatcher::{
     AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, Metrics, NetworkEgress,
     Overlay, ServerConfig, server,
@@ -29,7 +30,7 @@ const LOADED_CODE_BYTES: u64 = 2 << 30;
 
 /// A node whose ports are open but not yet served.
 pub(super) struct Node {
-    pub(super) registry: Registry,
+    pub(super) control: Control,
     pub(super) checker: Arc<ForUploads>,
     dispatcher: Arc<Dispatcher>,
     server: ServerConfig,
@@ -95,10 +96,10 @@ impl Node {
         )
         .map_err(unmeasured)?;
         let checker = Arc::new(ForUploads { runtime: Arc::clone(&runtime), limits: config.limits });
+        let control = Control::new(registry.clone(), Arc::clone(&checker) as _);
         let ready = Arc::new(AtomicBool::new(false));
         let api_state = ApiState {
-            registry: registry.clone(),
-            checker: Arc::clone(&checker) as _,
+            control: control.clone(),
             metrics: Arc::new(move || {
                 metrics.guest_memory(runtime.guest_memory());
                 metrics.render(runtime.cache_figures())
@@ -126,7 +127,7 @@ impl Node {
             drain: config.server.drain,
             ..ServerConfig::default()
         };
-        Ok(Self { registry, checker, dispatcher, server, visitors, api, api_state, ready })
+        Ok(Self { control, checker, dispatcher, server, visitors, api, api_state, ready })
     }
 
     /// The port that visitors connect to.
@@ -154,7 +155,8 @@ impl Node {
                 axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned()).await
             })
         };
-        let sweeping = tokio::spawn(sweep::run(self.registry, Arc::clone(&self.checker.runtime)));
+        let sweeping =
+            tokio::spawn(sweep::run(self.control.registry().clone(), Arc::clone(&self.checker.runtime)));
         self.ready.store(true, Ordering::Release);
         let ready = self.ready;
         let stop = async move {

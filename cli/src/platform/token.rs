@@ -13,7 +13,7 @@ use crate::config::TOKEN_FILE;
 use crate::failure::Failure;
 use crate::output::Output;
 
-const LABEL: &str = wasmyard_api::ADMIN_TOKEN;
+const LABEL: &str = wasmyard_control::ADMIN_TOKEN;
 
 /// Makes sure that there is a token, and says where it is. It is never printed.
 pub(super) async fn admin(

@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 pub use host::{BadHost, Host, read as read_authority};
 
@@ -46,20 +47,44 @@ pub enum HostRuleError {
 /// What is left out changes nothing, but for `allow_private`: what it does not name stays closed to the
 /// namespace's scripts, even where the platform opened it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct EgressRules {
     /// The hosts that requests may go to. None: as the platform has it. Empty: nothing goes out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_hosts: Option<Vec<HostRule>>,
     /// Hosts that no request goes to, beside those that the platform refuses.
-    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deny_hosts: Vec<HostRule>,
     /// Addresses that are not public and may be reached, if the platform opened them as well.
-    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_private: Vec<HostRule>,
     /// The ports that may be reached, if the platform opened them as well. None: as the platform has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<u16>>,
+}
+
+/// The rules as an object has them. A list of the same values, by position, is no way to write rules.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    #[serde(default)]
+    allow_hosts: Option<Vec<HostRule>>,
+    #[serde(default, deserialize_with = "list")]
+    deny_hosts: Vec<HostRule>,
+    #[serde(default, deserialize_with = "list")]
+    allow_private: Vec<HostRule>,
+    #[serde(default)]
+    ports: Option<Vec<u16>>,
+}
+
+impl TryFrom<Map<String, Value>> for EgressRules {
+    type Error = serde_json::Error;
+
+    fn try_from(object: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        let Lists { allow_hosts, deny_hosts, allow_private, ports } =
+            serde_json::from_value(Value::Object(object))?;
+        Ok(Self { allow_hosts, deny_hosts, allow_private, ports })
+    }
 }
 
 /// Why rules are not taken. Safe to show.

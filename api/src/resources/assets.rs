@@ -9,18 +9,15 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wasmyard_namespaces::{
-    AssetDraft, AssetSession, AssetUploadError, AssetsConfig, Declared, RegistryError, ScriptKey,
-};
+use wasmyard_namespaces::{AssetDraft, AssetSession, AssetUploadError, Declared, RegistryError, ScriptKey};
 
 use crate::body::{self, Bounds};
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
 use crate::guard;
-use crate::multipart::reader::FormReader;
+use crate::multipart::{self, reader::FormReader};
 use crate::state::{Shared, SharedState};
 use crate::target::{Account, QueryOf, Target};
-use crate::upload;
 use manifest::Files;
 use receive::Receiver;
 use token::{Claims, Purpose};
@@ -78,7 +75,7 @@ pub(crate) async fn begin(
     request: Request,
 ) -> Answer<Begun> {
     if let Some(namespace) = key.namespace() {
-        crate::namespaces::existing(&shared, namespace).await?;
+        shared.control.existing_namespace(namespace).await?;
     }
     let limits = &shared.api.limits;
     let _permit = shared.asset_permit().await?;
@@ -136,13 +133,13 @@ pub(crate) async fn upload(
         return Err(ApiError::parameter("contents come in Base64: add ?base64=true to the path"));
     }
     let session = shared.registry().asset_session(&claims.scope(), &claims.session).await.map_err(ended)?;
-    let boundary = upload::boundary(&parts.headers).ok_or_else(|| {
+    let boundary = multipart::of_headers(&parts.headers).ok_or_else(|| {
         ApiError::new(
             Code::ContentType,
             "Content-Type must be multipart/form-data, with a part for each content.",
         )
     })?;
-    let boundary = boundary.map_err(upload::unparsable)?;
+    let boundary = boundary.map_err(multipart::unparsable)?;
     let limits = &shared.api.limits;
     body::announced(&parts.headers, limits.asset_upload_bytes)?;
     let _permit = shared.asset_permit().await?;
@@ -154,12 +151,6 @@ pub(crate) async fn upload(
     }
     let jwt = Claims::new(Purpose::Deploy, &account, claims.script, &session).sign(&key);
     Ok(Reply::ok(Uploaded { jwt: Some(jwt) }).with_status(StatusCode::CREATED))
-}
-
-/// Remarks on rules that serving will pass over.
-pub(crate) fn left_out(config: &AssetsConfig) -> Vec<String> {
-    let mistakes = config.mistakes().into_iter();
-    mistakes.map(|(file, mistake)| format!("{file} {mistake}; this line is left out.")).collect()
 }
 
 /// For an upload, a session that is gone is a token that is worth nothing any more.

@@ -4,13 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::envelope::{Answer, Reply};
-use crate::target::{Paging, QueryOf};
-
-/// The account that listings name. Any well-formed identifier is taken for it.
-pub(crate) const ACCOUNT: &str = "wasmyard";
-
-/// The address that clients show as the author: there is one operator.
-pub(crate) const EMAIL: &str = "operator@localhost";
+use crate::lists::Paging;
+use crate::target::{ACCOUNT, EMAIL, QueryOf};
 
 /// Who asks: tokens stand for the operator, there are no other users.
 pub(crate) async fn user() -> Answer<Value> {

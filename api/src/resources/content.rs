@@ -6,15 +6,14 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
-use wasmyard_namespaces::{AssetsUpload, BindingType, Script, Upload, UploadDraft};
+use wasmyard_namespaces::Script;
 
-use crate::configured;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
-use crate::scripts::{View, existing, view};
 use crate::state::SharedState;
 use crate::target::Target;
 use crate::upload;
+use crate::views::script::{View, view};
 
 /// The component: by itself for who asks for `application/wasm`, else as the form that v4 clients expect.
 pub(crate) async fn download(
@@ -22,7 +21,7 @@ pub(crate) async fn download(
     Target(key): Target,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let script = existing(&shared, &key).await?;
+    let script = shared.control.existing(&key).await?;
     let Some(digest) = &script.version.component else {
         return Err(ApiError::invalid(format_args!("The script \"{key}\" has no component.")));
     };
@@ -68,27 +67,14 @@ pub(crate) async fn replace(
     Target(key): Target,
     request: Request,
 ) -> Answer<View> {
-    let before = existing(&shared, &key).await?;
+    let before = shared.control.existing(&key).await?;
     let _permit = shared.upload_permit().await?;
     let received = upload::receive(&shared, request, &before.version.main_module).await?;
-    let version = &before.version;
-    let kept = UploadDraft {
-        // Every type: whatever the version has by the time it is followed stays.
-        keep_bindings: BindingType::ALL.to_vec(),
-        limits: version.limits,
-        compatibility_date: version.compatibility_date.clone(),
-        compatibility_flags: version.compatibility_flags.clone(),
-        annotations: version.annotations.clone(),
-        assets: AssetsUpload::Keep { config: None },
-        ..UploadDraft::default()
-    };
     let module = received.module.ok_or_else(|| {
         ApiError::invalid("There is no component in the form; to change only assets, upload the script.")
     })?;
-    let draft = upload::store(&shared, &key, module, received.module_name, kept).await?;
-    let upload = Upload::parse(draft).map_err(ApiError::invalid)?;
-    let script = shared.registry().deploy(&key, upload).await?;
+    let done = shared.control.replace_component(&key, received.module_name, module).await?;
     let mut notes = received.declared.notes;
-    notes.extend(configured::changed_script(&before, &script));
-    Ok(Reply::ok(view(&script)).with_notes(notes))
+    notes.extend(done.remarks);
+    Ok(Reply::ok(view(&done.result)).with_notes(notes))
 }

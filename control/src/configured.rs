@@ -1,19 +1,14 @@
-//! Owns the remarks on changes that the next start of the server undoes, because the configuration declares what
-//! was changed. Must never refuse anything: the registry does, where nobody forced the change.
+//! Remarks on changes that the next start of the server undoes, because the configuration declares what was changed.
+//!
+//! Must never refuse anything: the registry does, where nobody forced the change.
+
+use std::sync::Arc;
 
 use wasmyard_namespaces::config_keys::{namespace_changes, script_changes};
-use wasmyard_namespaces::{ConfigKeys, Namespace, NamespaceName, Origin, Route, Script, TagFilter};
-
-use crate::error::ApiError;
-use crate::state::Shared;
+use wasmyard_namespaces::{ConfigKeys, Namespace, Origin, Route, Script};
 
 /// More names than this are no help.
-const MOST_NAMES: usize = 20;
-
-/// The keys that the configuration names, for views.
-pub(crate) fn keys(config: Option<&ConfigKeys>) -> Vec<String> {
-    config.into_iter().flat_map(ConfigKeys::iter).map(str::to_owned).collect()
-}
+pub(crate) const MOST_NAMES: usize = 20;
 
 /// A remark on what a change did to the declared keys of a script.
 pub(crate) fn changed_script(before: &Script, after: &Script) -> Vec<String> {
@@ -48,25 +43,17 @@ pub(crate) fn route(route: &Route) -> Vec<String> {
 }
 
 /// A remark on the scripts that a deletion by tags left alone.
-pub(crate) async fn kept(
-    shared: &Shared,
-    namespace: &NamespaceName,
-    filter: &TagFilter,
-) -> Result<Vec<String>, ApiError> {
-    let left = shared.registry().scripts_page(Some(namespace), Some(filter), None, MOST_NAMES).await?;
-    let names: Vec<String> = left
-        .iter()
-        .filter(|script| script.config.is_some())
-        .map(|script| script.key.script().to_string())
-        .collect();
+pub(crate) fn kept(left: &[Arc<Script>]) -> Vec<String> {
+    let declared = left.iter().filter(|script| script.config.is_some());
+    let names: Vec<String> = declared.map(|script| script.key.script().to_string()).collect();
     if names.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    Ok(vec![format!(
+    vec![format!(
         "the configuration declares {}: not deleted, because the next start would make it again; force=true deletes \
          it until then.",
         names.join(", ")
-    )])
+    )]
 }
 
 fn remark(changed: &[String]) -> Vec<String> {

@@ -9,17 +9,13 @@ use serde_json::Value;
 use wasmyard_namespaces::Timestamp;
 use wasmyard_namespaces::registry::TokenInfo;
 
-use crate::body::Json;
+use crate::body::Exact;
 use crate::envelope::{Answer, Reply};
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::guard;
-use crate::state::{Shared, SharedState};
-use crate::target::{Item, Paging, QueryOf};
-
-/// The name of the token that the operator configured: the variable, or the file in the data directory.
-pub const ADMIN_TOKEN: &str = "admin";
-/// Longest name of a token, in characters.
-const LONGEST_NAME: usize = 64;
+use crate::lists::Paging;
+use crate::state::SharedState;
+use crate::target::{Item, QueryOf};
 
 /// A token as clients see it: everything but its text.
 #[derive(Serialize, JsonSchema)]
@@ -83,19 +79,8 @@ pub(crate) struct Verified {
 }
 
 impl Create {
-    fn parse(&self) -> Result<(String, Option<Timestamp>), ApiError> {
-        let name = self.name.trim();
-        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-            return Err(ApiError::invalid(format_args!(
-                "The name of a token must have 1 to {LONGEST_NAME} characters; say what it is for"
-            )));
-        }
-        if name == ADMIN_TOKEN {
-            return Err(ApiError::invalid(
-                "The token \"admin\" is the one that the server is started with, and takes the place of all of that name; choose another name",
-            ));
-        }
-        // A token that was to be narrow and may do everything would be worse than none.
+    /// When it expires. A token that was to be narrow and may do everything would be worse than none.
+    fn expires_on(&self) -> Result<Option<Timestamp>, ApiError> {
         let narrow = [
             ("policies", !self.policies.is_empty()),
             ("not_before", self.not_before.as_ref().is_some_and(|value| !value.is_null())),
@@ -106,14 +91,8 @@ impl Create {
                 "\"{field}\" would narrow what the token may do, and every token may do everything on this server; leave it out"
             )));
         }
-        let Some(text) = &self.expires_on else { return Ok((name.to_owned(), None)) };
-        let expires_on: Timestamp = text
-            .parse()
-            .map_err(|_| ApiError::invalid("expires_on is not a time; write it like 2027-01-31T00:00:00Z"))?;
-        if expires_on <= Timestamp::now() {
-            return Err(ApiError::invalid("expires_on has passed already; name a time to come"));
-        }
-        Ok((name.to_owned(), Some(expires_on)))
+        let wrong = |_| ApiError::invalid("expires_on is not a time; write it like 2027-01-31T00:00:00Z");
+        self.expires_on.as_deref().map(str::parse).transpose().map_err(wrong)
     }
 }
 
@@ -135,52 +114,24 @@ pub(crate) async fn list(State(shared): SharedState, QueryOf(query): QueryOf<Pag
     Ok(Reply::list(tokens.iter().map(view).collect(), query.page))
 }
 
-pub(crate) async fn create(State(shared): SharedState, Json(wanted): Json<Create>) -> Answer<Made> {
-    let (name, expires_on) = wanted.parse()?;
-    let (token, text) = shared.registry().create_token_until(&name, expires_on).await?;
-    tracing::info!(token = token.id, "API token made");
+pub(crate) async fn create(State(shared): SharedState, Exact(wanted): Exact<Create>) -> Answer<Made> {
+    let (token, text) = shared.control.create_token(&wanted.name, wanted.expires_on()?).await?;
     Ok(Reply::ok(Made { token: view(&token), value: text.expose().to_owned() }))
 }
 
 pub(crate) async fn get(State(shared): SharedState, Item(id): Item) -> Answer<View> {
-    existing(&shared, &id).map(|token| Reply::ok(view(&token)))
+    Ok(Reply::ok(view(&shared.control.existing_token(&id)?)))
 }
 
 /// Gives the token another text; the result is that text.
 pub(crate) async fn roll(State(shared): SharedState, Item(id): Item) -> Answer<String> {
-    let token = existing(&shared, &id)?;
-    let text = shared.registry().roll_token(&id).await?;
-    tracing::info!(token = id, "API token replaced by another text");
-    Ok(Reply::ok(text.expose().to_owned()).with_notes(configured(&token)))
+    let done = shared.control.roll_token(&id).await?;
+    Ok(Reply::ok(done.result.expose().to_owned()).with_notes(done.remarks))
 }
 
 pub(crate) async fn revoke(State(shared): SharedState, Item(id): Item) -> Answer<Revoked> {
-    let token = existing(&shared, &id)?;
-    shared.registry().remove_token(&id).await?;
-    tracing::info!(token = id, "API token revoked");
-    Ok(Reply::ok(Revoked { id }).with_notes(configured(&token)))
-}
-
-/// A remark on a change of the configured token, which a start takes from where it is configured.
-fn configured(token: &TokenInfo) -> Vec<String> {
-    if token.label != ADMIN_TOKEN {
-        return Vec::new();
-    }
-    vec![
-        "this is the token that the server was started with: the next start takes it again from WASMYARD_API_TOKEN, \
-         or from the file admin-token in the data directory. Change it there, too."
-            .to_owned(),
-    ]
-}
-
-fn existing(shared: &Shared, id: &str) -> Result<TokenInfo, ApiError> {
-    shared.registry().tokens().into_iter().find(|token| token.id == id).ok_or_else(|| {
-        let id: String = id.chars().take(64).collect();
-        ApiError::new(
-            Code::TokenNotFound,
-            format!("There is no token {id:?}; list the tokens for those there are."),
-        )
-    })
+    let done = shared.control.revoke_token(&id).await?;
+    Ok(Reply::ok(Revoked { id }).with_notes(done.remarks))
 }
 
 fn view(token: &TokenInfo) -> View {

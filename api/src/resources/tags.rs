@@ -7,12 +7,11 @@ use serde::{Deserialize, Serialize};
 use wasmyard_namespaces::Tag;
 
 use crate::body::{self, Json, Small};
-use crate::configured;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
-use crate::scripts::existing;
 use crate::state::SharedState;
-use crate::target::{Forced, Item, QueryOf, Tagged, Target};
+use crate::target::{self, Forced, Item, QueryOf, Tagged, Target};
+use crate::views;
 
 /// All tags, or whether a filter matches them.
 #[derive(Serialize, JsonSchema)]
@@ -25,15 +24,15 @@ pub(crate) enum Listed {
 }
 
 pub(crate) async fn list(
-    state: SharedState,
+    State(shared): SharedState,
     Target(key): Target,
     QueryOf(query): QueryOf<Tagged>,
 ) -> Answer<Listed> {
     let filter = query.filter()?;
-    let script = existing(&state, &key).await?;
+    let script = shared.control.existing(&key).await?;
     Ok(Reply::ok(match filter {
         Some(filter) => Listed::Matches(filter.matches(&script.tags)),
-        None => Listed::Tags(texts(&script.tags)),
+        None => Listed::Tags(views::tags(&script.tags)),
     }))
 }
 
@@ -43,11 +42,9 @@ pub(crate) async fn set(
     QueryOf(query): QueryOf<Forced>,
     Small(bytes): Small,
 ) -> Answer<Vec<String>> {
-    let force = query.wanted()?;
-    let tags = parse_all(&texts_in(&bytes)?)?;
-    let before = existing(&shared, &key).await?;
-    let after = shared.registry_for(force).set_tags(&key, tags).await?;
-    Ok(Reply::ok(texts(&after.tags)).with_notes(configured::changed_script(&before, &after)))
+    let tags = target::tags(&texts_in(&bytes)?)?;
+    let done = shared.control.set_tags(&key, tags, query.wanted()?).await?;
+    Ok(Reply::ok(views::tags(&done.result.tags)).with_notes(done.remarks))
 }
 
 pub(crate) async fn add(
@@ -55,12 +52,10 @@ pub(crate) async fn add(
     Target(key): Target,
     Item(tag): Item,
     QueryOf(query): QueryOf<Forced>,
-) -> Answer<Vec<String>> {
-    let force = query.wanted()?;
+) -> Answer<Changed> {
     let tag = Tag::parse(&tag).map_err(ApiError::parameter)?;
-    let before = existing(&shared, &key).await?;
-    let after = shared.registry_for(force).change_tags(&key, vec![tag], &[]).await?;
-    Ok(Reply::ok(texts(&after.tags)).with_notes(configured::changed_script(&before, &after)))
+    let done = shared.control.change_tags(&key, vec![tag], &[], query.wanted()?).await?;
+    Ok(Reply::ok(Changed { tags: views::tags(&done.result.tags) }).with_notes(done.remarks))
 }
 
 /// Removing a tag that is not there succeeds: what the caller wants is the case.
@@ -69,12 +64,17 @@ pub(crate) async fn remove(
     Target(key): Target,
     Item(tag): Item,
     QueryOf(query): QueryOf<Forced>,
-) -> Answer<Vec<String>> {
-    let force = query.wanted()?;
+) -> Answer<Changed> {
     let tag = Tag::parse(&tag).map_err(ApiError::parameter)?;
-    let before = existing(&shared, &key).await?;
-    let after = shared.registry_for(force).change_tags(&key, Vec::new(), &[tag]).await?;
-    Ok(Reply::ok(texts(&after.tags)).with_notes(configured::changed_script(&before, &after)))
+    let done = shared.control.change_tags(&key, Vec::new(), &[tag], query.wanted()?).await?;
+    Ok(Reply::ok(Changed { tags: views::tags(&done.result.tags) }).with_notes(done.remarks))
+}
+
+/// What there is after one tag was added or removed: clients expect an object here.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TagsChanged")]
+pub(crate) struct Changed {
+    tags: Vec<String>,
 }
 
 /// What is to change about the tags of a script, all of it or nothing.
@@ -93,23 +93,11 @@ pub(crate) async fn change(
     State(shared): SharedState,
     Target(key): Target,
     QueryOf(query): QueryOf<Forced>,
-    Json(wanted): Json<Change>,
+    Json(wanted, notes): Json<Change>,
 ) -> Answer<Vec<String>> {
-    let force = query.wanted()?;
-    let (add, remove) = (parse_all(&wanted.add)?, parse_all(&wanted.remove)?);
-    let before = existing(&shared, &key).await?;
-    let after = shared.registry_for(force).change_tags(&key, add, &remove).await?;
-    Ok(Reply::ok(texts(&after.tags)).with_notes(configured::changed_script(&before, &after)))
-}
-
-/// Reads tags as clients write them.
-pub(crate) fn parse_all(tags: &[String]) -> Result<Vec<Tag>, ApiError> {
-    tags.iter().map(|tag| Tag::parse(tag).map_err(ApiError::invalid)).collect()
-}
-
-/// Tags as clients read them.
-pub(crate) fn texts(tags: &[Tag]) -> Vec<String> {
-    tags.iter().map(ToString::to_string).collect()
+    let (add, remove) = (target::tags(&wanted.add)?, target::tags(&wanted.remove)?);
+    let done = shared.control.change_tags(&key, add, &remove, query.wanted()?).await?;
+    Ok(Reply::ok(views::tags(&done.result.tags)).with_notes(notes).with_notes(done.remarks))
 }
 
 /// A JSON array of texts, or the same in single quotes, as widely copied instructions for curl write it.

@@ -5,14 +5,14 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
+use wasmyard_control::referrers::Referrer;
 use wasmyard_namespaces::BindingKind;
 
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
-use crate::referrers::{self, Referrer};
-use crate::scripts::{View, existing, view};
 use crate::state::SharedState;
 use crate::target::{Forced, QueryOf, Target};
+use crate::views::script::{View, view};
 
 /// What refers to a script.
 #[derive(Serialize, JsonSchema)]
@@ -39,7 +39,7 @@ pub(crate) struct Reference {
 const ENVIRONMENT: &str = "production";
 
 pub(crate) async fn get(State(shared): SharedState, Target(key): Target) -> Answer<Value> {
-    let script = existing(&shared, &key).await.map_err(as_service)?;
+    let script = shared.control.existing(&key).await.map_err(ApiError::from).map_err(as_service)?;
     let shown: View = view(&script);
     let environment = json!({
         "environment": ENVIRONMENT,
@@ -58,7 +58,7 @@ pub(crate) async fn get(State(shared): SharedState, Target(key): Target) -> Answ
 }
 
 pub(crate) async fn delete(state: SharedState, target: Target, query: QueryOf<Forced>) -> Answer<()> {
-    crate::scripts::delete(state, target, query).await.map_err(as_service)
+    super::scripts::delete(state, target, query).await.map_err(as_service)
 }
 
 /// The same absence has another number on this path.
@@ -71,12 +71,12 @@ fn as_service(error: ApiError) -> ApiError {
 
 /// User scripts are not searched: there may be a million, and what a builder deletes is a platform script.
 pub(crate) async fn references(State(shared): SharedState, Target(key): Target) -> Answer<References> {
-    let script = existing(&shared, &key).await?;
+    let script = shared.control.existing(&key).await?;
     let outgoing = script.version.bindings.iter().filter_map(|binding| match &binding.kind {
         BindingKind::Service { service, .. } => Some(reference(&binding.name, service)),
         _ => None,
     });
-    let found = referrers::of_script(&shared, &key).await?;
+    let found = shared.control.referrers_of_script(&key).await?;
     let shown = |list: &[Referrer]| list.iter().map(|one| reference(&one.name, &one.owner)).collect();
     let services = ServiceReferences { incoming: shown(&found.bindings), outgoing: outgoing.collect() };
     Ok(Reply::ok(References { services, durable_objects: [], dispatch_outbounds: shown(&found.outbounds) }))

@@ -2,7 +2,6 @@
 //! Must never touch the component.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use schemars::JsonSchema;
@@ -11,19 +10,18 @@ use serde_json::{Map, Value};
 use wasmyard_namespaces::{LimitSpec, Script, SettingsPatch};
 
 use crate::body::{self, Bounds, Json};
-use crate::configured;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
-use crate::scripts::existing;
 use crate::state::{Shared, SharedState};
-use crate::target::{Forced, QueryOf, Target};
-use crate::{bindings, metadata, multipart, references, tags, upload};
+use crate::target::{self, Forced, QueryOf, Target};
+use crate::{metadata, multipart, unknown, views};
 
 /// Everything about a script but its component.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Settings")]
 pub(crate) struct View {
-    bindings: Vec<bindings::View>,
+    bindings: Vec<views::binding::View>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     compatibility_date: Option<String>,
     compatibility_flags: Vec<String>,
     #[schemars(with = "BTreeMap<String, Value>")]
@@ -75,7 +73,7 @@ pub(crate) struct ScriptLevelPatch {
 }
 
 pub(crate) async fn get(State(shared): SharedState, Target(key): Target) -> Answer<View> {
-    let script = existing(&shared, &key).await?;
+    let script = shared.control.existing(&key).await?;
     Ok(Reply::ok(view(&script)))
 }
 
@@ -86,40 +84,36 @@ pub(crate) async fn patch(
     request: Request,
 ) -> Answer<View> {
     let force = query.wanted()?;
-    let before = existing(&shared, &key).await?;
+    shared.control.existing(&key).await?;
     let mut keys = read(&shared, request).await?;
-    let notes = metadata::take_without_effect(&mut keys)?;
+    let mut notes = metadata::take_without_effect(&mut keys)?;
+    notes.extend(unknown::take::<Patch>(&mut keys));
     let wanted: Patch = serde_json::from_value(Value::Object(keys))
         .map_err(|error| ApiError::invalid(format_args!("The settings do not fit: {error}.")))?;
-    if let Some(limits) = &wanted.limits {
-        limits.validate(shared.ceiling()).map_err(ApiError::invalid)?;
-    }
     let patch = SettingsPatch {
         bindings: wanted.bindings.as_deref().map(metadata::settings_inputs).transpose()?,
         limits: wanted.limits,
-        tags: wanted.tags.as_deref().map(tags::parse_all).transpose()?,
-        compatibility_date: wanted.compatibility_date,
+        tags: wanted.tags.as_deref().map(target::tags).transpose()?,
+        compatibility_date: wanted.compatibility_date.map(metadata::date),
         compatibility_flags: wanted.compatibility_flags,
         annotations: wanted.annotations,
     };
-    let script = shared.registry_for(force).update_settings(&key, patch).await?;
-    let mut notes = notes;
-    notes.extend(configured::changed_script(&before, &script));
-    notes.extend(references::of_script(&shared, &key, &script.version.bindings).await?);
-    Ok(Reply::ok(view(&script)).with_notes(notes))
+    let done = shared.control.change_settings(&key, patch, force).await?;
+    notes.extend(done.remarks);
+    Ok(Reply::ok(view(&done.result)).with_notes(notes))
 }
 
 /// The JSON object of the part `settings`, or that of a plain JSON body with or without that name around it.
 async fn read(shared: &Shared, request: Request) -> Result<Map<String, Value>, ApiError> {
     let limits = &shared.api.limits;
     let (parts, body) = request.into_parts();
-    let boundary = upload::boundary(&parts.headers).transpose().map_err(upload::unparsable)?;
+    let boundary = multipart::of_headers(&parts.headers).transpose().map_err(multipart::unparsable)?;
     let bounds = Bounds { bytes: limits.metadata_bytes, idle: limits.idle, total: limits.call };
     let whole = body::read(&parts.headers, body, bounds).await?;
     let json = match boundary {
         None => body::parse(&whole)?,
         Some(boundary) => {
-            let form = multipart::parse(&whole, &boundary, limits.parts).map_err(upload::unparsable)?;
+            let form = multipart::parse(&whole, &boundary, limits.parts).map_err(multipart::unparsable)?;
             let part = form.iter().find(|part| part.name == "settings");
             body::parse(
                 &part.ok_or_else(|| ApiError::invalid("The form lacks the part \"settings\"."))?.content,
@@ -140,7 +134,7 @@ async fn read(shared: &Shared, request: Request) -> Result<Map<String, Value>, A
 }
 
 pub(crate) async fn get_script_level(State(shared): SharedState, Target(key): Target) -> Answer<ScriptLevel> {
-    let script = existing(&shared, &key).await?;
+    let script = shared.control.existing(&key).await?;
     Ok(Reply::ok(script_level(&script)))
 }
 
@@ -148,27 +142,26 @@ pub(crate) async fn patch_script_level(
     State(shared): SharedState,
     Target(key): Target,
     QueryOf(query): QueryOf<Forced>,
-    Json(wanted): Json<ScriptLevelPatch>,
+    Json(wanted, notes): Json<ScriptLevelPatch>,
 ) -> Answer<ScriptLevel> {
-    let force = query.wanted()?;
-    let before = existing(&shared, &key).await?;
-    let mut script = Arc::clone(&before);
-    if let Some(tags) = wanted.tags {
-        script = shared.registry_for(force).set_tags(&key, tags::parse_all(&tags)?).await?;
-    }
     let _ = (wanted.logpush, wanted.observability, wanted.tail_consumers);
-    Ok(Reply::ok(script_level(&script)).with_notes(configured::changed_script(&before, &script)))
+    let Some(tags) = wanted.tags else {
+        let script = shared.control.existing(&key).await?;
+        return Ok(Reply::ok(script_level(&script)).with_notes(notes));
+    };
+    let done = shared.control.set_tags(&key, target::tags(&tags)?, query.wanted()?).await?;
+    Ok(Reply::ok(script_level(&done.result)).with_notes(notes).with_notes(done.remarks))
 }
 
 fn view(script: &Script) -> View {
     let version = &script.version;
     View {
-        bindings: bindings::views(&version.bindings),
+        bindings: views::binding::views(&version.bindings),
         compatibility_date: version.compatibility_date.clone(),
         compatibility_flags: version.compatibility_flags.clone(),
         limits: version.limits,
         annotations: version.annotations.clone(),
-        tags: tags::texts(&script.tags),
+        tags: views::tags(&script.tags),
         usage_model: "standard",
         logpush: false,
         tail_consumers: [],
@@ -176,5 +169,5 @@ fn view(script: &Script) -> View {
 }
 
 fn script_level(script: &Script) -> ScriptLevel {
-    ScriptLevel { tags: tags::texts(&script.tags), logpush: false, tail_consumers: [] }
+    ScriptLevel { tags: views::tags(&script.tags), logpush: false, tail_consumers: [] }
 }

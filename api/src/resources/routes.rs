@@ -2,17 +2,17 @@
 //! Must never decide what a pattern matches: that is the registry's route table.
 
 use axum::extract::State;
+use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wasmyard_namespaces::{NamespaceName, Origin, Route, RoutePattern, RouteTarget, ScriptName};
+use wasmyard_namespaces::{NamespaceName, Origin, Registry, Route, RoutePattern, RouteTarget, ScriptName};
 
-use crate::body::Json;
-use crate::configured;
+use crate::body::Exact;
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
-use crate::references;
-use crate::state::{Shared, SharedState};
-use crate::target::{Forced, Item, Paging, QueryOf};
+use crate::lists::{self, Paging, Rows};
+use crate::state::SharedState;
+use crate::target::{Forced, Item, QueryOf};
 
 /// A route as clients see it: exactly one of `script`, `namespace` and `respond` is there.
 #[derive(Serialize, JsonSchema)]
@@ -78,34 +78,58 @@ impl Wanted {
     }
 }
 
-pub(crate) async fn list(State(shared): SharedState, QueryOf(query): QueryOf<Paging>) -> Answer<Vec<View>> {
-    let routes = shared.registry().list_routes();
-    Ok(Reply::list(routes.iter().map(|route| view(route)).collect(), query.page))
+/// The routes by their patterns.
+struct All(Registry);
+
+impl Rows for All {
+    type Row = View;
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, View)>, ApiError> {
+        let routes = self.0.list_routes();
+        let keyed = routes.iter().map(|route| (route.pattern.to_string(), route));
+        let later = keyed.filter(|(pattern, _)| after.is_none_or(|after| pattern.as_str() > after));
+        Ok(later.take(limit).map(|(pattern, route)| (pattern, view(route))).collect())
+    }
+
+    async fn count(&self) -> Result<Option<u64>, ApiError> {
+        Ok(u64::try_from(self.0.list_routes().len()).ok())
+    }
 }
 
-pub(crate) async fn create(State(shared): SharedState, Json(wanted): Json<Wanted>) -> Answer<View> {
+pub(crate) async fn list(
+    State(shared): SharedState,
+    QueryOf(paging): QueryOf<Paging>,
+) -> Result<Response, ApiError> {
+    lists::answer(All(shared.registry().clone()), paging).await
+}
+
+pub(crate) async fn create(State(shared): SharedState, Exact(wanted): Exact<Wanted>) -> Answer<View> {
     let (pattern, target) = wanted.parse()?;
-    let notes = references::of_route(&shared, &target).await?;
-    let route = shared.registry().add_route(pattern, target, Origin::Api).await?;
-    Ok(Reply::ok(view(&route)).with_notes(notes))
+    let done = shared.control.add_route(pattern, target).await?;
+    Ok(Reply::ok(view(&done.result)).with_notes(done.remarks))
 }
 
 pub(crate) async fn get(State(shared): SharedState, Item(id): Item) -> Answer<View> {
-    existing(&shared, &id).await.map(|route| Reply::ok(view(&route)))
+    let routes = shared.registry().list_routes();
+    let found = routes.iter().find(|route| route.id == id);
+    found.map(|route| Reply::ok(view(route))).ok_or_else(|| {
+        let id: String = id.chars().take(64).collect();
+        ApiError::new(
+            Code::RouteNotFound,
+            format!("There is no route {id:?}; list the routes for those there are."),
+        )
+    })
 }
 
 pub(crate) async fn update(
     State(shared): SharedState,
     Item(id): Item,
     QueryOf(query): QueryOf<Forced>,
-    Json(wanted): Json<Wanted>,
+    Exact(wanted): Exact<Wanted>,
 ) -> Answer<View> {
-    let force = query.wanted()?;
     let (pattern, target) = wanted.parse()?;
-    let mut notes = references::of_route(&shared, &target).await?;
-    let route = shared.registry_for(force).update_route(&id, pattern, target).await?;
-    notes.extend(configured::route(&route));
-    Ok(Reply::ok(view(&route)).with_notes(notes))
+    let done = shared.control.change_route(&id, pattern, target, query.wanted()?).await?;
+    Ok(Reply::ok(view(&done.result)).with_notes(done.remarks))
 }
 
 pub(crate) async fn delete(
@@ -113,20 +137,8 @@ pub(crate) async fn delete(
     Item(id): Item,
     QueryOf(query): QueryOf<Forced>,
 ) -> Answer<Removed> {
-    let force = query.wanted()?;
-    let route = shared.registry_for(force).remove_route(&id).await?;
-    Ok(Reply::ok(Removed { id }).with_notes(configured::route(&route)))
-}
-
-async fn existing(shared: &Shared, id: &str) -> Result<std::sync::Arc<Route>, ApiError> {
-    let routes = shared.registry().list_routes();
-    routes.into_iter().find(|route| route.id == id).ok_or_else(|| {
-        let id: String = id.chars().take(64).collect();
-        ApiError::new(
-            Code::RouteNotFound,
-            format!("There is no route {id:?}; list the routes for those there are."),
-        )
-    })
+    let done = shared.control.remove_route(&id, query.wanted()?).await?;
+    Ok(Reply::ok(Removed { id }).with_notes(done.remarks))
 }
 
 fn view(route: &Route) -> View {

@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wasmyard_namespaces::{BindingDecl, BindingKind, BindingName, BindingType, Script};
+use serde_json::Value;
+use wasmyard_control::is_secret;
+use wasmyard_namespaces::{BindingDecl, BindingName, BindingType};
 
-use crate::body::Json;
-use crate::configured;
+use crate::body::{self, Json};
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
-use crate::scripts::existing;
+use crate::lists::Paging;
 use crate::state::SharedState;
-use crate::target::{Forced, Item, Paging, QueryOf, Target};
+use crate::target::{Forced, Item, QueryOf, Target};
+use crate::unknown;
 
 /// A secret as clients see it: that it exists.
 #[derive(Serialize, JsonSchema)]
@@ -42,7 +44,8 @@ pub(crate) struct Put {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "SecretsBulk")]
 pub(crate) struct Bulk {
-    secrets: BTreeMap<String, Option<Put>>,
+    #[schemars(with = "BTreeMap<String, Option<Put>>")]
+    secrets: BTreeMap<String, Value>,
     /// Accepted, without effect.
     #[serde(default)]
     #[expect(dead_code, reason = "SDKs may send it; read so that it is not an unknown field")]
@@ -68,17 +71,17 @@ impl Put {
 }
 
 pub(crate) async fn list(
-    state: SharedState,
+    State(shared): SharedState,
     Target(key): Target,
     QueryOf(query): QueryOf<Paging>,
 ) -> Answer<Vec<View>> {
-    let script = existing(&state, &key).await?;
+    let script = shared.control.existing(&key).await?;
     let secrets = script.version.bindings.iter().filter(|binding| is_secret(binding)).map(view).collect();
     Ok(Reply::list(secrets, query.page))
 }
 
-pub(crate) async fn get(state: SharedState, Target(key): Target, Item(name): Item) -> Answer<View> {
-    let script = existing(&state, &key).await?;
+pub(crate) async fn get(State(shared): SharedState, Target(key): Target, Item(name): Item) -> Answer<View> {
+    let script = shared.control.existing(&key).await?;
     let found =
         script.version.bindings.iter().find(|binding| is_secret(binding) && binding.name.as_str() == name);
     found.map(|binding| Reply::ok(view(binding))).ok_or_else(|| absent(&name))
@@ -88,15 +91,12 @@ pub(crate) async fn put(
     State(shared): SharedState,
     Target(key): Target,
     QueryOf(query): QueryOf<Forced>,
-    Json(wanted): Json<Put>,
+    Json(wanted, notes): Json<Put>,
 ) -> Answer<View> {
-    let force = query.wanted()?;
     let decl = wanted.parse()?;
     let shown = view(&decl);
-    let before = existing(&shared, &key).await?;
-    puttable(&before, &decl)?;
-    let after = shared.registry_for(force).put_binding(&key, decl).await?;
-    Ok(Reply::ok(shown).with_notes(configured::changed_script(&before, &after)))
+    let done = shared.control.change_secrets(&key, vec![decl], &[], query.wanted()?).await?;
+    Ok(Reply::ok(shown).with_notes(notes).with_notes(done.remarks))
 }
 
 pub(crate) async fn delete(
@@ -105,68 +105,37 @@ pub(crate) async fn delete(
     Item(name): Item,
     QueryOf(query): QueryOf<Forced>,
 ) -> Answer<()> {
-    let force = query.wanted()?;
     let name = BindingName::parse(&name).map_err(ApiError::parameter)?;
-    let before = existing(&shared, &key).await?;
-    deletable(&before, &name)?;
-    shared.registry_for(force).change_bindings(&key, Vec::new(), &[name]).await?;
-    let after = existing(&shared, &key).await?;
-    Ok(Reply::ok(()).with_notes(configured::changed_script(&before, &after)))
+    let done = shared.control.change_secrets(&key, Vec::new(), &[name], query.wanted()?).await?;
+    Ok(Reply::ok(()).with_notes(done.remarks))
 }
 
-/// All of them or none: they make one version.
 pub(crate) async fn bulk(
     State(shared): SharedState,
     Target(key): Target,
     QueryOf(query): QueryOf<Forced>,
-    Json(wanted): Json<Bulk>,
+    Json(wanted, mut notes): Json<Bulk>,
 ) -> Answer<BTreeMap<String, View>> {
-    let force = query.wanted()?;
-    let script = existing(&shared, &key).await?;
     let (mut puts, mut deletes) = (Vec::new(), Vec::new());
     for (name, secret) in wanted.secrets {
-        match secret {
-            None => {
-                let name = BindingName::parse(&name).map_err(ApiError::invalid)?;
-                deletable(&script, &name)?;
-                deletes.push(name);
-            }
-            Some(put) if put.name == name => {
-                let decl = put.parse()?;
-                puttable(&script, &decl)?;
-                puts.push(decl);
-            }
-            Some(_) => {
-                let name: String = name.chars().take(64).collect();
-                return Err(ApiError::invalid(format_args!(
-                    "The entry {name:?} has another \"name\" inside; make the two agree."
-                )));
-            }
+        if secret.is_null() {
+            deletes.push(BindingName::parse(&name).map_err(ApiError::invalid)?);
+            continue;
         }
+        let mut keys = body::object(secret)?;
+        notes.extend(unknown::take::<Put>(&mut keys));
+        let put: Put = body::fitting(Value::Object(keys))?;
+        if put.name != name {
+            let name: String = name.chars().take(64).collect();
+            return Err(ApiError::invalid(format_args!(
+                "The entry {name:?} has another \"name\" inside; make the two agree."
+            )));
+        }
+        puts.push(put.parse()?);
     }
     let shown = puts.iter().map(|decl| (decl.name.to_string(), view(decl))).collect();
-    let after = shared.registry_for(force).change_bindings(&key, puts, &deletes).await?;
-    Ok(Reply::ok(shown).with_notes(configured::changed_script(&script, &after)))
-}
-
-/// A secret may take the place of a secret, not that of another binding.
-fn puttable(script: &Script, decl: &BindingDecl) -> Result<(), ApiError> {
-    if script.version.bindings.iter().any(|held| held.name == decl.name && !is_secret(held)) {
-        return Err(ApiError::invalid(format_args!(
-            "The script has another binding called \"{}\"; choose another name, or remove that binding first.",
-            decl.name
-        )));
-    }
-    Ok(())
-}
-
-fn deletable(script: &Script, name: &BindingName) -> Result<(), ApiError> {
-    let held = script.version.bindings.iter().any(|held| held.name == *name && is_secret(held));
-    if held { Ok(()) } else { Err(absent(name.as_str())) }
-}
-
-fn is_secret(binding: &BindingDecl) -> bool {
-    matches!(binding.kind, BindingKind::SecretText { .. })
+    let done = shared.control.change_secrets(&key, puts, &deletes, query.wanted()?).await?;
+    Ok(Reply::ok(shown).with_notes(notes).with_notes(done.remarks))
 }
 
 fn view(binding: &BindingDecl) -> View {

@@ -10,10 +10,10 @@ use wasmyard_namespaces::Script;
 
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
-use crate::scripts::existing;
+use crate::lists::Paging;
 use crate::state::SharedState;
-use crate::target::{Item, Paging, QueryOf, Target};
-use crate::{bindings, clients, scripts};
+use crate::target::{EMAIL, Item, QueryOf, Target};
+use crate::views;
 
 /// The deployments of a script: the version that serves, with all of the traffic.
 #[derive(Serialize, JsonSchema)]
@@ -61,8 +61,8 @@ pub(crate) struct VersionMetadata {
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct VersionResources {
-    bindings: Vec<bindings::View>,
-    script: scripts::View,
+    bindings: Vec<views::binding::View>,
+    script: views::script::View,
 }
 
 /// The versions of a script.
@@ -76,13 +76,13 @@ pub(crate) async fn deployments(
     Target(key): Target,
     QueryOf(query): QueryOf<Paging>,
 ) -> Answer<Deployments> {
-    let script = existing(&shared, &key).await?;
+    let script = shared.control.existing(&key).await?;
     let version = &script.version;
     let deployment = Deployment {
         id: version.id.clone(),
         source: "api",
         strategy: "percentage",
-        author_email: clients::EMAIL,
+        author_email: EMAIL,
         created_on: version.created_on.to_string(),
         annotations: version.annotations.clone(),
         versions: vec![DeployedVersion { version_id: version.id.clone(), percentage: 100 }],
@@ -97,13 +97,13 @@ pub(crate) async fn list(
     Target(key): Target,
     QueryOf(query): QueryOf<Paging>,
 ) -> Answer<Versions> {
-    let script = existing(&shared, &key).await?;
+    let script = shared.control.existing(&key).await?;
     let items = if query.page <= 1 { vec![view(&script)] } else { Vec::new() };
     Ok(Reply::ok(Versions { items }))
 }
 
 pub(crate) async fn get(State(shared): SharedState, Target(key): Target, Item(id): Item) -> Answer<View> {
-    let script = existing(&shared, &key).await?;
+    let script = shared.control.existing(&key).await?;
     if script.version.id != id {
         let id: String = id.chars().take(64).collect();
         return Err(ApiError::new(
@@ -122,15 +122,15 @@ fn view(script: &Script) -> View {
         number: version.number,
         annotations: version.annotations.clone(),
         metadata: VersionMetadata {
-            author_email: clients::EMAIL,
+            author_email: EMAIL,
             source: "api",
             modified_on: created_on.clone(),
             created_on,
             has_preview: false,
         },
         resources: VersionResources {
-            bindings: bindings::views(&version.bindings),
-            script: scripts::view(script),
+            bindings: views::binding::views(&version.bindings),
+            script: views::script::view(script),
         },
     }
 }

@@ -1,0 +1,17 @@
+//! The calls of the API, a file for each resource: what a client said becomes a use case, and what came of it a view.
+//! Must never hold a rule about what is deployed: those are in `wasmyard_control`.
+
+pub(crate) mod assets;
+pub(crate) mod bindings;
+pub(crate) mod clients;
+pub(crate) mod content;
+pub(crate) mod health;
+pub(crate) mod namespaces;
+pub(crate) mod routes;
+pub(crate) mod scripts;
+pub(crate) mod secrets;
+pub(crate) mod services;
+pub(crate) mod settings;
+pub(crate) mod tags;
+pub(crate) mod tokens;
+pub(crate) mod versions;

@@ -1,0 +1,229 @@
+//! A script's new version: from an upload, or from what the configuration declares.
+//!
+//! Owns the order of it. Everything that can be refused for nothing comes before the component, which costs a
+//! compilation; the component comes before the store; and the registry decides again, on what is true by then.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasmyard_namespaces::registry::AssetSession;
+use wasmyard_namespaces::{
+    Applied, AssetsConfig, AssetsUpload, BindingType, ConfigKeys, Digest, FinishedAssets, LimitSpec, Script,
+    ScriptKey, Upload, UploadDraft, binding,
+};
+
+use crate::error::ControlError;
+use crate::{Control, Done, Result, configured};
+
+/// A version to deploy.
+#[derive(Debug)]
+pub struct Deploy {
+    /// Bindings, limits, tags and the rest; its component and its assets are overwritten by the fields below.
+    pub draft: UploadDraft,
+    /// The code.
+    pub component: Component,
+    /// The static files.
+    pub files: Files,
+    /// Etags of which the script's must be one; none takes any, and a script that is not there.
+    pub only_over: Option<Vec<String>>,
+}
+
+/// The code of a version.
+#[derive(Clone, Debug)]
+pub enum Component {
+    /// This one.
+    New {
+        /// What its file is called.
+        name: String,
+        /// The component.
+        bytes: Bytes,
+    },
+    /// That of the version before, which has this name.
+    Keep {
+        /// What its file is called.
+        name: String,
+    },
+    /// None: only files are served.
+    None,
+}
+
+/// The static files of a version.
+#[derive(Debug)]
+pub enum Files {
+    /// None.
+    None,
+    /// Those of the version before, if it has any.
+    Keep {
+        /// Another way of serving them.
+        config: Option<AssetsConfig>,
+    },
+    /// Those of an upload whose contents are all there.
+    Of {
+        /// The upload.
+        session: Arc<AssetSession>,
+        /// How they are served.
+        config: AssetsConfig,
+    },
+}
+
+impl Control {
+    /// Deploys a version. It serves when this returns.
+    ///
+    /// # Errors
+    /// [`ControlError`] with the first rule that is broken; then nothing was stored.
+    pub async fn deploy(&self, key: &ScriptKey, deploy: Deploy) -> Result<Done<Arc<Script>>> {
+        let before = self.find(key).await?;
+        let Deploy { mut draft, component, files, only_over } = deploy;
+        only_over_these(key, before.as_deref(), only_over.as_deref())?;
+        if let Component::Keep { name } = &component {
+            same_component(name, before.as_deref())?;
+            draft.keep_component = true;
+        }
+        self.judge(&draft, before.as_deref())?;
+        if let Component::New { name, bytes } = component {
+            draft = self.stored(key, name, bytes, draft).await?;
+        }
+        draft.assets = match files {
+            Files::None => AssetsUpload::None,
+            Files::Keep { config } => AssetsUpload::Keep { config },
+            Files::Of { session, config } => {
+                AssetsUpload::Attach { assets: self.registry.finish_assets(&session).await?, config }
+            }
+        };
+        let script = self.registry.deploy(key, Upload::parse(draft)?).await?;
+        tracing::info!(script = %key, version = script.version.number, bytes = script.version.component_size, "deployed");
+        let mut remarks =
+            before.map(|before| configured::changed_script(&before, &script)).unwrap_or_default();
+        remarks.extend(self.remarks_on_bindings(key, &script.version.bindings).await?);
+        if let Some(attached) = &script.version.assets {
+            let mistakes = attached.config.mistakes().into_iter();
+            remarks
+                .extend(mistakes.map(|(file, mistake)| format!("{file} {mistake}; this line is left out.")));
+        }
+        Ok(Done::new(script, remarks))
+    }
+
+    /// Deploys a version with another component and everything else as it was.
+    ///
+    /// # Errors
+    /// As [`Control::deploy`].
+    pub async fn replace_component(
+        &self,
+        key: &ScriptKey,
+        name: String,
+        bytes: Bytes,
+    ) -> Result<Done<Arc<Script>>> {
+        let before = self.existing(key).await?;
+        let version = &before.version;
+        let kept = UploadDraft {
+            // Every type: whatever the version has by the time it is followed stays.
+            keep_bindings: BindingType::ALL.to_vec(),
+            limits: version.limits,
+            compatibility_date: version.compatibility_date.clone(),
+            compatibility_flags: version.compatibility_flags.clone(),
+            annotations: version.annotations.clone(),
+            assets: AssetsUpload::Keep { config: None },
+            ..UploadDraft::default()
+        };
+        let draft = self.stored(key, name, bytes, kept).await?;
+        let script = self.registry.deploy(key, Upload::parse(draft)?).await?;
+        tracing::info!(script = %key, version = script.version.number, bytes = script.version.component_size, "deployed");
+        let remarks = configured::changed_script(&before, &script);
+        Ok(Done::new(script, remarks))
+    }
+
+    /// Deploys a script as the configuration declares it, unless that very version serves already.
+    pub(crate) async fn declare(
+        &self,
+        key: &ScriptKey,
+        mut draft: UploadDraft,
+        component: Component,
+        files: Option<(FinishedAssets, AssetsConfig)>,
+        keys: ConfigKeys,
+    ) -> Result<Applied<Script>> {
+        draft.assets = match files {
+            Some((assets, config)) => AssetsUpload::Attach { assets, config },
+            None => AssetsUpload::None,
+        };
+        if let Component::New { name, bytes } = component {
+            let digest = Digest::of(&bytes);
+            let now = self.registry.script(key).await?;
+            let limits = now.as_ref().map_or(draft.limits, |now| draft.limits.over(now.version.limits));
+            // What serves under these limits was judged under them.
+            let served =
+                now.filter(|now| now.version.component == Some(digest) && now.version.limits == limits);
+            draft = match served {
+                Some(_) => UploadDraft { component: Some(digest), ..draft },
+                None => {
+                    let own = draft.limits;
+                    let judged = UploadDraft { limits, ..draft };
+                    UploadDraft { limits: own, ..self.stored(key, name, bytes, judged).await? }
+                }
+            };
+        }
+        Ok(self.registry.declare_script(key, Upload::parse(draft)?, keys).await?)
+    }
+
+    /// Has a component judged and, if it passes, stored. Returns a draft that carries it.
+    async fn stored(
+        &self,
+        key: &ScriptKey,
+        name: String,
+        bytes: Bytes,
+        draft: UploadDraft,
+    ) -> Result<UploadDraft> {
+        let digest = Digest::of(&bytes);
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let asked = [draft.limits, self.limits_of_namespace(key)];
+        let checked =
+            self.checker.check(&digest, bytes.clone(), &asked).await.map_err(ControlError::Component)?;
+        let component = self.registry.put_component(bytes).await?;
+        Ok(UploadDraft {
+            component: Some(component),
+            component_size: size,
+            main_module: name,
+            startup_time_ms: checked.startup_time_ms,
+            ..draft
+        })
+    }
+
+    fn limits_of_namespace(&self, key: &ScriptKey) -> LimitSpec {
+        let namespace = key.namespace().and_then(|name| self.registry.namespace_cached(name));
+        namespace.map(|namespace| namespace.limits).unwrap_or_default()
+    }
+
+    /// Everything about a version that can be refused before the component costs anything.
+    fn judge(&self, draft: &UploadDraft, before: Option<&Script>) -> Result<()> {
+        draft.limits.validate(&self.registry.options().ceiling)?;
+        Upload::parse(draft.clone())?;
+        let bindings = before.map_or(&[][..], |script| &script.version.bindings);
+        binding::resolve(&draft.bindings, bindings, &draft.keep_bindings, draft.bindings_strict)?;
+        Ok(())
+    }
+}
+
+/// A version without a component of its own names the one that is to stay.
+fn same_component(named: &str, before: Option<&Script>) -> Result<()> {
+    let known = before.filter(|script| script.version.component.is_some());
+    match known.map(|script| script.version.main_module.as_str()) {
+        Some(known) if known == named => Ok(()),
+        Some(known) => Err(ControlError::Invalid(format!(
+            "main_module is {named:?} and no part is called that, and the script's component is {known:?}. Send the \
+             part, or name the component that is to stay."
+        ))),
+        None => Err(ControlError::Invalid(format!(
+            "main_module is {named:?} and no part is called that, and the script has no component yet. Send the part, \
+             or leave main_module out for a script of assets alone."
+        ))),
+    }
+}
+
+/// Refuses a change that was meant for another content.
+fn only_over_these(key: &ScriptKey, before: Option<&Script>, etags: Option<&[String]>) -> Result<()> {
+    let Some(etags) = etags else { return Ok(()) };
+    let found = before.map(|script| script.version.etag.as_str());
+    if etags.iter().any(|etag| Some(etag.as_str()) == found || (etag == "*" && found.is_some())) {
+        return Ok(());
+    }
+    Err(ControlError::OtherContent { key: key.clone(), found: found.unwrap_or("none").to_owned() })
+}

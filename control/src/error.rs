@@ -1,0 +1,84 @@
+//! Why a change was not made.
+//!
+//! Owns the collecting error of the use cases. Callers map it to codes and exit codes. Its texts are safe to show, but
+//! for those of the registry's failures, which [`ControlError::public_message`] leaves out.
+
+use wasmyard_namespaces::binding::BindingError;
+use wasmyard_namespaces::{AssetUploadError, LimitError, NameError, RegistryError, ScriptKey, UploadError};
+
+use crate::checker::Refusal;
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The registry refused or failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The component did not pass.
+    #[error("{}", .0.message)]
+    Component(Refusal),
+    /// What was given breaks a rule; the text names it.
+    #[error("{0}")]
+    Invalid(String),
+    /// Others refer to what is to go, by its name.
+    #[error("it is not {done}, because it is in use by: {by}. Change these first")]
+    Referenced {
+        /// What was to be done: "deleted" or "renamed".
+        done: &'static str,
+        /// Who refers to it.
+        by: String,
+    },
+    /// The script has no secret of that name.
+    #[error("the script has no secret \"{name}\"; list the secrets for those it has")]
+    SecretNotFound {
+        /// The name, shortened.
+        name: String,
+    },
+    /// The script has another content than the one that the change was meant for.
+    #[error(
+        "the script \"{key}\" has another content by now (its etag is {found}); look at it, and decide anew"
+    )]
+    OtherContent {
+        /// The script.
+        key: ScriptKey,
+        /// The etag that it has; "none" when there is no script.
+        found: String,
+    },
+}
+
+impl ControlError {
+    /// A rule that was broken.
+    pub(crate) fn invalid(rule: impl std::fmt::Display) -> ControlError {
+        ControlError::Invalid(rule.to_string())
+    }
+}
+
+impl From<UploadError> for ControlError {
+    fn from(error: UploadError) -> ControlError {
+        RegistryError::from(error).into()
+    }
+}
+
+impl From<BindingError> for ControlError {
+    fn from(error: BindingError) -> ControlError {
+        RegistryError::from(error).into()
+    }
+}
+
+impl From<LimitError> for ControlError {
+    fn from(error: LimitError) -> ControlError {
+        RegistryError::from(error).into()
+    }
+}
+
+impl From<NameError> for ControlError {
+    fn from(error: NameError) -> ControlError {
+        RegistryError::from(error).into()
+    }
+}
+
+impl From<AssetUploadError> for ControlError {
+    fn from(error: AssetUploadError) -> ControlError {
+        RegistryError::from(error).into()
+    }
+}

@@ -1,0 +1,107 @@
+//! The use cases of the control plane: deploy, and every other change of what is deployed.
+//!
+//! Owns what a change consists of, in which order it is judged, and what is remarked on it. The API, the
+//! configuration file and whatever comes next call the same functions, so that a rule stands once. Must never know
+//! HTTP or an engine: components are judged by a [`ComponentChecker`] that the assembler supplies.
+//!
+//! # Layout
+//! - [`checker`]: the seam to the engine
+//! - `deploy`: a script's new version, from an upload or from the configuration
+//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`: everything else, a file for each
+//! - [`configuration`]: all that a configuration file declares, applied in order
+//! - `bindings`, [`referrers`], `configured`: remarks on names that lead nowhere, on names that are in use, on what a
+//!   restart undoes
+//! - [`error`]: why a change was not made
+
+pub mod checker;
+pub mod configuration;
+pub mod error;
+pub mod referrers;
+pub mod tokens;
+
+mod bindings;
+mod configured;
+mod deploy;
+mod namespaces;
+mod routes;
+mod scripts;
+mod secrets;
+mod settings;
+mod tags;
+
+use std::fmt;
+use std::sync::Arc;
+
+use wasmyard_namespaces::Registry;
+
+pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
+pub use deploy::{Component, Deploy, Files};
+pub use error::ControlError;
+pub use secrets::is_secret;
+pub use tokens::ADMIN_TOKEN;
+
+/// What use cases return.
+pub type Result<T> = std::result::Result<T, ControlError>;
+
+/// The use cases over one registry. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    registry: Registry,
+    checker: Arc<dyn ComponentChecker>,
+}
+
+/// A change that was made, with what a person should know of it.
+#[derive(Clone, Debug)]
+pub struct Done<T> {
+    /// What there is now.
+    pub result: T,
+    /// Sentences, or clauses that end in a full stop.
+    pub remarks: Vec<String>,
+}
+
+/// Whether a change goes on where the configuration declares what it changes, or others refer to what goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Force {
+    /// It is refused.
+    #[default]
+    No,
+    /// It is made, and the remarks say what a restart undoes, or who is left.
+    Yes,
+}
+
+impl Control {
+    /// The use cases over this registry.
+    #[must_use]
+    pub fn new(registry: Registry, checker: Arc<dyn ComponentChecker>) -> Control {
+        Control { registry, checker }
+    }
+
+    /// The registry, for what only looks.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The registry for a change.
+    fn changing(&self, force: Force) -> Registry {
+        match force {
+            Force::No => self.registry.clone(),
+            Force::Yes => self.registry.over_configuration(),
+        }
+    }
+}
+
+impl<T> Done<T> {
+    fn new(result: T, remarks: Vec<String>) -> Done<T> {
+        Done { result, remarks }
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

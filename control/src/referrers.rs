@@ -1,0 +1,143 @@
+//! Who refers to a script or a namespace by its name, and so fails when it goes.
+//!
+//! Must never search user scripts: there may be a million.
+
+use wasmyard_namespaces::{BindingKind, NamespaceName, RouteTarget, ScriptKey};
+
+use crate::error::ControlError;
+use crate::{Control, Force, Result};
+
+/// How many scripts are looked at at a time.
+const PAGE: usize = 256;
+/// More names than this are no help.
+const MOST_NAMES: usize = 20;
+
+/// One reference.
+#[derive(Clone, Debug)]
+pub struct Referrer {
+    /// The binding's, or the namespace's name.
+    pub name: String,
+    /// The script or namespace that has it.
+    pub owner: String,
+}
+
+/// All that refers to one thing.
+#[derive(Clone, Debug, Default)]
+pub struct Referrers {
+    /// Bindings of platform scripts.
+    pub bindings: Vec<Referrer>,
+    /// Namespaces, and bindings to namespaces, that name a script as their outbound worker.
+    pub outbounds: Vec<Referrer>,
+    /// Patterns of routes that lead there.
+    pub routes: Vec<String>,
+}
+
+impl Referrers {
+    /// Refuses what would leave bindings behind that lead nowhere, and names them; where it is forced, this is a
+    /// remark. A route that leads nowhere is a remark in either case: its requests find nothing, none goes astray.
+    pub(crate) fn stand_against(&self, done: &'static str, force: Force) -> Result<Vec<String>> {
+        let mut named: Vec<String> = self
+            .bindings
+            .iter()
+            .map(|one| format!("binding \"{}\" of script \"{}\"", one.name, one.owner))
+            .collect();
+        named.extend(self.outbounds.iter().map(|one| {
+            if one.name == one.owner {
+                format!("namespace \"{}\", as its outbound worker", one.name)
+            } else {
+                format!("binding \"{}\" of script \"{}\", as its outbound worker", one.name, one.owner)
+            }
+        }));
+        let shown = |names: &[String]| {
+            let more = names.len().saturating_sub(MOST_NAMES);
+            let list = names.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join("; ");
+            if more > 0 { format!("{list}; and {more} more") } else { list }
+        };
+        if !named.is_empty() && force == Force::No {
+            return Err(ControlError::Referenced { done, by: shown(&named) });
+        }
+        named.extend(self.routes.iter().map(|pattern| format!("route \"{pattern}\"")));
+        if named.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![format!("it is {done}, and these still lead to it: {}.", shown(&named))])
+    }
+}
+
+impl Control {
+    /// Who refers to a script. Bindings of user scripts are not searched.
+    ///
+    /// # Errors
+    /// The registry's failure.
+    pub async fn referrers_of_script(&self, key: &ScriptKey) -> Result<Referrers> {
+        let mut found = Referrers::default();
+        let ScriptKey::Platform(name) = key else { return Ok(found) };
+        self.each_binding(|script, binding, kind| match kind {
+            BindingKind::Service { service, namespace: None }
+                if service == name && script != name.as_str() =>
+            {
+                found.bindings.push(Referrer { name: binding, owner: script.to_owned() });
+            }
+            BindingKind::DispatchNamespace { outbound: Some(outbound), .. } if outbound.worker == *name => {
+                found.outbounds.push(Referrer { name: binding, owner: script.to_owned() });
+            }
+            _ => {}
+        })
+        .await?;
+        for namespace in self.registry.namespaces().await? {
+            if namespace.outbound.as_ref().is_some_and(|outbound| outbound.worker == *name) {
+                let name = namespace.name.to_string();
+                found.outbounds.push(Referrer { owner: name.clone(), name });
+            }
+        }
+        found.routes =
+            self.routes_to(|target| matches!(target, RouteTarget::Script(script) if script == name));
+        Ok(found)
+    }
+
+    /// Who refers to a namespace. Bindings of user scripts are not searched.
+    ///
+    /// # Errors
+    /// The registry's failure.
+    pub async fn referrers_of_namespace(&self, name: &NamespaceName) -> Result<Referrers> {
+        let mut found = Referrers::default();
+        self.each_binding(|script, binding, kind| match kind {
+            BindingKind::DispatchNamespace { namespace, .. }
+            | BindingKind::Service { namespace: Some(namespace), .. }
+                if namespace == name =>
+            {
+                found.bindings.push(Referrer { name: binding, owner: script.to_owned() });
+            }
+            _ => {}
+        })
+        .await?;
+        found.routes = self.routes_to(|target| matches!(target, RouteTarget::Namespace(to) if to == name));
+        Ok(found)
+    }
+
+    fn routes_to(&self, leads_there: impl Fn(&RouteTarget) -> bool) -> Vec<String> {
+        let routes = self.registry.list_routes();
+        routes
+            .iter()
+            .filter(|route| leads_there(&route.target))
+            .map(|route| route.pattern.to_string())
+            .collect()
+    }
+
+    /// Shows each binding of each platform script, a page of scripts at a time.
+    async fn each_binding(&self, mut look: impl FnMut(&str, String, &BindingKind)) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.registry.scripts_page(None, None, after.as_ref(), PAGE).await?;
+            for script in &page {
+                for binding in &script.version.bindings {
+                    look(script.key.script().as_str(), binding.name.to_string(), &binding.kind);
+                }
+            }
+            match page.last() {
+                Some(last) => after = Some(last.key.script().clone()),
+                None => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Scripts as a whole: look one up, delete one, delete many by their tags.
+
+use std::sync::Arc;
+
+use wasmyard_namespaces::{NamespaceName, RegistryError, Script, ScriptKey, ScriptName, TagFilter};
+
+use crate::{Control, Done, Force, Result, configured};
+
+impl Control {
+    /// The script, or the error that says which part of the key names nothing.
+    ///
+    /// # Errors
+    /// That there is no such script, or no such namespace; or the registry's failure.
+    pub async fn existing(&self, key: &ScriptKey) -> Result<Arc<Script>> {
+        self.find(key).await?.ok_or_else(|| RegistryError::ScriptNotFound(key.clone()).into())
+    }
+
+    /// The script, if there is one.
+    ///
+    /// # Errors
+    /// That there is not even the namespace; or the registry's failure.
+    pub async fn find(&self, key: &ScriptKey) -> Result<Option<Arc<Script>>> {
+        if let Some(namespace) = key.namespace() {
+            self.existing_namespace(namespace).await?;
+        }
+        Ok(self.registry.script(key).await?)
+    }
+
+    /// Deletes a script, unless others refer to it by name.
+    ///
+    /// # Errors
+    /// That it is not there, in use, or declared in the configuration; or the registry's failure.
+    pub async fn delete_script(&self, key: &ScriptKey, force: Force) -> Result<Done<()>> {
+        let before = self.existing(key).await?;
+        let mut remarks = self.referrers_of_script(key).await?.stand_against("deleted", force)?;
+        if !self.changing(force).delete_script(key).await? {
+            return Err(RegistryError::ScriptNotFound(key.clone()).into());
+        }
+        remarks.extend(configured::gone(before.config.as_ref(), &format!("script \"{key}\"")));
+        tracing::info!(script = %key, "deleted");
+        Ok(Done::new((), remarks))
+    }
+
+    /// Deletes the scripts of a namespace that a filter takes. Those that the configuration declares stay, unless it is
+    /// forced; the remarks name them.
+    ///
+    /// # Errors
+    /// That there is no such namespace; or the registry's failure, after which some may be deleted and others not.
+    pub async fn delete_scripts(
+        &self,
+        namespace: &NamespaceName,
+        filter: &TagFilter,
+        force: Force,
+    ) -> Result<Done<Vec<ScriptName>>> {
+        let names = self.changing(force).delete_scripts(namespace, Some(filter)).await?;
+        for script in &names {
+            tracing::info!(script = %format_args!("{namespace}/{script}"), "deleted");
+        }
+        let left =
+            self.registry.scripts_page(Some(namespace), Some(filter), None, configured::MOST_NAMES).await?;
+        Ok(Done::new(names, configured::kept(&left)))
+    }
+}
