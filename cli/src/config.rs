@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmyard_dispatcher::EgressConfig;
+use wasmyard_listener::Proxies;
 use wasmyard_namespaces::{
     BindingDecl, ConfigKeys, ConfigName, EgressRules, LimitSpec, Limits, NamespaceName, OutboundDecl,
     RoutePattern, RouteTarget, ScriptKey, Tag,
@@ -34,6 +35,9 @@ mod resolve;
 
 pub use fault::{Fault, Faults, Severity};
 pub use locate::{CONFIG_FILE, ConfigSource, DATA_DIR, LocalApi, TOKEN_FILE};
+
+/// One of so many connections may be a single client's.
+const CLIENTS_PART: u32 = 8;
 
 /// A configuration that holds together.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +73,16 @@ pub struct ServerConfig {
     pub configuration: ConfigName,
     /// Visitor connections open at once.
     pub max_connections: u32,
+    /// Of these, those of one client: an IPv4 address, or a /64 network of IPv6.
+    pub max_connections_per_client: u32,
+    /// Connections to the API open at once.
+    pub api_max_connections: u32,
+    /// The proxies in front that are believed.
+    pub proxies: Proxies,
+    /// Whether these proxies begin connections of visitors with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// The same for the API.
+    pub api_proxy_protocol: bool,
     /// Invocations under way at once, over all scripts.
     pub max_invocations: u32,
     /// Of these, those of the user scripts of one namespace.
@@ -100,6 +114,11 @@ impl ServerConfig {
             data: root.join(DATA_DIR),
             configuration: ConfigName::default(),
             max_connections: 8_192,
+            max_connections_per_client: 8_192 / CLIENTS_PART,
+            api_max_connections: 512,
+            proxies: Proxies::default(),
+            proxy_protocol: false,
+            api_proxy_protocol: false,
             max_invocations: 1_000,
             max_per_namespace: 500,
             max_per_script: 250,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wasmyard_namespaces::limits::{Limits, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
+use wasmyard_namespaces::limits::Limits;
 
 /// Sizes and limits of the dispatcher.
 #[derive(Debug, Clone)]
@@ -59,42 +59,6 @@ impl AdmissionConfig {
             per_namespace: (invocations / 2).max(1),
             per_script: (invocations / 4).max(1),
             wait: Duration::from_millis(50),
-        }
-    }
-}
-
-/// Sizes and times of the visitors' listener.
-#[derive(Debug, Clone)]
-pub struct ServerConfig {
-    /// The most connections at once; further ones wait in the kernel's queue.
-    pub max_connections: usize,
-    /// The most bytes of a request's head.
-    pub max_header_bytes: usize,
-    /// The most header fields of a request.
-    pub max_headers: usize,
-    /// How long a request's head may take to arrive, from its first byte.
-    pub header_timeout: Duration,
-    /// How long a connection may be without a request.
-    pub idle_timeout: Duration,
-    /// The most requests at once on one HTTP/2 connection.
-    pub max_streams: u32,
-    /// How long a visitor may take next to nothing of an answer that is ready.
-    pub slow_reader: Duration,
-    /// How long requests in flight may go on after shutdown was asked for.
-    pub drain: Duration,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            max_connections: 10_000,
-            max_header_bytes: MAX_REQUEST_HEADER_BYTES as usize,
-            max_headers: MAX_REQUEST_HEADERS as usize,
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(75),
-            max_streams: 128,
-            slow_reader: Duration::from_secs(30),
-            drain: Duration::from_secs(30),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The request's life, in order. Each step is a file of that name; this one only calls them.
 
-use std::net::IpAddr;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,9 +8,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use wasmyard_events::{InRay, Sink, within};
+use wasmyard_listener::{Client, Handler, Received};
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_runtime::{Body, BodyError, Runtime};
@@ -20,22 +19,9 @@ use crate::context::{Answer, Cut, RequestContext, Underway};
 use crate::egress::Egress;
 use crate::invoke::{Invoker, Overlay};
 use crate::observe::Metrics;
-use crate::patience::Busy;
 use crate::respond::{self, Refusal};
 use crate::route::{Destination, route};
-use crate::slow::Watch;
 use crate::{head, incoming};
-
-/// Who sent a request, as the listener knows it.
-pub(crate) struct Visitor {
-    pub(crate) address: IpAddr,
-    /// Whether the connection is encrypted.
-    pub(crate) secure: bool,
-    /// Keeps the connection from being idle until the last byte of the answer is out.
-    pub(crate) busy: Busy,
-    /// Sees whether the visitor takes the answer.
-    pub(crate) watch: Watch,
-}
 
 /// The data plane of one node.
 pub struct Dispatcher {
@@ -74,17 +60,12 @@ impl Dispatcher {
         &self.metrics
     }
 
-    /// Resolves when nothing runs for any request, nor goes on after its response.
-    pub(crate) async fn idle(&self) {
-        self.underway.ended().await;
-    }
-
     /// Answers one visitor's request. Every failure is an answer, too.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future, or the body of the answer, cancels everything that runs for the request.
-    pub(crate) async fn handle(&self, request: Request<Incoming>, visitor: Visitor) -> Response<Body> {
+    async fn handle(&self, request: Request<Received>, visitor: Client) -> Response<Tracked> {
         let context = RequestContext::new(
             visitor.address,
             visitor.secure,
@@ -110,16 +91,13 @@ impl Dispatcher {
         };
         let answer = if context.method == Method::HEAD { respond::head_only(answer) } else { answer };
         let left = content_length(answer.headers());
-        let Visitor { watch, busy, .. } = visitor;
-        answer.map(|body| {
-            Tracked { body, left, sent: 0, ended: false, context, watch, _busy: busy }.boxed_unsync()
-        })
+        answer.map(|body| Tracked { body, left, sent: 0, ended: false, context })
     }
 
     async fn answer(
         &self,
         context: &Arc<RequestContext>,
-        request: Request<Incoming>,
+        request: Request<Received>,
     ) -> Result<Response<Body>, Refusal> {
         let (mut head, body) = request.into_parts();
         let host = head::prepare(&mut head, context.secure)?;
@@ -141,16 +119,31 @@ impl Dispatcher {
     }
 }
 
+impl Handler for Dispatcher {
+    type Body = Tracked;
+
+    fn answer(
+        &self,
+        request: Request<Received>,
+        client: Client,
+    ) -> impl Future<Output = Response<Tracked>> + Send {
+        self.handle(request, client)
+    }
+
+    /// Resolves when nothing runs for any request, nor goes on after its response.
+    async fn idle(&self) {
+        self.underway.ended().await;
+    }
+}
+
 /// An answer's body, and what must live as long as it.
-struct Tracked {
+pub struct Tracked {
     body: Body,
     /// What is still to come of it, where that was said.
     left: Option<u64>,
     sent: u64,
     ended: bool,
     context: Arc<RequestContext>,
-    watch: Watch,
-    _busy: Busy,
 }
 
 impl HttpBody for Tracked {
@@ -162,13 +155,11 @@ impl HttpBody for Tracked {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        this.watch.asked();
         let frame =
             std::task::ready!(within(&this.context.ray_id, || Pin::new(&mut this.body).poll_frame(cx)));
         match &frame {
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                this.watch.handed(bytes);
                 this.sent += bytes as u64;
                 this.left = this.left.map(|left| left.saturating_sub(bytes as u64));
             }

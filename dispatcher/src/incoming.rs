@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body::Body as _;
-use hyper::body::Incoming;
+use wasmyard_listener::Received;
 use wasmyard_runtime::{Body, BodyError};
 
 use crate::context::{RequestContext, UploadFault};
-use crate::paced::{Fault, paced};
+use crate::paced::{Fault, LEAST_BYTES_PER_SECOND, paced};
 
 /// Wraps a visitor's body. One without content costs nothing.
-pub(crate) fn guard(body: Incoming, idle: Duration, context: &Arc<RequestContext>) -> Body {
+pub(crate) fn guard(body: Received, idle: Duration, context: &Arc<RequestContext>) -> Body {
     if body.is_end_stream() {
         return wasmyard_runtime::body::empty();
     }
     let context = Arc::clone(context);
-    paced(body, idle, move |fault| match fault {
+    paced(body, idle, Some(LEAST_BYTES_PER_SECOND), move |fault| match fault {
         Fault::Stalled => {
             context.upload_failed(UploadFault::Stalled);
             BodyError::ConnectionReadTimeout

@@ -2,7 +2,7 @@
 //!
 //! The request's path, in order; each step is the file of that name:
 //!
-//! 1. [`server`] accepts the connection; sizes, counts and times of heads are bounded there, and `socket` sends.
+//! 1. The listener (`edge/listener`) accepts the connection and bounds it; it asks [`Dispatcher`] for each answer.
 //! 2. `dispatch` makes the [`context`](RequestContext) and calls the rest by name: read it first.
 //! 3. `head` agrees on the host, strips what is only for one hop, and says who the client is.
 //! 4. `route` finds who answers; a miss is a 404 of the platform's own.
@@ -26,17 +26,12 @@ mod incoming;
 mod invoke;
 mod observe;
 mod paced;
-mod patience;
 mod respond;
 mod route;
-mod sealed;
-pub mod server;
-mod slow;
-mod socket;
 
-pub use config::{AdmissionConfig, DispatcherConfig, ServerConfig};
+pub use config::{AdmissionConfig, DispatcherConfig};
 pub use context::RequestContext;
-pub use dispatch::Dispatcher;
+pub use dispatch::{Dispatcher, Tracked};
 pub use egress::{
     Asker, Egress, EgressConfig, EgressError, EgressFigures, ExtraRoots, NetworkEgress, Policy, Roots, Sender,
 };

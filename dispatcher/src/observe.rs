@@ -1,15 +1,13 @@
 //! Gathers the figures of the data plane. Each part makes its own, beside what it counts, and shows them in the registry
 //! that is kept here. Label sets are closed: no name that a tenant chooses becomes a label.
 
-use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::{Encoder as _, IntCounterVec, IntGauge, Registry, TextEncoder};
 use wasmyard_events::metric;
 use wasmyard_runtime::{CacheFigures, GuestMemoryFigures};
 
 /// Every figure that `/metrics` shows.
 pub struct Metrics {
     registry: Registry,
-    pub(crate) connections: IntGauge,
-    pub(crate) connections_total: IntCounter,
     guest_memory_bytes: IntGauge,
     module_lookups: IntCounterVec,
     modules_loaded: IntGauge,
@@ -24,12 +22,6 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         Ok(Self {
-            connections: metric::gauge(&registry, "wasmyard_connections", "Open connections of visitors.")?,
-            connections_total: metric::counter(
-                &registry,
-                "wasmyard_connections_total",
-                "Connections accepted on the visitors' listener.",
-            )?,
             guest_memory_bytes: metric::gauge(
                 &registry,
                 "wasmyard_guest_memory_bytes",

@@ -20,14 +20,15 @@ use super::fault::{Fault, closest};
 use super::locate::below;
 use super::raw::{RawBuild, RawConfig, RawNamespace, RawOutbound, RawRoute, RawScript, RawServer};
 use super::{
-    BuildConfig, ConfigSource, NamespaceConfig, Purpose, ResolvedConfig, RouteConfig, ScriptConfig,
-    ServerConfig,
+    BuildConfig, CLIENTS_PART, ConfigSource, NamespaceConfig, Purpose, ResolvedConfig, RouteConfig,
+    ScriptConfig, ServerConfig,
 };
 
 mod assets;
 mod bindings;
 mod egress;
 mod limits;
+mod proxies;
 
 /// What the parts share while they are resolved.
 struct Resolver<'a> {
@@ -100,12 +101,25 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
     let part = |spot: Option<&Spot<u64>>, divisor: u32, faults: &mut Vec<Fault>| {
         count_up_to(spot, (max_invocations / divisor).max(1), max_invocations, faults)
     };
+    let max_connections = count(raw.max_connections.as_ref(), defaults.max_connections, faults);
+    let per_client = (max_connections / CLIENTS_PART).max(1);
+    let proxies = proxies::proxies(raw, faults);
     ServerConfig {
         listen: address(raw.listen.as_ref(), defaults.listen, faults),
         api_listen: address(raw.api_listen.as_ref(), defaults.api_listen, faults),
         data: raw.data.as_ref().map_or(defaults.data, |spot| below(root, &spot.value)),
         configuration: configuration(raw.configuration.as_ref(), faults),
-        max_connections: count(raw.max_connections.as_ref(), defaults.max_connections, faults),
+        max_connections,
+        max_connections_per_client: count_up_to(
+            raw.max_connections_per_client.as_ref(),
+            per_client,
+            max_connections,
+            faults,
+        ),
+        api_max_connections: count(raw.api_max_connections.as_ref(), defaults.api_max_connections, faults),
+        proxy_protocol: proxies::protocol(raw.proxy_protocol.as_ref(), &proxies, faults),
+        api_proxy_protocol: proxies::protocol(raw.api_proxy_protocol.as_ref(), &proxies, faults),
+        proxies,
         max_invocations,
         max_per_namespace: part(raw.max_per_namespace.as_ref(), 2, faults),
         max_per_script: part(raw.max_per_script.as_ref(), 4, faults),

@@ -665,3 +665,32 @@ fn mistakes_in_rules_of_egress_are_told_all_at_once() {
         assert!(found.starts_with(expected), "{found}\n{expected}");
     }
 }
+
+#[test]
+fn proxies_are_named_by_address_or_network() {
+    let config = good(
+        "[server]\ntrusted_proxies = [\"127.0.0.1\", \"10.1.2.3/8\", \"::ffff:192.0.2.1\"]\nproxy_protocol = true\n\
+         forwarded_field = \"Forwarded\"\nmax_connections = 80\n",
+    );
+    let trusted: Vec<String> = config.server.proxies.trusted.iter().map(ToString::to_string).collect();
+    assert_eq!(trusted, ["127.0.0.1/32", "10.0.0.0/8", "192.0.2.1/32"]);
+    assert_eq!(config.server.proxies.field, wasmyard_listener::ForwardedField::Forwarded);
+    assert!(config.server.proxy_protocol && !config.server.api_proxy_protocol);
+    assert_eq!(config.server.max_connections_per_client, 10);
+}
+
+#[test]
+fn proxies_that_cannot_be_are_told() {
+    for (key, told) in [
+        ("trusted_proxies = [\"proxy.example.com\"]", "expected an address or a network"),
+        ("trusted_proxies = [\"0.0.0.0/0\"]", "this is everybody"),
+        ("trusted_proxies = [\"10.0.0.1\"]\nforwarded_field = \"via\"", "expected the field"),
+        ("proxy_protocol = true", "no proxy is trusted"),
+        ("api_proxy_protocol = true", "no proxy is trusted"),
+        ("max_connections = 10\nmax_connections_per_client = 11", "from 1 to 10"),
+        ("api_max_connections = 0", "from 1 to"),
+    ] {
+        let found = finding(&format!("[server]\n{key}\n"));
+        assert!(found.contains(told), "{key}: {found}");
+    }
+}

@@ -5,16 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::{Request, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower_service::Service as _;
 use wasmyard_api::{ApiState, UploadLimits};
 use wasmyard_compiler::ChildCompiler;
 use wasmyard_control::Control;
 use wasmyard_dispatcher::{
     AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, Metrics, NetworkEgress,
-    Overlay, ServerConfig, server,
+    Overlay,
 };
 use wasmyard_events::{Figures, Sink, Sinks};
+use wasmyard_listener::{Client, Handler, ListenerConfig, Plain, Received};
+use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use wasmyard_namespaces::{Health, Registry};
 use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig};
 
@@ -28,14 +32,20 @@ use crate::output::Output;
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
 
+/// An open port, what may be held on it, and what is counted of it.
+struct Port {
+    listener: TcpListener,
+    config: ListenerConfig,
+    figures: wasmyard_listener::Figures,
+}
+
 /// A node whose ports are open but not yet served.
 pub(super) struct Node {
     pub(super) control: Control,
     pub(super) checker: Arc<ForUploads>,
     dispatcher: Arc<Dispatcher>,
-    server: ServerConfig,
-    visitors: TcpListener,
-    api: TcpListener,
+    visitors: Port,
+    api: Port,
     api_state: ApiState,
     ready: Arc<AtomicBool>,
 }
@@ -75,6 +85,11 @@ impl Node {
         let runtime = Arc::new(runtime);
         let metrics = Arc::new(Metrics::new().map_err(unmeasured)?);
         let figures = EgressFigures::new(metrics.registry()).map_err(unmeasured)?;
+        let counted = |prefix, whose| {
+            wasmyard_listener::Figures::new(metrics.registry(), prefix, whose).map_err(unmeasured)
+        };
+        let visitors_figures = counted("wasmyard", "visitors")?;
+        let api_figures = counted("wasmyard_api", "the API's clients")?;
         let egress =
             NetworkEgress::new(egress, figures).map_err(|error| Failure::failed(error.to_string()))?;
         let events: Arc<dyn Sink> = Arc::new(sinks(&metrics)?);
@@ -119,26 +134,23 @@ impl Node {
             events,
             limits: UploadLimits::default(),
         };
-        let server = ServerConfig {
-            max_connections: usize::try_from(capacity.max_connections).unwrap_or(usize::MAX),
-            header_timeout: config.server.header_read,
-            idle_timeout: config.server.idle,
-            slow_reader: config.server.slow_reader,
-            drain: config.server.drain,
-            ..ServerConfig::default()
+        let [visitors, api] = {
+            let port = |listener, config, figures| Port { listener, config, figures };
+            let [visitors_bounds, api_bounds] = bounds(config, &capacity);
+            [port(visitors, visitors_bounds, visitors_figures), port(api, api_bounds, api_figures)]
         };
-        Ok(Self { control, checker, dispatcher, server, visitors, api, api_state, ready })
+        Ok(Self { control, checker, dispatcher, visitors, api, api_state, ready })
     }
 
     /// The port that visitors connect to.
     pub(super) fn visitors_port(&self) -> u16 {
-        self.visitors.local_addr().map_or(0, |address| address.port())
+        self.visitors.listener.local_addr().map_or(0, |address| address.port())
     }
 
     /// Says where the node can be reached: on standard output, one line each, for people and scripts.
     pub(super) fn announce(&self, output: &Output) {
-        for (name, listener) in [("visitors", &self.visitors), ("api", &self.api)] {
-            if let Ok(address) = listener.local_addr() {
+        for (name, port) in [("visitors", &self.visitors), ("api", &self.api)] {
+            if let Ok(address) = port.listener.local_addr() {
                 output.line(&format!("{name:<9} http://{address}"));
             }
         }
@@ -149,10 +161,11 @@ impl Node {
         let stopped = CancellationToken::new();
         let api = {
             let stopped = stopped.clone();
-            let router = wasmyard_api::router(self.api_state);
-            let listener = self.api;
+            let handler = Arc::new(ControlPlane(wasmyard_api::router(self.api_state)));
+            let Port { listener, config, figures } = self.api;
             tokio::spawn(async move {
-                axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned()).await
+                let stop = stopped.cancelled_owned();
+                wasmyard_listener::serve(listener, Plain, handler, config, figures, stop).await;
             })
         };
         let sweeping =
@@ -163,15 +176,56 @@ impl Node {
             stop.await;
             ready.store(false, Ordering::Release);
         };
-        server::serve(self.visitors, self.dispatcher, self.server, stop).await;
+        let Port { listener, config, figures } = self.visitors;
+        wasmyard_listener::serve(listener, Plain, self.dispatcher, config, figures, stop).await;
         stopped.cancel();
         sweeping.abort();
-        match api.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the control plane ended early"),
-            Err(error) => tracing::error!(%error, "the control plane ended early"),
+        if let Err(error) = api.await {
+            tracing::error!(%error, "the control plane ended early");
         }
     }
+}
+
+/// The control plane behind its listener.
+struct ControlPlane(axum::Router);
+
+impl Handler for ControlPlane {
+    type Body = axum::body::Body;
+
+    async fn answer(&self, mut request: Request<Received>, client: Client) -> Response<axum::body::Body> {
+        request.extensions_mut().insert(client);
+        match self.0.clone().call(request.map(axum::body::Body::new)).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// What may be held on the ports of visitors and of the API. Only connections differ: whoever deploys is as much of a
+/// stranger as any visitor until the token was seen.
+fn bounds(config: &ResolvedConfig, capacity: &Capacity) -> [ListenerConfig; 2] {
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let server = &config.server;
+    let visitors = ListenerConfig {
+        max_connections: count(capacity.max_connections),
+        max_connections_per_client: count(server.max_connections_per_client.min(capacity.max_connections)),
+        max_header_bytes: usize::try_from(MAX_REQUEST_HEADER_BYTES).unwrap_or(usize::MAX),
+        max_headers: usize::try_from(MAX_REQUEST_HEADERS).unwrap_or(usize::MAX),
+        header_timeout: server.header_read,
+        idle_timeout: server.idle,
+        slow_reader: server.slow_reader,
+        drain: server.drain,
+        proxies: server.proxies.clone(),
+        proxy_protocol: server.proxy_protocol,
+        ..ListenerConfig::default()
+    };
+    let api = ListenerConfig {
+        max_connections: count(server.api_max_connections),
+        max_connections_per_client: count(server.api_max_connections.div_ceil(4)),
+        proxy_protocol: server.api_proxy_protocol,
+        ..visitors.clone()
+    };
+    [visitors, api]
 }
 
 /// Where everything that happens is told: this list is the place for one more who is to know.
@@ -232,7 +286,7 @@ fn admission(server: &crate::config::ServerConfig) -> AdmissionConfig {
 }
 
 fn bind(address: SocketAddr, name: &str) -> Result<TcpListener, Failure> {
-    server::bind(address).map_err(|error| {
+    wasmyard_listener::bind(address).map_err(|error| {
         Failure::with_remedy(
             format!("cannot listen on {address} ({name}): {error}"),
             format!(

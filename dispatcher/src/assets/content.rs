@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use moka::sync::Cache;
 use tokio::sync::{Mutex, Semaphore};
+use wasmyard_listener::sealed;
 use wasmyard_namespaces::assets::{AssetContent, AssetScope, Encoding};
 use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::registry::Registry;
 
 use super::body::{Buffers, OpenFile};
-use crate::sealed;
 
 /// The largest content that is held in memory.
 const LARGEST_HELD: u64 = 2 << 20;

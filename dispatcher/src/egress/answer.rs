@@ -20,7 +20,7 @@ use crate::paced::{Fault, paced};
 
 /// The body of a response, with bounded pauses, and counted when it ends. Until then its connection is in use.
 pub(super) fn body(incoming: Incoming, pause: Duration, account: Account, connection: Option<InUse>) -> Body {
-    let body = paced(incoming, pause, |fault| match fault {
+    let body = paced(incoming, pause, None, |fault| match fault {
         Fault::Stalled => BodyError::ConnectionReadTimeout,
         Fault::Broken(error) => of_hyper(&error),
     });

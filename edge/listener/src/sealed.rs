@@ -14,7 +14,7 @@ use memmap2::{Mmap, MmapOptions};
 use rustix::fs::{MemfdFlags, SealFlags};
 
 /// From this length on it is worth it: below, a copy costs less than what the kernel does to avoid it.
-pub(crate) const LEAST: usize = 64 << 10;
+pub const LEAST: usize = 64 << 10;
 
 /// The mapped ranges: where each begins, how long it is, and its file.
 static RANGES: RwLock<BTreeMap<usize, (usize, Arc<File>)>> = RwLock::new(BTreeMap::new());
@@ -27,7 +27,7 @@ struct Sealed(Mmap);
 /// # Errors
 ///
 /// When the system has no memory files, or no more.
-pub(crate) fn seal(bytes: &[u8]) -> io::Result<Bytes> {
+pub fn seal(bytes: &[u8]) -> io::Result<Bytes> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let mut file = File::from(rustix::fs::memfd_create("wasmyard-content", flags)?);
     file.write_all(bytes)?;

@@ -12,9 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::sealed;
+use crate::transport::{Peeked, Transport};
 
 /// A connection's socket.
-pub(crate) struct Socket(pub(crate) TcpStream);
+#[derive(Debug)]
+pub struct Socket(pub(crate) TcpStream);
 
 impl Socket {
     /// Writes as soon as the socket takes something.
@@ -49,6 +51,14 @@ impl Socket {
         self.poll_writing(cx, |socket| {
             rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags)
         })
+    }
+}
+
+impl Transport for Socket {
+    fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Peeked>> {
+        let mut byte = [0; 1];
+        let peeked = ready!(self.0.poll_peek(cx, &mut ReadBuf::new(&mut byte)))?;
+        Poll::Ready(Ok(if peeked == 0 { Peeked::End } else { Peeked::Bytes }))
     }
 }
 

@@ -1,0 +1,44 @@
+//! The front door: sockets in, for visitors and for the control plane alike.
+//!
+//! Owns what a stranger can make us hold before somebody answers, and after: connections, heads, streams, bytes that
+//! are ready to be sent, and how long each may take. A [`Handler`] answers requests. Must never know what a request is
+//! for.
+//!
+//! The way of a connection, in order; each step is the file of that name:
+//!
+//! 1. [`listener`](serve) accepts it, if there is a place for it, and one for its `clients` address.
+//! 2. `open` reads what comes before HTTP: a header of the [`proxy_protocol`], a [`Handshake`], the first bytes.
+//! 3. `connection` speaks HTTP/1.1 or HTTP/2 on it, and ends it when the listener drains.
+//! 4. `patience` bounds how long it may keep us waiting, `slow` how little it may read, `frames` what else it may say.
+//! 5. `exchange` is one request and its answer: who the [`Client`] is, by [`Proxies`] that are trusted; `received` is
+//!    the body on its way in, `sent` the one on its way out; both count until the socket is done with them.
+//! 6. `socket` writes; what lies in memory files (`sealed`) is not copied.
+
+mod activity;
+mod clients;
+mod config;
+mod connection;
+mod exchange;
+mod figures;
+mod frames;
+mod listener;
+mod open;
+mod patience;
+pub mod proxies;
+pub mod proxy_protocol;
+mod received;
+pub mod sealed;
+mod sent;
+mod slow;
+mod socket;
+mod transport;
+
+pub use config::ListenerConfig;
+pub use exchange::{Client, Handler};
+pub use figures::Figures;
+pub use listener::{bind, serve};
+pub use proxies::{ForwardedField, Proxies};
+pub use received::Received;
+pub use slow::LEAST_BYTES_PER_SECOND;
+pub use socket::Socket;
+pub use transport::{Handshake, Peeked, Plain, Rewound, Transport};
