@@ -21,6 +21,12 @@ pub(crate) enum BadHead {
     HostsDiffer,
     #[error("CONNECT is not supported")]
     Connect,
+    #[error("the port beside the host is not a number up to 65535")]
+    InvalidPort,
+    #[error("the request target is not a path, nor an http or https URL")]
+    InvalidTarget,
+    #[error("the body's transfer coding is not supported; send it as chunked and nothing else")]
+    TransferCoding,
 }
 
 /// Fields that concern one connection only.
@@ -65,9 +71,13 @@ pub(crate) fn prepare(head: &mut request::Parts, secure: bool) -> Result<String,
     if head.method == http::Method::CONNECT {
         return Err(BadHead::Connect);
     }
+    target(head)?;
+    transfer_coding(&head.headers)?;
     let authority = authority(head)?;
     let host = hostname(authority.host())?;
+    port(&authority)?;
     clean(&mut head.headers);
+    join_cookies(&mut head.headers);
 
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
@@ -115,6 +125,53 @@ fn strip(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
     let going: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().chain(named).collect();
     for name in &going {
         headers.remove(name);
+    }
+}
+
+/// Refuses targets that another reader may take for something else: `*` for anything but OPTIONS, a host alone, a URL of
+/// another scheme (RFC 9112 section 3.2).
+fn target(head: &request::Parts) -> Result<(), BadHead> {
+    let known = match (head.uri.scheme_str(), head.uri.authority()) {
+        (Some(scheme), Some(_)) => matches!(scheme, "http" | "https"),
+        (None, Some(_)) => head.version == Version::HTTP_2,
+        _ => head.uri.path() != "*" || head.method == http::Method::OPTIONS,
+    };
+    if known { Ok(()) } else { Err(BadHead::InvalidTarget) }
+}
+
+/// Refuses a body in a coding that nobody here takes off: it would be handed on as something that it is not.
+fn transfer_coding(headers: &HeaderMap) -> Result<(), BadHead> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return Ok(()) };
+    let alone = codings.next().is_none() && coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if alone { Ok(()) } else { Err(BadHead::TransferCoding) }
+}
+
+/// Refuses a port that is none. Nothing behind the colon is the default one.
+fn port(authority: &Authority) -> Result<(), BadHead> {
+    let fits = match authority.as_str().strip_prefix(authority.host()) {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix(':').is_some_and(|port| {
+            let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+            digits && (port.is_empty() || port.parse::<u16>().is_ok())
+        }),
+        None => false,
+    };
+    if fits { Ok(()) } else { Err(BadHead::InvalidPort) }
+}
+
+/// Makes one field of several: HTTP/2 lets a client send its cookies apart, and nobody behind it knows that
+/// (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(header::COOKIE).iter();
+    let (Some(first), Some(second)) = (cookies.next(), cookies.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for cookie in std::iter::once(second).chain(cookies) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(cookie.as_bytes());
+    }
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(header::COOKIE, joined);
     }
 }
 
@@ -207,6 +264,58 @@ mod tests {
     fn http2_needs_no_host_field() {
         let request = Request::get("http://a.test:1/").version(Version::HTTP_2);
         assert_eq!(prepared(request).unwrap().1, "a.test");
+    }
+
+    #[test]
+    fn a_port_is_a_number_that_a_port_can_have() {
+        for host in ["a:", "a:80", "a:08787", "A.:65535", "[::1]:80", "[::1]:"] {
+            assert!(prepared(Request::get("/").header("host", host)).is_ok(), "{host}");
+        }
+        for host in ["a:65536", "a:99999999", "a:80a", "a:+80", "a:-1", "[::1]:65536", "a:abc"] {
+            let refused = prepared(Request::get("/").header("host", host)).unwrap_err();
+            assert!(matches!(refused, BadHead::InvalidPort | BadHead::InvalidHost), "{host}: {refused}");
+        }
+    }
+
+    #[test]
+    fn targets_that_are_no_path_and_no_url_are_refused() {
+        let bad = |request: http::request::Builder| prepared(request.header("host", "a.test")).unwrap_err();
+        assert_eq!(bad(Request::get("*")), BadHead::InvalidTarget);
+        assert_eq!(bad(Request::get("a.test:80")), BadHead::InvalidTarget);
+        assert_eq!(bad(Request::get("ftp://a.test/")), BadHead::InvalidTarget);
+        assert!(prepared(Request::options("*").header("host", "a.test")).is_ok());
+        assert!(prepared(Request::get("https://a.test/").header("host", "a.test")).is_ok());
+    }
+
+    #[test]
+    fn a_body_comes_as_it_is_or_in_chunks() {
+        for codings in [&["chunked"][..], &["Chunked"]] {
+            assert!(sent_in(codings).is_ok(), "{codings:?}");
+        }
+        for codings in [&["gzip, chunked"][..], &["chunked, chunked"], &["gzip", "chunked"], &["identity"]] {
+            assert_eq!(sent_in(codings).unwrap_err(), BadHead::TransferCoding, "{codings:?}");
+        }
+    }
+
+    fn sent_in(codings: &[&str]) -> Result<(request::Parts, String), BadHead> {
+        let request = Request::post("/").header("host", "a");
+        prepared(codings.iter().fold(request, |request, coding| request.header("transfer-encoding", *coding)))
+    }
+
+    #[test]
+    fn cookies_that_came_apart_are_one_field() {
+        let request = Request::get("/").header("host", "a");
+        let apart = ["a=1", "session=xyz", "b=2"];
+        let request = apart.iter().fold(request, |request, cookie| request.header("cookie", *cookie));
+        let (head, _) = prepared(request).unwrap();
+        let joined: Vec<_> = head.headers.get_all("cookie").iter().collect();
+        assert_eq!(joined, ["a=1; session=xyz; b=2"]);
+        let crumbs = (0..99).fold(Request::get("/").header("host", "a"), |request, crumb| {
+            request.header("cookie", format!("c{crumb}={}", "x".repeat(100)))
+        });
+        let (head, _) = prepared(crumbs).unwrap();
+        assert_eq!(head.headers.get_all("cookie").iter().count(), 1);
+        assert!(head.headers["cookie"].to_str().unwrap().contains("; c98="));
     }
 
     #[test]
