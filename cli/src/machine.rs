@@ -20,8 +20,12 @@ const MAPPINGS_PER_SLOT: u64 = 2;
 const OTHER_MAPPINGS: u64 = 10_000;
 /// The least of them without which nothing runs.
 const LEAST_OTHER_MAPPINGS: u64 = 1_000;
-/// Files beside connections: compiled code, the registry, assets.
+/// Files beside connections of visitors and scripts: compiled code, the registry, assets, and the API's connections up
+/// to a half of them.
 const OTHER_FILES: u64 = 1_024;
+const API_FILES: u64 = OTHER_FILES / 2;
+/// Fewer visitors' connections are no service: browsers keep several each, and a single client may take up a part.
+const LEAST_CONNECTIONS: u32 = 256;
 
 /// What there is. Nothing is known where a field is none, and nothing is checked then.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -136,16 +140,26 @@ fn mappings(config: &ResolvedConfig, machine: &Machine, findings: &mut Vec<Fault
 fn files(config: &ResolvedConfig, machine: &Machine, findings: &mut Vec<Fault>) -> u32 {
     let wanted = config.server.max_connections;
     let outgoing = u64::try_from(config.egress.max_connections).unwrap_or(u64::MAX);
-    let others = outgoing.saturating_add(OTHER_FILES);
+    let api = u64::from(config.server.api_max_connections).saturating_sub(API_FILES);
+    let others = outgoing.saturating_add(OTHER_FILES).saturating_add(api);
     let needed = others.saturating_add(wanted.into());
     let Some(allowed) = machine.files.filter(|allowed| *allowed < needed) else { return wanted };
-    let left = u32::try_from(allowed.saturating_sub(others)).unwrap_or(u32::MAX).max(1);
+    let left = u32::try_from(allowed.saturating_sub(others)).unwrap_or(u32::MAX);
+    let remedy = format!("raise the hard limit with `ulimit -Hn {needed}` or LimitNOFILE={needed}");
+    if left < LEAST_CONNECTIONS.min(wanted) {
+        let text = format!(
+            "{left} would be left: connections of scripts and files of our own need {others} open files, and this process \
+             may have {allowed}"
+        );
+        let fault = Fault::new(0, "server.max_connections", text).value(wanted.to_string());
+        findings.push(fault.remedy(format!("{remedy}, or lower `max_connections` under [egress]")));
+        return left;
+    }
     let text = format!(
         "lowered to {left}: with connections of scripts and files of our own {needed} files would be open, and this \
          process may have {allowed}"
     );
     let fault = Fault::new(0, "server.max_connections", text).value(wanted.to_string());
-    let remedy = format!("raise the hard limit with `ulimit -Hn {needed}` or LimitNOFILE={needed}");
     findings.push(fault.remedy(remedy).warning());
     left
 }
@@ -301,6 +315,26 @@ mod tests {
         let (severity, text) = only(&findings);
         assert_eq!(severity, Severity::Warning);
         assert!(text.contains("lowered to 2048") && text.contains("LimitNOFILE=10240"), "{text}");
+    }
+
+    #[test]
+    fn a_machine_with_files_for_next_to_nobody_is_refused() {
+        for files in [40, 1_024, 1_100, 2_049, 2_303] {
+            let (_, findings) = capacity(&config(""), &Machine { files: Some(files), ..large() });
+            let (severity, text) = only(&findings);
+            assert_eq!(severity, Severity::Error, "{files}");
+            assert!(text.contains("LimitNOFILE=10240"), "{text}");
+        }
+        let (found, findings) = capacity(&config(""), &Machine { files: Some(2_304), ..large() });
+        assert_eq!((found.max_connections, only(&findings).0), (256, Severity::Warning));
+        // Who wants few is content with few.
+        let few = config("[server]\nmax_connections = 10\n");
+        let (found, findings) = capacity(&few, &Machine { files: Some(2_060), ..large() });
+        assert_eq!((found.max_connections, findings.len()), (10, 0));
+        // The API's count as well.
+        let many = config("[server]\napi_max_connections = 2512\n");
+        let (found, _) = capacity(&many, &Machine { files: Some(10_240), ..large() });
+        assert_eq!(found.max_connections, 6_192);
     }
 
     #[test]
