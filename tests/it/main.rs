@@ -15,6 +15,8 @@
 //! - `streaming`: bodies of any length, both ways, with trailers
 //! - `limits`: a script that misbehaves, and its neighbour
 //! - `hostile`: attacks of every kind, a row each, and who notices
+//! - `cheap_client`: what one client may hold or spend, and who is served meanwhile
+//! - `proxies`: who the visitor is behind a proxy
 //! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `outbound`: where a script's own requests go
 //! - `fairness`: short requests ahead of those that compute for long
@@ -47,6 +49,7 @@ mod answers;
 mod asset_uploads;
 mod assets_serve;
 mod bad_limits;
+mod cheap_client;
 mod compiler;
 mod deploy;
 mod dev;
@@ -66,6 +69,7 @@ mod outbound;
 mod overload;
 mod own_requests;
 mod protocol;
+mod proxies;
 mod restart;
 mod reuse;
 mod routing;

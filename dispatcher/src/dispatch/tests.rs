@@ -1,9 +1,11 @@
 //! What is told of a request, by a sink that keeps it all: the whole way but for the sockets.
 
+use std::net::IpAddr;
 use std::sync::Mutex;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use http_body_util::BodyExt as _;
 use wasmyard_events::{Event, Figures, Level, Sinks, Trigger};
 use wasmyard_namespaces::script::{ScriptKey, Upload, UploadDraft};
 use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, InProcess, OutboundRequest, RuntimeConfig, body};

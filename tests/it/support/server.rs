@@ -171,6 +171,11 @@ impl Server {
         Api::new(self.api, TOKEN)
     }
 
+    /// Where the API listens.
+    pub(crate) fn api_address(&self) -> SocketAddr {
+        self.api
+    }
+
     /// The first line of the log that this says yes to, as JSON. Waits for it.
     pub(crate) async fn logged(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let looked = || {

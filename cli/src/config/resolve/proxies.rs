@@ -34,7 +34,7 @@ pub(super) fn proxies(raw: &RawServer, faults: &mut Vec<Fault>) -> Proxies {
                     .remedy("write \"x-forwarded-for\" or \"forwarded\""),
             ),
         }
-        if raw.trusted_proxies.is_empty() {
+        if raw.trusted_proxies.is_empty() && proxies.field != ForwardedField::default() {
             faults.push(nobody(spot.fault_shown("no proxy is trusted, so that no field is read")).warning());
         }
     }
