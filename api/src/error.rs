@@ -88,7 +88,7 @@ codes! {
     SlowBody = 90006, REQUEST_TIMEOUT;
     /// The server did not finish in time; the change may still take effect.
     Timeout = 90007, SERVICE_UNAVAILABLE;
-    /// The store is not available at the moment.
+    /// The store is not available at the moment, or too much waits to be compiled; the call can be repeated.
     Unavailable = 90008, SERVICE_UNAVAILABLE;
     /// No API token has this identifier.
     TokenNotFound = 90010, NOT_FOUND;
@@ -200,6 +200,7 @@ impl From<ControlError> for ApiError {
             ControlError::Component(refusal) => match refusal.code {
                 RefusalCode::Invalid => Self::invalid(refusal.message),
                 RefusalCode::TooLarge => Self::new(Code::TooLarge, refusal.message),
+                RefusalCode::Busy => Self::new(Code::Unavailable, refusal.message),
                 RefusalCode::Failed => Self::internal(refusal.message),
             },
             ControlError::Invalid(rule) => Self::invalid(rule),

@@ -183,7 +183,7 @@ impl Bench {
     }
 
     fn figure(&self, series: &str) -> f64 {
-        let text = self.metrics.render(CacheFigures { hits: 0, misses: 0, loaded: 0 });
+        let text = self.metrics.render(CacheFigures::default());
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         value.unwrap().parse().unwrap()
     }

@@ -102,6 +102,7 @@ fn subrequests(criterion: &mut Criterion) {
         engine: EngineConfig::default(),
         artifacts: scratch.path().to_owned(),
         loaded_code_bytes: 1 << 30,
+        loaded_modules: u64::MAX,
         compilations: 2,
         guest_memory: GuestMemoryLimits::NONE,
     };

@@ -24,6 +24,7 @@ pub(crate) fn runtime(folder: &Path, engine: EngineConfig, code_bytes: u64) -> R
         engine,
         artifacts: folder.to_owned(),
         loaded_code_bytes: code_bytes,
+        loaded_modules: u64::MAX,
         compilations: 2,
         guest_memory: GuestMemoryLimits::NONE,
     };

@@ -6,6 +6,7 @@ mod checker;
 mod development;
 mod logs;
 mod node;
+mod recompile;
 mod sweep;
 mod token;
 

@@ -39,13 +39,15 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// The two ways in which a component is refused, and the one in which it could not be judged.
+/// The two ways in which a component is refused, and those in which it could not be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalCode {
     /// It breaks a rule.
     Invalid,
     /// It, or what it compiles to, is too large.
     TooLarge,
+    /// Too much else is to be judged, and the call can be repeated.
+    Busy,
     /// The checker itself failed; the message is for the log.
     Failed,
 }

@@ -13,6 +13,8 @@ pub struct DispatcherConfig {
     pub admission: AdmissionConfig,
     /// How many versions of scripts are kept ready; each is small beside its compiled code.
     pub ready_workers: u64,
+    /// How long a request waits for code that is being compiled, before it is told to come again.
+    pub ready_wait: Duration,
     /// How much memory static files may take; as much again may be taken by what is known of them.
     pub asset_memory_bytes: u64,
     /// The longest pause of a visitor's request body.
@@ -28,6 +30,7 @@ impl Default for DispatcherConfig {
             limits: Limits::DEFAULT,
             admission: AdmissionConfig::for_invocations(1_000),
             ready_workers: 100_000,
+            ready_wait: Duration::from_millis(500),
             asset_memory_bytes: 64 << 20,
             body_idle: Duration::from_secs(30),
             served_ports: Vec::new(),

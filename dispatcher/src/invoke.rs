@@ -5,10 +5,12 @@
 
 mod gate;
 mod hop;
+mod ready;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response};
 use prometheus::IntGauge;
@@ -17,9 +19,7 @@ use wasmyard_namespaces::limits::{LimitSpec, Limits};
 use wasmyard_namespaces::name::NamespaceName;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
-use wasmyard_runtime::{
-    Body, Entry, Failure, Grants, Invocation, Metering, RequestInfo, Reuse, Runtime, Worker,
-};
+use wasmyard_runtime::{Body, Entry, Failure, Invocation, Metering, RequestInfo, Runtime};
 
 use crate::admission::Admission;
 use crate::assets::{AssetFigures, Assets};
@@ -29,6 +29,7 @@ use crate::egress::Egress;
 use crate::head;
 use gate::Gate;
 use hop::Hop;
+use ready::Versions;
 
 /// Something that may answer in place of a script: how a development server shows a broken build.
 pub trait Overlay: Send + Sync + 'static {
@@ -47,10 +48,9 @@ pub(crate) struct Invoker {
     limits: Limits,
     served_ports: Vec<u16>,
     assets: Assets,
-    /// Versions made ready, by their id.
-    ready: moka::sync::Cache<String, Arc<Worker>>,
-    /// The same, with their fuel counted.
-    ready_with_fuel: moka::sync::Cache<String, Arc<Worker>>,
+    versions: Versions,
+    /// How long a request waits for code that is being compiled.
+    ready_wait: Duration,
 }
 
 /// What all scripts of one visitor's request share.
@@ -101,7 +101,7 @@ impl Invoker {
         overlay: Option<Arc<dyn Overlay>>,
     ) -> prometheus::Result<Arc<Self>> {
         let assets = Assets::new(config, &registry, AssetFigures::new(shown)?);
-        Ok(Arc::new(Self {
+        let this = Arc::new(Self {
             assets,
             registry,
             runtime,
@@ -111,9 +111,11 @@ impl Invoker {
             admission: Admission::new(config.admission),
             limits: config.limits,
             served_ports: config.served_ports.clone(),
-            ready: moka::sync::Cache::new(config.ready_workers),
-            ready_with_fuel: moka::sync::Cache::new(config.ready_workers),
-        }))
+            versions: Versions::new(config.ready_workers),
+            ready_wait: config.ready_wait,
+        });
+        tokio::spawn(ready::follow(this.registry.clone(), Arc::downgrade(&this)));
+        Ok(this)
     }
 
     /// Runs the first script of a visitor's request.
@@ -163,10 +165,8 @@ impl Invoker {
             if let Some(name) = gate::clash(&script.version.bindings, given) {
                 return Err(Failure::InvalidArgument(gate::clash_text(name)));
             }
-            // From here on it costs: making it ready may mean to compile it.
-            let place = this.admission.admit(&key, chain.depth == 0).await?;
-            let worker = this.worker(&script, Metering::of(&limits)).await?;
-            worker.check_room()?;
+            // From here on it costs: making it ready may mean to load it.
+            let (place, ready) = this.admitted(&script, chain.depth, Metering::of(&limits)).await?;
             let ceiling = this.registry.options().ceiling;
             let (depth, info, max_depth) = (chain.depth, Arc::clone(&chain.info), limits.depth);
             let deployed = script;
@@ -186,7 +186,7 @@ impl Invoker {
             let host = host.begin();
             let entry = Arc::new(entry);
             let invocation = Invocation { limits, ceiling, trusted, depth, host, info, entry };
-            worker.fetch(invocation, request).await
+            ready.fetch(invocation, request).await
         })
     }
 
@@ -210,36 +210,6 @@ impl Invoker {
                 Ok((limits, namespace.trusted_workers))
             }
         }
-    }
-
-    /// The script's active version, ready to run. What is seldom is boxed: every invocation makes this future.
-    async fn worker(&self, script: &Script, metering: Metering) -> Result<Arc<Worker>, Failure> {
-        match self.ready(metering).get(&script.version.id) {
-            Some(worker) => Ok(worker),
-            None => Box::pin(self.make_ready(script, metering)).await,
-        }
-    }
-
-    fn ready(&self, metering: Metering) -> &moka::sync::Cache<String, Arc<Worker>> {
-        match metering {
-            Metering::Fuel => &self.ready_with_fuel,
-            Metering::Time | Metering::Bare => &self.ready,
-        }
-    }
-
-    async fn make_ready(&self, script: &Script, metering: Metering) -> Result<Arc<Worker>, Failure> {
-        let version = &script.version;
-        let digest = version
-            .component
-            .as_ref()
-            .ok_or_else(|| Failure::NoResponse("it has no code, only static assets".to_owned()))?;
-        let component = async { self.registry.component(digest).await.map_err(|error| error.to_string()) };
-        let module = self.runtime.module(metering, digest, component).await.map_err(internal)?;
-        let grants = Grants::new(&version.bindings);
-        let reuse = if version.reuses_instances() { Reuse::WhenDone } else { Reuse::Never };
-        let worker = Worker::new(script.key.clone(), &version.id, grants, module, reuse);
-        self.ready(metering).insert(version.id.clone(), Arc::clone(&worker));
-        Ok(worker)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Gathers the figures of the data plane. Each part makes its own, beside what it counts, and shows them in the registry
 //! that is kept here. Label sets are closed: no name that a tenant chooses becomes a label.
 
-use prometheus::{Encoder as _, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::{Encoder as _, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use wasmyard_events::metric;
 use wasmyard_runtime::{CacheFigures, GuestMemoryFigures};
 
@@ -11,6 +11,8 @@ pub struct Metrics {
     guest_memory_bytes: IntGauge,
     module_lookups: IntCounterVec,
     modules_loaded: IntGauge,
+    code_bytes: IntGauge,
+    compilations: IntGaugeVec,
 }
 
 impl Metrics {
@@ -33,7 +35,22 @@ impl Metrics {
                 "Look-ups of compiled code when a version is made ready.",
                 &["result"],
             )?,
-            modules_loaded: metric::gauge(&registry, "wasmyard_modules_loaded", "Components loaded.")?,
+            modules_loaded: metric::gauge(
+                &registry,
+                "wasmyard_modules_loaded",
+                "Components whose compiled code is mapped.",
+            )?,
+            code_bytes: metric::gauge(
+                &registry,
+                "wasmyard_loaded_code_bytes",
+                "Compiled code that is mapped.",
+            )?,
+            compilations: {
+                let help = "Components that are compiled now, and that wait for it.";
+                let gauges = IntGaugeVec::new(Opts::new("wasmyard_compilations", help), &["state"])?;
+                registry.register(Box::new(gauges.clone()))?;
+                gauges
+            },
             registry,
         })
     }
@@ -54,7 +71,12 @@ impl Metrics {
             let counter = self.module_lookups.with_label_values(&[result]);
             counter.inc_by(now.saturating_sub(counter.get()));
         }
-        self.modules_loaded.set(i64::try_from(cache.loaded).unwrap_or(i64::MAX));
+        let figure = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.modules_loaded.set(figure(cache.loaded));
+        self.code_bytes.set(figure(cache.loaded_bytes));
+        for (state, now) in [("running", cache.compiling), ("waiting", cache.waiting)] {
+            self.compilations.with_label_values(&[state]).set(figure(now));
+        }
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::error!(%error, "the figures could not be written as text");
@@ -82,7 +104,7 @@ mod tests {
         let _figures = (Figures::new(shown).unwrap(), EgressFigures::new(shown).unwrap());
         let _more = (AssetFigures::new(shown).unwrap(), in_flight(shown).unwrap());
         let _underway: Arc<Underway> = Underway::new(shown).unwrap();
-        let figures = CacheFigures { hits: 5, misses: 2, loaded: 1 };
+        let figures = CacheFigures { hits: 5, misses: 2, loaded: 1, ..CacheFigures::default() };
         metrics.render(figures);
         let text = metrics.render(figures);
         assert!(text.contains(r#"wasmyard_module_lookups_total{result="hit"} 5"#), "not counted twice");

@@ -116,6 +116,11 @@ impl From<Failure> for Refusal {
                 let refusal = Self::new(busy, 1105, "overloaded", "The platform is at capacity.");
                 Self { retry_after: Some(retry_after), ..refusal }
             }
+            Failure::BeingMadeReady { retry_after } => {
+                let text = "This Worker is being made ready. Try again in a moment.";
+                let refusal = Self::new(busy, 2012, "being_made_ready", text);
+                Self { retry_after: Some(retry_after), ..refusal }
+            }
             Failure::TooManyInvocations { retry_after, .. } => {
                 let text = "Too many requests for this Worker are under way.";
                 let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, 2010, "too_many_invocations", text);
@@ -330,6 +335,7 @@ mod tests {
             Failure::InvalidArgument(text()),
             Failure::Unreachable(text()),
             Failure::Overloaded { retry_after: Duration::from_secs(1) },
+            Failure::BeingMadeReady { retry_after: Duration::from_secs(2) },
             Failure::TooManyInvocations { limit: 250, retry_after: Duration::from_secs(1) },
             Failure::ExceededMemoryShare { limit: 4 << 30, retry_after: Duration::from_secs(1) },
             Failure::Internal { detail: text() },

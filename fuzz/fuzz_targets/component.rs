@@ -33,6 +33,7 @@ fn platform() -> &'static Platform {
             engine: EngineConfig { max_instances: 16, ..EngineConfig::default() },
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 20,
+            loaded_modules: u64::MAX,
             compilations: 1,
             guest_memory: GuestMemoryLimits::NONE,
         };

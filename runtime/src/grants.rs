@@ -8,6 +8,19 @@ use wasmyard_namespaces::script::ScriptKey;
 
 use crate::seams::{Door, Service};
 
+/// What an invocation may know of the version that it runs.
+pub(crate) struct Version {
+    pub(crate) key: ScriptKey,
+    pub(crate) id: Box<str>,
+    pub(crate) bindings: Grants,
+}
+
+impl Version {
+    pub(crate) fn new(key: ScriptKey, id: &str, bindings: Grants) -> Self {
+        Self { key, id: Box::from(id), bindings }
+    }
+}
+
 /// The bindings of one version. Holds secrets: has no `Debug`.
 pub struct Grants {
     texts: HashMap<String, String>,

@@ -25,7 +25,9 @@ mod worker;
 pub use body::{Body, BodyError};
 pub use code::compile::{CompileJob, Compiler, InProcess, compile};
 pub use code::engine::{EngineConfig, Metering};
+pub use code::loaded::modules_by_mappings;
 pub use code::module::{Module, ModuleError};
+pub use code::preparing::{Preparation, Wanted};
 pub use code::runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
 pub use codes::GuestCode;
 pub use grants::Grants;
@@ -37,4 +39,4 @@ pub use outcome::{End, Failure, Outcome};
 pub use seams::{
     Call, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest, RequestInfo, Service, Target,
 };
-pub use worker::{Invocation, Worker};
+pub use worker::{Invocation, Ready, Worker};

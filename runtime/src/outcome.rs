@@ -78,6 +78,12 @@ pub enum Failure {
         /// When it is worth trying again.
         retry_after: Duration,
     },
+    /// Its code is not ready yet: it is being compiled, or waits for that.
+    #[error("The Worker is being made ready.")]
+    BeingMadeReady {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
     /// As many invocations of this script, or of its namespace, are under way as may be.
     #[error("Too many requests for this Worker are under way.")]
     TooManyInvocations {
@@ -148,6 +154,7 @@ impl Failure {
             Self::NoResponse(_) | Self::ErrorCode(_) => "noResponse",
             Self::Unreachable(_) => "serviceNotFound",
             Self::Overloaded { .. } => "loadShed",
+            Self::BeingMadeReady { .. } => "notReady",
             Self::TooManyInvocations { .. } => "tooManyInvocations",
             Self::ExceededMemoryShare { .. } => "exceededMemoryShare",
             Self::InvalidArgument(_) => "invalidArgument",

@@ -7,9 +7,9 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -19,8 +19,9 @@ use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 
 use crate::body::{Body, BodyError};
+use crate::code::loaded::Claim;
 use crate::code::module::Module;
-use crate::grants::Grants;
+use crate::grants::{Grants, Version};
 use crate::guest::afterwards::Afterwards;
 use crate::guest::answer::{HeadSlot, NoHead};
 use crate::guest::pool::{Resters, Reuse};
@@ -33,22 +34,25 @@ use crate::limits::scheduler::{Fair, Habit};
 use crate::outcome::{End, Failure, Outcome};
 use crate::seams::{Entry, Host, RequestInfo};
 
-/// One version of a script, ready to be invoked any number of times at once.
+/// When it is worth trying again where code is not loaded.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One version of a script, to be invoked any number of times at once. It does not keep its code loaded: see
+/// [`Worker::ready`].
 pub struct Worker {
-    pub(crate) version: Arc<Version>,
-    pub(crate) module: Arc<Module>,
+    version: Arc<Version>,
+    claim: Claim,
     /// Its instances that wait for another request, if it lets them.
-    pub(crate) resters: Option<Resters>,
+    pool: Option<Arc<Resters>>,
     habit: Arc<Habit>,
     /// What all its invocations hold, and those of the script's other versions.
-    pub(crate) memory: Arc<MemoryAccount>,
+    memory: Arc<MemoryAccount>,
 }
 
-/// What an invocation may know of the version that it runs.
-pub(crate) struct Version {
-    pub(crate) key: ScriptKey,
-    id: Box<str>,
-    pub(crate) bindings: Grants,
+/// A version whose code is loaded, and stays so until this is gone.
+pub struct Ready {
+    worker: Arc<Worker>,
+    module: Arc<Module>,
 }
 
 /// What one call of [`Worker::fetch`] needs beside the request.
@@ -78,20 +82,31 @@ impl Worker {
         module: Arc<Module>,
         reuse: Reuse,
     ) -> Arc<Self> {
+        let pool = (reuse == Reuse::WhenDone).then(Arc::<Resters>::default);
+        if let Some(pool) = &pool {
+            let pool: Weak<Resters> = Arc::downgrade(pool);
+            module.has_pool(pool);
+        }
         let memory = module.commons.memory.account(&key);
-        let version = Arc::new(Version { key, id: Box::from(version), bindings });
-        let resters = (reuse == Reuse::WhenDone).then(Resters::default);
-        Arc::new(Self { version, module, resters, habit: Arc::default(), memory })
+        let claim = Claim::to(&module, &key);
+        let version = Arc::new(Version::new(key, version, bindings));
+        Arc::new(Self { version, claim, pool, habit: Arc::default(), memory })
     }
 
-    /// Whether there is memory for another invocation to begin with.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::ExceededMemoryShare`] where the script or its namespace holds as much as it may;
-    /// [`Failure::Overloaded`] where all guests together do.
-    pub fn check_room(&self) -> Result<(), Failure> {
-        Ok(self.memory.check_room()?)
+    /// The id of its version.
+    pub fn version(&self) -> &str {
+        &self.version.id
+    }
+
+    /// Whether its code is loaded at this moment.
+    pub fn is_loaded(&self) -> bool {
+        self.claim.is_loaded()
+    }
+
+    /// It with its code; none where that was let go of since, and has to be loaded anew.
+    pub fn ready(self: &Arc<Self>) -> Option<Ready> {
+        let module = self.claim.module()?;
+        Some(Ready { worker: Arc::clone(self), module })
     }
 
     /// Handles one request in a store of its own and returns when the head of the response is there.
@@ -108,8 +123,40 @@ impl Worker {
         invocation: Invocation,
         request: Request<Body>,
     ) -> Result<Response<Body>, Failure> {
+        match self.ready() {
+            Some(ready) => ready.fetch(invocation, request).await,
+            None => Err(Failure::BeingMadeReady { retry_after: RETRY_AFTER }),
+        }
+    }
+}
+
+impl Ready {
+    /// Whether there is memory for another invocation to begin with.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::ExceededMemoryShare`] where the script or its namespace holds as much as it may;
+    /// [`Failure::Overloaded`] where all guests together do.
+    pub fn check_room(&self) -> Result<(), Failure> {
+        Ok(self.worker.memory.check_room()?)
+    }
+
+    /// The same, where the code is known to be loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Worker::fetch`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Worker::fetch`].
+    pub async fn fetch(
+        self,
+        invocation: Invocation,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
         let first_byte = invocation.limits.first_byte;
-        let mut run = Run::start(Arc::clone(self), invocation, request);
+        let mut run = Run::start(self, invocation, request);
         let head = poll_fn(|cx| run.poll_head(cx));
         match tokio::time::timeout(first_byte, head).await {
             Ok(Ok(response)) => Ok(run.into_response(response)),
@@ -139,25 +186,31 @@ struct Run {
 }
 
 impl Run {
-    fn start(worker: Arc<Worker>, invocation: Invocation, request: Request<Body>) -> Self {
+    fn start(ready: Ready, invocation: Invocation, request: Request<Body>) -> Self {
+        let Ready { worker, module } = ready;
         let Invocation { limits, ceiling, trusted, depth, host, info, entry } = invocation;
         let head_only = request.method() == Method::HEAD;
         let meter = Arc::new(Meter::default());
         let head = Arc::new(HeadSlot::default());
+        let started = Instant::now();
+        module.mapping.is_used(started);
         let record = Record {
             version: Arc::clone(&worker.version),
             host: Arc::clone(&host),
             meter: Arc::clone(&meter),
-            started: Instant::now(),
+            started,
             depth,
             status: None,
             end: End::Canceled,
         };
         let pause = Pause::new(limits.stream_idle);
-        let background = Arc::clone(&worker.module.commons.background);
+        let background = Arc::clone(&module.commons.background);
         let habit = Arc::clone(&worker.habit);
         let guest = Guest {
-            worker,
+            module,
+            version: Arc::clone(&worker.version),
+            pool: worker.pool.clone(),
+            memory: Arc::clone(&worker.memory),
             limits,
             ceiling,
             trusted,

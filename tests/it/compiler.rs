@@ -27,6 +27,7 @@ fn job(component: Vec<u8>) -> CompileJob {
         metering: Metering::Time,
         max_memory_bytes: 128 << 20,
         threads: 1,
+        in_background: false,
         component: component.into(),
     }
 }

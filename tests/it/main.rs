@@ -70,6 +70,7 @@ mod overload;
 mod own_requests;
 mod protocol;
 mod proxies;
+mod ready;
 mod restart;
 mod reuse;
 mod routing;

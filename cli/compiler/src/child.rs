@@ -38,6 +38,7 @@ fn answer(args: &CompileArgs) -> wire::Answer {
         metering,
         max_memory_bytes: args.max_memory_bytes,
         threads: args.threads,
+        in_background: args.in_background,
         component: Bytes::from(component),
     })
 }

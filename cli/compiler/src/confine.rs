@@ -19,8 +19,9 @@ use crate::CompileArgs;
 const LAST_KEPT_FD: i32 = 2;
 /// Between the signal that ends it and the one that cannot be caught, in seconds.
 const GRACE: u64 = 2;
-/// Requests go before compilations when both want the CPU.
+/// Requests go before compilations when both want the CPU, and what somebody waits for before what nobody does.
 const NICE: i32 = 5;
+const NICE_IN_BACKGROUND: i32 = 15;
 
 /// Takes the limits upon itself, before any input is read.
 pub(super) fn limit(args: &CompileArgs) -> io::Result<()> {
@@ -31,7 +32,7 @@ pub(super) fn limit(args: &CompileArgs) -> io::Result<()> {
     }
     // If memory gets scarce all the same, the kernel takes this process and not the server.
     std::fs::write("/proc/self/oom_score_adj", "1000").ok();
-    nice(NICE).ok();
+    nice(if args.in_background { NICE_IN_BACKGROUND } else { NICE }).ok();
     close_inherited(Path::new("/proc/self/fd"))?;
     let seconds = args.cpu_seconds;
     for (resource, soft, hard) in [

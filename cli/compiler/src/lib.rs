@@ -28,6 +28,9 @@ pub struct CompileArgs {
     /// Threads that it may compile on
     #[arg(long)]
     pub threads: usize,
+    /// Whether nobody waits for it
+    #[arg(long)]
+    pub in_background: bool,
     /// CPU time that this process may take, in seconds
     #[arg(long)]
     pub cpu_seconds: u64,

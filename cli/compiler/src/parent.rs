@@ -62,6 +62,7 @@ impl ChildCompiler {
             .args(["--cpu-seconds", &self.limits.cpu.as_secs().max(1).to_string()])
             .args(["--memory-bytes", &self.limits.memory_bytes.to_string()])
             .args(["--parent", &std::process::id().to_string()])
+            .args(job.in_background.then_some("--in-background"))
             .env_clear()
             // The allocator would take a gigabyte of address space before the limit on it holds.
             .env("MIMALLOC_ARENA_RESERVE", "0")

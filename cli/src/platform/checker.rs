@@ -7,13 +7,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use wasmyard_compiler::ChildCompiler;
 use wasmyard_control::{Checked, ComponentChecker, Refusal, RefusalCode};
-use wasmyard_namespaces::{Digest, LimitSpec, Limits};
+use wasmyard_namespaces::{Digest, LimitSpec, Limits, Registry};
 use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Metering, ModuleError, Runtime, RuntimeConfig};
 
 use crate::commands::check::ModuleCheck;
 
 /// Compiles uploads, so that an accepted one is ready to serve, and starts each once.
 pub(super) struct ForUploads {
+    pub(super) registry: Registry,
     pub(super) runtime: Arc<Runtime>,
     pub(super) limits: Limits,
 }
@@ -29,7 +30,11 @@ impl ComponentChecker for ForUploads {
                 Ok(Checked { startup_time_ms: u64::try_from(startup.as_millis()).unwrap_or(u64::MAX) })
             }
             Err(failure) => {
-                self.runtime.forget(digest).await.map_err(|error| refusal(&error))?;
+                // Others may serve the same component, under limits that it starts within.
+                let known = self.registry.has_component(digest).await;
+                if !known.map_err(|error| failed(&error))? {
+                    self.runtime.forget(digest).await.map_err(|error| refusal(&error))?;
+                }
                 let limit =
                     failure.limit().map(|limit| format!(" The limit is: {limit}.")).unwrap_or_default();
                 let message = format!("the component fails in its start-up code: {failure}{limit}");
@@ -39,9 +44,14 @@ impl ComponentChecker for ForUploads {
     }
 }
 
+fn failed(error: &dyn std::fmt::Display) -> Refusal {
+    Refusal { code: RefusalCode::Failed, message: error.to_string() }
+}
+
 fn refusal(error: &ModuleError) -> Refusal {
     let code = match error {
         ModuleError::TooLarge { .. } => RefusalCode::TooLarge,
+        ModuleError::TooManyCompilations | ModuleError::NoRoom => RefusalCode::Busy,
         ModuleError::Internal(detail) => {
             return Refusal { code: RefusalCode::Failed, message: detail.clone() };
         }
@@ -64,6 +74,7 @@ impl ForFiles {
             engine: EngineConfig { max_instances: 1, ..EngineConfig::default() },
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
+            loaded_modules: u64::MAX,
             compilations: 1,
             guest_memory: GuestMemoryLimits::NONE,
         };

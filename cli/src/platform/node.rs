@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,10 +21,10 @@ use wasmyard_events::{Figures, Sink, Sinks};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Plain, Received};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use wasmyard_namespaces::{Health, Registry};
-use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig};
+use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, modules_by_mappings};
 
 use super::checker::ForUploads;
-use super::sweep;
+use super::{recompile, sweep};
 use crate::config::{Faults, ResolvedConfig};
 use crate::failure::Failure;
 use crate::machine::{self, Capacity, Machine};
@@ -48,6 +49,8 @@ pub(super) struct Node {
     api: Port,
     api_state: ApiState,
     ready: Arc<AtomicBool>,
+    /// Where the scripts are listed that were used last.
+    recent: PathBuf,
 }
 
 impl Node {
@@ -76,6 +79,7 @@ impl Node {
             },
             artifacts: config.server.data.join("artifacts"),
             loaded_code_bytes: LOADED_CODE_BYTES,
+            loaded_modules: modules_by_mappings(config.server.max_invocations),
             compilations: cores,
             guest_memory: guest_memory(config, &capacity),
         };
@@ -110,7 +114,11 @@ impl Node {
             overlay,
         )
         .map_err(unmeasured)?;
-        let checker = Arc::new(ForUploads { runtime: Arc::clone(&runtime), limits: config.limits });
+        let checker = Arc::new(ForUploads {
+            registry: registry.clone(),
+            runtime: Arc::clone(&runtime),
+            limits: config.limits,
+        });
         let control = Control::new(registry.clone(), Arc::clone(&checker) as _);
         let ready = Arc::new(AtomicBool::new(false));
         let api_state = ApiState {
@@ -139,7 +147,8 @@ impl Node {
             let [visitors_bounds, api_bounds] = bounds(config, &capacity);
             [port(visitors, visitors_bounds, visitors_figures), port(api, api_bounds, api_figures)]
         };
-        Ok(Self { control, checker, dispatcher, visitors, api, api_state, ready })
+        let recent = config.server.data.join("artifacts").join("recent");
+        Ok(Self { control, checker, dispatcher, visitors, api, api_state, ready, recent })
     }
 
     /// The port that visitors connect to.
@@ -170,16 +179,29 @@ impl Node {
         };
         let sweeping =
             tokio::spawn(sweep::run(self.control.registry().clone(), Arc::clone(&self.checker.runtime)));
+        let recompiling = recompile::Recompiling {
+            registry: self.control.registry().clone(),
+            runtime: Arc::clone(&self.checker.runtime),
+            limits: self.checker.limits,
+            list: self.recent,
+        };
+        // Ends with the first word of the end: what was used last is let go of with the data plane.
+        let stopping = CancellationToken::new();
+        let recompiling = tokio::spawn(recompiling.run(stopping.clone()));
         self.ready.store(true, Ordering::Release);
         let ready = self.ready;
         let stop = async move {
             stop.await;
             ready.store(false, Ordering::Release);
+            stopping.cancel();
         };
         let Port { listener, config, figures } = self.visitors;
         wasmyard_listener::serve(listener, Plain, self.dispatcher, config, figures, stop).await;
         stopped.cancel();
         sweeping.abort();
+        if let Err(error) = recompiling.await {
+            tracing::error!(%error, "the list of recently used scripts was not written");
+        }
         if let Err(error) = api.await {
             tracing::error!(%error, "the control plane ended early");
         }

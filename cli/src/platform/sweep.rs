@@ -104,6 +104,7 @@ mod tests {
             engine: EngineConfig { max_instances: 4, ..EngineConfig::default() },
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
+            loaded_modules: u64::MAX,
             compilations: 2,
             guest_memory: GuestMemoryLimits::NONE,
         };

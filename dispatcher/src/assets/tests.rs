@@ -84,7 +84,7 @@ impl Platform {
     }
 
     fn count(&self, series: &str) -> u64 {
-        let text = self.metrics.render(CacheFigures { hits: 0, misses: 0, loaded: 0 });
+        let text = self.metrics.render(CacheFigures::default());
         let line = text.lines().find_map(|line| line.strip_prefix(series));
         line.map_or(0, |value| value.trim().parse().unwrap())
     }

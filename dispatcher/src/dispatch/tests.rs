@@ -75,6 +75,7 @@ async fn a_sink_that_joins_the_others_sees_visit_invocation_and_lines_and_what_b
         engine: EngineConfig { max_instances: 16, ..EngineConfig::default() },
         artifacts: scratch.path().to_owned(),
         loaded_code_bytes: 1 << 30,
+        loaded_modules: u64::MAX,
         compilations: 1,
         guest_memory: GuestMemoryLimits::NONE,
     };

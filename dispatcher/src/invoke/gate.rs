@@ -85,6 +85,7 @@ impl Gate {
             Failure::ExceededCpu { .. } => "exceeded its CPU time limit",
             Failure::ExceededMemory { .. } => "exceeded its memory limit",
             Failure::Overloaded { .. } => "is at capacity; try again",
+            Failure::BeingMadeReady { .. } => "is being made ready; try again",
             _ => "failed",
         };
         BodyError::InternalError(Some(format!("the outbound worker of the {} {what}", self.named_by)))

@@ -363,6 +363,7 @@ impl From<Failure> for DispatchError {
             Failure::Trapped(_) => Self::Trapped(text),
             Failure::NoResponse(_) | Failure::ErrorCode(_) => Self::NoResponse(text),
             Failure::Overloaded { .. }
+            | Failure::BeingMadeReady { .. }
             | Failure::TooManyInvocations { .. }
             | Failure::ExceededMemoryShare { .. } => Self::Overloaded(text),
             Failure::InvalidArgument(_) => Self::InvalidArgument(text),

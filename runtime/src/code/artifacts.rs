@@ -18,6 +18,8 @@ use wasmyard_namespaces::digest::Digest;
 const MAC_BYTES: usize = 32;
 /// How the names of artifacts end.
 const SUFFIX: &str = ".cwasm";
+/// The list of the engines that started: the last two, one line each with the names of their folders.
+const STARTED: &str = "engines";
 /// How the names of files begin that are not whole yet.
 const NEW: &str = ".new-";
 /// Such a file may still be written to while it is younger, whatever age is asked for.
@@ -56,6 +58,11 @@ impl Artifacts {
         hasher.update(self.fingerprint.as_bytes());
         hasher.update(digest.as_bytes());
         hasher
+    }
+
+    /// Whether there is an artifact of that name. Whether it is ours is looked at when it is loaded. Blocks on the disk.
+    pub(crate) fn has(&self, digest: &Digest) -> io::Result<bool> {
+        fs::exists(self.path(digest))
     }
 
     /// Looks an artifact up and verifies it. Blocks on the disk.
@@ -112,49 +119,97 @@ impl Artifacts {
 
     /// Removes an artifact if it is there.
     pub(crate) fn remove(&self, digest: &Digest) -> io::Result<()> {
-        let path = self.path(digest);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir_all(&path),
-            other => other,
-        }
-    }
-
-    /// The components whose artifacts are older than `age`. What a start that was killed left half written goes
-    /// on the way.
-    pub(crate) fn older_than(&self, age: Duration) -> io::Result<Vec<Digest>> {
-        let mut old = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let meta = match entry.metadata() {
-                Ok(meta) => meta,
-                // Removed meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            let for_so_long = meta.modified()?.elapsed().unwrap_or_default();
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if let Some(digest) = name.strip_suffix(SUFFIX).and_then(|digest| digest.parse().ok()) {
-                if for_so_long >= age {
-                    old.push(digest);
-                }
-            } else if name.starts_with(NEW) && for_so_long >= age.max(BEING_WRITTEN) {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        Ok(old)
+        remove(&self.path(digest))
     }
 }
 
-/// Removes what other engines compiled than those of these fingerprints: nobody could load it any more.
-pub(crate) fn remove_others(folder: &Path, fingerprints: &[&str]) -> io::Result<()> {
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir_all(path),
+        other => other,
+    }
+}
+
+/// The folders of all engines whose artifacts are kept.
+fn engines(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut engines = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let known = fingerprints.iter().any(|fingerprint| entry.file_name() == **fingerprint);
-        if entry.file_type()?.is_dir() && !known {
-            fs::remove_dir_all(entry.path())?;
+        if entry.file_type()?.is_dir() {
+            engines.push(entry.path());
         }
+    }
+    Ok(engines)
+}
+
+/// Removes a component's artifacts, whichever engine they are for.
+pub(crate) fn remove_everywhere(folder: &Path, digest: &Digest) -> io::Result<()> {
+    let name = format!("{digest}{SUFFIX}");
+    engines(folder)?.iter().try_for_each(|engine| remove(&engine.join(&name)))
+}
+
+/// The components whose artifacts, for whichever engine, are older than `age`. What a start that was killed left half
+/// written goes on the way.
+pub(crate) fn older_than(folder: &Path, age: Duration) -> io::Result<Vec<Digest>> {
+    let mut old = Vec::new();
+    for engine in engines(folder)? {
+        older_in(&engine, age, &mut old)?;
+    }
+    old.sort_unstable();
+    old.dedup();
+    Ok(old)
+}
+
+fn older_in(engine: &Path, age: Duration, old: &mut Vec<Digest>) -> io::Result<()> {
+    for entry in fs::read_dir(engine)? {
+        let entry = entry?;
+        let meta = match entry.metadata() {
+            Ok(meta) => meta,
+            // Removed meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let for_so_long = meta.modified()?.elapsed().unwrap_or_default();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if let Some(digest) = name.strip_suffix(SUFFIX).and_then(|digest| digest.parse().ok()) {
+            if for_so_long >= age {
+                old.push(digest);
+            }
+        } else if name.starts_with(NEW) && for_so_long >= age.max(BEING_WRITTEN) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes that an engine of these fingerprints starts, and removes what engines compiled that are older than the one
+/// before it. What the one before compiled stays, so that whoever goes back to it compiles nothing anew.
+pub(crate) fn retire(folder: &Path, own: &[String]) -> io::Result<()> {
+    let mut own: Vec<&str> = own.iter().map(String::as_str).collect();
+    own.sort_unstable();
+    own.dedup();
+    let here = engines(folder)?;
+    let here: Vec<_> = here.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    let path = folder.join(STARTED);
+    let told = match fs::read_to_string(&path) {
+        Ok(told) => told,
+        // An engine that kept no list, or nobody: what is here is of the one before.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let before: Vec<_> = here.iter().copied().filter(|engine| !own.contains(engine)).collect();
+            before.join(" ")
+        }
+        Err(error) => return Err(error),
+    };
+    let now = own.join(" ");
+    let before = told.lines().rfind(|line| *line != now && !line.trim().is_empty()).unwrap_or_default();
+    let known: Vec<&str> = before.split_whitespace().chain(own).collect();
+    let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(folder)?;
+    write!(file, "{before}\n{now}\n")?;
+    file.persist(&path).map_err(|error| error.error)?;
+    for engine in here.iter().filter(|engine| !known.contains(engine)) {
+        fs::remove_dir_all(folder.join(engine))?;
     }
     Ok(())
 }

@@ -20,6 +20,8 @@ pub struct CompileJob {
     pub max_memory_bytes: u64,
     /// On how many threads, at most. The code does not depend on it; the memory that it takes does.
     pub threads: usize,
+    /// Whether nobody waits for it: then it goes after all others.
+    pub in_background: bool,
     /// The component, as it was uploaded.
     pub component: Bytes,
 }
@@ -28,6 +30,8 @@ pub struct CompileJob {
 #[async_trait]
 pub trait Compiler: Send + Sync + 'static {
     /// Compiles one component. What is returned is executed: it must come from [`compile`], run somewhere.
+    ///
+    /// It ends within a time of its own, whoever waits for it: no request's limit holds here.
     ///
     /// # Errors
     ///

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmyard_namespaces::limits::{MAX_COMPONENT_BYTES, component};
 
 use crate::code::engine::Engine;
+use crate::code::loaded::{Key, Loaded, Mapping};
 use crate::code::ticker::Ticker;
 use crate::guest::state::State;
 use crate::limits::shared::Commons;
@@ -87,6 +88,12 @@ pub enum ModuleError {
     /// It needs more of the engine than one component gets: known when its code is loaded.
     #[error("the component cannot be loaded: {0}")]
     TooDemanding(String),
+    /// As many components wait to be compiled as may.
+    #[error("too many components wait to be compiled; try again in a moment")]
+    TooManyCompilations,
+    /// As many modules are loaded as may be, and something runs in each.
+    #[error("as much code is loaded as this machine can map, and all of it runs; try again in a moment")]
+    NoRoom,
     /// The platform failed.
     #[error("the platform could not compile the component")]
     Internal(String),
@@ -97,6 +104,17 @@ impl ModuleError {
     pub fn internal(error: impl std::fmt::Display) -> Self {
         Self::Internal(error.to_string())
     }
+
+    /// Whether it says something about the component: another try would end alike.
+    pub(crate) fn is_its_own(&self) -> bool {
+        !matches!(self, Self::Internal(_) | Self::TooManyCompilations | Self::NoRoom)
+    }
+}
+
+/// Where instances rest: they hold their module's code.
+pub(crate) trait Pool: Send + Sync {
+    /// Ends those that rest, and has none rest any more.
+    fn close(&self);
 }
 
 /// A component that is compiled and linked, ready to be instantiated.
@@ -105,7 +123,11 @@ pub struct Module {
     engine: wasmtime::Engine,
     /// Whoever runs its code has it tick.
     pub(crate) ticker: Arc<Ticker>,
-    size: usize,
+    pub(crate) key: Key,
+    /// Its part of what is mapped.
+    pub(crate) mapping: Mapping,
+    /// Where its versions keep instances at rest.
+    pools: Mutex<Vec<Weak<dyn Pool>>>,
     /// What its invocations share with all others.
     pub(crate) commons: Commons,
 }
@@ -115,9 +137,17 @@ impl Module {
         &self.engine
     }
 
-    /// Bytes of compiled code.
-    pub(crate) fn size(&self) -> usize {
-        self.size
+    /// Notes where a version keeps its instances at rest: they hold this code, too.
+    pub(crate) fn has_pool(&self, pool: Weak<dyn Pool>) {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(pool);
+    }
+
+    /// Ends all instances at rest, and has none rest any more.
+    pub(crate) fn close_pools(&self) {
+        let pools = std::mem::take(&mut *self.pools.lock().unwrap_or_else(PoisonError::into_inner));
+        pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.close());
     }
 
     /// Links a compiled component.
@@ -125,6 +155,8 @@ impl Module {
         engine: &Engine,
         linker: &Linker<State>,
         component: &Component,
+        key: Key,
+        loaded: &Arc<Loaded>,
         commons: &Commons,
     ) -> Result<Self, ModuleError> {
         let pre =
@@ -132,8 +164,15 @@ impl Module {
         let pre = ProxyPre::new(pre).map_err(|_| ModuleError::NoHandler)?;
         let image = component.image_range();
         let size = (image.end as usize).saturating_sub(image.start as usize);
-        let (ticker, commons) = (Arc::clone(&engine.ticker), commons.clone());
-        Ok(Self { pre, engine: engine.wasmtime.clone(), ticker, size, commons })
+        Ok(Self {
+            pre,
+            engine: engine.wasmtime.clone(),
+            ticker: Arc::clone(&engine.ticker),
+            key,
+            mapping: loaded.mapping(size as u64),
+            pools: Mutex::default(),
+            commons: commons.clone(),
+        })
     }
 
     /// Loads what a [`crate::Compiler`] has just returned.

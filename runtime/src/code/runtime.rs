@@ -1,22 +1,25 @@
-//! The engines, their linkers and the cache of modules. There is one engine for each way of metering: that which
-//! counts fuel is made when the first script asks for it.
+//! The engines and what they share, as the rest of the platform sees them. There is one engine for each way of metering:
+//! that which counts fuel is made when the first script asks for it.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OnceCell, Semaphore};
-use wasmtime::component::Linker;
+use tokio::sync::OnceCell;
 use wasmyard_namespaces::digest::Digest;
+use wasmyard_namespaces::script::ScriptKey;
 
-use crate::code::artifacts::{self, Artifacts, Found};
-use crate::code::compile::{CompileJob, Compiler};
-use crate::code::engine::{self, Engine, EngineConfig, Metering};
-use crate::code::module::{Module, ModuleError, check_header};
-use crate::guest::state::State;
+use super::artifacts;
+use super::compile::Compiler;
+use super::engine::{self, EngineConfig, Metering};
+use super::loaded::{Budget, Loaded};
+use super::loader::{Loader, blocking};
+use super::module::{Module, ModuleError};
+use super::places::Places;
+use super::preparing::{Asker, Preparation, Preparations, Wanted, source};
 use crate::limits::guest_memory::{GuestMemoryFigures, GuestMemoryLimits};
 use crate::limits::shared::Commons;
 
@@ -27,8 +30,11 @@ pub struct RuntimeConfig {
     pub engine: EngineConfig,
     /// Where compiled code is kept between starts.
     pub artifacts: PathBuf,
-    /// How many bytes of compiled code may be loaded at once; the least recently used goes first.
+    /// How many bytes of compiled code stay loaded; the least recently used goes first. Code that runs is never taken
+    /// away.
     pub loaded_code_bytes: u64,
+    /// How many modules may be loaded at once: see [`modules_by_mappings`](crate::modules_by_mappings).
+    pub loaded_modules: u64,
     /// How many components may be compiled at the same time.
     pub compilations: usize,
     /// How much memory guests may hold.
@@ -51,40 +57,41 @@ pub enum StartError {
     },
 }
 
-/// Loads modules and keeps them.
+/// Makes code ready and keeps it.
 pub struct Runtime {
+    core: Arc<Core>,
+}
+
+/// What outlives a call: components are made ready in tasks of their own.
+pub(super) struct Core {
     sizes: RuntimeConfig,
     compiler: Arc<dyn Compiler>,
-    compiling: Arc<Semaphore>,
+    pub(super) places: Arc<Places>,
+    pub(super) loaded: Arc<Loaded>,
+    pub(super) preparations: Preparations,
     /// Shared by both engines: guests of both run on the same processors, in the same memory.
     commons: Commons,
-    time: Arc<Inner>,
-    fuel: OnceCell<Arc<Inner>>,
-    modules: moka::future::Cache<(Metering, Digest), Arc<Module>>,
-    hits: AtomicU64,
-    misses: AtomicU64,
+    time: Arc<Loader>,
+    fuel: OnceCell<Arc<Loader>>,
+    pub(super) hits: AtomicU64,
+    pub(super) misses: AtomicU64,
 }
 
-/// One engine, and what belongs to it.
-struct Inner {
-    engine: Engine,
-    linker: Linker<State>,
-    artifacts: Artifacts,
-    compiler: Arc<dyn Compiler>,
-    compiling: Arc<Semaphore>,
-    max_memory_bytes: u64,
-    commons: Commons,
-}
-
-/// How the module cache does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How loaded code does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CacheFigures {
     /// Look-ups that found a loaded module.
     pub hits: u64,
     /// Look-ups that had to load or compile one.
     pub misses: u64,
-    /// Modules loaded now.
+    /// Modules that are mapped now, whoever holds them.
     pub loaded: u64,
+    /// Bytes of compiled code that are mapped now.
+    pub loaded_bytes: u64,
+    /// Components that are being compiled now.
+    pub compiling: u64,
+    /// Components that wait for that.
+    pub waiting: u64,
 }
 
 impl Runtime {
@@ -95,42 +102,167 @@ impl Runtime {
     ///
     /// [`StartError`] when the machine cannot give the address space, or the folder cannot be used.
     pub fn new(config: &RuntimeConfig, compiler: Arc<dyn Compiler>) -> Result<Self, StartError> {
-        let compiling = Arc::new(Semaphore::new(config.compilations.max(1)));
         let commons = Commons::new(config.guest_memory, config.engine.max_instances);
-        let time = Inner::new(config, config.engine.metering, &compiler, &compiling, &commons)?;
+        let budget = Budget { bytes: config.loaded_code_bytes, modules: config.loaded_modules.max(1) };
+        let loaded = Loaded::new(budget);
+        let time = Loader::new(config, config.engine.metering, &compiler, &loaded, &commons)?;
         let meterings = Metering::ALL.into_iter().chain([config.engine.metering]);
-        let known = meterings.map(engine::fingerprint).collect::<Result<Vec<_>, _>>();
-        let known = known.map_err(engine_error)?;
-        artifacts::remove_others(&config.artifacts, &known.iter().map(String::as_str).collect::<Vec<_>>())
+        let own = meterings.map(engine::fingerprint).collect::<Result<Vec<_>, _>>().map_err(engine_error)?;
+        artifacts::retire(&config.artifacts, &own)
             .map_err(|error| StartError::Artifacts { folder: config.artifacts.clone(), error })?;
-        let modules = moka::future::Cache::builder()
-            .max_capacity(config.loaded_code_bytes)
-            // What was used last stays. The cache's own policy prefers what is used often, and would throw out a
-            // script that has just been loaded: a tenant who is new would be loaded anew for each request.
-            .eviction_policy(moka::policy::EvictionPolicy::lru())
-            .weigher(|_, module: &Arc<Module>| u32::try_from(module.size()).unwrap_or(u32::MAX))
-            .build();
-        Ok(Self {
+        let core = Core {
             sizes: config.clone(),
             compiler,
-            compiling,
+            places: Places::new(config.compilations),
+            loaded,
+            preparations: Preparations::default(),
             commons,
             time: Arc::new(time),
             fuel: OnceCell::new(),
-            modules,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
-        })
+        };
+        Ok(Self { core: Arc::new(core) })
     }
 
+    /// The module of a component, if it is loaded.
+    pub fn loaded(&self, metering: Metering, digest: &Digest) -> Option<Arc<Module>> {
+        self.core.loaded.get(&(metering, *digest))
+    }
+
+    /// Begins to make a component ready for requests, or joins whoever has begun: loads its artifact, or has it compiled
+    /// from what `component` gives. Needs a tokio runtime.
+    ///
+    /// The work does not end with the [`Preparation`]. What was refused lately is refused again, without being tried.
+    pub fn prepare(
+        &self,
+        wanted: Wanted,
+        component: impl Future<Output = Result<Bytes, String>> + Send + 'static,
+    ) -> Preparation {
+        self.core.prepare(wanted, source(component), Asker::Request).0
+    }
+
+    /// Has a component compiled that nobody waits for, if it is not compiled yet: when there is room beside those that
+    /// somebody waits for, and one at a time. Says whether it had to be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::module`].
+    pub async fn compile_in_background(
+        &self,
+        wanted: Wanted,
+        component: impl Future<Output = Result<Bytes, String>> + Send + 'static,
+    ) -> Result<bool, Arc<ModuleError>> {
+        let loader = self.core.loader(wanted.metering).await?;
+        if loader.is_compiled(wanted.digest).await? {
+            return Ok(false);
+        }
+        let place = self.core.places.take_in_background().await;
+        let (mut preparation, _) = self.core.prepare(wanted, source(component), Asker::Nobody(place));
+        preparation.done().await.map(|_| true)
+    }
+
+    /// The module of a component for the engine that meters so: loaded already, or from its artifact, or compiled from
+    /// `component`. Waits as long as that takes.
+    ///
+    /// Calls for the same digest at the same time do the work once.
+    ///
+    /// # Errors
+    ///
+    /// [`ModuleError`]; nothing is kept of a failure, so that the next call tries again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the work goes on.
+    pub async fn module(
+        &self,
+        metering: Metering,
+        digest: &Digest,
+        component: impl Future<Output = Result<Bytes, String>> + Send + 'static,
+    ) -> Result<Arc<Module>, Arc<ModuleError>> {
+        let wanted = Wanted { metering, digest: *digest, script: None };
+        let mut component = source(component);
+        loop {
+            let (mut preparation, left) = self.core.prepare(wanted.clone(), component, Asker::Upload);
+            match (preparation.done().await, left) {
+                // Whoever had begun could not: perhaps its component cannot be read, and this one can.
+                (Err(error), Some(left)) if !error.is_its_own() => component = left,
+                (made, _) => return made,
+            }
+        }
+    }
+
+    /// Forgets a module, loaded and on disk: nothing is to be left of a component that is refused after it
+    /// was compiled. Another call for it compiles anew. Where a version runs it, it stays.
+    ///
+    /// # Errors
+    ///
+    /// [`ModuleError::Internal`] when its artifact cannot be removed.
+    pub async fn forget(&self, digest: &Digest) -> Result<(), ModuleError> {
+        if self.core.loaded.is_claimed(digest) {
+            return Ok(());
+        }
+        self.core.loaded.forget(digest);
+        self.core.preparations.forget(digest);
+        let (folder, digest) = (self.core.sizes.artifacts.clone(), *digest);
+        blocking(move || artifacts::remove_everywhere(&folder, &digest).map_err(ModuleError::internal)).await
+    }
+
+    /// Checks a component without keeping anything of it.
+    ///
+    /// # Errors
+    ///
+    /// The [`ModuleError`] that an upload would be refused with.
+    pub async fn check(&self, component: Bytes) -> Result<(), ModuleError> {
+        let place = self.core.places.take(None).await;
+        let _place = place.map_err(|_full| ModuleError::TooManyCompilations)?;
+        self.core.time.check(component).await
+    }
+
+    /// The components whose compiled code is on disk and is older than `age`, in no order.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub async fn artifacts_older_than(&self, age: Duration) -> std::io::Result<Vec<Digest>> {
+        let folder = self.core.sizes.artifacts.clone();
+        tokio::task::spawn_blocking(move || artifacts::older_than(&folder, age)).await?
+    }
+
+    /// The scripts whose code is loaded, `most` at most: the one that was used last comes first.
+    pub fn recently_used(&self, most: usize) -> Vec<ScriptKey> {
+        self.core.loaded.recently_used(most)
+    }
+
+    /// How much memory guests hold together.
+    pub fn guest_memory(&self) -> GuestMemoryFigures {
+        self.core.commons.memory.figures()
+    }
+
+    /// How loaded code does, and what is being compiled.
+    pub fn cache_figures(&self) -> CacheFigures {
+        let (loaded_bytes, loaded) = self.core.loaded.mapped();
+        let (compiling, waiting) = self.core.places.figures();
+        CacheFigures {
+            hits: self.core.hits.load(Ordering::Relaxed),
+            misses: self.core.misses.load(Ordering::Relaxed),
+            loaded,
+            loaded_bytes,
+            compiling: compiling as u64,
+            waiting: waiting as u64,
+        }
+    }
+}
+
+impl Core {
     /// The engine for a way of metering. That which counts fuel reserves as much address space again, so it is made when it is
     /// needed.
-    async fn engine(&self, metering: Metering) -> Result<Arc<Inner>, ModuleError> {
+    pub(super) async fn loader(&self, metering: Metering) -> Result<Arc<Loader>, ModuleError> {
         let make = || {
             let (sizes, compiler) = (self.sizes.clone(), Arc::clone(&self.compiler));
-            let (compiling, commons) = (Arc::clone(&self.compiling), self.commons.clone());
+            let (loaded, commons) = (Arc::clone(&self.loaded), self.commons.clone());
             blocking(move || {
-                Inner::new(&sizes, Metering::Fuel, &compiler, &compiling, &commons)
+                Loader::new(&sizes, Metering::Fuel, &compiler, &loaded, &commons)
                     .map(Arc::new)
                     .map_err(ModuleError::internal)
             })
@@ -141,222 +273,8 @@ impl Runtime {
             Metering::Fuel => self.fuel.get_or_try_init(make).await.map(Arc::clone),
         }
     }
-
-    /// The module of a component for the engine that meters so: loaded already, or from its artifact, or compiled from `component`.
-    ///
-    /// Calls for the same digest at the same time do the work once.
-    ///
-    /// # Errors
-    ///
-    /// [`ModuleError`]; nothing is kept of a failure, so that the next call tries again.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: others who wait for the same module take over.
-    pub async fn module<F>(
-        &self,
-        metering: Metering,
-        digest: &Digest,
-        component: F,
-    ) -> Result<Arc<Module>, Arc<ModuleError>>
-    where
-        F: Future<Output = Result<Bytes, String>>,
-    {
-        if let Some(module) = self.modules.get(&(metering, *digest)).await {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(module);
-        }
-        self.misses.fetch_add(1, Ordering::Relaxed);
-        let digest = *digest;
-        let module = self
-            .modules
-            .try_get_with((metering, digest), async move {
-                let inner = self.engine(metering).await?;
-                if let Some(module) = inner.load(digest).await? {
-                    return Ok(module);
-                }
-                let bytes = component.await.map_err(ModuleError::Internal)?;
-                inner.compile(digest, bytes).await
-            })
-            .await;
-        // The cache counts what is in it when it tidies up: now, so that its figures are right.
-        self.modules.run_pending_tasks().await;
-        module
-    }
-
-    /// Forgets a module, loaded and on disk: nothing is to be left of a component that is refused after it
-    /// was compiled. Another call for it compiles anew.
-    ///
-    /// # Errors
-    ///
-    /// [`ModuleError::Internal`] when its artifact cannot be removed.
-    pub async fn forget(&self, digest: &Digest) -> Result<(), ModuleError> {
-        for metering in Metering::ALL {
-            self.modules.invalidate(&(metering, *digest)).await;
-        }
-        let (folder, digest) = (self.sizes.artifacts.clone(), *digest);
-        blocking(move || {
-            for metering in Metering::ALL {
-                let artifacts = artifacts_of(&folder, metering).map_err(ModuleError::internal)?;
-                artifacts.remove(&digest).map_err(ModuleError::internal)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Checks a component without keeping anything of it.
-    ///
-    /// # Errors
-    ///
-    /// The [`ModuleError`] that an upload would be refused with.
-    pub async fn check(&self, component: Bytes) -> Result<(), ModuleError> {
-        let code = self.time.code(component).await?;
-        let inner = Arc::clone(&self.time);
-        blocking(move || {
-            let component = Module::load_bytes(&inner.engine, &code).map_err(|error| unloadable(&error))?;
-            Module::link(&inner.engine, &inner.linker, &component, &inner.commons).map(|_| ())
-        })
-        .await
-    }
-
-    /// The components whose compiled code is on disk and is older than `age`, in no order.
-    ///
-    /// # Errors
-    ///
-    /// When the folder cannot be read.
-    pub async fn artifacts_older_than(&self, age: Duration) -> std::io::Result<Vec<Digest>> {
-        let folder = self.sizes.artifacts.clone();
-        let look = move || {
-            let mut old = Vec::new();
-            for metering in Metering::ALL {
-                old.extend(artifacts_of(&folder, metering)?.older_than(age)?);
-            }
-            Ok(old)
-        };
-        tokio::task::spawn_blocking(look).await?
-    }
-
-    /// How much memory guests hold together.
-    pub fn guest_memory(&self) -> GuestMemoryFigures {
-        self.commons.memory.figures()
-    }
-
-    /// How the cache does.
-    pub fn cache_figures(&self) -> CacheFigures {
-        CacheFigures {
-            hits: self.hits.load(Ordering::Relaxed),
-            misses: self.misses.load(Ordering::Relaxed),
-            loaded: self.modules.entry_count(),
-        }
-    }
 }
 
-fn engine_error(error: wasmtime::Error) -> StartError {
+pub(super) fn engine_error(error: wasmtime::Error) -> StartError {
     StartError::Engine(format!("{error:#}"))
-}
-
-impl Inner {
-    fn new(
-        sizes: &RuntimeConfig,
-        metering: Metering,
-        compiler: &Arc<dyn Compiler>,
-        compiling: &Arc<Semaphore>,
-        commons: &Commons,
-    ) -> Result<Self, StartError> {
-        let engine = Engine::new(&sizes.engine, metering).map_err(engine_error)?;
-        let linker = crate::bindings::link::linker(&engine.wasmtime).map_err(engine_error)?;
-        let artifacts = Artifacts::open(&sizes.artifacts, &engine.fingerprint)
-            .map_err(|error| StartError::Artifacts { folder: sizes.artifacts.clone(), error })?;
-        let max_memory_bytes = u64::try_from(sizes.engine.max_memory_bytes).unwrap_or(u64::MAX);
-        let (compiler, compiling, commons) = (Arc::clone(compiler), Arc::clone(compiling), commons.clone());
-        Ok(Self { engine, linker, artifacts, compiler, compiling, max_memory_bytes, commons })
-    }
-
-    async fn load(self: &Arc<Self>, digest: Digest) -> Result<Option<Arc<Module>>, ModuleError> {
-        let this = Arc::clone(self);
-        blocking(move || match this.artifacts.find(&digest).map_err(ModuleError::internal)? {
-            Found::Nothing => Ok(None),
-            Found::Artifact(file) => match Module::load(&this.engine, &file) {
-                Ok(component) => Module::link(&this.engine, &this.linker, &component, &this.commons)
-                    .map(|module| Some(Arc::new(module))),
-                Err(error) => {
-                    // Ours, but this engine does not take it: compile anew.
-                    tracing::warn!(%digest, error = format!("{error:#}"), "an artifact could not be loaded");
-                    this.artifacts.remove(&digest).map_err(ModuleError::internal)?;
-                    Ok(None)
-                }
-            },
-        })
-        .await
-    }
-
-    async fn compile(self: &Arc<Self>, digest: Digest, bytes: Bytes) -> Result<Arc<Module>, ModuleError> {
-        let code = self.code(bytes).await?;
-        let this = Arc::clone(self);
-        blocking(move || {
-            let file = this.artifacts.put(&digest, &code).map_err(ModuleError::internal)?;
-            drop(code);
-            let linked = Module::load(&this.engine, &file)
-                .map_err(|error| unloadable(&error))
-                .and_then(|component| Module::link(&this.engine, &this.linker, &component, &this.commons));
-            if linked.is_err() {
-                // Refused: nothing of it stays on disk.
-                this.artifacts.remove(&digest).map_err(ModuleError::internal)?;
-            }
-            linked.map(Arc::new)
-        })
-        .await
-    }
-
-    /// Machine code for this engine, by the compiler.
-    async fn code(&self, component: Bytes) -> Result<Vec<u8>, ModuleError> {
-        check_header(&component)?;
-        let _permit = self.compiling.acquire().await.map_err(ModuleError::internal)?;
-        let (metering, max_memory_bytes) = (self.engine.metering, self.max_memory_bytes);
-        let job = CompileJob { metering, max_memory_bytes, threads: threads_for(&component), component };
-        match self.compiler.compile(job.clone()).await {
-            // Several threads take more memory than one. What is refused must not depend on the machine.
-            Err(ModuleError::TooMuchMemory) if job.threads > 1 => {
-                self.compiler.compile(CompileJob { threads: 1, ..job }).await
-            }
-            code => code,
-        }
-    }
-}
-
-/// On how many threads a component is compiled. A small one is done before a second thread has begun; and nobody's
-/// upload takes all of a large machine.
-fn threads_for(component: &[u8]) -> usize {
-    const LARGE: usize = 1 << 20;
-    const MOST: usize = 4;
-    if component.len() < LARGE {
-        return 1;
-    }
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MOST)
-}
-
-/// Why code that was compiled a moment ago cannot be loaded: the machine failed, or the component needs more of
-/// the pool than one may have, which only shows when its parts are put together.
-fn unloadable(error: &wasmtime::Error) -> ModuleError {
-    let machine =
-        error.chain().any(|cause| cause.is::<std::io::Error>() || cause.is::<wasmtime::OutOfMemory>());
-    if machine {
-        ModuleError::Internal(format!("{error:#}"))
-    } else {
-        ModuleError::TooDemanding(format!("{error:#}"))
-    }
-}
-
-/// The artifacts of an engine, whether there is one or not.
-fn artifacts_of(folder: &Path, metering: Metering) -> std::io::Result<Artifacts> {
-    let fingerprint =
-        engine::fingerprint(metering).map_err(|error| std::io::Error::other(format!("{error:#}")))?;
-    Artifacts::open(folder, &fingerprint)
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ModuleError> + Send + 'static,
-) -> Result<T, ModuleError> {
-    tokio::task::spawn_blocking(work).await.map_err(ModuleError::internal)?
 }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmyard_namespaces::limits::Limits;
 
+use crate::code::module::Pool;
 use crate::guest::store::Armed;
 use crate::limits::host_memory::held;
 use crate::limits::shared::Commons;
@@ -71,13 +72,20 @@ struct Resting {
 
 /// The instances of one version that wait for a request: the one that rested last is the next.
 #[derive(Default)]
-pub(crate) struct Resters(Mutex<Vec<Resting>>);
+pub(crate) struct Resters(Mutex<Beds>);
+
+#[derive(Default)]
+struct Beds {
+    resting: Vec<Resting>,
+    /// Their code is to be let go.
+    closed: bool,
+}
 
 impl Resters {
     /// One that can serve a request within these limits.
     pub(crate) fn wake(&self, limits: &Limits) -> Option<Instance> {
         loop {
-            let instance = self.lock().pop()?.instance;
+            let instance = self.lock().resting.pop()?.instance;
             if !instance.is_worn() && instance.armed.store.data().memory.fits(limits.memory_bytes) {
                 return Some(instance);
             }
@@ -101,18 +109,32 @@ impl Resters {
         let now = Instant::now();
         let mut tired = Vec::new();
         {
-            let mut resting = self.lock();
-            let fresh = resting.partition_point(|resting| now - resting.since >= MOST_REST);
-            tired.extend(resting.drain(..fresh));
-            if resting.len() < MOST_RESTING {
-                resting.push(Resting { instance, since: now, _place: place });
+            let mut beds = self.lock();
+            let fresh = beds.resting.partition_point(|resting| now - resting.since >= MOST_REST);
+            tired.extend(beds.resting.drain(..fresh));
+            let new = Resting { instance, since: now, _place: place };
+            if beds.closed || beds.resting.len() >= MOST_RESTING {
+                tired.push(new);
+            } else {
+                beds.resting.push(new);
             }
         }
         // Dropped here, where nobody waits for the lock.
         drop(tired);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Resting>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Beds> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pool for Resters {
+    fn close(&self) {
+        let resting = {
+            let mut beds = self.lock();
+            beds.closed = true;
+            std::mem::take(&mut beds.resting)
+        };
+        drop(resting);
     }
 }

@@ -13,6 +13,7 @@ use wasmyard_namespaces::limits::Limits;
 
 use crate::bindings::message::Answering;
 use crate::body::HandoverSlot;
+use crate::grants::Version;
 use crate::guest::answer::HeadSlot;
 use crate::guest::clock::Clock;
 use crate::guest::http::Hooks;
@@ -21,7 +22,6 @@ use crate::guest::store::Guest;
 use crate::limits::host_memory::{self, HEADER_BYTES};
 use crate::limits::memory::{Exceeded, MemoryLimiter};
 use crate::seams::{Call, DenyAll, Entry, Host, LogStream, OutboundRequest, RequestInfo};
-use crate::worker::Version;
 
 /// How many resources a guest may hold at once.
 pub(crate) const MAX_RESOURCES: usize = 10_000;
@@ -90,8 +90,8 @@ pub(crate) type SendResponse = Box<
 
 impl State {
     pub(crate) fn new(guest: &Guest, request: RequestHead, request_body: HandoverSlot) -> Self {
-        let Guest { worker, limits, ceiling, trusted, host, info, entry, meter, head } = guest.clone();
-        let log = Log::new(Arc::clone(&host), Arc::clone(&meter), log_bytes(&limits));
+        let limits = &guest.limits;
+        let log = Log::new(Arc::clone(&guest.host), Arc::clone(&guest.meter), log_bytes(limits));
         let logs = [log.pipe(LogStream::Stdout), log.pipe(LogStream::Stderr)];
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
@@ -101,19 +101,23 @@ impl State {
             wasi: None,
             wasi_http,
             table,
-            hooks: Hooks::new(host, Arc::clone(&meter), &limits),
-            memory: MemoryLimiter::new(limits.memory_bytes, meter, Arc::clone(&worker.memory)),
-            clock: Clock::new(trusted),
-            ceiling,
+            hooks: Hooks::new(Arc::clone(&guest.host), Arc::clone(&guest.meter), limits),
+            memory: MemoryLimiter::new(
+                limits.memory_bytes,
+                Arc::clone(&guest.meter),
+                Arc::clone(&guest.memory),
+            ),
+            clock: Clock::new(guest.trusted),
+            ceiling: guest.ceiling,
             log,
             logs,
-            version: Arc::clone(&worker.version),
-            info,
-            entry,
+            version: Arc::clone(&guest.version),
+            info: Arc::clone(&guest.info),
+            entry: Arc::clone(&guest.entry),
             request,
             request_body: Some(request_body),
             response_bodies: HashMap::new(),
-            head,
+            head: Arc::clone(&guest.head),
             answering: None,
             answer_bytes: 0,
             tail: None,
@@ -123,16 +127,16 @@ impl State {
     /// Goes on with another request: what belongs to a request is made anew, and what the guest has handles to
     /// stays.
     pub(crate) fn renew(&mut self, guest: &Guest, request: RequestHead, request_body: HandoverSlot) {
-        let Guest { limits, ceiling, host, info, entry, meter, head, worker: _, trusted: _ } = guest.clone();
-        self.log.renew(Arc::clone(&host), Arc::clone(&meter), log_bytes(&limits));
-        self.hooks = Hooks::new(host, Arc::clone(&meter), &limits);
-        self.memory.renew(limits.memory_bytes, meter);
-        self.ceiling = ceiling;
-        self.info = info;
-        self.entry = entry;
+        let limits = &guest.limits;
+        self.log.renew(Arc::clone(&guest.host), Arc::clone(&guest.meter), log_bytes(limits));
+        self.hooks = Hooks::new(Arc::clone(&guest.host), Arc::clone(&guest.meter), limits);
+        self.memory.renew(limits.memory_bytes, Arc::clone(&guest.meter));
+        self.ceiling = guest.ceiling;
+        self.info = Arc::clone(&guest.info);
+        self.entry = Arc::clone(&guest.entry);
         self.request = request;
         self.request_body = Some(request_body);
-        self.head = head;
+        self.head = Arc::clone(&guest.head);
     }
 
     /// Lets go of all that belongs to the request that has been served.

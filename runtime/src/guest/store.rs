@@ -20,27 +20,31 @@ use wasmyard_namespaces::script::ScriptKey;
 use crate::body::{Body, BodyError, Handover, HandoverSlot};
 use crate::code::module::Module;
 use crate::codes::to_code;
-use crate::grants::Grants;
+use crate::grants::{Grants, Version};
 use crate::guest::answer::HeadSlot;
-use crate::guest::pool::{Instance, Reuse};
+use crate::guest::pool::{Instance, Resters};
 use crate::guest::state::{Last, MAX_RESOURCES, RequestHead, State, Tail};
 use crate::limits::cpu::Metered;
-use crate::limits::guest_memory::RETRY_AFTER;
+use crate::limits::guest_memory::{MemoryAccount, RETRY_AFTER};
 use crate::limits::idle::paced;
 use crate::limits::memory::Exceeded;
 use crate::limits::meter::Meter;
 use crate::limits::scheduler::{self, Fair};
 use crate::outcome::Failure;
 use crate::seams::{DenyAll, Entry, Host, RequestInfo};
-use crate::worker::Worker;
 
 /// How many bytes a guest may hand to the host in one call.
 const MAX_CALL_BYTES: usize = 1 << 20;
 
 /// What one store is made from.
-#[derive(Clone)]
 pub(crate) struct Guest {
-    pub(crate) worker: Arc<Worker>,
+    /// Held as long as anything of it runs: what runs is never unmapped.
+    pub(crate) module: Arc<Module>,
+    pub(crate) version: Arc<Version>,
+    /// Where its instance comes from and goes to, if its version lets instances rest.
+    pub(crate) pool: Option<Arc<Resters>>,
+    /// Its script's memory.
+    pub(crate) memory: Arc<MemoryAccount>,
     pub(crate) limits: Limits,
     pub(crate) ceiling: Limits,
     /// Whether it may see a fine clock.
@@ -68,7 +72,7 @@ impl Guest {
     }
 
     async fn run_store(self, request: Request<Body>) -> Result<Option<Tail>, Failure> {
-        let _ticking = self.worker.module.ticker.ticking();
+        let _ticking = self.module.ticker.ticking();
         let (parts, body) = request.into_parts();
         let body = paced(body, self.limits.stream_idle, BodyError::ConnectionReadTimeout);
         let body = Counted { body, meter: Arc::clone(&self.meter) }.boxed_unsync();
@@ -92,24 +96,22 @@ impl Guest {
             return Err(failure_of(&error, &self.limits));
         }
         let tail = instance.armed.store.data_mut().tail.take();
-        if let Some(resters) = &self.worker.resters {
-            resters.rest(instance, &self.worker.module.commons);
+        if let Some(pool) = &self.pool {
+            pool.rest(instance, &self.module.commons);
         }
         Ok(tail)
     }
 
     /// One that rested, or a new one.
     async fn instance(&self, request: RequestHead, body: HandoverSlot) -> Result<Instance, Failure> {
-        if let Some(mut instance) =
-            self.worker.resters.as_ref().and_then(|resters| resters.wake(&self.limits))
-        {
+        if let Some(mut instance) = self.pool.as_ref().and_then(|pool| pool.wake(&self.limits)) {
             instance.armed.store.data_mut().renew(self, request, body);
             instance.armed.again(self)?;
             return Ok(instance);
         }
         let mut armed = self.store(State::new(self, request, body))?;
         let begun = Instant::now();
-        let instantiated = self.worker.module.pre.instantiate_async(&mut armed.store).await;
+        let instantiated = self.module.pre.instantiate_async(&mut armed.store).await;
         let proxy = instantiated.map_err(|error| failure_of(&error, &self.limits))?;
         self.meter.instantiated(begun.elapsed());
         Ok(Instance::new(armed, proxy))
@@ -117,17 +119,17 @@ impl Guest {
 
     /// Makes an instance and drops it.
     async fn instantiate(self) -> Result<(), Failure> {
-        let _ticking = self.worker.module.ticker.ticking();
+        let _ticking = self.module.ticker.ticking();
         let (_lent, slot) = Handover::new(crate::body::empty());
         let (parts, ()) = Request::new(()).into_parts();
         let mut armed = self.store(State::new(&self, RequestHead::of(&parts), slot))?;
-        let instance = self.worker.module.pre.instantiate_async(&mut armed.store).await;
+        let instance = self.module.pre.instantiate_async(&mut armed.store).await;
         instance.map(|_| ()).map_err(|error| failure_of(&error, &self.limits))
     }
 
     /// A store with its limits armed: before instantiation, because start-up code is guest code, too.
     fn store(&self, state: State) -> Result<Armed, Failure> {
-        let mut store = Store::new(self.worker.module.engine(), state);
+        let mut store = Store::new(self.module.engine(), state);
         store.limiter(|state| state);
         store.set_hostcall_fuel(MAX_CALL_BYTES);
         store.set_max_component_handles(MAX_RESOURCES);
@@ -192,14 +194,13 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
         hostname_metadata: None,
     };
     let meter = Arc::new(Meter::default());
+    let key = ScriptKey::Platform(name);
+    let memory = module.commons.memory.account(&key);
     let guest = Guest {
-        worker: Worker::new(
-            ScriptKey::Platform(name),
-            "",
-            Grants::new(&[]),
-            Arc::clone(module),
-            Reuse::Never,
-        ),
+        module: Arc::clone(module),
+        version: Arc::new(Version::new(key, "", Grants::new(&[]))),
+        pool: None,
+        memory,
         limits: *limits,
         ceiling: *limits,
         trusted: false,

@@ -51,6 +51,7 @@ impl Bench {
             engine: EngineConfig { max_instances: 16, ..EngineConfig::default() },
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
+            loaded_modules: u64::MAX,
             compilations: 1,
             guest_memory: GuestMemoryLimits::NONE,
         };

@@ -4,7 +4,13 @@ use wasmyard_runtime::{CompileJob, Metering, ModuleError, compile};
 
 fn refusal(component: &str) -> String {
     let component = wat::parse_str(component).unwrap().into();
-    let job = CompileJob { metering: Metering::Time, max_memory_bytes: 128 << 20, threads: 1, component };
+    let job = CompileJob {
+        metering: Metering::Time,
+        max_memory_bytes: 128 << 20,
+        threads: 1,
+        in_background: false,
+        component,
+    };
     match compile(&job) {
         Err(ModuleError::Invalid(text)) => text,
         Err(other) => panic!("{other}"),

@@ -13,6 +13,8 @@ mod bulk;
 mod cpu;
 mod features;
 mod fuel;
+mod loaded;
 mod memory;
+mod preparing;
 mod random;
 mod reuse;

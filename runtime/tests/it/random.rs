@@ -156,6 +156,7 @@ fn a_damaged_component_is_refused_or_compiled_and_nothing_else() {
             metering: if seed % 2 == 0 { Metering::Time } else { Metering::Fuel },
             max_memory_bytes: 16 << 20,
             threads: 1,
+            in_background: false,
             component: damaged.into(),
         };
         match compile(&job) {

@@ -56,7 +56,7 @@ async fn memory_lasts_where_a_version_asks_for_it_and_nowhere_else() {
     let bench = Bench::new();
     let module = bench.module(Metering::Time, counting("").component()).await;
     assert_eq!(counts(&worker(Arc::clone(&module)), LIMITS, 3).await, [Ok(1), Ok(1), Ok(1)]);
-    let reusing = worker_that(Reuse::WhenDone, module);
+    let reusing = worker_that(Reuse::WhenDone, Arc::clone(&module));
     assert_eq!(counts(&reusing, LIMITS, 3).await, [Ok(1), Ok(2), Ok(3)]);
 }
 

@@ -120,16 +120,48 @@ fn what_is_no_file_of_ours_is_refused_even_with_the_right_bytes() {
 }
 
 #[test]
-fn what_another_engine_compiled_is_removed_at_start() {
+fn what_the_engine_before_compiled_stays_and_what_older_ones_did_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let digest = Digest::of(b"component");
-    let engines = ["f1", "f2", "f3"].map(|engine| Artifacts::open(folder.path(), engine).unwrap());
-    for engine in &engines {
-        engine.put(&digest, CODE).unwrap();
+    let left = || ["a", "b", "c", "d"].map(|name| folder.path().join(name).exists());
+    // Each start has two folders, one for each way of metering, or one.
+    let start = |names: &[&str]| {
+        for name in names {
+            let artifacts = Artifacts::open(folder.path(), name).unwrap();
+            artifacts.put(&digest, CODE).unwrap();
+        }
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        retire(folder.path(), &names).unwrap();
+    };
+    start(&["a", "b"]);
+    assert_eq!(left(), [true, true, false, false]);
+    start(&["c"]);
+    assert_eq!(left(), [true, true, true, false], "one may go back to the engine before");
+    start(&["c"]);
+    assert_eq!(left(), [true, true, true, false], "a second start is not a second engine");
+    start(&["b", "a"]);
+    assert_eq!(left(), [true, true, true, false], "gone back to");
+    start(&["d"]);
+    assert_eq!(left(), [true, true, false, true]);
+    // A component that is gone goes for all of them.
+    let mut all = older_than(folder.path(), Duration::ZERO).unwrap();
+    assert_eq!(all, [digest]);
+    remove_everywhere(folder.path(), &digest).unwrap();
+    all = older_than(folder.path(), Duration::ZERO).unwrap();
+    assert_eq!(all, []);
+}
+
+#[test]
+fn what_was_compiled_before_there_was_a_list_is_of_the_engine_before() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["old-time", "old-fuel", "new"] {
+        Artifacts::open(folder.path(), name).unwrap();
     }
-    remove_others(folder.path(), &["f2", "f3"]).unwrap();
-    let left = engines.each_ref().map(|engine| found(engine, &digest).is_some());
-    assert_eq!(left, [false, true, true]);
+    retire(folder.path(), &["new".to_owned()]).unwrap();
+    assert!(folder.path().join("old-time").exists() && folder.path().join("old-fuel").exists());
+    Artifacts::open(folder.path(), "newer").unwrap();
+    retire(folder.path(), &["newer".to_owned()]).unwrap();
+    assert!(!folder.path().join("old-time").exists() && folder.path().join("new").exists());
 }
 
 #[test]
@@ -155,12 +187,12 @@ fn only_what_is_old_enough_is_listed_and_halves_are_cleared_away() {
     artifacts.put(&digest, CODE).unwrap();
     let half = artifacts.folder.join(".new-abc");
     fs::write(&half, b"half").unwrap();
-    assert_eq!(artifacts.older_than(Duration::from_secs(3_600)).unwrap(), []);
+    assert_eq!(older_than(folder.path(), Duration::from_secs(3_600)).unwrap(), []);
     assert!(half.exists());
-    assert_eq!(artifacts.older_than(Duration::ZERO).unwrap(), [digest]);
+    assert_eq!(older_than(folder.path(), Duration::ZERO).unwrap(), [digest]);
     assert!(half.exists(), "it may still be written to");
     let long_ago = std::time::SystemTime::now() - 2 * BEING_WRITTEN;
     fs::File::options().write(true).open(&half).unwrap().set_modified(long_ago).unwrap();
-    assert_eq!(artifacts.older_than(Duration::ZERO).unwrap(), [digest]);
+    assert_eq!(older_than(folder.path(), Duration::ZERO).unwrap(), [digest]);
     assert!(!half.exists());
 }

@@ -1,0 +1,212 @@
+//! Making versions ready: from a script's record to code that is loaded, and for how long a request waits for it.
+//!
+//! Compiling belongs to the component and goes on whoever leaves ([`wasmyard_runtime::Preparation`]); a request waits
+//! for a moment and is told to come again then. While it waits for a compilation it holds no place. Versions that were
+//! replaced or deleted are let go as soon as the registry says so. Must never run anything.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
+use wasmyard_namespaces::registry::{Registry, RegistryEvent};
+use wasmyard_namespaces::script::{Script, ScriptKey};
+use wasmyard_runtime::{Failure, Grants, Metering, Module, ModuleError, Ready, Reuse, Wanted, Worker};
+
+use super::{Invoker, internal};
+use crate::admission::{Place, RETRY_AFTER};
+
+/// How long a request waits for code to be loaded from the disk. It holds its place meanwhile.
+const LOADING: Duration = Duration::from_secs(5);
+/// When it is worth trying again where code is being compiled.
+const COMPILED_AFTER: Duration = Duration::from_secs(2);
+
+/// The versions that were made ready, each the active one of its script.
+pub(super) struct Versions {
+    /// How many of them are kept: each is small beside its code, which it does not keep loaded.
+    most: usize,
+    /// Those whose CPU time is measured, and those whose fuel is counted.
+    kept: [DashMap<ScriptKey, Arc<Worker>>; 2],
+}
+
+impl Versions {
+    pub(super) fn new(most: u64) -> Self {
+        let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
+        Self { most, kept: Default::default() }
+    }
+
+    fn of(&self, metering: Metering) -> &DashMap<ScriptKey, Arc<Worker>> {
+        let [time, fuel] = &self.kept;
+        match metering {
+            Metering::Fuel => fuel,
+            Metering::Time | Metering::Bare => time,
+        }
+    }
+
+    /// The script's version, if it is ready.
+    fn get(&self, script: &Script, metering: Metering) -> Option<Arc<Worker>> {
+        let worker = self.of(metering).get(&script.key)?;
+        (worker.version() == script.version.id).then(|| Arc::clone(&worker))
+    }
+
+    /// Keeps a version in place of the one before. Where somebody else has made the same ready meanwhile, that one stays.
+    fn keep(&self, script: &Script, metering: Metering, worker: Arc<Worker>) -> Arc<Worker> {
+        let kept = self.of(metering);
+        if kept.len() >= self.most && !kept.contains_key(&script.key) {
+            self.make_room(kept);
+        }
+        let mut slot = kept.entry(script.key.clone()).or_insert_with(|| Arc::clone(&worker));
+        if slot.version() == worker.version() && slot.is_loaded() {
+            return Arc::clone(&slot);
+        }
+        // Dropped without the lock: it may be the last one to claim its code.
+        let before = std::mem::replace(&mut *slot, Arc::clone(&worker));
+        drop(slot);
+        drop(before);
+        worker
+    }
+
+    /// Forgets those whose code is not loaded; where all are, one of them.
+    fn make_room(&self, kept: &DashMap<ScriptKey, Arc<Worker>>) {
+        kept.retain(|_, worker| worker.is_loaded());
+        if kept.len() >= self.most {
+            let any = kept.iter().next().map(|entry| entry.key().clone());
+            drop(any.and_then(|key| kept.remove(&key)));
+        }
+    }
+
+    /// Lets go of a script's versions but this one.
+    fn release(&self, key: &ScriptKey, but: Option<&str>) {
+        for kept in &self.kept {
+            drop(kept.remove_if(key, |_, worker| but != Some(worker.version())));
+        }
+    }
+
+    fn scripts(&self) -> Vec<ScriptKey> {
+        let mut keys: Vec<ScriptKey> =
+            self.kept.iter().flat_map(|kept| kept.iter().map(|entry| entry.key().clone())).collect();
+        keys.sort_unstable_by_key(ToString::to_string);
+        keys.dedup();
+        keys
+    }
+}
+
+impl Invoker {
+    /// A place for the script's active version, and the version, ready to run. What is seldom is boxed: every invocation
+    /// makes this future.
+    pub(super) async fn admitted(
+        &self,
+        script: &Script,
+        depth: u32,
+        metering: Metering,
+    ) -> Result<(Place, Ready), Failure> {
+        let place = self.admission.admit(&script.key, depth == 0).await?;
+        let (place, ready) = match self.versions.get(script, metering).and_then(|worker| worker.ready()) {
+            Some(ready) => (place, ready),
+            None => Box::pin(self.made_ready(place, script, depth, metering)).await?,
+        };
+        ready.check_room()?;
+        Ok((place, ready))
+    }
+
+    async fn made_ready(
+        &self,
+        place: Place,
+        script: &Script,
+        depth: u32,
+        metering: Metering,
+    ) -> Result<(Place, Ready), Failure> {
+        let digest = script
+            .version
+            .component
+            .ok_or_else(|| Failure::NoResponse("it has no code, only static assets".to_owned()))?;
+        let registry = self.registry.clone();
+        let component = async move { registry.component(&digest).await.map_err(|error| error.to_string()) };
+        let wanted = Wanted { metering, digest, script: Some(script.key.clone()) };
+        let mut preparation = self.runtime.prepare(wanted, component);
+        let looked = timeout(LOADING, preparation.looked()).await.map_err(|_| not_ready())?;
+        if let Some(module) = looked.map_err(|error| failure_of(&error))? {
+            return Ok((place, self.keep(script, metering, &module)?));
+        }
+        // It takes as long as it takes: the place is for somebody who can run.
+        drop(place);
+        let made = timeout(self.ready_wait, preparation.done()).await.map_err(|_| not_ready())?;
+        let ready = self.keep(script, metering, &made.map_err(|error| failure_of(&error))?)?;
+        Ok((self.admission.admit(&script.key, depth == 0).await?, ready))
+    }
+
+    fn keep(&self, script: &Script, metering: Metering, module: &Arc<Module>) -> Result<Ready, Failure> {
+        let version = &script.version;
+        let grants = Grants::new(&version.bindings);
+        let reuse = if version.reuses_instances() { Reuse::WhenDone } else { Reuse::Never };
+        let worker = Worker::new(script.key.clone(), &version.id, grants, Arc::clone(module), reuse);
+        let ready = self.versions.keep(script, metering, worker).ready();
+        ready.ok_or_else(|| internal("code was let go of while it was held"))
+    }
+
+    /// What the registry says of a script, done: what was replaced or deleted is let go, and the code of a new version,
+    /// which its upload has loaded, is its own from now on.
+    async fn renew(&self, key: &ScriptKey) {
+        let script = match self.registry.script(key).await {
+            Ok(script) => script,
+            Err(error) => {
+                tracing::warn!(script = %key, %error, "could not be looked up; what is loaded of it stays");
+                return;
+            }
+        };
+        if let Some((script, digest)) =
+            script.as_ref().and_then(|script| Some((script, script.version.component?)))
+        {
+            for metering in Metering::ALL {
+                if let Some(module) = self.runtime.loaded(metering, &digest) {
+                    drop(self.keep(script, metering, &module));
+                }
+            }
+        }
+        self.versions.release(key, script.as_ref().map(|script| script.version.id.as_str()));
+    }
+}
+
+/// Follows the registry until it or the invoker is gone.
+pub(super) async fn follow(registry: Registry, invoker: Weak<Invoker>) {
+    let mut changes = registry.changes();
+    loop {
+        let change = changes.recv().await;
+        let Some(invoker) = invoker.upgrade() else { return };
+        match change {
+            Ok(RegistryEvent::Script(key)) => invoker.renew(&key).await,
+            // Its scripts may be gone with it, or have other names.
+            Ok(RegistryEvent::Namespace { .. }) => {
+                for key in invoker.versions.scripts() {
+                    if key.namespace().is_some_and(|name| registry.namespace_cached(name).is_none()) {
+                        invoker.versions.release(&key, None);
+                    }
+                }
+            }
+            Ok(RegistryEvent::Everything) | Err(RecvError::Lagged(_)) => {
+                for key in invoker.versions.scripts() {
+                    invoker.renew(&key).await;
+                }
+            }
+            Ok(_) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn not_ready() -> Failure {
+    Failure::BeingMadeReady { retry_after: COMPILED_AFTER }
+}
+
+fn failure_of(error: &ModuleError) -> Failure {
+    match error {
+        ModuleError::TooManyCompilations | ModuleError::NoRoom => {
+            Failure::Overloaded { retry_after: RETRY_AFTER }
+        }
+        error => internal(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Code that is not ready: after an upgrade of the engine, or where the folder of compiled code was removed.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Server, Site, body, eventually, request, wat};
+
+const CONFIG: &str = r#"
+[namespaces.production]
+[[routes]]
+pattern = "*.apps.test/*"
+namespace = "production"
+"#;
+
+/// Ends a server, removes what was compiled, and starts anew: the list of what was used last stays, and the node's key.
+async fn start_without_code(site: &Site, mut server: Server) -> Server {
+    server.terminate();
+    server.ended().await;
+    for entry in std::fs::read_dir(site.data().join("artifacts")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap();
+        }
+    }
+    site.serve().await
+}
+
+/// How often the log says that a script is compiled.
+fn compilations(server: &Server, script: &str) -> usize {
+    let log = server.log();
+    let of_script =
+        |line: &&str| line.contains("\"compiling\"") && line.contains(&format!("\"production/{script}\""));
+    log.lines().filter(of_script).count()
+}
+
+#[tokio::test]
+async fn what_is_missing_after_a_start_is_compiled_though_nobody_asks_for_it() {
+    let site = Site::with_own_artifacts(CONFIG);
+    let server = site.serve().await;
+    for name in ["first", "last"] {
+        server.api().deploy(name, wat::answer(name)).await.result();
+        assert_eq!(server.get(&format!("{name}.apps.test"), "/").await.text(), name);
+    }
+    let server = start_without_code(&site, server).await;
+    server.noted("compiled what was missing").await;
+    let log = server.log();
+    let at = |name: &str| log.find(&format!("\"production/{name}\"")).unwrap();
+    assert!(at("last") < at("first"), "what was used last comes first: {log}");
+    for name in ["first", "last"] {
+        assert_eq!(server.get(&format!("{name}.apps.test"), "/").await.text(), name);
+        assert_eq!(compilations(&server, name), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_is_told_to_come_again_while_code_is_compiled_and_it_goes_on_without_any() {
+    let site = Site::with_own_artifacts(CONFIG);
+    let server = site.serve().await;
+    let branch = "local.get 0 if local.get 1 local.get 0 i32.add local.set 1 end ";
+    let slow = format!("(func (param i32) (result i32) (local i32) {}local.get 1)", branch.repeat(3_000));
+    server.api().deploy("slow", wat::answers_after(&slow, "")).await.result();
+    let server = start_without_code(&site, server).await;
+    let visit = || {
+        let asked = request(Method::GET, "slow.apps.test", "/").header("accept", "application/json");
+        server.send(asked.body(body("")).unwrap())
+    };
+    let told = visit().await;
+    assert_eq!((told.status, told.header("retry-after")), (503, "2"));
+    let told: Value = serde_json::from_str(told.text()).unwrap();
+    assert_eq!(
+        (&told["error"]["code"], &told["error"]["reason"]),
+        (&json!(2012), &json!("being_made_ready"))
+    );
+    eventually("its answer", || async { (visit().await.status == 200).then_some(()) }).await;
+    assert_eq!(compilations(&server, "slow"), 1, "each visitor joined it: {}", server.log());
+}
