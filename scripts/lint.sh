@@ -24,6 +24,9 @@ RUSTDOCFLAGS="-D warnings" \
 say "dependencies have their reasons"
 scripts/check-dependencies.sh
 
+say "the engine's patch"
+scripts/check-engine.sh
+
 say "licences, sources and duplicates"
 if ! cargo deny --version >/dev/null 2>&1; then
   cargo install --locked --quiet cargo-deny --version 0.20.2
