@@ -1,6 +1,7 @@
 //! The host's side of `wasmyard:platform`, generated from `sdk/wit`. One file per interface implements it.
 
 pub(crate) mod assets;
+mod clock;
 pub(crate) mod config;
 pub(crate) mod dispatch;
 pub(crate) mod future;

@@ -2,9 +2,11 @@
 
 pub(crate) mod afterwards;
 pub(crate) mod answer;
+pub(crate) mod armed;
 pub(crate) mod clock;
 pub(crate) mod http;
 pub(crate) mod logs;
+pub(crate) mod parts;
 pub(crate) mod pool;
 pub(crate) mod state;
 pub(crate) mod store;

@@ -24,11 +24,12 @@ mod worker;
 
 pub use body::{Body, BodyError};
 pub use code::compile::{CompileJob, Compiler, InProcess, compile};
+pub use code::config::{RuntimeConfig, StartError};
 pub use code::engine::{EngineConfig, Metering};
 pub use code::loaded::modules_by_mappings;
 pub use code::module::{Module, ModuleError};
 pub use code::preparing::{Preparation, Wanted};
-pub use code::runtime::{CacheFigures, Runtime, RuntimeConfig, StartError};
+pub use code::runtime::{CacheFigures, Runtime};
 pub use codes::GuestCode;
 pub use grants::Grants;
 pub use guest::pool::Reuse;

@@ -7,5 +7,6 @@ pub(crate) mod host_memory;
 pub(crate) mod idle;
 pub(crate) mod memory;
 pub(crate) mod meter;
+pub(crate) mod metered;
 pub(crate) mod scheduler;
 pub(crate) mod shared;

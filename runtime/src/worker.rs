@@ -24,12 +24,13 @@ use crate::code::module::Module;
 use crate::grants::{Grants, Version};
 use crate::guest::afterwards::Afterwards;
 use crate::guest::answer::{HeadSlot, NoHead};
+use crate::guest::parts::InvocationParts;
 use crate::guest::pool::{Resters, Reuse};
 use crate::guest::store::Guest;
-use crate::limits::cpu::Metered;
 use crate::limits::guest_memory::MemoryAccount;
 use crate::limits::idle::Pause;
 use crate::limits::meter::Meter;
+use crate::limits::metered::Metered;
 use crate::limits::scheduler::{Fair, Habit};
 use crate::outcome::{End, Failure, Outcome};
 use crate::seams::{Entry, Host, RequestInfo};
@@ -85,7 +86,7 @@ impl Worker {
         let pool = (reuse == Reuse::WhenDone).then(Arc::<Resters>::default);
         if let Some(pool) = &pool {
             let pool: Weak<Resters> = Arc::downgrade(pool);
-            module.has_pool(pool);
+            module.mapping.has_pool(pool);
         }
         let memory = module.commons.memory.account(&key);
         let claim = Claim::to(&module, &key);
@@ -206,10 +207,8 @@ impl Run {
         let pause = Pause::new(limits.stream_idle);
         let background = Arc::clone(&module.commons.background);
         let habit = Arc::clone(&worker.habit);
-        let guest = Guest {
-            module,
+        let parts = InvocationParts {
             version: Arc::clone(&worker.version),
-            pool: worker.pool.clone(),
             memory: Arc::clone(&worker.memory),
             limits,
             ceiling,
@@ -220,6 +219,7 @@ impl Run {
             meter: Arc::clone(&meter),
             head: Arc::clone(&head),
         };
+        let guest = Guest { module, pool: worker.pool.clone(), parts };
         let guest = Metered { meter, budget: limits.cpu, future: Box::pin(guest.run(request)) };
         Self { guest: Some(Fair::new(guest, &background, &habit)), head, head_only, record, pause }
     }

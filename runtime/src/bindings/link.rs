@@ -21,7 +21,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
-    // Timers of our own, and bounds on waiting, in place of those just attached: see `crate::guest::clock` and
+    // Timers of our own, and bounds on waiting, in place of those just attached: see `crate::bindings::clock` and
     // `crate::bindings::pollables`.
     monotonic_clock::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     poll::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;

@@ -16,15 +16,10 @@ use wasmyard_namespaces::name::shorten;
 
 use super::message_wit::{Field, Host, OwnRequest, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
+use crate::guest::answer::Answering;
 use crate::guest::state::State;
 use crate::limits::host_memory::{self, HEADER_BYTES};
 use crate::outcome::Failure;
-
-/// What the guest still has to write of its answer.
-pub(crate) struct Answering {
-    sender: mpsc::Sender<Bytes>,
-    left: u64,
-}
 
 impl Host for State {
     fn answer(

@@ -6,14 +6,15 @@
 //! version claims any more, goes at once. Must never load anything itself.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::script::ScriptKey;
 
 use super::engine::Metering;
+use super::mapping::{Key, Mapped, Mapping, Owner, Used};
 use super::module::Module;
 
 /// How many mappings a loaded module takes at most, and an instance: what is measured is four to five for each.
@@ -24,9 +25,6 @@ const OTHER_MAPPINGS: u64 = 4_000;
 const USUAL_MAPPINGS: u64 = 65_530;
 /// However few mappings there are.
 const FEWEST_MODULES: u64 = 16;
-
-/// A component, compiled for one way of metering.
-pub(crate) type Key = (Metering, Digest);
 
 /// How many modules may be loaded at once beside so many instances, by the mappings that this machine gives a process
 /// (`vm.max_map_count`): past that, nothing could be mapped any more, and the process could not go on.
@@ -63,12 +61,6 @@ struct State {
     awaited: Used,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Used {
-    bytes: u64,
-    modules: u64,
-}
-
 struct Entry {
     module: Arc<Module>,
 }
@@ -83,37 +75,14 @@ pub(crate) struct Room {
     bytes: u64,
 }
 
-/// What is mapped at this moment, whoever holds it.
-#[derive(Debug)]
-pub(crate) struct Mapped {
-    bytes: AtomicU64,
-    modules: AtomicU64,
-    since: Instant,
-}
-
-/// One mapped module's part of that, as long as it is mapped; and when it was last used.
-pub(crate) struct Mapping {
-    mapped: Arc<Mapped>,
-    bytes: u64,
-    /// Nanoseconds since [`Mapped::since`].
-    used: AtomicU64,
-    /// How many versions have claimed it.
-    claims: AtomicUsize,
-    /// The script whose version was the first.
-    script: OnceLock<ScriptKey>,
-    owner: Weak<Loaded>,
-}
-
 /// A version's claim to its code: does not keep it loaded, but without any it is let go.
 pub(crate) struct Claim {
-    key: Key,
     module: Weak<Module>,
 }
 
 impl Loaded {
     pub(crate) fn new(budget: Budget) -> Arc<Self> {
-        let mapped = Mapped { bytes: AtomicU64::new(0), modules: AtomicU64::new(0), since: Instant::now() };
-        Arc::new(Self { budget, mapped: Arc::new(mapped), state: Mutex::default() })
+        Arc::new(Self { budget, mapped: Mapped::new(), state: Mutex::default() })
     }
 
     /// A module that is loaded; counted as used now.
@@ -177,18 +146,6 @@ impl Loaded {
         Metering::ALL.iter().any(claimed)
     }
 
-    /// Lets go of a module that no version claims any more.
-    fn unclaimed(&self, key: &Key, module: &Arc<Module>) {
-        let gone = {
-            let mut state = self.lock();
-            let same = state.modules.get(key).is_some_and(|entry| Arc::ptr_eq(&entry.module, module));
-            // Another version may have claimed it in this moment.
-            let unclaimed = module.mapping.claims.load(Ordering::Relaxed) == 0;
-            if same && unclaimed { state.modules.remove(key) } else { None }
-        };
-        gone.into_iter().for_each(Entry::let_go);
-    }
-
     /// The scripts whose code is loaded, `most` at most: the one that was used last comes first.
     pub(crate) fn recently_used(&self, most: usize) -> Vec<ScriptKey> {
         let mut used: Vec<(u64, ScriptKey)> = {
@@ -209,18 +166,10 @@ impl Loaded {
         (used.bytes, used.modules)
     }
 
-    /// Counts a module as mapped.
+    /// Counts a module of so many bytes as mapped.
     pub(crate) fn mapping(self: &Arc<Self>, bytes: u64) -> Mapping {
-        self.mapped.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.mapped.modules.fetch_add(1, Ordering::Relaxed);
-        Mapping {
-            mapped: Arc::clone(&self.mapped),
-            bytes,
-            used: AtomicU64::new(0),
-            claims: AtomicUsize::new(0),
-            script: OnceLock::new(),
-            owner: Arc::downgrade(self),
-        }
+        let owner: Weak<Self> = Arc::downgrade(self);
+        Mapping::new(&self.mapped, bytes, owner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -241,7 +190,7 @@ impl State {
 impl Entry {
     /// With its resting instances, which hold its code as well.
     fn let_go(self) {
-        self.module.close_pools();
+        self.module.mapping.close_pools();
     }
 }
 
@@ -253,28 +202,15 @@ impl Drop for Room {
     }
 }
 
-impl Mapped {
-    fn used(&self) -> Used {
-        Used { bytes: self.bytes.load(Ordering::Relaxed), modules: self.modules.load(Ordering::Relaxed) }
-    }
-}
-
-impl Mapping {
-    /// Notes that an invocation begins.
-    pub(crate) fn is_used(&self, now: Instant) {
-        let since = now.saturating_duration_since(self.mapped.since).as_nanos();
-        self.used.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    fn last_used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        self.mapped.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.mapped.modules.fetch_sub(1, Ordering::Relaxed);
+impl Owner for Loaded {
+    fn unclaimed(&self, key: &Key) {
+        let gone = {
+            let mut state = self.lock();
+            // Another version may have claimed it in this moment.
+            let unclaimed = |entry: &Entry| entry.module.mapping.claims.load(Ordering::Relaxed) == 0;
+            if state.modules.get(key).is_some_and(unclaimed) { state.modules.remove(key) } else { None }
+        };
+        gone.into_iter().for_each(Entry::let_go);
     }
 }
 
@@ -282,7 +218,7 @@ impl Claim {
     pub(crate) fn to(module: &Arc<Module>, script: &ScriptKey) -> Self {
         module.mapping.claims.fetch_add(1, Ordering::Relaxed);
         module.mapping.script.get_or_init(|| script.clone());
-        Self { key: module.key, module: Arc::downgrade(module) }
+        Self { module: Arc::downgrade(module) }
     }
 
     /// The code, if it is still loaded, to be held as long as something runs in it.
@@ -302,7 +238,7 @@ impl Drop for Claim {
         if module.mapping.claims.fetch_sub(1, Ordering::Relaxed) == 1
             && let Some(owner) = module.mapping.owner.upgrade()
         {
-            owner.unclaimed(&self.key, &module);
+            owner.unclaimed(&module.key);
         }
     }
 }

@@ -9,10 +9,10 @@ use wasmyard_namespaces::digest::Digest;
 
 use super::artifacts::{Artifacts, Found};
 use super::compile::{CompileJob, Compiler};
+use super::config::{RuntimeConfig, StartError, engine_error};
 use super::engine::{Engine, Metering};
 use super::loaded::{Loaded, NoRoom};
 use super::module::{Module, ModuleError, check_header};
-use super::runtime::{RuntimeConfig, StartError, engine_error};
 use crate::guest::state::State;
 use crate::limits::shared::Commons;
 
@@ -119,7 +119,8 @@ impl Loader {
         component: &wasmtime::component::Component,
     ) -> Result<Arc<Module>, ModuleError> {
         let key = (self.engine.metering, digest);
-        Module::link(&self.engine, &self.linker, component, key, &self.loaded, &self.commons).map(Arc::new)
+        let mapping = |bytes| self.loaded.mapping(bytes);
+        Module::link(&self.engine, &self.linker, component, key, mapping, &self.commons).map(Arc::new)
     }
 
     /// Machine code for this engine, by the compiler.

@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmyard_namespaces::limits::{MAX_COMPONENT_BYTES, component};
 
 use crate::code::engine::Engine;
-use crate::code::loaded::{Key, Loaded, Mapping};
+use crate::code::mapping::{Key, Mapping};
 use crate::code::ticker::Ticker;
 use crate::guest::state::State;
 use crate::limits::shared::Commons;
@@ -111,12 +111,6 @@ impl ModuleError {
     }
 }
 
-/// Where instances rest: they hold their module's code.
-pub(crate) trait Pool: Send + Sync {
-    /// Ends those that rest, and has none rest any more.
-    fn close(&self);
-}
-
 /// A component that is compiled and linked, ready to be instantiated.
 pub struct Module {
     pub(crate) pre: ProxyPre<State>,
@@ -126,8 +120,6 @@ pub struct Module {
     pub(crate) key: Key,
     /// Its part of what is mapped.
     pub(crate) mapping: Mapping,
-    /// Where its versions keep instances at rest.
-    pools: Mutex<Vec<Weak<dyn Pool>>>,
     /// What its invocations share with all others.
     pub(crate) commons: Commons,
 }
@@ -137,26 +129,13 @@ impl Module {
         &self.engine
     }
 
-    /// Notes where a version keeps its instances at rest: they hold this code, too.
-    pub(crate) fn has_pool(&self, pool: Weak<dyn Pool>) {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.retain(|pool| pool.strong_count() > 0);
-        pools.push(pool);
-    }
-
-    /// Ends all instances at rest, and has none rest any more.
-    pub(crate) fn close_pools(&self) {
-        let pools = std::mem::take(&mut *self.pools.lock().unwrap_or_else(PoisonError::into_inner));
-        pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.close());
-    }
-
     /// Links a compiled component.
     pub(crate) fn link(
         engine: &Engine,
         linker: &Linker<State>,
         component: &Component,
         key: Key,
-        loaded: &Arc<Loaded>,
+        mapping: impl FnOnce(u64) -> Mapping,
         commons: &Commons,
     ) -> Result<Self, ModuleError> {
         let pre =
@@ -169,8 +148,7 @@ impl Module {
             engine: engine.wasmtime.clone(),
             ticker: Arc::clone(&engine.ticker),
             key,
-            mapping: loaded.mapping(size as u64),
-            pools: Mutex::default(),
+            mapping: mapping(size as u64),
             commons: commons.clone(),
         })
     }

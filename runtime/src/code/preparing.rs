@@ -6,13 +6,10 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -20,10 +17,9 @@ use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::script::ScriptKey;
 
 use super::engine::Metering;
-use super::loaded::Key;
+use super::mapping::Key;
 use super::module::{Module, ModuleError};
-use super::places::{Full, Place};
-use super::runtime::Core;
+use super::places::Place;
 
 /// How long it is remembered that a component cannot be made ready.
 const REMEMBERED: Duration = Duration::from_secs(600);
@@ -62,7 +58,7 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    fn ended(made: Made) -> Self {
+    pub(super) fn ended(made: Made) -> Self {
         Self { stage: watch::channel(Stage::Done(made)).1 }
     }
 
@@ -134,94 +130,54 @@ pub(super) enum Asker {
     Nobody(Place),
 }
 
-impl Core {
-    /// Begins to make something ready, or joins whoever has begun; the source comes back then.
-    pub(super) fn prepare(
-        self: &Arc<Self>,
-        wanted: Wanted,
-        source: Source,
-        asker: Asker,
-    ) -> (Preparation, Option<Source>) {
-        let key = (wanted.metering, wanted.digest);
-        if let Some(module) = self.loaded.get(&key) {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-            return (Preparation::ended(Ok(module)), Some(source));
-        }
-        self.misses.fetch_add(1, Ordering::Relaxed);
-        let mut state = self.preparations.lock();
-        if let Some(stage) = state.underway.get(&key) {
-            return (Preparation { stage: stage.clone() }, Some(source));
-        }
-        if let Asker::Request = asker
-            && let Some(refused) = state.refused(&key)
-        {
-            return (Preparation::ended(Err(refused)), Some(source));
-        }
-        let (told, stage) = watch::channel(Stage::Looking);
-        state.underway.insert(key, stage.clone());
-        drop(state);
-        let this = Arc::clone(self);
-        tokio::spawn(async move {
-            let made = AssertUnwindSafe(this.make(wanted, source, asker, &told)).catch_unwind().await;
-            let made = made.unwrap_or_else(|_| Err(ModuleError::internal("a panic"))).map_err(Arc::new);
-            let made = made.map(|module| this.loaded.keep(key, module));
-            this.preparations.ended(&key, &made);
-            // Afterwards: who is told looks for it among what is loaded.
-            told.send_replace(Stage::Done(made));
-        });
-        (Preparation { stage }, None)
-    }
+/// What came of wanting to begin.
+pub(super) enum Begun {
+    /// Somebody else has begun, or it was refused a moment ago.
+    Before(Preparation),
+    /// Whoever holds the [`Progress`] makes it ready now.
+    Now(Preparation, Progress),
+}
 
-    async fn make(
-        self: &Arc<Self>,
-        wanted: Wanted,
-        source: Source,
-        asker: Asker,
-        told: &watch::Sender<Stage>,
-    ) -> Result<Arc<Module>, ModuleError> {
-        let Wanted { metering, digest, script } = wanted;
-        let loader = self.loader(metering).await?;
-        // Loaded a moment ago, by whoever had begun before.
-        if let Some(module) = self.loaded.get(&(metering, digest)) {
-            return Ok(module);
-        }
-        if let Some(module) = loader.load(digest).await? {
-            return Ok(module);
-        }
-        told.send_replace(Stage::Compiling);
-        let (place, in_background) = match asker {
-            Asker::Nobody(place) => (place, true),
-            Asker::Request | Asker::Upload => {
-                let namespace = script.as_ref().and_then(ScriptKey::namespace);
-                let place = self.places.take(namespace).await;
-                (place.map_err(|Full| ModuleError::TooManyCompilations)?, false)
-            }
-        };
-        // Read only now, so that those who wait hold no component.
-        let component = source.await.map_err(ModuleError::Internal)?;
-        let script = script.map_or_else(|| "(an upload)".to_owned(), |script| script.to_string());
-        let (begun, bytes) = (Instant::now(), component.len());
-        tracing::info!(script, %digest, metering = metering.name(), bytes, in_background, "compiling");
-        let made = loader.compile(digest, component, in_background).await;
-        drop(place);
-        let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match &made {
-            Ok(_) => tracing::info!(script, %digest, took_ms, "compiled"),
-            Err(error) => tracing::warn!(script, %digest, took_ms, ?error, "could not be compiled: {error}"),
-        }
-        made
+/// Tells those who wait how far it is.
+pub(super) struct Progress(watch::Sender<Stage>);
+
+impl Progress {
+    /// There is no compiled code.
+    pub(super) fn compiling(&self) {
+        self.0.send_replace(Stage::Compiling);
     }
 }
 
 impl Preparations {
-    fn ended(&self, key: &Key, made: &Made) {
+    /// Begins to make something ready, if nobody has.
+    pub(super) fn begin(&self, key: Key, asker: &Asker) -> Begun {
         let mut state = self.lock();
-        state.underway.remove(key);
-        match made {
-            Ok(_) => drop(state.refused.remove(key)),
-            Err(error) if error.is_its_own() => state.remember(*key, Arc::clone(error)),
-            Err(_) => {}
+        if let Some(stage) = state.underway.get(&key) {
+            return Begun::Before(Preparation { stage: stage.clone() });
         }
+        if let Asker::Request = asker
+            && let Some(refused) = state.refused(&key)
+        {
+            return Begun::Before(Preparation::ended(Err(refused)));
+        }
+        let (told, stage) = watch::channel(Stage::Looking);
+        state.underway.insert(key, stage.clone());
+        Begun::Now(Preparation { stage }, Progress(told))
+    }
+
+    /// It is done, and whoever waits is told.
+    pub(super) fn ended(&self, key: &Key, progress: &Progress, made: Made) {
+        {
+            let mut state = self.lock();
+            state.underway.remove(key);
+            match &made {
+                Ok(_) => drop(state.refused.remove(key)),
+                Err(error) if error.is_its_own() => state.remember(*key, Arc::clone(error)),
+                Err(_) => {}
+            }
+        }
+        // Afterwards: who is told looks for it among what is loaded.
+        progress.0.send_replace(Stage::Done(made));
     }
 
     /// Forgets that a component was refused.

@@ -2,7 +2,6 @@
 //! that which counts fuel is made when the first script asks for it.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,67 +13,20 @@ use wasmyard_namespaces::script::ScriptKey;
 
 use super::artifacts;
 use super::compile::Compiler;
-use super::engine::{self, EngineConfig, Metering};
+use super::config::{RuntimeConfig, StartError, engine_error};
+use super::core::Core;
+use super::engine::{self, Metering};
 use super::loaded::{Budget, Loaded};
 use super::loader::{Loader, blocking};
 use super::module::{Module, ModuleError};
 use super::places::Places;
 use super::preparing::{Asker, Preparation, Preparations, Wanted, source};
-use crate::limits::guest_memory::{GuestMemoryFigures, GuestMemoryLimits};
+use crate::limits::guest_memory::GuestMemoryFigures;
 use crate::limits::shared::Commons;
-
-/// What a [`Runtime`] is made from.
-#[derive(Debug, Clone)]
-pub struct RuntimeConfig {
-    /// Sizes of the engine.
-    pub engine: EngineConfig,
-    /// Where compiled code is kept between starts.
-    pub artifacts: PathBuf,
-    /// How many bytes of compiled code stay loaded; the least recently used goes first. Code that runs is never taken
-    /// away.
-    pub loaded_code_bytes: u64,
-    /// How many modules may be loaded at once: see [`modules_by_mappings`](crate::modules_by_mappings).
-    pub loaded_modules: u64,
-    /// How many components may be compiled at the same time.
-    pub compilations: usize,
-    /// How much memory guests may hold.
-    pub guest_memory: GuestMemoryLimits,
-}
-
-/// Why the runtime could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Wasmtime refused the configuration, or the machine could not give what it needs.
-    #[error("the WebAssembly engine could not start: {0}")]
-    Engine(String),
-    /// The folder for compiled code could not be used.
-    #[error("the folder for compiled code, {folder}, cannot be used: {error}")]
-    Artifacts {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-}
 
 /// Makes code ready and keeps it.
 pub struct Runtime {
     core: Arc<Core>,
-}
-
-/// What outlives a call: components are made ready in tasks of their own.
-pub(super) struct Core {
-    sizes: RuntimeConfig,
-    compiler: Arc<dyn Compiler>,
-    pub(super) places: Arc<Places>,
-    pub(super) loaded: Arc<Loaded>,
-    pub(super) preparations: Preparations,
-    /// Shared by both engines: guests of both run on the same processors, in the same memory.
-    commons: Commons,
-    time: Arc<Loader>,
-    fuel: OnceCell<Arc<Loader>>,
-    pub(super) hits: AtomicU64,
-    pub(super) misses: AtomicU64,
 }
 
 /// How loaded code does.
@@ -252,29 +204,4 @@ impl Runtime {
             waiting: waiting as u64,
         }
     }
-}
-
-impl Core {
-    /// The engine for a way of metering. That which counts fuel reserves as much address space again, so it is made when it is
-    /// needed.
-    pub(super) async fn loader(&self, metering: Metering) -> Result<Arc<Loader>, ModuleError> {
-        let make = || {
-            let (sizes, compiler) = (self.sizes.clone(), Arc::clone(&self.compiler));
-            let (loaded, commons) = (Arc::clone(&self.loaded), self.commons.clone());
-            blocking(move || {
-                Loader::new(&sizes, Metering::Fuel, &compiler, &loaded, &commons)
-                    .map(Arc::new)
-                    .map_err(ModuleError::internal)
-            })
-        };
-        match metering {
-            Metering::Time | Metering::Bare => Ok(Arc::clone(&self.time)),
-            Metering::Fuel if self.time.engine.metering == Metering::Fuel => Ok(Arc::clone(&self.time)),
-            Metering::Fuel => self.fuel.get_or_try_init(make).await.map(Arc::clone),
-        }
-    }
-}
-
-pub(super) fn engine_error(error: wasmtime::Error) -> StartError {
-    StartError::Engine(format!("{error:#}"))
 }

@@ -13,7 +13,7 @@ use http_body::Body as _;
 use tokio::task::unconstrained;
 
 use crate::body::Body;
-use crate::limits::cpu::Metered;
+use crate::limits::metered::Metered;
 use crate::limits::scheduler::Fair;
 use crate::outcome::{End, Failure};
 

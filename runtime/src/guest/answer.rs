@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use http::Response;
+use tokio::sync::mpsc;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 
 use crate::body::Body;
@@ -16,6 +18,12 @@ pub(crate) struct HeadSlot {
     head: Mutex<Option<Result<Response<Body>, ErrorCode>>>,
     callee: Mutex<Option<Failure>>,
     handed_over: AtomicBool,
+}
+
+/// What the guest still has to write of its answer.
+pub(crate) struct Answering {
+    pub(crate) sender: mpsc::Sender<Bytes>,
+    pub(crate) left: u64,
 }
 
 /// Why there is no head of a response.

@@ -8,14 +8,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmyard_namespaces::limits::Limits;
 
-use crate::code::module::Pool;
-use crate::guest::store::Armed;
+use crate::code::mapping::Pool;
+use crate::guest::armed::Armed;
 use crate::limits::host_memory::held;
-use crate::limits::shared::Commons;
+use crate::limits::shared::{Commons, RESTING_SHARE};
 
 /// An instance makes room for a new one after so many requests, so that what it leaks is bounded.
 const MOST_REQUESTS: u32 = 1_000;
@@ -27,8 +27,6 @@ const MOST_REST: Duration = Duration::from_mins(1);
 const MOST_RESTING: usize = 64;
 /// What a guest may leave behind its handles, in bytes as [`crate::limits::host_memory`] counts them.
 const MOST_LEFT_BYTES: u64 = 64 << 10;
-/// Which part of all instances and of the guests' memory may rest: what rests must not keep others out.
-const SHARE: u64 = 4;
 
 /// Whether a version's instances are used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +35,6 @@ pub enum Reuse {
     Never,
     /// An instance that has done its part without a fault serves another request.
     WhenDone,
-}
-
-/// Places for instances at rest, of all versions of the process.
-pub(crate) fn places(max_instances: u32) -> Arc<Semaphore> {
-    let share = u64::from(max_instances) / SHARE;
-    Arc::new(Semaphore::new(usize::try_from(share).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)))
 }
 
 /// A guest that has started.
@@ -100,7 +92,7 @@ impl Resters {
         state.rest();
         let memory = commons.memory.figures();
         if held(&mut state.table, MOST_LEFT_BYTES) > MOST_LEFT_BYTES
-            || memory.held_bytes > memory.budget_bytes / SHARE
+            || memory.held_bytes > memory.budget_bytes / RESTING_SHARE
             || instance.is_worn()
         {
             return;

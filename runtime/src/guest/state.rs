@@ -11,14 +11,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmyard_namespaces::limits::Limits;
 
-use crate::bindings::message::Answering;
 use crate::body::HandoverSlot;
 use crate::grants::Version;
-use crate::guest::answer::HeadSlot;
+use crate::guest::answer::{Answering, HeadSlot};
 use crate::guest::clock::Clock;
 use crate::guest::http::Hooks;
 use crate::guest::logs::{Log, LogPipe};
-use crate::guest::store::Guest;
+use crate::guest::parts::InvocationParts;
 use crate::limits::host_memory::{self, HEADER_BYTES};
 use crate::limits::memory::{Exceeded, MemoryLimiter};
 use crate::seams::{Call, DenyAll, Entry, Host, LogStream, OutboundRequest, RequestInfo};
@@ -89,9 +88,9 @@ pub(crate) type SendResponse = Box<
 >;
 
 impl State {
-    pub(crate) fn new(guest: &Guest, request: RequestHead, request_body: HandoverSlot) -> Self {
-        let limits = &guest.limits;
-        let log = Log::new(Arc::clone(&guest.host), Arc::clone(&guest.meter), log_bytes(limits));
+    pub(crate) fn new(parts: &InvocationParts, request: RequestHead, request_body: HandoverSlot) -> Self {
+        let limits = &parts.limits;
+        let log = Log::new(Arc::clone(&parts.host), Arc::clone(&parts.meter), log_bytes(limits));
         let logs = [log.pipe(LogStream::Stdout), log.pipe(LogStream::Stderr)];
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
@@ -101,23 +100,23 @@ impl State {
             wasi: None,
             wasi_http,
             table,
-            hooks: Hooks::new(Arc::clone(&guest.host), Arc::clone(&guest.meter), limits),
+            hooks: Hooks::new(Arc::clone(&parts.host), Arc::clone(&parts.meter), limits),
             memory: MemoryLimiter::new(
                 limits.memory_bytes,
-                Arc::clone(&guest.meter),
-                Arc::clone(&guest.memory),
+                Arc::clone(&parts.meter),
+                Arc::clone(&parts.memory),
             ),
-            clock: Clock::new(guest.trusted),
-            ceiling: guest.ceiling,
+            clock: Clock::new(parts.trusted),
+            ceiling: parts.ceiling,
             log,
             logs,
-            version: Arc::clone(&guest.version),
-            info: Arc::clone(&guest.info),
-            entry: Arc::clone(&guest.entry),
+            version: Arc::clone(&parts.version),
+            info: Arc::clone(&parts.info),
+            entry: Arc::clone(&parts.entry),
             request,
             request_body: Some(request_body),
             response_bodies: HashMap::new(),
-            head: Arc::clone(&guest.head),
+            head: Arc::clone(&parts.head),
             answering: None,
             answer_bytes: 0,
             tail: None,
@@ -126,17 +125,22 @@ impl State {
 
     /// Goes on with another request: what belongs to a request is made anew, and what the guest has handles to
     /// stays.
-    pub(crate) fn renew(&mut self, guest: &Guest, request: RequestHead, request_body: HandoverSlot) {
-        let limits = &guest.limits;
-        self.log.renew(Arc::clone(&guest.host), Arc::clone(&guest.meter), log_bytes(limits));
-        self.hooks = Hooks::new(Arc::clone(&guest.host), Arc::clone(&guest.meter), limits);
-        self.memory.renew(limits.memory_bytes, Arc::clone(&guest.meter));
-        self.ceiling = guest.ceiling;
-        self.info = Arc::clone(&guest.info);
-        self.entry = Arc::clone(&guest.entry);
+    pub(crate) fn renew(
+        &mut self,
+        parts: &InvocationParts,
+        request: RequestHead,
+        request_body: HandoverSlot,
+    ) {
+        let limits = &parts.limits;
+        self.log.renew(Arc::clone(&parts.host), Arc::clone(&parts.meter), log_bytes(limits));
+        self.hooks = Hooks::new(Arc::clone(&parts.host), Arc::clone(&parts.meter), limits);
+        self.memory.renew(limits.memory_bytes, Arc::clone(&parts.meter));
+        self.ceiling = parts.ceiling;
+        self.info = Arc::clone(&parts.info);
+        self.entry = Arc::clone(&parts.entry);
         self.request = request;
         self.request_body = Some(request_body);
-        self.head = Arc::clone(&guest.head);
+        self.head = Arc::clone(&parts.head);
     }
 
     /// Lets go of all that belongs to the request that has been served.

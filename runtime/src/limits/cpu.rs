@@ -19,17 +19,10 @@
 //! - the check of the budget reads the CPU clock only when the wall clock says that it may be spent.
 
 use std::cell::Cell;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-
-use crate::limits::meter::Meter;
-use crate::outcome::Failure;
 
 /// Up to this long the wall clock is as good as the CPU clock.
 const SHORT: Duration = Duration::from_micros(20);
@@ -129,30 +122,6 @@ fn thread_cpu_ns() -> u64 {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     let (seconds, ns) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
     seconds.saturating_mul(1_000_000_000).saturating_add(ns)
-}
-
-/// A boxed future whose polls are charged to an invocation, and which ends when the budget is spent.
-///
-/// Guest code is stopped by the epoch; this is for what burns CPU between two steps of guest code, such as
-/// thousands of things waited for at once, each look at them being a poll.
-pub(crate) struct Metered<T> {
-    pub(crate) meter: Arc<Meter>,
-    pub(crate) budget: Duration,
-    pub(crate) future: Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>,
-}
-
-impl<T> Future for Metered<T> {
-    type Output = Result<T, Failure>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let future = this.future.as_mut();
-        let polled = this.meter.cpu.charge(|| future.poll(cx));
-        if polled.is_pending() && this.meter.cpu.used() >= this.budget {
-            return Poll::Ready(Err(Failure::ExceededCpu { limit: this.budget }));
-        }
-        polled
-    }
 }
 
 #[cfg(test)]
