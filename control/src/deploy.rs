@@ -175,6 +175,8 @@ impl Control {
         let digest = Digest::of(&bytes);
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let asked = [draft.limits, self.limits_of_namespace(key)];
+        // Before it is compiled: on a full disk that could only fail, and in other words.
+        self.registry.has_room()?;
         let checked =
             self.checker.check(&digest, bytes.clone(), &asked).await.map_err(ControlError::Component)?;
         let component = self.registry.put_component(bytes).await?;

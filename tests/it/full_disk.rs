@@ -56,6 +56,8 @@ async fn refuses_changes(server: &Server) {
     })
     .await;
     assert!(refused.refused(503, 90008).contains("no room"), "{refused:?}");
+    let upload = api.deploy("new", wat::answer("new")).await;
+    assert!(upload.refused(503, 90008).contains("no room"), "{upload:?}");
     let (status, text) = ready(server).await;
     assert!(status == 200 && text.contains("the disk is full"), "{status} {text}");
 }

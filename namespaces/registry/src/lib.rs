@@ -256,6 +256,14 @@ impl Registry {
         self.inner.log.health()
     }
 
+    /// Whether there is room for something new: to be asked before work is done for it.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`] with the cause that there is none.
+    pub fn has_room(&self) -> Result<()> {
+        self.inner.log.has_room()
+    }
+
     /// Brings everything to its place before the process ends. Changes fail afterwards.
     pub async fn close(&self) {
         self.inner.log.close().await;
