@@ -62,9 +62,11 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
         node.control.registry(),
         let_go.map_err(|error| format!("the configuration cannot be applied: {error}")),
     )?;
+    // Before anybody knows where it listens: whoever does may stop it at once, and it ends cleanly all the same.
+    let stop = stop_signal();
     node.announce(output);
     let registry = node.control.registry().clone();
-    node.run(stop_signal()).await;
+    node.run(stop).await;
     registry.close().await;
     Ok(())
 }
@@ -122,14 +124,14 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
     }
 
     let folder = Arc::new(development::Folder::new(&node, builds));
-    let stop = CancellationToken::new();
+    let (stop, signalled) = (CancellationToken::new(), stop_signal());
     let reloading = crate::dev::run(config, folder, output, stop.clone());
     let serving = node.run(stop.clone().cancelled_owned());
     let mut serving = std::pin::pin!(serving);
     let mut reloading = std::pin::pin!(reloading);
     let reloaded = tokio::select! {
         ended = &mut reloading => Some(ended),
-        () = stop_signal() => None,
+        () = signalled => None,
         () = &mut serving => None,
     };
     stop.cancel();
@@ -165,18 +167,19 @@ fn make_data_directory(data: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Resolves at SIGTERM or SIGINT.
-async fn stop_signal() {
+/// Resolves at SIGTERM or SIGINT, which are caught from this call on.
+fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be caught: only SIGKILL will stop this process");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            tracing::error!("signals cannot be caught: only SIGKILL will stop this process");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("told to stop: taking no more requests, finishing those in flight");
     }
-    tracing::info!("told to stop: taking no more requests, finishing those in flight");
 }

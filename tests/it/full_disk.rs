@@ -162,7 +162,7 @@ async fn the_hint_is_for_the_cause() {
     let mut server = site.serve().await;
     // After a clean end the file says by itself which format it has.
     server.terminate();
-    server.ended().await;
+    assert!(server.ended().await.success());
     let other_format = with_format(&site, 1);
     let text = refused_start(&site).await;
     assert!(text.contains("format 1") && text.contains("the version of Wasmyard that wrote"), "{text}");
