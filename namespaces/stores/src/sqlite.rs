@@ -89,7 +89,7 @@ impl SqliteStore {
         let mark = Mark::open(&mark_path, &opened.store, opened.revision)
             .map_err(|source| StoreError::engine("write its mark", source))?;
         let newest = Arc::new(watch::channel(opened.revision).0);
-        let is_full = Arc::new(AtomicBool::new(!reserve.fill()));
+        let is_full = Arc::new(AtomicBool::new(!reserve.has_room()));
         if is_full.load(Ordering::Acquire) {
             tracing::error!(
                 "the disk of the data directory is full: what is deployed is served, and no change is taken but those that make room"

@@ -7,6 +7,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::fault::try_folder;
+
 /// How much. A deletion needs some ten pages of the database's log, whose room is used again; this is for hundreds.
 const BYTES: u64 = 2 << 20;
 /// The least that is of use.
@@ -38,6 +40,12 @@ impl Reserve {
             Err(_) => self.held = std::fs::metadata(&self.path).map_or(0, |found| found.len()),
         }
         self.held >= BYTES
+    }
+
+    /// Takes the room, and looks whether there is more than that. Where there is not, a change could only fail.
+    pub(super) fn has_room(&mut self) -> bool {
+        let folder = self.path.parent().unwrap_or(&self.path).to_owned();
+        self.fill() && try_folder(&folder).is_ok()
     }
 
     /// Written, not only promised: a hole in a file holds no room.
@@ -95,7 +103,7 @@ mod tests {
     fn it_is_given_in_halves_and_taken_again() {
         let folder = tempfile::tempdir().unwrap();
         let mut reserve = Reserve::open(folder.path());
-        assert!(reserve.fill() && reserve.fill());
+        assert!(reserve.fill() && reserve.has_room());
         let len = || std::fs::metadata(folder.path().join("reserve")).unwrap().len();
         assert_eq!(len(), BYTES);
         let mut gifts = 0;

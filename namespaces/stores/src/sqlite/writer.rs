@@ -160,13 +160,13 @@ impl Writer {
         Ok((revision, outcomes))
     }
 
-    /// Takes room to be kept back. Says whether all of it is there: then there is room for changes, too.
+    /// Takes room to be kept back, and says whether there is room for changes beside it.
     fn refill(&mut self) -> bool {
-        let filled = self.reserve.fill();
-        if filled && self.is_full.swap(false, Ordering::AcqRel) {
+        let has_room = self.reserve.has_room();
+        if has_room && self.is_full.swap(false, Ordering::AcqRel) {
             tracing::info!("there is room on the disk again: changes are taken");
         }
-        filled
+        has_room
     }
 
     fn look_for_room(&mut self) {
