@@ -205,9 +205,13 @@ pub(crate) fn retire(folder: &Path, own: &[String]) -> io::Result<()> {
     let now = own.join(" ");
     let before = told.lines().rfind(|line| *line != now && !line.trim().is_empty()).unwrap_or_default();
     let known: Vec<&str> = before.split_whitespace().chain(own).collect();
-    let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(folder)?;
-    write!(file, "{before}\n{now}\n")?;
-    file.persist(&path).map_err(|error| error.error)?;
+    let list = format!("{before}\n{now}\n");
+    // Nothing is written where nothing changed: the same engine starts on a full disk, too.
+    if told != list {
+        let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(folder)?;
+        file.write_all(list.as_bytes())?;
+        file.persist(&path).map_err(|error| error.error)?;
+    }
     for engine in here.iter().filter(|engine| !known.contains(engine)) {
         fs::remove_dir_all(folder.join(engine))?;
     }
