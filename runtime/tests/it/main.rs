@@ -13,7 +13,6 @@ mod bulk;
 mod cpu;
 mod features;
 mod fuel;
-mod isolation;
 mod loaded;
 mod memory;
 mod preparing;
