@@ -1,7 +1,7 @@
 //! Why a change was not made.
 //!
 //! Owns the collecting error of the use cases. Callers map it to codes and exit codes. Its texts are safe to show, but
-//! for those of the registry's failures, which [`ControlError::public_message`] leaves out.
+//! for what only the log may see of the registry's failures.
 
 use wasmyard_namespaces::binding::BindingError;
 use wasmyard_namespaces::{AssetUploadError, LimitError, NameError, RegistryError, ScriptKey, UploadError};

@@ -57,7 +57,9 @@ async fn a_visitor_is_told_to_come_again_while_code_is_compiled_and_it_goes_on_w
     let site = Site::with_own_artifacts(CONFIG);
     let server = site.serve().await;
     let branch = "local.get 0 if local.get 1 local.get 0 i32.add local.set 1 end ";
+    // Several of them, so that it takes longer than a visitor is kept waiting, also where nothing else is done.
     let slow = format!("(func (param i32) (result i32) (local i32) {}local.get 1)", branch.repeat(3_000));
+    let slow = slow.repeat(8);
     server.api().deploy("slow", wat::answers_after(&slow, "")).await.result();
     let server = start_without_code(&site, server).await;
     let visit = || {
