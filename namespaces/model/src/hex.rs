@@ -4,7 +4,7 @@
 /// Writes bytes into `digits`, two digits each, and returns what was written: as many bytes as there is room for.
 ///
 /// ```
-/// assert_eq!(wasmyard_namespaces::hex::encode(&[0x0f, 0xa0], &mut [0; 4]), "0fa0");
+/// assert_eq!(wasmyard_model::hex::encode(&[0x0f, 0xa0], &mut [0; 4]), "0fa0");
 /// ```
 pub fn encode<'d>(bytes: &[u8], digits: &'d mut [u8]) -> &'d str {
     let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
