@@ -39,26 +39,11 @@ fn run() -> Result<(), Error> {
     wasmyard_pool::shape(&mut ours);
     pool.supply(&mut ours);
     let ours = Engine::new(&ours)?;
-    for round in 0..8 {
-        let (away, found) = found_after_swap(&ours)?;
-        println!(
-            "swap-test: our pool, round {round}: {away} pages swapped out, {found} bytes found by the next guests"
-        );
-        if found > 0 {
-            return Err(format!("{found} bytes of one guest were shown to others").into());
-        }
-    }
+    shows_nothing("our pool", &ours)?;
+    // As `runtime/src/code/engine.rs` has it.
+    shows_nothing("Wasmtime's pool without its scan", &Engine::new(&wasmtimes(Enabled::No, 128 << 10))?)?;
 
-    let mut slots = PoolingAllocationConfig::new();
-    slots
-        .total_core_instances(SLOTS)
-        .total_memories(SLOTS)
-        .max_memory_size(128 << 20)
-        .pagemap_scan(Enabled::Yes)
-        .linear_memory_keep_resident(4 << 20);
-    let mut theirs = Config::new();
-    theirs.allocation_strategy(InstanceAllocationStrategy::Pooling(slots));
-    let Ok(theirs) = Engine::new(&theirs) else {
+    let Ok(theirs) = Engine::new(&wasmtimes(Enabled::Yes, 4 << 20)) else {
         println!(
             "swap-test: this kernel has no PAGEMAP_SCAN, so that the configuration of once cannot be compared"
         );
@@ -72,6 +57,34 @@ fn run() -> Result<(), Error> {
     }
     if shown == 0 {
         return Err("the configuration of once passed: this test would not see the fault".into());
+    }
+    Ok(())
+}
+
+/// Wasmtime's pool, which keeps so many bytes of a memory.
+fn wasmtimes(scan: Enabled, keep: usize) -> Config {
+    let mut slots = PoolingAllocationConfig::new();
+    slots
+        .total_core_instances(SLOTS)
+        .total_memories(SLOTS)
+        .max_memory_size(128 << 20)
+        .pagemap_scan(scan)
+        .linear_memory_keep_resident(keep);
+    let mut config = Config::new();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(slots));
+    config
+}
+
+/// Fails where the next guests find anything of those before, in one of several rounds.
+fn shows_nothing(name: &str, engine: &Engine) -> Result<(), Error> {
+    for round in 0..8 {
+        let (away, found) = found_after_swap(engine)?;
+        println!(
+            "swap-test: {name}, round {round}: {away} pages swapped out, {found} bytes found by the next guests"
+        );
+        if found > 0 {
+            return Err(format!("{name}: {found} bytes of one guest were shown to others").into());
+        }
     }
     Ok(())
 }
