@@ -221,8 +221,8 @@ pub(crate) fn settings_inputs(values: &[Value]) -> Result<Vec<BindingInput>, Api
 fn kept(value: &Value) -> Option<BindingInput> {
     let fields = value.as_object()?;
     let binding_type = BindingType::from_wire(fields.get("type")?.as_str()?)?;
-    // These two types have no other fields: this is how they are declared.
-    if fields.len() != 2 || matches!(binding_type, BindingType::Assets | BindingType::VersionMetadata) {
+    // A type that has no other fields is declared like this.
+    if fields.len() != 2 || binding_type.fields().is_empty() {
         return None;
     }
     let name = wasmyard_namespaces::BindingName::parse(fields.get("name")?.as_str()?).ok()?;

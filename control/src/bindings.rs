@@ -2,6 +2,7 @@
 //!
 //! Must never refuse anything: scripts may be uploaded in any order, and calls say it again.
 
+use wasmyard_namespaces::bindings::DispatchNamespace;
 use wasmyard_namespaces::{BindingDecl, BindingKind, OutboundDecl, RouteTarget, ScriptKey, ScriptName};
 
 use crate::{Control, Result};
@@ -16,18 +17,14 @@ impl Control {
         let mut notes = Vec::new();
         for BindingDecl { name, kind } in bindings {
             match kind {
-                BindingKind::Service { service, namespace } => {
-                    let target = match namespace {
-                        None => ScriptKey::Platform(service.clone()),
-                        Some(namespace) => ScriptKey::user(namespace.clone(), service.clone()),
-                    };
+                BindingKind::Service(service) => {
                     notes.extend(
-                        self.service_note(key, &target)
+                        self.service_note(key, &service.script())
                             .await?
                             .map(|why| format!("binding \"{name}\": {why}")),
                     );
                 }
-                BindingKind::DispatchNamespace { namespace, outbound } => {
+                BindingKind::DispatchNamespace(DispatchNamespace { namespace, outbound }) => {
                     if self.registry.namespace_cached(namespace).is_none() {
                         notes.push(format!(
                             "binding \"{name}\": there is no namespace \"{namespace}\" yet; calls find no script until \

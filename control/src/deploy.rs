@@ -9,7 +9,7 @@ use bytes::Bytes;
 use wasmyard_namespaces::registry::AssetSession;
 use wasmyard_namespaces::{
     Applied, AssetsConfig, AssetsUpload, BindingType, ConfigKeys, Digest, FinishedAssets, LimitSpec, Script,
-    ScriptKey, Upload, UploadDraft, binding,
+    ScriptKey, Upload, UploadDraft, bindings,
 };
 
 use crate::error::ControlError;
@@ -199,7 +199,7 @@ impl Control {
         draft.limits.validate(&self.registry.options().ceiling)?;
         Upload::parse(draft.clone())?;
         let bindings = before.map_or(&[][..], |script| &script.version.bindings);
-        binding::resolve(&draft.bindings, bindings, &draft.keep_bindings, draft.bindings_strict)?;
+        bindings::resolve(&draft.bindings, bindings, &draft.keep_bindings, draft.bindings_strict)?;
         Ok(())
     }
 }

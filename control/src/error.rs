@@ -3,7 +3,7 @@
 //! Owns the collecting error of the use cases. Callers map it to codes and exit codes. Its texts are safe to show, but
 //! for what only the log may see of the registry's failures.
 
-use wasmyard_namespaces::binding::BindingError;
+use wasmyard_namespaces::bindings::BindingError;
 use wasmyard_namespaces::{AssetUploadError, LimitError, NameError, RegistryError, ScriptKey, UploadError};
 
 use crate::checker::Refusal;

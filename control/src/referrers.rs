@@ -2,7 +2,7 @@
 //!
 //! Must never search user scripts: there may be a million.
 
-use wasmyard_namespaces::{BindingKind, NamespaceName, RouteTarget, ScriptKey};
+use wasmyard_namespaces::{NamespaceName, Reference, RouteTarget, ScriptKey};
 
 use crate::error::ControlError;
 use crate::{Control, Force, Result};
@@ -72,16 +72,15 @@ impl Control {
     pub async fn referrers_of_script(&self, key: &ScriptKey) -> Result<Referrers> {
         let mut found = Referrers::default();
         let ScriptKey::Platform(name) = key else { return Ok(found) };
-        self.each_binding(|script, binding, kind| match kind {
-            BindingKind::Service { service, namespace: None }
-                if service == name && script != name.as_str() =>
-            {
-                found.bindings.push(Referrer { name: binding, owner: script.to_owned() });
+        self.each_reference(|script, binding, reference| {
+            let referrer = || Referrer { name: binding.to_owned(), owner: script.to_owned() };
+            match reference {
+                Reference::Script(to) if to == name && script != name.as_str() => {
+                    found.bindings.push(referrer());
+                }
+                Reference::OutboundWorker(to) if to == name => found.outbounds.push(referrer()),
+                _ => {}
             }
-            BindingKind::DispatchNamespace { outbound: Some(outbound), .. } if outbound.worker == *name => {
-                found.outbounds.push(Referrer { name: binding, owner: script.to_owned() });
-            }
-            _ => {}
         })
         .await?;
         for namespace in self.registry.namespaces().await? {
@@ -101,14 +100,10 @@ impl Control {
     /// The registry's failure.
     pub async fn referrers_of_namespace(&self, name: &NamespaceName) -> Result<Referrers> {
         let mut found = Referrers::default();
-        self.each_binding(|script, binding, kind| match kind {
-            BindingKind::DispatchNamespace { namespace, .. }
-            | BindingKind::Service { namespace: Some(namespace), .. }
-                if namespace == name =>
-            {
-                found.bindings.push(Referrer { name: binding, owner: script.to_owned() });
+        self.each_reference(|script, binding, reference| {
+            if matches!(reference, Reference::Namespace(to) if to == name) {
+                found.bindings.push(Referrer { name: binding.to_owned(), owner: script.to_owned() });
             }
-            _ => {}
         })
         .await?;
         found.routes = self.routes_to(|target| matches!(target, RouteTarget::Namespace(to) if to == name));
@@ -124,14 +119,16 @@ impl Control {
             .collect()
     }
 
-    /// Shows each binding of each platform script, a page of scripts at a time.
-    async fn each_binding(&self, mut look: impl FnMut(&str, String, &BindingKind)) -> Result<()> {
+    /// Shows what each binding of each platform script refers to, a page of scripts at a time.
+    async fn each_reference(&self, mut look: impl FnMut(&str, &str, Reference<'_>)) -> Result<()> {
         let mut after = None;
         loop {
             let page = self.registry.scripts_page(None, None, after.as_ref(), PAGE).await?;
             for script in &page {
                 for binding in &script.version.bindings {
-                    look(script.key.script().as_str(), binding.name.to_string(), &binding.kind);
+                    for reference in binding.kind.refers_to() {
+                        look(script.key.script().as_str(), binding.name.as_str(), reference);
+                    }
                 }
             }
             match page.last() {

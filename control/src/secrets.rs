@@ -33,7 +33,7 @@ impl Control {
 /// Whether a binding is a secret.
 #[must_use]
 pub fn is_secret(binding: &BindingDecl) -> bool {
-    matches!(binding.kind, BindingKind::SecretText { .. })
+    matches!(binding.kind, BindingKind::SecretText(_))
 }
 
 fn puttable(script: &Script, decl: &BindingDecl) -> Result<()> {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use wasmyard_namespaces::binding::{BindingDecl, BindingKind, BindingType};
+use wasmyard_namespaces::bindings::{
+    BindingDecl, BindingKind, BindingType, DispatchNamespace, Json, PlainText, SecretText,
+};
 use wasmyard_namespaces::script::ScriptKey;
 
 use crate::seams::{Door, Service};
@@ -44,16 +46,16 @@ impl Grants {
             let name = binding.name.as_ref().to_owned();
             grants.kinds.insert(name.clone(), binding.kind.binding_type().as_str());
             match &binding.kind {
-                BindingKind::PlainText { text } => {
+                BindingKind::PlainText(PlainText { text }) => {
                     grants.texts.insert(name, text.clone());
                 }
-                BindingKind::Json { json } => {
+                BindingKind::Json(Json { json }) => {
                     grants.texts.insert(name, json.to_string());
                 }
-                BindingKind::SecretText { text } => {
+                BindingKind::SecretText(SecretText { text }) => {
                     grants.texts.insert(name, text.expose().to_owned());
                 }
-                BindingKind::DispatchNamespace { namespace, outbound } => {
+                BindingKind::DispatchNamespace(DispatchNamespace { namespace, outbound }) => {
                     let door = Door {
                         binding: name.clone(),
                         namespace: namespace.clone(),
@@ -61,14 +63,11 @@ impl Grants {
                     };
                     grants.doors.insert(name, Arc::new(door));
                 }
-                BindingKind::Service { service, namespace } => {
-                    let script = match namespace {
-                        None => ScriptKey::Platform(service.clone()),
-                        Some(namespace) => ScriptKey::user(namespace.clone(), service.clone()),
-                    };
+                BindingKind::Service(service) => {
+                    let script = service.script();
                     grants.services.insert(name.clone(), Arc::new(Service { binding: name, script }));
                 }
-                BindingKind::Assets | BindingKind::VersionMetadata => {}
+                BindingKind::Assets(_) | BindingKind::VersionMetadata(_) => {}
             }
         }
         grants

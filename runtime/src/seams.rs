@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use wasmyard_events::Level;
-use wasmyard_namespaces::binding::OutboundDecl;
+use wasmyard_namespaces::bindings::OutboundDecl;
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::NamespaceName;
 use wasmyard_namespaces::script::ScriptKey;

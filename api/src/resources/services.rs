@@ -73,7 +73,7 @@ fn as_service(error: ApiError) -> ApiError {
 pub(crate) async fn references(State(shared): SharedState, Target(key): Target) -> Answer<References> {
     let script = shared.control.existing(&key).await?;
     let outgoing = script.version.bindings.iter().filter_map(|binding| match &binding.kind {
-        BindingKind::Service { service, .. } => Some(reference(&binding.name, service)),
+        BindingKind::Service(bound) => Some(reference(&binding.name, &bound.service)),
         _ => None,
     });
     let found = shared.control.referrers_of_script(&key).await?;

@@ -30,7 +30,7 @@ async fn a_secret_is_put_replaced_listed_and_deleted_and_never_shown() {
     let key = ScriptKey::user("production".parse().unwrap(), "customer-a".parse().unwrap());
     let script = api.registry.script(&key).await.unwrap().unwrap();
     assert!(
-        matches!(&script.version.bindings[0].kind, BindingKind::SecretText { text } if text.expose() == "hunter3")
+        matches!(&script.version.bindings[0].kind, BindingKind::SecretText(held) if held.text.expose() == "hunter3")
     );
     assert_eq!(api.get(&secrets()).await.result(), json!([{"name": "KEY", "type": "secret_text"}]));
     let path = format!("{}/KEY?url_encoded=true", secrets());

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::io::AsyncReadExt;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
-    AssetsConfig, BindingDecl, BindingKind, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,
+    AssetsConfig, BindingDecl, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,
 };
 
 use super::{client, script_path, script_shown, text};
@@ -211,7 +211,7 @@ fn metadata(plan: &Plan, file_name: Option<&str>) -> Value {
     if let Some(file_name) = file_name {
         metadata.insert("main_module".to_owned(), Value::from(file_name));
     }
-    metadata.insert("bindings".to_owned(), plan.bindings.iter().map(wire).collect());
+    metadata.insert("bindings".to_owned(), plan.bindings.iter().map(BindingDecl::to_record).collect());
     metadata.insert("keep_bindings".to_owned(), json!(["secret_text", "secret_key"]));
     if !plan.compatibility_flags.is_empty() {
         metadata.insert("compatibility_flags".to_owned(), json!(plan.compatibility_flags));
@@ -223,15 +223,6 @@ fn metadata(plan: &Plan, file_name: Option<&str>) -> Value {
         metadata.insert("limits".to_owned(), json!(plan.limits));
     }
     Value::Object(metadata)
-}
-
-/// A binding as the API reads it: the view of it, and what views leave out.
-fn wire(decl: &BindingDecl) -> Value {
-    let mut wire = json!(decl);
-    if let (BindingKind::SecretText { text }, Some(fields)) = (&decl.kind, wire.as_object_mut()) {
-        fields.insert("text".to_owned(), Value::from(text.expose()));
-    }
-    wire
 }
 
 async fn read(file: &Path) -> Result<Bytes, Failure> {

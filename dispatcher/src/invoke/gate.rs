@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::uri::{PathAndQuery, Scheme};
 use http::{Method, Request, Response, Uri, header};
-use wasmyard_namespaces::binding::OutboundDecl;
+use wasmyard_namespaces::bindings::OutboundDecl;
 use wasmyard_namespaces::egress::read_authority;
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::{NamespaceName, ScriptName, shorten};

@@ -4,11 +4,11 @@
 //!
 //! # Layout, from low to high
 //! - [`name`], [`digest`], [`timestamp`], [`clock`], [`secret`], [`limits`], [`tags`]: values, parsed once.
-//! - [`assets`], [`binding`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
+//! - [`assets`], [`bindings`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
 //!   [`config_keys`]: which parts of it the operator's configuration owns.
 
 pub mod assets;
-pub mod binding;
+pub mod bindings;
 pub mod clock;
 pub mod config_keys;
 pub mod digest;
@@ -29,7 +29,9 @@ pub use assets::{
     Declared, Encoding, FinishedAssets, HtmlHandling, Manifest, NotFoundHandling, RunWorkerFirst, Served,
     VersionAssets,
 };
-pub use binding::{BindingDecl, BindingError, BindingInput, BindingKind, BindingType, OutboundDecl};
+pub use bindings::{
+    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, OutboundDecl, Reference,
+};
 pub use clock::{Clock, ClockHand};
 pub use config_keys::ConfigKeys;
 pub use digest::Digest;

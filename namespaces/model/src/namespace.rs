@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::binding::OutboundDecl;
+use crate::bindings::OutboundDecl;
 use crate::config_keys::ConfigKeys;
 use crate::egress::EgressRules;
 use crate::limits::LimitSpec;

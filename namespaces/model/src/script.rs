@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::assets::{AssetsConfig, AssetsConfigError, FinishedAssets, VersionAssets};
-use crate::binding::{BindingDecl, BindingError, BindingInput, BindingType};
+use crate::bindings::{BindingDecl, BindingError, BindingInput, BindingType};
 use crate::config_keys::ConfigKeys;
 use crate::digest::Digest;
 use crate::limits::{

@@ -11,7 +11,6 @@ use equivalent::Equivalent;
 use moka::sync::Cache;
 use tokio::sync::{Mutex, MutexGuard};
 
-use wasmyard_model::binding::BindingKind;
 use wasmyard_model::name::ScriptName;
 use wasmyard_model::script::Script;
 use wasmyard_stores::Revision;
@@ -109,19 +108,7 @@ fn weight(key: &CacheKey, cached: &Cached) -> u32 {
     const EMPTY_SCRIPT: usize = 1_024;
     let script = cached.script.as_ref().map_or(0, |script| {
         let version = &script.version;
-        let bindings = version.bindings.iter().map(|decl| {
-            let held = match &decl.kind {
-                BindingKind::PlainText { text } => text.len(),
-                BindingKind::SecretText { text } => text.expose().len(),
-                // A parsed value takes several times its text; the bound on the text bounds both.
-                BindingKind::Json { json } => json.to_string().len() * 4,
-                BindingKind::Service { .. }
-                | BindingKind::DispatchNamespace { .. }
-                | BindingKind::Assets
-                | BindingKind::VersionMetadata => 256,
-            };
-            held + 128
-        });
+        let bindings = version.bindings.iter().map(|decl| decl.kind.weight() + 128);
         let tags = script.tags.iter().map(|tag| tag.as_str().len() + 32);
         let texts = version.annotations.iter().map(|(key, text)| key.len() + text.len() + 96);
         let flags = version.compatibility_flags.iter().map(|flag| flag.len() + 32);

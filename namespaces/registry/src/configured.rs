@@ -14,7 +14,7 @@ use super::scripts::{etag, new_id};
 use super::{Registry, Result};
 use crate::error::RegistryError;
 use wasmyard_model::assets::VersionAssets;
-use wasmyard_model::binding::{self, BindingDecl, BindingInput};
+use wasmyard_model::bindings::{self, BindingDecl, BindingInput};
 use wasmyard_model::config_keys::{ConfigKeys, namespace_changes, script_changes};
 use wasmyard_model::egress::EgressRules;
 use wasmyard_model::name::{ConfigName, NamespaceName, ScriptName};
@@ -338,7 +338,7 @@ fn declared_bindings(
     let mut inputs = upload.bindings.clone();
     let others = old.iter().filter(|decl| !keys.has_binding(&decl.name) && !named.has_binding(&decl.name));
     inputs.extend(others.cloned().map(BindingInput::Declare));
-    Ok(binding::resolve(&inputs, &[], &[], true)?)
+    Ok(bindings::resolve(&inputs, &[], &[], true)?)
 }
 
 /// Refuses a change of what the configuration names. `after` is none for a deletion.

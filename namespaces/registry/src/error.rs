@@ -5,7 +5,7 @@
 //! nothing of this file.
 
 use wasmyard_model::assets::AssetUploadError;
-use wasmyard_model::binding::BindingError;
+use wasmyard_model::bindings::BindingError;
 use wasmyard_model::egress::EgressRulesError;
 use wasmyard_model::limits::LimitError;
 use wasmyard_model::name::{ConfigName, NameError, NamespaceName};

@@ -13,7 +13,7 @@ use super::collection::{Collection, Seen, Transaction};
 use super::tokens::TokenRecord;
 use crate::error::RegistryError;
 use wasmyard_model::assets::VersionAssets;
-use wasmyard_model::binding::BindingDecl;
+use wasmyard_model::bindings::BindingDecl;
 use wasmyard_model::config_keys::ConfigKeys;
 use wasmyard_model::digest::Digest;
 use wasmyard_model::limits::LimitSpec;

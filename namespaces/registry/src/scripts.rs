@@ -17,7 +17,7 @@ use super::{Inner, Registry, RegistryEvent, Result};
 use crate::error::RegistryError;
 use change::Decision;
 use wasmyard_model::assets::{AssetScope, VersionAssets};
-use wasmyard_model::binding;
+use wasmyard_model::bindings;
 use wasmyard_model::digest::Digest;
 use wasmyard_model::name::{NamespaceName, ScriptName};
 use wasmyard_model::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version, check_flags};
@@ -218,7 +218,7 @@ fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload, now: Time
     check_flags(key, &upload.compatibility_flags)?;
     let old_bindings = before.map_or(&[][..], |script| &script.version.bindings);
     let bindings =
-        binding::resolve(&upload.bindings, old_bindings, &upload.keep_bindings, upload.bindings_strict)?;
+        bindings::resolve(&upload.bindings, old_bindings, &upload.keep_bindings, upload.bindings_strict)?;
     let old_tags = || before.map(|script| script.tags.clone()).unwrap_or_default();
     let kept = before.map(|script| &script.version).filter(|_| upload.keep_component);
     let assets = assets_after(before, upload);

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
+use wasmyard_namespaces::bindings::Assets;
 use wasmyard_namespaces::{AssetsConfig, BindingDecl, BindingKind, BindingName};
 
 use super::{Purpose, RawScript, Resolver, Spot};
@@ -58,7 +59,7 @@ impl Resolver<'_> {
 
     fn assets_binding(&mut self, spot: &Spot<Value>, name: &Value) -> Option<BindingDecl> {
         match BindingName::parse(name.as_str().unwrap_or_default()) {
-            Ok(name) => Some(BindingDecl { name, kind: BindingKind::Assets }),
+            Ok(name) => Some(BindingDecl { name, kind: BindingKind::Assets(Assets) }),
             Err(error) => {
                 self.faults.push(spot.fault(error.rule).value(name.to_string()).remedy(error.remedy));
                 None

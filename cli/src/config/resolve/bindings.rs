@@ -4,8 +4,8 @@
 //! show what a binding holds: it may be a secret.
 
 use serde_json::{Value, json};
-use wasmyard_namespaces::binding::{BindingInput, resolve};
-use wasmyard_namespaces::{BindingDecl, BindingKind, OutboundDecl, ScriptName};
+use wasmyard_namespaces::bindings::{BindingInput, resolve};
+use wasmyard_namespaces::{BindingDecl, OutboundDecl, Reference, ScriptName};
 
 use super::Resolver;
 use crate::config::document::Spot;
@@ -51,26 +51,15 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        let (keys, reference): (&[&str], _) = match &decl.kind {
-            BindingKind::PlainText { .. } | BindingKind::SecretText { .. } => (&["text"], None),
-            BindingKind::Json { .. } => (&["json"], None),
-            BindingKind::Service { service, namespace: None } => {
-                (&["service", "namespace"], Some(("platform script", service.to_string())))
-            }
-            BindingKind::Service { namespace: Some(namespace), .. } => {
-                (&["service", "namespace"], Some(("namespace", namespace.to_string())))
-            }
-            BindingKind::DispatchNamespace { namespace, .. } => {
-                (&["namespace", "outbound"], Some(("namespace", namespace.to_string())))
-            }
-            BindingKind::Assets | BindingKind::VersionMetadata => (&[], None),
-        };
-        self.unknown_keys(spot, &wire, keys);
-        if let Some((kind, name)) = reference {
-            self.reference(spot.line, &spot.key, kind, &name);
-        }
-        if let BindingKind::DispatchNamespace { outbound: Some(outbound), .. } = &decl.kind {
-            self.reference(spot.line, &spot.key, "platform script", outbound.worker.as_str());
+        self.unknown_keys(spot, &wire, decl.kind.binding_type().fields());
+        for reference in decl.kind.refers_to() {
+            let (kind, name) = match reference {
+                Reference::Script(name) | Reference::OutboundWorker(name) => {
+                    ("platform script", name.as_str())
+                }
+                Reference::Namespace(name) => ("namespace", name.as_str()),
+            };
+            self.reference(spot.line, &spot.key, kind, name);
         }
         Some(decl)
     }

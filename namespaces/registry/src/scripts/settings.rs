@@ -9,7 +9,7 @@ use super::new_id;
 use crate::configured::refuse_script;
 use crate::error::RegistryError;
 use crate::{Registry, Result};
-use wasmyard_model::binding::{self, BindingDecl, BindingInput};
+use wasmyard_model::bindings::{self, BindingDecl, BindingInput};
 use wasmyard_model::name::{BindingName, Tag};
 use wasmyard_model::script::{
     Script, ScriptKey, SettingsPatch, Version, check_date, check_flags, check_texts, sorted_tags,
@@ -62,7 +62,7 @@ impl Registry {
         let tags = patch.tags.clone().map(sorted_tags).transpose()?;
         self.change_existing(key, |script| {
             if let Some(inputs) = &patch.bindings {
-                script.version.bindings = binding::resolve(inputs, &script.version.bindings, &[], true)?;
+                script.version.bindings = bindings::resolve(inputs, &script.version.bindings, &[], true)?;
             }
             if let Some(tags) = &tags {
                 script.tags.clone_from(tags);
@@ -97,7 +97,7 @@ impl Registry {
             let gone = |name| remove.contains(name) || put.iter().any(|decl| decl.name == *name);
             let kept = script.version.bindings.iter().filter(|known| !gone(&known.name));
             let inputs: Vec<BindingInput> = kept.chain(&put).cloned().map(BindingInput::Declare).collect();
-            let bindings = binding::resolve(&inputs, &[], &[], true)?;
+            let bindings = bindings::resolve(&inputs, &[], &[], true)?;
             if bindings != script.version.bindings {
                 script.version.bindings = bindings;
                 next_version(&mut script.version, self.inner.clock().now());

@@ -1,7 +1,7 @@
 //! The configuration owns what it names, and nothing else.
 
 use super::*;
-use wasmyard_model::binding::BindingDecl;
+use wasmyard_model::bindings::BindingDecl;
 use wasmyard_model::config_keys::ConfigKeys;
 use wasmyard_model::egress::EgressRules;
 use wasmyard_model::limits::LimitSpec;

@@ -1,7 +1,7 @@
 //! What was acknowledged is there after the process is gone.
 
 use super::*;
-use wasmyard_model::binding::{BindingDecl, BindingKind};
+use wasmyard_model::bindings::{BindingDecl, BindingKind, SecretText};
 use wasmyard_model::route::RouteTarget;
 use wasmyard_model::secret::Secret;
 
@@ -17,7 +17,8 @@ async fn everything_is_there_after_reopening() {
     let (user, platform) = (user("production", "a"), platform("dispatcher"));
     deploy(&registry, &user, "user code").await;
     let key = BindingName::parse("KEY").unwrap();
-    let secret = BindingDecl { name: key, kind: BindingKind::SecretText { text: Secret::new("hunter2") } };
+    let secret =
+        BindingDecl { name: key, kind: BindingKind::SecretText(SecretText { text: Secret::new("hunter2") }) };
     let deployed = registry.put_binding(&user, secret).await.unwrap();
     let dispatcher = deploy(&registry, &platform, "platform code").await;
     let target = RouteTarget::Script(ScriptName::parse("dispatcher").unwrap());

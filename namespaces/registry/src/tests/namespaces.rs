@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::{NAMESPACE_NAMES, NAMESPACES, PURGES, USER_SCRIPTS, scripts_within};
-use wasmyard_model::binding::OutboundDecl;
+use wasmyard_model::bindings::OutboundDecl;
 use wasmyard_model::egress::EgressRules;
 use wasmyard_model::limits::LimitSpec;
 use wasmyard_model::namespace::NamespacePatch;

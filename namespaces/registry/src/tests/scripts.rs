@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use wasmyard_model::binding::{BindingDecl, BindingInput, BindingKind, BindingType};
+use wasmyard_model::bindings::{BindingDecl, BindingInput, BindingKind, BindingType, SecretText};
 use wasmyard_model::limits::LimitSpec;
 use wasmyard_model::script::SettingsPatch;
 use wasmyard_model::secret::Secret;
@@ -145,8 +145,10 @@ async fn secrets_are_put_kept_over_deploys_and_removed() {
     let key = user("production", "a");
     deploy(&registry, &key, "one").await;
     let name = BindingName::parse("KEY").unwrap();
-    let secret =
-        BindingDecl { name: name.clone(), kind: BindingKind::SecretText { text: Secret::new("hunter2") } };
+    let secret = BindingDecl {
+        name: name.clone(),
+        kind: BindingKind::SecretText(SecretText { text: Secret::new("hunter2") }),
+    };
     let script = registry.put_binding(&key, secret.clone()).await.unwrap();
     assert_eq!((script.version.number, &script.version.bindings), (2, &vec![secret.clone()]));
     let keeps = UploadDraft { keep_bindings: vec![BindingType::SecretText], ..draft(&registry, "two").await };

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{BindingDecl, BindingError, BindingType, wire};
+use super::fields::Fields;
+use super::{BindingDecl, BindingError, BindingType};
 use crate::limits::{MAX_BINDINGS, MAX_VARS};
 use crate::name::BindingName;
 
@@ -41,7 +42,8 @@ impl BindingInput {
     /// # Errors
     /// [`BindingError`] naming the binding, the field and the rule.
     pub fn from_json(value: &Value) -> Result<BindingInput, BindingError> {
-        let (name, kind) = wire::head(value)?;
+        let (fields, kind) = Fields::of(value)?;
+        let name = fields.into_name();
         if kind == "inherit" {
             let old_name = match value.get("old_name").and_then(Value::as_str) {
                 Some(old) => BindingName::parse(old)

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::limits::{MAX_VAR_BYTES, MAX_VARS};
+use crate::secret::Secret;
 
 fn name(text: &str) -> BindingName {
     BindingName::parse(text).unwrap()
@@ -15,11 +16,11 @@ fn decl(value: Value) -> BindingDecl {
 }
 
 fn text(binding: &str, held: &str) -> BindingDecl {
-    BindingDecl { name: name(binding), kind: BindingKind::PlainText { text: held.to_owned() } }
+    BindingDecl { name: name(binding), kind: BindingKind::PlainText(PlainText { text: held.to_owned() }) }
 }
 
 fn secret(binding: &str, held: &str) -> BindingDecl {
-    BindingDecl { name: name(binding), kind: BindingKind::SecretText { text: Secret::new(held) } }
+    BindingDecl { name: name(binding), kind: BindingKind::SecretText(SecretText { text: Secret::new(held) }) }
 }
 
 #[test]

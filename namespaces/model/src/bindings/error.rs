@@ -1,0 +1,75 @@
+//! Why a binding cannot be taken. Must never hold what a binding holds: it may be a secret.
+
+use super::BindingType;
+use crate::name::{BindingName, NameError};
+
+/// A binding that cannot be taken. Safe to show: holds names and rules, never what a binding holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BindingError {
+    /// The type is not one of those the platform gives.
+    #[error("binding \"{name}\" has the type \"{found}\", which this platform does not give; the types are {supported}", supported = supported())]
+    UnsupportedType {
+        /// The binding's name, shortened.
+        name: String,
+        /// The type that was asked for, shortened.
+        found: String,
+    },
+    /// A field is missing or has the wrong JSON type.
+    #[error("binding \"{name}\": field \"{field}\" must be {expected}; add or correct it")]
+    Field {
+        /// The binding's name, shortened.
+        name: String,
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A name inside the binding breaks its grammar.
+    #[error("binding \"{name}\": {source}")]
+    Name {
+        /// The binding's name, shortened.
+        name: String,
+        /// The rule.
+        source: NameError,
+    },
+    /// Two bindings of one version have the same name.
+    #[error("binding \"{name}\" is declared twice; rename one of the two")]
+    Duplicate {
+        /// The name.
+        name: BindingName,
+    },
+    /// A variable holds too much.
+    #[error("binding \"{name}\" holds {found} bytes, more than the {max} that are allowed; shorten it")]
+    TooLarge {
+        /// The name.
+        name: BindingName,
+        /// Its size.
+        found: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// Too many bindings or variables.
+    #[error("the version declares {found} {what}, more than the {max} that are allowed; remove some")]
+    TooMany {
+        /// Variables, bindings or parameters.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A binding is to be kept, and there is none of that name to keep.
+    #[error(
+        "binding \"{name}\" is to be inherited, and the version before has no \"{old_name}\"; declare it in full"
+    )]
+    NothingToInherit {
+        /// The name it was to have.
+        name: BindingName,
+        /// The name it was looked for under.
+        old_name: BindingName,
+    },
+}
+
+fn supported() -> String {
+    BindingType::ALL.map(BindingType::as_str).join(", ")
+}
