@@ -125,6 +125,11 @@ fn strip(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
     let going: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().chain(named).collect();
     for name in &going {
         headers.remove(name);
+        // Where both are there, it is the coding that says where the body ends (RFC 9112, 6.3): the length is not to
+        // be passed on.
+        if *name == header::TRANSFER_ENCODING {
+            headers.remove(header::CONTENT_LENGTH);
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use http_body_util::BodyExt as _;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 
-use crate::body::{Body, BodyError};
+use crate::body::{self, Body, BodyError};
 use crate::code::loaded::Claim;
 use crate::code::module::Module;
 use crate::grants::{Grants, Version};
@@ -179,6 +179,8 @@ struct Run {
     /// The guest; gone when it has run to its end.
     guest: Option<Fair<Metered<()>>>,
     head: Arc<HeadSlot>,
+    /// How it failed when its answer was finished already.
+    failed: Option<Failure>,
     /// Whether the answer to such a request ends with its head.
     head_only: bool,
     record: Record,
@@ -221,7 +223,8 @@ impl Run {
         };
         let guest = Guest { module, pool: worker.pool.clone(), parts };
         let guest = Metered { meter, budget: limits.cpu, future: Box::pin(guest.run(request)) };
-        Self { guest: Some(Fair::new(guest, &background, &habit)), head, head_only, record, pause }
+        let guest = Some(Fair::new(guest, &background, &habit));
+        Self { guest, head, failed: None, head_only, record, pause }
     }
 
     /// Drives the guest until it has answered or ended.
@@ -233,15 +236,14 @@ impl Run {
         if let Poll::Ready(ended) = &polled {
             self.guest = None;
             if let Err(failure) = ended {
-                // Whatever was in the slot is of no use: the body behind it will never be complete.
-                return Poll::Ready(Err(NoHead::from(failure.clone())));
+                return Poll::Ready(self.finished_before(failure, cx));
             }
         }
         match (self.head.take(), polled) {
-            (Some(Ok(response)), Poll::Pending) => Poll::Ready(Ok(response)),
+            (Some(Ok(response)), Poll::Pending) => Poll::Ready(final_status(response)),
             // The guest is done, so its body is as complete as it will ever be: its length is known.
             (Some(Ok(response)), Poll::Ready(_)) => {
-                Poll::Ready(Ok(response.map(|body| crate::body::settle(body, cx))))
+                Poll::Ready(final_status(response.map(|body| body::settle(body, cx))))
             }
             (Some(Err(code)), _) => Poll::Ready(Err(self.head.no_head(code))),
             (None, Poll::Ready(_)) => {
@@ -252,16 +254,48 @@ impl Run {
         }
     }
 
+    /// The answer that the guest had finished before it failed: it is delivered, and the failure goes on its account.
+    fn finished_before(&mut self, failure: &Failure, cx: &mut Context<'_>) -> Result<Response<Body>, NoHead> {
+        let nothing = || NoHead::from(failure.clone());
+        let (head, body) = self.head.take().and_then(Result::ok).ok_or_else(nothing)?.into_parts();
+        // What is somebody else's is complete without the guest.
+        let body = if self.head.is_handed_over() { Some(body) } else { body::finished(body, cx) };
+        let response = final_status(Response::from_parts(head, body.ok_or_else(nothing)?))?;
+        self.failed = Some(failure.clone());
+        Ok(response)
+    }
+
     /// The answer, with a body that drives the guest on as it is read.
     fn into_response(mut self, response: Response<Body>) -> Response<Body> {
         self.record.status = Some(response.status().as_u16());
         let head_only =
             self.head_only || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let expected = if head_only { Some(0) } else { content_length(&response) };
-        let Self { guest, head, record, pause, .. } = self;
-        response
-            .map(|body| GuestBody { guest, body, expected, head, record: Some(record), pause }.boxed_unsync())
+        let (mut parts, body) = response.into_parts();
+        let (expected, said) = if head_only {
+            (Some(0), None)
+        } else {
+            let said = body::framed(&mut parts.headers, &body);
+            (said.or_else(|| body.size_hint().exact()), said)
+        };
+        let body = match said {
+            Some(length) => body::held(body, length),
+            None => body,
+        };
+        let Self { guest, head, failed, record, pause, .. } = self;
+        let body = GuestBody { guest, body, expected, head, failed, record: Some(record), pause };
+        Response::from_parts(parts, body.boxed_unsync())
     }
+}
+
+/// A status that ends an exchange (RFC 9110, 15.2): what a guest says below 200 would leave the visitor waiting for
+/// another answer, or for another protocol.
+fn final_status(response: Response<Body>) -> Result<Response<Body>, NoHead> {
+    if !response.status().is_informational() {
+        return Ok(response);
+    }
+    let status = response.status().as_u16();
+    let text = format!("{status} is not a status code to answer with: it is no final one");
+    Err(NoHead::from(Failure::NoResponse(text)))
 }
 
 /// The response body of a guest that may still be running: reading it drives the guest on.
@@ -271,6 +305,8 @@ struct GuestBody {
     /// How many bytes of the body are still to come, where that was said.
     expected: Option<u64>,
     head: Arc<HeadSlot>,
+    /// How the guest failed, where what it had written before is still on its way.
+    failed: Option<Failure>,
     /// Present until the end is known.
     record: Option<Record>,
     pause: Pause,
@@ -283,11 +319,17 @@ impl GuestBody {
         }
     }
 
+    /// All of the body is out.
+    fn complete(&mut self) {
+        let end = self.failed.take().map_or(End::Ok, End::Failed);
+        self.finish(end);
+    }
+
     /// Ends the body early, and the guest.
     fn fail(&mut self, failure: Failure) -> BodyError {
         let text = failure.to_string();
         self.guest = None;
-        self.body = crate::body::empty();
+        self.body = body::empty();
         self.finish(End::Failed(failure));
         BodyError::InternalError(Some(text))
     }
@@ -305,7 +347,7 @@ impl GuestBody {
             return self.leave_guest_running();
         }
         let (Some(guest), Some(mut record)) = (self.guest.take(), self.record.take()) else { return };
-        let body = std::mem::replace(&mut self.body, crate::body::empty());
+        let body = std::mem::replace(&mut self.body, body::empty());
         let complete = self.expected == Some(0);
         Afterwards::of_an_unread_answer(guest, body, complete).spawn(move |end| record.ended(end));
     }
@@ -324,14 +366,8 @@ impl HttpBody for GuestBody {
             && let Poll::Ready(ended) = Pin::new(guest).poll(cx)
         {
             this.guest = None;
-            if let Err(failure) = ended {
-                // A body that is somebody else's does not suffer from it.
-                if this.head.is_handed_over() {
-                    this.finish(End::Failed(failure));
-                } else {
-                    return Poll::Ready(Some(Err(this.fail(failure))));
-                }
-            }
+            // What it had finished is delivered, and a body that is somebody else's does not suffer from it.
+            this.failed = ended.err();
         }
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
             std::task::ready!(this.pause.poll_too_long(cx));
@@ -347,17 +383,21 @@ impl HttpBody for GuestBody {
                     this.expected = this.expected.map(|expected| expected.saturating_sub(sent));
                 }
                 if this.guest.is_none() && this.body.is_end_stream() {
-                    this.finish(End::Ok);
+                    this.complete();
                 }
             }
             Some(Err(_)) if this.guest.is_some() && this.head.is_handed_over() => this.leave_guest_running(),
+            Some(Err(_)) if this.failed.is_some() && !this.head.is_handed_over() => {
+                let failed = this.failed.take().map(|failure| this.fail(failure));
+                return Poll::Ready(failed.map(Err));
+            }
             Some(Err(error)) => {
                 let failure = Failure::NoResponse(format!("the body ended early: {error}"));
                 this.guest = None;
                 this.finish(End::Failed(failure));
             }
             None if this.guest.is_some() => this.leave_guest_running(),
-            None => this.finish(End::Ok),
+            None => this.complete(),
         }
         Poll::Ready(frame)
     }
@@ -380,13 +420,11 @@ impl Drop for GuestBody {
             self.abandon_guest();
         } else if self.expected == Some(0) || self.body.is_end_stream() {
             // A complete body that nobody asked for its end: hyper stops as soon as it knows it.
-            self.finish(End::Ok);
+            self.complete();
+        } else if let Some(failure) = self.failed.take() {
+            self.finish(End::Failed(failure));
         }
     }
-}
-
-fn content_length(response: &Response<Body>) -> Option<u64> {
-    response.headers().get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The invocation's account. Whoever holds it last hands it to the host, however the invocation ends.

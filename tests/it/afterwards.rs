@@ -79,7 +79,7 @@ async fn goes_on(method: Method, shape: &str, text: &str) {
     for outcome in ["canceled", "exceededWallTime", "exception"] {
         for kind in ["platform", "user"] {
             let series = format!(r#"wasmyard_invocations_total{{kind="{kind}",outcome="{outcome}"}}"#);
-            assert_eq!(server.metric(&series).await, 0.0, "{series}");
+            assert_eq!(server.total(&series).await, 0.0, "{series}");
         }
     }
 }
@@ -144,7 +144,7 @@ async fn a_script_that_still_writes_its_answer_is_stopped_when_the_visitor_leave
 async fn what_goes_on_keeps_its_place_until_it_ends() {
     let origin = Origin::start().await;
     let server = Server::serving(&config(&origin)).await;
-    let asked = request(Method::GET, "direct.test", "/later?ms=1000")
+    let asked = request(Method::GET, "direct.test", "/later?ms=3000")
         .header("x-target", origin.url("/later"))
         .body(body(""))
         .unwrap();
@@ -153,7 +153,7 @@ async fn what_goes_on_keeps_its_place_until_it_ends() {
     origin.sees("what came later", |seen| seen.target == "/later").await;
     all_is_over(&server).await;
     let line = server.logged("the access line", |line| line["target"] == "wasmyard::access").await;
-    assert!(line["wall_us"].as_u64().unwrap() < 1_000_000, "the visitor's time is the visitor's: {line}");
+    assert!(line["wall_us"].as_u64().unwrap() < 3_000_000, "the visitor's time is the visitor's: {line}");
 }
 
 #[tokio::test]

@@ -86,8 +86,7 @@ async fn one_client_does_not_take_all_connections() {
     for _ in 0..5 {
         neighbour_is_served(&server, "beside a client with all that it may have").await;
     }
-    let refused = server.metric(r#"wasmyard_connections_refused_total{reason="client"}"#).await;
-    assert_eq!(refused, 24.0);
+    server.counts(r#"wasmyard_connections_refused_total{reason="client"}"#, 24.0).await;
     drop(kept);
     open(&server, |open| open < 1.0).await;
     assert_eq!(server.get("neighbour.test", "/").await.status, 200, "and it may come again");
@@ -170,8 +169,7 @@ async fn frames_that_ask_for_nothing_come_to_an_end() {
         };
         let read = async { reads.read_to_end(&mut Vec::new()).await.ok() };
         within(&format!("the end of a flood of {what}"), async { tokio::join!(send, read) }).await;
-        let refused = server.metric(r#"wasmyard_connections_refused_total{reason="frames"}"#).await;
-        assert_eq!(refused, f64::from(number), "{what}");
+        server.counts(r#"wasmyard_connections_refused_total{reason="frames"}"#, f64::from(number)).await;
         neighbour_is_served(&server, what).await;
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use wasmyard_namespaces::Digest;
 
-use crate::support::{Api, Server, Site, wat, within};
+use crate::support::{Api, Server, Site, eventually, wat, within};
 
 const ROUNDS: u32 = 50;
 const SCRIPTS: [&str; 4] = ["a", "b", "c", "d"];
@@ -28,6 +28,8 @@ namespace = "production"
 struct Progress {
     tried: Arc<AtomicU64>,
     acknowledged: Arc<AtomicU64>,
+    /// How many were acknowledged.
+    answers: Arc<AtomicU64>,
 }
 
 fn text(script: &str, version: u64) -> String {
@@ -39,7 +41,10 @@ async fn upload_until_killed(api: Api, script: &'static str, progress: Progress)
     loop {
         let version = progress.tried.fetch_add(1, Ordering::SeqCst) + 1;
         match api.try_deploy(script, wat::answer(&text(script, version))).await {
-            Some(200) => progress.acknowledged.store(version, Ordering::SeqCst),
+            Some(200) => {
+                progress.acknowledged.store(version, Ordering::SeqCst);
+                progress.answers.fetch_add(1, Ordering::SeqCst);
+            }
             Some(status) => panic!("{script}: upload {version} was refused with {status}"),
             None => return,
         }
@@ -100,8 +105,14 @@ async fn every_acknowledged_upload_survives_fifty_kills_and_none_is_half_there()
         let uploads: Vec<_> = SCRIPTS
             .map(|script| tokio::spawn(upload_until_killed(server.api(), script, progress[script].clone())))
             .into();
+        let begun: u64 = progress.values().map(|progress| progress.answers.load(Ordering::SeqCst)).sum();
+        let some = || {
+            let now: u64 = progress.values().map(|progress| progress.answers.load(Ordering::SeqCst)).sum();
+            std::future::ready((now - begun >= u64::from(round % 4)).then_some(()))
+        };
+        eventually("some uploads are acknowledged", some).await;
         // A random moment, which is the point: in the middle of whatever the server does.
-        tokio::time::sleep(Duration::from_millis(random.hash_one(round) % 120)).await;
+        tokio::time::sleep(Duration::from_millis(random.hash_one(round) % 40)).await;
         server.kill().await;
         for upload in uploads {
             within("the end of an upload", upload).await.unwrap();

@@ -90,7 +90,7 @@ async fn an_answer_that_was_cut_off_is_told_and_counted_as_what_it_is() {
     );
     let sent = line["bytes_out"].as_u64().unwrap();
     assert!(sent >= taken as u64 && taken > 0, "{taken} bytes came of {sent}");
-    assert_eq!((server.metric(cut).await, server.metric(ok).await), (1.0, 0.0));
+    assert_eq!((server.total(cut).await, server.total(ok).await), (1.0, 0.0));
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_visitor_who_leaves_an_answer_half_read_is_told_apart_from_a_good_one(
         "canceled" => r#"wasmyard_requests_total{reason="canceled",status="2xx"}"#,
         _ => r#"wasmyard_requests_total{reason="exceeded_cpu",status="cut"}"#,
     };
-    assert_eq!(server.metric(series).await, 1.0);
+    assert_eq!(server.total(series).await, 1.0);
     // One that reads all is good, whether it was told the length or not, and so is one that wants no body.
     for (method, path) in [(Method::GET, "/a"), (Method::HEAD, "/b")] {
         let asked = request(method, "customer.localhost", path).body(body("")).unwrap();
@@ -198,7 +198,7 @@ async fn a_log_that_nobody_reads_makes_nobody_wait_and_the_reader_is_told_what_i
     let nothing_lost = async || {
         let before = server.metric(dropped).await;
         server.get("nobody.test", "/mark").await;
-        (server.metric(dropped).await == before).then_some(before)
+        (server.total(dropped).await == before).then_some(before)
     };
     let lost = lost.max(eventually("the log is read again", nothing_lost).await);
     server.terminate();

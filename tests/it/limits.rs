@@ -83,7 +83,7 @@ async fn a_script_that_never_ends_is_stopped_when_its_cpu_budget_is_spent() {
     let spun = json_of(&server, "over.test", "/spin").await;
     assert_refused(&spun, 503, 1102, "exceeded_cpu", json!("CPU time 100 ms"));
     assert_eq!(
-        server.metric(r#"wasmyard_invocations_total{kind="platform",outcome="exceededCpu"}"#).await,
+        server.total(r#"wasmyard_invocations_total{kind="platform",outcome="exceededCpu"}"#).await,
         1.0
     );
     assert_eq!(server.get("over.test", "/").await.status, 200, "the next request gets a fresh instance");
@@ -162,9 +162,9 @@ async fn what_a_dispatcher_does_not_catch_is_told_as_what_happened_to_the_script
     let trapped = json_of(&server, "over.localhost", "/trap").await;
     assert_refused(&trapped, 500, 1101, "exception", Value::Null);
     // It is the script's failure on the account, and an exception that the dispatcher did not handle.
-    assert_eq!(server.metric(r#"wasmyard_invocations_total{kind="user",outcome="exceededCpu"}"#).await, 1.0);
+    assert_eq!(server.total(r#"wasmyard_invocations_total{kind="user",outcome="exceededCpu"}"#).await, 1.0);
     assert_eq!(
-        server.metric(r#"wasmyard_invocations_total{kind="platform",outcome="exceededCpu"}"#).await,
+        server.total(r#"wasmyard_invocations_total{kind="platform",outcome="exceededCpu"}"#).await,
         0.0
     );
 }

@@ -295,7 +295,7 @@ async fn the_same_request_uses_the_same_fuel_every_time() {
         let answer = server.get("fuelled.apps.test", "/limits/work?n=5000").await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         ended(&server, totals.len() + 1).await;
-        totals.push(server.metric("wasmyard_invocation_fuel_total").await);
+        totals.push(server.total("wasmyard_invocation_fuel_total").await);
     }
     let first = totals[0];
     assert!(first > 5_000.0, "{first}");
@@ -327,11 +327,11 @@ async fn each_script_of_a_chain_has_an_account_of_its_own() {
     assert!(line["bytes_in"].is_u64() && line["bytes_out"].is_u64(), "{line}");
     // The caller waited meanwhile: it is charged for its own work and nothing else.
     ended(&server, 2).await;
-    let cpu_seconds = server.metric("wasmyard_invocation_cpu_seconds_sum").await;
+    let cpu_seconds = server.total("wasmyard_invocation_cpu_seconds_sum").await;
     let caller_us = (cpu_seconds * 1e6).round() as u64 - cpu_us;
     assert!(caller_us < 50_000, "the caller was charged {caller_us} µs");
-    assert_eq!(server.metric("wasmyard_invocation_peak_memory_bytes_count").await, 2.0);
-    assert_eq!(server.metric("wasmyard_subrequests_total").await, 1.0);
+    assert_eq!(server.total("wasmyard_invocation_peak_memory_bytes_count").await, 2.0);
+    assert_eq!(server.total("wasmyard_subrequests_total").await, 1.0);
 }
 
 #[tokio::test]

@@ -164,10 +164,10 @@ async fn a_namespace_reaches_what_its_rules_and_the_platforms_open_and_a_change_
 
     for (result, rule) in [("ok", ""), ("refused", "host"), ("refused", "address"), ("connect", "")] {
         let series = format!("wasmyard_egress_requests_total{{result={result:?}}}");
-        assert!(server.metric(&series).await >= 1.0, "{result}");
+        assert!(server.total(&series).await >= 1.0, "{result}");
         if !rule.is_empty() {
             let series = format!("wasmyard_egress_refused_total{{rule={rule:?}}}");
-            assert!(server.metric(&series).await >= 1.0, "{rule}");
+            assert!(server.total(&series).await >= 1.0, "{rule}");
         }
     }
 }

@@ -185,7 +185,7 @@ impl Node {
             limits: self.checker.limits,
             list: self.recent,
         };
-        // Ends with the first word of the end: what was used last is let go of with the data plane.
+        // Ends with the first word of the end.
         let stopping = CancellationToken::new();
         let recompiling = tokio::spawn(recompiling.run(stopping.clone()));
         self.ready.store(true, Ordering::Release);
@@ -196,12 +196,15 @@ impl Node {
             stopping.cancel();
         };
         let Port { listener, config, figures } = self.visitors;
-        wasmyard_listener::serve(listener, Plain, self.dispatcher, config, figures, stop).await;
+        let dispatcher = Arc::clone(&self.dispatcher);
+        wasmyard_listener::serve(listener, Plain, dispatcher, config, figures, stop).await;
         stopped.cancel();
         sweeping.abort();
         if let Err(error) = recompiling.await {
             tracing::error!(%error, "the list of recently used scripts was not written");
         }
+        // It holds the code that is loaded: what the list says was used last is known only until it is gone.
+        drop(self.dispatcher);
         if let Err(error) = api.await {
             tracing::error!(%error, "the control plane ended early");
         }

@@ -4,6 +4,7 @@
 //! Sits between hyper and the transport, because hyper has one timer for the first two and none for the third.
 //! While a request is being answered no reading runs out here: bodies have a time limit of their own.
 
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -201,12 +202,19 @@ impl<S> Patient<S> {
     }
 }
 
+/// Writes once what is said before the end, to a socket that has room for it. A task that has used up its turn would find
+/// that it has none.
+fn last_words(stream: &mut (impl AsyncWrite + Unpin), cx: &mut Context<'_>, words: &[u8]) {
+    let write = std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_write(cx, words));
+    let _sent = std::pin::pin!(tokio::task::unconstrained(write)).poll(cx);
+}
+
 impl<S: AsyncWrite + Unpin> Patient<S> {
     fn late_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Nothing else is being written, so this cannot land inside an answer. Whether the client still listens is
         // its own affair.
         if matches!(self.protocol, Protocol::Http1(_)) {
-            let _sent = Pin::new(&mut self.stream).poll_write(cx, TIMED_OUT);
+            last_words(&mut self.stream, cx, TIMED_OUT);
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -266,7 +274,7 @@ impl<S: Transport> Patient<S> {
         if conversation.excess == Excess::Found {
             conversation.excess = Excess::Told;
             // A socket that takes no more has nobody who reads.
-            let _sent = Pin::new(&mut self.stream).poll_write(cx, CALM_DOWN);
+            last_words(&mut self.stream, cx, CALM_DOWN);
             self.activity.cut();
         }
     }

@@ -20,6 +20,9 @@ use crate::slow::{Kept, Stream};
 /// A client that does not take that much loses the connection.
 const LITTLE: usize = 16 << 10;
 
+/// Why a body broke off, whoever wrote it.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// An answer's body.
 pub(crate) struct Sent<B: Send + 'static> {
     /// None in an answer of the listener's own, which has no content.
@@ -32,6 +35,8 @@ pub(crate) struct Sent<B: Send + 'static> {
     held: Option<Arc<Held<B>>>,
     /// Bytes of all its pieces.
     handed: usize,
+    /// Why it breaks off, until that is said.
+    broken: Option<BoxError>,
 }
 
 /// What stays until the last piece of an answer was taken.
@@ -53,12 +58,12 @@ pub(crate) struct Piece<B: Send + 'static> {
 impl<B: Send + 'static> Sent<B> {
     /// The body of an answer; `stream` over HTTP/2.
     pub(crate) fn new(body: B, busy: Busy, stream: Option<Arc<Stream>>) -> Self {
-        Self { body: Some(body), busy: Some(busy), stream, held: None, handed: 0 }
+        Self { body: Some(body), busy: Some(busy), stream, held: None, handed: 0, broken: None }
     }
 
     /// No content.
     pub(crate) fn empty() -> Self {
-        Self { body: None, busy: None, stream: None, held: None, handed: 0 }
+        Self { body: None, busy: None, stream: None, held: None, handed: 0, broken: None }
     }
 
     fn piece(&mut self, bytes: Bytes) -> Option<Piece<B>> {
@@ -145,22 +150,34 @@ impl<B: Send + 'static> Buf for Piece<B> {
     }
 }
 
-impl<B: HttpBody<Data = Bytes> + Send + Unpin + 'static> HttpBody for Sent<B> {
+impl<B> HttpBody for Sent<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     type Data = Piece<B>;
-    type Error = B::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Piece<B>>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Piece<B>>, BoxError>>> {
         let this = &mut *self;
+        if let Some(broken) = this.broken.take() {
+            return Poll::Ready(Some(Err(broken)));
+        }
         if this.must_wait(cx) {
             return Poll::Pending;
         }
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         let frame = match std::task::ready!(Pin::new(body).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            // An error drops what is not written yet, the head among it. What is there is written first, so that the
+            // client sees an answer that is cut off and not none at all.
+            Some(Err(error)) => {
+                this.broken = Some(error.into());
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             None => {
                 if let Some(stream) = this.stream.as_ref().filter(|_| this.end_waits()) {
                     stream.waits(cx.waker());

@@ -251,6 +251,7 @@ impl State {
         if let Err(failure) = self.hooks.count_subrequest() {
             return Ok(Err(failure));
         }
+        let request = body::agreed(request);
         Ok(Ok(Call { target: worker.target.clone(), limits: worker.limits, request }))
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks};
 use wasmyard_namespaces::limits::Limits;
 
-use crate::body::{Body, BodyError};
+use crate::body::{Body, BodyError, agreed};
 use crate::limits::host_memory::{BODY_CHUNK_BYTES, BODY_CHUNKS};
 use crate::limits::idle::paced;
 use crate::limits::meter::Meter;
@@ -112,7 +112,7 @@ impl Hooks {
         self.count_subrequest().map_err(|failure| BodyError::InternalError(Some(failure.to_string())))?;
         let idle = self.stream_idle;
         Ok(OutboundRequest {
-            request: request.map(|body| paced(body, idle, BodyError::ConnectionWriteTimeout)),
+            request: agreed(request).map(|body| paced(body, idle, BodyError::ConnectionWriteTimeout)),
             connect_timeout: options.as_ref().and_then(|o| o.connect_timeout),
             first_byte_timeout: options.as_ref().and_then(|o| o.first_byte_timeout),
             between_bytes_timeout: options.as_ref().and_then(|o| o.between_bytes_timeout),

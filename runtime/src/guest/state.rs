@@ -8,6 +8,7 @@ use http::{Method, Uri};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::body::{HostOutgoingBody, StreamContext};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmyard_namespaces::limits::Limits;
 
@@ -58,6 +59,24 @@ pub(crate) struct State {
     pub(crate) answer_bytes: u64,
     /// What is to be asked when the guest has returned and this store is gone.
     pub(crate) tail: Option<Tail>,
+    /// Whether the guest returned, and was not ended.
+    returned: bool,
+}
+
+/// A body that the guest had not finished when it was ended is broken off: without a word its reader would take what
+/// came for the whole.
+impl Drop for State {
+    fn drop(&mut self) {
+        if self.returned {
+            return;
+        }
+        for entry in self.table.iter_mut() {
+            if let Some(body) = entry.downcast_mut::<HostOutgoingBody>() {
+                let (nobodys, _unread) = HostOutgoingBody::new(StreamContext::Response, None, 1, 1);
+                std::mem::replace(body, nobodys).abort();
+            }
+        }
+    }
 }
 
 /// Method and target of a request.
@@ -120,6 +139,7 @@ impl State {
             answering: None,
             answer_bytes: 0,
             tail: None,
+            returned: false,
         }
     }
 
@@ -155,6 +175,12 @@ impl State {
         self.answering = None;
         self.answer_bytes = 0;
         self.tail = None;
+        self.returned = false;
+    }
+
+    /// The guest has returned: what it wrote of a body without finishing it is all that there is of it.
+    pub(crate) fn returned(&mut self) {
+        self.returned = true;
     }
 
     /// Counts what the host holds for the guest.

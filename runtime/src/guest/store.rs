@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmyard_namespaces::limits::Limits;
@@ -77,8 +78,13 @@ impl Guest {
         }
         .await;
         if let Err(error) = result {
+            // Whoever exits without a failure has returned; what it had finished by then counts.
+            if error.downcast_ref::<I32Exit>().is_some_and(|exit| exit.0 == 0) {
+                return Ok(None);
+            }
             return Err(failure_of(&error, &self.parts.limits));
         }
+        instance.armed.store.data_mut().returned();
         let tail = instance.armed.store.data_mut().tail.take();
         if let Some(pool) = &self.pool {
             pool.rest(instance, &self.module.commons);

@@ -53,11 +53,11 @@ async fn files_are_served_by_route_and_through_a_dispatcher_and_no_script_runs_f
         let posted = server.send(request(Method::POST, host, "/").body(body("x")).unwrap()).await;
         assert_eq!(posted.status, 405, "{host}");
     }
-    assert_eq!(server.metric(r#"wasmyard_invocations_total{kind="user",outcome="ok"}"#).await, 0.0);
+    assert_eq!(server.total(r#"wasmyard_invocations_total{kind="user",outcome="ok"}"#).await, 0.0);
     // What is no file is the script's.
     let answer = server.get("shop.apps.test", "/elsewhere").await;
     assert_eq!(answer.text(), "Hello from Wasmyard!\n");
-    assert_eq!(server.metric(r#"wasmyard_invocations_total{kind="user",outcome="ok"}"#).await, 1.0);
+    assert_eq!(server.total(r#"wasmyard_invocations_total{kind="user",outcome="ok"}"#).await, 1.0);
 }
 
 #[tokio::test]

@@ -61,5 +61,5 @@ async fn two_hundred_deploys_fail_no_request_and_no_version_comes_back() {
         assert!(answers > DEPLOYS / 4, "{host}: only {answers} answers: there was no traffic to disturb");
     }
     let failed = r#"wasmyard_requests_total{reason="internal",status="5xx"}"#;
-    assert_eq!(server.metric(failed).await, 0.0);
+    assert_eq!(server.total(failed).await, 0.0);
 }

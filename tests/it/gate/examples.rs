@@ -129,7 +129,7 @@ async fn the_signer_blocks_a_list_of_hosts_answers_for_one_and_passes_the_rest()
     // All else is passed on as it is: here to the customer's own host, which asks to be told where to go.
     let passed = customer(&server, "http://customer-a.localhost/").await;
     assert_eq!((passed.status, passed.text()), (400, "name a URL: x-target: http://example.com/\n"));
-    assert_eq!(server.metric("wasmyard_egress_connections_total").await, 0.0, "nobody outside was asked");
+    assert_eq!(server.total("wasmyard_egress_connections_total").await, 0.0, "nobody outside was asked");
 }
 
 #[tokio::test]

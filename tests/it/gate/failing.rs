@@ -41,10 +41,10 @@ async fn its_account_is_its_own() {
     assert_eq!(own["outcome"], json!("exceededCpu"));
     assert!(own["cpu_us"].as_u64().unwrap() >= 100_000, "{own}");
     assert_eq!(
-        server.metric(r#"wasmyard_invocations_total{kind="platform",outcome="exceededCpu"}"#).await,
+        server.total(r#"wasmyard_invocations_total{kind="platform",outcome="exceededCpu"}"#).await,
         1.0
     );
-    assert_eq!(server.metric(r#"wasmyard_invocations_total{kind="user",outcome="ok"}"#).await, 1.0);
+    assert_eq!(server.total(r#"wasmyard_invocations_total{kind="user",outcome="ok"}"#).await, 1.0);
 }
 
 #[tokio::test]

@@ -94,5 +94,5 @@ async fn a_route_can_opt_a_host_out_of_dispatch() {
     assert_eq!(status.status, 404);
     let error: Value = serde_json::from_slice(&status.body).unwrap();
     assert_eq!(error["error"]["reason"], json!("opted_out"), "the dispatcher did not run");
-    assert_eq!(server.metric(r#"wasmyard_invocations_total{kind="platform",outcome="ok"}"#).await, 0.0);
+    assert_eq!(server.total(r#"wasmyard_invocations_total{kind="platform",outcome="ok"}"#).await, 0.0);
 }

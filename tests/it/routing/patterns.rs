@@ -63,7 +63,7 @@ async fn a_native_rule_finds_the_script_without_a_dispatcher() {
     assert_eq!(server.get("shop.apps.test", "/").await.text(), "the shop");
     assert_eq!(server.get("x.shop.apps.test", "/").await.status, 404, "two labels are no script's name");
     assert_eq!(server.get("apps.test", "/").await.status, 404, "`*` is at least one label");
-    assert_eq!(server.metric(r#"wasmyard_invocations_total{kind="platform",outcome="ok"}"#).await, 0.0);
+    assert_eq!(server.total(r#"wasmyard_invocations_total{kind="platform",outcome="ok"}"#).await, 0.0);
 }
 
 #[tokio::test]

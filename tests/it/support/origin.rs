@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Bytes;
 use axum::{Router, extract::Request};
 use http::HeaderMap;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::eventually;
@@ -73,6 +74,28 @@ impl Origin {
     pub(crate) fn egress(&self) -> String {
         format!("[egress]\nallow_private = [\"127.0.0.1\"]\nports = [80, 443, {}]\n", self.address.port())
     }
+}
+
+/// Somebody who answers with bytes of a test's own choice, by target, and closes the connection.
+pub(crate) async fn speaking(answer: fn(&str) -> String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    if !matches!(stream.read_buf(&mut head).await, Ok(1..)) {
+                        return;
+                    }
+                }
+                let head = String::from_utf8(head).unwrap();
+                let target = head.split(' ').nth(1).unwrap();
+                stream.write_all(answer(target).as_bytes()).await.ok();
+            });
+        }
+    });
+    address
 }
 
 /// Somebody who only counts who connects.

@@ -80,6 +80,12 @@ impl Raw {
         String::from_utf8_lossy(&std::mem::take(&mut self.ahead)).into_owned()
     }
 
+    /// An answer as it came: until it is there as far as its head says, or the connection was closed.
+    pub(crate) async fn until_the_end(&mut self, is_there: impl Fn(&str) -> bool) -> String {
+        while !is_there(&String::from_utf8_lossy(&self.ahead)) && self.more().await {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.ahead)).into_owned()
+    }
+
     /// Whether the server says anything, or closes the connection, within this time.
     pub(crate) async fn reacts_within(&mut self, time: Duration) -> bool {
         let mut buffer = [0; 1];

@@ -202,6 +202,24 @@ impl Server {
         value.map_or(0.0, |value| value.parse().unwrap())
     }
 
+    /// The value of one series once nothing is under way. A visit and an invocation are counted when they end, which may be
+    /// after the visitor has the whole answer.
+    pub(crate) async fn total(&self, series: &str) -> f64 {
+        let idle = async || {
+            let under_way = self.metric("wasmyard_requests_in_flight").await
+                + self.metric("wasmyard_invocations_in_flight").await;
+            (under_way == 0.0).then_some(())
+        };
+        eventually("nothing is under way", idle).await;
+        self.metric(series).await
+    }
+
+    /// Waits until a series has this value.
+    pub(crate) async fn counts(&self, series: &str, value: f64) {
+        let what = format!("{series} is {value}");
+        eventually(&what, async || (self.metric(series).await == value).then_some(())).await;
+    }
+
     /// Bytes of memory that the process holds now, without what is shared with files.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let status =

@@ -70,6 +70,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         "/files" => Ok(Response::text(files(&req, &env).await?)),
         path if path.starts_with("/burn/") => burn(&req).await,
         "/forge" => forge(&req).await,
+        "/relay" => relay(&req).await,
         "/empty" => Ok(Response::empty().with_status(204)),
         path if path.starts_with("/bodied/") => bodied(&req),
         "/whole" => whole(&req),
@@ -135,6 +136,15 @@ async fn forge(req: &Request) -> Result<Response> {
     }
     onward.set_header("x-own", "kept")?;
     Ok(wasmyard::fetch(onward).await?)
+}
+
+/// Asks the URL in the header `x-target`, and passes the answer on under the length in the header `x-length`.
+async fn relay(req: &Request) -> Result<Response> {
+    let mut answer = wasmyard::fetch(Request::get(&req.header("x-target").unwrap_or_default())?).await?;
+    if let Some(length) = req.header("x-length") {
+        answer.set_header("content-length", length)?;
+    }
+    Ok(answer)
 }
 
 /// What the worker is told: first the platform's words, then the request's head, a line each.
