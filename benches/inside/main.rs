@@ -26,7 +26,7 @@ static ALLOCATOR: counting::Counting = counting::Counting::NEW;
 const USAGE: &str = "\
 Usage: in-process cold|density|metering [--quick]    figures as JSON, for the end-to-end runner
        in-process ledger [--quick]                   what the steps of a request cost
-       in-process repeat one|two|tail|three|javascript COUNT [--no-ticks]
+       in-process repeat one|two|tail|three|javascript|rotation COUNT [--no-ticks]
                                                      requests for a profiler or an instruction counter";
 
 fn main() -> ExitCode {

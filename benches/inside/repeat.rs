@@ -5,6 +5,7 @@
 use wasmyard_runtime::{EngineConfig, Metering};
 
 use crate::fixture::{Error, Script, javascript, runtime, worker};
+use crate::minted::minted;
 use wasmyard_benches::servers::javascript::REMEDY;
 
 /// Small, because counters that simulate the processor do not like address space by the terabyte.
@@ -16,7 +17,13 @@ fn engine(ticks: bool) -> EngineConfig {
     }
 }
 
+/// How many scripts take turns in the rotation.
+const SCRIPTS: usize = 900;
+
 pub(crate) fn repeat(chain: &str, count: u64, ticks: bool) -> Result<(), Error> {
+    if chain == "rotation" {
+        return rotation(count);
+    }
     let scratch = crate::fixture::artifacts(if ticks { "repeat" } else { "repeat-no-ticks" })?;
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio.block_on(async {
@@ -33,6 +40,25 @@ pub(crate) fn repeat(chain: &str, count: u64, ticks: bool) -> Result<(), Error> 
             _ => return Err(crate::USAGE.into()),
         };
         for _ in 0..count {
+            script.ask("/").await?;
+        }
+        Ok(())
+    })
+}
+
+/// The same request to many scripts in turn, all loaded before the first: what one alone costs is the chain `one`.
+fn rotation(count: u64) -> Result<(), Error> {
+    let minted = minted(SCRIPTS)?;
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tokio.block_on(async {
+        let runtime = runtime(&minted.folder, engine(true), u64::MAX)?;
+        let mut scripts = Vec::with_capacity(SCRIPTS);
+        for digest in &minted.digests {
+            let module =
+                runtime.module(Metering::Time, digest, async { Err("it is minted".to_owned()) }).await;
+            scripts.push(Script::alone(worker("hello", module.map_err(|error| error.to_string())?, &[])?));
+        }
+        for (_, script) in (0..count).zip(scripts.iter().cycle()) {
             script.ask("/").await?;
         }
         Ok(())

@@ -5,18 +5,15 @@ use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wasmyard_namespaces::ByteSize;
+use wasmyard_runtime::address_space;
 
 use crate::config::{Fault, ResolvedConfig};
 
 /// The part of the machine's memory that guests may hold together; the rest is for everything else.
 const GUESTS_PART: (u64, u64) = (3, 4);
-/// Address space that one slot of the pool reserves: a 32-bit memory with its guard.
-const SLOT_ADDRESS_SPACE: u64 = (4 << 30) + (64 << 20);
 /// What a process can address on the processors that we run on, less what is not the pool's.
 const ADDRESS_SPACE: u64 = (1 << 47) - (1 << 42);
-/// Mappings of one slot, and of everything that is no slot: threads, libraries, and a few thousand scripts
-/// with three each.
-const MAPPINGS_PER_SLOT: u64 = 2;
+/// Mappings of everything that is no slot of the pool: threads, libraries, and a few thousand scripts with three each.
 const OTHER_MAPPINGS: u64 = 10_000;
 /// The least of them without which nothing runs.
 const LEAST_OTHER_MAPPINGS: u64 = 1_000;
@@ -84,7 +81,7 @@ pub struct Capacity {
 /// Compares a configuration with a machine. Errors among the findings mean that it cannot run here.
 pub fn capacity(config: &ResolvedConfig, machine: &Machine) -> (Capacity, Vec<Fault>) {
     let mut findings = Vec::new();
-    address_space(config, machine, &mut findings);
+    addresses(config, machine, &mut findings);
     mappings(config, machine, &mut findings);
     let max_connections = files(config, machine, &mut findings);
     let guest_memory = memory(config, machine, &mut findings);
@@ -101,17 +98,16 @@ pub fn capacity(config: &ResolvedConfig, machine: &Machine) -> (Capacity, Vec<Fa
     (Capacity { guest_memory, max_connections, shown }, findings)
 }
 
-fn address_space(config: &ResolvedConfig, machine: &Machine, findings: &mut Vec<Fault>) {
+fn addresses(config: &ResolvedConfig, machine: &Machine, findings: &mut Vec<Fault>) {
     let slots = u64::from(config.server.max_invocations);
-    let most = ADDRESS_SPACE / SLOT_ADDRESS_SPACE;
+    let each = address_space(1).saturating_sub(address_space(0));
+    let most = ADDRESS_SPACE.saturating_sub(address_space(0)) / each.max(1);
     if slots > most {
-        let text = format!(
-            "each reserves {} of address space, and a process has room for {most}",
-            size(SLOT_ADDRESS_SPACE)
-        );
+        let text =
+            format!("each reserves {} of address space, and a process has room for {most}", size(each));
         findings.push(invocations(slots, &text).remedy(format!("lower it to {most} or less")));
     }
-    let needed = slots.saturating_mul(SLOT_ADDRESS_SPACE);
+    let needed = address_space(slots);
     if let Some(allowed) = machine.address_space.filter(|allowed| *allowed < needed) {
         let text = format!(
             "they reserve {} of address space, and this process may have {}",
@@ -126,7 +122,7 @@ fn address_space(config: &ResolvedConfig, machine: &Machine, findings: &mut Vec<
 
 fn mappings(config: &ResolvedConfig, machine: &Machine, findings: &mut Vec<Fault>) {
     let slots = u64::from(config.server.max_invocations);
-    let pool = slots.saturating_mul(MAPPINGS_PER_SLOT);
+    let pool = wasmyard_runtime::mappings(slots);
     let needed = pool.saturating_add(OTHER_MAPPINGS);
     let Some(allowed) = machine.mappings.filter(|allowed| *allowed < needed) else { return };
     let text =
@@ -300,11 +296,11 @@ mod tests {
     #[test]
     fn too_few_mappings_are_told_with_the_number_that_is_needed() {
         let config = config("[server]\nmax_invocations = 5000\n");
-        let (_, findings) = capacity(&config, &Machine { mappings: Some(15_000), ..large() });
+        let (_, findings) = capacity(&config, &Machine { mappings: Some(25_000), ..large() });
         let (severity, text) = only(&findings);
         assert_eq!(severity, Severity::Warning);
-        assert!(text.contains("vm.max_map_count=20000"), "{text}");
-        let (_, findings) = capacity(&config, &Machine { mappings: Some(9_000), ..large() });
+        assert!(text.contains("vm.max_map_count=30000"), "{text}");
+        let (_, findings) = capacity(&config, &Machine { mappings: Some(20_000), ..large() });
         assert_eq!(only(&findings).0, Severity::Error);
     }
 

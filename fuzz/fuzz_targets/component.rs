@@ -1,5 +1,6 @@
 //! A core module that wasm-smith made of any bytes, as a worker: checked, compiled, started and run under limits.
-//! However it ends, it ends in time and within its memory, and a neighbour in the same engine still answers.
+//! However it ends, it ends in time and within its memory, and a neighbour in the same engine still answers and
+//! finds nothing of it in its memory.
 #![no_main]
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,6 +15,8 @@ use wasmyard_namespaces::{Digest, Limits, ScriptKey};
 use wasmyard_runtime::{DenyAll, EngineConfig, Grants, GuestMemoryLimits, InProcess, Invocation, Metering, Module, ModuleError, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body, start_up};
 
 const WORKER: &str = include_str!("../../tests/it/support/wasi_http.wat");
+/// Answers only if nothing of anybody else is in its memory.
+const LOOKS: &str = include_str!("../../tests/it/support/looks_at_memory.wat");
 /// The section of a component that holds a core module.
 const CORE_MODULE: u8 = 1;
 
@@ -40,9 +43,7 @@ fn platform() -> &'static Platform {
         let tokio =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let runtime = Runtime::new(&sizes, Arc::new(InProcess)).unwrap();
-        let answer = "(call $set (local.get $out) (i32.const 0) (call $response (call $fields)) (i32.const 0)
-            (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
-        let neighbour = wat::parse_str(WORKER.replace(";; body", answer)).unwrap();
+        let neighbour = wat::parse_str(WORKER.replace(";; body", LOOKS)).unwrap();
         let neighbour = tokio.block_on(module(&runtime, neighbour)).expect("the neighbour compiles");
         let limits = Limits { cpu: Duration::from_millis(20), memory_bytes: 16 << 20, ..Limits::DEFAULT };
         Platform { tokio, runtime, neighbour: worker(neighbour), limits, _scratch: scratch }

@@ -25,7 +25,7 @@ mod worker;
 pub use body::{Body, BodyError};
 pub use code::compile::{CompileJob, Compiler, InProcess, compile};
 pub use code::config::{RuntimeConfig, StartError};
-pub use code::engine::{EngineConfig, Metering};
+pub use code::engine::{EngineConfig, Metering, address_space, mappings};
 pub use code::loaded::modules_by_mappings;
 pub use code::module::{Module, ModuleError};
 pub use code::preparing::{Preparation, Wanted};

@@ -40,7 +40,7 @@ fn run() -> Result<(), Error> {
     pool.supply(&mut ours);
     let ours = Engine::new(&ours)?;
     shows_nothing("our pool", &ours)?;
-    // As `runtime/src/code/engine.rs` has it.
+    // As the runtime had it between the two: right, and slower.
     shows_nothing("Wasmtime's pool without its scan", &Engine::new(&wasmtimes(Enabled::No, 128 << 10))?)?;
 
     let Ok(theirs) = Engine::new(&wasmtimes(Enabled::Yes, 4 << 20)) else {

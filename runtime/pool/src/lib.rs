@@ -65,7 +65,7 @@ pub enum Refused {
         error: io::Error,
     },
     /// All are lent.
-    #[error("{PREFIX} all {slots} {what} are in use")]
+    #[error("{FOR_NOW} all {slots} {what} are in use")]
     Exhausted {
         /// What was asked for.
         what: &'static str,
@@ -74,7 +74,7 @@ pub enum Refused {
     },
     /// The machine does not let memory be used that was reserved.
     #[error(
-        "{PREFIX} reserved memory cannot be used: {0}; where it says that memory is short, raise vm.max_map_count"
+        "{FOR_NOW} reserved memory cannot be used: {0}; where it says that memory is short, raise vm.max_map_count"
     )]
     Machine(io::Error),
     /// Wasmtime asks for what this pool was not made for.
@@ -82,13 +82,14 @@ pub enum Refused {
     Unsuitable(String),
 }
 
-/// How every text of a [`Refused`] begins. Wasmtime hands on a memory creator's text and nothing else.
+/// How the texts of a [`Refused`] begin. Wasmtime hands on a memory creator's text and nothing else.
 const PREFIX: &str = "the memory pool:";
+const FOR_NOW: &str = "the memory pool, for now:";
 
 impl Refused {
-    /// Whether an error of Wasmtime's says that a pool refused.
-    pub fn caused(error: &wasmtime::Error) -> bool {
-        error.chain().any(|cause| cause.to_string().starts_with(PREFIX))
+    /// Whether an error of Wasmtime's says that a pool has nothing to lend at the moment.
+    pub fn is_for_now(error: &wasmtime::Error) -> bool {
+        error.root_cause().to_string().starts_with(FOR_NOW)
     }
 }
 

@@ -82,7 +82,9 @@ impl Memories {
         if let Err(error) = fit(&mut span, open) {
             // As zero as it was, and no larger: it can wait for somebody else.
             self.keep(span, kept);
-            return Err(Refused::Machine(error));
+            let refused = Refused::Machine(error);
+            tracing::error!(error = %refused, "a memory cannot be lent");
+            return Err(refused);
         }
         self.lent.fetch_add(1, Ordering::Relaxed);
         Ok(Lent { initial: open, span: Some(span), from: Arc::clone(self) })

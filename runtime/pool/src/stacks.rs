@@ -39,7 +39,9 @@ impl Stacks {
         let mut span = span.ok_or(Refused::Exhausted { what: "stacks", slots: self.slots })?;
         if let Err(error) = span.resize(self.bytes) {
             self.shelf.put_bare(span);
-            return Err(Refused::Machine(error));
+            let refused = Refused::Machine(error);
+            tracing::error!(error = %refused, "a stack cannot be lent");
+            return Err(refused);
         }
         if zeroed {
             span.discard(0..self.bytes);

@@ -3,7 +3,12 @@
 //! `memory.fill`, `memory.copy` and `memory.init` are one step for the engine: it looks whether to stop a guest
 //! before the step and not in it, and one over 128 MiB takes 60 ms. Here each becomes a call of a function that is
 //! added to its module and does the same in pieces of [`PIECE`], with a look between two of them. What a guest sees
-//! is the same: an instruction that leaves its memory traps before it has written anything.
+//! is the same: an instruction that leaves its memory traps before it has written anything. Data segments that are
+//! copied at the start, which the engine does in the same way, become several.
+//!
+//! Where fuel is counted, the engine is told that bytes of segments cost nothing, because it would charge them at the
+//! start as well, where nobody's instruction asks for them ([`crate::code::engine`]). `memory.init` costs what it did:
+//! its function copies the bytes once more, onto themselves.
 //!
 //! Works on bytes and understands only as much as it needs. What it cannot read it leaves as it is: whoever
 //! compiles it says what is wrong.
@@ -13,7 +18,7 @@ use std::borrow::Cow;
 use wasmparser::{BinaryReader, FunctionBody, Operator};
 
 /// Changes with what is done to components: code compiled before such a change is not loaded any more.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// How much is done without a look: half a millisecond, where every page is touched for the first time.
 const PIECE: u32 = 1 << 20;
@@ -21,11 +26,11 @@ const PIECE: u32 = 1 << 20;
 const CORE: [u8; 8] = *b"\0asm\x01\0\0\0";
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 
-/// The same component, or core module, with its long bulk instructions cut into pieces.
-pub(crate) fn in_pieces(bytes: &[u8]) -> Cow<'_, [u8]> {
+/// The same component, or core module, with its long bulk instructions cut into pieces. `charged`: for an engine that counts fuel.
+pub(crate) fn in_pieces(bytes: &[u8], charged: bool) -> Cow<'_, [u8]> {
     let rewritten = match bytes.first_chunk() {
-        Some(&CORE) => module(bytes),
-        Some(&COMPONENT) => component(bytes, 0),
+        Some(&CORE) => module(bytes, charged),
+        Some(&COMPONENT) => component(bytes, charged, 0),
         _ => None,
     };
     rewritten.map_or(Cow::Borrowed(bytes), Cow::Owned)
@@ -35,7 +40,7 @@ pub(crate) fn in_pieces(bytes: &[u8]) -> Cow<'_, [u8]> {
 const MAX_DEPTH: usize = 64;
 
 /// None: nothing to do.
-fn component(bytes: &[u8], depth: usize) -> Option<Vec<u8>> {
+fn component(bytes: &[u8], charged: bool, depth: usize) -> Option<Vec<u8>> {
     const CORE_MODULE: u8 = 1;
     const NESTED: u8 = 4;
     let mut out = COMPONENT.to_vec();
@@ -43,8 +48,8 @@ fn component(bytes: &[u8], depth: usize) -> Option<Vec<u8>> {
     for section in sections(bytes) {
         let section = section?;
         let inner = match (section.id, section.payload.first_chunk()) {
-            (CORE_MODULE, Some(&CORE)) => module(section.payload),
-            (NESTED, Some(&COMPONENT)) if depth < MAX_DEPTH => component(section.payload, depth + 1),
+            (CORE_MODULE, Some(&CORE)) => module(section.payload, charged),
+            (NESTED, Some(&COMPONENT)) if depth < MAX_DEPTH => component(section.payload, charged, depth + 1),
             _ => None,
         };
         changed |= inner.is_some();
@@ -61,40 +66,68 @@ mod core {
     pub(super) const FUNCTION: u8 = 3;
     pub(super) const CODE: u8 = 10;
     pub(super) const DATA: u8 = 11;
+    pub(super) const DATA_COUNT: u8 = 12;
 }
 
-fn module(bytes: &[u8]) -> Option<Vec<u8>> {
+/// None: nothing to do.
+fn module(bytes: &[u8], charged: bool) -> Option<Vec<u8>> {
     let sections: Vec<Section<'_>> = sections(bytes).collect::<Option<_>>()?;
-    let payload = |id| sections.iter().find(|section| section.id == id).map(|section| section.payload);
-    let (types, _) = counted(payload(core::TYPE)?)?;
-    let (defined, _) = counted(payload(core::FUNCTION)?)?;
-    let imported = payload(core::IMPORT).map_or(Some(0), imported_functions)?;
-    let first = imported.checked_add(defined)?;
-    let segments = payload(core::DATA).map_or(Some(Vec::new()), segment_lengths)?;
-    let mut added = Added { first, kinds: Vec::new(), segments };
-    let code = rewrite_code(payload(core::CODE)?, &mut added)?;
-
-    let helpers = added.kinds.len();
+    let code = rewritten_code(&sections, charged);
+    let data = payload(&sections, core::DATA).and_then(segments_in_pieces);
+    if code.is_none() && data.is_none() {
+        return None;
+    }
     let mut out = CORE.to_vec();
-    for section in &sections {
-        match section.id {
-            core::TYPE => {
-                // (i32, i32, i32) -> ()
-                let one = [0x60, 3, I32, I32, I32, 0];
-                push_section(&mut out, section.id, &appended(section.payload, &[one.to_vec()])?);
+    for Section { id, payload } in sections {
+        match (id, &code, &data) {
+            (core::TYPE, Some(code), _) => push_section(&mut out, id, &code.types),
+            (core::FUNCTION, Some(code), _) => push_section(&mut out, id, &code.functions),
+            (core::CODE, Some(code), _) => push_section(&mut out, id, &code.bodies),
+            (core::DATA, _, Some(data)) => push_section(&mut out, id, data),
+            // The number of segments, as the section of segments begins with it.
+            (core::DATA_COUNT, _, Some(data)) => {
+                let mut count = Vec::new();
+                push_leb(&mut count, counted(data)?.0);
+                push_section(&mut out, id, &count);
             }
-            core::FUNCTION => {
-                let mut index = Vec::new();
-                push_leb(&mut index, types);
-                push_section(&mut out, section.id, &appended(section.payload, &vec![index; helpers])?);
-            }
-            core::CODE => push_section(&mut out, section.id, &code),
             // Hints for places in the code, which are other places now.
-            core::CUSTOM if is_about_code(section.payload) => {}
-            _ => push_section(&mut out, section.id, section.payload),
+            (core::CUSTOM, Some(_), _) if is_about_code(payload) => {}
+            _ => push_section(&mut out, id, payload),
         }
     }
     Some(out)
+}
+
+fn payload<'a>(sections: &[Section<'a>], id: u8) -> Option<&'a [u8]> {
+    sections.iter().find(|section| section.id == id).map(|section| section.payload)
+}
+
+/// The sections of a module whose instructions are replaced.
+struct Code {
+    types: Vec<u8>,
+    functions: Vec<u8>,
+    bodies: Vec<u8>,
+}
+
+/// None: there is nothing to be replaced.
+fn rewritten_code(sections: &[Section<'_>], charged: bool) -> Option<Code> {
+    let (type_section, function_section) = (payload(sections, core::TYPE)?, payload(sections, core::FUNCTION)?);
+    let (types, _) = counted(type_section)?;
+    let (defined, _) = counted(function_section)?;
+    let imported = payload(sections, core::IMPORT).map_or(Some(0), imported_functions)?;
+    let first = imported.checked_add(defined)?;
+    let segments = payload(sections, core::DATA).map_or(Some(Vec::new()), segment_lengths)?;
+    let mut added = Added { first, kinds: Vec::new(), segments, charged };
+    let bodies = rewrite_code(payload(sections, core::CODE)?, &mut added)?;
+    // (i32, i32, i32) -> ()
+    let one = [0x60, 3, I32, I32, I32, 0];
+    let mut index = Vec::new();
+    push_leb(&mut index, types);
+    Some(Code {
+        types: appended(type_section, &[one.to_vec()])?,
+        functions: appended(function_section, &vec![index; added.kinds.len()])?,
+        bodies,
+    })
 }
 
 /// The functions that are added to a module.
@@ -104,6 +137,8 @@ struct Added {
     kinds: Vec<Kind>,
     /// Lengths of the data segments.
     segments: Vec<u32>,
+    /// Whether copying from a segment is charged by its function.
+    charged: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,6 +149,7 @@ enum Kind {
     Init {
         segment: u32,
         bytes: u32,
+        charged: bool,
     },
 }
 
@@ -125,14 +161,14 @@ impl Added {
             Operator::MemoryCopy { dst_mem: 0, src_mem: 0 } => Kind::Copy,
             Operator::MemoryInit { data_index, mem: 0 } => {
                 let bytes = *self.segments.get(usize::try_from(data_index).ok()?)?;
-                Kind::Init { segment: data_index, bytes }
+                Kind::Init { segment: data_index, bytes, charged: self.charged }
             }
             _ => return None,
         };
         let short = |bytes: u32| bytes <= PIECE;
-        if matches!(before, Some(&Operator::I32Const { value }) if short(value.cast_unsigned()))
-            || matches!(kind, Kind::Init { bytes, .. } if short(bytes))
-        {
+        let is_short = matches!(before, Some(&Operator::I32Const { value }) if short(value.cast_unsigned()))
+            || matches!(kind, Kind::Init { bytes, .. } if short(bytes));
+        if is_short && !matches!(kind, Kind::Init { charged: true, .. }) {
             return None;
         }
         let known = self.kinds.iter().position(|other| *other == kind);
@@ -198,7 +234,7 @@ const BULK: u8 = 0xfc;
 impl Kind {
     /// The body of the function: parameters 0 (where to), 1 (where from, or the value) and 2 (how much).
     fn body(self) -> Vec<u8> {
-        let mut code = Code(vec![0]);
+        let mut code = Body(vec![0]);
         // Short ones, and those that leave a memory or segment, are the instruction itself: it traps by itself.
         code.get(2).constant(PIECE).op(LE_U);
         code.leaves(0, None);
@@ -215,7 +251,7 @@ impl Kind {
             }
         }
         code.op(IF).op(VOID);
-        code.get(0).get(1).get(2).instruction(self).op(RETURN).op(END);
+        code.get(0).get(1).get(2).instruction(self).charge(self, None).op(RETURN).op(END);
         if self == Kind::Copy {
             // Upwards in memory: the end first, so that nothing is read after it was written over.
             code.get(0).get(1).op(GT_U).op(IF).op(VOID).op(LOOP).op(VOID);
@@ -225,14 +261,14 @@ impl Kind {
             code.get(0).get(1).get(2).instruction(self).op(RETURN).op(END);
         }
         code.op(LOOP).op(VOID);
-        code.get(0).get(1).constant(PIECE).instruction(self);
+        code.get(0).get(1).constant(PIECE).instruction(self).charge(self, Some(PIECE));
         code.get(0).constant(PIECE).op(ADD).set(0);
         if self != Kind::Fill {
             code.get(1).constant(PIECE).op(ADD).set(1);
         }
         code.get(2).constant(PIECE).op(SUB).set(2);
         code.again().op(END);
-        code.get(0).get(1).get(2).instruction(self).op(END);
+        code.get(0).get(1).get(2).instruction(self).charge(self, None).op(END);
         code.0
     }
 }
@@ -249,10 +285,10 @@ const ADD: u8 = 0x6a;
 const SUB: u8 = 0x6b;
 const OR: u8 = 0x72;
 
-/// Instructions, one after the other.
-struct Code(Vec<u8>);
+/// A function's body: instructions, one after the other.
+struct Body(Vec<u8>);
 
-impl Code {
+impl Body {
     fn op(&mut self, byte: u8) -> &mut Self {
         self.0.push(byte);
         self
@@ -298,6 +334,19 @@ impl Code {
         self.get(2).constant(PIECE).op(GT_U).op(BR_IF).op(0)
     }
 
+    /// Copies what was just written onto itself, where that is charged: so much of it, or all.
+    fn charge(&mut self, kind: Kind, bytes: Option<u32>) -> &mut Self {
+        if !matches!(kind, Kind::Init { charged: true, .. }) {
+            return self;
+        }
+        self.get(0).get(0);
+        match bytes {
+            Some(bytes) => self.constant(bytes),
+            None => self.get(2),
+        };
+        self.instruction(Kind::Copy)
+    }
+
     fn instruction(&mut self, kind: Kind) -> &mut Self {
         self.op(BULK);
         match kind {
@@ -313,10 +362,12 @@ impl Code {
 }
 
 mod binary;
+mod data;
 use binary::{
     Section, appended, counted, imported_functions, is_about_code, leb, push_leb, push_section,
     push_signed_leb, push_sized, sections, segment_lengths,
 };
+use data::segments_in_pieces;
 
 #[cfg(test)]
 mod tests;

@@ -53,7 +53,7 @@ pub fn compile(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
     check_header(&job.component)?;
     bounds::check(&job.component, job.max_memory_bytes)?;
     let engine = engine::compiling(job.metering, job.threads).map_err(ModuleError::internal)?;
-    engine.precompile_component(&bulk::in_pieces(&job.component)).map_err(|error| {
+    engine.precompile_component(&bulk::in_pieces(&job.component, job.metering == Metering::Fuel)).map_err(|error| {
         if error.downcast_ref::<wasmtime::OutOfMemory>().is_some() {
             return ModuleError::TooMuchMemory;
         }

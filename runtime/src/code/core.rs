@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_pool::Pool;
 
 use super::compile::Compiler;
 use super::config::RuntimeConfig;
@@ -29,6 +30,7 @@ pub(super) struct Core {
     pub(super) preparations: Preparations,
     /// Shared by both engines: guests of both run on the same processors, in the same memory.
     pub(super) commons: Commons,
+    pub(super) pool: Pool,
     pub(super) time: Arc<Loader>,
     pub(super) fuel: OnceCell<Arc<Loader>>,
     pub(super) hits: AtomicU64,
@@ -103,14 +105,14 @@ impl Core {
         made
     }
 
-    /// The engine for a way of metering. That which counts fuel reserves as much address space again, so it is made when it is
-    /// needed.
+    /// The engine for a way of metering. That which counts fuel is made when it is needed; its guests have the same slots.
     pub(super) async fn loader(&self, metering: Metering) -> Result<Arc<Loader>, ModuleError> {
         let make = || {
             let (sizes, compiler) = (self.sizes.clone(), Arc::clone(&self.compiler));
             let (loaded, commons) = (Arc::clone(&self.loaded), self.commons.clone());
+            let pool = self.pool.clone();
             blocking(move || {
-                Loader::new(&sizes, Metering::Fuel, &compiler, &loaded, &commons)
+                Loader::new(&sizes, Metering::Fuel, &pool, &compiler, &loaded, &commons)
                     .map(Arc::new)
                     .map_err(ModuleError::internal)
             })

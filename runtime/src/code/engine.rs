@@ -4,10 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
+    Config, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig, Strategy,
     WasmBacktraceDetails,
 };
 use wasmyard_namespaces::limits::{Limits, component};
+use wasmyard_pool::{MAPPINGS_PER_SLOT, Pool, PoolConfig, Refused};
 
 use crate::code::ticker::Ticker;
 
@@ -15,11 +16,11 @@ use crate::code::ticker::Ticker;
 const ASYNC_STACK_BYTES: usize = 1 << 20;
 /// The part of it that Wasm frames may use; the rest is for host calls.
 const WASM_STACK_BYTES: usize = 512 << 10;
-/// What a slot keeps of a memory and of a table: overwriting so much is cheaper than having it mapped anew.
-const RESIDENT_MEMORY_BYTES: usize = 128 << 10;
-const RESIDENT_TABLE_BYTES: usize = 16 << 10;
-/// Core instances that one component brings along (its own, adapters and shims).
-const CORE_INSTANCES_PER_COMPONENT: u32 = 5;
+/// How much of a memory stays resident when it comes back to the pool: what JavaScript's engines touch for a request.
+const KEEP_BYTES: usize = 4 << 20;
+/// What all memories that nobody has may keep together: a part of the guests' memory, within these bounds.
+const KEEP_PART: u64 = 16;
+const KEEP_TOGETHER_BYTES: std::ops::RangeInclusive<u64> = (16 << 20)..=(256 << 20);
 
 /// How the CPU time of a guest is metered. That is part of the machine code, so each has artifacts of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,7 +63,7 @@ impl Metering {
 /// Sizes of the engine that depend on the machine and on what the operator wants.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// The most instances that may be alive at once. Each reserves address space, not memory.
+    /// The most instances that may be alive at once, of all engines. Each reserves address space, not memory.
     pub max_instances: u32,
     /// The highest memory ceiling that any invocation may be given, in bytes.
     pub max_memory_bytes: usize,
@@ -77,11 +78,23 @@ impl Default for EngineConfig {
     }
 }
 
+/// Address space that so many instances reserve, in bytes.
+pub const fn address_space(instances: u64) -> u64 {
+    wasmyard_pool::address_space(instances, ASYNC_STACK_BYTES as u64)
+}
+
+/// Mappings that so many instances need, beside those of their code.
+pub const fn mappings(instances: u64) -> u64 {
+    instances.saturating_mul(MAPPINGS_PER_SLOT)
+}
+
 /// An engine whose epochs tick while guests run on it. It runs code and cannot compile any: that is
 /// [`crate::compile()`]'s, in another process.
 #[derive(Clone)]
 pub(crate) struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
+    /// Runs nothing: it loads what one invocation may need, and refuses the rest. See [`bounded`].
+    pub(crate) bounded: wasmtime::Engine,
     pub(crate) metering: Metering,
     /// Names everything that compiled code depends on, for the artifact cache.
     pub(crate) fingerprint: String,
@@ -89,16 +102,17 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Makes the engine and starts its ticker.
+    /// Makes the engine, which takes memories and stacks from this pool, and starts its ticker.
     ///
     /// # Errors
     ///
-    /// When the machine cannot give the address space that the pool reserves; the text says how much.
-    pub(crate) fn new(config: &EngineConfig, metering: Metering) -> wasmtime::Result<Self> {
-        let wasmtime = wasmtime::Engine::new(&running(config, metering))?;
+    /// When Wasmtime refuses the configuration, or the machine has no thread or address space left.
+    pub(crate) fn new(config: &EngineConfig, metering: Metering, pool: &Pool) -> wasmtime::Result<Self> {
+        let wasmtime = wasmtime::Engine::new(&running(metering, pool))?;
+        let bounded = wasmtime::Engine::new(&bounded(config, metering))?;
         let fingerprint = fingerprint(metering)?;
         let ticker = Ticker::start(&wasmtime)?;
-        Ok(Self { wasmtime, metering, fingerprint, ticker })
+        Ok(Self { wasmtime, bounded, metering, fingerprint, ticker })
     }
 }
 
@@ -128,12 +142,36 @@ pub(crate) fn fingerprint(metering: Metering) -> wasmtime::Result<String> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-fn running(config: &EngineConfig, metering: Metering) -> Config {
+/// The memories and stacks of all engines of a runtime. `guest_memory_bytes` is what guests may hold together.
+///
+/// # Errors
+///
+/// When the machine cannot give the address space that it reserves; the text says how much.
+pub(crate) fn pool(config: &EngineConfig, guest_memory_bytes: u64) -> Result<Pool, Refused> {
+    let together =
+        (guest_memory_bytes / KEEP_PART).clamp(*KEEP_TOGETHER_BYTES.start(), *KEEP_TOGETHER_BYTES.end());
+    let pool = Pool::new(&PoolConfig {
+        slots: config.max_instances,
+        max_memory_bytes: config.max_memory_bytes,
+        stack_bytes: ASYNC_STACK_BYTES,
+        keep_bytes: KEEP_BYTES,
+        keep_bytes_together: usize::try_from(together).unwrap_or(usize::MAX),
+    })?;
+    if !pool.lists_pages() {
+        tracing::warn!(
+            "the kernel does not say which pages guests have written (PAGEMAP_SCAN, Linux 6.7): every memory is given back \
+             whole after use, which costs each invocation some microseconds more"
+        );
+    }
+    Ok(pool)
+}
+
+fn running(metering: Metering, pool: &Pool) -> Config {
     let mut wasmtime = common(metering);
+    pool.supply(&mut wasmtime);
     wasmtime
         // What strangers upload is compiled by a process of its own; this one could not if it wanted to.
         .enable_compiler(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)))
         // Stacks hold no secrets of the host that a guest could read: Wasm cannot address them.
         .async_stack_zeroing(false)
         // A trap's message names its kind; frames of a tenant's code are of no use to the operator, and
@@ -149,12 +187,23 @@ fn common(metering: Metering) -> Config {
         // CPU budgets: compiled code looks at the epoch in every loop and function.
         .epoch_interruption(metering != Metering::Bare)
         .consume_fuel(metering == Metering::Fuel)
-        // Copy-on-write images: a fresh instance maps its initial memory instead of copying it.
-        .memory_init_cow(true)
         .async_stack_size(ASYNC_STACK_BYTES)
         .max_wasm_stack(WASM_STACK_BYTES);
+    if metering == Metering::Fuel {
+        wasmtime.operator_cost(costs());
+    }
+    wasmyard_pool::shape(&mut wasmtime);
     features(&mut wasmtime);
     wasmtime
+}
+
+/// What instructions cost where fuel is counted: what they do by default, but that bytes of data segments are free. Compiled
+/// code copies a module's segments when it starts, because its memory has no image, and would charge every request for its
+/// script's size. What `memory.init` copies is charged by what [`crate::code::bulk`] puts in its place.
+fn costs() -> OperatorCost {
+    let mut costs = OperatorCost::new();
+    costs.variable.memory_init_per_byte = 0;
+    costs
 }
 
 /// Proposals that no guest of this platform needs are off: each is more code that a stranger's module could
@@ -207,30 +256,25 @@ fn features(wasmtime: &mut Config) {
         .wasm_component_model_implements(false);
 }
 
-fn pool(config: &EngineConfig) -> PoolingAllocationConfig {
-    let instances = config.max_instances;
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
-        .total_memories(instances)
-        .total_tables(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
-        .total_stacks(instances)
+/// An engine that runs nothing. Its allocator has one slot of every kind and loads only what fits: how much an instance
+/// takes in the host (its functions, imports and globals, in each of its core instances) is Wasmtime's to know, and
+/// this is the only way to ask.
+fn bounded(config: &EngineConfig, metering: Metering) -> Config {
+    let mut slots = PoolingAllocationConfig::new();
+    slots
+        .total_component_instances(1)
+        .total_core_instances(1)
+        .total_memories(1)
+        .total_tables(1)
+        .total_stacks(1)
         .max_core_instances_per_component(as_u32(component::CORE_INSTANCES))
         .max_memories_per_component(as_u32(component::MEMORIES))
         .max_tables_per_component(as_u32(component::TABLES))
         .table_elements(component::TABLE_ELEMENTS as usize)
-        .max_memory_size(config.max_memory_bytes)
-        // Every slot may stay warm: a slot that was this script's before needs no new mapping.
-        .max_unused_warm_slots(instances)
-        .decommit_batch_size(1)
-        // The pool's own pagemap scan resets pages that are written and present. A page that was swapped out, or
-        // that the kernel is just moving, is not present: it would keep what one tenant wrote for the next one.
-        // So every slot is reset whole, whatever the kernel says of its pages: the first bytes are overwritten, and
-        // the rest goes back to the kernel.
-        .pagemap_scan(Enabled::No)
-        .linear_memory_keep_resident(RESIDENT_MEMORY_BYTES)
-        .table_keep_resident(RESIDENT_TABLE_BYTES);
-    pool
+        .max_memory_size(config.max_memory_bytes);
+    let mut wasmtime = common(metering);
+    wasmtime.enable_compiler(false).allocation_strategy(InstanceAllocationStrategy::Pooling(slots));
+    wasmtime
 }
 
 /// Bounds of components are small numbers.
@@ -248,16 +292,39 @@ mod tests {
         let component =
             wat::parse_str("(component (core module $m (func)) (core instance (instantiate $m)))").unwrap();
         for metering in Metering::ALL {
-            let engine = Engine::new(&config, metering).unwrap();
+            let engine = Engine::new(&config, metering, &pool(&config, u64::MAX).unwrap()).unwrap();
             assert!(engine.wasmtime.precompile_component(&component).is_err(), "it can compile");
             for compiled_for in Metering::ALL {
                 let code = compiling(compiled_for, 1).unwrap().precompile_component(&component).unwrap();
-                let loaded = crate::code::module::Module::load_bytes(&engine, &code);
+                let loaded = crate::code::module::Module::load_bytes(&engine.wasmtime, &code);
                 assert_eq!(loaded.is_ok(), metering == compiled_for, "{compiled_for:?} on {metering:?}");
             }
         }
         let [time, fuel] = Metering::ALL.map(|metering| fingerprint(metering).unwrap());
         assert_ne!(time, fuel);
+    }
+
+    #[test]
+    fn what_needs_more_of_the_host_than_one_invocation_gets_is_not_loaded() {
+        let config = EngineConfig { max_instances: 1, ..EngineConfig::default() };
+        let engine = Engine::new(&config, Metering::Time, &pool(&config, u64::MAX).unwrap()).unwrap();
+        let loads = |text: &str| {
+            let component = wat::parse_str(text).unwrap();
+            let code = compiling(Metering::Time, 1).unwrap().precompile_component(&component).unwrap();
+            crate::code::module::Module::load_bytes(&engine.bounded, &code).map(|_| ())
+        };
+        let instances = |count: usize, module: &str| {
+            let made = "(core instance (instantiate $m))".repeat(count);
+            format!("(component (core module $m {module}) {made})")
+        };
+        loads(&instances(4, "(memory 1)")).unwrap();
+        // Each is within its bound; together they take more than four memories, or more than a mebibyte of the host's.
+        let error = loads(&instances(5, "(memory 1)")).unwrap_err();
+        assert!(format!("{error:#}").contains("linear memories"), "{error:#}");
+        let globals = "(global (mut v128) (v128.const i64x2 0 0))".repeat(19_000);
+        loads(&instances(1, &globals)).unwrap();
+        let error = loads(&instances(20, &globals)).unwrap_err();
+        assert!(format!("{error:#}").contains("component instance size"), "{error:#}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmtime::component::Linker;
 use wasmyard_namespaces::digest::Digest;
+use wasmyard_pool::Pool;
 
 use super::artifacts::{Artifacts, Found};
 use super::compile::{CompileJob, Compiler};
@@ -31,11 +32,12 @@ impl Loader {
     pub(super) fn new(
         sizes: &RuntimeConfig,
         metering: Metering,
+        pool: &Pool,
         compiler: &Arc<dyn Compiler>,
         loaded: &Arc<Loaded>,
         commons: &Commons,
     ) -> Result<Self, StartError> {
-        let engine = Engine::new(&sizes.engine, metering).map_err(engine_error)?;
+        let engine = Engine::new(&sizes.engine, metering, pool).map_err(engine_error)?;
         let linker = crate::bindings::link::linker(&engine.wasmtime).map_err(engine_error)?;
         let artifacts = Artifacts::open(&sizes.artifacts, &engine.fingerprint)
             .map_err(|error| StartError::Artifacts { folder: sizes.artifacts.clone(), error })?;
@@ -81,6 +83,7 @@ impl Loader {
         let code = self.code(bytes, in_background).await?;
         let this = Arc::clone(self);
         blocking(move || {
+            this.bounded(&code)?;
             let file = this.artifacts.put(&digest, &code).map_err(ModuleError::internal)?;
             let _room = this.room(code.len() as u64)?;
             drop(code);
@@ -103,7 +106,9 @@ impl Loader {
         let this = Arc::clone(self);
         blocking(move || {
             let _room = this.room(code.len() as u64)?;
-            let component = Module::load_bytes(&this.engine, &code).map_err(|error| unloadable(&error))?;
+            this.bounded(&code)?;
+            let component =
+                Module::load_bytes(&this.engine.wasmtime, &code).map_err(|error| unloadable(&error))?;
             this.link(digest, &component).map(|_| ())
         })
         .await
@@ -121,6 +126,11 @@ impl Loader {
         let key = (self.engine.metering, digest);
         let mapping = |bytes| self.loaded.mapping(bytes);
         Module::link(&self.engine, &self.linker, component, key, mapping, &self.commons).map(Arc::new)
+    }
+
+    /// Refuses code that needs more of the host than one invocation gets. The compiler has just returned it.
+    fn bounded(&self, code: &[u8]) -> Result<(), ModuleError> {
+        Module::load_bytes(&self.engine.bounded, code).map(|_| ()).map_err(|error| unloadable(&error))
     }
 
     /// Machine code for this engine, by the compiler.

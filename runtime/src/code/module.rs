@@ -155,10 +155,10 @@ impl Module {
 
     /// Loads what a [`crate::Compiler`] has just returned.
     #[expect(unsafe_code, reason = "the only way to load compiled code")]
-    pub(crate) fn load_bytes(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    pub(crate) fn load_bytes(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
         // SAFETY: `deserialize` requires bytes that `precompile_component` made. The callers pass on what the
         // compiler returned in the same function, and a compiler's contract is to return just that.
-        unsafe { Component::deserialize(&engine.wasmtime, code) }
+        unsafe { Component::deserialize(engine, code) }
     }
 
     /// Maps an artifact that a [`crate::Compiler`] made, by the very file that was verified: what its name

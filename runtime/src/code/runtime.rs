@@ -57,7 +57,9 @@ impl Runtime {
         let commons = Commons::new(config.guest_memory, config.engine.max_instances);
         let budget = Budget { bytes: config.loaded_code_bytes, modules: config.loaded_modules.max(1) };
         let loaded = Loaded::new(budget);
-        let time = Loader::new(config, config.engine.metering, &compiler, &loaded, &commons)?;
+        let pool = engine::pool(&config.engine, config.guest_memory.all)
+            .map_err(|refused| StartError::Engine(refused.to_string()))?;
+        let time = Loader::new(config, config.engine.metering, &pool, &compiler, &loaded, &commons)?;
         let meterings = Metering::ALL.into_iter().chain([config.engine.metering]);
         let own = meterings.map(engine::fingerprint).collect::<Result<Vec<_>, _>>().map_err(engine_error)?;
         artifacts::retire(&config.artifacts, &own)
@@ -69,6 +71,7 @@ impl Runtime {
             loaded,
             preparations: Preparations::default(),
             commons,
+            pool,
             time: Arc::new(time),
             fuel: OnceCell::new(),
             hits: AtomicU64::new(0),

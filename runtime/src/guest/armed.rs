@@ -111,7 +111,7 @@ pub(crate) fn failure_of(error: &wasmtime::Error, limits: &Limits) -> Failure {
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Failure::Trapped(format!("it called exit({})", exit.0));
     }
-    if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
+    if wasmyard_pool::Refused::is_for_now(error) {
         return Failure::Overloaded { retry_after: RETRY_AFTER };
     }
     // What is left are host calls that the guest used wrongly (a resource it does not have, a body

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
+use wasmyard_namespaces::limits::component;
 
 use crate::limits::guest_memory::{MemoryAccount, Short};
 use crate::limits::meter::Meter;
@@ -126,7 +127,9 @@ impl ResourceLimiter for MemoryLimiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        // Past what any table may have as well: the guest gets its -1, as for its own maximum.
+        let most = usize::try_from(component::TABLE_ELEMENTS).unwrap_or(usize::MAX);
+        if desired > maximum.unwrap_or(most).min(most) {
             return Ok(false);
         }
         self.grow(current.saturating_mul(TABLE_ELEMENT_BYTES), desired.saturating_mul(TABLE_ELEMENT_BYTES))
@@ -192,6 +195,15 @@ mod tests {
         assert!(two.memory_growing(300, 800, None).unwrap());
         drop(two);
         assert_eq!(all.figures().held_bytes, 0);
+    }
+
+    #[test]
+    fn a_table_grows_to_its_bound_and_no_further_whatever_memory_there_is() {
+        let mut limiter = MemoryLimiter::new(u64::MAX, Arc::new(Meter::default()), unbounded());
+        let most = usize::try_from(component::TABLE_ELEMENTS).unwrap();
+        assert!(limiter.table_growing(0, most, None).unwrap());
+        assert!(!limiter.table_growing(most, most + 1, None).unwrap());
+        assert!(!limiter.table_growing(most, most + 1, Some(most + 1)).unwrap());
     }
 
     #[test]

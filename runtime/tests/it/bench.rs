@@ -46,9 +46,14 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Bench {
+        Bench::with_instances(16)
+    }
+
+    /// One that has so many slots.
+    pub(crate) fn with_instances(max_instances: u32) -> Bench {
         let scratch = tempfile::tempdir().unwrap();
         let sizes = RuntimeConfig {
-            engine: EngineConfig { max_instances: 16, ..EngineConfig::default() },
+            engine: EngineConfig { max_instances, ..EngineConfig::default() },
             artifacts: scratch.path().to_owned(),
             loaded_code_bytes: 1 << 30,
             loaded_modules: u64::MAX,

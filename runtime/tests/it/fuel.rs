@@ -91,6 +91,30 @@ async fn bulk_instructions_cost_what_they_do() {
 }
 
 #[tokio::test]
+async fn what_is_copied_from_a_data_segment_is_charged_and_what_is_there_at_the_start_is_not() {
+    let bench = Bench::new();
+    // What it has at the start, what it copies itself, and how much of that.
+    let used = async |there: usize, segment: usize, bytes: usize| {
+        let module = format!(
+            r#"(data (i32.const 0) "{}") (data $own "{}") (func $init (param $bytes i32)
+                (memory.init $own (i32.const 0) (i32.const 0) (local.get $bytes)))"#,
+            "t".repeat(there),
+            "s".repeat(segment)
+        );
+        let body = format!("(drop (memory.grow (i32.const 64))) (call $init (i32.const {bytes}))");
+        let worker = bench.fuelled(Wat { module: &module, body: &body, ..Wat::default() }).await;
+        let (came, outcome) = run(&worker, LIMITS, body::empty()).await;
+        assert!(matches!(outcome.end, End::Failed(Failure::NoResponse(_))), "{came:?}");
+        outcome.fuel.unwrap()
+    };
+    let little = used(1, 1_000, 10).await;
+    assert_eq!(used(60_000, 1_000, 10).await, little, "its script's size");
+    assert_eq!(used(1, 1_000, 1_000).await, little + 990, "a byte, a unit");
+    let long = used(1, 2_500_000, 2_500_000).await;
+    assert!((2_499_990..2_500_500).contains(&(long - little)), "{long} and {little}");
+}
+
+#[tokio::test]
 async fn fuel_is_counted_only_where_it_was_asked_for() {
     let bench = Bench::new();
     let worker = bench.worker(WORK).await;

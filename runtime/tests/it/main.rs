@@ -13,6 +13,7 @@ mod bulk;
 mod cpu;
 mod features;
 mod fuel;
+mod isolation;
 mod loaded;
 mod memory;
 mod preparing;
