@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -303,28 +303,32 @@ pub(crate) fn body_of(mut body: HostIncomingBody) -> Body {
 
 /// A body lent to a guest as part of a resource, which can be taken back as long as the guest has not
 /// opened it. This is how `forward` and `respond` pass bodies on without a byte entering guest memory:
-/// `wasi:http` resources keep their body to themselves, so the host keeps the other end of this slot.
+/// `wasi:http` resources keep their body to themselves, so the host keeps the other end of this slot. The guest's end
+/// owns the body: when the guest drops it, whoever produces the body is stopped.
 pub(crate) struct Handover(Arc<Mutex<Body>>);
 
 /// The host's end of a [`Handover`].
-pub(crate) struct HandoverSlot(Arc<Mutex<Body>>);
+pub(crate) struct HandoverSlot(Weak<Mutex<Body>>);
 
 impl Handover {
     pub(crate) fn new(body: Body) -> (Self, HandoverSlot) {
-        let slot = Arc::new(Mutex::new(body));
-        (Self(Arc::clone(&slot)), HandoverSlot(slot))
+        let body = Arc::new(Mutex::new(body));
+        let slot = HandoverSlot(Arc::downgrade(&body));
+        (Self(body), slot)
     }
 }
 
 impl HandoverSlot {
-    /// Takes the body out. What is left behind is empty.
-    pub(crate) fn take(&self) -> Body {
-        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), empty())
+    /// Takes the body out, and leaves an empty one. None: the guest has dropped it.
+    pub(crate) fn take(&self) -> Option<Body> {
+        let body = self.0.upgrade()?;
+        let mut body = body.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(std::mem::replace(&mut *body, empty()))
     }
 
-    /// Whether the guest's end is gone: then the slot belongs to a resource that was dropped.
+    /// Whether the guest has dropped the body.
     pub(crate) fn is_orphaned(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
+        self.0.strong_count() == 0
     }
 }
 
@@ -357,10 +361,33 @@ mod tests {
     async fn a_lent_body_can_be_taken_back_whole() {
         let (lent, slot) = Handover::new(full("hello"));
         assert_eq!(lent.size_hint().exact(), Some(5));
-        let back = slot.take().collect().await.unwrap().to_bytes();
+        let back = slot.take().unwrap().collect().await.unwrap().to_bytes();
         assert_eq!(&back[..], b"hello");
         assert!(lent.is_end_stream(), "nothing is left for the guest");
         drop(lent);
         assert!(slot.is_orphaned());
+    }
+
+    #[test]
+    fn a_lent_body_that_is_dropped_is_gone() {
+        struct Produced {
+            _by: Arc<()>,
+        }
+        impl HttpBody for Produced {
+            type Data = Bytes;
+            type Error = BodyError;
+            fn poll_frame(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+                Poll::Pending
+            }
+        }
+        let producer = Arc::new(());
+        let (lent, slot) = Handover::new(Produced { _by: Arc::clone(&producer) }.boxed_unsync());
+        assert!(!slot.is_orphaned());
+        drop(lent);
+        assert_eq!(Arc::strong_count(&producer), 1, "nobody produces what nobody can have");
+        assert!(slot.take().is_none());
     }
 }

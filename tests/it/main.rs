@@ -24,6 +24,7 @@
 //! - `gate`: outbound workers, and that there is no way around them
 //! - `services`: script to script by a service binding
 //! - `afterwards`: work after the response
+//! - `dropped`: what a script lets go of is stopped
 //! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
 //! - `headers`: what a worker is told, and what it is never told
 //! - `compiler`: the process that compiles, and what it cannot do
@@ -53,6 +54,7 @@ mod cheap_client;
 mod compiler;
 mod deploy;
 mod dev;
+mod dropped;
 mod durability;
 mod events;
 mod fairness;

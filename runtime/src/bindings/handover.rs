@@ -24,16 +24,16 @@ impl State {
         let headers = http.headers(Resource::new_borrow(resource.rep()))?;
         let request = self.table.delete(resource)?;
         let headers: FieldMap = self.table.delete(headers)?;
-        let untouched = request.body.is_some();
-        drop(request);
-        let Some(slot) = self.request_body.take().filter(|_| untouched) else {
+        // The guest's end of the body goes with the resource, so the body is taken first.
+        let slot = self.request_body.take().filter(|_| request.body.is_some());
+        let Some(body) = slot.and_then(|slot| slot.take()) else {
             return Ok(Err(Failure::InvalidArgument(
                 "request: its body was opened already; a request can be forwarded only as long as its body \
                  is untouched, afterwards send a new request with `fetch`"
                     .to_owned(),
             )));
         };
-        let mut request = Request::new(slot.take());
+        let mut request = Request::new(body);
         *request.method_mut() = self.request.method.clone();
         *request.uri_mut() = self.request.uri.clone();
         *request.headers_mut() = HeaderMap::from(headers);
@@ -61,6 +61,10 @@ impl State {
         let headers = FieldMap::new_immutable(&mut self.hooks, parts.headers);
         let response = HostIncomingResponse { status: parts.status.as_u16(), headers, body: Some(body) };
         let resource = self.table.push(response)?;
+        // Those that the guest has dropped leave before there are more.
+        if self.response_bodies.len() == self.response_bodies.capacity() {
+            self.response_bodies.retain(|_, slot| !slot.is_orphaned());
+        }
         self.response_bodies.insert(resource.rep(), slot);
         Ok(resource)
     }
@@ -70,20 +74,19 @@ impl State {
         &mut self,
         resource: Resource<HostIncomingResponse>,
     ) -> wasmtime::Result<(http::response::Parts, Body)> {
-        let slot = self.response_bodies.remove(&resource.rep()).filter(|slot| !slot.is_orphaned());
+        let slot = self.response_bodies.remove(&resource.rep());
         let response = self.table.delete(resource)?;
         let (mut parts, ()) = Response::new(()).into_parts();
         parts.status = http::StatusCode::from_u16(response.status)?;
         parts.headers = HeaderMap::from(response.headers);
-        let body = match (response.body, slot) {
-            (None, _) => wasmtime::bail!(
+        let Some(lent) = response.body else {
+            wasmtime::bail!(
                 "respond: the response's body was opened already; write what is left of it to an \
                  outgoing-body instead"
-            ),
-            (Some(_lent), Some(slot)) => slot.take(),
-            // It came through wasi:http's outgoing-handler: read it the way a guest would.
-            (Some(body), None) => body::body_of(body),
+            );
         };
+        // Where there is none it came through wasi:http's outgoing-handler: read it the way a guest would.
+        let body = slot.and_then(|slot| slot.take()).unwrap_or_else(|| body::body_of(lent));
         Ok((parts, body))
     }
 }

@@ -111,7 +111,8 @@ struct Code {
 
 /// None: there is nothing to be replaced.
 fn rewritten_code(sections: &[Section<'_>], charged: bool) -> Option<Code> {
-    let (type_section, function_section) = (payload(sections, core::TYPE)?, payload(sections, core::FUNCTION)?);
+    let (type_section, function_section) =
+        (payload(sections, core::TYPE)?, payload(sections, core::FUNCTION)?);
     let (types, _) = counted(type_section)?;
     let (defined, _) = counted(function_section)?;
     let imported = payload(sections, core::IMPORT).map_or(Some(0), imported_functions)?;

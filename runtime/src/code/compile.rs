@@ -53,12 +53,14 @@ pub fn compile(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
     check_header(&job.component)?;
     bounds::check(&job.component, job.max_memory_bytes)?;
     let engine = engine::compiling(job.metering, job.threads).map_err(ModuleError::internal)?;
-    engine.precompile_component(&bulk::in_pieces(&job.component, job.metering == Metering::Fuel)).map_err(|error| {
-        if error.downcast_ref::<wasmtime::OutOfMemory>().is_some() {
-            return ModuleError::TooMuchMemory;
-        }
-        ModuleError::Invalid(format!("{error:#}"))
-    })
+    engine.precompile_component(&bulk::in_pieces(&job.component, job.metering == Metering::Fuel)).map_err(
+        |error| {
+            if error.downcast_ref::<wasmtime::OutOfMemory>().is_some() {
+                return ModuleError::TooMuchMemory;
+            }
+            ModuleError::Invalid(format!("{error:#}"))
+        },
+    )
 }
 
 /// Compiles in this process, without any limit on time or memory: for components that are trusted, as those

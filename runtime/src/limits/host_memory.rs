@@ -21,6 +21,8 @@ pub(crate) const HEADER_BYTES: usize = 128 << 10;
 
 /// A table entry: a box, its place in the table, its links to others.
 const ENTRY_BYTES: u64 = 256;
+/// A body that was lent to the guest and can be taken back: its cell, and the place where the host finds it.
+const LENT_BYTES: u64 = 256;
 /// A header field beside the bytes of its name and value.
 const FIELD_BYTES: u64 = 128;
 /// Maps with more fields than this are counted as full, because to look at each field would take too long.
@@ -49,7 +51,7 @@ fn behind(entry: &(dyn Any + Send)) -> u64 {
             + request.authority.as_ref().map_or(0, String::len);
         fields(&request.headers).saturating_add(queue(request.body.is_some())).saturating_add(target as u64)
     } else if let Some(response) = entry.downcast_ref::<HostIncomingResponse>() {
-        fields(&response.headers)
+        fields(&response.headers).saturating_add(if response.body.is_some() { LENT_BYTES } else { 0 })
     } else if let Some(response) = entry.downcast_ref::<FromScript>() {
         response.held()
     } else if let Some(response) = entry.downcast_ref::<FromUrl>() {

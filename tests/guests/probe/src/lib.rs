@@ -1,6 +1,7 @@
 //! Shows what a worker sees, and holds its breath: for the integration tests, where no example has the shape.
 //! Must never decide whether what it sees is right: that is the test's part.
 
+mod dropped;
 mod limits;
 mod own;
 
@@ -75,6 +76,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         path if path.starts_with("/bodied/") => bodied(&req),
         "/whole" => whole(&req),
         "/own" => own::send(&req, &env).await,
+        "/let-go" => dropped::let_go(&req, &env).await,
         "/pile" => own::pile(&req).await,
         path if path.starts_with("/limits/") => limits::answer(req, env).await,
         _ => Ok(Response::text(seen(&req, &env))),
