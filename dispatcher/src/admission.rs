@@ -120,12 +120,12 @@ impl Refused {
 }
 
 /// Permission to run, given back when it is dropped.
-pub(crate) struct Place {
+pub(crate) struct Permit {
     admission: Arc<Admission>,
     wanted: Wanted,
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.admission.release(&self.wanted);
     }
@@ -146,15 +146,15 @@ impl Admission {
     /// # Cancel safety
     ///
     /// Safe: whoever goes away while waiting holds no place.
-    pub(crate) async fn admit(self: &Arc<Self>, script: &ScriptKey, first: bool) -> Result<Place, Failure> {
+    pub(crate) async fn admit(self: &Arc<Self>, script: &ScriptKey, first: bool) -> Result<Permit, Failure> {
         let wanted = Wanted { script: script.clone(), first };
         let mut queued = match self.enter(wanted) {
-            Entered::Place(place) => return Ok(place),
+            Entered::Permit(permit) => return Ok(permit),
             Entered::Queue(queued) => queued,
             Entered::Nothing(refused) => return Err(refused.failure(script)),
         };
         match tokio::time::timeout(self.config.wait, &mut queued.granted).await {
-            Ok(Ok(())) => Ok(queued.place()),
+            Ok(Ok(())) => Ok(queued.permit()),
             Ok(Err(_)) | Err(_) => {
                 let refused = self.check(&self.lock(), &queued.wanted).err().unwrap_or(Refused::Full);
                 Err(refused.failure(script))
@@ -167,7 +167,7 @@ impl Admission {
         let Err(refused) = self.check(&state, &wanted) else {
             state.take(&wanted);
             drop(state);
-            return Entered::Place(Place { admission: Arc::clone(self), wanted });
+            return Entered::Permit(Permit { admission: Arc::clone(self), wanted });
         };
         let of_script = state.scripts.get(&wanted.script).map_or(0, |script| script.waiting);
         if self.config.wait.is_zero()
@@ -283,7 +283,7 @@ impl State {
 
 /// What came of asking for a place.
 enum Entered {
-    Place(Place),
+    Permit(Permit),
     Queue(Queued),
     Nothing(Refused),
 }
@@ -298,9 +298,9 @@ struct Queued {
 
 impl Queued {
     /// What was granted.
-    fn place(self) -> Place {
+    fn permit(self) -> Permit {
         // Its receiver is done: dropping `self` finds nothing in the queue and nothing to take over.
-        Place { admission: Arc::clone(&self.admission), wanted: self.wanted.clone() }
+        Permit { admission: Arc::clone(&self.admission), wanted: self.wanted.clone() }
     }
 }
 
@@ -343,7 +343,7 @@ mod tests {
         ScriptKey::Platform(name.parse().unwrap())
     }
 
-    async fn take(admission: &Arc<Admission>, script: &ScriptKey, number: usize) -> Vec<Place> {
+    async fn take(admission: &Arc<Admission>, script: &ScriptKey, number: usize) -> Vec<Permit> {
         let mut places = Vec::new();
         for _ in 0..number {
             places.push(admission.admit(script, true).await.unwrap());
@@ -490,7 +490,7 @@ mod tests {
         // It has been granted the place and does not take it.
         drop(gone);
         (&mut next.granted).await.unwrap();
-        drop(next.place());
+        drop(next.permit());
         assert_empty(&admission);
     }
 

@@ -3,10 +3,14 @@
 //! saw it instead of what the client claims.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Uri, Version, request};
+use http::{Request, Uri, Version, request};
+use wasmyard_listener::Client;
+
+use crate::visit::{Visit, VisitLog};
 
 /// What is wrong with a head. The texts go to the visitor.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -66,8 +70,16 @@ const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// Reads the head of a visitor's request: from here on there is one host, and no field that only claims something.
+pub(crate) fn read<B>(request: Request<B>, client: Client, log: &Arc<VisitLog>) -> Result<Visit<B>, BadHead> {
+    let (mut head, body) = request.into_parts();
+    let host = prepare(&mut head, client.secure)?;
+    log.asked_for(&host);
+    Ok(Visit::new(head, body, client, host, log))
+}
+
 /// Checks the head, cleans it, makes its URI absolute, and returns the host: lower case, without port.
-pub(crate) fn prepare(head: &mut request::Parts, secure: bool) -> Result<String, BadHead> {
+fn prepare(head: &mut request::Parts, secure: bool) -> Result<Arc<str>, BadHead> {
     if head.method == http::Method::CONNECT {
         return Err(BadHead::Connect);
     }
@@ -96,8 +108,10 @@ pub(crate) fn clean(headers: &mut HeaderMap) {
     strip(headers, |name| is_hop_by_hop(name) || is_about_the_client(name) || *name == header::HOST);
 }
 
-/// Puts in what we know of the visitor, for the script that is to answer.
-pub(crate) fn introduce(headers: &mut HeaderMap, secure: bool, client: IpAddr, ray_id: &str) {
+/// Puts in what we know of the visitor, for the script that is to answer. The URI is absolute.
+pub(crate) fn introduce(head: &mut request::Parts, client: IpAddr, ray_id: &str) {
+    let secure = head.uri.scheme() == Some(&Scheme::HTTPS);
+    let headers = &mut head.headers;
     if let Ok(address) = HeaderValue::try_from(client.to_string()) {
         headers.insert(CF_CONNECTING_IP, address.clone());
         headers.insert(X_FORWARDED_FOR, address);
@@ -210,13 +224,13 @@ fn authority(head: &request::Parts) -> Result<Authority, BadHead> {
 }
 
 /// The host in the form that routes are kept in.
-pub(crate) fn hostname(host: &str) -> Result<String, BadHead> {
+pub(crate) fn hostname(host: &str) -> Result<Arc<str>, BadHead> {
     let host = host.strip_suffix('.').unwrap_or(host);
     let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     if let Some(address) = inside {
         // An IPv6 literal in its one spelling.
         let address: std::net::Ipv6Addr = address.parse().map_err(|_| BadHead::InvalidHost)?;
-        return Ok(format!("[{address}]"));
+        return Ok(Arc::from(format!("[{address}]")));
     }
     let valid = !host.is_empty()
         && host.len() <= 253
@@ -225,21 +239,25 @@ pub(crate) fn hostname(host: &str) -> Result<String, BadHead> {
                 && label.len() <= 63
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         });
-    if valid { Ok(host.to_ascii_lowercase()) } else { Err(BadHead::InvalidHost) }
+    match valid {
+        true if host.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            Ok(Arc::from(host.to_ascii_lowercase()))
+        }
+        true => Ok(Arc::from(host)),
+        false => Err(BadHead::InvalidHost),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
 
-    use http::Request;
-
     use super::*;
 
-    fn prepared(request: http::request::Builder) -> Result<(request::Parts, String), BadHead> {
+    fn prepared(request: http::request::Builder) -> Result<(request::Parts, Arc<str>), BadHead> {
         let (mut head, ()) = request.body(()).unwrap().into_parts();
         let host = prepare(&mut head, false)?;
-        introduce(&mut head.headers, false, IpAddr::V4(Ipv4Addr::LOCALHOST), "ray");
+        introduce(&mut head, IpAddr::V4(Ipv4Addr::LOCALHOST), "ray");
         Ok((head, host))
     }
 
@@ -247,7 +265,7 @@ mod tests {
     fn the_host_is_lower_case_without_port_or_trailing_dot() {
         let (head, host) =
             prepared(Request::get("/a?b").header("host", "Customer-A.Example.COM.:8787")).unwrap();
-        assert_eq!(host, "customer-a.example.com");
+        assert_eq!(&*host, "customer-a.example.com");
         assert_eq!(head.uri.to_string(), "http://Customer-A.Example.COM.:8787/a?b");
         assert!(!head.headers.contains_key("host"));
     }
@@ -268,7 +286,7 @@ mod tests {
     #[test]
     fn http2_needs_no_host_field() {
         let request = Request::get("http://a.test:1/").version(Version::HTTP_2);
-        assert_eq!(prepared(request).unwrap().1, "a.test");
+        assert_eq!(&*prepared(request).unwrap().1, "a.test");
     }
 
     #[test]
@@ -302,7 +320,7 @@ mod tests {
         }
     }
 
-    fn sent_in(codings: &[&str]) -> Result<(request::Parts, String), BadHead> {
+    fn sent_in(codings: &[&str]) -> Result<(request::Parts, Arc<str>), BadHead> {
         let request = Request::post("/").header("host", "a");
         prepared(codings.iter().fold(request, |request, coding| request.header("transfer-encoding", *coding)))
     }
@@ -326,7 +344,7 @@ mod tests {
     #[test]
     fn one_ipv6_literal_has_one_spelling() {
         let (_, host) = prepared(Request::get("/").header("host", "[0:0::1]:80")).unwrap();
-        assert_eq!(host, "[::1]");
+        assert_eq!(&*host, "[::1]");
     }
 
     #[test]

@@ -1,39 +1,40 @@
 //! The data plane: one request from socket to socket.
 //!
-//! The request's path, in order; each step is the file of that name:
+//! The path of a request is one function, [`dispatch`](dispatch::Dispatcher): read it first. Its steps, in order; each is
+//! the file of that name:
 //!
 //! 1. The listener (`edge/listener`) accepts the connection and bounds it; it asks [`Dispatcher`] for each answer.
-//! 2. `dispatch` makes the [`context`](RequestContext) and calls the rest by name: read it first.
-//! 3. `head` agrees on the host, strips what is only for one hop, and says who the client is.
+//! 2. `trace` names the request; `visit` is what the steps work on, and notes what happens.
+//! 3. `head` agrees on one host and one path, and strips what is only for one hop or only claims something.
 //! 4. `route` finds who answers; a miss is a 404 of the platform's own.
-//! 5. `invoke` runs the script, which may call others; `invoke/hop` is what a script can reach.
-//! 6. `assets` answers for a script's static files, so that the script need not run.
-//! 7. `admission` decides for each script whether it may run now.
-//! 8. `egress` is the single place that opens sockets for guests.
-//! 9. `respond` turns every failure into status, code and safe text. `context` hands the record of the request to the
-//!    [`Sink`](wasmyard_events::Sink) when all is over; what counts and logs stands behind that.
+//! 5. `incoming` bounds the body in time.
+//! 6. `answer/script` answers: by `assets`, a file of the script, if there is one; else `admission` finds it a place, it
+//!    is made ready, and runs. `answer/script/host` is what it can reach: other scripts, and the outside through
+//!    `answer/script/outbound` and `egress`, which is the single place that opens sockets for guests.
+//! 7. `respond` turns every failure into status, code and safe text.
 //!
 //! Reads the registry and never writes it. Knows nothing of the control plane.
 
 mod admission;
+mod answer;
 mod assets;
 mod config;
-mod context;
 mod dispatch;
 mod egress;
 mod head;
 mod incoming;
-mod invoke;
 mod observe;
 mod paced;
 mod respond;
 mod route;
+mod trace;
+mod visit;
 
+pub use answer::script::Overlay;
 pub use config::{AdmissionConfig, DispatcherConfig};
-pub use context::RequestContext;
-pub use dispatch::{Dispatcher, Tracked};
+pub use dispatch::Dispatcher;
 pub use egress::{
     Asker, Egress, EgressConfig, EgressError, EgressFigures, ExtraRoots, NetworkEgress, Policy, Roots, Sender,
 };
-pub use invoke::Overlay;
 pub use observe::Metrics;
+pub use visit::Tracked;

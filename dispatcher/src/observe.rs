@@ -92,10 +92,10 @@ mod tests {
     use wasmyard_events::Figures;
 
     use super::*;
+    use crate::answer::script::in_flight;
     use crate::assets::AssetFigures;
-    use crate::context::Underway;
     use crate::egress::EgressFigures;
-    use crate::invoke::in_flight;
+    use crate::trace::Underway;
 
     #[test]
     fn all_figures_have_names_of_their_own_and_are_rendered() {

@@ -9,6 +9,9 @@ use wasmyard_namespaces::route::{HostPattern, RouteMatch, RouteTarget};
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_namespaces::url_path::routed;
 
+use crate::respond::Refusal;
+use crate::visit::Visit;
+
 /// Who answers a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
@@ -20,19 +23,20 @@ pub(crate) enum Destination {
     NoSuchScript,
 }
 
+/// Finds the most specific route of a visit. Refused where nothing here answers for its host.
+pub(crate) fn find<B>(registry: &Registry, visit: &Visit<B>) -> Result<Destination, Refusal> {
+    let found = registry.routes().lookup(&visit.host, visit.path());
+    found.map(|found| destination(&found)).ok_or_else(|| Refusal::no_route(&visit.host))
+}
+
 /// Who answers a script's own request, if the platform serves that host. A route for every host does not
 /// count: it would take the whole Internet for ours.
-pub(crate) fn route_inside(registry: &Registry, host: &str, path: &str) -> Option<Destination> {
+pub(crate) fn find_inside(registry: &Registry, host: &str, path: &str) -> Option<Destination> {
     let found = registry.routes().lookup(host, &routed(path))?;
     if *found.route.pattern.host() == HostPattern::Any {
         return None;
     }
     Some(destination(&found))
-}
-
-/// Finds the most specific route. None: nothing here answers for this host.
-pub(crate) fn route(registry: &Registry, host: &str, path: &str) -> Option<Destination> {
-    registry.routes().lookup(host, &routed(path)).map(|found| destination(&found))
 }
 
 fn destination(found: &RouteMatch<'_>) -> Destination {

@@ -3,6 +3,8 @@
 //! Owns: [`Body`], bodies that are complete already, and [`Handover`], a body that can be taken back
 //! from the guest that was only lent it. Must never copy payload bytes.
 
+mod inspected;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -17,6 +19,8 @@ use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use tokio::sync::mpsc;
 use wasmtime_wasi::p2::{InputStream as _, Pollable as _, StreamError};
 use wasmtime_wasi_http::p2::body::{HostFutureTrailers, HostIncomingBody};
+
+pub use inspected::inspected;
 
 /// Why a body ended early. The same type that the `wasi:http` implementation speaks, so that a body
 /// passes between guests and sockets without being wrapped again.

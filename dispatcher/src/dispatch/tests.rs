@@ -5,10 +5,13 @@ use std::sync::Mutex;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use http::Method;
 use http_body_util::BodyExt as _;
 use wasmyard_events::{Event, Figures, Level, Sinks, Trigger};
 use wasmyard_namespaces::script::{ScriptKey, Upload, UploadDraft};
-use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, InProcess, OutboundRequest, RuntimeConfig, body};
+use wasmyard_runtime::{
+    Body, BodyError, EngineConfig, GuestMemoryLimits, InProcess, OutboundRequest, RuntimeConfig, body,
+};
 
 use super::*;
 use crate::egress::Sender;
@@ -91,21 +94,16 @@ async fn a_sink_that_joins_the_others_sees_visit_invocation_and_lines_and_what_b
     let dispatcher =
         Dispatcher::new(config, registry, runtime, Arc::new(Nowhere), metrics, sinks, None).unwrap();
 
-    let context = RequestContext::new(
-        IpAddr::from([192, 0, 2, 1]),
-        false,
-        Method::GET,
-        "/page",
-        Arc::clone(&dispatcher.events),
-        &dispatcher.underway,
-    );
-    let request = Request::get("http://shop.test/page?query").body(body::empty()).unwrap();
-    let answer =
-        dispatcher.invoker.start(&context, key.clone(), &LimitSpec::default(), request).await.unwrap();
-    context.answered(Answer { status: answer.status(), reason: "ok" });
+    let client = Client { address: IpAddr::from([192, 0, 2, 1]), secure: false };
+    let request = Request::get("/page?query").header("host", "shop.test").body(body::empty()).unwrap();
+    let trace = Trace::begin(&dispatcher.sink, &dispatcher.underway);
+    let log = VisitLog::open(trace, client.address, &request);
+    let visit = head::read(request, client, &log).unwrap();
+    let answer = dispatcher.scripts.answer(visit, key.clone()).await;
+    let answer = Tracked::answer(respond::to_visitor(answer, Wanted::Text, &log), Arc::clone(&log));
     answer.into_body().collect().await.unwrap();
-    let ray_id = Arc::clone(&context.ray_id);
-    drop(context);
+    let ray_id = Arc::clone(&log.trace.ray_id);
+    drop(log);
     dispatcher.idle().await;
 
     let events = kept.0.lock().unwrap();

@@ -1,15 +1,11 @@
 //! What came of a request: the error that its guest is told, and the body of a response on its way in. Bytes
 //! pass as they are: nothing is decompressed.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
+use wasmyard_runtime::body::inspected;
 use wasmyard_runtime::{Body, BodyError};
 
 use super::connect::NoConnection;
@@ -19,53 +15,33 @@ use crate::head::strip_hop_by_hop;
 use crate::paced::{Fault, paced};
 
 /// The body of a response, with bounded pauses, and counted when it ends. Until then its connection is in use.
-pub(super) fn body(incoming: Incoming, pause: Duration, account: Account, connection: Option<InUse>) -> Body {
+pub(super) fn body(
+    incoming: Incoming,
+    pause: Duration,
+    mut account: Account,
+    connection: Option<InUse>,
+) -> Body {
     let body = paced(incoming, pause, None, |fault| match fault {
         Fault::Stalled => BodyError::ConnectionReadTimeout,
         Fault::Broken(error) => of_hyper(&error),
     });
-    Answer { body, account, _connection: connection }.boxed_unsync()
-}
-
-struct Answer {
-    body: Body,
-    account: Account,
-    _connection: Option<InUse>,
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        match &mut frame {
-            None => self.account.succeeded(),
-            Some(Err(error)) => self.account.failed(error),
+    inspected(body, move |frame, is_last| {
+        // It is in use as long as somebody may read on.
+        let _until_dropped = &connection;
+        match frame {
+            None => account.succeeded(),
+            Some(Err(error)) => account.failed(error),
             Some(Ok(frame)) => {
                 // Trailers are fields like others.
                 if let Some(trailers) = frame.trailers_mut() {
                     strip_hop_by_hop(trailers);
                 }
-                // Whoever knows the length does not ask for the end.
-                if self.body.is_end_stream() {
-                    self.account.succeeded();
+                if is_last {
+                    account.succeeded();
                 }
             }
         }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    })
 }
 
 /// Why there is no connection, where that is what an error says.

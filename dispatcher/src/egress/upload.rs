@@ -2,17 +2,14 @@
 //! not answer.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Request;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt as _;
+use http_body::Body as _;
 use tokio::time::{Instant, timeout_at};
-use wasmyard_runtime::{Body, BodyError};
+use wasmyard_runtime::Body;
+use wasmyard_runtime::body::inspected;
 
 /// When the last piece of a request was taken to be sent.
 #[derive(Clone)]
@@ -25,7 +22,7 @@ pub(super) fn watched(request: Request<Body>) -> (Request<Body>, Progress) {
         return (request, progress);
     }
     let watching = progress.clone();
-    (request.map(|body| Upload { body, progress: watching }.boxed_unsync()), progress)
+    (request.map(|body| inspected(body, move |_, _| watching.made())), progress)
 }
 
 impl Progress {
@@ -53,34 +50,5 @@ impl Progress {
                 return None;
             }
         }
-    }
-}
-
-struct Upload {
-    body: Body,
-    progress: Progress,
-}
-
-impl HttpBody for Upload {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if polled.is_ready() {
-            self.progress.made();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -1,15 +1,11 @@
 //! The whole life of one store: made for one request, armed with its limits, run, and gone. A store is used
 //! once and never again, but where a version asks for that, and then only after it has returned ([`crate::guest::pool`]).
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::Request;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt as _;
+use http_body::Frame;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
@@ -17,7 +13,7 @@ use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::name::ScriptName;
 use wasmyard_namespaces::script::ScriptKey;
 
-use crate::body::{Body, BodyError, Handover, HandoverSlot};
+use crate::body::{Body, BodyError, Handover, HandoverSlot, inspected};
 use crate::code::module::Module;
 use crate::codes::to_code;
 use crate::grants::{Grants, Version};
@@ -60,7 +56,12 @@ impl Guest {
         let _ticking = self.module.ticker.ticking();
         let (parts, body) = request.into_parts();
         let body = paced(body, self.parts.limits.stream_idle, BodyError::ConnectionReadTimeout);
-        let body = Counted { body, meter: Arc::clone(&self.parts.meter) }.boxed_unsync();
+        let meter = Arc::clone(&self.parts.meter);
+        let body = inspected(body, move |frame, _| {
+            if let Some(data) = frame.and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
+                meter.received(data.len());
+            }
+        });
         let (lent, slot) = Handover::new(body);
         let mut instance = self.instance(RequestHead::of(&parts), slot).await?;
         let head = Arc::clone(&self.parts.head);
@@ -158,37 +159,5 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
     match tokio::time::timeout(limits.first_byte, instantiated).await {
         Ok(instantiated) => instantiated.map(|()| begun.elapsed()),
         Err(_elapsed) => Err(Failure::TimedOut { limit: limits.first_byte }),
-    }
-}
-
-/// Counts the bytes that a guest was sent.
-struct Counted {
-    body: Body,
-    meter: Arc<Meter>,
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.meter.received(data.len());
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -14,8 +14,8 @@ use wasmyard_namespaces::registry::{Registry, RegistryEvent};
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{Failure, Grants, Metering, Module, ModuleError, Ready, Reuse, Wanted, Worker};
 
-use super::{Invoker, internal};
-use crate::admission::{Place, RETRY_AFTER};
+use super::{Scripts, internal};
+use crate::admission::{Permit, RETRY_AFTER};
 
 /// How long a request waits for code to be loaded from the disk. It holds its place meanwhile.
 const LOADING: Duration = Duration::from_secs(5);
@@ -92,31 +92,31 @@ impl Versions {
     }
 }
 
-impl Invoker {
-    /// A place for the script's active version, and the version, ready to run. What is seldom is boxed: every invocation
-    /// makes this future.
-    pub(super) async fn admitted(
+impl Scripts {
+    /// The script's active version, ready to run by this permit or by one in its place. What is seldom is boxed: every
+    /// invocation makes this future.
+    pub(super) async fn ready(
         &self,
+        permit: Permit,
         script: &Script,
         depth: u32,
         metering: Metering,
-    ) -> Result<(Place, Ready), Failure> {
-        let place = self.admission.admit(&script.key, depth == 0).await?;
-        let (place, ready) = match self.versions.get(script, metering).and_then(|worker| worker.ready()) {
-            Some(ready) => (place, ready),
-            None => Box::pin(self.made_ready(place, script, depth, metering)).await?,
+    ) -> Result<(Permit, Ready), Failure> {
+        let (permit, ready) = match self.versions.get(script, metering).and_then(|worker| worker.ready()) {
+            Some(ready) => (permit, ready),
+            None => Box::pin(self.made_ready(permit, script, depth, metering)).await?,
         };
         ready.check_room()?;
-        Ok((place, ready))
+        Ok((permit, ready))
     }
 
     async fn made_ready(
         &self,
-        place: Place,
+        permit: Permit,
         script: &Script,
         depth: u32,
         metering: Metering,
-    ) -> Result<(Place, Ready), Failure> {
+    ) -> Result<(Permit, Ready), Failure> {
         let digest = script
             .version
             .component
@@ -127,10 +127,10 @@ impl Invoker {
         let mut preparation = self.runtime.prepare(wanted, component);
         let looked = timeout(LOADING, preparation.looked()).await.map_err(|_| not_ready())?;
         if let Some(module) = looked.map_err(|error| failure_of(&error))? {
-            return Ok((place, self.keep(script, metering, &module)?));
+            return Ok((permit, self.keep(script, metering, &module)?));
         }
         // It takes as long as it takes: the place is for somebody who can run.
-        drop(place);
+        drop(permit);
         let made = timeout(self.ready_wait, preparation.done()).await.map_err(|_| not_ready())?;
         let ready = self.keep(script, metering, &made.map_err(|error| failure_of(&error))?)?;
         Ok((self.admission.admit(&script.key, depth == 0).await?, ready))
@@ -168,25 +168,25 @@ impl Invoker {
     }
 }
 
-/// Follows the registry until it or the invoker is gone.
-pub(super) async fn follow(registry: Registry, invoker: Weak<Invoker>) {
+/// Follows the registry until it or the scripts are gone.
+pub(super) async fn follow(registry: Registry, scripts: Weak<Scripts>) {
     let mut changes = registry.changes();
     loop {
         let change = changes.recv().await;
-        let Some(invoker) = invoker.upgrade() else { return };
+        let Some(scripts) = scripts.upgrade() else { return };
         match change {
-            Ok(RegistryEvent::Script(key)) => invoker.renew(&key).await,
+            Ok(RegistryEvent::Script(key)) => scripts.renew(&key).await,
             // Its scripts may be gone with it, or have other names.
             Ok(RegistryEvent::Namespace { .. }) => {
-                for key in invoker.versions.scripts() {
+                for key in scripts.versions.scripts() {
                     if key.namespace().is_some_and(|name| registry.namespace_cached(name).is_none()) {
-                        invoker.versions.release(&key, None);
+                        scripts.versions.release(&key, None);
                     }
                 }
             }
             Ok(RegistryEvent::Everything) | Err(RecvError::Lagged(_)) => {
-                for key in invoker.versions.scripts() {
-                    invoker.renew(&key).await;
+                for key in scripts.versions.scripts() {
+                    scripts.renew(&key).await;
                 }
             }
             Ok(_) => {}

@@ -58,7 +58,7 @@ impl Egress for Nowhere {
 }
 
 struct Site {
-    invoker: Arc<Invoker>,
+    scripts: Arc<Scripts>,
     registry: Registry,
     runtime: Arc<Runtime>,
     compiler: Arc<Gated>,
@@ -88,14 +88,14 @@ impl Site {
         let metrics = Metrics::new().unwrap();
         let egress = Arc::new(Nowhere);
         let shown = metrics.registry();
-        let invoker =
-            Invoker::new(&config, registry.clone(), Arc::clone(&runtime), egress, shown, None).unwrap();
-        Site { invoker, registry, runtime, compiler, _scratch: scratch }
+        let scripts =
+            Scripts::new(&config, registry.clone(), Arc::clone(&runtime), egress, shown, None).unwrap();
+        Site { scripts, registry, runtime, compiler, _scratch: scratch }
     }
 
     /// Deploys a component that differs from others by a number, without compiling it.
     async fn deploy(&self, name: &str, number: usize) -> Arc<Script> {
-        let text = include_str!("../../../../tests/it/support/wasi_http.wat");
+        let text = include_str!("../../../../../tests/it/support/wasi_http.wat");
         let text = text.replace(";; module", &format!("(global i32 (i32.const {number}))"));
         let bytes = wat::parse_str(text).unwrap();
         let component_size = bytes.len() as u64;
@@ -109,8 +109,9 @@ impl Site {
         self.compiler.begun.load(Ordering::SeqCst)
     }
 
-    async fn admitted(&self, script: &Script) -> Result<(Place, Ready), Failure> {
-        self.invoker.admitted(script, 0, Metering::Time).await
+    async fn admitted(&self, script: &Script) -> Result<(Permit, Ready), Failure> {
+        let permit = self.scripts.admission.admit(&script.key, true).await?;
+        self.scripts.ready(permit, script, 0, Metering::Time).await
     }
 
     async fn until(&self, what: &str, done: impl Fn() -> bool) {
@@ -190,7 +191,7 @@ async fn the_code_of_an_upload_goes_with_its_version_though_nobody_ever_asked_fo
     site.runtime.module(Metering::Time, &digest, async { Ok(bytes) }).await.unwrap();
     // Deployed again, as the upload that had it compiled would.
     site.deploy("unseen", 1).await;
-    site.until("it is claimed", || site.invoker.versions.scripts().len() == 1).await;
+    site.until("it is claimed", || site.scripts.versions.scripts().len() == 1).await;
     site.registry.delete_script(&script.key).await.unwrap();
     site.until("it is let go", || site.runtime.cache_figures().loaded == 0).await;
 }

@@ -1,4 +1,5 @@
-//! What one invocation can reach: other scripts that it is bound to, and the outside, through the gate and egress.
+//! What one invocation can reach: other scripts that it is bound to, and the outside, through its outbound worker and
+//! egress. It is made anew for each, so that it knows who is calling.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,65 +15,82 @@ use wasmyard_namespaces::name::{NamespaceName, ScriptName};
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{
     Body, BodyError, Call, Door, End, Entry, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome,
-    RequestInfo, Service, Target,
+    Service, Target,
 };
 
-use super::gate::{Gate, Passage, Values};
-use super::{Callers, Chain, How, Invoker};
-use crate::admission::Place;
+use super::Scripts;
+use super::chain::{CallOptions, Callee, Chain};
+use super::outbound::{self, OutboundWorker, Passage};
+use crate::admission::Permit;
 use crate::egress::{Asker, Sender};
 use crate::head;
 use crate::respond::{self, Wanted};
-use crate::route::{Destination, route_inside};
+use crate::route::{self, Destination};
+
+/// What comes of a call.
+type Answered = BoxFuture<'static, Result<Response<Body>, Failure>>;
 
 /// The surroundings of one invocation.
-pub(super) struct Hop {
-    pub(super) invoker: Arc<Invoker>,
+pub(super) struct ScriptHost {
+    pub(super) scripts: Arc<Scripts>,
     pub(super) chain: Chain,
-    pub(super) script: ScriptKey,
-    /// Which invocation of the visitor's request this is.
+    /// As it was when it was called: the files of this version are its own.
+    pub(super) script: Arc<Script>,
+    /// Which invocation of the trace this is.
     pub(super) number: u32,
     /// What it runs for.
     pub(super) trigger: Trigger,
-    /// The gate for this invocation alone; none where the namespace decides.
-    pub(super) gate: Option<Arc<Gate>>,
-    /// The namespace that a platform script sends for, as the gate of that namespace's scripts.
+    /// The outbound worker for this invocation alone; none where the namespace decides.
+    pub(super) outbound: Option<Arc<OutboundWorker>>,
+    /// The namespace that a platform script sends for, as the outbound worker of that namespace's scripts.
     pub(super) behalf: Option<NamespaceName>,
     pub(super) max_depth: u32,
-    /// As it was when it was called: the files of this version are its own.
-    pub(super) deployed: Arc<Script>,
     /// Held as long as the invocation lasts.
     #[expect(dead_code, reason = "held to be dropped")]
-    pub(super) place: Place,
+    pub(super) permit: Permit,
 }
 
-impl Hop {
+impl ScriptHost {
     /// Counts the invocation as under way until this is dropped.
     pub(super) fn begin(self) -> Arc<Self> {
-        self.invoker.in_flight.inc();
+        self.scripts.in_flight.inc();
         Arc::new(self)
     }
 
+    fn key(&self) -> &ScriptKey {
+        &self.script.key
+    }
+
     /// The chain one step further, or none where it ends.
-    pub(super) fn next(&self) -> Result<Chain, Failure> {
-        let depth = self.chain.depth + 1;
-        let callers = Callers { script: self.script.clone(), before: self.chain.callers.clone() };
-        if depth >= self.max_depth {
-            tracing::warn!(
-                ray_id = %self.chain.context.ray_id, chain = %callers, depth, "chain of scripts cut"
-            );
-            return Err(Failure::ExceededDepth { limit: self.max_depth });
-        }
-        Ok(Chain { depth, callers: Some(Arc::new(callers)), ..self.chain.clone() })
+    fn next(&self) -> Result<Chain, Failure> {
+        self.chain.next(self.key(), self.max_depth)
+    }
+
+    /// Where this script's requests go.
+    fn passage(&self) -> Passage {
+        outbound::passage(&self.scripts.registry, self.key(), self.outbound.as_ref())
     }
 
     /// On whose behalf this script sends to the outside. None where its namespace is gone: nobody can say
     /// any more what it may reach.
     fn sender(&self) -> Option<Sender> {
-        match self.script.namespace().or(self.behalf.as_ref()) {
+        match self.key().namespace().or(self.behalf.as_ref()) {
             None => Some(Sender::Platform),
-            Some(name) => self.invoker.registry.namespace_cached(name).map(Sender::Namespace),
+            Some(name) => self.scripts.registry.namespace_cached(name).map(Sender::Namespace),
         }
+    }
+
+    /// Who asks for something that leaves the platform.
+    fn asker(&self) -> Asker {
+        let trace = &self.chain.trace;
+        let (ray_id, events) = (Arc::clone(&trace.ray_id), Arc::clone(&trace.sink));
+        Asker { script: self.key().clone(), ray_id, events }
+    }
+
+    /// The page of a chain that was cut. It is an answer and no error: scripts that pass answers on pass it on to the
+    /// visitor.
+    fn page(&self, failure: Failure, wanted: Wanted) -> Response<Body> {
+        respond::page(&failure.into(), wanted, &self.chain.trace.ray_id)
     }
 
     /// Who answers a request to a host and port that the platform itself serves, with that host: such a
@@ -82,13 +100,13 @@ impl Hop {
         if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
             return None;
         }
-        let served = |port| matches!(port, 80 | 443) || self.invoker.served_ports.contains(&port);
+        let served = |port| matches!(port, 80 | 443) || self.scripts.served_ports.contains(&port);
         if !request.uri().port_u16().is_none_or(served) {
             return None;
         }
         let host = head::hostname(request.uri().host()?).ok()?;
-        let destination = route_inside(&self.invoker.registry, &host, request.uri().path())?;
-        Some((destination, Arc::from(host)))
+        let destination = route::find_inside(&self.scripts.registry, &host, request.uri().path())?;
+        Some((destination, host))
     }
 
     /// Answers such a request one step down the chain, so that a loop of scripts ends at the greatest depth.
@@ -99,7 +117,7 @@ impl Hop {
         destination: Destination,
         host: Arc<str>,
         request: Request<Body>,
-    ) -> Result<BoxFuture<'static, Result<Response<Body>, Failure>>, BodyError> {
+    ) -> Result<Answered, BodyError> {
         let (mut head, body) = request.into_parts();
         if head.method == Method::CONNECT {
             return Err(BodyError::HttpRequestMethodInvalid);
@@ -110,38 +128,62 @@ impl Hop {
         let Destination::Script(key) = destination else {
             return Err(BodyError::DestinationNotFound);
         };
-        let context = &self.chain.context;
-        let mut chain = match self.next() {
-            Ok(chain) => chain,
-            // An answer and no error: scripts that pass answers on pass it on to the visitor.
+        let chain = match self.next() {
+            Ok(chain) => chain.at_host(host),
             Err(failure) => {
-                let looped = respond::page(&failure.into(), Wanted::of(&head.headers), context);
+                let looped = self.page(failure, Wanted::of(&head.headers));
                 return Ok(async { Ok(looped) }.boxed());
             }
         };
-        let secure = head.uri.scheme() == Some(&Scheme::HTTPS);
+        let ray_id = Arc::clone(&chain.trace.ray_id);
         head::clean(&mut head.headers);
-        head::introduce(&mut head.headers, secure, context.client, &context.ray_id);
-        chain.info =
-            Arc::new(RequestInfo { hostname: host, hostname_metadata: None, ..(*chain.info).clone() });
-        let context = Arc::clone(context);
+        head::introduce(&mut head, chain.info.client_address, &ray_id);
         let request = Request::from_parts(head, body);
-        let answer = self.invoker.run(chain, key, &LimitSpec::default(), How::default(), request);
-        Ok(async move { Ok(respond::passed_on(answer.await?, &context)) }.boxed())
+        let answer = self.scripts.run(chain, Callee::Named(key), CallOptions::default(), request);
+        Ok(async move { Ok(respond::passed_on(answer.await?, &ray_id)) }.boxed())
     }
-}
 
-impl Drop for Hop {
-    fn drop(&mut self) {
-        self.invoker.in_flight.dec();
+    /// Gives a request to the outbound worker, and its answer back.
+    fn pass_through(
+        &self,
+        worker: Arc<OutboundWorker>,
+        sent: OutboundRequest,
+    ) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
+        let patience = sent.first_byte_timeout.map(|wait| wait + sent.connect_timeout.unwrap_or_default());
+        let request = match outbound::prepared(sent.request) {
+            Ok(request) => request,
+            Err(error) => return async { Err(error) }.boxed(),
+        };
+        let chain = match self.next() {
+            Ok(chain) => chain,
+            Err(failure) => {
+                let looped = self.page(failure, Wanted::of(request.headers()));
+                return async { Ok(looped) }.boxed();
+            }
+        };
+        let options = CallOptions {
+            // What leaves is the namespace's, whoever sends it.
+            behalf: self.key().namespace().cloned(),
+            entry: Entry { caller: Some(self.key().clone()), config: Arc::clone(&worker.values) },
+            ..CallOptions::default()
+        };
+        let scripts = Arc::clone(&self.scripts);
+        async move {
+            let callee = match scripts.find(&worker.key()).await {
+                Ok(script) => Callee::Found(script),
+                Err(Failure::WorkerNotFound) => return Err(worker.not_deployed(&chain.trace.ray_id)),
+                Err(failure) => return Err(worker.error(failure)),
+            };
+            let answer = scripts.run(chain, callee, options, request);
+            outbound::within(patience, answer).await?.map_err(|failure| worker.error(failure))
+        }
+        .boxed()
     }
-}
 
-impl Hop {
     /// How a script comes to run that this one calls.
-    fn how_called(&self, gate: Option<Arc<Gate>>) -> How {
-        let entry = Entry { caller: Some(self.script.clone()), config: Values::default() };
-        How { gate, behalf: None, entry }
+    fn how_called(&self, limits: LimitSpec, outbound: Option<Arc<OutboundWorker>>) -> CallOptions {
+        let entry = Entry { caller: Some(self.key().clone()), config: Arc::default() };
+        CallOptions { limits, outbound, behalf: None, entry }
     }
 
     /// Calls the script that a service binding names, if this script may.
@@ -151,30 +193,32 @@ impl Hop {
         service: Arc<Service>,
         limits: LimitSpec,
         request: Request<Body>,
-    ) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+    ) -> Answered {
         if let Err(why) = self.may_call(&service) {
             let failure = Failure::Unreachable(format!("service binding \"{}\": {why}", service.binding));
             return async { Err(failure) }.boxed();
         }
-        let (invoker, how) = (Arc::clone(&self.invoker), self.how_called(self.gate_for_callee()));
+        let options = self.how_called(limits, self.passage().for_callee());
+        let scripts = Arc::clone(&self.scripts);
         async move {
-            if let Err(failure) = invoker.script(&service.script).await {
-                return Err(match failure {
-                    Failure::WorkerNotFound => Failure::Unreachable(format!(
+            let callee = match scripts.find(&service.script).await {
+                Ok(script) => Callee::Found(script),
+                Err(Failure::WorkerNotFound) => {
+                    return Err(Failure::Unreachable(format!(
                         "service binding \"{}\": the script \"{}\" is not deployed",
                         service.binding, service.script
-                    )),
-                    other => other,
-                });
-            }
-            invoker.run(chain, service.script.clone(), &limits, how, request).await
+                    )));
+                }
+                Err(other) => return Err(other),
+            };
+            scripts.run(chain, callee, options, request).await
         }
         .boxed()
     }
 
     /// Platform scripts call platform scripts; user scripts call those of their own namespace, if it allows that.
     fn may_call(&self, service: &Service) -> Result<(), String> {
-        match (&self.script, &service.script) {
+        match (self.key(), &service.script) {
             (ScriptKey::Platform(_), ScriptKey::Platform(_)) => Ok(()),
             (ScriptKey::Platform(_), ScriptKey::User { .. }) => {
                 Err("a platform script reaches user scripts by a dispatch_namespace binding only".to_owned())
@@ -182,7 +226,7 @@ impl Hop {
             (ScriptKey::User { namespace: own, .. }, ScriptKey::User { namespace, .. })
                 if own == namespace =>
             {
-                let known = self.invoker.registry.namespace_cached(own);
+                let known = self.scripts.registry.namespace_cached(own);
                 if known.is_some_and(|namespace| namespace.service_bindings) {
                     return Ok(());
                 }
@@ -205,38 +249,41 @@ fn code_of(failure: &Failure) -> BodyError {
     }
 }
 
-impl Host for Hop {
-    fn assets(&self, request: Parts) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
-        let (invoker, script) = (Arc::clone(&self.invoker), Arc::clone(&self.deployed));
-        async move { invoker.assets.only(&script, &request).await }.boxed()
+impl Host for ScriptHost {
+    fn assets(&self, request: Parts) -> Answered {
+        let (scripts, script) = (Arc::clone(&self.scripts), Arc::clone(&self.script));
+        async move { scripts.assets.only(&script, &request).await }.boxed()
     }
 
-    fn call(&self, call: Call) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+    fn call(&self, call: Call) -> Answered {
         let chain = match self.next() {
             Ok(chain) => chain,
             Err(failure) => return async { Err(failure) }.boxed(),
         };
         match call.target {
-            Target::Dispatch { door, script, outbound } => {
+            Target::Dispatch { door, script, outbound: values } => {
                 // A name that breaks the grammar cannot be deployed, so it is simply not found.
                 let Ok(script) = ScriptName::try_from(script.as_str()) else {
                     return async { Err(Failure::WorkerNotFound) }.boxed();
                 };
                 let key = ScriptKey::user(door.namespace.clone(), script);
-                let how = self.how_called(self.gate_behind(&door, outbound));
-                self.invoker.run(chain, key, &call.limits, how, call.request)
+                let registry = &self.scripts.registry;
+                let behind = outbound::behind(registry, self.key(), || self.passage(), &door, values);
+                let options = self.how_called(call.limits, behind);
+                self.scripts.run(chain, Callee::Named(key), options, call.request)
             }
             Target::Service(service) => self.call_service(chain, service, call.limits, call.request),
         }
     }
 
     fn check_outbound(&self, door: Arc<Door>, names: Vec<String>) -> BoxFuture<'static, Result<(), Failure>> {
-        self.check_parameters(door, names)
+        let by_tenant = self.key().namespace().is_some();
+        outbound::check_parameters(self.scripts.registry.clone(), by_tenant, door, names).boxed()
     }
 
     fn outbound(&self, outbound: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
         match self.passage() {
-            Passage::Through(gate) => return self.pass_through(gate, outbound),
+            Passage::Through(worker) => return self.pass_through(worker, outbound),
             Passage::Shut => return async { Err(BodyError::HttpRequestDenied) }.boxed(),
             Passage::Free => {}
         }
@@ -245,7 +292,7 @@ impl Host for Hop {
                 Some(sender) => {
                     let mut outbound = outbound;
                     outbound.request.extensions_mut().insert(self.asker());
-                    self.invoker.egress.send(sender, outbound)
+                    self.scripts.egress.send(sender, outbound)
                 }
                 None => async { Err(BodyError::HttpRequestDenied) }.boxed(),
             };
@@ -261,36 +308,34 @@ impl Host for Hop {
             LogStream::Stdout => "stdout",
             LogStream::Stderr => "stderr",
         };
-        let context = &self.chain.context;
+        let trace = &self.chain.trace;
         let record = LogRecord {
             time: line.time,
-            ray_id: Arc::clone(&context.ray_id),
+            ray_id: Arc::clone(&trace.ray_id),
             number: self.number,
-            script: self.script.clone(),
+            script: self.key().clone(),
             level: line.level,
             stream,
             text: line.text,
         };
-        context.events.event(&Event::Log(Arc::new(record)));
+        trace.sink.event(&Event::Log(Arc::new(record)));
     }
 
     fn finished(&self, outcome: Outcome) {
-        let context = &self.chain.context;
         if let End::Failed(failure) = &outcome.end {
-            context.invocation_failed(respond::reason(failure));
+            self.chain.log.invocation_failed(respond::reason(failure));
         }
-        context.events.event(&Event::Invocation(Arc::new(self.record(outcome))));
+        self.chain.trace.sink.event(&Event::Invocation(Arc::new(self.record(outcome))));
     }
 }
 
-impl Hop {
-    /// Who asks for something that leaves the platform.
-    fn asker(&self) -> Asker {
-        let context = &self.chain.context;
-        let ray_id = Arc::clone(&context.ray_id);
-        Asker { script: self.script.clone(), ray_id, events: Arc::clone(&context.events) }
+impl Drop for ScriptHost {
+    fn drop(&mut self) {
+        self.scripts.in_flight.dec();
     }
+}
 
+impl ScriptHost {
     fn record(&self, outcome: Outcome) -> InvocationRecord {
         let fault = match &outcome.end {
             End::Failed(failure) => Some(Fault {
@@ -302,7 +347,7 @@ impl Hop {
         };
         InvocationRecord {
             time: SystemTime::now(),
-            ray_id: Arc::clone(&self.chain.context.ray_id),
+            ray_id: Arc::clone(&self.chain.trace.ray_id),
             number: self.number,
             trigger: self.trigger.clone(),
             outcome: outcome.end.label(),

@@ -1,0 +1,3 @@
+//! Who answers a visit. A script does, or a route with a status of its own, for which nothing has to be done.
+
+pub(crate) mod script;

@@ -1,0 +1,195 @@
+//! Answers with a script: [`Scripts::run`] is the way of one request through one script, in order.
+//!
+//! The one true circle of the platform closes here: a script calls a script, through its [`host`], which comes back to
+//! [`Scripts::run`]. It is bounded by depth.
+
+mod chain;
+mod host;
+mod outbound;
+mod ready;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use prometheus::IntGauge;
+use wasmyard_events::{Trigger, metric};
+use wasmyard_namespaces::limits::{LimitSpec, Limits};
+use wasmyard_namespaces::registry::Registry;
+use wasmyard_namespaces::script::{Script, ScriptKey};
+use wasmyard_runtime::{Body, Failure, Invocation, Metering, RequestInfo, Runtime};
+
+use crate::admission::Admission;
+use crate::assets::{AssetFigures, Assets};
+use crate::config::DispatcherConfig;
+use crate::egress::Egress;
+use crate::head;
+use crate::respond::Refusal;
+use crate::visit::Visit;
+use chain::{CallOptions, Callee, Chain};
+use host::ScriptHost;
+use ready::Versions;
+
+/// Something that may answer in place of a script: how a development server shows a broken build.
+pub trait Overlay: Send + Sync + 'static {
+    /// The answer, or none to let the script run. Called for every invocation: must be quick.
+    fn answer(&self, script: &ScriptKey, request: &Request<Body>) -> Option<Response<Body>>;
+}
+
+/// The scripts of this node, as what answers requests.
+pub(crate) struct Scripts {
+    registry: Registry,
+    runtime: Arc<Runtime>,
+    egress: Arc<dyn Egress>,
+    in_flight: IntGauge,
+    overlay: Option<Arc<dyn Overlay>>,
+    admission: Arc<Admission>,
+    limits: Limits,
+    served_ports: Vec<u16>,
+    assets: Assets,
+    versions: Versions,
+    /// How long a request waits for code that is being compiled.
+    ready_wait: Duration,
+}
+
+impl Scripts {
+    pub(crate) fn new(
+        config: &DispatcherConfig,
+        registry: Registry,
+        runtime: Arc<Runtime>,
+        egress: Arc<dyn Egress>,
+        shown: &prometheus::Registry,
+        overlay: Option<Arc<dyn Overlay>>,
+    ) -> prometheus::Result<Arc<Self>> {
+        let assets = Assets::new(config, &registry, AssetFigures::new(shown)?);
+        let this = Arc::new(Self {
+            assets,
+            registry,
+            runtime,
+            egress,
+            in_flight: in_flight(shown)?,
+            overlay,
+            admission: Admission::new(config.admission),
+            limits: config.limits,
+            served_ports: config.served_ports.clone(),
+            versions: Versions::new(config.ready_workers),
+            ready_wait: config.ready_wait,
+        });
+        tokio::spawn(ready::follow(this.registry.clone(), Arc::downgrade(&this)));
+        Ok(this)
+    }
+
+    /// Answers a visit with the script that its route names.
+    pub(crate) async fn answer(
+        self: &Arc<Self>,
+        visit: Visit<Body>,
+        script: ScriptKey,
+    ) -> Result<Response<Body>, Refusal> {
+        let Visit { head, body, client, host, log, .. } = visit;
+        log.routed_to(&script);
+        let chain = Chain::of_visit(
+            &log,
+            RequestInfo {
+                ray_id: Arc::clone(&log.trace.ray_id),
+                client_address: client.address,
+                hostname: host,
+                hostname_metadata: None,
+            },
+        );
+        let request = Request::from_parts(head, body);
+        let answer = self.run(chain, Callee::Named(script), CallOptions::default(), request).await;
+        answer.map_err(|failure| Refusal::of(failure, log.upload_fault()))
+    }
+
+    /// The way of a request through one script, wherever in a chain that is. Boxed, because scripts call scripts.
+    fn run(
+        self: &Arc<Self>,
+        chain: Chain,
+        callee: Callee,
+        options: CallOptions,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+        let this = Arc::clone(self);
+        async move {
+            // First, because a build that broke may never have been deployed.
+            let overlay = this.overlay.as_ref();
+            if let Some(answer) = overlay.and_then(|overlay| overlay.answer(callee.key(), &request)) {
+                return Ok(answer);
+            }
+            let script = match callee {
+                Callee::Named(key) => this.find(&key).await?,
+                Callee::Found(script) => script,
+            };
+            chain.log.called(&script.key);
+            let (mut head, body) = request.into_parts();
+            // Before everything that costs: a file needs no place, no code and no instance.
+            if let Some(answer) = this.assets.first(&script, &head).await? {
+                return Ok(answer);
+            }
+            // Only here, because files look at none of these fields. Scripts further down see what their caller sends.
+            if chain.depth == 0 {
+                head::introduce(&mut head, chain.info.client_address, &chain.info.ray_id);
+            }
+            let CallOptions { limits: asked, outbound, behalf, entry } = options;
+            // Before a place is taken: a call that cannot be right should not wait for one.
+            let (limits, trusted) = this.limits(&script, &asked)?;
+            outbound::no_clash(&script.version.bindings, entry.config.iter().map(|(name, _)| name))?;
+            // From here on it costs, also to make it ready: that may mean to load its code. The place is given up while
+            // the code is compiled, and held from then on until the last of the invocation is gone.
+            let (depth, metering) = (chain.depth, Metering::of(&limits));
+            let permit = this.admission.admit(&script.key, depth == 0).await?;
+            let (permit, ready) = this.ready(permit, &script, depth, metering).await?;
+            let trigger = Trigger::Fetch { method: head.method.clone(), url: head.uri.clone() };
+            let ceiling = this.registry.options().ceiling;
+            let info = Arc::clone(&chain.info);
+            let host = ScriptHost {
+                number: chain.trace.next_invocation(),
+                scripts: this,
+                chain,
+                script,
+                trigger,
+                outbound,
+                behalf,
+                max_depth: limits.depth,
+                permit,
+            };
+            let (host, entry) = (host.begin(), Arc::new(entry));
+            let invocation = Invocation { limits, ceiling, trusted, depth, host, info, entry };
+            ready.fetch(invocation, Request::from_parts(head, body)).await
+        }
+        .boxed()
+    }
+
+    async fn find(&self, key: &ScriptKey) -> Result<Arc<Script>, Failure> {
+        let script = match self.registry.script_cached(key) {
+            Some(known) => known,
+            None => self.registry.script(key).await.map_err(internal)?,
+        };
+        script.ok_or(Failure::WorkerNotFound)
+    }
+
+    /// The tightest of platform, namespace, version and call; and whether the script is the platform builder's
+    /// own code, which platform scripts are.
+    fn limits(&self, script: &Script, asked: &LimitSpec) -> Result<(Limits, bool), Failure> {
+        let version = &script.version.limits;
+        match script.key.namespace() {
+            None => Ok((Limits::tightest(&self.limits, &[version, asked]), true)),
+            Some(name) => {
+                let namespace = self.registry.namespace_cached(name).ok_or(Failure::WorkerNotFound)?;
+                let limits = Limits::tightest(&self.limits, &[&namespace.limits, version, asked]);
+                Ok((limits, namespace.trusted_workers))
+            }
+        }
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> Failure {
+    Failure::Internal { detail: error.to_string() }
+}
+
+/// How many invocations are under way.
+pub(crate) fn in_flight(shown: &prometheus::Registry) -> prometheus::Result<IntGauge> {
+    metric::gauge(shown, "wasmyard_invocations_in_flight", "Invocations of scripts under way.")
+}

@@ -1,0 +1,101 @@
+//! Scripts that call scripts for one event: how deep they are, who called whom, and how each came to be called.
+
+use std::sync::Arc;
+
+use wasmyard_namespaces::limits::LimitSpec;
+use wasmyard_namespaces::name::NamespaceName;
+use wasmyard_namespaces::script::{Script, ScriptKey};
+use wasmyard_runtime::{Entry, Failure, RequestInfo};
+
+use super::outbound::OutboundWorker;
+use crate::trace::Trace;
+use crate::visit::VisitLog;
+
+/// A place in a chain of scripts.
+#[derive(Clone)]
+pub(super) struct Chain {
+    pub(super) trace: Arc<Trace>,
+    /// Held as long as any script of the chain runs: what it records must be complete.
+    pub(super) log: Arc<VisitLog>,
+    pub(super) info: Arc<RequestInfo>,
+    /// How many scripts have called one another before this one.
+    pub(super) depth: u32,
+    callers: Option<Arc<Callers>>,
+}
+
+/// Who is called.
+pub(super) enum Callee {
+    /// Whoever has this name.
+    Named(ScriptKey),
+    /// This one: whoever calls it has looked it up.
+    Found(Arc<Script>),
+}
+
+/// How a script comes to run, beside the request.
+#[derive(Default)]
+pub(super) struct CallOptions {
+    /// What the caller limits it to.
+    pub(super) limits: LimitSpec,
+    /// For a user script whose requests go through another outbound worker than its namespace's.
+    pub(super) outbound: Option<Arc<OutboundWorker>>,
+    /// For the outbound worker itself: the namespace whose requests it is given.
+    pub(super) behalf: Option<NamespaceName>,
+    /// What the script may know of it.
+    pub(super) entry: Entry,
+}
+
+/// A script that called, and who had called it: for the log of a loop.
+struct Callers {
+    script: ScriptKey,
+    before: Option<Arc<Callers>>,
+}
+
+/// From the first script to the last, with arrows between.
+impl std::fmt::Display for Callers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(before) = &self.before {
+            write!(f, "{before} -> ")?;
+        }
+        write!(f, "{}", self.script)
+    }
+}
+
+impl Chain {
+    /// Begins with the script that answers a visit.
+    pub(super) fn of_visit(log: &Arc<VisitLog>, info: RequestInfo) -> Self {
+        Self {
+            trace: Arc::clone(&log.trace),
+            log: Arc::clone(log),
+            info: Arc::new(info),
+            depth: 0,
+            callers: None,
+        }
+    }
+
+    /// One step further, where `caller` calls; an error where that is one too many.
+    pub(super) fn next(&self, caller: &ScriptKey, max_depth: u32) -> Result<Self, Failure> {
+        let depth = self.depth + 1;
+        let callers = Callers { script: caller.clone(), before: self.callers.clone() };
+        if depth >= max_depth {
+            tracing::warn!(ray_id = %self.trace.ray_id, chain = %callers, depth, "chain of scripts cut");
+            return Err(Failure::ExceededDepth { limit: max_depth });
+        }
+        Ok(Self { depth, callers: Some(Arc::new(callers)), ..self.clone() })
+    }
+
+    /// The same place, where a script's own request for another host is answered.
+    pub(super) fn at_host(mut self, host: Arc<str>) -> Self {
+        let info = RequestInfo { hostname: host, hostname_metadata: None, ..(*self.info).clone() };
+        self.info = Arc::new(info);
+        self
+    }
+}
+
+impl Callee {
+    pub(super) fn key(&self) -> &ScriptKey {
+        match self {
+            Self::Named(key) => key,
+            Self::Found(script) => &script.key,
+        }
+    }
+}
