@@ -15,7 +15,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     about = "A self-hosted platform for running other people's code on WebAssembly",
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong use, 64 bad configuration.",
-    disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true
 )]

@@ -7,8 +7,10 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use wasmyard_namespaces::assets::{AssetPathError, AssetsConfigError, ManifestError};
 use wasmyard_namespaces::limits::{MAX_ASSET_BYTES, MAX_ASSET_FILES, MAX_ASSET_REDIRECTS_BYTES};
 use wasmyard_namespaces::{AssetDraft, AssetHash, AssetPath, AssetsConfig, Declared, Digest};
@@ -19,6 +21,10 @@ pub mod upload;
 const IGNORE: &str = ".assetsignore";
 const HEADERS: &str = "_headers";
 const REDIRECTS: &str = "_redirects";
+
+/// What nobody means to publish, in the grammar of gitignore. A line `!NAME` in `.assetsignore` lets one of them out.
+const PRIVATE: [&str; 10] =
+    [".env", ".env.*", ".dev.vars", ".git", ".hg", ".svn", ".npmrc", ".ssh", ".htpasswd", ".DS_Store"];
 
 /// The folder of a script's assets, and how they are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +44,8 @@ pub struct Folder {
     pub config: AssetsConfig,
     /// Links, which are left out.
     pub links: Vec<PathBuf>,
+    /// Files and folders that are left out because they hold secrets or a history wherever they stand.
+    pub private: Vec<PathBuf>,
 }
 
 /// A file of a folder.
@@ -122,6 +130,22 @@ pub enum FolderError {
     Changed(PathBuf),
 }
 
+impl Folder {
+    /// What to say of files that are left out because they are private.
+    pub fn left_out(&self) -> Option<String> {
+        let first = self.private.first()?;
+        let name = first.file_name().unwrap_or_default().to_string_lossy();
+        let more = match self.private.len() {
+            1 => "is".to_owned(),
+            number => format!("and {} more are", number - 1),
+        };
+        Some(format!(
+            "{} {more} left out: such files hold secrets or a history; a line `!{name}` in {IGNORE} publishes it",
+            first.display()
+        ))
+    }
+}
+
 impl AssetsSource {
     /// Looks at every file of the folder, without reading it.
     ///
@@ -132,12 +156,15 @@ impl AssetsSource {
         if !root.is_dir() {
             return Err(FolderError::Missing(root.clone()));
         }
-        let mut folder = Folder { files: Vec::new(), config: self.config.clone(), links: Vec::new() };
-        // Nothing is left out but what the folder's own file says: not hidden files, nor what git ignores.
+        let mut folder =
+            Folder { files: Vec::new(), config: self.config.clone(), links: Vec::new(), private: Vec::new() };
+        let private = Arc::new(Mutex::new(Vec::new()));
+        // Beside those, nothing is left out but what the folder's own file says: not hidden files, nor what git ignores.
         let walk = ignore::WalkBuilder::new(root)
             .standard_filters(false)
             .follow_links(false)
             .add_custom_ignore_filename(IGNORE)
+            .filter_entry(without_private(root, &private)?)
             .build();
         for entry in walk {
             let entry = entry.map_err(|source| FolderError::Walk { folder: root.clone(), source })?;
@@ -161,9 +188,37 @@ impl AssetsSource {
             }
         }
         folder.files.sort_by(|a, b| a.path.cmp(&b.path));
+        folder.private = std::mem::take(&mut *private.lock().unwrap_or_else(PoisonError::into_inner));
         folder.config.validate()?;
         Ok(folder)
     }
+}
+
+/// Says no to what is private, and notes it.
+fn without_private(
+    root: &Path,
+    noted: &Arc<Mutex<Vec<PathBuf>>>,
+) -> Result<impl Fn(&ignore::DirEntry) -> bool + Send + Sync + 'static, FolderError> {
+    let failed = |source| FolderError::Walk { folder: root.to_owned(), source };
+    let mut private = GitignoreBuilder::new(root);
+    for name in PRIVATE {
+        private.add_line(None, name).map_err(failed)?;
+    }
+    let private = private.build().map_err(failed)?;
+    // What is wrong in it is told by the walk.
+    let (own, _mistakes) = Gitignore::new(root.join(IGNORE));
+    let noted = Arc::clone(noted);
+    Ok(move |entry: &ignore::DirEntry| {
+        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+        let lets = entry.depth() == 0
+            || !private.matched(entry.path(), is_folder).is_ignore()
+            || own.matched(entry.path(), is_folder).is_whitelist();
+        // What the folder's own file leaves out, too, is no news.
+        if !lets && !own.matched(entry.path(), is_folder).is_ignore() {
+            noted.lock().unwrap_or_else(PoisonError::into_inner).push(entry.path().to_owned());
+        }
+        lets
+    })
 }
 
 fn found(root: &Path, file: PathBuf) -> Result<Found, FolderError> {

@@ -127,6 +127,11 @@ impl Output {
 pub struct Progress(ProgressBar);
 
 impl Progress {
+    /// Nothing is drawn and nothing is said.
+    pub fn none() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
     /// Counts `bytes` more as done.
     pub fn add(&self, bytes: u64) {
         self.0.inc(bytes);

@@ -7,12 +7,15 @@ mod development;
 mod logs;
 mod node;
 mod recompile;
+mod reload;
 mod sweep;
 mod token;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use wasmyard_events::Form;
 use wasmyard_namespaces::store::MemoryStore;
@@ -23,7 +26,7 @@ use crate::commands::check::ModuleCheck;
 use crate::config::ResolvedConfig;
 use crate::failure::Failure;
 use crate::output::Output;
-use node::Node;
+use node::{Node, Readiness};
 
 pub use logs::finish as finish_logs;
 
@@ -41,44 +44,34 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
     token::admin(&registry, data, args.token.as_ref().map(Token::expose), output).await?;
 
     let node = Node::start(&config, registry, config.egress.clone(), None)?;
-    let applied = apply::settings(&node.control, &config).await;
-    without_room(
-        node.control.registry(),
-        applied.map_err(|error| format!("the configuration cannot be applied: {error}")),
-    )?;
-    for script in &config.scripts {
-        let deployed = apply::deploy(&node.control, script).await;
-        without_room(
-            node.control.registry(),
-            deployed
-                .map(|applied| {
-                    wasmyard_control::configuration::tell(&format!("script {}", script.key), &applied)
-                })
-                .map_err(|refusal| format!("script {}: {refusal}", script.key)),
-        )?;
+    warn_of_open_api(config.server.api_listen);
+    let refused = apply::everything(&node.control, &config).await;
+    if node.control.registry().health() == Health::NoSpace {
+        // What cannot be applied for lack of room does not keep a start from serving what is there.
+        refused.iter().for_each(|refusal| tracing::error!("{refusal}; what was deployed before is served"));
+    } else if !refused.is_empty() {
+        return Err(Failure::failed(refused.join("\n")));
     }
-    let let_go = apply::let_go(&node.control, &config).await;
-    without_room(
-        node.control.registry(),
-        let_go.map_err(|error| format!("the configuration cannot be applied: {error}")),
-    )?;
     // Before anybody knows where it listens: whoever does may stop it at once, and it ends cleanly all the same.
-    let stop = stop_signal();
+    let stop = stop_signal([SignalKind::terminate(), SignalKind::interrupt()]);
+    let reloading = reload::on_hangup(node.control.clone(), config.source.clone(), config.server.clone());
     node.announce(output);
     let registry = node.control.registry().clone();
-    node.run(stop).await;
+    let reloading = tokio::spawn(reloading);
+    node.run(stop, Readiness::AtOnce).await;
+    reloading.abort();
     registry.close().await;
     Ok(())
 }
 
-/// What cannot be applied for lack of room does not keep a start from serving what is there.
-fn without_room(registry: &Registry, applied: Result<(), String>) -> Result<(), Failure> {
-    match applied {
-        Err(refusal) if registry.health() == Health::NoSpace => {
-            tracing::error!("{refusal}; what was deployed before is served");
-            Ok(())
-        }
-        applied => applied.map_err(Failure::failed),
+/// The API has no TLS of its own, and its figures ask for no token.
+fn warn_of_open_api(listen: SocketAddr) {
+    if !listen.ip().is_loopback() {
+        tracing::warn!(
+            %listen,
+            "the API can be reached from other machines in clear text, tokens among it, and /metrics without a token: have a \
+             proxy that ends TLS in front of it and `api_listen` on 127.0.0.1, or let nobody else reach that port"
+        );
     }
 }
 
@@ -107,7 +100,7 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
     let given = std::env::var("WASMYARD_API_TOKEN").ok().filter(|token| !token.is_empty());
     token::admin(&registry, data, given.as_deref(), output).await?;
 
-    let builds = Arc::new(development::BrokenBuilds::default());
+    let builds = Arc::new(development::Builds::under_way(config.scripts.iter().map(|script| &script.key)));
     // What a developer's scripts talk to often runs beside them.
     let mut egress = config.egress.clone();
     egress.policy.allow_loopback();
@@ -123,10 +116,13 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
         output.line(&format!("try       {url}"));
     }
 
-    let folder = Arc::new(development::Folder::new(&node, builds));
-    let (stop, signalled) = (CancellationToken::new(), stop_signal());
+    let folder = Arc::new(development::Folder::new(&node, Arc::clone(&builds)));
+    // Whoever closes the terminal is done with it.
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let (stop, signalled) = (CancellationToken::new(), stop_signal(signals));
     let reloading = crate::dev::run(config, folder, output, stop.clone());
-    let serving = node.run(stop.clone().cancelled_owned());
+    let first_builds = async move { builds.first_ones_ended().await };
+    let serving = node.run(stop.clone().cancelled_owned(), Readiness::After(Box::pin(first_builds)));
     let mut serving = std::pin::pin!(serving);
     let mut reloading = std::pin::pin!(reloading);
     let reloaded = tokio::select! {
@@ -167,19 +163,15 @@ fn make_data_directory(data: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Resolves at SIGTERM or SIGINT, which are caught from this call on.
-fn stop_signal() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+/// Resolves at one of these signals, which are caught from this call on.
+fn stop_signal<const N: usize>(kinds: [SignalKind; N]) -> impl Future<Output = ()> {
+    let signals: Result<Vec<_>, _> = kinds.into_iter().map(signal).collect();
     async move {
-        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        let Ok(mut signals) = signals else {
             tracing::error!("signals cannot be caught: only SIGKILL will stop this process");
             return std::future::pending().await;
         };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        futures::future::select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv()))).await;
         tracing::info!("told to stop: taking no more requests, finishing those in flight");
     }
 }

@@ -2,6 +2,7 @@
 //! what it names. `writes` is a table over all write endpoints, which a new one has to join.
 
 mod files;
+mod hangup;
 mod tokens;
 mod writes;
 

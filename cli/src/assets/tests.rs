@@ -62,6 +62,27 @@ fn assetsignore_speaks_the_grammar_of_gitignore() {
 }
 
 #[test]
+fn secrets_and_histories_stay_at_home_unless_somebody_says_otherwise() {
+    let (_folder, source) = folder(&[
+        (".env", "KEY=1"),
+        (".env.production", "KEY=2"),
+        (".git/config", "url"),
+        ("a/.npmrc", "token"),
+        ("a/.environment", "a file like any other"),
+        ("index.html", "home"),
+    ]);
+    let found = source.scan().unwrap();
+    assert_eq!(paths(&found), ["/a/.environment", "/index.html"]);
+    assert_eq!(found.private.len(), 4, "{:?}", found.private);
+    let told = found.left_out().unwrap();
+    assert!(told.contains("and 3 more are left out") && told.contains("in .assetsignore"), "{told}");
+    fs::write(source.directory.join(".assetsignore"), "!.env\n.git\n.npmrc\n").unwrap();
+    let found = source.scan().unwrap();
+    assert_eq!(paths(&found), ["/.env", "/a/.environment", "/index.html"]);
+    assert_eq!(found.private, [source.directory.join(".env.production")], "what the file names is no news");
+}
+
+#[test]
 fn what_cannot_be_served_is_told_by_its_name() {
     let (folder, source) = folder(&[("a\\b.txt", "")]);
     let told = source.scan().unwrap_err().to_string();

@@ -58,10 +58,17 @@ pub async fn run(
     let wanted = source.clone();
     let scanned = tokio::task::spawn_blocking(move || {
         let folder = wanted.scan()?;
-        let (config, links) = (folder.config.clone(), folder.links.len());
-        Ok::<_, FolderError>((folder.hash()?, config, links))
+        let (config, links, private) = (folder.config.clone(), folder.links.len(), folder.left_out());
+        Ok::<_, FolderError>((folder.hash()?, config, links, private))
     });
-    let (hashed, config, links) = scanned.await.map_err(|error| Failure::failed(error.to_string()))??;
+    let (hashed, config, links, private) =
+        scanned.await.map_err(|error| Failure::failed(error.to_string()))??;
+    if hashed.files.is_empty() {
+        output.note(&format!("warning: there is no file to serve in {}", source.directory.display()));
+    }
+    if let Some(private) = private {
+        output.note(&format!("warning: {private}"));
+    }
     if links > 0 {
         output.note(&format!("warning: {links} links in {} are left out", source.directory.display()));
     }

@@ -82,6 +82,9 @@ fn check_assets(config: &ResolvedConfig, findings: &mut Vec<Fault>) {
                     let fault = Fault::new(script.line, key.clone(), expected);
                     fault.value(format!("{:?}", file.display().to_string())).warning()
                 };
+                findings.extend(folder.private.iter().map(|file| {
+                    told(file, "such files hold secrets or a history, and are left out".to_owned())
+                }));
                 findings
                     .extend(folder.links.iter().map(|link| told(link, "links are not served".to_owned())));
                 findings.extend(folder.config.mistakes().iter().map(|(file, mistake)| {

@@ -19,7 +19,7 @@ use crate::assets::{self, AssetsSource};
 use crate::client::{Client, Module};
 use crate::config::{self, ConfigSource, Purpose, ScriptConfig};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, Progress};
 
 /// One upload, ready to go.
 struct Plan {
@@ -89,9 +89,17 @@ fn from_file(file: Option<&Path>, args: &DeployArgs) -> Result<Plan, Failure> {
         tags: Vec::new(),
         compatibility_flags: Vec::new(),
     };
+    // Code that comes with files can ask for them, under the name that the documentation uses.
+    if plan.file.is_some() && plan.assets.is_some() {
+        let wire = json!({ "type": "assets", "name": ASSETS });
+        plan.bindings.extend(BindingDecl::from_json(&wire).ok());
+    }
     add_options(&mut plan, args)?;
     Ok(plan)
 }
+
+/// The binding of a script's own files.
+const ASSETS: &str = "ASSETS";
 
 /// A folder from the command line, served as by default.
 fn folder_of(directory: &Path) -> Result<AssetsSource, Failure> {
@@ -189,11 +197,13 @@ async fn upload(client: &Client, plan: &Plan, output: &Output) -> Result<Value, 
         let uploaded = assets::upload::run(client, &path, source, output).await?;
         fields.insert("assets".to_owned(), uploaded.metadata);
     }
-    let (what, size) = match &module {
-        Some(module) => (format!("{} as {}", module.file_name, plan.key), module.bytes.len() as u64),
-        None => (plan.key.to_string(), 0),
+    // A site of files alone has been uploaded by now: what is left is a word.
+    let progress = match &module {
+        Some(module) => {
+            output.upload(&format!("{} as {}", module.file_name, plan.key), module.bytes.len() as u64)
+        }
+        None => Progress::none(),
     };
-    let progress = output.upload(&what, size);
     let result = client.upload(&path, &metadata, module, &progress).await;
     progress.done();
     Ok(result?)

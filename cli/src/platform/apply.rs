@@ -14,6 +14,26 @@ use wasmyard_namespaces::{
 use crate::assets::{AssetsSource, FolderError};
 use crate::config::{ResolvedConfig, ScriptConfig};
 
+/// All that the configuration declares, and nothing that it does not declare any more. Says what was refused: the rest is
+/// in place.
+pub(super) async fn everything(control: &Control, config: &ResolvedConfig) -> Vec<String> {
+    let unapplied = |error: ControlError| format!("the configuration cannot be applied: {error}");
+    if let Err(error) = settings(control, config).await {
+        return vec![unapplied(error)];
+    }
+    let mut refused = Vec::new();
+    for script in &config.scripts {
+        match deploy(control, script).await {
+            Ok(applied) => {
+                wasmyard_control::configuration::tell(&format!("script {}", script.key), &applied);
+            }
+            Err(refusal) => refused.push(format!("script {}: {refusal}", script.key)),
+        }
+    }
+    refused.extend(let_go(control, config).await.err().map(unapplied));
+    refused
+}
+
 /// Namespaces and routes, as the configuration has them. What the API made beside them stays.
 pub(super) async fn settings(control: &Control, config: &ResolvedConfig) -> Result<(), ControlError> {
     let namespaces = config.namespaces.iter().map(|namespace| {
@@ -34,7 +54,7 @@ pub(super) async fn settings(control: &Control, config: &ResolvedConfig) -> Resu
 }
 
 /// Gives what the configuration no longer declares to the API. Comes last: what is declared is in place by then.
-pub(super) async fn let_go(control: &Control, config: &ResolvedConfig) -> Result<(), ControlError> {
+async fn let_go(control: &Control, config: &ResolvedConfig) -> Result<(), ControlError> {
     let namespaces: Vec<_> = config.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
     let scripts: Vec<_> = config.scripts.iter().map(|script| script.key.clone()).collect();
     control.let_go_of_others(&config.server.configuration, &namespaces, &scripts).await
@@ -122,10 +142,13 @@ async fn files_once(
     let source = source.clone();
     let scanned = tokio::task::spawn_blocking(move || {
         let folder = source.scan()?;
-        let config = folder.config.clone();
-        folder.hash().map(|hashed| (hashed, config))
+        let (config, private) = (folder.config.clone(), folder.left_out());
+        folder.hash().map(|hashed| (hashed, config, private))
     });
-    let (hashed, config) = scanned.await??;
+    let (hashed, config, private) = scanned.await??;
+    if let Some(private) = private {
+        tracing::warn!(script = %script.key, "{private}");
+    }
     for (file, mistake) in config.mistakes() {
         let line = mistake.line;
         tracing::warn!(script = %script.key, file, line, "a rule of assets is left out: {}", mistake.text);

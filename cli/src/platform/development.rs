@@ -1,11 +1,14 @@
 //! What `wasmyard dev` adds to a node: scripts that come from a folder, and a page that shows a broken build
-//! to whoever looks at it in a browser while the last good version serves everybody else.
+//! to whoever looks at it in a browser while the last good version serves everybody else. Until there is a first version,
+//! everybody is told that it is being built.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::{HeaderValue, Request, Response, StatusCode, header};
+use tokio::sync::Notify;
 use wasmyard_control::Control;
 use wasmyard_dispatcher::Overlay;
 use wasmyard_namespaces::route::HostPattern;
@@ -20,27 +23,93 @@ use crate::dev::DevPlatform;
 /// More addresses than this are no help.
 const MOST_URLS: usize = 8;
 
-/// Scripts whose last build failed, with what the build said.
-#[derive(Default)]
-pub(super) struct BrokenBuilds(RwLock<HashMap<ScriptKey, String>>);
+/// Scripts of the folder that cannot be shown as they are, and why.
+pub(super) struct Builds {
+    unshown: RwLock<HashMap<ScriptKey, Unshown>>,
+    /// Told when a first build has ended.
+    ended: Notify,
+}
 
-impl BrokenBuilds {
+enum Unshown {
+    /// There is no version yet.
+    Building { since: Instant },
+    /// The last build failed, with these words.
+    Broken(String),
+}
+
+impl Builds {
+    /// The first builds of these scripts are under way.
+    pub(super) fn under_way<'k>(scripts: impl Iterator<Item = &'k ScriptKey>) -> Self {
+        let since = Instant::now();
+        let unshown = scripts.map(|script| (script.clone(), Unshown::Building { since })).collect();
+        Self { unshown: RwLock::new(unshown), ended: Notify::new() }
+    }
+
     fn set(&self, script: &ScriptKey, message: Option<String>) {
-        let mut broken = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut unshown = self.unshown.write().unwrap_or_else(PoisonError::into_inner);
         match message {
-            Some(message) => broken.insert(script.clone(), message),
-            None => broken.remove(script),
+            Some(message) => unshown.insert(script.clone(), Unshown::Broken(message)),
+            None => unshown.remove(script),
         };
+        drop(unshown);
+        self.ended.notify_waiters();
+    }
+
+    /// Resolves when each script of the start has a version, or the reason why it has none.
+    pub(super) async fn first_ones_ended(&self) {
+        loop {
+            let ended = self.ended.notified();
+            let mut ended = std::pin::pin!(ended);
+            ended.as_mut().enable();
+            let any = {
+                let unshown = self.unshown.read().unwrap_or_else(PoisonError::into_inner);
+                unshown.values().any(|state| matches!(state, Unshown::Building { .. }))
+            };
+            if !any {
+                return;
+            }
+            ended.await;
+        }
     }
 }
 
-impl Overlay for BrokenBuilds {
+impl Overlay for Builds {
     fn answer(&self, script: &ScriptKey, request: &Request<Body>) -> Option<Response<Body>> {
-        let broken = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let message = broken.get(script)?;
+        let unshown = self.unshown.read().unwrap_or_else(PoisonError::into_inner);
         let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-        accept.is_some_and(|accept| accept.contains("text/html")).then(|| page(script, message))
+        let html = accept.is_some_and(|accept| accept.contains("text/html"));
+        match unshown.get(script)? {
+            Unshown::Building { since } => Some(building(script, since.elapsed(), html)),
+            Unshown::Broken(message) => html.then(|| page(script, message)),
+        }
     }
+}
+
+/// Shown until there is a first version; a browser asks again by itself.
+fn building(script: &ScriptKey, since: Duration, html: bool) -> Response<Body> {
+    let text = format!("{script} is being built, since {} s", since.as_secs());
+    let (kind, text) = if html {
+        let page = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta http-equiv=\"refresh\" content=\"1\">\n\
+             <title>{script} is being built</title>\n<style>body{{font:16px/1.5 system-ui,sans-serif;margin:2em;\
+             color:#222}}</style>\n<h1>{text}</h1>\n<p>This page asks again by itself; the terminal shows the build.</p>\n</html>\n"
+        );
+        ("text/html; charset=utf-8", page)
+    } else {
+        ("text/plain; charset=utf-8", format!("{text}\n"))
+    };
+    let mut response = shown(StatusCode::SERVICE_UNAVAILABLE, kind, text);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+fn shown(status: StatusCode, kind: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(body::full(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn page(script: &ScriptKey, message: &str) -> Response<Body> {
@@ -52,12 +121,7 @@ fn page(script: &ScriptKey, message: &str) -> Response<Body> {
          <p>The last good version keeps serving requests that do not ask for a page. \
          Save a change to build again, then reload.</p>\n<pre>{escaped}</pre>\n</html>\n"
     );
-    let mut response = Response::new(body::full(text));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    shown(StatusCode::INTERNAL_SERVER_ERROR, "text/html; charset=utf-8", text)
 }
 
 /// Addresses that are worth opening: a host for each exact route, and for each wildcard one for each user
@@ -84,13 +148,13 @@ pub(super) fn worth_trying(config: &ResolvedConfig, port: u16) -> Vec<String> {
 /// The node, as the loop of hot reload sees it.
 pub(super) struct Folder {
     control: Control,
-    builds: Arc<BrokenBuilds>,
+    builds: Arc<Builds>,
     /// Scripts that came from the folder.
     deployed: tokio::sync::Mutex<Vec<ScriptKey>>,
 }
 
 impl Folder {
-    pub(super) fn new(node: &Node, builds: Arc<BrokenBuilds>) -> Self {
+    pub(super) fn new(node: &Node, builds: Arc<Builds>) -> Self {
         Self { control: node.control.clone(), builds, deployed: tokio::sync::Mutex::default() }
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -166,7 +167,7 @@ impl Node {
     }
 
     /// Serves until `stop`, then drains. The control plane stays reachable until visitors are done.
-    pub(super) async fn run(self, stop: impl Future<Output = ()>) {
+    pub(super) async fn run(self, stop: impl Future<Output = ()>, readiness: Readiness) {
         let stopped = CancellationToken::new();
         let api = {
             let stopped = stopped.clone();
@@ -188,10 +189,20 @@ impl Node {
         // Ends with the first word of the end.
         let stopping = CancellationToken::new();
         let recompiling = tokio::spawn(recompiling.run(stopping.clone()));
-        self.ready.store(true, Ordering::Release);
         let ready = self.ready;
         let stop = async move {
-            stop.await;
+            let mut stop = std::pin::pin!(stop);
+            let stopped_before = match readiness {
+                Readiness::AtOnce => false,
+                Readiness::After(first) => tokio::select! {
+                    () = first => false,
+                    () = &mut stop => true,
+                },
+            };
+            if !stopped_before {
+                ready.store(true, Ordering::Release);
+                stop.await;
+            }
             ready.store(false, Ordering::Release);
             stopping.cancel();
         };
@@ -209,6 +220,14 @@ impl Node {
             tracing::error!(%error, "the control plane ended early");
         }
     }
+}
+
+/// When a node says of itself that it is ready.
+pub(super) enum Readiness {
+    /// With the first moment: all that it is to serve is deployed.
+    AtOnce,
+    /// When this has ended.
+    After(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 /// The control plane behind its listener.

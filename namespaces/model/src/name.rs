@@ -60,6 +60,11 @@ impl NameError {
     fn new(kind: NameKind, value: &str, rule: &'static str, remedy: &'static str) -> NameError {
         NameError { kind, value: shorten(value), rule, remedy }
     }
+
+    /// The name, shortened.
+    pub(crate) fn value(&self) -> &str {
+        &self.value
+    }
 }
 
 /// Cuts a text from outside so that it fits a message or a log line, and escapes what a terminal would act on.

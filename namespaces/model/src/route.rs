@@ -140,15 +140,16 @@ fn parse_host(host: &str) -> Result<HostPattern, HostError> {
     if host.is_empty() {
         return Err(HostError::Rule("it must start with a host, \"*.host\" or \"*\""));
     }
-    if let Some(suffix) = host.strip_prefix("*.") {
+    let suffix = host.strip_prefix("*.");
+    if suffix.unwrap_or(host).contains('*') {
+        return Err(HostError::Rule("in the host, one '*' may stand, alone or as the whole first label"));
+    }
+    if let Some(suffix) = suffix {
         let suffix = Hostname::parse(suffix).map_err(HostError::Name)?;
         if suffix.is_ip() {
             return Err(HostError::Rule("an IP address has no labels for '*' to match"));
         }
         return Ok(HostPattern::Wildcard(suffix));
-    }
-    if host.contains('*') {
-        return Err(HostError::Rule("in the host, '*' may stand alone or as the whole first label"));
     }
     Hostname::parse(host).map(HostPattern::Exact).map_err(HostError::Name)
 }

@@ -219,8 +219,45 @@ impl std::error::Error for FetchError {}
 
 impl From<ErrorCode> for FetchError {
     fn from(code: ErrorCode) -> FetchError {
-        FetchError { kind: kind(&code), text: format!("the request failed: {code:?}") }
+        FetchError { kind: kind(&code), text: format!("the request failed: {}", described(&code)) }
     }
+}
+
+/// What happened, for people.
+fn described(code: &ErrorCode) -> String {
+    match code {
+        ErrorCode::InternalError(Some(text)) => text.clone(),
+        ErrorCode::InternalError(None) => "an internal error".to_owned(),
+        ErrorCode::DnsError(payload) => match &payload.rcode {
+            Some(rcode) if rcode == "NXDOMAIN" => "there is no such name (NXDOMAIN)".to_owned(),
+            Some(rcode) => format!("the name could not be looked up ({rcode})"),
+            None => "the name could not be looked up".to_owned(),
+        },
+        ErrorCode::TlsAlertReceived(payload) => match &payload.alert_message {
+            Some(alert) => format!("the other side ended TLS: {alert}"),
+            None => "the other side ended TLS".to_owned(),
+        },
+        other => spelled_out(&format!("{other:?}")),
+    }
+}
+
+/// The name of a code as words: `ConnectionRefused(None)` is "connection refused".
+fn spelled_out(name: &str) -> String {
+    let name = name.rsplit("::").next().unwrap_or(name);
+    let name = name.split(['(', ' ']).next().unwrap_or(name);
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    for (short, long) in
+        [("http ", "HTTP "), ("dns ", "DNS "), ("tls ", "TLS "), (" ip ", " IP "), (" uri", " URI")]
+    {
+        words = words.replace(short, long);
+    }
+    words
 }
 
 fn kind(code: &ErrorCode) -> FetchErrorKind {
@@ -273,6 +310,28 @@ mod tests {
         let error = FetchError::from(ErrorCode::InternalError(Some("no route".into())));
         assert_eq!(error.kind(), FetchErrorKind::Other);
         assert!(error.to_string().contains("no route"));
+    }
+
+    #[test]
+    fn an_error_is_told_in_words() {
+        let dns = |rcode: Option<&str>| {
+            ErrorCode::DnsError(wasip2::http::types::DnsErrorPayload {
+                rcode: rcode.map(str::to_owned),
+                info_code: None,
+            })
+        };
+        for (code, text) in [
+            (ErrorCode::ConnectionRefused, "connection refused"),
+            (ErrorCode::DestinationIpProhibited, "destination IP prohibited"),
+            (ErrorCode::HttpRequestUriInvalid, "HTTP request URI invalid"),
+            (ErrorCode::HttpResponseBodySize(Some(7)), "HTTP response body size"),
+            (ErrorCode::TlsCertificateError, "TLS certificate error"),
+            (dns(Some("NXDOMAIN")), "there is no such name (NXDOMAIN)"),
+            (dns(None), "the name could not be looked up"),
+            (ErrorCode::InternalError(Some("Too many subrequests.".to_owned())), "Too many subrequests."),
+        ] {
+            assert_eq!(FetchError::from(code).to_string(), format!("the request failed: {text}"));
+        }
     }
 
     #[test]

@@ -60,6 +60,25 @@ async fn a_changed_component_is_served_without_a_gap() {
 }
 
 #[tokio::test]
+async fn until_there_is_a_first_version_everybody_is_told_that_it_is_being_built() {
+    let waits = BUILT.replace("cp src", "while ! test -e go; do sleep 0.05; done; cp src");
+    let site = Site::new(&waits);
+    site.write("src/in.wasm", wat::answer("one"));
+    let server = site.dev().await;
+    let told = server.get(HOST, "/").await;
+    assert_eq!((told.status, told.header("retry-after")), (503, "1"));
+    assert!(told.text().starts_with("site is being built, since "), "{}", told.text());
+    let page = browsed(&server).await;
+    assert_eq!((page.status, page.header("content-type")), (503, "text/html; charset=utf-8"));
+    assert!(page.text().contains("http-equiv=\"refresh\""), "{}", page.text());
+    assert_eq!(server.api().open("/health/ready").await.0, 503, "who waits for it waits for the scripts");
+    site.write("go", "");
+    let ready = async || (server.api().open("/health/ready").await.0 == 200).then_some(());
+    eventually("it is ready", ready).await;
+    assert_eq!(server.get(HOST, "/").await.text(), "one");
+}
+
+#[tokio::test]
 async fn a_changed_source_is_built_and_served() {
     let site = Site::new(BUILT);
     site.write("src/in.wasm", wat::answer("one"));

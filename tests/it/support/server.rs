@@ -233,6 +233,11 @@ impl Server {
         kill_process(self.pid(), Signal::TERM).unwrap();
     }
 
+    /// SIGHUP: read the configuration again.
+    pub(crate) fn hang_up(&self) {
+        kill_process(self.pid(), Signal::HUP).unwrap();
+    }
+
     /// SIGKILL, and the end of the process.
     pub(crate) async fn kill(mut self) {
         kill_process(self.pid(), Signal::KILL).unwrap();

@@ -116,14 +116,38 @@ impl ContentType {
     /// The type that goes with the ending of a name; none for endings that are not known. Texts are UTF-8.
     #[must_use]
     pub fn guess(path: &str) -> Option<ContentType> {
-        let guessed = mime_guess::from_path(path).first_raw()?;
-        let text = match guessed {
-            "application/javascript" | "application/x-javascript" => "text/javascript",
-            other => other,
+        let text = match registered(path) {
+            Some(text) => text,
+            None => match mime_guess::from_path(path).first_raw()? {
+                "application/javascript" | "application/x-javascript" => "text/javascript",
+                other => other,
+            },
         };
         let charset = if text.starts_with("text/") { "; charset=utf-8" } else { "" };
         ContentType::parse(&format!("{text}{charset}")).ok()
     }
+}
+
+/// Types that the list of the library does not know, or knows by a name from before they were registered: a browser takes
+/// a module, a font or a playlist under another type for something else. They are those that wrangler gives, but for
+/// `cjs`, which is a script.
+fn registered(path: &str) -> Option<&'static str> {
+    const TYPES: [(&str, &str); 12] = [
+        ("ts", "video/mp2t"),
+        ("m3u8", "application/vnd.apple.mpegurl"),
+        ("woff", "font/woff"),
+        ("otf", "font/otf"),
+        ("ttf", "font/ttf"),
+        ("usdz", "model/vnd.usdz+zip"),
+        ("obj", "model/obj"),
+        ("stl", "model/stl"),
+        ("map", "application/json"),
+        ("cjs", "text/javascript"),
+        ("m4a", "audio/mp4"),
+        ("manifest", "text/cache-manifest"),
+    ];
+    let ending = std::path::Path::new(path).extension()?.to_str()?;
+    TYPES.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known)).map(|(_, text)| *text)
 }
 
 impl Serialize for ContentType {

@@ -25,7 +25,7 @@ pub enum BindingError {
         expected: &'static str,
     },
     /// A name inside the binding breaks its grammar.
-    #[error("binding \"{name}\": {source}")]
+    #[error("{}", named(name, source))]
     Name {
         /// The binding's name, shortened.
         name: String,
@@ -68,6 +68,11 @@ pub enum BindingError {
         /// The name it was looked for under.
         old_name: BindingName,
     },
+}
+
+/// The rule that a name breaks, and the binding where it is the name of something in it.
+fn named(binding: &str, error: &NameError) -> String {
+    if error.value() == binding { error.to_string() } else { format!("binding \"{binding}\": {error}") }
 }
 
 fn supported() -> String {

@@ -1,0 +1,70 @@
+//! SIGHUP: `wasmyard.toml` is read again and taken over while requests go on, as they do with any deploy. What is bound at
+//! the start (ports, limits of the node, egress of all) waits for the next one, and the log says so.
+//!
+//! A file with a mistake changes nothing.
+
+use tokio::signal::unix::{SignalKind, signal};
+use wasmyard_control::Control;
+
+use super::apply;
+use crate::config::{self, ConfigSource, Purpose, ResolvedConfig, ServerConfig};
+use crate::failure::Failure;
+
+/// Takes the configuration over at each SIGHUP, which is caught from this call on. `server` is how the node was started:
+/// options of the command line lie over what the file says.
+pub(super) fn on_hangup(
+    control: Control,
+    source: ConfigSource,
+    server: ServerConfig,
+) -> impl Future<Output = ()> + Send {
+    let hangups = signal(SignalKind::hangup());
+    async move {
+        let Ok(mut hangups) = hangups else {
+            return tracing::error!("SIGHUP cannot be caught: it will stop this process at once");
+        };
+        // What the file says of it now is what was taken over at the start.
+        let mut before = read(&source).await.ok();
+        while hangups.recv().await.is_some() {
+            let mut new = match read(&source).await {
+                Ok(new) => new,
+                Err(failure) => {
+                    tracing::error!("the configuration before stays in force: {failure}");
+                    continue;
+                }
+            };
+            if let Some(before) = &before {
+                warn_of_fixed(before, &new);
+            }
+            before = Some(new.clone());
+            new.server = server.clone();
+            let refused = apply::everything(&control, &new).await;
+            refused.iter().for_each(|refusal| tracing::error!("{refusal}"));
+            tracing::info!(refused = refused.len(), "configuration reloaded");
+        }
+    }
+}
+
+async fn read(source: &ConfigSource) -> Result<ResolvedConfig, Failure> {
+    let source = source.clone();
+    let loaded = tokio::task::spawn_blocking(move || config::load(source, Purpose::Serve)).await;
+    let loaded = loaded.map_err(|error| Failure::failed(error.to_string()))?;
+    let (new, warnings) = loaded.map_err(Failure::Config)?;
+    if !warnings.list.is_empty() {
+        tracing::warn!("{warnings}");
+    }
+    Ok(new)
+}
+
+/// Names the sections that are another one now and are read at the start alone.
+fn warn_of_fixed(before: &ResolvedConfig, new: &ResolvedConfig) {
+    let sections = [
+        ("server", before.server != new.server),
+        ("egress", before.egress != new.egress),
+        ("limits", before.limits != new.limits || before.ceiling != new.ceiling),
+    ];
+    for (section, changed) in sections {
+        if changed {
+            tracing::warn!(section, "[{section}] takes effect with the next start");
+        }
+    }
+}
