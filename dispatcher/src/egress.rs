@@ -1,22 +1,14 @@
-//! The last hop to the outside: the single place that may open sockets for guests.
+//! The last hop to the outside, for guests: the policy of what they may reach, and what they are told. Connections are
+//! made by `edge/net`, which asks the policy.
 //!
-//! [`policy`](Policy) judges, `resolver` finds addresses, `places` bounds connections, `kept` closes those that only take up a
-//! place, `connect` opens one to an
-//! address that was judged, [`client`](NetworkEgress) sends the request, `answer` hands over what came. Every
-//! step refuses what it does not understand.
+//! [`policy`](Policy) judges, [`client`](NetworkEgress) sends the request over the sender's connections, `answer` hands
+//! over what came. Every step refuses what it does not understand.
 
-mod address;
 mod answer;
 mod client;
 mod config;
-mod connect;
 mod figures;
-mod kept;
-mod places;
 mod policy;
-mod resolver;
-mod tls;
-mod upload;
 
 use std::sync::Arc;
 
@@ -30,7 +22,7 @@ pub use client::NetworkEgress;
 pub use config::EgressConfig;
 pub use figures::EgressFigures;
 pub use policy::Policy;
-pub use tls::{ExtraRoots, Roots};
+pub use wasmyard_net::{ExtraRoots, Roots, TlsError};
 
 /// On whose behalf a request goes out: whose rules it is judged by, and whose connections it may use.
 #[derive(Debug, Clone)]
@@ -60,15 +52,4 @@ pub trait Egress: Send + Sync + 'static {
         sender: Sender,
         request: OutboundRequest,
     ) -> BoxFuture<'static, Result<Response<Body>, BodyError>>;
-}
-
-/// Why egress cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum EgressError {
-    /// TLS cannot be set up.
-    #[error("TLS for outgoing requests cannot be set up: {0}")]
-    Tls(String),
-    /// A file of certificates cannot be read.
-    #[error("no certificates can be read from it: {0}")]
-    Certificates(String),
 }

@@ -10,7 +10,7 @@
 //! 5. `incoming` bounds the body in time.
 //! 6. `answer/script` answers: by `assets`, a file of the script, if there is one; else `admission` finds it a place, it
 //!    is made ready, and runs. `answer/script/host` is what it can reach: other scripts, and the outside through
-//!    `answer/script/outbound` and `egress`, which is the single place that opens sockets for guests.
+//!    `answer/script/outbound` and `egress`, which says what guests may reach.
 //! 7. `respond` turns every failure into status, code and safe text.
 //!
 //! Reads the registry and never writes it. Knows nothing of the control plane.
@@ -34,7 +34,7 @@ pub use answer::script::Overlay;
 pub use config::{AdmissionConfig, DispatcherConfig};
 pub use dispatch::Dispatcher;
 pub use egress::{
-    Asker, Egress, EgressConfig, EgressError, EgressFigures, ExtraRoots, NetworkEgress, Policy, Roots, Sender,
+    Asker, Egress, EgressConfig, EgressFigures, ExtraRoots, NetworkEgress, Policy, Roots, Sender, TlsError,
 };
 pub use observe::Metrics;
 pub use visit::Tracked;

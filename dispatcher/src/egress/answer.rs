@@ -1,16 +1,16 @@
 //! What came of a request: the error that its guest is told, and the body of a response on its way in. Bytes
 //! pass as they are: nothing is decompressed.
 
+use std::io;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper_util::client::legacy;
+use wasmyard_net::{self as net, InUse, NoAddress, NoAnswer, NoConnection};
 use wasmyard_runtime::body::inspected;
 use wasmyard_runtime::{Body, BodyError};
 
-use super::connect::NoConnection;
 use super::figures::Account;
-use super::kept::InUse;
+use super::policy::{Denied, GuestJudge};
 use crate::head::strip_hop_by_hop;
 use crate::paced::{Fault, paced};
 
@@ -23,7 +23,7 @@ pub(super) fn body(
 ) -> Body {
     let body = paced(incoming, pause, None, |fault| match fault {
         Fault::Stalled => BodyError::ConnectionReadTimeout,
-        Fault::Broken(error) => of_hyper(&error),
+        Fault::Broken(error) => of_fault(net::Fault::of(&error)),
     });
     inspected(body, move |frame, is_last| {
         // It is in use as long as somebody may read on.
@@ -44,50 +44,43 @@ pub(super) fn body(
     })
 }
 
-/// Why there is no connection, where that is what an error says.
-pub(super) fn no_connection(error: &legacy::Error) -> Option<&NoConnection> {
-    causes(error).find_map(|cause| cause.downcast_ref())
-}
-
 /// What the guest is told when there is no response.
-pub(super) fn of_client(error: &legacy::Error) -> BodyError {
-    match no_connection(error) {
-        Some(refused) => refused.code(),
-        None => {
-            let told = causes(error).find_map(|cause| cause.downcast_ref());
-            told.map_or(BodyError::ConnectionTerminated, of_hyper)
+pub(super) fn code_of(failed: &NoAnswer) -> BodyError {
+    match failed {
+        NoAnswer::ConnectTimeout => BodyError::ConnectionTimeout,
+        NoAnswer::ResponseTimeout => BodyError::HttpResponseTimeout,
+        NoAnswer::Failed(_) => match failed.no_connection::<GuestJudge>() {
+            Some(refused) => of_connecting(refused),
+            None => of_fault(failed.fault()),
+        },
+    }
+}
+
+fn of_connecting(refused: &NoConnection<Denied>) -> BodyError {
+    match refused {
+        NoConnection::Denied(denied) => denied.code(),
+        NoConnection::NoAddress(NoAddress::Timeout) => BodyError::DnsTimeout,
+        NoConnection::NoAddress(NoAddress::NotFound) => {
+            BodyError::DnsError { rcode: Some("NXDOMAIN".to_owned()), info_code: None }
         }
+        NoConnection::NoAddress(NoAddress::Failed) => BodyError::DnsError { rcode: None, info_code: None },
+        NoConnection::Full(_) => BodyError::ConnectionLimitReached,
+        NoConnection::Timeout | NoConnection::TlsTimeout => BodyError::ConnectionTimeout,
+        NoConnection::Unreachable(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            BodyError::ConnectionRefused
+        }
+        NoConnection::Unreachable(_) => BodyError::DestinationUnavailable,
+        NoConnection::Tls(_) => BodyError::TlsProtocolError,
+        NoConnection::Certificate(_) => BodyError::TlsCertificateError,
     }
 }
 
-fn of_hyper(error: &hyper::Error) -> BodyError {
-    if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>()) {
-        // Found by this end: the origin broke a rule. All else is an end that it wished for, or met with.
-        let broken = error.reason().is_some() && !error.is_remote();
-        return if broken { BodyError::HttpProtocolError } else { BodyError::ConnectionTerminated };
+fn of_fault(fault: net::Fault) -> BodyError {
+    match fault {
+        net::Fault::HeadTooLarge => BodyError::HttpResponseHeaderSectionSize(None),
+        net::Fault::Incomplete => BodyError::HttpResponseIncomplete,
+        net::Fault::Timeout => BodyError::HttpResponseTimeout,
+        net::Fault::Protocol => BodyError::HttpProtocolError,
+        net::Fault::Terminated => BodyError::ConnectionTerminated,
     }
-    if error.is_parse_too_large() {
-        BodyError::HttpResponseHeaderSectionSize(None)
-    } else if error.is_incomplete_message() || ended_early(error) {
-        BodyError::HttpResponseIncomplete
-    } else if error.is_timeout() {
-        BodyError::HttpResponseTimeout
-    } else if error.is_parse() {
-        BodyError::HttpProtocolError
-    } else {
-        BodyError::ConnectionTerminated
-    }
-}
-
-/// Whether the connection ended in the middle of a body.
-fn ended_early(error: &hyper::Error) -> bool {
-    let io = causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof)
-}
-
-/// What an error came of, from near to far.
-fn causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(error.source(), |error: &&'a (dyn std::error::Error + 'static)| (*error).source())
 }

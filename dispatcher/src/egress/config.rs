@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use wasmyard_net::{ExtraRoots, NetworkConfig, Roots};
+
 use super::policy::Policy;
-use super::tls::{ExtraRoots, Roots};
 
 /// Rules, times and sizes of egress.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,22 @@ pub struct EgressConfig {
     pub max_header_bytes: usize,
     /// The most fields of a response's head.
     pub max_headers: usize,
+}
+
+impl EgressConfig {
+    /// What of it holds for the connections.
+    pub(super) fn network(&self) -> NetworkConfig {
+        NetworkConfig {
+            connect_timeout: self.connect_timeout,
+            tls_timeout: self.tls_timeout,
+            pool_idle: self.pool_idle,
+            pool_connections: self.pool_connections,
+            max_connections: self.max_connections,
+            max_connections_per_host: self.max_connections_per_host,
+            max_header_bytes: self.max_header_bytes,
+            max_headers: self.max_headers,
+        }
+    }
 }
 
 impl Default for EgressConfig {

@@ -1,15 +1,11 @@
 //! The figures of egress. Label sets are closed: neither hosts nor namespaces become labels.
 
-use std::time::Duration;
-
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Registry};
-use wasmyard_events::metric::{self, counter, gauge, histogram};
+use prometheus::{IntCounterVec, Registry};
+use wasmyard_events::metric;
+use wasmyard_net::NetworkFigures;
 use wasmyard_runtime::BodyError;
 
 use super::policy::Denied;
-
-/// Seconds: from a cached name to a name server that is given up.
-const LOOK_UP_BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.002, 0.01, 0.05, 0.2, 1.0, 5.0, 30.0];
 
 /// What may be the end of a request. The first is the only good one.
 const RESULTS: [&str; 10] =
@@ -20,12 +16,8 @@ const RESULTS: [&str; 10] =
 pub struct EgressFigures {
     requests: IntCounterVec,
     refused: IntCounterVec,
-    opened: IntCounter,
-    reused: IntCounter,
-    open: IntGauge,
-    look_ups: Histogram,
-    sent: IntCounter,
-    received: IntCounter,
+    /// Of its connections.
+    pub(super) network: NetworkFigures,
 }
 
 impl EgressFigures {
@@ -42,19 +34,6 @@ impl EgressFigures {
             }
             Ok::<_, prometheus::Error>(counters)
         };
-        let open = gauge(registry, "wasmyard_egress_connections", "Connections to origins that are open.")?;
-        let look_ups = histogram(
-            registry,
-            "wasmyard_egress_dns_seconds",
-            "Look-ups of names, answered or not.",
-            &LOOK_UP_BUCKETS,
-        )?;
-        let bytes = counters(
-            "wasmyard_egress_bytes_total",
-            "Bytes on connections to origins, inside of TLS.",
-            "direction",
-            &["sent", "received"],
-        )?;
         Ok(Self {
             requests: counters(
                 "wasmyard_egress_requests_total",
@@ -68,62 +47,12 @@ impl EgressFigures {
                 "rule",
                 &Denied::RULES,
             )?,
-            opened: counter(
-                registry,
-                "wasmyard_egress_connections_opened_total",
-                "Connections opened to origins.",
-            )?,
-            reused: counter(
-                registry,
-                "wasmyard_egress_connections_reused_total",
-                "Requests that found a connection to their origin open.",
-            )?,
-            open,
-            look_ups,
-            sent: bytes.with_label_values(&["sent"]),
-            received: bytes.with_label_values(&["received"]),
+            network: NetworkFigures::new(registry, "wasmyard_egress")?,
         })
     }
 
     pub(super) fn refused(&self, denied: &Denied) {
         self.refused.with_label_values(&[denied.rule()]).inc();
-    }
-
-    pub(super) fn looked_up(&self, time: Duration) {
-        self.look_ups.observe(time.as_secs_f64());
-    }
-
-    pub(super) fn reused(&self) {
-        self.reused.inc();
-    }
-
-    pub(super) fn sent(&self, bytes: usize) {
-        self.sent.inc_by(bytes as u64);
-    }
-
-    pub(super) fn received(&self, bytes: usize) {
-        self.received.inc_by(bytes as u64);
-    }
-}
-
-/// Counts one connection as open for as long as it lives.
-pub(super) struct Opened(EgressFigures);
-
-impl Opened {
-    pub(super) fn new(figures: &EgressFigures) -> Self {
-        figures.opened.inc();
-        figures.open.inc();
-        Self(figures.clone())
-    }
-
-    pub(super) fn figures(&self) -> &EgressFigures {
-        &self.0
-    }
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        self.0.open.dec();
     }
 }
 

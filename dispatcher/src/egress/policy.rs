@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use wasmyard_namespaces::egress::{BadHost, EgressRules, Host, HostRule};
+use wasmyard_net::Judge;
+use wasmyard_net::address::{self, Kind, METADATA_NAMES};
 use wasmyard_runtime::BodyError;
-
-use super::address::{self, Kind, METADATA_NAMES};
 
 /// Where guests may send requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,7 +36,7 @@ pub struct Policy {
 
 /// What holds for one sender: the platform's rules, and, where a namespace's scripts send, the namespace's
 /// within those. Whatever either refuses is refused.
-pub(crate) struct Judge {
+pub(crate) struct GuestJudge {
     platform: Arc<Policy>,
     namespace: Option<Arc<EgressRules>>,
 }
@@ -106,13 +106,16 @@ impl Denied {
     }
 }
 
-impl Judge {
+impl GuestJudge {
     pub(crate) fn new(platform: Arc<Policy>, namespace: Option<Arc<EgressRules>>) -> Self {
         Self { platform, namespace }
     }
+}
 
-    /// Judges what can be judged before any name is resolved.
-    pub(crate) fn target(&self, host: &Host, port: u16) -> Result<(), Denied> {
+impl Judge for GuestJudge {
+    type Denied = Denied;
+
+    fn target(&self, host: &Host, port: u16) -> Result<(), Denied> {
         self.platform.judge_target(host, port)?;
         let Some(rules) = &self.namespace else { return Ok(()) };
         hosts(Whose::Namespace, rules.allow_hosts.as_deref(), &rules.deny_hosts, host)?;
@@ -122,9 +125,7 @@ impl Judge {
         }
     }
 
-    /// Judges one address behind a host, and returns it in the form to connect to. `is_local` says whether
-    /// an address is one of this machine's.
-    pub(crate) fn address(
+    fn address(
         &self,
         host: &Host,
         address: IpAddr,

@@ -14,14 +14,14 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use wasmyard_net::NoAddress;
 use wasmyard_runtime::body;
 
 use super::*;
-use crate::egress::resolver::NoAddress;
 
 /// Names and the addresses that they have.
 struct Names(Vec<(&'static str, Vec<IpAddr>)>);

@@ -150,7 +150,7 @@ fn for_namespace(
     address: &str,
     port: u16,
 ) -> Result<IpAddr, Denied> {
-    let judge = Judge::new(Arc::new(policy.clone()), Some(Arc::new(rules.clone())));
+    let judge = GuestJudge::new(Arc::new(policy.clone()), Some(Arc::new(rules.clone())));
     let host = host(name);
     judge.target(&host, port)?;
     judge.address(&host, address.parse().unwrap(), port, |_| false)

@@ -9,7 +9,6 @@ use std::time::Instant;
 use tokio::net::UdpSocket;
 
 use super::*;
-use crate::egress::resolver::NameServers;
 
 /// What a name server says to a question for addresses.
 #[derive(Clone)]

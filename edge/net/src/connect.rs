@@ -1,5 +1,5 @@
-//! Opens a connection for a guest's request: resolve, judge every address, connect to one that was judged,
-//! TLS. The only place where the data plane opens sockets outwards.
+//! Opens a connection: resolve, judge every address, connect to one that was judged, TLS. The only place where the data
+//! plane opens sockets outwards.
 
 use std::future::Future;
 use std::io;
@@ -17,85 +17,107 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use wasmyard_namespaces::egress::{BadHost, Host, read_authority};
-use wasmyard_runtime::BodyError;
+use wasmyard_model::egress::{BadHost, Host, read_authority};
 
-use super::figures::{EgressFigures, Opened};
-use super::kept::{Listed, Usage};
-use super::places::{Place, Places};
-use super::policy::{Denied, Judge};
-use super::resolver::{NoAddress, Resolve};
+use crate::figures::{NetworkFigures, Opened};
+use crate::kept::{Listed, Usage};
+use crate::places::{ConnectionPermit, Places};
+use crate::resolver::{NoAddress, Resolve};
 
 type TcpStream = tokio::net::TcpStream;
 
-/// Makes connections. Clones share everything.
-#[derive(Clone)]
-pub(super) struct Connector(pub(super) Arc<Gate>);
+/// Makes connections of one sender. Clones share everything.
+pub(crate) struct Connector<J>(Arc<ConnectorParts<J>>);
 
 /// What every connection of one sender passes.
-pub(super) struct Gate {
-    pub(super) judge: Judge,
+pub(crate) struct ConnectorParts<J> {
+    pub(crate) judge: J,
     /// One for each connection that may be open, whether it is in use or kept.
-    pub(super) places: Places,
-    pub(super) resolver: Arc<dyn Resolve>,
-    pub(super) tls: TlsConnector,
-    pub(super) figures: EgressFigures,
-    pub(super) connect_timeout: Duration,
-    pub(super) tls_timeout: Duration,
+    pub(crate) places: Places,
+    pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) tls: TlsConnector,
+    pub(crate) figures: NetworkFigures,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) tls_timeout: Duration,
+}
+
+/// Decides what a sender may reach. Asked for every connection that is opened, before and after its name is looked up.
+pub trait Judge: Send + Sync + 'static {
+    /// Why something may not be reached.
+    type Denied: std::error::Error + From<BadHost> + Send + Sync + 'static;
+
+    /// Judges what can be judged before any name is resolved.
+    ///
+    /// # Errors
+    ///
+    /// Why this host may not be reached, or not on this port.
+    fn target(&self, host: &Host, port: u16) -> Result<(), Self::Denied>;
+
+    /// Judges one address behind a host, and returns it in the form to connect to. `is_local` says whether an address is
+    /// one of this machine's.
+    ///
+    /// # Errors
+    ///
+    /// Why it may not be reached: then none of the host's addresses is.
+    fn address(
+        &self,
+        host: &Host,
+        address: IpAddr,
+        port: u16,
+        is_local: impl Fn(IpAddr) -> bool,
+    ) -> Result<IpAddr, Self::Denied>;
 }
 
 /// Why there is no connection. `Display` is for the operator's log.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoConnection {
+pub enum NoConnection<D> {
+    /// It may not be reached.
     #[error(transparent)]
-    Denied(#[from] Denied),
+    Denied(D),
+    /// Its name has no address.
     #[error("no address: {0:?}")]
     NoAddress(NoAddress),
+    /// As many connections are in use as may be.
     #[error("no connection to {0} may be opened as long as so many are in use")]
     Full(String),
+    /// Nobody answered in time.
     #[error("connecting took too long")]
     Timeout,
+    /// Nobody is there, or nobody takes the connection.
     #[error("not reachable: {0}")]
     Unreachable(io::Error),
+    /// The handshake did not end in time.
     #[error("TLS took too long")]
     TlsTimeout,
+    /// The handshake failed.
     #[error("TLS failed: {0}")]
     Tls(io::Error),
+    /// The certificate is not believed.
     #[error("the certificate is not accepted: {0}")]
     Certificate(rustls::Error),
 }
 
-impl NoConnection {
-    /// What the guest is told.
-    pub(super) fn code(&self) -> BodyError {
-        match self {
-            Self::Denied(denied) => denied.code(),
-            Self::NoAddress(NoAddress::Timeout) => BodyError::DnsTimeout,
-            Self::NoAddress(NoAddress::NotFound) => {
-                BodyError::DnsError { rcode: Some("NXDOMAIN".to_owned()), info_code: None }
-            }
-            Self::NoAddress(NoAddress::Failed) => BodyError::DnsError { rcode: None, info_code: None },
-            Self::Full(_) => BodyError::ConnectionLimitReached,
-            Self::Timeout => BodyError::ConnectionTimeout,
-            Self::Unreachable(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                BodyError::ConnectionRefused
-            }
-            Self::Unreachable(_) => BodyError::DestinationUnavailable,
-            Self::TlsTimeout => BodyError::ConnectionTimeout,
-            Self::Tls(_) => BodyError::TlsProtocolError,
-            Self::Certificate(_) => BodyError::TlsCertificateError,
-        }
+impl<J> Connector<J> {
+    pub(crate) fn new(parts: ConnectorParts<J>) -> Self {
+        Self(Arc::new(parts))
     }
 }
 
-impl Gate {
-    async fn open(&self, target: &Uri) -> Result<Stream, NoConnection> {
+impl<J> Clone for Connector<J> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<J: Judge> ConnectorParts<J> {
+    async fn open(&self, target: &Uri) -> Result<Stream, NoConnection<J::Denied>> {
         let secure = target.scheme() == Some(&http::uri::Scheme::HTTPS);
-        let authority = target.authority().ok_or(Denied::Host(BadHost::Length))?;
-        let (host, port) = read_authority(authority.as_str()).map_err(Denied::Host)?;
+        let misread = |bad: BadHost| NoConnection::Denied(J::Denied::from(bad));
+        let authority = target.authority().ok_or_else(|| misread(BadHost::Length))?;
+        let (host, port) = read_authority(authority.as_str()).map_err(misread)?;
         let port = port.unwrap_or(if secure { 443 } else { 80 });
-        self.judge.target(&host, port)?;
-        let place = self.place(&host, port).await?;
+        self.judge.target(&host, port).map_err(NoConnection::Denied)?;
+        let permit = self.permit(&host, port).await?;
         let addresses = self.judged(&host, port).await?;
         let tcp =
             connect_to_any(&addresses, port, self.connect_timeout).await.map_err(|error| {
@@ -106,18 +128,18 @@ impl Gate {
             })?;
         let opened = Opened::new(&self.figures);
         let wire = if secure { self.encrypt(&host, tcp).await? } else { Wire::Plain(tcp) };
-        Ok(Stream { wire, listed: self.places.opened(), opened, _place: place })
+        Ok(Stream { wire, listed: self.places.opened(), opened, _permit: permit })
     }
 
     /// Waits for a connection to be over where there are as many as there may be.
-    async fn place(&self, host: &Host, port: u16) -> Result<Place, NoConnection> {
-        let place = tokio::time::timeout(self.connect_timeout, self.places.take(host, port)).await;
-        place.ok().flatten().ok_or_else(|| NoConnection::Full(format!("{host}:{port}")))
+    async fn permit(&self, host: &Host, port: u16) -> Result<ConnectionPermit, NoConnection<J::Denied>> {
+        let permit = tokio::time::timeout(self.connect_timeout, self.places.take(host, port)).await;
+        permit.ok().flatten().ok_or_else(|| NoConnection::Full(format!("{host}:{port}")))
     }
 
     /// All addresses of a host, if every one of them may be reached. One that may not refuses the host: an
     /// answer that mixes public and private addresses is an attempt at something.
-    async fn judged(&self, host: &Host, port: u16) -> Result<Vec<IpAddr>, NoConnection> {
+    async fn judged(&self, host: &Host, port: u16) -> Result<Vec<IpAddr>, NoConnection<J::Denied>> {
         let found = match host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => {
@@ -131,13 +153,14 @@ impl Gate {
                 found
             }
         };
-        found.into_iter().map(|address| Ok(self.judge.address(host, address, port, is_local)?)).collect()
+        let judged = |address| self.judge.address(host, address, port, is_local);
+        found.into_iter().map(judged).collect::<Result<_, _>>().map_err(NoConnection::Denied)
     }
 
-    async fn encrypt(&self, host: &Host, tcp: TcpStream) -> Result<Wire, NoConnection> {
+    async fn encrypt(&self, host: &Host, tcp: TcpStream) -> Result<Wire, NoConnection<J::Denied>> {
         let name = match host {
             Host::Name(name) => ServerName::try_from(name.clone())
-                .map_err(|_| NoConnection::Denied(Denied::Host(BadHost::Characters)))?,
+                .map_err(|_| NoConnection::Denied(BadHost::Characters.into()))?,
             Host::Address(address) => ServerName::from(*address),
         };
         match tokio::time::timeout(self.tls_timeout, self.tls.connect(name, tcp)).await {
@@ -148,7 +171,7 @@ impl Gate {
     }
 }
 
-fn tls_failure(error: io::Error) -> NoConnection {
+fn tls_failure<D>(error: io::Error) -> NoConnection<D> {
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match cause {
         Some(rustls::Error::InvalidCertificate(_)) => {
@@ -202,32 +225,32 @@ fn is_local(address: IpAddr) -> bool {
     way.is_ok_and(|from| from.ip() == address)
 }
 
-impl tower_service::Service<Uri> for Connector {
+impl<J: Judge> tower_service::Service<Uri> for Connector<J> {
     type Response = TokioIo<Stream>;
-    type Error = NoConnection;
-    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, NoConnection>> + Send>>;
+    type Error = NoConnection<J::Denied>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, NoConnection<J::Denied>>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NoConnection>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NoConnection<J::Denied>>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
-        let gate = Arc::clone(&self.0);
-        Box::pin(async move { gate.open(&target).await.map(TokioIo::new) })
+        let parts = Arc::clone(&self.0);
+        Box::pin(async move { parts.open(&target).await.map(TokioIo::new) })
     }
 }
 
 /// A connection to an origin, and the place that it takes for as long as it is open.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     wire: Wire,
     listed: Listed,
     opened: Opened,
-    _place: Place,
+    _permit: ConnectionPermit,
 }
 
 /// How the connection is used, for whoever sends a request over it.
 #[derive(Clone)]
-pub(super) struct Use(pub(super) Arc<Usage>);
+pub(crate) struct Use(pub(crate) Arc<Usage>);
 
 enum Wire {
     Plain(TcpStream),

@@ -1,4 +1,4 @@
-//! Names to addresses, for egress only. Bounded in number and time; judges nothing.
+//! Names to addresses. Bounded in number and time; judges nothing.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -15,7 +15,7 @@ const MOST_ADDRESSES: usize = 16;
 
 /// Why there are no addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoAddress {
+pub enum NoAddress {
     /// There is no such name, or it has no address.
     NotFound,
     /// The name servers did not answer in time.
@@ -25,13 +25,13 @@ pub(crate) enum NoAddress {
 }
 
 /// Finds all addresses of a name.
-pub(crate) trait Resolve: Send + Sync + 'static {
+pub trait Resolve: Send + Sync + 'static {
     /// All addresses, in the order in which they are worth trying.
     fn resolve(&self, name: String) -> BoxFuture<'static, Result<Vec<IpAddr>, NoAddress>>;
 }
 
 /// Asks name servers, and the machine's file of hosts before them.
-pub(crate) struct NameServers {
+pub struct NameServers {
     resolver: Option<TokioResolver>,
     timeout: Duration,
 }
@@ -39,7 +39,8 @@ pub(crate) struct NameServers {
 impl NameServers {
     /// Asks these, or, where there are none, those of the machine's configuration. Without one, every look-up
     /// fails; addresses still work.
-    pub(crate) fn new(servers: &[SocketAddr], timeout: Duration) -> Self {
+    #[must_use]
+    pub fn new(servers: &[SocketAddr], timeout: Duration) -> Self {
         let builder = if servers.is_empty() {
             TokioResolver::builder_tokio()
         } else {
@@ -58,7 +59,7 @@ impl NameServers {
         let resolver = match resolver {
             Ok(resolver) => Some(resolver),
             Err(error) => {
-                tracing::warn!(%error, "no name server: scripts can reach addresses only");
+                tracing::warn!(%error, "no name server: only addresses can be reached");
                 None
             }
         };

@@ -8,20 +8,32 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// What an address stands for. Only [`Kind::Global`] is the Internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// An address of the Internet.
     Global,
+    /// None, which systems take for themselves.
     Unspecified,
+    /// The machine itself.
     Loopback,
+    /// A network of one's own (RFC 1918).
     Private,
+    /// Between a provider and its customers (RFC 6598).
     Shared,
+    /// The wire that the machine is at.
     LinkLocal,
+    /// A network of one's own in IPv6.
     UniqueLocal,
+    /// Many machines.
     Multicast,
+    /// All machines of a network.
     Broadcast,
+    /// For examples in texts.
     Documentation,
+    /// For measuring.
     Benchmarking,
     /// Carries an IPv4 address in a way that leaves to a relay where it leads.
     Tunnel,
+    /// For nothing yet.
     Reserved,
     /// Where clouds hand their machines credentials.
     Metadata,
@@ -30,7 +42,8 @@ pub(crate) enum Kind {
 impl Kind {
     /// Whether an operator who opens private addresses to one name means this kind, too: networks of
     /// their own, and no address that stands for something other than a machine.
-    pub(crate) fn is_a_network_of_ones_own(self) -> bool {
+    #[must_use]
+    pub fn is_a_network_of_ones_own(self) -> bool {
         match self {
             Self::Loopback | Self::Private | Self::Shared | Self::LinkLocal | Self::UniqueLocal => true,
             Self::Global
@@ -69,12 +82,14 @@ impl fmt::Display for Kind {
 }
 
 /// IPv4 in its IPv6 dress (`::ffff:a.b.c.d`) is IPv4: the system connects to the one when asked for the other.
-pub(crate) fn undressed(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn undressed(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
 /// What an address stands for.
-pub(crate) fn kind(address: IpAddr) -> Kind {
+#[must_use]
+pub fn kind(address: IpAddr) -> Kind {
     let address = undressed(address);
     if METADATA.contains(&address) {
         return Kind::Metadata;
@@ -86,7 +101,8 @@ pub(crate) fn kind(address: IpAddr) -> Kind {
 }
 
 /// Where a translator on the way out (NAT64, RFC 6052) leads: the last 32 bits are an IPv4 address.
-pub(crate) fn translated(address: IpAddr) -> Option<IpAddr> {
+#[must_use]
+pub fn translated(address: IpAddr) -> Option<IpAddr> {
     match address {
         IpAddr::V6(address) if NAT64.contains(&address) => {
             let [.., a, b, c, d] = address.octets();
@@ -188,7 +204,7 @@ const METADATA: [IpAddr; 11] = [
 ];
 
 /// Names that lead to such addresses; some work through the search list of the machine only.
-pub(crate) const METADATA_NAMES: [&str; 9] = [
+pub const METADATA_NAMES: [&str; 9] = [
     "metadata",
     "metadata.google.internal",
     "metadata.goog",
@@ -201,7 +217,8 @@ pub(crate) const METADATA_NAMES: [&str; 9] = [
 ];
 
 /// Whether a network consists of this address alone.
-pub(crate) fn is_exactly(net: &IpNet, address: IpAddr) -> bool {
+#[must_use]
+pub fn is_exactly(net: &IpNet, address: IpAddr) -> bool {
     net.prefix_len() == net.max_prefix_len() && undressed(net.addr()) == undressed(address)
 }
 

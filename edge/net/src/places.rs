@@ -7,29 +7,29 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmyard_namespaces::egress::Host;
+use wasmyard_model::egress::Host;
 
-use super::kept::{Kept, Listed};
+use crate::kept::{IdleConnections, Listed};
 
 /// How often who waits for a place looks for a connection that only takes one up.
 const TURN: Duration = Duration::from_millis(20);
 
 /// The places of one sender, among those of all.
-pub(super) struct Places {
+pub(crate) struct Places {
     all: Bounded,
     own: Bounded,
     per_host: usize,
     hosts: Mutex<Hosts>,
-    kept: Arc<Kept>,
+    kept: Arc<IdleConnections>,
     sender: u64,
 }
 
 /// A number of places.
 #[derive(Clone)]
-pub(super) struct Bounded(Arc<Semaphore>);
+pub(crate) struct Bounded(Arc<Semaphore>);
 
 /// Leave to have one connection open.
-pub(super) struct Place {
+pub(crate) struct ConnectionPermit {
     _host: OwnedSemaphorePermit,
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
@@ -44,7 +44,7 @@ struct Hosts {
 }
 
 impl Bounded {
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self(Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))))
     }
 
@@ -64,7 +64,7 @@ impl Bounded {
 }
 
 impl Places {
-    pub(super) fn new(all: Bounded, own: Bounded, per_host: usize, kept: Arc<Kept>) -> Self {
+    pub(crate) fn new(all: Bounded, own: Bounded, per_host: usize, kept: Arc<IdleConnections>) -> Self {
         let per_host = per_host.min(Semaphore::MAX_PERMITS);
         let sender = kept.sender();
         Self { all, own, per_host, hosts: Mutex::default(), kept, sender }
@@ -73,15 +73,15 @@ impl Places {
     /// Waits for a place. None when places are not given out any more.
     ///
     /// The narrowest is taken first, so that who waits for a busy host keeps nobody else from theirs.
-    pub(super) async fn take(&self, host: &Host, port: u16) -> Option<Place> {
+    pub(crate) async fn take(&self, host: &Host, port: u16) -> Option<ConnectionPermit> {
         let host = self.host(host, port).acquire_owned().await.ok()?;
         let own = self.own.place(|| self.kept.make_room(Some(self.sender))).await?;
         let all = self.all.place(|| self.kept.make_room(None)).await?;
-        Some(Place { _host: host, _own: own, _all: all })
+        Some(ConnectionPermit { _host: host, _own: own, _all: all })
     }
 
     /// Lists a connection that took such a place.
-    pub(super) fn opened(&self) -> Listed {
+    pub(crate) fn opened(&self) -> Listed {
         self.kept.opened(self.sender)
     }
 

@@ -1,4 +1,4 @@
-//! Whom egress believes: roots of trust, and the TLS that comes of them. Opens nothing.
+//! Whom this end believes: roots of trust, and the TLS that comes of them. Opens nothing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,16 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
-use super::EgressError;
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// TLS cannot be set up.
+    #[error("TLS for outgoing requests cannot be set up: {0}")]
+    Setup(String),
+    /// A file of certificates cannot be read.
+    #[error("no certificates can be read from it: {0}")]
+    Certificates(String),
+}
 
 /// Which authorities' certificates are believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,11 +39,11 @@ impl ExtraRoots {
     /// Reads a file of certificates in PEM form. Blocks.
     ///
     /// # Errors
-    /// [`EgressError::Certificates`] when the file cannot be read, holds none, or one that is no root.
-    pub fn read(path: &Path) -> Result<Self, EgressError> {
+    /// [`TlsError::Certificates`] when the file cannot be read, holds none, or one that is no root.
+    pub fn read(path: &Path) -> Result<Self, TlsError> {
         /// Far more than any list of authorities has.
         const MOST_BYTES: u64 = 16 << 20;
-        let wrong = |error: &dyn std::fmt::Display| EgressError::Certificates(error.to_string());
+        let wrong = |error: &dyn std::fmt::Display| TlsError::Certificates(error.to_string());
         if std::fs::metadata(path).map_err(|error| wrong(&error))?.len() > MOST_BYTES {
             return Err(wrong(&"it is larger than 16 MiB"));
         }
@@ -53,7 +62,8 @@ impl ExtraRoots {
 }
 
 /// All roots together.
-pub(super) fn trusted(roots: Roots, extra: &ExtraRoots) -> RootCertStore {
+#[must_use]
+pub fn trusted(roots: Roots, extra: &ExtraRoots) -> RootCertStore {
     let mut store = RootCertStore::empty();
     let bundled = || webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
     match roots {
@@ -75,11 +85,11 @@ pub(super) fn trusted(roots: Roots, extra: &ExtraRoots) -> RootCertStore {
 }
 
 /// Makes the connector; its sessions are resumed for all senders.
-pub(super) fn connector(roots: RootCertStore) -> Result<TlsConnector, EgressError> {
+pub(crate) fn connector(roots: RootCertStore) -> Result<TlsConnector, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| EgressError::Tls(error.to_string()))?
+        .map_err(|error| TlsError::Setup(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -12,15 +12,16 @@ use futures::task::AtomicWaker;
 /// A connection that was used a moment ago is about to be used again: it is no gain to close it.
 const REST: Duration = Duration::from_millis(50);
 
-/// All connections that are open.
+/// All connections that are open, to find those that are idle.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(crate) struct IdleConnections {
     open: Mutex<HashMap<u64, Arc<Usage>>>,
     numbers: AtomicU64,
 }
 
 /// What is known of one connection by whoever uses it and by whoever would close it.
-pub(super) struct Usage {
+#[derive(Debug)]
+pub(crate) struct Usage {
     sender: u64,
     /// Requests under way; with HTTP/2 there may be many.
     users: AtomicUsize,
@@ -31,23 +32,24 @@ pub(super) struct Usage {
 }
 
 /// A connection's place among the open ones, for as long as it is open.
-pub(super) struct Listed {
+pub(crate) struct Listed {
     number: u64,
-    kept: Arc<Kept>,
-    pub(super) usage: Arc<Usage>,
+    kept: Arc<IdleConnections>,
+    pub(crate) usage: Arc<Usage>,
 }
 
-/// One request that uses a connection.
-pub(super) struct InUse(Arc<Usage>);
+/// One request that uses a connection, until this is dropped.
+#[derive(Debug)]
+pub struct InUse(Arc<Usage>);
 
-impl Kept {
+impl IdleConnections {
     /// A number that no other sender has.
-    pub(super) fn sender(&self) -> u64 {
+    pub(crate) fn sender(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Lists a connection that was opened for a sender.
-    pub(super) fn opened(self: &Arc<Self>, sender: u64) -> Listed {
+    pub(crate) fn opened(self: &Arc<Self>, sender: u64) -> Listed {
         let usage = Arc::new(Usage {
             sender,
             users: AtomicUsize::new(0),
@@ -62,7 +64,7 @@ impl Kept {
     }
 
     /// Closes a connection that nobody uses: one of this sender, or, without one, of anybody.
-    pub(super) fn make_room(&self, sender: Option<u64>) {
+    pub(crate) fn make_room(&self, sender: Option<u64>) {
         // Whoever holds the list is making room, or has a connection more or less: there is another turn.
         let Ok(open) = self.open.try_lock() else { return };
         let found =
@@ -80,13 +82,13 @@ impl Kept {
 
 impl Usage {
     /// Notes one more request, and says whether there was one before.
-    pub(super) fn begin(self: &Arc<Self>) -> (InUse, bool) {
+    pub(crate) fn begin(self: &Arc<Self>) -> (InUse, bool) {
         self.users.fetch_add(1, Ordering::AcqRel);
         (InUse(Arc::clone(self)), self.served.swap(true, Ordering::Relaxed))
     }
 
     /// Whether the connection is to be closed now. Whoever reads from it is woken when that changes.
-    pub(super) fn ends(&self, cx: &Context<'_>) -> bool {
+    pub(crate) fn ends(&self, cx: &Context<'_>) -> bool {
         self.reader.register(cx.waker());
         self.closing.load(Ordering::Acquire) && self.users.load(Ordering::Acquire) == 0
     }
@@ -132,7 +134,7 @@ mod tests {
 
     #[test]
     fn room_is_made_of_what_rests_and_of_nothing_in_use() {
-        let kept = Arc::new(Kept::default());
+        let kept = Arc::new(IdleConnections::default());
         let (one, two) = (kept.sender(), kept.sender());
         let [used, fresh, resting, others] = [one, one, one, two].map(|sender| kept.opened(sender));
         let (_in_use, again) = used.usage.begin();
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_request_that_came_at_the_last_moment_is_served_first() {
-        let kept = Arc::new(Kept::default());
+        let kept = Arc::new(IdleConnections::default());
         let listed = kept.opened(kept.sender());
         rested(&listed.usage);
         kept.make_room(None);

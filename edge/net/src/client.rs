@@ -1,0 +1,205 @@
+//! Requests over kept connections. Follows no redirect, keeps no cookie, reads no proxy from the environment.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::RootCertStore;
+use tokio_rustls::TlsConnector;
+
+use crate::config::NetworkConfig;
+use crate::connect::{Connector, ConnectorParts, Judge, NoConnection, Use};
+use crate::fault::{Fault, causes};
+use crate::figures::NetworkFigures;
+use crate::kept::{IdleConnections, InUse};
+use crate::places::{Bounded, Places};
+use crate::progress::{Upload, watched};
+use crate::resolver::Resolve;
+use crate::tls::{self, TlsError};
+
+/// What an HTTP/2 origin may send ahead of its reader: on one stream, and on one connection.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// What the connections of all senders share: times, sizes, how many there may be, who is believed, what is counted.
+#[derive(Clone)]
+pub struct Network {
+    config: Arc<NetworkConfig>,
+    resolver: Arc<dyn Resolve>,
+    tls: TlsConnector,
+    figures: NetworkFigures,
+    all: Bounded,
+    kept: Arc<IdleConnections>,
+}
+
+impl Network {
+    /// Opens nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// When TLS cannot be set up.
+    pub fn new(
+        config: NetworkConfig,
+        resolver: Arc<dyn Resolve>,
+        roots: RootCertStore,
+        figures: NetworkFigures,
+    ) -> Result<Self, TlsError> {
+        let all = Bounded::new(config.max_connections);
+        let tls = tls::connector(roots)?;
+        Ok(Self { config: Arc::new(config), resolver, tls, figures, all, kept: Arc::default() })
+    }
+
+    /// The connections of a sender: `most` at once, to what its judge lets through.
+    pub fn client<J, B>(&self, judge: J, most: usize) -> Client<J, B>
+    where
+        J: Judge,
+        B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + Unpin
+            + 'static,
+    {
+        let config = &self.config;
+        let places = Places::new(
+            self.all.clone(),
+            Bounded::new(most),
+            config.max_connections_per_host,
+            Arc::clone(&self.kept),
+        );
+        let connector = Connector::new(ConnectorParts {
+            judge,
+            places,
+            resolver: Arc::clone(&self.resolver),
+            tls: self.tls.clone(),
+            figures: self.figures.clone(),
+            connect_timeout: config.connect_timeout,
+            tls_timeout: config.tls_timeout,
+        });
+        let pooled = legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(config.pool_idle)
+            .pool_max_idle_per_host(config.pool_connections)
+            .http1_max_headers(config.max_headers)
+            .http1_max_buf_size(config.max_header_bytes)
+            .http2_max_header_list_size(u32::try_from(config.max_header_bytes).unwrap_or(u32::MAX))
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_send_buf_size(STREAM_WINDOW as usize)
+            .build(connector);
+        Client { pooled, figures: self.figures.clone() }
+    }
+}
+
+/// The connections of one sender, and requests over them.
+pub struct Client<J: Judge, B> {
+    pooled: legacy::Client<Connector<J>, Upload<B>>,
+    figures: NetworkFigures,
+}
+
+/// How long a request waits for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// For a connection, from the look-up of the name to the end of the handshake.
+    pub connect: Duration,
+    /// For the head of the answer, from the last piece of the request on.
+    pub first_byte: Duration,
+}
+
+/// The head of an answer, and its body to come.
+pub struct Answered {
+    /// As the origin sent it.
+    pub response: Response<Incoming>,
+    /// To be kept until nobody reads on: the connection is in use until then.
+    pub in_use: Option<InUse>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// There was no connection in time.
+    #[error("no connection in time")]
+    ConnectTimeout,
+    /// The request went out, and nothing came for too long.
+    #[error("no answer in time")]
+    ResponseTimeout,
+    /// There was no connection, or it failed.
+    #[error(transparent)]
+    Failed(legacy::Error),
+}
+
+impl NoAnswer {
+    /// Why there is no connection, where that is why; `J` is the judge of the client.
+    pub fn no_connection<J: Judge>(&self) -> Option<&NoConnection<J::Denied>> {
+        match self {
+            Self::ConnectTimeout | Self::ResponseTimeout => None,
+            Self::Failed(error) => causes(error).find_map(|cause| cause.downcast_ref()),
+        }
+    }
+
+    /// How the answer failed where there was a connection.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::ConnectTimeout | Self::ResponseTimeout => Fault::Timeout,
+            Self::Failed(error) => {
+                let told = causes(error).find_map(|cause| cause.downcast_ref());
+                told.map_or(Fault::Terminated, Fault::of)
+            }
+        }
+    }
+}
+
+impl<J, B> Client<J, B>
+where
+    J: Judge,
+    B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    /// Sends a request with an absolute URI, and waits for the head of the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`] when there is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the request; its connection is used again only where HTTP allows that.
+    pub async fn send(&self, request: Request<B>, waits: Waits) -> Result<Answered, NoAnswer> {
+        let (mut request, progress) = watched(request);
+        let mut connection = capture_connection(&mut request);
+        let mut response = pin!(self.pooled.request(request));
+        let connecting = async {
+            tokio::select! {
+                biased;
+                response = &mut response => Some(response),
+                _connected = connection.wait_for_connection_metadata() => None,
+            }
+        };
+        let answered = tokio::time::timeout(waits.connect, connecting).await;
+        let in_use = self.in_use(&connection);
+        let response = match answered.map_err(|_elapsed| NoAnswer::ConnectTimeout)? {
+            Some(response) => response,
+            None => {
+                let answered = progress.bounded(response, waits.first_byte).await;
+                answered.ok_or(NoAnswer::ResponseTimeout)?
+            }
+        };
+        Ok(Answered { response: response.map_err(NoAnswer::Failed)?, in_use })
+    }
+
+    /// Notes that the request's connection is in use, where it has one.
+    fn in_use(&self, connection: &CaptureConnection) -> Option<InUse> {
+        let mut extras = http::Extensions::new();
+        connection.connection_metadata().as_ref()?.get_extras(&mut extras);
+        let (in_use, again) = extras.get::<Use>()?.0.begin();
+        if again {
+            self.figures.reused();
+        }
+        Some(in_use)
+    }
+}
