@@ -1,6 +1,7 @@
 //! Limits: what one invocation may use of the processor and of memory, how long it may keep still, who computes next,
 //! and what all invocations share. Must never know what a guest is doing.
 
+pub(crate) mod arriving;
 pub(crate) mod cpu;
 pub(crate) mod guest_memory;
 pub(crate) mod host_memory;
@@ -8,5 +9,6 @@ pub(crate) mod idle;
 pub(crate) mod memory;
 pub(crate) mod meter;
 pub(crate) mod metered;
+pub(crate) mod pieces;
 pub(crate) mod scheduler;
 pub(crate) mod shared;

@@ -8,7 +8,8 @@ use futures::task::AtomicWaker;
 
 use crate::figures::Figures;
 
-/// Bytes of answers that may wait on one connection to be sent. Beyond it a stream has at most one piece waiting.
+/// Bytes of answers that may wait on one connection to be sent, and what is kept beside them. Beyond it a stream has at
+/// most one piece waiting.
 const MOST_UNSENT: usize = 512 << 10;
 
 /// One connection.
@@ -96,17 +97,18 @@ impl Activity {
         self.cut.load(Ordering::Acquire)
     }
 
-    /// Notes that so many bytes are ready to be sent.
-    pub(crate) fn handed(&self, bytes: usize) {
-        self.unsent.fetch_add(bytes, Ordering::AcqRel);
+    /// Notes that so many bytes are ready to be sent, and that so much is kept beside them.
+    pub(crate) fn handed(&self, bytes: usize, beside: usize) {
+        self.unsent.fetch_add(bytes.saturating_add(beside), Ordering::AcqRel);
         self.figures.unsent.add(gauge(bytes));
     }
 
     /// Notes that so many of them are not ours any more.
-    pub(crate) fn taken(&self, bytes: usize) {
-        let before = self.unsent.fetch_sub(bytes, Ordering::AcqRel);
+    pub(crate) fn taken(&self, bytes: usize, beside: usize) {
+        let all = bytes.saturating_add(beside);
+        let before = self.unsent.fetch_sub(all, Ordering::AcqRel);
         self.figures.unsent.sub(gauge(bytes));
-        if before >= MOST_UNSENT && before - bytes < MOST_UNSENT {
+        if before >= MOST_UNSENT && before.saturating_sub(all) < MOST_UNSENT {
             let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
             waiting.into_iter().for_each(Waker::wake);
         }
@@ -170,14 +172,14 @@ pub(crate) mod tests {
         let activity = activity();
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
-        activity.handed(MOST_UNSENT - 1);
+        activity.handed(MOST_UNSENT - 101, 100);
         assert!(!activity.is_full(&waker));
-        activity.handed(2);
+        activity.handed(1, 1);
         assert!(activity.is_full(&waker));
-        activity.taken(1);
+        activity.taken(0, 1);
         assert_eq!(count.0.load(Ordering::Relaxed), 0, "it is still full");
-        activity.taken(1);
-        activity.taken(1);
+        activity.taken(1, 0);
+        activity.taken(1, 0);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
 

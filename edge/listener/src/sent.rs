@@ -1,5 +1,6 @@
 //! The body of an answer on its way out. What was handed to a connection counts until the socket took it: as bytes,
-//! and as a place of whatever the body holds.
+//! and as a place of whatever the body holds. A piece counts as what is kept for it beside its bytes, so that many small
+//! ones are not more than a few large ones; one without a byte goes nowhere.
 //!
 //! Over HTTP/1.1 one answer waits at a time, and the socket's own bound on slow readers sees whether it is taken. Over
 //! HTTP/2 a client can keep the window of each stream shut, so every stream watches for itself, and an answer of more
@@ -20,6 +21,10 @@ use crate::slow::{Kept, Stream};
 /// A client that does not take that much loses the connection.
 const LITTLE: usize = 16 << 10;
 
+/// What a connection keeps for each piece that waits, beside its bytes: a frame in a list, and the piece itself.
+const PIECE: usize = 512;
+/// How many pieces without a byte are passed over before others get their turn.
+const MOST_EMPTY: usize = 32;
 /// Why a body broke off, whoever wrote it.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -112,7 +117,7 @@ impl<B: Send + 'static> Held<B> {
 
     fn handed(&self, len: usize) {
         self.unsent.fetch_add(len, Ordering::AcqRel);
-        self.busy.activity().handed(len);
+        self.busy.activity().handed(len, PIECE);
         if let Some(stream) = &self.stream {
             stream.handed(len);
         }
@@ -129,7 +134,7 @@ impl<B: Send + 'static> Kept for Held<B> {
 impl<B: Send + 'static> Drop for Piece<B> {
     fn drop(&mut self) {
         let unsent = self.held.unsent.fetch_sub(self.len, Ordering::AcqRel).saturating_sub(self.len);
-        self.held.busy.activity().taken(self.len);
+        self.held.busy.activity().taken(self.len, PIECE);
         if let Some(stream) = &self.held.stream {
             stream.taken(unsent);
         }
@@ -169,7 +174,19 @@ where
             return Poll::Pending;
         }
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        let frame = match std::task::ready!(Pin::new(body).poll_frame(cx)) {
+        let mut empty = 0;
+        let frame = loop {
+            let polled = std::task::ready!(Pin::new(&mut *body).poll_frame(cx));
+            if !matches!(&polled, Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty)) {
+                break polled;
+            }
+            empty += 1;
+            if empty == MOST_EMPTY {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        };
+        let frame = match frame {
             Some(Ok(frame)) => frame,
             // An error drops what is not written yet, the head among it. What is there is written first, so that the
             // client sees an answer that is cut off and not none at all.

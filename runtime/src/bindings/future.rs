@@ -12,6 +12,7 @@ use http::Response;
 use wasmtime_wasi::p2::Pollable;
 
 use crate::body::{Body, BodyError};
+use crate::limits::arriving::there;
 use crate::outcome::Failure;
 
 /// A response that the guest waits for.
@@ -76,7 +77,11 @@ impl<E> FutureResponse<E> {
 
     /// Bytes that the host holds for it.
     pub(crate) fn held(&self) -> u64 {
-        if matches!(self.stage, Stage::Waiting(_)) { self.request_bytes } else { 0 }
+        match &self.stage {
+            Stage::Waiting(_) => self.request_bytes,
+            Stage::Ready(answer) => answer.as_ref().as_ref().map_or(0, |response| there(response.body())),
+            Stage::Taken => 0,
+        }
     }
 }
 
@@ -100,8 +105,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_takes_no_waiting_is_there_at_once_and_once() {
-        let mut future = FutureResponse::begun(async { answer("at once") }.boxed(), 7).await;
-        assert_eq!(future.held(), 0, "nothing is held of a request that was answered");
+        let mut future = FutureResponse::begun(async { answer("there at once") }.boxed(), 7).await;
+        assert_eq!(future.held(), 13, "the answer, and nothing of a request that was answered");
         assert!(matches!(future.look(), Look::There(Ok(_))));
         assert!(matches!(future.look(), Look::Taken));
     }
@@ -119,7 +124,8 @@ mod tests {
         assert!(future.ready().now_or_never().is_none());
         send.send(()).unwrap();
         future.ready().await;
-        assert_eq!(future.held(), 0);
+        assert_eq!(future.held(), 5, "what was answered");
         assert!(matches!(future.look(), Look::There(Ok(_))));
+        assert_eq!(future.held(), 0);
     }
 }

@@ -56,7 +56,7 @@ impl State {
         response: Response<Body>,
     ) -> wasmtime::Result<Resource<HostIncomingResponse>> {
         let (parts, body) = response.into_parts();
-        let (lent, slot) = Handover::new(body);
+        let (lent, slot) = Handover::new(body, &self.arriving);
         let body = HostIncomingBody::new(http_body_util::BodyExt::boxed_unsync(lent));
         let headers = FieldMap::new_immutable(&mut self.hooks, parts.headers);
         let response = HostIncomingResponse { status: parts.status.as_u16(), headers, body: Some(body) };

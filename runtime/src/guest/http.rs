@@ -12,9 +12,11 @@ use wasmtime_wasi_http::{ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHt
 use wasmyard_namespaces::limits::Limits;
 
 use crate::body::{Body, BodyError, agreed};
+use crate::limits::arriving::Arriving;
 use crate::limits::host_memory::{BODY_CHUNK_BYTES, BODY_CHUNKS};
 use crate::limits::idle::paced;
 use crate::limits::meter::Meter;
+use crate::limits::pieces::few;
 use crate::outcome::Failure;
 use crate::seams::{Host, OutboundRequest};
 
@@ -52,6 +54,8 @@ pub(crate) struct Hooks {
     turns: Option<Arc<Semaphore>>,
     concurrent: u32,
     stream_idle: Duration,
+    /// What has arrived for the guest.
+    arriving: Arriving,
 }
 
 type Io = Box<dyn Future<Output = Result<(), BodyError>> + Send>;
@@ -60,9 +64,10 @@ type Sent = Result<(http::Response<WasiBody>, Io), BodyError>;
 pub(crate) type Sending = Box<dyn Future<Output = Sent> + Send>;
 
 impl Hooks {
-    pub(crate) fn new(host: Arc<dyn Host>, meter: Arc<Meter>, limits: &Limits) -> Self {
+    pub(crate) fn new(host: Arc<dyn Host>, meter: Arc<Meter>, limits: &Limits, arriving: &Arriving) -> Self {
         let (limit, concurrent) = (limits.subrequests, limits.concurrent_subrequests);
-        Self { host, meter, limit, turns: None, concurrent, stream_idle: limits.stream_idle }
+        let (stream_idle, arriving) = (limits.stream_idle, arriving.clone());
+        Self { host, meter, limit, turns: None, concurrent, stream_idle, arriving }
     }
 
     /// Lets go of the host, for `nobody` in its place: nothing can be sent any more.
@@ -112,7 +117,7 @@ impl Hooks {
         self.count_subrequest().map_err(|failure| BodyError::InternalError(Some(failure.to_string())))?;
         let idle = self.stream_idle;
         Ok(OutboundRequest {
-            request: agreed(request).map(|body| paced(body, idle, BodyError::ConnectionWriteTimeout)),
+            request: agreed(request).map(|body| few(paced(body, idle, BodyError::ConnectionWriteTimeout))),
             connect_timeout: options.as_ref().and_then(|o| o.connect_timeout),
             first_byte_timeout: options.as_ref().and_then(|o| o.first_byte_timeout),
             between_bytes_timeout: options.as_ref().and_then(|o| o.between_bytes_timeout),
@@ -155,9 +160,10 @@ impl WasiHttpHooks for Hooks {
         _done: Box<dyn Future<Output = Result<(), BodyError>> + Send>,
     ) -> Sending {
         let response = self.send(request, options);
+        let arriving = self.arriving.clone();
         Box::new(async move {
             let io: Io = Box::new(async { Ok(()) });
-            Ok((response.await?, io))
+            Ok((response.await?.map(|body| arriving.counted(body)), io))
         })
     }
 

@@ -6,6 +6,7 @@ use wasmyard_namespaces::limits::Limits;
 
 use crate::grants::Version;
 use crate::guest::answer::HeadSlot;
+use crate::limits::arriving::Arriving;
 use crate::limits::guest_memory::MemoryAccount;
 use crate::limits::meter::Meter;
 use crate::seams::{Entry, Host, RequestInfo};
@@ -25,4 +26,6 @@ pub(crate) struct InvocationParts {
     pub(crate) entry: Arc<Entry>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) head: Arc<HeadSlot>,
+    /// What has arrived of its request.
+    pub(crate) arriving: Arriving,
 }

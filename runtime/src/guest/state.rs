@@ -19,6 +19,7 @@ use crate::guest::clock::Clock;
 use crate::guest::http::Hooks;
 use crate::guest::logs::{Log, LogPipe};
 use crate::guest::parts::InvocationParts;
+use crate::limits::arriving::Arriving;
 use crate::limits::host_memory::{self, HEADER_BYTES};
 use crate::limits::memory::{Exceeded, MemoryLimiter};
 use crate::seams::{Call, DenyAll, Entry, Host, LogStream, OutboundRequest, RequestInfo};
@@ -51,6 +52,10 @@ pub(crate) struct State {
     pub(crate) request_body: Option<HandoverSlot>,
     /// Bodies of responses that came through `forward`, by the resource that holds them.
     pub(crate) response_bodies: HashMap<u32, HandoverSlot>,
+    /// Bodies of responses that the guest has not read, by whatever way they came.
+    pub(crate) arriving: Arriving,
+    /// The body of the request being handled, as far as it is not read.
+    of_request: Arriving,
     /// Where the answer goes, and where the failures of callees are noted.
     pub(crate) head: Arc<HeadSlot>,
     /// The answer that the guest still writes.
@@ -108,7 +113,7 @@ pub(crate) type SendResponse = Box<
 
 impl State {
     pub(crate) fn new(parts: &InvocationParts, request: RequestHead, request_body: HandoverSlot) -> Self {
-        let limits = &parts.limits;
+        let (limits, arriving) = (&parts.limits, Arriving::default());
         let log = Log::new(Arc::clone(&parts.host), Arc::clone(&parts.meter), log_bytes(limits));
         let logs = [log.pipe(LogStream::Stdout), log.pipe(LogStream::Stderr)];
         let mut table = ResourceTable::new();
@@ -119,7 +124,7 @@ impl State {
             wasi: None,
             wasi_http,
             table,
-            hooks: Hooks::new(Arc::clone(&parts.host), Arc::clone(&parts.meter), limits),
+            hooks: Hooks::new(Arc::clone(&parts.host), Arc::clone(&parts.meter), limits, &arriving),
             memory: MemoryLimiter::new(
                 limits.memory_bytes,
                 Arc::clone(&parts.meter),
@@ -135,6 +140,8 @@ impl State {
             request,
             request_body: Some(request_body),
             response_bodies: HashMap::new(),
+            arriving,
+            of_request: parts.arriving.clone(),
             head: Arc::clone(&parts.head),
             answering: None,
             answer_bytes: 0,
@@ -153,13 +160,14 @@ impl State {
     ) {
         let limits = &parts.limits;
         self.log.renew(Arc::clone(&parts.host), Arc::clone(&parts.meter), log_bytes(limits));
-        self.hooks = Hooks::new(Arc::clone(&parts.host), Arc::clone(&parts.meter), limits);
+        self.hooks = Hooks::new(Arc::clone(&parts.host), Arc::clone(&parts.meter), limits, &self.arriving);
         self.memory.renew(limits.memory_bytes, Arc::clone(&parts.meter));
         self.ceiling = parts.ceiling;
         self.info = Arc::clone(&parts.info);
         self.entry = Arc::clone(&parts.entry);
         self.request = request;
         self.request_body = Some(request_body);
+        self.of_request = parts.arriving.clone();
         self.head = Arc::clone(&parts.head);
     }
 
@@ -188,6 +196,7 @@ impl State {
         let lines: usize = self.logs.iter().map(LogPipe::held).sum();
         let behind_handles = host_memory::held(&mut self.table, self.memory.left_for_host());
         let messages = self.request.bytes.saturating_add(self.answer_bytes);
+        let messages = messages.saturating_add(self.arriving.bytes()).saturating_add(self.of_request.bytes());
         self.memory.host_holds(behind_handles.saturating_add(lines as u64).saturating_add(messages))
     }
 }

@@ -21,6 +21,7 @@ use crate::guest::armed::{Armed, failure_of};
 use crate::guest::parts::InvocationParts;
 use crate::guest::pool::{Instance, Resters};
 use crate::guest::state::{Last, RequestHead, State, Tail};
+use crate::limits::arriving::Arriving;
 use crate::limits::idle::paced;
 use crate::limits::meter::Meter;
 use crate::limits::metered::Metered;
@@ -62,7 +63,7 @@ impl Guest {
                 meter.received(data.len());
             }
         });
-        let (lent, slot) = Handover::new(body);
+        let (lent, slot) = Handover::new(body, &self.parts.arriving);
         let mut instance = self.instance(RequestHead::of(&parts), slot).await?;
         let head = Arc::clone(&self.parts.head);
         let result = async {
@@ -115,7 +116,7 @@ impl Guest {
     /// Makes an instance and drops it.
     async fn instantiate(self) -> Result<(), Failure> {
         let _ticking = self.module.ticker.ticking();
-        let (_lent, slot) = Handover::new(crate::body::empty());
+        let (_lent, slot) = Handover::new(crate::body::empty(), &self.parts.arriving);
         let (parts, ()) = Request::new(()).into_parts();
         let mut armed = self.armed(State::new(&self.parts, RequestHead::of(&parts), slot))?;
         let instance = self.module.pre.instantiate_async(&mut armed.store).await;
@@ -150,6 +151,7 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
         entry: Arc::default(),
         meter: Arc::clone(&meter),
         head: Arc::default(),
+        arriving: Arriving::default(),
     };
     let guest = Guest { module: Arc::clone(module), pool: None, parts };
     let begun = Instant::now();

@@ -77,6 +77,11 @@ impl Handler for Tells {
                 let pieces = (0..64).map(|_| Ok(Frame::data(Bytes::from(vec![b'x'; 16 << 10]))));
                 StreamBody::new(futures::stream::iter(pieces)).boxed_unsync()
             }
+            "/tiny" => {
+                let pieces = std::iter::repeat_n([&b"x"[..], b"", b""], 10_000_000).flatten();
+                let pieces = pieces.map(|piece| Ok(Frame::data(Bytes::from_static(piece))));
+                StreamBody::new(futures::stream::iter(pieces)).boxed_unsync()
+            }
             _ => full(format!("{} {} {}\n", client.address, client.secure, head.uri.path())),
         };
         self.alive.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
@@ -390,6 +395,40 @@ async fn what_nobody_takes_over_http2_counts_and_is_bounded() {
     drop((held, client));
     eventually("nothing is left", || running.figures.unsent.get() == 0).await;
     eventually("nor are bodies", || running.alive.load(std::sync::atomic::Ordering::Acquire) == 0).await;
+}
+
+#[tokio::test]
+async fn tiny_pieces_that_nobody_takes_over_http2_are_few_and_empty_ones_none() {
+    let running = running(ListenerConfig { slow_reader: PATIENCE * 10, ..ListenerConfig::default() });
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size((1 << 31) - 1).initial_connection_window_size((1 << 31) - 1);
+    let (sender, mut connection) = builder.handshake::<_, Bytes>(running.connect().await).await.unwrap();
+    let answered = async {
+        let mut sender = sender.ready().await.unwrap();
+        let mut held = Vec::new();
+        for _ in 0..16 {
+            held.push(sender.send_request(asked("/tiny"), true).unwrap().0.await.unwrap());
+        }
+        held
+    };
+    let held = tokio::select! {
+        held = answered => held,
+        ended = &mut connection => panic!("{ended:?}"),
+    };
+    // From here on nobody reads: the socket is full at some point.
+    let mut before = 0;
+    let mut stands = async || loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let now = running.figures.unsent.get();
+        if now > 0 && now == std::mem::replace(&mut before, now) {
+            break now;
+        }
+    };
+    let pieces = tokio::time::timeout(Duration::from_secs(60), stands()).await.unwrap();
+    // Half a kilobyte is kept for each: as many as half a megabyte has room for, and one more of each stream.
+    assert!(pieces <= 1024 + 2 * 16, "{pieces} pieces wait");
+    drop((held, connection));
+    eventually("nothing is left", || running.figures.unsent.get() == 0).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
-//! Answers of others that the worker lets go of.
+//! Answers of others that the worker lets go of, or holds.
 
 use std::future::{Future, poll_fn};
+use std::hint::black_box;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -32,4 +33,21 @@ pub(crate) async fn let_go(req: &Request, env: &Env) -> Result<Response> {
     println!("let go");
     wasmyard::sleep(crate::FOR_EVER).await;
     Ok(Response::empty())
+}
+
+/// Asks the script behind `OTHER`, or whoever answers the URL in the header `x-target`, `n` times for `bytes` bytes, reads
+/// nothing of them and asks for memory then. Says how many it holds.
+pub(crate) async fn hoard(req: &Request, env: &Env) -> Result<Response> {
+    let number = |name| req.query_parameter(name).unwrap_or_default().parse::<usize>();
+    let (count, bytes) = (number("n")?, number("bytes")?);
+    let other = env.service("OTHER")?;
+    let mut held = Vec::new();
+    for _ in 0..count {
+        held.push(match req.header("x-target") {
+            Some(target) => wasmyard::fetch(Request::get(&target)?).await?,
+            None => other.fetch(Request::get(&format!("http://other.test/whole?bytes={bytes}"))?).await?,
+        });
+    }
+    black_box(vec![1_u8; 1 << 20]);
+    Ok(Response::text(format!("{} held\n", held.len())))
 }

@@ -77,6 +77,7 @@ async fn fetch(req: Request, env: Env) -> Result<Response> {
         "/whole" => whole(&req),
         "/own" => own::send(&req, &env).await,
         "/let-go" => dropped::let_go(&req, &env).await,
+        "/hoard" => dropped::hoard(&req, &env).await,
         "/pile" => own::pile(&req).await,
         path if path.starts_with("/limits/") => limits::answer(req, env).await,
         _ => Ok(Response::text(seen(&req, &env))),
