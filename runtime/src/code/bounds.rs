@@ -124,6 +124,8 @@ struct Found {
     exports: u64,
     globals: u64,
     memories: u64,
+    /// Those of the core module that is being read, imported ones among them.
+    of_module: u64,
     tables: u64,
     element_items: u64,
     data_segments: u64,
@@ -150,6 +152,7 @@ impl Found {
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 self.unfolded.open(matches!(payload, Payload::ComponentSection { .. }));
+                self.of_module = 0;
                 add(&mut self.depth, 1, &DEPTH)?;
                 add(&mut self.modules, 1, &MODULES)
             }
@@ -206,6 +209,7 @@ impl Found {
             }
             Payload::MemorySection(section) => {
                 add(&mut self.memories, section.count().into(), &MEMORIES)?;
+                self.one_memory(section.count().into())?;
                 section.into_iter().try_for_each(|memory| self.memory(&memory.map_err(invalid)?))
             }
             Payload::GlobalSection(section) => add(&mut self.globals, section.count().into(), &GLOBALS),
@@ -240,7 +244,10 @@ impl Found {
                     name(import.module)?;
                     name(import.name)?;
                     match import.ty {
-                        wasmparser::TypeRef::Memory(memory) => self.memory(&memory)?,
+                        wasmparser::TypeRef::Memory(memory) => {
+                            self.one_memory(1)?;
+                            self.memory(&memory)?;
+                        }
                         wasmparser::TypeRef::Table(table) => table_type(&table)?,
                         _ => {}
                     }
@@ -274,6 +281,18 @@ impl Found {
             // Custom sections and headers: bounded by the size of the component.
             _ => Ok(()),
         }
+    }
+
+    /// A core module has one memory at most. Where components call each other the engine makes modules with two, so the
+    /// proposal is on, but not for what is uploaded.
+    fn one_memory(&mut self, more: u64) -> Result<(), ModuleError> {
+        self.of_module = self.of_module.saturating_add(more);
+        if self.of_module <= 1 {
+            return Ok(());
+        }
+        let rule =
+            "a core module in it has multiple memories, and one is allowed; build it without the proposal";
+        Err(ModuleError::Invalid(rule.to_owned()))
     }
 
     fn memory(&self, memory: &MemoryType) -> Result<(), ModuleError> {

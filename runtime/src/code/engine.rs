@@ -238,8 +238,10 @@ fn features(wasmtime: &mut Config) {
         .wasm_memory64(false)
         // Pages of one byte: made for devices without an MMU; here they would cost the guard pages.
         .wasm_custom_page_sizes(false)
-        // Several memories in a module: none of the supported toolchains makes them.
-        .wasm_multi_memory(false)
+        // Several memories in a module: the engine's own modules between two components of one upload have them. In
+        // modules that are uploaded they are refused before (`bounds`): none of the supported toolchains makes them,
+        // and what cuts bulk instructions knows one memory.
+        .wasm_multi_memory(true)
         // 128-bit arithmetic: not standardised, and a library does it.
         .wasm_wide_arithmetic(false)
         // Continuations: stacks that a guest makes and switches are outside what we bound.

@@ -28,13 +28,16 @@ pub(crate) struct Wat<'a> {
 
 impl Wat<'_> {
     pub(crate) fn component(&self) -> Vec<u8> {
-        let text = include_str!("../../../tests/it/support/wasi_http.wat")
+        wat::parse_str(self.text()).unwrap()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        include_str!("../../../tests/it/support/wasi_http.wat")
             // Imports may name the types above them, so they come last.
             .replace(";; lowered", &format!("{}\n{}", self.imports, self.lowered))
             .replace(";; given", self.given)
             .replace(";; module", self.module)
-            .replace(";; body", self.body);
-        wat::parse_str(text).unwrap()
+            .replace(";; body", self.body)
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod bench;
 mod bulk;
+mod composed;
 mod cpu;
 mod features;
 mod fuel;
