@@ -7,6 +7,7 @@ use std::fmt;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use wasmyard_control::{ControlError, RefusalCode};
+use wasmyard_kv::KvError;
 use wasmyard_namespaces::{
     AssetUploadError, BindingError, ErrorKind, NamespaceName, RegistryError, ScriptKey, UploadError,
 };
@@ -58,6 +59,12 @@ codes! {
     Unparsable = 10006, BAD_REQUEST;
     /// No platform script has this name.
     ScriptNotFound = 10007, NOT_FOUND;
+    /// The KV namespace has no value under this key.
+    KvKeyNotFound = 10009, NOT_FOUND;
+    /// No KV namespace has this identifier.
+    KvNamespaceNotFound = 10013, NOT_FOUND;
+    /// A KV namespace of this title exists already.
+    KvTitleTaken = 10014, BAD_REQUEST;
     /// `If-Match` names another content than the script has by now.
     OtherContent = 10018, PRECONDITION_FAILED;
     /// An upload or a value in a body was read and refused; the message names the rule.
@@ -100,6 +107,8 @@ codes! {
     AssetManifest = 90012, BAD_REQUEST;
     /// A content is not what the manifest of its session says.
     AssetContent = 90013, BAD_REQUEST;
+    /// The KV namespace holds as much as it may; the message names the limit.
+    KvQuota = 90016, FORBIDDEN;
     /// The hash of an asset names another content in this namespace already.
     AssetConflict = 90014, CONFLICT;
 }
@@ -197,6 +206,7 @@ impl From<ControlError> for ApiError {
         let text = sentence(&error.to_string());
         match error {
             ControlError::Registry(error) => error.into(),
+            ControlError::Kv(error) => error.into(),
             ControlError::Component(refusal) => match refusal.code {
                 RefusalCode::Invalid => Self::invalid(refusal.message),
                 RefusalCode::TooLarge => Self::new(Code::TooLarge, refusal.message),
@@ -237,6 +247,22 @@ impl From<RegistryError> for ApiError {
                 Self { code, message: sentence(&other.public_message()), cause: Some(other.into()) }
             }
         }
+    }
+}
+
+impl From<KvError> for ApiError {
+    fn from(error: KvError) -> Self {
+        let code = match &error {
+            KvError::NamespaceNotFound(_) => Code::KvNamespaceNotFound,
+            KvError::TitleTaken { .. } => Code::KvTitleTaken,
+            KvError::Invalid(_) => Code::Validation,
+            KvError::TooLarge { what: "the value", .. } | KvError::NoRoom { .. } => Code::TooLarge,
+            KvError::TooLarge { .. } => Code::Validation,
+            KvError::Quota { .. } => Code::KvQuota,
+            KvError::Busy { .. } | KvError::Full => Code::Unavailable,
+            KvError::Store { .. } => return Self::internal(error),
+        };
+        Self::new(code, sentence(&error.to_string()))
     }
 }
 

@@ -311,10 +311,9 @@ mod tests {
 
     #[test]
     fn a_binding_of_unknown_type_is_refused_by_type() {
-        let declared =
-            parse(br#"{"bindings":[{"type":"kv_namespace","name":"KV","namespace_id":"x"}]}"#).unwrap();
+        let declared = parse(br#"{"bindings":[{"type":"r2_bucket","name":"B","bucket_name":"x"}]}"#).unwrap();
         let error = declared.metadata.into_draft(false).unwrap_err();
-        assert!(error.message().contains("kv_namespace"), "{error}");
+        assert!(error.message().contains("r2_bucket"), "{error}");
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub(crate) fn document(table: &Table) -> Value {
     let mut generator = schema_generator();
     let mut paths = Map::new();
     for operation in &table.operations {
-        let path = paths.entry(operation.path.clone()).or_insert_with(|| Value::Object(Map::new()));
+        let path =
+            paths.entry(operation.path.replace("{*", "{")).or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(methods) = path {
             methods
                 .insert(operation.method.as_str().to_ascii_lowercase(), describe(operation, &mut generator));
@@ -66,6 +67,8 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
 fn parameters(operation: &Operation) -> Vec<Value> {
     let in_path =
         operation.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    // A segment with a star may have slashes in it.
+    let in_path = in_path.map(|name| name.trim_start_matches('*'));
     in_path
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .chain(operation.query.iter().map(|(name, meaning)| {
@@ -82,6 +85,17 @@ fn request_content(takes: &Takes, generator: &mut SchemaGenerator) -> Option<Val
                 "type": "object",
                 "additionalProperties": { "type": "string", "contentEncoding": "base64" },
             } },
+        })),
+        Takes::Value => Some(json!({
+            "multipart/form-data": { "schema": {
+                "type": "object",
+                "required": ["value"],
+                "properties": {
+                    "value": { "type": "string", "contentMediaType": "application/octet-stream" },
+                    "metadata": { "type": "string", "contentMediaType": "application/json" },
+                },
+            } },
+            "application/octet-stream": {},
         })),
         Takes::Json(schema) => Some(json!({ "application/json": { "schema": schema(generator) } })),
         Takes::Module => {

@@ -6,6 +6,7 @@ pub(crate) mod bindings;
 pub(crate) mod clients;
 pub(crate) mod content;
 pub(crate) mod health;
+pub(crate) mod kv;
 pub(crate) mod namespaces;
 pub(crate) mod routes;
 pub(crate) mod scripts;

@@ -10,7 +10,7 @@ use axum::middleware::from_fn_with_state;
 use crate::guard;
 use crate::openapi;
 use crate::resources::{
-    assets, bindings, clients, content, health, namespaces, routes, scripts, secrets, services, settings,
+    assets, bindings, clients, content, health, kv, namespaces, routes, scripts, secrets, services, settings,
     tags, tokens, versions,
 };
 use crate::state::{ApiState, Shared};
@@ -20,6 +20,9 @@ use crate::views;
 const FILTER: &str = "Tag filter like customer-1:yes,archived:no";
 const INHERIT: &str =
     "\"strict\": a binding of type inherit that finds nothing is an error, instead of being left out";
+
+const EXPIRATION: &str = "When the value goes, in seconds since 1970: a minute from now at least";
+const EXPIRATION_TTL: &str = "When the value goes, in seconds from now: 60 at least";
 
 const BASE64: &str = "Must be \"true\": contents come in Base64";
 
@@ -67,6 +70,22 @@ pub(crate) fn table() -> Table {
         .session()
         .post("/upload", assets::upload, op("upload", "Upload contents that a session asked for").query("base64", BASE64).takes_contents().returns::<assets::Uploaded>().succeeds(&[(201, "All contents of the manifest are there: the result has the completion token."), (202, "Some contents are missing.")]));
 
+    t.area("Keys and values", "kv", "/client/v4/accounts/{account_id}/storage/kv/namespaces")
+        .get("", kv::list, op("list", "List the KV namespaces by their titles").pages().returns::<Vec<kv::View>>())
+        .post("", kv::create, op("create", "Create a KV namespace").takes::<kv::Titled>().returns::<kv::View>())
+        .get("/{namespace_id}", kv::get, op("get", "Show a KV namespace").returns::<kv::View>())
+        .put("/{namespace_id}", kv::rename, op("update", "Give a KV namespace another title").takes::<kv::Titled>().returns::<kv::View>())
+        .delete("/{namespace_id}", kv::delete, op("delete", "Delete a KV namespace with all that is in it").forced())
+        .get("/{namespace_id}/keys", kv::values::keys, op("keys.list", "List keys in the order of their bytes").query("prefix", "Keys that begin with this").query("cursor", "The cursor of the page before").query("limit", "Keys of a page, 1 to 1000").returns::<Vec<kv::values::KeyView>>())
+        .get("/{namespace_id}/values/{*key_name}", kv::values::get, op("values.get", "Read a value").returns_raw("application/octet-stream"))
+        .put("/{namespace_id}/values/{*key_name}", kv::values::put, op("values.update", "Put a value: the body, or the parts value and metadata of a form").query("expiration", EXPIRATION).query("expiration_ttl", EXPIRATION_TTL).takes_value())
+        .delete("/{namespace_id}/values/{*key_name}", kv::values::delete, op("values.delete", "Delete a value"))
+        .get("/{namespace_id}/metadata/{*key_name}", kv::values::metadata, op("metadata.get", "Read what was put beside a value"))
+        .put("/{namespace_id}/bulk", kv::bulk::put, op("bulk.update", "Put up to 10,000 values, all or none").takes_long::<Vec<kv::bulk::Put>>().returns::<kv::bulk::Done>())
+        .delete("/{namespace_id}/bulk", kv::bulk::delete, op("bulk.remove", "Delete up to 10,000 values, all or none").takes_long::<Vec<String>>().returns::<kv::bulk::Done>())
+        .post("/{namespace_id}/bulk/delete", kv::bulk::delete, op("bulk.delete", "Delete up to 10,000 values, all or none").takes_long::<Vec<String>>().returns::<kv::bulk::Done>())
+        .post("/{namespace_id}/bulk/get", kv::bulk::get, op("bulk.get", "Read up to 100 values").takes::<kv::bulk::Get>().returns::<kv::bulk::Values>());
+
     t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes")
         .get("", routes::list, op("list", "List the routes").pages().returns::<Vec<routes::View>>())
         .post("", routes::create, op("create", "Add a route").takes::<routes::Wanted>().returns::<routes::View>())
@@ -88,8 +107,7 @@ pub(crate) fn table() -> Table {
         .get("/memberships", clients::memberships, op("memberships", "List the one membership"))
         .get("/accounts/{account_id}/workers/services/{script_name}", services::get, op("services.get", "Show a platform script as a service"))
         .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script").forced())
-        .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none"))
-        .get("/accounts/{account_id}/storage/kv/namespaces", clients::nothing, op("kvNamespaces", "List the key-value namespaces: none"));
+        .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none"));
 
     t.area("Operation", "operation", "")
         .open()

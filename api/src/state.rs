@@ -86,6 +86,8 @@ pub(crate) struct Shared {
     uploads: Semaphore,
     /// Of their own, so that files which come slowly do not keep components waiting.
     asset_uploads: Semaphore,
+    /// Of their own, so that neither waits for the other.
+    values: Semaphore,
 }
 
 /// What handlers take as their state.
@@ -95,7 +97,8 @@ impl Shared {
     pub(crate) fn new(api: ApiState) -> Arc<Self> {
         let uploads = Semaphore::new(api.limits.concurrent.max(1));
         let asset_uploads = Semaphore::new(api.limits.concurrent.max(1));
-        Arc::new(Self { control: api.control.clone(), api, uploads, asset_uploads })
+        let values = Semaphore::new(api.limits.concurrent.max(1));
+        Arc::new(Self { control: api.control.clone(), api, uploads, asset_uploads, values })
     }
 
     pub(crate) fn registry(&self) -> &Registry {
@@ -105,6 +108,11 @@ impl Shared {
     /// The right to hold one upload in memory. Waiting costs a connection and nothing else: the body is not read yet.
     pub(crate) async fn upload_permit(&self) -> Result<SemaphorePermit<'_>, ApiError> {
         self.uploads.acquire().await.map_err(ApiError::internal)
+    }
+
+    /// The right to hold one value of a KV namespace, or some, in memory.
+    pub(crate) async fn value_permit(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.values.acquire().await.map_err(ApiError::internal)
     }
 
     /// The right to receive contents of assets.

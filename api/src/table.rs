@@ -40,6 +40,8 @@ pub(crate) enum Takes {
     Json(fn(&mut SchemaGenerator) -> Schema),
     /// A form with these parts (name, meaning), or the component by itself.
     Module,
+    /// Bytes, or a form of bytes and JSON.
+    Value,
     /// A form with one JSON part called `settings`, or that JSON by itself.
     Settings(fn(&mut SchemaGenerator) -> Schema),
 }
@@ -122,6 +124,13 @@ impl Op {
     /// The call takes a form of contents, and may take its time.
     pub(crate) fn takes_contents(mut self) -> Self {
         self.takes = Takes::Contents;
+        self.pace = Pace::Upload;
+        self
+    }
+
+    /// The call takes a value with what comes beside it, and may take its time.
+    pub(crate) fn takes_value(mut self) -> Self {
+        self.takes = Takes::Value;
         self.pace = Pace::Upload;
         self
     }

@@ -88,6 +88,15 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Shared>> for QueryOf<T> {
     }
 }
 
+/// A segment of the path that has a name, percent-decoded.
+pub(crate) async fn named_segment(
+    parts: &mut Parts,
+    shared: &Arc<Shared>,
+    name: &str,
+) -> Result<String, ApiError> {
+    named(&segments(parts, shared).await?, name, |text| Ok(text.to_owned()))
+}
+
 async fn segments(parts: &mut Parts, shared: &Arc<Shared>) -> Result<RawPathParams, ApiError> {
     RawPathParams::from_request_parts(parts, shared).await.map_err(ApiError::parameter)
 }

@@ -17,9 +17,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, GuestMemoryLimits, Host, InProcess,
+    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Granted, GuestMemoryLimits, Host, InProcess,
     Invocation, LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime,
-    RuntimeConfig, Worker, body,
+    RuntimeConfig, Services, Worker, body,
 };
 
 /// Answers every call with one worker: the second hop.
@@ -77,13 +77,18 @@ fn invocations(criterion: &mut Criterion) {
     let (hello_module, dispatcher_module) = tokio.block_on(async {
         (module(&runtime, "hello").await, module(&runtime, "dispatcher_subdomain").await)
     });
-    let hello = Worker::new(key("hello"), "1", Grants::new(&[]), Arc::clone(&hello_module), Reuse::Never);
+    let hello = Worker::new(key("hello"), "1", Granted::default(), Arc::clone(&hello_module), Reuse::Never);
     let binding = serde_json::json!(
         { "type": "dispatch_namespace", "name": "DISPATCHER", "namespace": "production" }
     );
     let binding = BindingDecl::from_json(&binding).unwrap();
-    let dispatcher =
-        Worker::new(key("dispatcher"), "1", Grants::new(&[binding]), dispatcher_module, Reuse::Never);
+    let dispatcher = Worker::new(
+        key("dispatcher"),
+        "1",
+        Granted::new(&[binding], &Services::default()),
+        dispatcher_module,
+        Reuse::Never,
+    );
 
     let mut group = criterion.benchmark_group("invocation");
     group.bench_function("instantiate_and_drop", |bencher| {

@@ -18,9 +18,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, Entry, Failure, Grants, GuestMemoryLimits, Host, InProcess,
+    Body, BodyError, Call, EngineConfig, Entry, Failure, Granted, GuestMemoryLimits, Host, InProcess,
     Invocation, LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime,
-    RuntimeConfig, Worker, body,
+    RuntimeConfig, Services, Worker, body,
 };
 
 const ANSWER: &str = "what an origin says";
@@ -92,7 +92,7 @@ fn worker(module: &Arc<Module>, name: &str, vars: &[(&str, &str)]) -> Arc<Worker
         .map(|wire| BindingDecl::from_json(&wire).unwrap())
         .collect();
     let key = ScriptKey::Platform(name.parse().unwrap());
-    Worker::new(key, "1", Grants::new(&bindings), Arc::clone(module), Reuse::Never)
+    Worker::new(key, "1", Granted::new(&bindings, &Services::default()), Arc::clone(module), Reuse::Never)
 }
 
 fn subrequests(criterion: &mut Criterion) {

@@ -11,9 +11,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Grants, GuestMemoryLimits, Host, InProcess,
+    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Granted, GuestMemoryLimits, Host, InProcess,
     Invocation, LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime,
-    RuntimeConfig, Worker, body,
+    RuntimeConfig, Services, Worker, body,
 };
 
 pub(crate) use wasmyard_benches::Error;
@@ -70,7 +70,13 @@ pub(crate) fn worker(
     module: Arc<Module>,
     bindings: &[BindingDecl],
 ) -> Result<Arc<Worker>, Error> {
-    Ok(Worker::new(ScriptKey::Platform(name.parse()?), "1", Grants::new(bindings), module, Reuse::Never))
+    Ok(Worker::new(
+        ScriptKey::Platform(name.parse()?),
+        "1",
+        Granted::new(bindings, &Services::default()),
+        module,
+        Reuse::Never,
+    ))
 }
 
 /// A script, and how it is asked.

@@ -301,6 +301,27 @@ impl Client {
         self.send(with_body(request, body)).await
     }
 
+    /// Sends one request about KV namespaces, which are below the account and not below its scripts.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn call_kv(
+        &self,
+        method: Method,
+        query: &[(&str, &str)],
+        body: Body,
+    ) -> Result<Value, ClientError> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["accounts", ACCOUNT, "storage", "kv", "namespaces"]);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.authorized(self.http.request(method, url));
+        self.send(with_body(request, body)).await
+    }
+
     /// Uploads a script: `metadata`, and the component as a part named after its file.
     ///
     /// # Errors

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use wasmyard_dispatcher::EgressConfig;
 use wasmyard_listener::Proxies;
+use wasmyard_namespaces::bindings::KvNamespace;
 use wasmyard_namespaces::{
-    BindingDecl, ConfigKeys, ConfigName, EgressRules, LimitSpec, Limits, NamespaceName, OutboundDecl,
-    RoutePattern, RouteTarget, ScriptKey, Tag,
+    BindingDecl, BindingKind, BindingName, ConfigKeys, ConfigName, EgressRules, KvNamespaceId, LimitSpec,
+    Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
 };
 
 use crate::args::{DevArgs, ServeArgs};
@@ -163,6 +164,8 @@ pub struct ScriptConfig {
     pub build: Option<BuildConfig>,
     /// Its bindings, `vars` among them; sorted by name, names are unique.
     pub bindings: Vec<BindingDecl>,
+    /// KV namespaces that it is bound to by their titles: made where there are none.
+    pub kv_namespaces: Vec<KvByTitle>,
     /// The files it serves.
     pub assets: Option<AssetsSource>,
     /// The limits it asks for.
@@ -175,6 +178,23 @@ pub struct ScriptConfig {
     pub keys: ConfigKeys,
     /// The line of its table, for messages.
     pub line: usize,
+}
+
+/// A KV namespace, named by its title.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KvByTitle {
+    /// The name under which the script sees it.
+    pub binding: BindingName,
+    /// The title.
+    pub title: String,
+}
+
+impl KvByTitle {
+    /// The binding, now that the namespace's identifier is known.
+    pub fn bound_to(&self, namespace_id: KvNamespaceId) -> BindingDecl {
+        let kind = BindingKind::KvNamespace(KvNamespace { namespace_id });
+        BindingDecl { name: self.binding.clone(), kind }
+    }
 }
 
 /// A build command.

@@ -18,8 +18,9 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use wasmyard_events::Form;
+use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::MemoryStore;
-use wasmyard_namespaces::{Blobs, Health, Registry, RegistryError, RegistryOptions};
+use wasmyard_namespaces::{Blobs, Clock, Health, Registry, RegistryError, RegistryOptions};
 
 use crate::args::{DevArgs, ServeArgs, Token};
 use crate::commands::check::ModuleCheck;
@@ -43,7 +44,8 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
         .map_err(|error| unopened(data, &error))?;
     token::admin(&registry, data, args.token.as_ref().map(Token::expose), output).await?;
 
-    let node = Node::start(&config, registry, config.egress.clone(), None)?;
+    let kv = keys_and_values(data)?;
+    let node = Node::start(&config, registry, kv.clone(), config.egress.clone(), None)?;
     warn_of_open_api(config.server.api_listen);
     let refused = apply::everything(&node.control, &config).await;
     if node.control.registry().health() == Health::NoSpace {
@@ -61,6 +63,7 @@ pub async fn serve(config: ResolvedConfig, args: ServeArgs, output: &Output) -> 
     node.run(stop, Readiness::AtOnce).await;
     reloading.abort();
     registry.close().await;
+    kv.close().await;
     Ok(())
 }
 
@@ -107,7 +110,9 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
     output.note(
         "scripts may send requests to this machine's loopback addresses; `wasmyard serve` refuses them",
     );
-    let node = Node::start(&config, registry, egress, Some(Arc::clone(&builds) as _))?;
+    // What scripts keep under a title is there again at the next start.
+    let kv = keys_and_values(data)?;
+    let node = Node::start(&config, registry, kv.clone(), egress, Some(Arc::clone(&builds) as _))?;
     apply::settings(&node.control, &config)
         .await
         .map_err(|error| Failure::failed(format!("the configuration cannot be applied: {error}")))?;
@@ -131,7 +136,7 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
         () = &mut serving => None,
     };
     stop.cancel();
-    match reloaded {
+    let ended = match reloaded {
         Some(ended) => {
             serving.await;
             ended
@@ -140,7 +145,19 @@ pub async fn dev(config: ResolvedConfig, _args: DevArgs, output: &Output) -> Res
             let ((), ended) = tokio::join!(serving, reloading);
             ended
         }
-    }
+    };
+    kv.close().await;
+    ended
+}
+
+/// The keys and values of a data directory.
+fn keys_and_values(data: &Path) -> Result<Kv, Failure> {
+    let folder = data.to_owned();
+    let open = move || SqliteKv::open(&folder).map(|store| Arc::new(store) as _);
+    Kv::open(open, Clock::system(), KvLimits::default()).map_err(|error| {
+        let message = format!("the keys and values in {} cannot be opened: {error}", data.display());
+        Failure::with_remedy(message, "restore kv.sqlite from a backup, or move it away to begin without any")
+    })
 }
 
 /// What `check` validates components with.

@@ -80,6 +80,7 @@ impl Control {
             draft.keep_component = true;
         }
         self.judge(&draft, before.as_deref())?;
+        self.bind_kv(key, &draft.bindings).await?;
         if let Component::New { name, bytes } = component {
             draft = self.stored(key, name, bytes, draft).await?;
         }
@@ -141,6 +142,7 @@ impl Control {
         files: Option<(FinishedAssets, AssetsConfig)>,
         keys: ConfigKeys,
     ) -> Result<Applied<Script>> {
+        self.bind_kv(key, &draft.bindings).await?;
         draft.assets = match files {
             Some((assets, config)) => AssetsUpload::Attach { assets, config },
             None => AssetsUpload::None,

@@ -3,6 +3,7 @@
 //! Owns the collecting error of the use cases. Callers map it to codes and exit codes. Its texts are safe to show, but
 //! for what only the log may see of the registry's failures.
 
+use wasmyard_kv::KvError;
 use wasmyard_namespaces::bindings::BindingError;
 use wasmyard_namespaces::{AssetUploadError, LimitError, NameError, RegistryError, ScriptKey, UploadError};
 
@@ -14,6 +15,9 @@ pub enum ControlError {
     /// The registry refused or failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// Keys and values: refused, or failed.
+    #[error(transparent)]
+    Kv(#[from] KvError),
     /// The component did not pass.
     #[error("{}", .0.message)]
     Component(Refusal),

@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
-//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`: everything else, a file for each
+//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`: everything else, a file for each
 //! - [`configuration`]: all that a configuration file declares, applied in order
 //! - `bindings`, [`referrers`], `configured`: remarks on names that lead nowhere, on names that are in use, on what a
 //!   restart undoes
@@ -22,6 +22,7 @@ pub mod tokens;
 mod bindings;
 mod configured;
 mod deploy;
+mod kv;
 mod namespaces;
 mod routes;
 mod scripts;
@@ -32,6 +33,7 @@ mod tags;
 use std::fmt;
 use std::sync::Arc;
 
+use wasmyard_kv::Kv;
 use wasmyard_namespaces::Registry;
 
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
@@ -48,6 +50,7 @@ pub type Result<T> = std::result::Result<T, ControlError>;
 pub struct Control {
     registry: Registry,
     checker: Arc<dyn ComponentChecker>,
+    kv: Kv,
 }
 
 /// A change that was made, with what a person should know of it.
@@ -70,10 +73,10 @@ pub enum Force {
 }
 
 impl Control {
-    /// The use cases over this registry.
+    /// The use cases over this registry, and over the keys and values that scripts may be bound to.
     #[must_use]
-    pub fn new(registry: Registry, checker: Arc<dyn ComponentChecker>) -> Control {
-        Control { registry, checker }
+    pub fn new(registry: Registry, checker: Arc<dyn ComponentChecker>, kv: Kv) -> Control {
+        Control { registry, checker, kv }
     }
 
     /// The registry, for what only looks.

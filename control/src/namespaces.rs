@@ -43,6 +43,9 @@ impl Control {
         if patch.name.as_ref().is_some_and(|new| new != name) {
             remarks.extend(self.referrers_of_namespace(name).await?.stand_against("renamed", force)?);
         }
+        if let Some(new) = &patch.name {
+            self.rebind_kv(&before, new).await?;
+        }
         let after = self.changing(force).update_namespace(name, patch).await?;
         remarks.extend(configured::changed_namespace(&before, &after));
         tracing::info!(namespace = %before.name, now = %after.name, "namespace changed");

@@ -64,6 +64,13 @@ impl Referrers {
     }
 }
 
+impl Referrers {
+    /// Whether there are as many as are named.
+    pub(crate) fn are_enough(&self) -> bool {
+        self.bindings.len() > MOST_NAMES
+    }
+}
+
 impl Control {
     /// Who refers to a script. Bindings of user scripts are not searched.
     ///

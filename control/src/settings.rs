@@ -19,6 +19,9 @@ impl Control {
         force: Force,
     ) -> Result<Done<Arc<Script>>> {
         let before = self.existing(key).await?;
+        if let Some(inputs) = &patch.bindings {
+            self.bind_kv(key, inputs).await?;
+        }
         let after = self.changing(force).update_settings(key, patch).await?;
         let mut remarks = configured::changed_script(&before, &after);
         remarks.extend(self.remarks_on_bindings(key, &after.version.bindings).await?);

@@ -4,17 +4,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use serde_json::json;
+use wasmyard_kv::{KvLimits, SqliteKv};
 use wasmyard_namespaces::{
-    BindingDecl, BindingInput, ConfigKeys, Digest, LimitSpec, NamespaceName, NamespacePatch, NewNamespace,
-    RegistryError, ScriptKey, ScriptName, UploadDraft,
+    BindingDecl, BindingInput, Clock, ConfigKeys, Digest, LimitSpec, NamespaceName, NamespacePatch,
+    NewNamespace, RegistryError, ScriptKey, ScriptName, UploadDraft,
 };
 
 use super::*;
 use crate::configuration::DeclaredScript;
 
 /// Passes what begins with `good`, and counts how often it was asked.
-#[derive(Default)]
-struct Counting(AtomicUsize);
+struct Counting(
+    AtomicUsize,
+    #[expect(dead_code, reason = "where the keys and values are")] tempfile::TempDir,
+);
 
 #[async_trait::async_trait]
 impl ComponentChecker for Counting {
@@ -33,8 +36,10 @@ impl ComponentChecker for Counting {
 }
 
 async fn control() -> (Control, Arc<Counting>) {
-    let checker = Arc::new(Counting::default());
-    let control = Control::new(Registry::in_memory().await.unwrap(), Arc::clone(&checker) as _);
+    let folder = tempfile::tempdir().unwrap();
+    let kv = Kv::new(Arc::new(SqliteKv::open(folder.path()).unwrap()), Clock::system(), KvLimits::default());
+    let checker = Arc::new(Counting(AtomicUsize::new(0), folder));
+    let control = Control::new(Registry::in_memory().await.unwrap(), Arc::clone(&checker) as _, kv);
     control.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
     (control, checker)
 }

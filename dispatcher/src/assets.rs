@@ -21,15 +21,18 @@ mod validators;
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use moka::sync::Cache;
 use wasmyard_namespaces::assets::{AssetEntry, VersionAssets};
+use wasmyard_namespaces::bindings::BindingType;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, Version};
-use wasmyard_runtime::{Body, Failure};
+use wasmyard_runtime::{Body, Failure, Files};
 
 use crate::config::DispatcherConfig;
 use answer::{Found, Reply};
@@ -48,6 +51,28 @@ pub(crate) struct Assets {
     contents: Arc<Contents>,
     compressor: Compressor,
     figures: AssetFigures,
+}
+
+/// The files of one version, as its binding reaches them.
+pub(crate) struct OfVersion {
+    assets: Arc<Assets>,
+    script: Arc<Script>,
+}
+
+impl OfVersion {
+    /// None where the version has no binding to reach them by.
+    pub(crate) fn granted(assets: &Arc<Assets>, script: &Arc<Script>) -> Option<Arc<dyn Files>> {
+        let mut bindings = script.version.bindings.iter();
+        let is_bound = bindings.any(|decl| decl.kind.binding_type() == BindingType::Assets);
+        is_bound.then(|| Arc::new(Self { assets: Arc::clone(assets), script: Arc::clone(script) }) as _)
+    }
+}
+
+impl Files for OfVersion {
+    fn answer(&self, request: Parts) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+        let (assets, script) = (Arc::clone(&self.assets), Arc::clone(&self.script));
+        async move { assets.only(&script, &request).await }.boxed()
+    }
 }
 
 impl Assets {

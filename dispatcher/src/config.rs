@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wasmyard_namespaces::limits::Limits;
+use wasmyard_runtime::Services;
 
 /// Sizes and limits of the dispatcher.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct DispatcherConfig {
     /// The ports that visitors reach the platform by, beside 80 and 443. A script's request to a host of the
     /// platform goes inside on these; on another port it is meant for something else, and goes to egress.
     pub served_ports: Vec<u16>,
+    /// What stands behind the bindings of scripts on this node.
+    pub services: Services,
 }
 
 impl Default for DispatcherConfig {
@@ -34,6 +37,7 @@ impl Default for DispatcherConfig {
             asset_memory_bytes: 64 << 20,
             body_idle: Duration::from_secs(30),
             served_ports: Vec::new(),
+            services: Services::default(),
         }
     }
 }

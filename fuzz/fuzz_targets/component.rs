@@ -12,7 +12,7 @@ use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use wasm_smith::{Config, Module as Smith};
 use wasmyard_namespaces::{Digest, Limits, ScriptKey};
-use wasmyard_runtime::{DenyAll, EngineConfig, Grants, GuestMemoryLimits, InProcess, Invocation, Metering, Module, ModuleError, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body, start_up};
+use wasmyard_runtime::{DenyAll, EngineConfig, Granted, GuestMemoryLimits, InProcess, Invocation, Metering, Module, ModuleError, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body, start_up};
 
 const WORKER: &str = include_str!("../../tests/it/support/wasi_http.wat");
 /// Answers only if nothing of anybody else is in its memory.
@@ -59,7 +59,7 @@ async fn module(runtime: &Runtime, component: Vec<u8>) -> Result<Arc<Module>, Ar
 }
 
 fn worker(module: Arc<Module>) -> Arc<Worker> {
-    Worker::new(ScriptKey::Platform("guest".parse().unwrap()), "1", Grants::new(&[]), module, Reuse::Never)
+    Worker::new(ScriptKey::Platform("guest".parse().unwrap()), "1", Granted::default(), module, Reuse::Never)
 }
 
 /// Runs a worker once; whether it answered.

@@ -13,7 +13,8 @@ use libfuzzer_sys::fuzz_target;
 use tower::ServiceExt as _;
 use wasmyard_api::{ApiState, UploadLimits, router};
 use wasmyard_control::{Checked, ComponentChecker, Control, Refusal};
-use wasmyard_namespaces::{Digest, LimitSpec, NewNamespace, Registry, ScriptKey};
+use wasmyard_kv::{Kv, KvLimits, SqliteKv};
+use wasmyard_namespaces::{Clock, Digest, LimitSpec, NewNamespace, Registry, ScriptKey};
 
 struct TakesAll;
 
@@ -29,6 +30,8 @@ struct Platform {
     router: Router,
     registry: Registry,
     token: String,
+    /// Where the keys and values are.
+    _folder: tempfile::TempDir,
 }
 
 fn platform() -> &'static Platform {
@@ -41,14 +44,17 @@ fn platform() -> &'static Platform {
             let (_, token) = registry.create_token("fuzz").await.unwrap();
             (registry, token.expose().to_owned())
         });
+        let folder = tempfile::tempdir().unwrap();
+        let kv = Arc::new(SqliteKv::open(folder.path()).unwrap());
+        let kv = Kv::new(kv, Clock::system(), KvLimits::default());
         let router = router(ApiState {
-            control: Control::new(registry.clone(), Arc::new(TakesAll)),
+            control: Control::new(registry.clone(), Arc::new(TakesAll), kv),
             metrics: Arc::new(String::new),
             ready: Arc::new(|| Ok(None)),
             events: Arc::new(wasmyard_events::Discard),
             limits: UploadLimits::default(),
         });
-        Platform { runtime, router, registry, token }
+        Platform { runtime, router, registry, token, _folder: folder }
     })
 }
 

@@ -5,7 +5,9 @@ mod clock;
 pub(crate) mod config;
 pub(crate) mod dispatch;
 pub(crate) mod future;
+pub(crate) mod granted;
 mod handover;
+mod kv;
 pub(crate) mod link;
 pub(crate) mod log;
 pub(crate) mod message;
@@ -22,6 +24,7 @@ mod generated {
             world platform {
                 import wasmyard:platform/assets@0.1.0;
                 import wasmyard:platform/dispatch@0.1.0;
+                import wasmyard:platform/kv@0.1.0;
                 import wasmyard:platform/log@0.1.0;
                 import wasmyard:platform/message@0.1.0;
                 import wasmyard:platform/outgoing@0.1.0;
@@ -40,14 +43,19 @@ mod generated {
             "wasmyard:platform/dispatch.[method]worker.send": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward-with": async | trappable,
+            "wasmyard:platform/kv.[method]namespace.get": async | trappable,
+            "wasmyard:platform/kv.[method]namespace.put": async | trappable,
+            "wasmyard:platform/kv.[method]namespace.delete": async | trappable,
+            "wasmyard:platform/kv.[method]namespace.list": async | trappable,
             default: trappable,
         },
         with: {
             "wasi:http": wasmtime_wasi_http::p2::bindings::http,
             "wasi:io": wasmtime_wasi::p2::bindings::io,
-            "wasmyard:platform/assets.files": super::assets::Files,
+            "wasmyard:platform/assets.files": super::assets::OpenFiles,
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
+            "wasmyard:platform/kv.namespace": super::kv::Namespace,
             "wasmyard:platform/dispatch.future-response": super::future::FromScript,
             "wasmyard:platform/outgoing.future-response": super::future::FromUrl,
         },
@@ -56,6 +64,6 @@ mod generated {
 
 pub(crate) use generated::wasi::config::store as config_wit;
 pub(crate) use generated::wasmyard::platform::{
-    assets as assets_wit, dispatch as dispatch_wit, log as log_wit, message as message_wit,
+    assets as assets_wit, dispatch as dispatch_wit, kv as kv_wit, log as log_wit, message as message_wit,
     outgoing as outgoing_wit, request_info as request_info_wit,
 };

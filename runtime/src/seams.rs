@@ -116,12 +116,6 @@ pub trait Host: Send + Sync + 'static {
         Box::pin(async { Err(Failure::InvalidArgument(refused)) })
     }
 
-    /// Answers from the static files of the script's own version. Without a host that has any, there are none.
-    fn assets(&self, request: http::request::Parts) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
-        drop(request);
-        Box::pin(async { Err(Failure::WorkerNotFound) })
-    }
-
     /// Sends a request to the outside, through whatever gate there is.
     fn outbound(&self, request: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>>;
 

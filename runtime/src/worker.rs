@@ -18,10 +18,10 @@ use http_body_util::BodyExt as _;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 
+use crate::bindings::granted::{Granted, Version};
 use crate::body::{self, Body, BodyError};
 use crate::code::loaded::Claim;
 use crate::code::module::Module;
-use crate::grants::{Grants, Version};
 use crate::guest::afterwards::Afterwards;
 use crate::guest::answer::{HeadSlot, NoHead};
 use crate::guest::parts::InvocationParts;
@@ -80,7 +80,7 @@ impl Worker {
     pub fn new(
         key: ScriptKey,
         version: &str,
-        bindings: Grants,
+        bindings: Granted,
         module: Arc<Module>,
         reuse: Reuse,
     ) -> Arc<Self> {

@@ -34,6 +34,7 @@
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
 //! - `assets_serve`: static files as visitors and scripts get them, and in a browser
 //! - `guests`: components that were made without our SDK
+//! - `kv`: keys and values, as scripts and the API reach them
 //! - `observability`: figures, logs, health
 //! - `restart`: every write that the API has survives a start, or is refused, or said to be lost
 
@@ -63,6 +64,7 @@ mod gate;
 mod guests;
 mod headers;
 mod hostile;
+mod kv;
 mod limits;
 mod messages;
 mod meters;

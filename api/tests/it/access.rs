@@ -18,6 +18,8 @@ fn calls() -> Vec<(Method, String, bool)> {
             .replace("{secret_name}", "KEY")
             .replace("{tag}", "blue")
             .replace("{version_id}", "0")
+            .replace("{namespace_id}", "0123456789abcdef0123456789abcdef")
+            .replace("{key_name}", "a/key")
             .replace("{route_id}", "0123456789abcdef0123456789abcdef")
             .replace("{token_id}", "0123456789abcdef0123456789abcdef");
         assert!(!filled.contains('{'), "{filled}");

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use wasmyard_api::{ApiState, UploadLimits, router};
 use wasmyard_control::{Checked, ComponentChecker, Control, Refusal, RefusalCode};
+use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::MemoryStore;
-use wasmyard_namespaces::{Blobs, Digest, LimitSpec, Registry, Store as _};
+use wasmyard_namespaces::{Blobs, Clock, Digest, LimitSpec, Registry, Store as _};
 
 /// The first bytes of a component, and a payload that makes each one different.
 pub(crate) fn component(payload: &str) -> Vec<u8> {
@@ -54,6 +55,8 @@ pub(crate) struct Api {
     pub(crate) not_ready: Arc<Mutex<Option<String>>>,
     store: Arc<MemoryStore>,
     blobs: Blobs,
+    /// Where the keys and values are.
+    _folder: tempfile::TempDir,
 }
 
 /// An answer, read whole.
@@ -114,14 +117,26 @@ impl Api {
         let checker = Arc::new(FakeChecker::default());
         let not_ready = Arc::new(Mutex::new(None));
         let reason = Arc::clone(&not_ready);
+        let folder = tempfile::tempdir().unwrap();
+        let kv = Arc::new(SqliteKv::open(folder.path()).unwrap());
+        let kv = Kv::new(kv, Clock::system(), KvLimits::default());
         let router = router(ApiState {
-            control: Control::new(registry.clone(), checker.clone()),
+            control: Control::new(registry.clone(), checker.clone(), kv),
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
             ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),
             events: Arc::new(wasmyard_events::Discard),
             limits,
         });
-        Api { router, token: token.expose().to_owned(), registry, checker, not_ready, store, blobs }
+        Api {
+            router,
+            token: token.expose().to_owned(),
+            registry,
+            checker,
+            not_ready,
+            store,
+            blobs,
+            _folder: folder,
+        }
     }
 
     /// With a namespace `production`, a user script `production/customer-a` and a platform script `dispatcher`.

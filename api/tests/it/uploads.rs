@@ -230,8 +230,12 @@ async fn what_breaks_a_rule_is_refused_by_name_before_it_costs_anything() {
         (json!({"main_module": "worker.wasm", "main_modul": 1}), "main_modul"),
         (json!({"main_module": "worker.wasm", "assets": {}}), "assets"),
         (
+            json!({"main_module": "worker.wasm", "bindings": [{"type": "r2_bucket", "name": "B", "bucket_name": "x"}]}),
+            "r2_bucket",
+        ),
+        (
             json!({"main_module": "worker.wasm", "bindings": [{"type": "kv_namespace", "name": "KV", "namespace_id": "x"}]}),
-            "kv_namespace",
+            "no KV namespace \"x\"",
         ),
         (
             json!({"main_module": "worker.wasm", "bindings": [{"type": "plain_text", "name": "1A", "text": "x"}]}),

@@ -116,10 +116,20 @@ pub(super) struct RawScript {
     pub(super) build: Option<RawBuild>,
     pub(super) assets: Option<Spot<Json>>,
     pub(super) bindings: Vec<Spot<Json>>,
+    pub(super) kv_namespaces: Vec<RawKv>,
     pub(super) vars: Vec<Spot<(String, Json)>>,
     pub(super) limits: RawLimits,
     pub(super) tags: Option<Vec<Spot<String>>>,
     pub(super) compatibility_flags: Option<Vec<Spot<String>>>,
+}
+
+/// `[[scripts.NAME.kv_namespaces]]`
+#[derive(Debug)]
+pub(super) struct RawKv {
+    pub(super) line: usize,
+    pub(super) key: String,
+    pub(super) binding: Option<Spot<String>>,
+    pub(super) title: Option<Spot<String>>,
 }
 
 /// `build = { command = "...", cwd = "...", watch = [...] }`
@@ -292,12 +302,15 @@ fn script(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '_>)
     let assets = table.table(reader, "assets").and_then(|inner| inner.into_json(reader));
     let build = table.table(reader, "build").map(|inner| build(reader, inner));
     let bindings = table.tables(reader, "bindings");
+    let kv_namespaces =
+        table.tables(reader, "kv_namespaces").into_iter().map(|inner| kv(reader, inner)).collect();
     let script = RawScript {
         name,
         main: table.string(reader, "main"),
         build,
         assets,
         bindings: bindings.into_iter().filter_map(|inner| inner.into_json(reader)).collect(),
+        kv_namespaces,
         vars: table.json_entries(reader, "vars"),
         limits: own_limits(reader, &mut table),
         tags: table.strings_if_any(reader, "tags"),
@@ -305,6 +318,17 @@ fn script(reader: &mut Reader<'_>, name: Spot<String>, mut table: Table<'_, '_>)
     };
     table.finish(reader);
     script
+}
+
+fn kv(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawKv {
+    let kv = RawKv {
+        line: table.line,
+        key: table.key("title"),
+        binding: table.string(reader, "binding"),
+        title: table.string(reader, "title"),
+    };
+    table.finish(reader);
+    kv
 }
 
 fn build(reader: &mut Reader<'_>, mut table: Table<'_, '_>) -> RawBuild {

@@ -310,6 +310,7 @@ impl Resolver<'_> {
         let assets = self.assets(raw);
         let main = self.main(raw);
         let mut bindings = self.bindings(raw);
+        let kv_namespaces = self.kv_namespaces(raw, &bindings);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);
         let key = match namespace {
@@ -339,11 +340,13 @@ impl Resolver<'_> {
         named.into_iter().filter(|(_, named)| *named).for_each(|(key, _)| keys.insert(key));
         keys.insert_limits(&limits);
         bindings.iter().for_each(|binding| keys.insert_binding(&binding.name));
+        kv_namespaces.iter().for_each(|kv| keys.insert_binding(&kv.binding));
         Some(ScriptConfig {
             key,
             main,
             build,
             bindings,
+            kv_namespaces,
             assets,
             limits,
             tags,

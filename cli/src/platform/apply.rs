@@ -81,8 +81,14 @@ pub(super) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
         Some(source) => Some(files(control.registry(), script, source).await?),
         None => None,
     };
+    let mut bindings: Vec<BindingInput> =
+        script.bindings.iter().cloned().map(BindingInput::Declare).collect();
+    for kv in &script.kv_namespaces {
+        let found = control.kv().titled(&kv.title).await.map_err(|error| error.to_string())?;
+        bindings.push(BindingInput::Declare(kv.bound_to(found.id)));
+    }
     let draft = UploadDraft {
-        bindings: script.bindings.iter().cloned().map(BindingInput::Declare).collect(),
+        bindings,
         tags: Some(script.tags.clone()),
         compatibility_flags: script.compatibility_flags.clone(),
         limits: script.limits,

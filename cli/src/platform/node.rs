@@ -19,10 +19,13 @@ use wasmyard_dispatcher::{
     Overlay,
 };
 use wasmyard_events::{Figures, Sink, Sinks};
+use wasmyard_kv::Kv;
 use wasmyard_listener::{Client, Handler, ListenerConfig, Plain, Received};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use wasmyard_namespaces::{Health, Registry};
-use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, modules_by_mappings};
+use wasmyard_runtime::{
+    EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, Services, modules_by_mappings,
+};
 
 use super::checker::ForUploads;
 use super::{recompile, sweep};
@@ -59,6 +62,7 @@ impl Node {
     pub(super) fn start(
         config: &ResolvedConfig,
         registry: Registry,
+        kv: Kv,
         mut egress: EgressConfig,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Result<Self, Failure> {
@@ -104,6 +108,7 @@ impl Node {
                 admission: admission(&config.server),
                 asset_memory_bytes: config.server.asset_memory,
                 body_idle: config.limits.stream_idle,
+                services: Services { kv: Some(kv.clone()), ..Services::default() },
                 served_ports: visitors.local_addr().map(|address| address.port()).into_iter().collect(),
                 ..DispatcherConfig::default()
             },
@@ -120,7 +125,7 @@ impl Node {
             runtime: Arc::clone(&runtime),
             limits: config.limits,
         });
-        let control = Control::new(registry.clone(), Arc::clone(&checker) as _);
+        let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv);
         let ready = Arc::new(AtomicBool::new(false));
         let api_state = ApiState {
             control: control.clone(),
@@ -178,8 +183,7 @@ impl Node {
                 wasmyard_listener::serve(listener, Plain, handler, config, figures, stop).await;
             })
         };
-        let sweeping =
-            tokio::spawn(sweep::run(self.control.registry().clone(), Arc::clone(&self.checker.runtime)));
+        let sweeping = tokio::spawn(sweep::run(self.control.clone(), Arc::clone(&self.checker.runtime)));
         let recompiling = recompile::Recompiling {
             registry: self.control.registry().clone(),
             runtime: Arc::clone(&self.checker.runtime),

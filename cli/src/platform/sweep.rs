@@ -6,12 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use wasmyard_control::Control;
+use wasmyard_kv::Kv;
 use wasmyard_namespaces::registry::Done;
 use wasmyard_namespaces::{Health, Registry, Timestamp};
 use wasmyard_runtime::Runtime;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(3_600);
+/// How often it is looked for keys that have expired.
+const EXPIRED: Duration = Duration::from_secs(60);
 /// How often where there is no room.
 const WITHOUT_ROOM: Duration = Duration::from_secs(5 * 60);
 /// How long compiled code is kept at least: a component is compiled before it is stored.
@@ -21,8 +25,22 @@ const GRACE: Duration = Duration::from_secs(24 * 3_600);
 const BLOBS: (&str, &str) = ("sweep", "blobs");
 
 /// Sweeps until it is dropped.
-pub(super) async fn run(registry: Registry, runtime: Arc<Runtime>) {
-    tokio::join!(blobs(&registry), code(&registry, &runtime));
+pub(super) async fn run(control: Control, runtime: Arc<Runtime>) {
+    let registry = control.registry();
+    tokio::join!(blobs(registry), code(registry, &runtime), keys(control.kv()));
+}
+
+/// Sweeps keys whose time has come, and those of deleted namespaces. Nobody sees them any more; their room is taken.
+async fn keys(kv: &Kv) {
+    let mut turns = tokio::time::interval(EXPIRED);
+    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        match kv.sweep().await {
+            Ok(removed) => tracing::debug!(removed, "looked for keys that have expired"),
+            Err(error) => tracing::warn!(%error, "keys that have expired could not be removed"),
+        }
+    }
 }
 
 /// Sweeps what all nodes share, as a job: it is done once, and goes on when the node that did it is gone.

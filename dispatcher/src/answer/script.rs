@@ -19,7 +19,7 @@ use wasmyard_events::{Trigger, metric};
 use wasmyard_namespaces::limits::{LimitSpec, Limits};
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
-use wasmyard_runtime::{Body, Failure, Invocation, Metering, RequestInfo, Runtime};
+use wasmyard_runtime::{Body, Failure, Invocation, Metering, RequestInfo, Runtime, Services};
 
 use crate::admission::Admission;
 use crate::assets::{AssetFigures, Assets};
@@ -48,7 +48,9 @@ pub(crate) struct Scripts {
     admission: Arc<Admission>,
     limits: Limits,
     served_ports: Vec<u16>,
-    assets: Assets,
+    assets: Arc<Assets>,
+    /// What stands behind bindings on this node.
+    services: Services,
     versions: Versions,
     /// How long a request waits for code that is being compiled.
     ready_wait: Duration,
@@ -63,9 +65,10 @@ impl Scripts {
         shown: &prometheus::Registry,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> prometheus::Result<Arc<Self>> {
-        let assets = Assets::new(config, &registry, AssetFigures::new(shown)?);
+        let assets = Arc::new(Assets::new(config, &registry, AssetFigures::new(shown)?));
         let this = Arc::new(Self {
             assets,
+            services: config.services.clone(),
             registry,
             runtime,
             egress,

@@ -17,6 +17,7 @@ pub use dispatch_namespace::{DispatchNamespace, OutboundDecl};
 pub use error::BindingError;
 pub use input::{BindingInput, resolve};
 pub use json::Json;
+pub use kv_namespace::{KvNamespace, KvNamespaceId};
 pub use plain_text::PlainText;
 pub use secret_text::SecretText;
 pub use service::Service;
@@ -28,6 +29,7 @@ mod error;
 mod fields;
 mod input;
 mod json;
+mod kv_namespace;
 mod plain_text;
 mod secret_text;
 mod service;
@@ -82,6 +84,8 @@ pub enum Reference<'a> {
     OutboundWorker(&'a ScriptName),
     /// A namespace.
     Namespace(&'a NamespaceName),
+    /// A namespace of keys and values.
+    KvNamespace(&'a KvNamespaceId),
 }
 
 /// Makes the two enums from the list of types, so that there is no other list.
@@ -171,6 +175,8 @@ families! {
     Assets,
     /// Id, tag and time of the version itself.
     VersionMetadata,
+    /// A namespace of keys and values.
+    KvNamespace,
 }
 
 impl BindingType {

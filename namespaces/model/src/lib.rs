@@ -30,7 +30,7 @@ pub use assets::{
     VersionAssets,
 };
 pub use bindings::{
-    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, OutboundDecl, Reference,
+    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, KvNamespaceId, OutboundDecl, Reference,
 };
 pub use clock::{Clock, ClockHand};
 pub use config_keys::ConfigKeys;

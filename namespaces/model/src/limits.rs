@@ -13,6 +13,7 @@ pub use table::{LimitRow, LimitScope, Unit, table};
 
 mod byte_size;
 pub mod component;
+pub mod kv;
 mod parse;
 mod table;
 

@@ -17,19 +17,21 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::types::{
     HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostResponseOutparam,
 };
+use wasmyard_namespaces::bindings::{self, DispatchNamespace};
 use wasmyard_namespaces::limits::{LimitSpec, Limits as Ceiling, MAX_OUTBOUND_PARAMS};
-use wasmyard_namespaces::name::shorten;
+use wasmyard_namespaces::name::{BindingName, shorten};
 
 use super::dispatch_wit::{
     BindingError, DispatchError, Host, HostFutureResponse, HostNamespace, HostWorker, Limits, Options,
 };
 use super::future::{FromScript, Look};
+use super::granted::Grant;
 use super::handover::outgoing_request;
 use super::message_wit::{OwnRequest, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
 use crate::guest::state::{Last, State, Tail};
 use crate::outcome::Failure;
-use crate::seams::{Call, Door, Target};
+use crate::seams::{Call, Door, Service, Target};
 
 /// Most bytes of outbound parameters, names and JSON texts together, that one call may carry.
 const MAX_OUTBOUND_BYTES: usize = 16 << 10;
@@ -84,11 +86,10 @@ impl Host for State {
 
 impl HostNamespace for State {
     fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<Namespace>, BindingError>> {
-        match self.version.bindings.door(&binding) {
-            Ok(door) => {
-                let door = Arc::clone(door);
-                Ok(Ok(self.table.push(Namespace { door })?))
-            }
+        let pick =
+            |grant: &Grant| if let Grant::Namespace(door) = grant { Some(Arc::clone(door)) } else { None };
+        match self.version.bindings.find(&binding, pick) {
+            Ok(door) => Ok(Ok(self.table.push(Namespace { door })?)),
             Err(other) => Ok(Err(not_there(&binding, other))),
         }
     }
@@ -126,9 +127,12 @@ impl HostNamespace for State {
 
 impl HostWorker for State {
     fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<Worker>, BindingError>> {
-        match self.version.bindings.service(&binding) {
+        let pick = |grant: &Grant| {
+            if let Grant::Service(service) = grant { Some(Arc::clone(service)) } else { None }
+        };
+        match self.version.bindings.find(&binding, pick) {
             Ok(service) => {
-                let target = Target::Service(Arc::clone(service));
+                let target = Target::Service(service);
                 Ok(Ok(self.table.push(Worker { target, limits: LimitSpec::default() })?))
             }
             Err(other) => Ok(Err(not_there(&binding, other))),
@@ -337,6 +341,18 @@ fn outbound_values(params: Vec<(String, String)>) -> Result<Arc<[(String, String
         values.push((name, value));
     }
     Ok(values.into())
+}
+
+/// What a dispatch binding gives.
+pub(super) fn namespace(name: &BindingName, declared: &DispatchNamespace) -> Grant {
+    let DispatchNamespace { namespace, outbound } = declared;
+    let (namespace, outbound) = (namespace.clone(), outbound.clone());
+    Grant::Namespace(Arc::new(Door { binding: name.to_string(), namespace, outbound }))
+}
+
+/// What a service binding gives.
+pub(super) fn service(name: &BindingName, declared: &bindings::Service) -> Grant {
+    Grant::Service(Arc::new(Service { binding: name.to_string(), script: declared.script() }))
 }
 
 /// Why a binding cannot be opened: `other` is the type that it has instead.

@@ -81,7 +81,10 @@ fn arm(store: &mut Store<State>, meter: Arc<Meter>, budget: Duration) {
         if meter.cpu.has_spent(budget) {
             return Err(Exceeded::Cpu.into());
         }
-        store.data_mut().weigh()?;
+        let state = store.data_mut();
+        // The guest runs: what was on its way to it has arrived.
+        state.passing = 0;
+        state.weigh()?;
         // The slice that ends here is on the account when the poll is over: it counts at the next step.
         let used = meter.cpu.used();
         scheduler::stepped_back(used.saturating_sub(std::mem::replace(&mut before, used)));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wasmyard_namespaces::limits::Limits;
 
-use crate::grants::Version;
+use crate::bindings::granted::Version;
 use crate::guest::answer::HeadSlot;
 use crate::limits::arriving::Arriving;
 use crate::limits::guest_memory::MemoryAccount;

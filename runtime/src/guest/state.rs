@@ -12,8 +12,8 @@ use wasmtime_wasi_http::p2::body::{HostOutgoingBody, StreamContext};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmyard_namespaces::limits::Limits;
 
+use crate::bindings::granted::Version;
 use crate::body::HandoverSlot;
-use crate::grants::Version;
 use crate::guest::answer::{Answering, HeadSlot};
 use crate::guest::clock::Clock;
 use crate::guest::http::Hooks;
@@ -62,6 +62,8 @@ pub(crate) struct State {
     pub(crate) answering: Option<Answering>,
     /// Bytes of an answer that the guest has handed over whole.
     pub(crate) answer_bytes: u64,
+    /// Bytes of a value on its way between the guest and a service.
+    pub(crate) passing: u64,
     /// What is to be asked when the guest has returned and this store is gone.
     pub(crate) tail: Option<Tail>,
     /// Whether the guest returned, and was not ended.
@@ -145,6 +147,7 @@ impl State {
             head: Arc::clone(&parts.head),
             answering: None,
             answer_bytes: 0,
+            passing: 0,
             tail: None,
             returned: false,
         }
@@ -182,6 +185,7 @@ impl State {
         self.head = Arc::default();
         self.answering = None;
         self.answer_bytes = 0;
+        self.passing = 0;
         self.tail = None;
         self.returned = false;
     }
@@ -195,7 +199,7 @@ impl State {
     pub(crate) fn weigh(&mut self) -> Result<(), Exceeded> {
         let lines: usize = self.logs.iter().map(LogPipe::held).sum();
         let behind_handles = host_memory::held(&mut self.table, self.memory.left_for_host());
-        let messages = self.request.bytes.saturating_add(self.answer_bytes);
+        let messages = self.request.bytes.saturating_add(self.answer_bytes).saturating_add(self.passing);
         let messages = messages.saturating_add(self.arriving.bytes()).saturating_add(self.of_request.bytes());
         self.memory.host_holds(behind_handles.saturating_add(lines as u64).saturating_add(messages))
     }

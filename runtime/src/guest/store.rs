@@ -13,10 +13,10 @@ use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::name::ScriptName;
 use wasmyard_namespaces::script::ScriptKey;
 
+use crate::bindings::granted::{Granted, Version};
 use crate::body::{Body, BodyError, Handover, HandoverSlot, inspected};
 use crate::code::module::Module;
 use crate::codes::to_code;
-use crate::grants::{Grants, Version};
 use crate::guest::armed::{Armed, failure_of};
 use crate::guest::parts::InvocationParts;
 use crate::guest::pool::{Instance, Resters};
@@ -141,7 +141,7 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
     let key = ScriptKey::Platform(name);
     let memory = module.commons.memory.account(&key);
     let parts = InvocationParts {
-        version: Arc::new(Version::new(key, "", Grants::new(&[]))),
+        version: Arc::new(Version::new(key, "", Granted::default())),
         memory,
         limits: *limits,
         ceiling: *limits,

@@ -12,7 +12,7 @@ use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, Failure, Grants, GuestMemoryLimits, Host, InProcess, Invocation,
+    Body, BodyError, Call, EngineConfig, Failure, Granted, GuestMemoryLimits, Host, InProcess, Invocation,
     LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker,
 };
 
@@ -87,7 +87,7 @@ pub(crate) fn worker(module: Arc<Module>) -> Arc<Worker> {
 }
 
 pub(crate) fn worker_that(reuse: Reuse, module: Arc<Module>) -> Arc<Worker> {
-    Worker::new(ScriptKey::Platform("guest".parse().unwrap()), "1", Grants::new(&[]), module, reuse)
+    Worker::new(ScriptKey::Platform("guest".parse().unwrap()), "1", Granted::default(), module, reuse)
 }
 
 /// Keeps what an invocation leaves behind.

@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{
-    EngineConfig, Failure, Grants, GuestMemoryLimits, InProcess, Metering, Reuse, Runtime, RuntimeConfig,
+    EngineConfig, Failure, Granted, GuestMemoryLimits, InProcess, Metering, Reuse, Runtime, RuntimeConfig,
     Worker, body,
 };
 
@@ -49,7 +49,7 @@ impl Site {
         let module = self.runtime.module(Metering::Time, &digest, async { Ok(bytes.into()) }).await;
         let module = module.map_err(|error| error.to_string())?;
         let key = ScriptKey::Platform(format!("script-{number}").parse().unwrap());
-        Ok(Worker::new(key, &number.to_string(), Grants::new(&[]), module, reuse))
+        Ok(Worker::new(key, &number.to_string(), Granted::default(), module, reuse))
     }
 
     /// The artifacts of this site that are mapped into this process.

@@ -8,6 +8,7 @@ use crate::assets::Assets;
 use crate::bindings::{config, request_info};
 use crate::dispatch::{BindingError, Namespace, Service};
 use crate::executor;
+use crate::kv::Kv;
 
 /// What the platform gives to this worker for this request: variables, bindings, and what it knows of the
 /// visitor.
@@ -125,6 +126,23 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn assets_named(&self, binding: &str) -> Result<Assets, BindingError> {
         Assets::open(binding)
+    }
+
+    /// The keys and values that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let kv = env.kv("GREETINGS")?;
+    /// kv.put("en", "hello").await?;
+    /// Ok(Response::text(kv.get_text("en").await?.unwrap_or_default()))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn kv(&self, binding: &str) -> Result<Kv, BindingError> {
+        Kv::open(binding)
     }
 
     /// Identifies this request in every log line; the same along a chain of scripts.

@@ -50,6 +50,7 @@
 //!   is asked for, and what is passed on unread is moved by the host
 //! - [`Namespace`], [`Worker`], [`Limits`], [`Service`], [`DispatchError`]: calling other scripts
 //! - [`Assets`]: the static files that this worker was uploaded with
+//! - [`Kv`]: keys and values
 //! - [`fetch`]: HTTP to anywhere else, and what an outbound worker lets pass
 //! - [`Env::wait_until`]: work after the response
 //! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread
@@ -69,6 +70,7 @@ mod executor;
 mod fetch;
 mod future;
 mod headers;
+mod kv;
 mod method;
 mod request;
 mod response;
@@ -85,6 +87,7 @@ pub use executor::spawn;
 pub use fetch::{FetchError, FetchErrorKind, fetch, fetch_last};
 pub use future::{join, join_all, sleep};
 pub use headers::{HeaderError, Headers};
+pub use kv::{Kv, KvEntry, KvError, KvKey, KvList, KvPage, KvPut};
 pub use method::{Method, Scheme};
 pub use request::Request;
 pub use response::Response;

@@ -9,6 +9,8 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
+mod kv;
+
 use super::{CONFIG, restarted, site};
 use crate::support::{Api, Server, wat, within};
 
@@ -133,6 +135,7 @@ impl Calls {
             return self.contents(script, unknown).await["errors"][0]["code"].clone();
         }
         match seen {
+            "kv" => kv::seen(&self.api).await,
             "contents" => {
                 let manifest = json!({"manifest": {"/a.html": {"hash": HASH, "size": 4}}});
                 let path = user("other-files/assets-upload-session");
@@ -239,6 +242,7 @@ fn rows() -> Vec<Row> {
     rows.extend(script_rows!("dispatch/namespaces/{dispatch_namespace}/scripts", user, "shop"));
     rows.extend(script_rows!("scripts", platform, "front"));
     rows.extend(other_rows());
+    rows.extend(kv::rows());
     rows
 }
 
@@ -460,7 +464,7 @@ fn other_rows() -> Vec<Row> {
 fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
-        "contents" => seen,
+        "contents" | "kv" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -493,6 +497,7 @@ async fn prepared() -> (crate::support::Site, Server) {
         let metadata = json!({"main_module": "worker.wasm", "tags": ["old"]});
         calls.upload(&user(name), metadata, name).await;
     }
+    kv::prepare(&calls.api).await;
     for name in ["spare", "gone"] {
         calls.call("POST", crate::support::NAMESPACES, json!({"name": name})).await;
     }
@@ -507,6 +512,9 @@ fn every_write_endpoint_has_its_row() {
         let path = path.replace("/client/v4/", "").replace("accounts/{account_id}/", "");
         let methods = methods.as_object().unwrap().keys().filter(|method| *method != "get");
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    for reading in kv::READS {
+        assert!(writes.remove(*reading), "{reading}");
     }
     let rows: Vec<Row> = rows();
     let have: BTreeSet<String> = rows.iter().map(|row| row.endpoint.to_owned()).collect();

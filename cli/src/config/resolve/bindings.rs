@@ -4,10 +4,12 @@
 //! show what a binding holds: it may be a secret.
 
 use serde_json::{Value, json};
+use wasmyard_kv::limits::MAX_TITLE_BYTES;
 use wasmyard_namespaces::bindings::{BindingInput, resolve};
-use wasmyard_namespaces::{BindingDecl, OutboundDecl, Reference, ScriptName};
+use wasmyard_namespaces::{BindingDecl, BindingName, OutboundDecl, Reference, ScriptName};
 
 use super::Resolver;
+use crate::config::KvByTitle;
 use crate::config::document::Spot;
 use crate::config::fault::{Fault, closest};
 use crate::config::raw::{RawOutbound, RawScript};
@@ -42,6 +44,31 @@ impl Resolver<'_> {
         }
     }
 
+    /// KV namespaces by their titles. Their bindings' names are unique, those of `others` included.
+    pub(super) fn kv_namespaces(&mut self, raw: &RawScript, others: &[BindingDecl]) -> Vec<KvByTitle> {
+        let mut found: Vec<KvByTitle> = Vec::new();
+        for kv in &raw.kv_namespaces {
+            let (Some(binding), Some(title)) = (&kv.binding, &kv.title) else {
+                let fault = Fault::new(kv.line, kv.key.clone(), "a KV namespace needs a binding and a title");
+                self.faults.push(fault.remedy("write { binding = \"NAME\", title = \"...\" }"));
+                continue;
+            };
+            let Some(name) = self.name::<BindingName>(binding) else { continue };
+            if title.value.trim().is_empty() || title.value.len() > MAX_TITLE_BYTES {
+                let rule = format!("a title has 1 to {MAX_TITLE_BYTES} bytes");
+                self.faults.push(title.fault(rule));
+                continue;
+            }
+            let taken = others.iter().map(|decl| &decl.name).chain(found.iter().map(|known| &known.binding));
+            if taken.into_iter().any(|known| *known == name) {
+                self.faults.push(binding.fault("another name: there is a binding of this one already"));
+                continue;
+            }
+            found.push(KvByTitle { binding: name, title: title.value.clone() });
+        }
+        found
+    }
+
     fn binding(&mut self, spot: &Spot<Value>) -> Option<BindingDecl> {
         let wire = in_wire_form(&spot.value);
         let decl = match BindingDecl::from_json(&wire) {
@@ -58,6 +85,8 @@ impl Resolver<'_> {
                     ("platform script", name.as_str())
                 }
                 Reference::Namespace(name) => ("namespace", name.as_str()),
+                // Those are made by the API, under identifiers that no file knows beforehand.
+                Reference::KvNamespace(_) => continue,
             };
             self.reference(spot.line, &spot.key, kind, name);
         }

@@ -6,7 +6,6 @@ use std::time::SystemTime;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::request::Parts;
 use http::uri::Scheme;
 use http::{Method, Request, Response};
 use wasmyard_events::{Event, Fault, InvocationRecord, LogRecord, Trigger};
@@ -250,11 +249,6 @@ fn code_of(failure: &Failure) -> BodyError {
 }
 
 impl Host for ScriptHost {
-    fn assets(&self, request: Parts) -> Answered {
-        let (scripts, script) = (Arc::clone(&self.scripts), Arc::clone(&self.script));
-        async move { scripts.assets.only(&script, &request).await }.boxed()
-    }
-
     fn call(&self, call: Call) -> Answered {
         let chain = match self.next() {
             Ok(chain) => chain,

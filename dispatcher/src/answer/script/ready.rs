@@ -12,10 +12,13 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 use wasmyard_namespaces::registry::{Registry, RegistryEvent};
 use wasmyard_namespaces::script::{Script, ScriptKey};
-use wasmyard_runtime::{Failure, Grants, Metering, Module, ModuleError, Ready, Reuse, Wanted, Worker};
+use wasmyard_runtime::{
+    Failure, Granted, Metering, Module, ModuleError, Ready, Reuse, Services, Wanted, Worker,
+};
 
 use super::{Scripts, internal};
 use crate::admission::{Permit, RETRY_AFTER};
+use crate::assets;
 
 /// How long a request waits for code to be loaded from the disk. It holds its place meanwhile.
 const LOADING: Duration = Duration::from_secs(5);
@@ -98,7 +101,7 @@ impl Scripts {
     pub(super) async fn ready(
         &self,
         permit: Permit,
-        script: &Script,
+        script: &Arc<Script>,
         depth: u32,
         metering: Metering,
     ) -> Result<(Permit, Ready), Failure> {
@@ -113,7 +116,7 @@ impl Scripts {
     async fn made_ready(
         &self,
         permit: Permit,
-        script: &Script,
+        script: &Arc<Script>,
         depth: u32,
         metering: Metering,
     ) -> Result<(Permit, Ready), Failure> {
@@ -136,11 +139,13 @@ impl Scripts {
         Ok((self.admission.admit(&script.key, depth == 0).await?, ready))
     }
 
-    fn keep(&self, script: &Script, metering: Metering, module: &Arc<Module>) -> Result<Ready, Failure> {
+    fn keep(&self, script: &Arc<Script>, metering: Metering, module: &Arc<Module>) -> Result<Ready, Failure> {
         let version = &script.version;
-        let grants = Grants::new(&version.bindings);
+        let files = assets::OfVersion::granted(&self.assets, script);
+        let services = Services { files, ..self.services.clone() };
+        let granted = Granted::new(&version.bindings, &services);
         let reuse = if version.reuses_instances() { Reuse::WhenDone } else { Reuse::Never };
-        let worker = Worker::new(script.key.clone(), &version.id, grants, Arc::clone(module), reuse);
+        let worker = Worker::new(script.key.clone(), &version.id, granted, Arc::clone(module), reuse);
         let ready = self.versions.keep(script, metering, worker).ready();
         ready.ok_or_else(|| internal("code was let go of while it was held"))
     }

@@ -74,7 +74,8 @@ impl<'v> Fields<'v> {
         Ok(())
     }
 
-    fn wrong(&self, field: &'static str, expected: &'static str) -> BindingError {
+    /// The error that a field is not what it must be.
+    pub(super) fn wrong(&self, field: &'static str, expected: &'static str) -> BindingError {
         BindingError::Field { name: self.name.to_string(), field, expected }
     }
 }

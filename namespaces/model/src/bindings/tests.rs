@@ -35,6 +35,7 @@ fn every_type_reads_and_shows_as_the_wire_has_it() {
                "outbound": {"worker": {"service": "out"}, "params": [{"name": "p"}, {"name": "q"}]}}),
         json!({"type": "assets", "name": "A"}),
         json!({"type": "version_metadata", "name": "A"}),
+        json!({"type": "kv_namespace", "name": "A", "namespace_id": "60bd86bd5f3d2649fcd7e1a5013a8bc3"}),
     ] {
         let decl = decl(wire.clone());
         assert_eq!(serde_json::to_value(&decl).unwrap(), wire);
@@ -70,6 +71,8 @@ fn what_is_wrong_with_a_binding_is_said() {
         (json!({"type": "plain_text", "name": "A-B", "text": "x"}), "binding name"),
         (json!({"type": "service", "name": "A", "service": "No"}), "script name"),
         (json!({"type": "json", "name": "A"}), "JSON value"),
+        (json!({"type": "kv_namespace", "name": "A"}), "\"namespace_id\" must be a text"),
+        (json!({"type": "kv_namespace", "name": "A", "namespace_id": "my kv"}), "not its title"),
         (
             json!({"type": "dispatch_namespace", "name": "A", "namespace": "n", "outbound": {}}),
             "outbound.worker",

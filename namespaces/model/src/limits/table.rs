@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use super::{
     MAX_BINDINGS, MAX_COMPONENT_BYTES, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS, MAX_TAGS,
-    MAX_VAR_BYTES, MAX_VARS, component,
+    MAX_VAR_BYTES, MAX_VARS, component, kv,
 };
 
 /// What a number counts.
@@ -44,6 +44,8 @@ pub enum LimitScope {
     Server,
     /// One upload: fixed, or set by the operator below the ceiling.
     Upload,
+    /// One KV namespace: fixed.
+    Kv,
     /// What a component consists of, and what compiling it may cost: fixed.
     Component,
 }
@@ -70,7 +72,7 @@ pub struct LimitRow {
 /// All limits, those of an invocation first.
 #[must_use]
 pub fn table() -> &'static [LimitRow] {
-    static WHOLE: LazyLock<Vec<LimitRow>> = LazyLock::new(|| [TABLE, component::ROWS].concat());
+    static WHOLE: LazyLock<Vec<LimitRow>> = LazyLock::new(|| [TABLE, component::ROWS, kv::ROWS].concat());
     &WHOLE
 }
 

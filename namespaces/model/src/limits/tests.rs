@@ -152,6 +152,7 @@ fn page_table() -> String {
         (LimitScope::Server, "The visitors' listener"),
         (LimitScope::Upload, "One upload"),
         (LimitScope::Component, "One component, before and while it is compiled"),
+        (LimitScope::Kv, "One KV namespace"),
     ] {
         text += &format!(
             "\n**{title}**\n\n| limit | default | least | most | what it bounds |\n|---|---|---|---|---|\n"

@@ -4792,6 +4792,1367 @@ pub mod wasmyard {
                 }
             }
         }
+        /// Keys and values: the KV namespace binding.
+        ///
+        /// What was put is durable when `put` returns, and whoever reads after that finds it. Each call waits for the store, and
+        /// counts as one subrequest.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod kv {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
+            /// Why a call was not carried out.
+            #[derive(Clone)]
+            pub enum KvError {
+                /// A key, a value, metadata, an expiry, a limit or a cursor breaks a rule: the text names it, and the rule.
+                InvalidArgument(_rt::String),
+                /// The namespace was deleted.
+                NamespaceNotFound(_rt::String),
+                /// The namespace holds as much as it may: the text names the limit.
+                ExceededQuota(_rt::String),
+                /// This script has no subrequests left.
+                ExceededSubrequests(_rt::String),
+                /// The value is larger than the memory that this script may still take.
+                ExceededMemory(_rt::String),
+                /// Too much is under way in this namespace for the moment, or the disk is full.
+                Overloaded(_rt::String),
+                /// The platform failed. The text is safe to show; the full cause is in the operator's log.
+                Internal(_rt::String),
+            }
+            impl ::core::fmt::Debug for KvError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        KvError::InvalidArgument(e) => {
+                            f.debug_tuple("KvError::InvalidArgument").field(e).finish()
+                        }
+                        KvError::NamespaceNotFound(e) => {
+                            f.debug_tuple("KvError::NamespaceNotFound").field(e).finish()
+                        }
+                        KvError::ExceededQuota(e) => {
+                            f.debug_tuple("KvError::ExceededQuota").field(e).finish()
+                        }
+                        KvError::ExceededSubrequests(e) => {
+                            f.debug_tuple("KvError::ExceededSubrequests")
+                                .field(e)
+                                .finish()
+                        }
+                        KvError::ExceededMemory(e) => {
+                            f.debug_tuple("KvError::ExceededMemory").field(e).finish()
+                        }
+                        KvError::Overloaded(e) => {
+                            f.debug_tuple("KvError::Overloaded").field(e).finish()
+                        }
+                        KvError::Internal(e) => {
+                            f.debug_tuple("KvError::Internal").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for KvError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for KvError {}
+            /// What is put beside a value.
+            #[derive(Clone)]
+            pub struct PutOptions {
+                /// When the value goes, in seconds since 1970: a minute from now at least.
+                pub expiration: ::core::option::Option<u64>,
+                /// When the value goes, in seconds from now: 60 at least. At most one of the two.
+                pub expiration_ttl: ::core::option::Option<u64>,
+                /// JSON text of up to 1024 bytes that comes with the value, and in lists.
+                pub metadata: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for PutOptions {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("PutOptions")
+                        .field("expiration", &self.expiration)
+                        .field("expiration-ttl", &self.expiration_ttl)
+                        .field("metadata", &self.metadata)
+                        .finish()
+                }
+            }
+            /// A value that is there.
+            #[derive(Clone)]
+            pub struct Entry {
+                pub value: _rt::Vec<u8>,
+                pub metadata: ::core::option::Option<_rt::String>,
+                pub expiration: ::core::option::Option<u64>,
+            }
+            impl ::core::fmt::Debug for Entry {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Entry")
+                        .field("value", &self.value)
+                        .field("metadata", &self.metadata)
+                        .field("expiration", &self.expiration)
+                        .finish()
+                }
+            }
+            /// Which keys are listed.
+            #[derive(Clone)]
+            pub struct ListOptions {
+                /// Those that begin with this.
+                pub prefix: ::core::option::Option<_rt::String>,
+                /// Where the page before ended.
+                pub cursor: ::core::option::Option<_rt::String>,
+                /// How many at most, from 1 to 1000; 1000 where it is left out.
+                pub limit: ::core::option::Option<u32>,
+            }
+            impl ::core::fmt::Debug for ListOptions {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ListOptions")
+                        .field("prefix", &self.prefix)
+                        .field("cursor", &self.cursor)
+                        .field("limit", &self.limit)
+                        .finish()
+                }
+            }
+            /// A key of a list.
+            #[derive(Clone)]
+            pub struct ListedKey {
+                pub name: _rt::String,
+                pub metadata: ::core::option::Option<_rt::String>,
+                pub expiration: ::core::option::Option<u64>,
+            }
+            impl ::core::fmt::Debug for ListedKey {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ListedKey")
+                        .field("name", &self.name)
+                        .field("metadata", &self.metadata)
+                        .field("expiration", &self.expiration)
+                        .finish()
+                }
+            }
+            /// Keys in the order of their bytes.
+            #[derive(Clone)]
+            pub struct Page {
+                pub keys: _rt::Vec<ListedKey>,
+                /// Where the next page begins; none on the last.
+                pub cursor: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for Page {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Page")
+                        .field("keys", &self.keys)
+                        .field("cursor", &self.cursor)
+                        .finish()
+                }
+            }
+            /// A namespace that this script is bound to.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Namespace {
+                handle: _rt::Resource<Namespace>,
+            }
+            impl Namespace {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Namespace {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]namespace"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Namespace {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Opens the binding of that name.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    binding: &str,
+                ) -> ::core::result::Result<Namespace, BindingError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = binding;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]namespace.open"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Namespace::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasmyard::platform::dispatch::BindingError as V12;
+                                    let v12 = match l5 {
+                                        0 => {
+                                            let e12 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            V12::NotBound(e12)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            V12::WrongType(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
+                    }
+                }
+            }
+            impl Namespace {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The value of a key, if there is one.
+                #[allow(async_fn_in_trait)]
+                pub fn get(
+                    &self,
+                    key: &str,
+                ) -> ::core::result::Result<::core::option::Option<Entry>, KvError> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 40 + 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 40
+                                + 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]namespace.get"]
+                            fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2((self).handle() as i32, ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result37 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = i32::from(*ptr1.add(8).cast::<u8>());
+                                    match l4 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l5 = *ptr1.add(16).cast::<*mut u8>();
+                                                let l6 = *ptr1
+                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len7 = l6;
+                                                let l8 = i32::from(
+                                                    *ptr1
+                                                        .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l12 = i32::from(
+                                                    *ptr1
+                                                        .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                Entry {
+                                                    value: <_ as From<
+                                                        _rt::Vec<_>,
+                                                    >>::from(_rt::Vec::from_raw_parts(l5.cast(), len7, len7)),
+                                                    metadata: match l8 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l9 = *ptr1
+                                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l10 = *ptr1
+                                                                    .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len11 = l10;
+                                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                                    l9.cast(),
+                                                                    len11,
+                                                                    len11,
+                                                                );
+                                                                _rt::string_lift(bytes11)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    expiration: match l12 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l13 = *ptr1
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i64>();
+                                                                l13 as u64
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l14 = i32::from(*ptr1.add(8).cast::<u8>());
+                                    let v36 = match l14 {
+                                        0 => {
+                                            let e36 = {
+                                                let l15 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l16 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len17 = l16;
+                                                let bytes17 = _rt::Vec::from_raw_parts(
+                                                    l15.cast(),
+                                                    len17,
+                                                    len17,
+                                                );
+                                                _rt::string_lift(bytes17)
+                                            };
+                                            KvError::InvalidArgument(e36)
+                                        }
+                                        1 => {
+                                            let e36 = {
+                                                let l18 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l19 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len20 = l19;
+                                                let bytes20 = _rt::Vec::from_raw_parts(
+                                                    l18.cast(),
+                                                    len20,
+                                                    len20,
+                                                );
+                                                _rt::string_lift(bytes20)
+                                            };
+                                            KvError::NamespaceNotFound(e36)
+                                        }
+                                        2 => {
+                                            let e36 = {
+                                                let l21 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l22 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len23 = l22;
+                                                let bytes23 = _rt::Vec::from_raw_parts(
+                                                    l21.cast(),
+                                                    len23,
+                                                    len23,
+                                                );
+                                                _rt::string_lift(bytes23)
+                                            };
+                                            KvError::ExceededQuota(e36)
+                                        }
+                                        3 => {
+                                            let e36 = {
+                                                let l24 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l25 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len26 = l25;
+                                                let bytes26 = _rt::Vec::from_raw_parts(
+                                                    l24.cast(),
+                                                    len26,
+                                                    len26,
+                                                );
+                                                _rt::string_lift(bytes26)
+                                            };
+                                            KvError::ExceededSubrequests(e36)
+                                        }
+                                        4 => {
+                                            let e36 = {
+                                                let l27 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l28 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len29 = l28;
+                                                let bytes29 = _rt::Vec::from_raw_parts(
+                                                    l27.cast(),
+                                                    len29,
+                                                    len29,
+                                                );
+                                                _rt::string_lift(bytes29)
+                                            };
+                                            KvError::ExceededMemory(e36)
+                                        }
+                                        5 => {
+                                            let e36 = {
+                                                let l30 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l31 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len32 = l31;
+                                                let bytes32 = _rt::Vec::from_raw_parts(
+                                                    l30.cast(),
+                                                    len32,
+                                                    len32,
+                                                );
+                                                _rt::string_lift(bytes32)
+                                            };
+                                            KvError::Overloaded(e36)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                            let e36 = {
+                                                let l33 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l34 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len35 = l34;
+                                                let bytes35 = _rt::Vec::from_raw_parts(
+                                                    l33.cast(),
+                                                    len35,
+                                                    len35,
+                                                );
+                                                _rt::string_lift(bytes35)
+                                            };
+                                            KvError::Internal(e36)
+                                        }
+                                    };
+                                    v36
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result37
+                    }
+                }
+            }
+            impl Namespace {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Puts a value of up to 25 MiB under a key of up to 512 bytes, in place of any that was there.
+                #[allow(async_fn_in_trait)]
+                pub fn put(
+                    &self,
+                    key: &str,
+                    value: &[u8],
+                    options: &PutOptions,
+                ) -> ::core::result::Result<(), KvError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let vec1 = value;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let PutOptions {
+                            expiration: expiration2,
+                            expiration_ttl: expiration_ttl2,
+                            metadata: metadata2,
+                        } = options;
+                        let (result3_0, result3_1) = match expiration2 {
+                            Some(e) => (1i32, _rt::as_i64(e)),
+                            None => (0i32, 0i64),
+                        };
+                        let (result4_0, result4_1) = match expiration_ttl2 {
+                            Some(e) => (1i32, _rt::as_i64(e)),
+                            None => (0i32, 0i64),
+                        };
+                        let (result6_0, result6_1, result6_2) = match metadata2 {
+                            Some(e) => {
+                                let vec5 = e;
+                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                let len5 = vec5.len();
+                                (1i32, ptr5.cast_mut(), len5)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let ptr7 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]namespace.put"]
+                            fn wit_import8(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: i64,
+                                _: i32,
+                                _: i64,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import8(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i64,
+                            _: i32,
+                            _: i64,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import8(
+                            (self).handle() as i32,
+                            ptr0.cast_mut(),
+                            len0,
+                            ptr1.cast_mut(),
+                            len1,
+                            result3_0,
+                            result3_1,
+                            result4_0,
+                            result4_1,
+                            result6_0,
+                            result6_1,
+                            result6_2,
+                            ptr7,
+                        );
+                        let l9 = i32::from(*ptr7.add(0).cast::<u8>());
+                        let result33 = match l9 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l10 = i32::from(
+                                        *ptr7.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v32 = match l10 {
+                                        0 => {
+                                            let e32 = {
+                                                let l11 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l12 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len13 = l12;
+                                                let bytes13 = _rt::Vec::from_raw_parts(
+                                                    l11.cast(),
+                                                    len13,
+                                                    len13,
+                                                );
+                                                _rt::string_lift(bytes13)
+                                            };
+                                            KvError::InvalidArgument(e32)
+                                        }
+                                        1 => {
+                                            let e32 = {
+                                                let l14 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l15 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len16 = l15;
+                                                let bytes16 = _rt::Vec::from_raw_parts(
+                                                    l14.cast(),
+                                                    len16,
+                                                    len16,
+                                                );
+                                                _rt::string_lift(bytes16)
+                                            };
+                                            KvError::NamespaceNotFound(e32)
+                                        }
+                                        2 => {
+                                            let e32 = {
+                                                let l17 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l18 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len19 = l18;
+                                                let bytes19 = _rt::Vec::from_raw_parts(
+                                                    l17.cast(),
+                                                    len19,
+                                                    len19,
+                                                );
+                                                _rt::string_lift(bytes19)
+                                            };
+                                            KvError::ExceededQuota(e32)
+                                        }
+                                        3 => {
+                                            let e32 = {
+                                                let l20 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l21 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len22 = l21;
+                                                let bytes22 = _rt::Vec::from_raw_parts(
+                                                    l20.cast(),
+                                                    len22,
+                                                    len22,
+                                                );
+                                                _rt::string_lift(bytes22)
+                                            };
+                                            KvError::ExceededSubrequests(e32)
+                                        }
+                                        4 => {
+                                            let e32 = {
+                                                let l23 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l24 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len25 = l24;
+                                                let bytes25 = _rt::Vec::from_raw_parts(
+                                                    l23.cast(),
+                                                    len25,
+                                                    len25,
+                                                );
+                                                _rt::string_lift(bytes25)
+                                            };
+                                            KvError::ExceededMemory(e32)
+                                        }
+                                        5 => {
+                                            let e32 = {
+                                                let l26 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l27 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len28 = l27;
+                                                let bytes28 = _rt::Vec::from_raw_parts(
+                                                    l26.cast(),
+                                                    len28,
+                                                    len28,
+                                                );
+                                                _rt::string_lift(bytes28)
+                                            };
+                                            KvError::Overloaded(e32)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                            let e32 = {
+                                                let l29 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l30 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len31 = l30;
+                                                let bytes31 = _rt::Vec::from_raw_parts(
+                                                    l29.cast(),
+                                                    len31,
+                                                    len31,
+                                                );
+                                                _rt::string_lift(bytes31)
+                                            };
+                                            KvError::Internal(e32)
+                                        }
+                                    };
+                                    v32
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result33
+                    }
+                }
+            }
+            impl Namespace {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Deletes a value, if it is there.
+                #[allow(async_fn_in_trait)]
+                pub fn delete(&self, key: &str) -> ::core::result::Result<(), KvError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]namespace.delete"]
+                            fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2((self).handle() as i32, ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result27 = match l3 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l4 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v26 = match l4 {
+                                        0 => {
+                                            let e26 = {
+                                                let l5 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l6 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len7 = l6;
+                                                let bytes7 = _rt::Vec::from_raw_parts(
+                                                    l5.cast(),
+                                                    len7,
+                                                    len7,
+                                                );
+                                                _rt::string_lift(bytes7)
+                                            };
+                                            KvError::InvalidArgument(e26)
+                                        }
+                                        1 => {
+                                            let e26 = {
+                                                let l8 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l9 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len10 = l9;
+                                                let bytes10 = _rt::Vec::from_raw_parts(
+                                                    l8.cast(),
+                                                    len10,
+                                                    len10,
+                                                );
+                                                _rt::string_lift(bytes10)
+                                            };
+                                            KvError::NamespaceNotFound(e26)
+                                        }
+                                        2 => {
+                                            let e26 = {
+                                                let l11 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l12 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len13 = l12;
+                                                let bytes13 = _rt::Vec::from_raw_parts(
+                                                    l11.cast(),
+                                                    len13,
+                                                    len13,
+                                                );
+                                                _rt::string_lift(bytes13)
+                                            };
+                                            KvError::ExceededQuota(e26)
+                                        }
+                                        3 => {
+                                            let e26 = {
+                                                let l14 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l15 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len16 = l15;
+                                                let bytes16 = _rt::Vec::from_raw_parts(
+                                                    l14.cast(),
+                                                    len16,
+                                                    len16,
+                                                );
+                                                _rt::string_lift(bytes16)
+                                            };
+                                            KvError::ExceededSubrequests(e26)
+                                        }
+                                        4 => {
+                                            let e26 = {
+                                                let l17 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l18 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len19 = l18;
+                                                let bytes19 = _rt::Vec::from_raw_parts(
+                                                    l17.cast(),
+                                                    len19,
+                                                    len19,
+                                                );
+                                                _rt::string_lift(bytes19)
+                                            };
+                                            KvError::ExceededMemory(e26)
+                                        }
+                                        5 => {
+                                            let e26 = {
+                                                let l20 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l21 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len22 = l21;
+                                                let bytes22 = _rt::Vec::from_raw_parts(
+                                                    l20.cast(),
+                                                    len22,
+                                                    len22,
+                                                );
+                                                _rt::string_lift(bytes22)
+                                            };
+                                            KvError::Overloaded(e26)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                            let e26 = {
+                                                let l23 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l24 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len25 = l24;
+                                                let bytes25 = _rt::Vec::from_raw_parts(
+                                                    l23.cast(),
+                                                    len25,
+                                                    len25,
+                                                );
+                                                _rt::string_lift(bytes25)
+                                            };
+                                            KvError::Internal(e26)
+                                        }
+                                    };
+                                    v26
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result27
+                    }
+                }
+            }
+            impl Namespace {
+                #[allow(unused_unsafe, clippy::all)]
+                /// A page of keys.
+                #[allow(async_fn_in_trait)]
+                pub fn list(
+                    &self,
+                    options: &ListOptions,
+                ) -> ::core::result::Result<Page, KvError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 6 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 6
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ListOptions {
+                            prefix: prefix0,
+                            cursor: cursor0,
+                            limit: limit0,
+                        } = options;
+                        let (result2_0, result2_1, result2_2) = match prefix0 {
+                            Some(e) => {
+                                let vec1 = e;
+                                let ptr1 = vec1.as_ptr().cast::<u8>();
+                                let len1 = vec1.len();
+                                (1i32, ptr1.cast_mut(), len1)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result4_0, result4_1, result4_2) = match cursor0 {
+                            Some(e) => {
+                                let vec3 = e;
+                                let ptr3 = vec3.as_ptr().cast::<u8>();
+                                let len3 = vec3.len();
+                                (1i32, ptr3.cast_mut(), len3)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result5_0, result5_1) = match limit0 {
+                            Some(e) => (1i32, _rt::as_i32(e)),
+                            None => (0i32, 0i32),
+                        };
+                        let ptr6 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]namespace.list"]
+                            fn wit_import7(
+                                _: i32,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: i32,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import7(
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import7(
+                            (self).handle() as i32,
+                            result2_0,
+                            result2_1,
+                            result2_2,
+                            result4_0,
+                            result4_1,
+                            result4_2,
+                            result5_0,
+                            result5_1,
+                            ptr6,
+                        );
+                        let l8 = i32::from(*ptr6.add(0).cast::<u8>());
+                        let result48 = match l8 {
+                            0 => {
+                                let e = {
+                                    let l9 = *ptr6
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l10 = *ptr6
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base20 = l9;
+                                    let len20 = l10;
+                                    let mut result20 = _rt::Vec::with_capacity(len20);
+                                    for i in 0..len20 {
+                                        let base = base20
+                                            .add(i * (24 + 4 * ::core::mem::size_of::<*const u8>()));
+                                        let e20 = {
+                                            let l11 = *base.add(0).cast::<*mut u8>();
+                                            let l12 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len13 = l12;
+                                            let bytes13 = _rt::Vec::from_raw_parts(
+                                                l11.cast(),
+                                                len13,
+                                                len13,
+                                            );
+                                            let l14 = i32::from(
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l18 = i32::from(
+                                                *base
+                                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            ListedKey {
+                                                name: _rt::string_lift(bytes13),
+                                                metadata: match l14 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l15 = *base
+                                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l16 = *base
+                                                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len17 = l16;
+                                                            let bytes17 = _rt::Vec::from_raw_parts(
+                                                                l15.cast(),
+                                                                len17,
+                                                                len17,
+                                                            );
+                                                            _rt::string_lift(bytes17)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                expiration: match l18 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l19 = *base
+                                                                .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i64>();
+                                                            l19 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        result20.push(e20);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base20,
+                                        len20 * (24 + 4 * ::core::mem::size_of::<*const u8>()),
+                                        8,
+                                    );
+                                    let l21 = i32::from(
+                                        *ptr6
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    Page {
+                                        keys: result20,
+                                        cursor: match l21 {
+                                            0 => None,
+                                            1 => {
+                                                let e = {
+                                                    let l22 = *ptr6
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l23 = *ptr6
+                                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len24 = l23;
+                                                    let bytes24 = _rt::Vec::from_raw_parts(
+                                                        l22.cast(),
+                                                        len24,
+                                                        len24,
+                                                    );
+                                                    _rt::string_lift(bytes24)
+                                                };
+                                                Some(e)
+                                            }
+                                            _ => _rt::invalid_enum_discriminant(),
+                                        },
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l25 = i32::from(
+                                        *ptr6.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v47 = match l25 {
+                                        0 => {
+                                            let e47 = {
+                                                let l26 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l27 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len28 = l27;
+                                                let bytes28 = _rt::Vec::from_raw_parts(
+                                                    l26.cast(),
+                                                    len28,
+                                                    len28,
+                                                );
+                                                _rt::string_lift(bytes28)
+                                            };
+                                            KvError::InvalidArgument(e47)
+                                        }
+                                        1 => {
+                                            let e47 = {
+                                                let l29 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l30 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len31 = l30;
+                                                let bytes31 = _rt::Vec::from_raw_parts(
+                                                    l29.cast(),
+                                                    len31,
+                                                    len31,
+                                                );
+                                                _rt::string_lift(bytes31)
+                                            };
+                                            KvError::NamespaceNotFound(e47)
+                                        }
+                                        2 => {
+                                            let e47 = {
+                                                let l32 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l33 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len34 = l33;
+                                                let bytes34 = _rt::Vec::from_raw_parts(
+                                                    l32.cast(),
+                                                    len34,
+                                                    len34,
+                                                );
+                                                _rt::string_lift(bytes34)
+                                            };
+                                            KvError::ExceededQuota(e47)
+                                        }
+                                        3 => {
+                                            let e47 = {
+                                                let l35 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l36 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len37 = l36;
+                                                let bytes37 = _rt::Vec::from_raw_parts(
+                                                    l35.cast(),
+                                                    len37,
+                                                    len37,
+                                                );
+                                                _rt::string_lift(bytes37)
+                                            };
+                                            KvError::ExceededSubrequests(e47)
+                                        }
+                                        4 => {
+                                            let e47 = {
+                                                let l38 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l39 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len40 = l39;
+                                                let bytes40 = _rt::Vec::from_raw_parts(
+                                                    l38.cast(),
+                                                    len40,
+                                                    len40,
+                                                );
+                                                _rt::string_lift(bytes40)
+                                            };
+                                            KvError::ExceededMemory(e47)
+                                        }
+                                        5 => {
+                                            let e47 = {
+                                                let l41 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l42 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len43 = l42;
+                                                let bytes43 = _rt::Vec::from_raw_parts(
+                                                    l41.cast(),
+                                                    len43,
+                                                    len43,
+                                                );
+                                                _rt::string_lift(bytes43)
+                                            };
+                                            KvError::Overloaded(e47)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                            let e47 = {
+                                                let l44 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l45 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len46 = l45;
+                                                let bytes46 = _rt::Vec::from_raw_parts(
+                                                    l44.cast(),
+                                                    len46,
+                                                    len46,
+                                                );
+                                                _rt::string_lift(bytes46)
+                                            };
+                                            KvError::Internal(e47)
+                                        }
+                                    };
+                                    v47
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result48
+                    }
+                }
+            }
+        }
         /// The script's log.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod log {
@@ -8145,8 +9506,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 9388] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xaeH\x01A\x02\x01A(\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10106] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfcM\x01A\x02\x01A*\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -8316,12 +9677,28 @@ or\x03\0\x06\x02\x03\x02\x01\x14\x04\0\x0edispatch-error\x03\0\x08\x02\x03\x02\x
 \x13\x04\0\x13[method]files.fetch\x01\x14\x01@\x02\x04self\x10\x07request\x05\0\x13\
 \x04\0\x12[method]files.send\x01\x15\x01i\x01\x01@\x02\x04self\x10\x07request\x16\
 \0\x13\x04\0\x15[method]files.forward\x01\x17\x03\0\x1ewasmyard:platform/assets@\
-0.1.0\x05\x16\x01B\x05\x01m\x02\x06output\x05error\x04\0\x0bdestination\x03\0\0\x01\
+0.1.0\x05\x16\x01B%\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x07\x10\
+invalid-argument\x01s\0\x13namespace-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14\
+exceeded-subrequests\x01s\0\x0fexceeded-memory\x01s\0\x0aoverloaded\x01s\0\x08in\
+ternal\x01s\0\x04\0\x08kv-error\x03\0\x02\x01kw\x01ks\x01r\x03\x0aexpiration\x04\
+\x0eexpiration-ttl\x04\x08metadata\x05\x04\0\x0bput-options\x03\0\x06\x01p}\x01r\
+\x03\x05value\x08\x08metadata\x05\x0aexpiration\x04\x04\0\x05entry\x03\0\x09\x01\
+ky\x01r\x03\x06prefix\x05\x06cursor\x05\x05limit\x0b\x04\0\x0clist-options\x03\0\
+\x0c\x01r\x03\x04names\x08metadata\x05\x0aexpiration\x04\x04\0\x0alisted-key\x03\
+\0\x0e\x01p\x0f\x01r\x02\x04keys\x10\x06cursor\x05\x04\0\x04page\x03\0\x11\x04\0\
+\x09namespace\x03\x01\x01i\x13\x01j\x01\x14\x01\x01\x01@\x01\x07bindings\0\x15\x04\
+\0\x16[static]namespace.open\x01\x16\x01h\x13\x01k\x0a\x01j\x01\x18\x01\x03\x01@\
+\x02\x04self\x17\x03keys\0\x19\x04\0\x15[method]namespace.get\x01\x1a\x01j\0\x01\
+\x03\x01@\x04\x04self\x17\x03keys\x05value\x08\x07options\x07\0\x1b\x04\0\x15[me\
+thod]namespace.put\x01\x1c\x01@\x02\x04self\x17\x03keys\0\x1b\x04\0\x18[method]n\
+amespace.delete\x01\x1d\x01j\x01\x12\x01\x03\x01@\x02\x04self\x17\x07options\x0d\
+\0\x1e\x04\0\x16[method]namespace.list\x01\x1f\x03\0\x1awasmyard:platform/kv@0.1\
+.0\x05\x17\x01B\x05\x01m\x02\x06output\x05error\x04\0\x0bdestination\x03\0\0\x01\
 p}\x01@\x02\x02to\x01\x05bytes\x02\x01\0\x04\0\x05write\x01\x03\x03\0\x1bwasmyar\
-d:platform/log@0.1.0\x05\x17\x02\x03\0\x04\x0aerror-code\x01B&\x02\x03\x02\x01\x0c\
+d:platform/log@0.1.0\x05\x18\x02\x03\0\x04\x0aerror-code\x01B&\x02\x03\x02\x01\x0c\
 \x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x11incoming-respons\
 e\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\x03\x02\
-\x01\x18\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\x04\0\x08pollable\x03\
+\x01\x19\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\x04\0\x08pollable\x03\
 \0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\x03\x02\x01\x10\x04\
 \0\x0frequest-changes\x03\0\x0c\x04\0\x0ffuture-response\x03\x01\x01h\x0e\x01i\x09\
 \x01@\x01\x04self\x0f\0\x10\x04\0![method]future-response.subscribe\x01\x11\x01i\
@@ -8330,15 +9707,15 @@ e\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\x03\x02
 request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\x01\x01@\x01\x07request\x1a\0\x13\x04\
 \0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\0\x13\x04\0\x0cforw\
 ard-with\x01\x1c\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03out\x1d\0\x1e\
-\x04\0\x04tail\x01\x1f\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x19\x01B\x0e\
+\x04\0\x04tail\x01\x1f\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1a\x01B\x0e\
 \x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01@\
 \0\0s\x04\0\x06ray-id\x01\x03\x04\0\x0eclient-address\x01\x03\x04\0\x08hostname\x01\
 \x03\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x04\x04\0\x06script\x01\x03\x04\0\
 \x09namespace\x01\x04\x01k\x02\x01@\0\0\x05\x04\0\x06caller\x01\x06\x03\0$wasmya\
-rd:platform/request-info@0.1.0\x05\x1a\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02i\
+rd:platform/request-info@0.1.0\x05\x1b\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02i\
 o\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\
 \x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\
-\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x1b\x04\0\x1fwasmy\
+\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x1c\x04\0\x1fwasmy\
 ard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producer\
 s\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.6\
 2.0";

@@ -123,7 +123,7 @@ impl fmt::Display for BindingError {
         match self {
             BindingError::NotBound(text) => f.write_str(text),
             BindingError::WrongType(found) => {
-                write!(f, "the binding is of type `{found}`, not a dispatch namespace")
+                write!(f, "the binding is of type `{found}`, and another type was asked for")
             }
         }
     }

@@ -109,7 +109,7 @@ impl Site {
         self.compiler.begun.load(Ordering::SeqCst)
     }
 
-    async fn admitted(&self, script: &Script) -> Result<(Permit, Ready), Failure> {
+    async fn admitted(&self, script: &Arc<Script>) -> Result<(Permit, Ready), Failure> {
         let permit = self.scripts.admission.admit(&script.key, true).await?;
         self.scripts.ready(permit, script, 0, Metering::Time).await
     }

@@ -1,0 +1,112 @@
+//! What one version of a script was given: each binding with the service behind it.
+//!
+//! Made once per version, from its declarations and from what the node offers, so that a host call finds what it works
+//! with under the binding's name and looks nothing else up. What a declaration becomes is said in
+//! [`link`](super::link).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use http::{Response, request};
+use wasmyard_kv::{Kv, KvHandle};
+use wasmyard_namespaces::bindings::BindingDecl;
+use wasmyard_namespaces::script::ScriptKey;
+
+use super::link;
+use crate::body::Body;
+use crate::outcome::Failure;
+use crate::seams::{Door, Service};
+
+/// What stands behind the bindings of a version. What is not there is refused when it is used.
+#[derive(Clone, Default)]
+pub struct Services {
+    /// The version's own static files.
+    pub files: Option<Arc<dyn Files>>,
+    /// Keys and values.
+    pub kv: Option<Kv>,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Services { files, kv } = self;
+        f.debug_struct("Services").field("files", &files.is_some()).field("kv", kv).finish()
+    }
+}
+
+/// The static files of one version.
+pub trait Files: Send + Sync + 'static {
+    /// Answers a request for one of them. Never starts a script.
+    fn answer(&self, request: request::Parts) -> BoxFuture<'static, Result<Response<Body>, Failure>>;
+}
+
+/// One binding, ready to be used.
+pub(crate) enum Grant {
+    /// A configuration value.
+    Text(String),
+    /// The way into a namespace.
+    Namespace(Arc<Door>),
+    /// Another script.
+    Service(Arc<Service>),
+    /// The version's own files.
+    Files(Arc<dyn Files>),
+    /// Keys and values.
+    Kv(KvHandle),
+    /// Nothing that is asked for through a binding, or nothing that this node has.
+    Nothing,
+}
+
+/// What an invocation may know of the version that it runs.
+pub(crate) struct Version {
+    pub(crate) key: ScriptKey,
+    pub(crate) id: Box<str>,
+    pub(crate) bindings: Granted,
+}
+
+impl Version {
+    pub(crate) fn new(key: ScriptKey, id: &str, bindings: Granted) -> Self {
+        Self { key, id: Box::from(id), bindings }
+    }
+}
+
+/// The bindings of one version. Holds secrets: has no `Debug`.
+#[derive(Default)]
+pub struct Granted {
+    each: HashMap<Box<str>, (&'static str, Grant)>,
+}
+
+impl Granted {
+    /// What a version declares, with what stands behind it.
+    #[must_use]
+    pub fn new(bindings: &[BindingDecl], services: &Services) -> Granted {
+        let each = bindings.iter().map(|decl| {
+            let kind = decl.kind.binding_type().as_str();
+            (Box::from(decl.name.as_str()), (kind, link::grant(decl, services)))
+        });
+        Granted { each: each.collect() }
+    }
+
+    /// What is behind a binding, if `pick` finds that it is of the right type; else the type that the binding has
+    /// instead, if it exists at all.
+    pub(crate) fn find<'g, T>(
+        &'g self,
+        binding: &str,
+        pick: impl FnOnce(&'g Grant) -> Option<T>,
+    ) -> Result<T, Option<&'static str>> {
+        let (kind, grant) = self.each.get(binding).ok_or(None)?;
+        pick(grant).ok_or(Some(*kind))
+    }
+
+    /// A configuration value.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.find(name, |grant| if let Grant::Text(text) = grant { Some(text.as_str()) } else { None }).ok()
+    }
+
+    /// All configuration values.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.each.iter().filter_map(|(name, (_, grant))| match grant {
+            Grant::Text(text) => Some((&**name, text.as_str())),
+            _ => None,
+        })
+    }
+}
