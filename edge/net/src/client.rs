@@ -1,8 +1,11 @@
 //! Requests over kept connections. Follows no redirect, keeps no cookie, reads no proxy from the environment.
+//!
+//! An origin may close a kept connection in the very moment in which a request is sent over it, and nobody can tell that
+//! from one that it read and will not answer. Where reading it twice does no harm, it is sent once more.
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -81,7 +84,8 @@ impl Network {
             connect_timeout: config.connect_timeout,
             tls_timeout: config.tls_timeout,
         });
-        let pooled = legacy::Client::builder(TokioExecutor::new())
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(config.pool_idle)
@@ -91,17 +95,22 @@ impl Network {
             .http2_max_header_list_size(u32::try_from(config.max_header_bytes).unwrap_or(u32::MAX))
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_max_send_buf_size(STREAM_WINDOW as usize)
-            .build(connector);
-        Client { pooled, figures: self.figures.clone() }
+            .http2_max_send_buf_size(STREAM_WINDOW as usize);
+        let pooled = builder.build(connector.clone());
+        let fresh = builder.pool_max_idle_per_host(0).build(connector);
+        Client { pooled, fresh, figures: self.figures.clone() }
     }
 }
 
 /// The connections of one sender, and requests over them.
 pub struct Client<J: Judge, B> {
-    pooled: legacy::Client<Connector<J>, Upload<B>>,
+    pooled: Pooled<J, B>,
+    /// Has each request opened a connection of its own.
+    fresh: Pooled<J, B>,
     figures: NetworkFigures,
 }
+
+type Pooled<J, B> = legacy::Client<Connector<J>, Upload<B>>;
 
 /// How long a request waits for what.
 #[derive(Debug, Clone, Copy)]
@@ -158,7 +167,11 @@ impl NoAnswer {
 impl<J, B> Client<J, B>
 where
     J: Judge,
-    B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Default
+        + Send
+        + Unpin
+        + 'static,
 {
     /// Sends a request with an absolute URI, and waits for the head of the answer.
     ///
@@ -170,9 +183,22 @@ where
     ///
     /// Dropping the future ends the request; its connection is used again only where HTTP allows that.
     pub async fn send(&self, request: Request<B>, waits: Waits) -> Result<Answered, NoAnswer> {
+        let again = repeatable(&request);
+        let begun = Instant::now();
+        match (self.once(&self.pooled, request, waits).await, again) {
+            (Err(Lost { why: _, unheard: true }), Some(again)) => {
+                let first_byte = waits.first_byte.saturating_sub(begun.elapsed());
+                let answered = self.once(&self.fresh, again, Waits { first_byte, ..waits }).await;
+                answered.map_err(|lost| lost.why)
+            }
+            (answered, _) => answered.map_err(|lost| lost.why),
+        }
+    }
+
+    async fn once(&self, over: &Pooled<J, B>, request: Request<B>, waits: Waits) -> Result<Answered, Lost> {
         let (mut request, progress) = watched(request);
         let mut connection = capture_connection(&mut request);
-        let mut response = pin!(self.pooled.request(request));
+        let mut response = pin!(over.request(request));
         let connecting = async {
             tokio::select! {
                 biased;
@@ -189,17 +215,51 @@ where
                 answered.ok_or(NoAnswer::ResponseTimeout)?
             }
         };
-        Ok(Answered { response: response.map_err(NoAnswer::Failed)?, in_use })
+        match response {
+            Ok(response) => Ok(Answered { response, in_use }),
+            Err(error) => {
+                let silent = |in_use: &InUse| in_use.is_again() && in_use.heard_nothing();
+                let unheard = progress.was_empty() && in_use.as_ref().is_some_and(silent);
+                Err(Lost { why: NoAnswer::Failed(error), unheard })
+            }
+        }
     }
 
     /// Notes that the request's connection is in use, where it has one.
     fn in_use(&self, connection: &CaptureConnection) -> Option<InUse> {
         let mut extras = http::Extensions::new();
         connection.connection_metadata().as_ref()?.get_extras(&mut extras);
-        let (in_use, again) = extras.get::<Use>()?.0.begin();
-        if again {
+        let in_use = extras.get::<Use>()?.0.begin();
+        if in_use.is_again() {
             self.figures.reused();
         }
         Some(in_use)
     }
+}
+
+/// A request that was not answered.
+struct Lost {
+    why: NoAnswer,
+    /// Whether it had no body, and went over a connection that had served others and ended without a word.
+    unheard: bool,
+}
+
+impl From<NoAnswer> for Lost {
+    fn from(why: NoAnswer) -> Self {
+        Self { why, unheard: false }
+    }
+}
+
+/// The same request without a body, where it may be sent twice (RFC 9110 section 9.2.2). Whether it has a body is known
+/// for certain only when that has ended.
+fn repeatable<B: HttpBody + Default>(request: &Request<B>) -> Option<Request<B>> {
+    if !request.method().is_idempotent() || request.body().size_hint().lower() > 0 {
+        return None;
+    }
+    let mut again = Request::new(B::default());
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.version_mut() = request.version();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
 }

@@ -284,7 +284,11 @@ impl AsyncRead for Stream {
             Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
-        self.opened.figures().received(buffer.filled().len().saturating_sub(before));
+        let came = buffer.filled().len().saturating_sub(before);
+        if came > 0 {
+            self.opened.figures().received(came);
+            self.listed.usage.hears();
+        }
         polled
     }
 }

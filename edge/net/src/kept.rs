@@ -26,6 +26,8 @@ pub(crate) struct Usage {
     /// Requests under way; with HTTP/2 there may be many.
     users: AtomicUsize,
     served: AtomicBool,
+    /// How often something came from the origin.
+    heard: AtomicU64,
     since: Mutex<Instant>,
     closing: AtomicBool,
     reader: AtomicWaker,
@@ -40,7 +42,13 @@ pub(crate) struct Listed {
 
 /// One request that uses a connection, until this is dropped.
 #[derive(Debug)]
-pub struct InUse(Arc<Usage>);
+pub struct InUse {
+    usage: Arc<Usage>,
+    /// Whether the connection had served another request before.
+    again: bool,
+    /// What had come from the origin when the request began.
+    heard: u64,
+}
 
 impl IdleConnections {
     /// A number that no other sender has.
@@ -54,6 +62,7 @@ impl IdleConnections {
             sender,
             users: AtomicUsize::new(0),
             served: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
             since: Mutex::new(Instant::now()),
             closing: AtomicBool::new(false),
             reader: AtomicWaker::new(),
@@ -81,10 +90,16 @@ impl IdleConnections {
 }
 
 impl Usage {
-    /// Notes one more request, and says whether there was one before.
-    pub(crate) fn begin(self: &Arc<Self>) -> (InUse, bool) {
+    /// Notes one more request.
+    pub(crate) fn begin(self: &Arc<Self>) -> InUse {
         self.users.fetch_add(1, Ordering::AcqRel);
-        (InUse(Arc::clone(self)), self.served.swap(true, Ordering::Relaxed))
+        let again = self.served.swap(true, Ordering::Relaxed);
+        InUse { usage: Arc::clone(self), again, heard: self.heard.load(Ordering::Acquire) }
+    }
+
+    /// Notes that something came from the origin.
+    pub(crate) fn hears(&self) {
+        self.heard.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether the connection is to be closed now. Whoever reads from it is woken when that changes.
@@ -104,12 +119,24 @@ impl Usage {
     }
 }
 
+impl InUse {
+    /// Whether the connection served somebody before.
+    pub(crate) fn is_again(&self) -> bool {
+        self.again
+    }
+
+    /// Whether nothing has come from the origin since the request began.
+    pub(crate) fn heard_nothing(&self) -> bool {
+        self.usage.heard.load(Ordering::Acquire) == self.heard
+    }
+}
+
 impl Drop for InUse {
     fn drop(&mut self) {
-        *self.0.since() = Instant::now();
-        self.0.users.fetch_sub(1, Ordering::AcqRel);
-        if self.0.closing.load(Ordering::Acquire) {
-            self.0.reader.wake();
+        *self.usage.since() = Instant::now();
+        self.usage.users.fetch_sub(1, Ordering::AcqRel);
+        if self.usage.closing.load(Ordering::Acquire) {
+            self.usage.reader.wake();
         }
     }
 }
@@ -137,8 +164,8 @@ mod tests {
         let kept = Arc::new(IdleConnections::default());
         let (one, two) = (kept.sender(), kept.sender());
         let [used, fresh, resting, others] = [one, one, one, two].map(|sender| kept.opened(sender));
-        let (_in_use, again) = used.usage.begin();
-        assert!(!again);
+        let in_use = used.usage.begin();
+        assert!(!in_use.is_again());
         for listed in [&used, &resting, &others] {
             rested(&listed.usage);
         }
@@ -159,10 +186,10 @@ mod tests {
         let listed = kept.opened(kept.sender());
         rested(&listed.usage);
         kept.make_room(None);
-        let (in_use, _) = listed.usage.begin();
+        let in_use = listed.usage.begin();
         assert!(!ends(&listed));
         drop(in_use);
         assert!(ends(&listed));
-        assert!(listed.usage.begin().1, "it served before");
+        assert!(listed.usage.begin().is_again(), "it served before");
     }
 }

@@ -3,38 +3,56 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Request;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, timeout_at};
 
-/// When the last piece of a request was taken to be sent.
+/// What has become of a request's body so far.
 #[derive(Clone)]
-pub(crate) struct Progress(Arc<Mutex<Instant>>);
+pub(crate) struct Progress(Arc<Mutex<Seen>>);
+
+struct Seen {
+    /// When the last piece was taken to be sent.
+    last: Instant,
+    /// Whether it has ended without any piece.
+    empty: bool,
+}
 
 /// Watches the body of a request.
-pub(crate) fn watched<B>(request: Request<B>) -> (Request<Upload<B>>, Progress) {
-    let progress = Progress(Arc::new(Mutex::new(Instant::now())));
+pub(crate) fn watched<B: HttpBody>(request: Request<B>) -> (Request<Upload<B>>, Progress) {
+    let empty = request.body().is_end_stream();
+    let progress = Progress(Arc::new(Mutex::new(Seen { last: Instant::now(), empty })));
     let watching = progress.clone();
-    (request.map(|body| Upload { body, progress: watching }), progress)
+    (request.map(|body| Upload { body, progress: watching, begun: false }), progress)
 }
 
 /// A request's body that is watched.
 pub(crate) struct Upload<B> {
     body: B,
     progress: Progress,
+    begun: bool,
 }
 
 impl Progress {
     fn made(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.seen().last = Instant::now();
     }
 
     fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen().last
+    }
+
+    /// Whether the body was empty, as far as it is known: then the request can be sent again without one.
+    pub(crate) fn was_empty(&self) -> bool {
+        self.seen().empty
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What `answer` comes to, or none when nothing was sent and nothing came for as long as `patience`.
@@ -64,11 +82,14 @@ impl<B: HttpBody + Unpin> HttpBody for Upload<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if polled.is_ready() {
-            self.progress.made();
-        }
-        polled
+        let this = &mut *self;
+        let polled = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        let mut seen = this.progress.seen();
+        seen.last = Instant::now();
+        seen.empty |= polled.is_none() && !this.begun;
+        this.begun = true;
+        drop(seen);
+        Poll::Ready(polled)
     }
 
     fn is_end_stream(&self) -> bool {

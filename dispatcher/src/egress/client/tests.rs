@@ -1,5 +1,6 @@
 //! Egress against origins on loopback. What many tests need is here; what breaks rules is in the files beside.
 
+mod again;
 mod faulty;
 mod h2;
 mod names;
