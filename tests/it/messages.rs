@@ -2,6 +2,7 @@
 
 mod endings;
 mod lengths;
+mod outward;
 mod paths;
 mod statuses;
 

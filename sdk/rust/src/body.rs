@@ -57,6 +57,11 @@ trait Source {
         Poll::Ready(Ok(None))
     }
 
+    /// How many bytes there will be, where that was said and none was read.
+    fn known_length(&self) -> Option<usize> {
+        None
+    }
+
     /// Moves all that is left into `out` without reading it. `None` where this source cannot do that.
     /// `writable` waits for `out`.
     fn poll_splice(
@@ -103,7 +108,15 @@ impl Body {
     }
 
     pub(crate) fn incoming(body: wasi::IncomingBody) -> Body {
-        Body::of(Incoming::new(body))
+        Body::of(Incoming::new(body, None))
+    }
+
+    /// The body of a request, which is as long as its head says.
+    pub(crate) fn of_request(body: wasi::IncomingBody, fields: &wasi::Fields) -> Body {
+        let said = fields.get("content-length");
+        let length = said.first().and_then(|length| std::str::from_utf8(length).ok()?.parse().ok());
+        // Trailers need chunks, also where the length is known.
+        Body::of(Incoming::new(body, length.filter(|_| !fields.has("trailer"))))
     }
 
     fn of(source: impl Source + 'static) -> Body {
@@ -185,7 +198,7 @@ impl Body {
     pub(crate) fn known_length(&self) -> Option<usize> {
         match &self.0 {
             Content::Bytes(bytes) => Some(bytes.len()),
-            Content::Source(_) => None,
+            Content::Source(source) => source.known_length(),
         }
     }
 
@@ -193,6 +206,7 @@ impl Body {
     pub(crate) fn into_whole(self) -> Result<Vec<u8>, Body> {
         match self.0 {
             Content::Bytes(bytes) if bytes.len() <= outgoing::MOST_AT_ONCE => Ok(bytes),
+            Content::Source(source) if source.known_length() == Some(0) => Ok(Vec::new()),
             content => Err(content.into()),
         }
     }

@@ -257,7 +257,10 @@ impl Request {
     fn take_body(&mut self) -> Body {
         match (self.body.take(), &self.incoming) {
             (Some(body), _) => body,
-            (None, Some(incoming)) => incoming.consume().map_or_else(|()| Body::empty(), Body::incoming),
+            (None, Some(incoming)) => match incoming.consume() {
+                Ok(body) => Body::of_request(body, &incoming.headers()),
+                Err(()) => Body::empty(),
+            },
             (None, None) => Body::empty(),
         }
     }

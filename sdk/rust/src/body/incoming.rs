@@ -19,7 +19,8 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 /// Children stand before their parents, here and where they are dropped by hand: the host refuses to drop them
 /// the other way round.
 pub(super) enum Incoming {
-    Unread(wasi::IncomingBody),
+    /// With its length, where that was said.
+    Unread(wasi::IncomingBody, Option<usize>),
     Reading {
         readable: Wait,
         stream: InputStream,
@@ -35,14 +36,14 @@ pub(super) enum Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(body: wasi::IncomingBody) -> Incoming {
-        Incoming::Unread(body)
+    pub(super) fn new(body: wasi::IncomingBody, length: Option<usize>) -> Incoming {
+        Incoming::Unread(body, length)
     }
 
     fn open(&mut self) -> Result<(), BodyError> {
-        if let Incoming::Unread(body) = self {
+        if let Incoming::Unread(body, _) = self {
             let stream = body.stream().map_err(|()| BodyError::new("the body was already taken"))?;
-            if let Incoming::Unread(body) = mem::replace(self, Incoming::Gone) {
+            if let Incoming::Unread(body, _) = mem::replace(self, Incoming::Gone) {
                 *self = Incoming::Reading { readable: Wait::default(), stream, body };
             }
         }
@@ -92,6 +93,13 @@ impl Source for Incoming {
         };
         *self = Incoming::Gone;
         Poll::Ready(trailers)
+    }
+
+    fn known_length(&self) -> Option<usize> {
+        match self {
+            Incoming::Unread(_, length) => *length,
+            _ => None,
+        }
     }
 
     fn poll_splice(
