@@ -122,9 +122,9 @@ async fn what_passes_is_judged_by_the_rules_of_the_namespace_it_is_sent_for() {
     let namespace = format!("{NAMESPACES}/pass?force=true");
     for (rules, expected) in [
         // The platform opened the address to its own scripts, which the outbound worker is; not for this tenant.
-        (json!({}), "DestinationIpProhibited"),
-        (json!({"allow_private": ["127.0.0.1"], "allow_hosts": []}), "HttpRequestDenied"),
-        (json!({"allow_private": ["127.0.0.1"], "deny_hosts": ["127.0.0.1"]}), "HttpRequestDenied"),
+        (json!({}), "destination IP prohibited"),
+        (json!({"allow_private": ["127.0.0.1"], "allow_hosts": []}), "HTTP request denied"),
+        (json!({"allow_private": ["127.0.0.1"], "deny_hosts": ["127.0.0.1"]}), "HTTP request denied"),
     ] {
         server.api().patch(&namespace, &json!({"egress": rules})).await.result();
         let answer = asked(&server, "pass", "/", &origin.url("/")).await;
