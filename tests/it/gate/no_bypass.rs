@@ -35,6 +35,7 @@ const GIVEN: [(&str, &str); 28] = [
     ("wasi:sockets", "denied, every call: `a_script_finds_no_file_no_socket_and_no_environment`"),
     ("wasmyard:platform/assets", "static files of the script itself"),
     ("wasmyard:platform/dispatch", "other scripts, inside; the gate goes along"),
+    ("wasmyard:platform/kv", "keys and values of the namespaces that the script is bound to"),
     ("wasmyard:platform/log", "the log"),
     ("wasmyard:platform/message", "the answer to whoever asked"),
     ("wasmyard:platform/outgoing", "hands the request to the way out"),
