@@ -55,7 +55,7 @@ mod generated {
             "wasmyard:platform/assets.files": super::assets::OpenFiles,
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
-            "wasmyard:platform/kv.namespace": super::kv::Namespace,
+            "wasmyard:platform/kv.namespace": super::kv::OpenKv,
             "wasmyard:platform/dispatch.future-response": super::future::FromScript,
             "wasmyard:platform/outgoing.future-response": super::future::FromUrl,
         },

@@ -15,7 +15,8 @@ use crate::entry::{Found, Key, Listed};
 use crate::error::KvError;
 use crate::limits::KvLimits;
 use crate::store::{KvNamespace, Store, Write};
-use writer::{Change, Request};
+use changes::Change;
+use writer::Request;
 
 mod changes;
 mod file;

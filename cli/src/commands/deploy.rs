@@ -6,21 +6,22 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::io::AsyncReadExt;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
-    AssetsConfig, BindingDecl, KvNamespaceId, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,
+    AssetsConfig, BindingDecl, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,
 };
 
 use super::{client, script_path, script_shown, text};
 use crate::args::DeployArgs;
 use crate::assets::{self, AssetsSource};
-use crate::client::{Body, Client, Module};
+use crate::client::{Client, Module};
 use crate::config::{self, ConfigSource, KvByTitle, Purpose, ScriptConfig};
 use crate::failure::Failure;
 use crate::output::{Output, Progress};
+
+mod kv;
 
 /// One upload, ready to go.
 struct Plan {
@@ -50,7 +51,7 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
     let mut results = Vec::new();
     for mut plan in plans {
         for kv in std::mem::take(&mut plan.kv_namespaces) {
-            plan.bindings.push(kv.bound_to(kv_namespace(&client, &kv.title).await?));
+            plan.bindings.push(kv.bound_to(kv::titled(&client, &kv.title).await?));
         }
         let result = upload(&client, &plan, output).await?;
         if !args.output.json {
@@ -189,35 +190,6 @@ fn add_options(plan: &mut Plan, args: &DeployArgs) -> Result<(), Failure> {
         plan.bindings.push(decl);
     }
     Ok(())
-}
-
-/// The KV namespace of a title; makes it where there is none.
-async fn kv_namespace(client: &Client, title: &str) -> Result<KvNamespaceId, Failure> {
-    const TITLE_TAKEN: i64 = 10_014;
-    let found = match client.call_kv(Method::POST, &[], Body::Json(json!({ "title": title }))).await {
-        Err(error) if error.code() == Some(TITLE_TAKEN) => known_kv_namespace(client, title).await?,
-        made => Some(made?),
-    };
-    found
-        .and_then(|found| KvNamespaceId::parse(&text(&found, "/id")))
-        .ok_or_else(|| Failure::failed(format!("the KV namespace {title:?} was neither found nor made")))
-}
-
-/// The KV namespace of a title, looked for page by page.
-async fn known_kv_namespace(client: &Client, title: &str) -> Result<Option<Value>, Failure> {
-    for page in 1_u32.. {
-        let (per_page, page) = (("per_page", "1000"), page.to_string());
-        let listed = client.call_kv(Method::GET, &[per_page, ("page", &page)], Body::Empty).await?;
-        let rows = listed.as_array().cloned().unwrap_or_default();
-        if rows.is_empty() {
-            break;
-        }
-        let found = rows.into_iter().find(|row| text(row, "/title") == title);
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
 }
 
 async fn upload(client: &Client, plan: &Plan, output: &Output) -> Result<Value, Failure> {

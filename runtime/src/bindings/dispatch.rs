@@ -17,9 +17,8 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::types::{
     HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostResponseOutparam,
 };
-use wasmyard_namespaces::bindings::{self, DispatchNamespace};
 use wasmyard_namespaces::limits::{LimitSpec, Limits as Ceiling, MAX_OUTBOUND_PARAMS};
-use wasmyard_namespaces::name::{BindingName, shorten};
+use wasmyard_namespaces::name::shorten;
 
 use super::dispatch_wit::{
     BindingError, DispatchError, Host, HostFutureResponse, HostNamespace, HostWorker, Limits, Options,
@@ -31,7 +30,7 @@ use super::message_wit::{OwnRequest, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
 use crate::guest::state::{Last, State, Tail};
 use crate::outcome::Failure;
-use crate::seams::{Call, Door, Service, Target};
+use crate::seams::{Call, Door, Target};
 
 /// Most bytes of outbound parameters, names and JSON texts together, that one call may carry.
 const MAX_OUTBOUND_BYTES: usize = 16 << 10;
@@ -341,18 +340,6 @@ fn outbound_values(params: Vec<(String, String)>) -> Result<Arc<[(String, String
         values.push((name, value));
     }
     Ok(values.into())
-}
-
-/// What a dispatch binding gives.
-pub(super) fn namespace(name: &BindingName, declared: &DispatchNamespace) -> Grant {
-    let DispatchNamespace { namespace, outbound } = declared;
-    let (namespace, outbound) = (namespace.clone(), outbound.clone());
-    Grant::Namespace(Arc::new(Door { binding: name.to_string(), namespace, outbound }))
-}
-
-/// What a service binding gives.
-pub(super) fn service(name: &BindingName, declared: &bindings::Service) -> Grant {
-    Grant::Service(Arc::new(Service { binding: name.to_string(), script: declared.script() }))
 }
 
 /// Why a binding cannot be opened: `other` is the type that it has instead.

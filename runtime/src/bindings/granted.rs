@@ -1,8 +1,8 @@
 //! What one version of a script was given: each binding with the service behind it.
 //!
 //! Made once per version, from its declarations and from what the node offers, so that a host call finds what it works
-//! with under the binding's name and looks nothing else up. What a declaration becomes is said in
-//! [`link`](super::link).
+//! with under the binding's name and looks nothing else up. What a declaration gives is
+//! said in one list, [`grant`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,10 +10,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use http::{Response, request};
 use wasmyard_kv::{Kv, KvHandle};
-use wasmyard_namespaces::bindings::BindingDecl;
+use wasmyard_namespaces::bindings::{BindingDecl, BindingKind};
 use wasmyard_namespaces::script::ScriptKey;
 
-use super::link;
 use crate::body::Body;
 use crate::outcome::Failure;
 use crate::seams::{Door, Service};
@@ -81,7 +80,7 @@ impl Granted {
     pub fn new(bindings: &[BindingDecl], services: &Services) -> Granted {
         let each = bindings.iter().map(|decl| {
             let kind = decl.kind.binding_type().as_str();
-            (Box::from(decl.name.as_str()), (kind, link::grant(decl, services)))
+            (Box::from(decl.name.as_str()), (kind, grant(decl, services)))
         });
         Granted { each: each.collect() }
     }
@@ -108,5 +107,28 @@ impl Granted {
             Grant::Text(text) => Some((&**name, text.as_str())),
             _ => None,
         })
+    }
+}
+
+/// What a declaration gives, with the service that stands behind it.
+fn grant(decl: &BindingDecl, services: &Services) -> Grant {
+    match &decl.kind {
+        BindingKind::PlainText(held) => Grant::Text(held.text.clone()),
+        BindingKind::Json(held) => Grant::Text(held.json.to_string()),
+        BindingKind::SecretText(held) => Grant::Text(held.text.expose().to_owned()),
+        BindingKind::DispatchNamespace(held) => Grant::Namespace(Arc::new(Door {
+            binding: decl.name.to_string(),
+            namespace: held.namespace.clone(),
+            outbound: held.outbound.clone(),
+        })),
+        BindingKind::Service(held) => {
+            let binding = decl.name.to_string();
+            Grant::Service(Arc::new(Service { binding, script: held.script() }))
+        }
+        BindingKind::Assets(_) => services.files.clone().map_or(Grant::Nothing, Grant::Files),
+        BindingKind::KvNamespace(held) => {
+            services.kv.as_ref().map_or(Grant::Nothing, |kv| Grant::Kv(kv.handle(&held.namespace_id)))
+        }
+        BindingKind::VersionMetadata(_) => Grant::Nothing,
     }
 }

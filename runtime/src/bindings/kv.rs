@@ -15,21 +15,21 @@ use crate::guest::state::State;
 
 /// A namespace that the guest opened.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct Namespace(KvHandle);
+pub struct OpenKv(KvHandle);
 
 type Answer<T> = wasmtime::Result<Result<T, KvError>>;
 
 impl Host for State {}
 
 impl HostNamespace for State {
-    fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<Namespace>, BindingError>> {
+    fn open(&mut self, binding: String) -> wasmtime::Result<Result<Resource<OpenKv>, BindingError>> {
         match self.kv(&binding) {
-            Ok(kv) => Ok(Ok(self.table.push(Namespace(kv))?)),
+            Ok(kv) => Ok(Ok(self.table.push(OpenKv(kv))?)),
             Err(other) => Ok(Err(not_there(&binding, other))),
         }
     }
 
-    async fn get(&mut self, this: Resource<Namespace>, key: String) -> Answer<Option<Entry>> {
+    async fn get(&mut self, this: Resource<OpenKv>, key: String) -> Answer<Option<Entry>> {
         let kv = match self.kv_call(&this)? {
             Ok(kv) => kv,
             Err(refused) => return Ok(Err(refused)),
@@ -40,7 +40,7 @@ impl HostNamespace for State {
 
     async fn put(
         &mut self,
-        this: Resource<Namespace>,
+        this: Resource<OpenKv>,
         key: String,
         value: Vec<u8>,
         options: PutOptions,
@@ -57,7 +57,7 @@ impl HostNamespace for State {
         Ok(put.map_err(|error| told(&kv, error)))
     }
 
-    async fn delete(&mut self, this: Resource<Namespace>, key: String) -> Answer<()> {
+    async fn delete(&mut self, this: Resource<OpenKv>, key: String) -> Answer<()> {
         let kv = match self.kv_call(&this)? {
             Ok(kv) => kv,
             Err(refused) => return Ok(Err(refused)),
@@ -65,7 +65,7 @@ impl HostNamespace for State {
         Ok(kv.delete(&key).await.map_err(|error| told(&kv, error)))
     }
 
-    async fn list(&mut self, this: Resource<Namespace>, options: ListOptions) -> Answer<Page> {
+    async fn list(&mut self, this: Resource<OpenKv>, options: ListOptions) -> Answer<Page> {
         let kv = match self.kv_call(&this)? {
             Ok(kv) => kv,
             Err(refused) => return Ok(Err(refused)),
@@ -78,7 +78,7 @@ impl HostNamespace for State {
         Ok(kv.list(options).await.map(page).map_err(|error| told(&kv, error)))
     }
 
-    fn drop(&mut self, this: Resource<Namespace>) -> wasmtime::Result<()> {
+    fn drop(&mut self, this: Resource<OpenKv>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
     }
@@ -92,7 +92,7 @@ impl State {
     }
 
     /// What a call works on, once it is counted.
-    fn kv_call(&mut self, this: &Resource<Namespace>) -> Answer<KvHandle> {
+    fn kv_call(&mut self, this: &Resource<OpenKv>) -> Answer<KvHandle> {
         let kv = self.table.get(this)?.0.clone();
         Ok(match self.hooks.count_subrequest() {
             Ok(()) => Ok(kv),

@@ -1,34 +1,13 @@
-//! The two lists of bindings: what guests may import, and what a version's declaration gives. What is not here does not
-//! exist for them.
+//! The one list of what guests may import. What is not here does not exist for them.
 
 use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 
-use wasmyard_namespaces::bindings::{BindingDecl, BindingKind};
-
-use crate::bindings::dispatch;
-use crate::bindings::granted::{Grant, Services};
 use crate::bindings::{
     assets_wit, config_wit, dispatch_wit, kv_wit, log_wit, message_wit, outgoing_wit, request_info_wit,
 };
 use crate::guest::state::State;
-
-/// What a declaration gives, with the service that stands behind it.
-pub(crate) fn grant(decl: &BindingDecl, services: &Services) -> Grant {
-    match &decl.kind {
-        BindingKind::PlainText(held) => Grant::Text(held.text.clone()),
-        BindingKind::Json(held) => Grant::Text(held.json.to_string()),
-        BindingKind::SecretText(held) => Grant::Text(held.text.expose().to_owned()),
-        BindingKind::DispatchNamespace(held) => dispatch::namespace(&decl.name, held),
-        BindingKind::Service(held) => dispatch::service(&decl.name, held),
-        BindingKind::Assets(_) => services.files.clone().map_or(Grant::Nothing, Grant::Files),
-        BindingKind::KvNamespace(held) => {
-            services.kv.as_ref().map_or(Grant::Nothing, |kv| Grant::Kv(kv.handle(&held.namespace_id)))
-        }
-        BindingKind::VersionMetadata(_) => Grant::Nothing,
-    }
-}
 
 /// What the functions of `wasi:io` work on.
 struct Io;

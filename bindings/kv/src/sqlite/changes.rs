@@ -1,8 +1,8 @@
 //! What each change does to the tables. Owns the counting of keys and bytes: both are true after every change.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use wasmyard_model::KvNamespaceId;
 
-use super::writer::Change;
 use super::{number, whole};
 use crate::entry::Key;
 use crate::error::KvError;
@@ -11,6 +11,19 @@ use crate::store::{KvNamespace, Put, Write};
 
 /// Entries that one sweep removes, so that nobody waits long behind it.
 const SWEEP: i64 = 500;
+
+/// What is to be changed. The answer is a number where there is one to tell.
+#[derive(Debug)]
+pub(super) enum Change {
+    Create { namespace: KvNamespace, most: u64 },
+    Rename(KvNamespace),
+    DeleteNamespace(KvNamespaceId),
+    Write { id: KvNamespaceId, writes: Vec<Write>, limits: KvLimits },
+    Bind(KvNamespaceId, String),
+    Unbind(KvNamespaceId, String),
+    Rebind { from: String, to: String },
+    Sweep(u64),
+}
 
 type Outcome = rusqlite::Result<Result<u64, KvError>>;
 
@@ -89,7 +102,7 @@ fn titled(done: rusqlite::Result<usize>, namespace: &KvNamespace) -> Outcome {
 }
 
 /// The namespace is gone at once; what was in it goes with the sweep.
-fn delete_namespace(connection: &Connection, id: &wasmyard_model::KvNamespaceId) -> Outcome {
+fn delete_namespace(connection: &Connection, id: &KvNamespaceId) -> Outcome {
     let Some(of) = number(connection, id)? else {
         return Ok(Err(KvError::NamespaceNotFound(id.clone())));
     };

@@ -5,28 +5,13 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
-use wasmyard_model::KvNamespaceId;
 
-use super::{changes, file};
+use super::changes::{self, Change};
+use super::file;
 use crate::error::KvError;
-use crate::limits::KvLimits;
-use crate::store::{KvNamespace, Write};
 
 /// Most changes in one transaction.
 const BATCH: usize = 64;
-
-/// What is to be changed. The answer is a number where there is one to tell.
-#[derive(Debug)]
-pub(super) enum Change {
-    Create { namespace: KvNamespace, most: u64 },
-    Rename(KvNamespace),
-    DeleteNamespace(KvNamespaceId),
-    Write { id: KvNamespaceId, writes: Vec<Write>, limits: KvLimits },
-    Bind(KvNamespaceId, String),
-    Unbind(KvNamespaceId, String),
-    Rebind { from: String, to: String },
-    Sweep(u64),
-}
 
 type Reply = oneshot::Sender<Result<u64, KvError>>;
 
