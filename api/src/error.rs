@@ -133,6 +133,15 @@ impl ApiError {
         Self { code: Code::Internal, message, cause: Some(cause.into()) }
     }
 
+    /// An upload that could not be kept while it arrived.
+    pub(crate) fn spool(cause: std::io::Error) -> Self {
+        if matches!(cause.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+            let message = "The server's disk is full: no upload can be taken. Try again later.".to_owned();
+            return Self { code: Code::Unavailable, message, cause: Some(cause.into()) };
+        }
+        Self::internal(cause)
+    }
+
     /// A value that was read and refused.
     pub fn invalid(message: impl fmt::Display) -> Self {
         Self::new(Code::Validation, sentence(&message.to_string()))

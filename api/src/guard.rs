@@ -1,7 +1,7 @@
 //! Owns what happens around every call: who asks, for which account, how long it may take, what the log says of it.
 //! Must never let a call under `/client/v4` reach a handler without a token (an upload of assets checks its own), nor show a token anywhere.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Uri, header};
 use tracing::Instrument;
 use wasmyard_events::{ApiRecord, Event, Sink};
+use wasmyard_listener::Client;
 
 use crate::error::{ApiError, Code};
 use crate::state::{Shared, SharedState};
@@ -18,7 +19,7 @@ use crate::target::is_account;
 /// Lets a call through if its token is good and the account in its path is well-formed.
 pub(crate) async fn admit(State(shared): SharedState, request: Request, next: Next) -> Response {
     if !token(request.headers()).is_some_and(|token| shared.registry().verify_token(token)) {
-        return refused().into_response();
+        return refusal(&shared, request.extensions().get::<Client>()).await.into_response();
     }
     let (mut parts, body) = request.into_parts();
     // Rejected: the path has no variable segment, or one that is no text; the handler says so where it matters.
@@ -28,6 +29,24 @@ pub(crate) async fn admit(State(shared): SharedState, request: Request, next: Ne
         return ApiError::no_route(parts.uri.path()).into_response();
     }
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// The answer to a bad token: told of in the log, a line a second at most, and slow, so that nobody tries many.
+async fn refusal(shared: &Shared, client: Option<&Client>) -> ApiError {
+    let new = {
+        let mut refusals = shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.one_more(Instant::now())
+    };
+    if let Some(refused) = new {
+        let client = client.map(|client| client.address.to_string());
+        tracing::warn!(
+            client,
+            refused,
+            "calls of the API with a bad token were refused; the last one came from this client"
+        );
+    }
+    tokio::time::sleep(shared.api.limits.refusal).await;
+    refused()
 }
 
 /// The token of `Authorization: Bearer`.

@@ -23,6 +23,7 @@ mod metadata;
 mod openapi;
 mod resources;
 mod router;
+mod spool;
 mod state;
 mod table;
 mod target;

@@ -2,8 +2,9 @@
 //! Must never hold state of its own beyond permits: everything durable is in the registry.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmyard_control::Control;
@@ -31,6 +32,10 @@ pub struct UploadLimits {
     pub asset_parts: usize,
     /// Uploads that are held in memory at the same time; more wait for their turn. Default 4.
     pub concurrent: usize,
+    /// Uploads that may be arriving at the same time: on the disk, as far as they are not small. Default 64.
+    pub arriving: usize,
+    /// How long a call with a bad token waits for its answer. Default 100 ms.
+    pub refusal: Duration,
     /// A body that makes no progress for this long is given up. Default 30 s.
     pub idle: Duration,
     /// A small body must be whole after this long, and such a call answered. Default 30 s.
@@ -51,6 +56,8 @@ impl Default for UploadLimits {
             asset_upload_bytes: 64 * MIB,
             asset_parts: 20_000,
             concurrent: 4,
+            arriving: 64,
+            refusal: Duration::from_millis(100),
             idle: Duration::from_secs(30),
             call: Duration::from_secs(30),
             upload: Duration::from_secs(15 * 60),
@@ -69,6 +76,8 @@ pub struct ApiState {
     pub ready: Arc<dyn Fn() -> Result<Option<String>, String> + Send + Sync>,
     /// Is told of every call.
     pub events: Arc<dyn Sink>,
+    /// Where uploads lie while they arrive, in files without a name.
+    pub spool: PathBuf,
     /// Bounds on requests.
     pub limits: UploadLimits,
 }
@@ -83,11 +92,33 @@ impl fmt::Debug for ApiState {
 pub(crate) struct Shared {
     pub(crate) api: ApiState,
     pub(crate) control: Control,
+    arriving: Semaphore,
     uploads: Semaphore,
+    /// Bad tokens since that was last said.
+    pub(crate) refusals: Mutex<Refusals>,
     /// Of their own, so that files which come slowly do not keep components waiting.
     asset_uploads: Semaphore,
     /// Of their own, so that neither waits for the other.
     values: Semaphore,
+}
+
+/// Calls with bad tokens.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    count: u64,
+    said: Option<Instant>,
+}
+
+impl Refusals {
+    /// Counts one more. Says how many there were since the last time that they were told of, once a second.
+    pub(crate) fn one_more(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
+        if self.said.is_some_and(|said| now.saturating_duration_since(said) < Duration::from_secs(1)) {
+            return None;
+        }
+        self.said = Some(now);
+        Some(std::mem::take(&mut self.count))
+    }
 }
 
 /// What handlers take as their state.
@@ -95,14 +126,22 @@ pub(crate) type SharedState = axum::extract::State<Arc<Shared>>;
 
 impl Shared {
     pub(crate) fn new(api: ApiState) -> Arc<Self> {
+        let arriving = Semaphore::new(api.limits.arriving.max(1));
         let uploads = Semaphore::new(api.limits.concurrent.max(1));
         let asset_uploads = Semaphore::new(api.limits.concurrent.max(1));
         let values = Semaphore::new(api.limits.concurrent.max(1));
-        Arc::new(Self { control: api.control.clone(), api, uploads, asset_uploads, values })
+        let refusals = Mutex::default();
+        let control = api.control.clone();
+        Arc::new(Self { control, api, arriving, uploads, refusals, asset_uploads, values })
     }
 
     pub(crate) fn registry(&self) -> &Registry {
         self.control.registry()
+    }
+
+    /// The right to send an upload.
+    pub(crate) async fn arriving_permit(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.arriving.acquire().await.map_err(ApiError::internal)
     }
 
     /// The right to hold one upload in memory. Waiting costs a connection and nothing else: the body is not read yet.

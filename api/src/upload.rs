@@ -5,11 +5,13 @@ use axum::extract::Request;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
+use wasmyard_namespaces::name::shorten;
 
 use crate::body::{self, Bounds};
 use crate::error::{ApiError, Code};
 use crate::metadata::{self, Declared, Metadata};
 use crate::multipart::{self, Part};
+use crate::spool;
 use crate::state::{Shared, UploadLimits};
 
 /// What every WebAssembly binary begins with.
@@ -18,6 +20,11 @@ const WASM_MAGIC: &[u8] = b"\0asm";
 const HOW_TO_COMPONENT: &str = "Build one with `cargo build --target wasm32-wasip2`, or with componentize-js \
     or componentize-py for JavaScript and Python";
 
+/// How many parts of a form an error names.
+const SHOWN_PARTS: usize = 8;
+/// Longest name of a module, in bytes: what is stored with every version and shown with it.
+const LONGEST_NAME: usize = 512;
+
 /// An upload that was read whole and not judged yet.
 pub(crate) struct Received {
     pub(crate) declared: Declared,
@@ -25,6 +32,13 @@ pub(crate) struct Received {
     pub(crate) module_name: String,
     /// None: the upload is about assets.
     pub(crate) module: Option<Bytes>,
+}
+
+/// An upload that has arrived, whatever is in it.
+pub(crate) async fn arrived(shared: &Shared, request: Request) -> Result<Request, ApiError> {
+    let limits = &shared.api.limits;
+    let bounds = Bounds { bytes: limits.total_bytes, idle: limits.idle, total: limits.upload };
+    spool::arrived(shared, request, bounds).await
 }
 
 /// Reads an upload in any of the shapes that clients send.
@@ -109,6 +123,13 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
         return Ok(Received { declared, module_name: String::new(), module: None });
     };
     let wanted = normal(wanted).to_owned();
+    if wanted.len() > LONGEST_NAME {
+        return Err(ApiError::invalid(format_args!(
+            "main_module \"{}\" has {} bytes; at most {LONGEST_NAME} are allowed. Give the part a shorter name.",
+            shorten(&wanted),
+            wanted.len()
+        )));
+    }
     let named = |part: &&Part| normal(part.filename.as_deref().unwrap_or(&part.name)) == wanted;
     // Some clients keep the local file's name as file name and call the part by the module's name.
     let found = modules().find(named).or_else(|| modules().find(|part| normal(&part.name) == wanted));
@@ -116,9 +137,14 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
         if declared.metadata.has_assets() && !modules().any(is_spare) {
             return Ok(Received { declared, module_name: wanted, module: None });
         }
-        let sent: Vec<&str> = modules().map(|part| part.filename.as_deref().unwrap_or(&part.name)).collect();
+        let sent: Vec<String> = modules()
+            .take(SHOWN_PARTS)
+            .map(|part| format!("\"{}\"", shorten(part.filename.as_deref().unwrap_or(&part.name))))
+            .collect();
         return Err(ApiError::invalid(format_args!(
-            "main_module is {wanted:?} and no part is called that; the parts are {sent:?}. Make the two agree."
+            "main_module is \"{}\" and no part is called that; the parts are {}. Make the two agree.",
+            shorten(&wanted),
+            sent.join(", ")
         )));
     };
     let spare = |part: &&Part| is_spare(part) && !std::ptr::eq(*part, main);

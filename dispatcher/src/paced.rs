@@ -1,4 +1,5 @@
-//! A body from a socket whose pauses are bounded: a visitor's upload, or an origin's response. How its
+//! A body from a socket whose pauses are bounded, and whose trailers hold nothing that belongs in a head: a visitor's
+//! upload, or an origin's response. How its
 //! failure is told is the business of whoever reads it.
 
 use std::pin::Pin;
@@ -9,6 +10,8 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use wasmyard_runtime::{Body, BodyError, Pause};
+
+use crate::head::clean_trailers;
 
 /// How a body failed.
 pub(crate) enum Fault {
@@ -95,8 +98,13 @@ where
             let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else { break };
             match frame {
                 Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
-                frame => {
+                mut frame => {
                     this.pause.over();
+                    if let Some(Ok(frame)) = &mut frame
+                        && let Some(trailers) = frame.trailers_mut()
+                    {
+                        clean_trailers(trailers);
+                    }
                     if let (Some(speed), Some(Ok(frame))) = (&mut this.speed, &frame)
                         && let Some(data) = frame.data_ref()
                         && !speed.came(data.len())

@@ -55,6 +55,16 @@ async fn what_a_visitor_claims_about_itself_is_replaced_by_what_the_listener_saw
             "x-forwarded-host",
             "x-forwarded-proto",
             "x-real-ip",
+            "cf-ipcountry",
+            "cf-visitor",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "fastly-client-ip",
+            "x-original-url",
+            "x-rewrite-url",
+            "x_forwarded_for",
+            "cf_connecting_ip",
+            "X_Real-IP",
         ] {
             forged = forged.header(name, "6.6.6.6");
         }

@@ -5,6 +5,7 @@ mod lengths;
 mod outward;
 mod paths;
 mod statuses;
+mod trailers;
 
 use std::net::SocketAddr;
 

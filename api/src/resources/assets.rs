@@ -16,6 +16,7 @@ use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
 use crate::guard;
 use crate::multipart::{self, reader::FormReader};
+use crate::spool;
 use crate::state::{Shared, SharedState};
 use crate::target::{Account, QueryOf, Target};
 use manifest::Files;
@@ -78,9 +79,9 @@ pub(crate) async fn begin(
         shared.control.existing_namespace(namespace).await?;
     }
     let limits = &shared.api.limits;
-    let _permit = shared.asset_permit().await?;
-    let (parts, body) = request.into_parts();
     let bounds = Bounds { bytes: limits.manifest_bytes, idle: limits.idle, total: limits.upload };
+    let (parts, body) = spool::arrived(&shared, request, bounds).await?.into_parts();
+    let _permit = shared.asset_permit().await?;
     let whole = body::read(&parts.headers, body, bounds).await?;
     // Twenty thousand files take tens of milliseconds: too long for a thread that serves others.
     let draft = tokio::task::spawn_blocking(move || draft(&whole)).await.map_err(ApiError::internal)??;
@@ -141,9 +142,10 @@ pub(crate) async fn upload(
     })?;
     let boundary = boundary.map_err(multipart::unparsable)?;
     let limits = &shared.api.limits;
-    body::announced(&parts.headers, limits.asset_upload_bytes)?;
-    let _permit = shared.asset_permit().await?;
     let bounds = Bounds { bytes: limits.asset_upload_bytes, idle: limits.idle, total: limits.upload };
+    let arrived = spool::arrived(&shared, Request::from_parts(parts, body), bounds).await?;
+    let body = arrived.into_body();
+    let _permit = shared.asset_permit().await?;
     let form = FormReader::new(body, &boundary, bounds, limits.asset_parts);
     Receiver::new(shared.registry().clone(), Arc::clone(&session)).receive(form).await?;
     if !shared.registry().missing_assets(&session).await?.is_empty() {

@@ -68,6 +68,7 @@ pub(crate) async fn replace(
     request: Request,
 ) -> Answer<View> {
     let before = shared.control.existing(&key).await?;
+    let request = upload::arrived(&shared, request).await?;
     let _permit = shared.upload_permit().await?;
     let received = upload::receive(&shared, request, &before.version.main_module).await?;
     let module = received.module.ok_or_else(|| {

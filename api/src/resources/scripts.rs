@@ -138,6 +138,7 @@ pub(crate) async fn upload(
     let strict = query.strict()?;
     let only_over = if_match(request.headers());
     shared.control.find(&key).await?;
+    let request = upload::arrived(&shared, request).await?;
     let _permit = shared.upload_permit().await?;
     let fallback_name = format!("{}.wasm", key.script());
     let Received { mut declared, module_name, module } =

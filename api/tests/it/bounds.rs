@@ -167,3 +167,43 @@ async fn more_uploads_than_permits_wait_for_their_turn() {
     assert_eq!(done.len(), 8);
     assert_eq!(api.get(NAMESPACES).await.result()[0]["script_count"], 8);
 }
+
+#[tokio::test]
+async fn uploads_that_stand_still_keep_nobody_waiting() {
+    let api = Api::with_limits(UploadLimits { concurrent: 1, ..UploadLimits::default() }).await;
+    api.with_namespace().await;
+    let slow = (0..4).map(|_| {
+        let some = stream::iter([Ok::<_, std::io::Error>(Bytes::from(form(&component("x")).half()))]);
+        let body = Body::from_stream(futures::StreamExt::chain(some, stream::pending()));
+        Box::pin(api.send(Method::PUT, SCRIPT, Form::CONTENT_TYPE, body))
+    });
+    let mut slow = futures::future::select_all(slow);
+    assert!(futures::poll!(&mut slow).is_pending());
+    let path = format!("{NAMESPACES}/production/scripts/quick");
+    let (metadata, module) = (json!({"main_module": "w.wasm"}), component("q"));
+    let quick = api.upload(&path, &metadata, &module);
+    tokio::select! {
+        answer = quick => drop(answer.result()),
+        _ = slow => panic!("a body that stands still has ended"),
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_too_large_for_memory_arrives_through_a_file() {
+    let api = Api::new().await;
+    api.with_namespace().await;
+    let large = component(&"x".repeat(300_000));
+    api.form(Method::PUT, SCRIPT, form(&large)).await.result();
+    let content = api.get(&format!("{SCRIPT}/content")).await;
+    assert!(content.body.windows(large.len()).any(|window| window == large), "it is what was sent");
+}
+
+#[tokio::test]
+async fn a_name_of_a_module_is_short_and_an_error_does_not_say_all_of_it() {
+    let api = Api::new().await;
+    api.with_namespace().await;
+    let long = "m".repeat(100_000);
+    let message =
+        api.upload(SCRIPT, &json!({"main_module": long}), &component("x")).await.refused(400, 10021);
+    assert!(message.len() < 500 && message.contains("100000 bytes; at most 512"), "{message}");
+}

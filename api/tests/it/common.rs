@@ -125,6 +125,7 @@ impl Api {
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
             ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),
             events: Arc::new(wasmyard_events::Discard),
+            spool: std::env::temp_dir(),
             limits,
         });
         Api {

@@ -146,6 +146,7 @@ impl Node {
                 })
             },
             events,
+            spool: config.server.data.clone(),
             limits: UploadLimits::default(),
         };
         let [visitors, api] = {

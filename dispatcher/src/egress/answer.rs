@@ -11,7 +11,6 @@ use wasmyard_runtime::{Body, BodyError};
 
 use super::figures::Account;
 use super::policy::{Denied, GuestJudge};
-use crate::head::strip_hop_by_hop;
 use crate::paced::{Fault, paced};
 
 /// The body of a response, with bounded pauses, and counted when it ends. Until then its connection is in use.
@@ -31,15 +30,8 @@ pub(super) fn body(
         match frame {
             None => account.succeeded(),
             Some(Err(error)) => account.failed(error),
-            Some(Ok(frame)) => {
-                // Trailers are fields like others.
-                if let Some(trailers) = frame.trailers_mut() {
-                    strip_hop_by_hop(trailers);
-                }
-                if is_last {
-                    account.succeeded();
-                }
-            }
+            Some(Ok(_)) if is_last => account.succeeded(),
+            Some(Ok(_)) => {}
         }
     })
 }

@@ -24,7 +24,7 @@ use super::config::EgressConfig;
 use super::figures::{Account, EgressFigures};
 use super::policy::{GuestJudge, Policy};
 use super::{Asker, Egress, Sender, answer};
-use crate::head::strip_hop_by_hop;
+use crate::head::{strip_hop_by_hop, with_clean_trailers};
 
 /// How many namespaces keep connections at the same time.
 const MOST_POOLS: u64 = 10_000;
@@ -208,7 +208,7 @@ fn prepared(mut request: Request<Body>) -> Result<Request<Body>, BodyError> {
     strip_hop_by_hop(headers);
     headers.remove(header::HOST);
     *request.version_mut() = Version::HTTP_11;
-    Ok(request)
+    Ok(request.map(with_clean_trailers))
 }
 
 #[cfg(test)]

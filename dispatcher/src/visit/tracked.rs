@@ -11,6 +11,7 @@ use wasmyard_events::within;
 use wasmyard_runtime::{Body, BodyError};
 
 use super::log::{Cut, VisitLog};
+use crate::head::clean_trailers;
 
 /// An answer's body, and what must live as long as it.
 pub struct Tracked {
@@ -39,9 +40,13 @@ impl HttpBody for Tracked {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        let frame = ready!(within(&this.log.trace.ray_id, || Pin::new(&mut this.body).poll_frame(cx)));
-        match &frame {
+        let mut frame = ready!(within(&this.log.trace.ray_id, || Pin::new(&mut this.body).poll_frame(cx)));
+        match &mut frame {
             Some(Ok(frame)) => {
+                // A script's are fields like those of its head.
+                if let Some(trailers) = frame.trailers_mut() {
+                    clean_trailers(trailers);
+                }
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 this.sent += bytes as u64;
                 this.left = this.left.map(|left| left.saturating_sub(bytes as u64));
