@@ -4,6 +4,7 @@
 #   make test    build what the tests need and run all of them
 #   make swap-test   that swapped-out memory of one guest is not shown to another; make test runs it where it may
 #   make browser-test   the tests in a real browser; installs Chromium where it is missing
+#   make proxy-test   the tests behind nginx and Caddy; installs them where they are missing
 #   make lint    formatting, clippy, documentation, licences
 #   make dist    the binary for production, target/shipped/wasmyard, guided by a profile (half an hour on two processors)
 #   make bench   figures, as ratios against peers on the same machine (15 minutes; make bench-quick: 2)
@@ -12,7 +13,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test swap-test browser-test guests lint dist bench bench-quick bench-peers soak clean
+.PHONY: help demo test swap-test browser-test proxy-test guests lint dist bench bench-quick bench-peers soak clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,18 +30,22 @@ test: guests
 	@if cargo nextest --version >/dev/null 2>&1; then \
 	  echo "cargo nextest run --workspace" && cargo nextest run --workspace; \
 	else \
-	  echo "cargo test --workspace --lib --bins --tests" && cargo test --workspace --lib --bins --tests; \
+	  echo "cargo test --workspace --lib --bins --tests -- --skip assets_serve::browser --skip proxies::real" && cargo test --workspace --lib --bins --tests -- --skip assets_serve::browser --skip proxies::real; \
 	fi
 	cargo test --workspace --doc
 	cargo test --manifest-path sdk/rust/Cargo.toml --workspace --all-features
 	cargo test --manifest-path examples/Cargo.toml
 	scripts/swap-test.sh
+	@echo "not run: the tests in a real browser (make browser-test) and behind real proxies (make proxy-test)"
 
 swap-test:
 	scripts/swap-test.sh --must
 
 browser-test: guests
 	scripts/browser-tests.sh
+
+proxy-test: guests
+	scripts/proxy-tests.sh
 
 lint:
 	scripts/lint.sh

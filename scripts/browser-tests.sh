@@ -16,9 +16,8 @@ if ! command -v chromedriver >/dev/null 2>&1; then
 fi
 chromium --version --no-sandbox 2>/dev/null || true
 
-export WASMYARD_BROWSER=required
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --workspace -E 'test(/browser/)'
+  cargo nextest run --workspace --ignore-default-filter -E 'test(/^assets_serve::browser/)'
 else
-  cargo test --workspace --test it browser
+  cargo test --workspace --test it assets_serve::browser
 fi

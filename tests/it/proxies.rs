@@ -1,5 +1,7 @@
 //! Who the visitor is behind a proxy: believed of those that are named, and of nobody else.
 
+mod real;
+
 use http::Method;
 
 use crate::support::{Answer, Connection, Server, body, guest, request};

@@ -1,5 +1,5 @@
-//! A real browser, headless, driven through its WebDriver. Where there is no browser the test says so and shows
-//! nothing; with `WASMYARD_BROWSER=required` that is a failure (`scripts/browser-tests.sh` sets it).
+//! A real browser, headless, driven through its WebDriver. `make browser-test` runs this, and installs one where it is
+//! missing; a run without it leaves this test out and says so.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -21,8 +21,8 @@ struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser with an empty profile; none where there is no browser.
-    async fn start() -> Option<Browser> {
+    /// Starts a browser with an empty profile.
+    async fn start() -> Browser {
         let driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -30,7 +30,7 @@ impl Browser {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn();
-        let mut driver = driver.ok()?;
+        let mut driver = driver.expect("chromedriver is not installed; scripts/browser-tests.sh installs it");
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = within("the port of chromedriver", async {
             loop {
@@ -67,7 +67,7 @@ impl Browser {
         let answer: Value = answer.json().await.unwrap();
         let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {answer}"));
         let session = format!("{sessions}/{id}");
-        Some(Browser { http, session, _driver: driver, _profile: profile })
+        Browser { http, session, _driver: driver, _profile: profile }
     }
 
     async fn command(&self, path: &str, body: Value) -> Value {
@@ -115,12 +115,7 @@ async fn not_modified(server: &Server) -> f64 {
 
 #[tokio::test]
 async fn a_single_page_application_works_in_a_browser() {
-    let Some(browser) = Browser::start().await else {
-        let required = std::env::var_os("WASMYARD_BROWSER").is_some_and(|value| value == "required");
-        assert!(!required, "chromedriver is not installed; scripts/browser-tests.sh installs it");
-        eprintln!("NO BROWSER: chromedriver is not installed, so this test shows nothing");
-        return;
-    };
+    let browser = Browser::start().await;
     let server = single_page_application().await;
     // Browsers take every name under localhost for this machine.
     let url = format!("http://app.localhost:{}", server.visitors.port());
