@@ -117,7 +117,8 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
         if let Some(part) = modules().find(|part| is_spare(part)) {
             let name = part.filename.as_deref().unwrap_or(&part.name);
             return Err(ApiError::invalid(format_args!(
-                "The file {name:?} would be lost: metadata has no \"main_module\". Name it there if it is the component, or leave it out."
+                "The file \"{}\" would be lost: metadata has no \"main_module\". Name it there if it is the component, or leave it out.",
+                shorten(name)
             )));
         }
         return Ok(Received { declared, module_name: String::new(), module: None });
@@ -153,7 +154,8 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
         let name = part.filename.as_deref().unwrap_or(&part.name);
         return Err(if starts_as_wasm(&main.content) {
             ApiError::invalid(format_args!(
-                "The file {name:?} would be lost: a component is one file. Leave it out, or compose it into the component."
+                "The file \"{}\" would be lost: a component is one file. Leave it out, or compose it into the component.",
+                shorten(name)
             ))
         } else {
             javascript(&wanted)

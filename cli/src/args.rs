@@ -52,6 +52,13 @@ pub enum Command {
     Token(TokenCommand),
     /// Validate the configuration and every module, without starting anything
     Check(CheckArgs),
+    /// Write the platform's interfaces (WIT) for other languages
+    Wit(WitArgs),
+    /// Print the script that completes commands in a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Compile one component, for the platform that started this process
     #[command(hide = true)]
     CompileComponent(wasmyard_compiler::CompileArgs),
@@ -66,6 +73,17 @@ pub struct InitArgs {
     /// What to start from
     #[arg(long, value_enum, default_value_t = Template::Hello)]
     pub template: Template,
+}
+
+/// `wasmyard wit`.
+#[derive(Debug, Args)]
+pub struct WitArgs {
+    /// The folder to write; made if it is missing. Files that exist are never overwritten
+    #[arg(default_value = "wit", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The version of WASI that the toolchain builds for, 0.2.0 to 0.2.12
+    #[arg(long, default_value = "0.2.12", value_name = "VERSION")]
+    pub wasi: String,
 }
 
 /// The project templates that `init` knows.

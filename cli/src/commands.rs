@@ -13,9 +13,10 @@ pub mod token;
 
 use std::path::Path;
 
+use clap::CommandFactory as _;
 use serde_json::Value;
 
-use crate::args::{ApiArgs, ChangeArgs, Command};
+use crate::args::{ApiArgs, ChangeArgs, Cli, Command};
 use crate::client::Client;
 use crate::config;
 use crate::failure::Failure;
@@ -46,6 +47,13 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Check(args) => {
             let modules = crate::platform::module_check();
             check::run(&args, modules.as_deref(), &crate::machine::Machine::here(), output).await
+        }
+        Command::Wit(args) => crate::wit::run(&args, output),
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "wasmyard", &mut script);
+            output.line(String::from_utf8_lossy(&script).trim_end());
+            Ok(())
         }
         Command::CompileComponent(_) => {
             Err(Failure::Usage("compile-component is for the platform itself".to_owned()))

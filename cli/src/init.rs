@@ -63,6 +63,13 @@ fn files(template: Template) -> impl Iterator<Item = (PathBuf, &'static [u8])> {
     })
 }
 
+/// The texts below a folder of the SDK, by their paths in it.
+pub(crate) fn sdk_files(folder: &'static str) -> impl Iterator<Item = (&'static Path, &'static str)> {
+    embedded::EMBEDDED.iter().filter_map(move |(path, bytes)| {
+        Some((Path::new(path.strip_prefix(folder)?), std::str::from_utf8(bytes).ok()?))
+    })
+}
+
 /// A host that the template's routes answer for.
 fn host(template: Template) -> &'static str {
     match template {
@@ -76,7 +83,7 @@ fn name(template: Template) -> String {
     template.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;

@@ -21,6 +21,7 @@ pub mod init;
 pub mod machine;
 pub mod output;
 pub mod platform;
+pub mod wit;
 
 #[cfg(test)]
 mod testing;
