@@ -17,6 +17,7 @@ use super::values::{handle, json as parsed};
 use crate::body::{self, Bounds, Small};
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
+use crate::spool;
 use crate::state::SharedState;
 
 /// The body of a call that puts: values in Base64 take a third more, and JSON has escapes.
@@ -72,10 +73,11 @@ pub(crate) struct Values {
 }
 
 pub(crate) async fn put(State(shared): SharedState, InKv(id): InKv, request: Request) -> Answer<Done> {
-    let _permit = shared.value_permit().await?;
     let limits = &shared.api.limits;
-    let (parts, content) = request.into_parts();
     let bounds = Bounds { bytes: MOST_BYTES, idle: limits.idle, total: limits.upload };
+    let request = spool::arrived(&shared, request, bounds).await?;
+    let _permit = shared.value_permit().await?;
+    let (parts, content) = request.into_parts();
     let whole = body::read(&parts.headers, content, bounds).await?;
     let values =
         body::parse::<Vec<Put>>(&whole)?.into_iter().map(Put::checked).collect::<Result<Vec<_>, _>>()?;
@@ -101,12 +103,13 @@ impl Put {
 }
 
 pub(crate) async fn delete(State(shared): SharedState, InKv(id): InKv, request: Request) -> Answer<Done> {
-    let _permit = shared.value_permit().await?;
     let limits = &shared.api.limits;
-    let (parts, content) = request.into_parts();
     // The longest keys, each with quotes and some escapes.
     let most = MAX_BULK * 2 * wasmyard_kv::limits::MAX_KEY_BYTES;
     let bounds = Bounds { bytes: most, idle: limits.idle, total: limits.upload };
+    let request = spool::arrived(&shared, request, bounds).await?;
+    let _permit = shared.value_permit().await?;
+    let (parts, content) = request.into_parts();
     let keys: Vec<String> = body::parse(&body::read(&parts.headers, content, bounds).await?)?;
     handle(&shared, &id).delete_all(&keys).await?;
     Ok(Reply::ok(Done { successful_key_count: keys.len(), unsuccessful_keys: [] }))

@@ -17,6 +17,7 @@ use crate::body::{self, Bounds};
 use crate::envelope::{self, Answer, Reply};
 use crate::error::{ApiError, Code};
 use crate::multipart;
+use crate::spool;
 use crate::state::{Shared, SharedState};
 use crate::target::{Item, QueryOf};
 
@@ -109,10 +110,11 @@ pub(crate) async fn put(
     QueryOf(query): QueryOf<Expires>,
     request: Request,
 ) -> Answer<()> {
-    let _permit = shared.value_permit().await?;
     let limits = &shared.api.limits;
-    let (parts, content) = request.into_parts();
     let bounds = |bytes| Bounds { bytes, idle: limits.idle, total: limits.upload };
+    let request = spool::arrived(&shared, request, bounds(MAX_VALUE_BYTES + FORM_BYTES)).await?;
+    let _permit = shared.value_permit().await?;
+    let (parts, content) = request.into_parts();
     let (value, metadata) = match multipart::of_headers(&parts.headers) {
         None => (body::read(&parts.headers, content, bounds(MAX_VALUE_BYTES)).await?, None),
         Some(boundary) => {
