@@ -23,7 +23,7 @@ mod worker;
 
 pub use bindings::granted::{Files, Granted, Services};
 pub use body::{Body, BodyError};
-pub use code::compile::{CompileJob, Compiler, InProcess, compile};
+pub use code::compile::{CompileJob, Compiler, InProcess, compile, compile_worker};
 pub use code::config::{RuntimeConfig, StartError};
 pub use code::engine::{EngineConfig, Metering, address_space, mappings};
 pub use code::loaded::modules_by_mappings;

@@ -34,7 +34,7 @@ fn answer(args: &CompileArgs) -> wire::Answer {
         },
     )?;
     confine::seal().map_err(ModuleError::internal)?;
-    wasmyard_runtime::compile(&CompileJob {
+    wasmyard_runtime::compile_worker(&CompileJob {
         metering,
         max_memory_bytes: args.max_memory_bytes,
         threads: args.threads,

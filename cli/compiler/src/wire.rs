@@ -17,6 +17,7 @@ const INVALID: u8 = 2;
 const BOUND: u8 = 3;
 const MEMORY: u8 = 4;
 const INTERNAL: u8 = 5;
+const NO_HANDLER: u8 = 6;
 
 /// What a compiler answers.
 pub(super) type Answer = Result<Vec<u8>, ModuleError>;
@@ -42,6 +43,7 @@ pub(super) fn write(mut to: impl Write, answer: &Answer) -> io::Result<()> {
         Err(ModuleError::Invalid(text)) => (INVALID, cut(text)),
         Err(ModuleError::Bound(text)) => (BOUND, cut(text)),
         Err(ModuleError::TooMuchMemory) => (MEMORY, Vec::new()),
+        Err(ModuleError::NoHandler) => (NO_HANDLER, Vec::new()),
         Err(ModuleError::Internal(text)) => (INTERNAL, cut(text)),
         // The parent has looked at the header before.
         Err(other) => (INVALID, cut(&other.to_string())),
@@ -73,6 +75,7 @@ pub(super) async fn read(mut from: impl AsyncRead + Unpin, most: u64) -> Result<
         INVALID => ModuleError::Invalid(text),
         BOUND => ModuleError::Bound(text),
         MEMORY => ModuleError::TooMuchMemory,
+        NO_HANDLER => ModuleError::NoHandler,
         INTERNAL => ModuleError::Internal(text),
         _ => return Err(NoAnswer::Broken),
     }))
@@ -111,6 +114,7 @@ mod tests {
             sent(&Err(ModuleError::TooMuchMemory), 0).await,
             Ok(Err(ModuleError::TooMuchMemory))
         ));
+        assert!(matches!(sent(&Err(ModuleError::NoHandler), 0).await, Ok(Err(ModuleError::NoHandler))));
     }
 
     #[tokio::test]

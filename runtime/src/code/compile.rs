@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
 use crate::code::engine::{self, Metering};
 use crate::code::module::{ModuleError, check_header};
@@ -43,6 +44,21 @@ pub trait Compiler: Send + Sync + 'static {
     async fn compile(&self, job: CompileJob) -> Result<Vec<u8>, ModuleError>;
 }
 
+/// Compiles a worker: what can be said of it without compiling it is said first. A component that handles no event is not
+/// worth the seconds that its code may take.
+///
+/// # Errors
+///
+/// As [`compile`]; [`ModuleError::NoHandler`] for one that is valid and exports no handler.
+pub fn compile_worker(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
+    check_header(&job.component)?;
+    bounds::check(&job.component, job.max_memory_bytes)?;
+    if !exports_handler(&job.component) && is_valid(&job.component) {
+        return Err(ModuleError::NoHandler);
+    }
+    compiled(job)
+}
+
 /// Compiles: bounds first, then validation and code. More threads than one are those of the process, as `rayon` makes
 /// them.
 ///
@@ -52,16 +68,53 @@ pub trait Compiler: Send + Sync + 'static {
 pub fn compile(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
     check_header(&job.component)?;
     bounds::check(&job.component, job.max_memory_bytes)?;
-    let engine = engine::compiling(job.metering, job.threads).map_err(ModuleError::internal)?;
-    engine.precompile_component(&bulk::in_pieces(&job.component, job.metering == Metering::Fuel)).map_err(
-        |error| {
-            if error.downcast_ref::<wasmtime::OutOfMemory>().is_some() {
-                return ModuleError::TooMuchMemory;
-            }
-            ModuleError::Invalid(format!("{error:#}"))
-        },
-    )
+    compiled(job)
 }
+
+fn compiled(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
+    let engine = engine::compiling(job.metering, job.threads).map_err(ModuleError::internal)?;
+    let component = bulk::in_pieces(&job.component, job.metering == Metering::Fuel);
+    engine.precompile_component(&component).map_err(|error| {
+        if error.downcast_ref::<wasmtime::OutOfMemory>().is_some() {
+            return ModuleError::TooMuchMemory;
+        }
+        ModuleError::Invalid(format!("{error:#}"))
+    })
+}
+
+/// Whether it exports something under the handler's name. Whether that is a handler is seen when it is linked. What cannot be
+/// read may: the compiler says what is wrong with it.
+fn exports_handler(component: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload {
+            Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Payload::ComponentExportSection(exports)) if depth == 0 => {
+                let is_handler = |name: &str| name.starts_with(HANDLER);
+                if exports.into_iter().any(|export| export.is_ok_and(|export| is_handler(export.name.name))) {
+                    return true;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => return true,
+        }
+    }
+    false
+}
+
+/// Whether it is valid by what every engine takes: no proposal that is refused here is among that, so that its refusal
+/// names it.
+fn is_valid(component: &[u8]) -> bool {
+    let features = WasmFeatures::WASM2
+        .union(WasmFeatures::COMPONENT_MODEL)
+        .union(WasmFeatures::TAIL_CALL)
+        .union(WasmFeatures::EXTENDED_CONST);
+    Validator::new_with_features(features).validate_all(component).is_ok()
+}
+
+/// How the name of the interface begins that handles requests.
+const HANDLER: &str = "wasi:http/incoming-handler@0.2.";
 
 /// Compiles in this process, without any limit on time or memory: for components that are trusted, as those
 /// of tests and benches.
@@ -71,6 +124,40 @@ pub struct InProcess;
 #[async_trait]
 impl Compiler for InProcess {
     async fn compile(&self, job: CompileJob) -> Result<Vec<u8>, ModuleError> {
-        tokio::task::spawn_blocking(move || compile(&job)).await.map_err(ModuleError::internal)?
+        tokio::task::spawn_blocking(move || compile_worker(&job)).await.map_err(ModuleError::internal)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(text: &str) -> CompileJob {
+        CompileJob {
+            metering: Metering::Time,
+            max_memory_bytes: 1 << 20,
+            threads: 1,
+            in_background: false,
+            component: wat::parse_str(text).unwrap().into(),
+        }
+    }
+
+    #[test]
+    fn what_handles_nothing_is_refused_before_it_is_compiled_and_by_what_is_wrong_with_it_first() {
+        let refusal = |text: &str| compile_worker(&job(text)).unwrap_err();
+        let module = "(core module (func (result i32) i32.const 0))";
+        assert!(matches!(refusal(&format!("(component {module})")), ModuleError::NoHandler));
+        // The name in a component inside is not its own.
+        let inside = r#"(component (instance $i) (export "wasi:http/incoming-handler@0.2.0" (instance $i)))"#;
+        assert!(matches!(refusal(&format!("(component {inside})")), ModuleError::NoHandler));
+        assert!(compile_worker(&job(inside)).is_ok(), "what it exports is seen later");
+        for (wrong, named) in
+            [("(func (result i32) i64.const 0)", "type mismatch"), ("(memory i64 1)", "memory64")]
+        {
+            let text = refusal(&format!("(component (core module {wrong}))")).to_string();
+            assert!(text.contains("not valid") && text.contains(named), "{text}");
+        }
+        let bound = refusal("(component (core module (memory 17)))");
+        assert!(matches!(bound, ModuleError::Bound(_)), "{bound}");
     }
 }

@@ -131,7 +131,7 @@ async fn what_would_harm_before_it_runs_is_refused_with_its_reason() {
 async fn a_bomb_within_the_bounds_delays_nobody_else() {
     let server = server().await;
     let api = server.api();
-    // Seconds of work for the compiler; it is no worker either, which is found out at the end.
+    // Seconds of work for the compiler; it is no worker either, although it says so, which is found out at the end.
     let uploaded = tokio::spawn(async move { api.deploy("bomb", bombs::branches(3_000)).await });
     let mut neighbour = server.connect().await;
     let mut served = 0;
