@@ -27,7 +27,6 @@ use crate::guest::answer::{HeadSlot, NoHead};
 use crate::guest::parts::InvocationParts;
 use crate::guest::pool::{Resters, Reuse};
 use crate::guest::store::Guest;
-use crate::limits::arriving::Arriving;
 use crate::limits::guest_memory::MemoryAccount;
 use crate::limits::idle::Pause;
 use crate::limits::meter::Meter;
@@ -221,7 +220,6 @@ impl Run {
             entry,
             meter: Arc::clone(&meter),
             head: Arc::clone(&head),
-            arriving: Arriving::default(),
         };
         let guest = Guest { module, pool: worker.pool.clone(), parts };
         let guest = Metered { meter, budget: limits.cpu, future: Box::pin(guest.run(request)) };

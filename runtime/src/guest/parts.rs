@@ -6,7 +6,6 @@ use wasmyard_namespaces::limits::Limits;
 
 use crate::bindings::granted::Version;
 use crate::guest::answer::HeadSlot;
-use crate::limits::arriving::Arriving;
 use crate::limits::guest_memory::MemoryAccount;
 use crate::limits::meter::Meter;
 use crate::seams::{Entry, Host, RequestInfo};
@@ -26,6 +25,4 @@ pub(crate) struct InvocationParts {
     pub(crate) entry: Arc<Entry>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) head: Arc<HeadSlot>,
-    /// What has arrived of its request.
-    pub(crate) arriving: Arriving,
 }

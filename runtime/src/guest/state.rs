@@ -54,8 +54,6 @@ pub(crate) struct State {
     pub(crate) response_bodies: HashMap<u32, HandoverSlot>,
     /// Bodies of responses that the guest has not read, by whatever way they came.
     pub(crate) arriving: Arriving,
-    /// The body of the request being handled, as far as it is not read.
-    of_request: Arriving,
     /// Where the answer goes, and where the failures of callees are noted.
     pub(crate) head: Arc<HeadSlot>,
     /// The answer that the guest still writes.
@@ -143,7 +141,6 @@ impl State {
             request_body: Some(request_body),
             response_bodies: HashMap::new(),
             arriving,
-            of_request: parts.arriving.clone(),
             head: Arc::clone(&parts.head),
             answering: None,
             answer_bytes: 0,
@@ -170,7 +167,6 @@ impl State {
         self.entry = Arc::clone(&parts.entry);
         self.request = request;
         self.request_body = Some(request_body);
-        self.of_request = parts.arriving.clone();
         self.head = Arc::clone(&parts.head);
     }
 
@@ -200,7 +196,7 @@ impl State {
         let lines: usize = self.logs.iter().map(LogPipe::held).sum();
         let behind_handles = host_memory::held(&mut self.table, self.memory.left_for_host());
         let messages = self.request.bytes.saturating_add(self.answer_bytes).saturating_add(self.passing);
-        let messages = messages.saturating_add(self.arriving.bytes()).saturating_add(self.of_request.bytes());
+        let messages = messages.saturating_add(self.arriving.bytes());
         self.memory.host_holds(behind_handles.saturating_add(lines as u64).saturating_add(messages))
     }
 }

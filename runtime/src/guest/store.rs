@@ -63,7 +63,8 @@ impl Guest {
                 meter.received(data.len());
             }
         });
-        let (lent, slot) = Handover::new(body, &self.parts.arriving);
+        // A visitor's body lies in its connection, whose buffers are bounded, until it is read; so it is not counted.
+        let (lent, slot) = Handover::new(body, &Arriving::default());
         let mut instance = self.instance(RequestHead::of(&parts), slot).await?;
         let head = Arc::clone(&self.parts.head);
         let result = async {
@@ -116,7 +117,7 @@ impl Guest {
     /// Makes an instance and drops it.
     async fn instantiate(self) -> Result<(), Failure> {
         let _ticking = self.module.ticker.ticking();
-        let (_lent, slot) = Handover::new(crate::body::empty(), &self.parts.arriving);
+        let (_lent, slot) = Handover::new(crate::body::empty(), &Arriving::default());
         let (parts, ()) = Request::new(()).into_parts();
         let mut armed = self.armed(State::new(&self.parts, RequestHead::of(&parts), slot))?;
         let instance = self.module.pre.instantiate_async(&mut armed.store).await;
@@ -151,7 +152,6 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
         entry: Arc::default(),
         meter: Arc::clone(&meter),
         head: Arc::default(),
-        arriving: Arriving::default(),
     };
     let guest = Guest { module: Arc::clone(module), pool: None, parts };
     let begun = Instant::now();
