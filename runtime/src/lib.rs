@@ -1,7 +1,7 @@
 //! One invocation of one script in a sandbox.
 //!
 //! The life of an invocation: a [`Runtime`] loads the script's component ([`Module`]), [`Worker`] joins it
-//! with what its version was given ([`Granted`]), and [`Worker::fetch`] runs it for one request in a store
+//! with what its version was given ([`Granted`]), and [`Worker::run`] runs it for one [`Event`] in a store
 //! of its own. What leaves the store goes through [`Host`], which whoever embeds this crate supplies; how
 //! it ended is an [`Outcome`].
 //!
@@ -9,12 +9,13 @@
 //!
 //! Rooms: `code` makes components ready to run, `limits` says how much of the machine an invocation may use, `guest`
 //! is one store and what lives in it, `bindings` is what guests may import. `worker` joins them. Beside the rooms stand
-//! the types that all of them speak: `body`, `codes`, `outcome`, `seams`.
+//! the types that all of them speak: `body`, `codes`, `event`, `outcome`, `seams`.
 
 mod bindings;
 pub mod body;
 mod code;
 mod codes;
+mod event;
 mod guest;
 mod limits;
 mod outcome;
@@ -31,6 +32,7 @@ pub use code::module::{Module, ModuleError};
 pub use code::preparing::{Preparation, Wanted};
 pub use code::runtime::{CacheFigures, Runtime};
 pub use codes::GuestCode;
+pub use event::{Event, Handled, Scheduled};
 pub use guest::pool::Reuse;
 pub use guest::store::start_up;
 pub use limits::guest_memory::{GuestMemoryFigures, GuestMemoryLimits};

@@ -36,6 +36,12 @@ pub enum Failure {
         /// The ceiling that applied, in bytes.
         limit: u64,
     },
+    /// It does not export what handles such an event.
+    #[error("Worker has no handler of {event} events.")]
+    NoHandler {
+        /// The kind of event.
+        event: &'static str,
+    },
     /// The caller has made all the subrequests it may.
     #[error("Too many subrequests by single Worker invocation.")]
     ExceededSubrequests {
@@ -151,6 +157,7 @@ impl Failure {
             Self::ExceededDepth { .. } => "exceededDepth",
             Self::TimedOut { .. } | Self::Stalled { .. } => "exceededWallTime",
             Self::Trapped(_) => "exception",
+            Self::NoHandler { .. } => "noHandler",
             Self::NoResponse(_) | Self::ErrorCode(_) => "noResponse",
             Self::Unreachable(_) => "serviceNotFound",
             Self::Overloaded { .. } => "loadShed",

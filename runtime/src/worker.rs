@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -22,6 +23,7 @@ use crate::bindings::granted::{Granted, Version};
 use crate::body::{self, Body, BodyError};
 use crate::code::loaded::Claim;
 use crate::code::module::Module;
+use crate::event::{Event, Handled, Scheduled};
 use crate::guest::afterwards::Afterwards;
 use crate::guest::answer::{HeadSlot, NoHead};
 use crate::guest::parts::InvocationParts;
@@ -110,6 +112,23 @@ impl Worker {
         Some(Ready { worker: Arc::clone(self), module })
     }
 
+    /// Handles one event in a store of its own: a request until the head of the response is there, every other event until
+    /// the guest has returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Worker::fetch`]. [`Failure::NoHandler`] where the script does not handle such events.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Worker::fetch`].
+    pub async fn run(self: &Arc<Self>, invocation: Invocation, event: Event) -> Result<Handled, Failure> {
+        match self.ready() {
+            Some(ready) => ready.run(invocation, event).await,
+            None => Err(Failure::BeingMadeReady { retry_after: RETRY_AFTER }),
+        }
+    }
+
     /// Handles one request in a store of its own and returns when the head of the response is there.
     ///
     /// # Errors
@@ -142,7 +161,38 @@ impl Ready {
         Ok(self.worker.memory.check_room()?)
     }
 
-    /// The same, where the code is known to be loaded.
+    /// As [`Worker::run`], where the code is known to be loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Worker::run`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Worker::run`].
+    pub async fn run(self, invocation: Invocation, event: Event) -> Result<Handled, Failure> {
+        match event {
+            Event::Fetch(request) => self.fetch(invocation, request).await.map(Handled::Answered),
+            Event::Scheduled(event) => self.scheduled(invocation, event).await.map(|()| Handled::Done),
+        }
+    }
+
+    /// Nobody waits for an answer, so the time to the first byte is the time in which it has to return.
+    async fn scheduled(self, invocation: Invocation, event: Scheduled) -> Result<(), Failure> {
+        if self.module.scheduled.is_none() {
+            return Err(Failure::NoHandler { event: "scheduled" });
+        }
+        let limit = invocation.limits.first_byte;
+        let mut run = Run::start(self, invocation, false, |guest| Box::pin(guest.run_scheduled(event)));
+        let ended = match tokio::time::timeout(limit, poll_fn(|cx| run.poll_end(cx))).await {
+            Ok(ended) => ended,
+            Err(_elapsed) => Err(Failure::TimedOut { limit }),
+        };
+        run.record.ended(ended.clone().map_or_else(End::Failed, |()| End::Ok));
+        ended
+    }
+
+    /// As [`Worker::fetch`], where the code is known to be loaded.
     ///
     /// # Errors
     ///
@@ -157,7 +207,8 @@ impl Ready {
         request: Request<Body>,
     ) -> Result<Response<Body>, Failure> {
         let first_byte = invocation.limits.first_byte;
-        let mut run = Run::start(self, invocation, request);
+        let head_only = request.method() == Method::HEAD;
+        let mut run = Run::start(self, invocation, head_only, |guest| Box::pin(guest.run(request)));
         let head = poll_fn(|cx| run.poll_head(cx));
         match tokio::time::timeout(first_byte, head).await {
             Ok(Ok(response)) => Ok(run.into_response(response)),
@@ -189,10 +240,15 @@ struct Run {
 }
 
 impl Run {
-    fn start(ready: Ready, invocation: Invocation, request: Request<Body>) -> Self {
+    /// `work`: what its guest is to do.
+    fn start(
+        ready: Ready,
+        invocation: Invocation,
+        head_only: bool,
+        work: impl FnOnce(Guest) -> BoxFuture<'static, Result<(), Failure>>,
+    ) -> Self {
         let Ready { worker, module } = ready;
         let Invocation { limits, ceiling, trusted, depth, host, info, entry } = invocation;
-        let head_only = request.method() == Method::HEAD;
         let meter = Arc::new(Meter::default());
         let head = Arc::new(HeadSlot::default());
         let started = Instant::now();
@@ -222,9 +278,17 @@ impl Run {
             head: Arc::clone(&head),
         };
         let guest = Guest { module, pool: worker.pool.clone(), parts };
-        let guest = Metered { meter, budget: limits.cpu, future: Box::pin(guest.run(request)) };
+        let guest = Metered { meter, budget: limits.cpu, future: work(guest) };
         let guest = Some(Fair::new(guest, &background, &habit));
         Self { guest, head, failed: None, head_only, record, pause }
+    }
+
+    /// Drives the guest to its end.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let Some(guest) = &mut self.guest else { return Poll::Ready(Ok(())) };
+        let ended = std::task::ready!(Pin::new(guest).poll(cx));
+        self.guest = None;
+        Poll::Ready(ended)
     }
 
     /// Drives the guest until it has answered or ended.

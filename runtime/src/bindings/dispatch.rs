@@ -365,7 +365,9 @@ impl From<Failure> for DispatchError {
             Failure::ExceededDepth { .. } => Self::ExceededDepth(text),
             Failure::TimedOut { .. } | Failure::Stalled { .. } => Self::TimedOut(text),
             Failure::Trapped(_) => Self::Trapped(text),
-            Failure::NoResponse(_) | Failure::ErrorCode(_) => Self::NoResponse(text),
+            Failure::NoResponse(_) | Failure::ErrorCode(_) | Failure::NoHandler { .. } => {
+                Self::NoResponse(text)
+            }
             Failure::Overloaded { .. }
             | Failure::BeingMadeReady { .. }
             | Failure::TooManyInvocations { .. }

@@ -4,13 +4,14 @@ use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmyard_namespaces::limits::{MAX_COMPONENT_BYTES, component};
 
 use crate::code::engine::Engine;
 use crate::code::mapping::{Key, Mapping};
 use crate::code::ticker::Ticker;
+use crate::event::Scheduled;
 use crate::guest::state::State;
 use crate::limits::shared::Commons;
 
@@ -114,6 +115,8 @@ impl ModuleError {
 /// A component that is compiled and linked, ready to be instantiated.
 pub struct Module {
     pub(crate) pre: ProxyPre<State>,
+    /// Its function for [`crate::Scheduled`] events, if it has one.
+    pub(crate) scheduled: Option<ComponentExportIndex>,
     engine: wasmtime::Engine,
     /// Whoever runs its code has it tick.
     pub(crate) ticker: Arc<Ticker>,
@@ -141,10 +144,13 @@ impl Module {
         let pre =
             linker.instantiate_pre(component).map_err(|error| ModuleError::Import(format!("{error:#}")))?;
         let pre = ProxyPre::new(pre).map_err(|_| ModuleError::NoHandler)?;
+        let handle = |interface| component.get_export_index(Some(&interface), "handle");
+        let scheduled = component.get_export_index(None, Scheduled::INTERFACE).and_then(handle);
         let image = component.image_range();
         let size = (image.end as usize).saturating_sub(image.start as usize);
         Ok(Self {
             pre,
+            scheduled,
             engine: engine.wasmtime.clone(),
             ticker: Arc::clone(&engine.ticker),
             key,

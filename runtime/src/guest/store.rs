@@ -6,17 +6,19 @@ use std::time::{Duration, Instant};
 
 use http::Request;
 use http_body::Frame;
+use wasmtime::{Store, component};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmyard_namespaces::limits::Limits;
-use wasmyard_namespaces::name::ScriptName;
+use wasmyard_namespaces::name::{ScriptName, shorten};
 use wasmyard_namespaces::script::ScriptKey;
 
 use crate::bindings::granted::{Granted, Version};
 use crate::body::{Body, BodyError, Handover, HandoverSlot, inspected};
 use crate::code::module::Module;
 use crate::codes::to_code;
+use crate::event::Scheduled;
 use crate::guest::armed::{Armed, failure_of};
 use crate::guest::parts::InvocationParts;
 use crate::guest::pool::{Instance, Resters};
@@ -28,6 +30,9 @@ use crate::limits::metered::Metered;
 use crate::limits::scheduler::Fair;
 use crate::outcome::Failure;
 use crate::seams::{DenyAll, RequestInfo};
+
+/// The function that handles [`Scheduled`] events.
+type HandleScheduled = component::TypedFunc<(String, u64), (Result<(), String>,)>;
 
 /// What one store is made from.
 pub(crate) struct Guest {
@@ -114,14 +119,49 @@ impl Guest {
         Armed::new(self.module.engine(), state, &self.parts.limits, &self.parts.meter)
     }
 
-    /// Makes an instance and drops it.
-    async fn instantiate(self) -> Result<(), Failure> {
+    /// Handles a time that came.
+    pub(crate) async fn run_scheduled(self, event: Scheduled) -> Result<(), Failure> {
         let _ticking = self.module.ticker.ticking();
+        let (mut armed, instance) = self.without_request().await?;
+        let handler = self.scheduled(&mut armed.store, &instance)?;
+        let handler = handler.ok_or(Failure::NoHandler { event: "scheduled" })?;
+        let called = handler.call_async(&mut armed.store, (event.cron.to_string(), event.due_ms())).await;
+        let (handled,) = called.map_err(|error| failure_of(&error, &self.parts.limits))?;
+        handled.map_err(|text| Failure::Trapped(format!("it says: {}", shorten(&text))))
+    }
+
+    /// Its function for times that come; none where it exports none.
+    fn scheduled(
+        &self,
+        store: &mut Store<State>,
+        instance: &component::Instance,
+    ) -> Result<Option<HandleScheduled>, Failure> {
+        let Some(index) = &self.module.scheduled else { return Ok(None) };
+        let typed = instance.get_typed_func(store, index);
+        let mistyped = |error| {
+            let interface = Scheduled::INTERFACE;
+            Failure::Trapped(format!("its {interface} is not what `sdk/wit/platform.wit` says: {error:#}"))
+        };
+        typed.map(Some).map_err(mistyped)
+    }
+
+    /// An instance that no request is for.
+    async fn without_request(&self) -> Result<(Armed, component::Instance), Failure> {
         let (_lent, slot) = Handover::new(crate::body::empty(), &Arriving::default());
         let (parts, ()) = Request::new(()).into_parts();
         let mut armed = self.armed(State::new(&self.parts, RequestHead::of(&parts), slot))?;
-        let instance = self.module.pre.instantiate_async(&mut armed.store).await;
-        instance.map(|_| ()).map_err(|error| failure_of(&error, &self.parts.limits))
+        let begun = Instant::now();
+        let instance = self.module.pre.instance_pre().instantiate_async(&mut armed.store).await;
+        let instance = instance.map_err(|error| failure_of(&error, &self.parts.limits))?;
+        self.parts.meter.instantiated(begun.elapsed());
+        Ok((armed, instance))
+    }
+
+    /// Makes an instance and drops it.
+    async fn instantiate(self) -> Result<(), Failure> {
+        let _ticking = self.module.ticker.ticking();
+        let (mut armed, instance) = self.without_request().await?;
+        self.scheduled(&mut armed.store, &instance).map(|_| ())
     }
 }
 

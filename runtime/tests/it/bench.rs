@@ -98,6 +98,11 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// All that there are.
+    pub(crate) fn outcomes(&self) -> Vec<Outcome> {
+        self.outcomes.lock().unwrap().clone()
+    }
+
     /// The one outcome.
     pub(crate) fn outcome(&self) -> Outcome {
         let outcomes = self.outcomes.lock().unwrap();

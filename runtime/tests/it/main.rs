@@ -12,6 +12,7 @@ mod bench;
 mod bulk;
 mod composed;
 mod cpu;
+mod events;
 mod features;
 mod fuel;
 mod isolation;
