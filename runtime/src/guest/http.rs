@@ -12,8 +12,7 @@ use wasmtime_wasi_http::{ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHt
 use wasmyard_namespaces::limits::Limits;
 
 use crate::body::{Body, BodyError, agreed};
-use crate::limits::arriving::Arriving;
-use crate::limits::host_memory::{BODY_CHUNK_BYTES, BODY_CHUNKS};
+use crate::limits::arriving::{Arriving, BODY_CHUNK_BYTES, BODY_CHUNKS};
 use crate::limits::idle::paced;
 use crate::limits::meter::Meter;
 use crate::limits::pieces::few;

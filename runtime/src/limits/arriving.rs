@@ -11,7 +11,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
 use crate::body::{Body, BodyError};
-use crate::limits::host_memory::{BODY_CHUNK_BYTES, BODY_CHUNKS};
+
+/// How many bytes a guest may write to a body at once.
+pub(crate) const BODY_CHUNK_BYTES: usize = 64 << 10;
+/// How many such chunks may wait for whoever reads the body, beside the one that is being read.
+pub(crate) const BODY_CHUNKS: usize = 1;
 
 /// A body up to this length may be there as a whole: as long as one call of a guest can make it.
 const WHOLE_BYTES: u64 = 1 << 20;

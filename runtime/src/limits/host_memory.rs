@@ -11,11 +11,8 @@ use wasmtime_wasi_http::FieldMap;
 use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse};
 
 use crate::bindings::future::{FromScript, FromUrl};
+use crate::limits::arriving::{BODY_CHUNK_BYTES, BODY_CHUNKS};
 
-/// How many bytes a guest may write to a body at once.
-pub(crate) const BODY_CHUNK_BYTES: usize = 64 << 10;
-/// How many such chunks may wait for whoever reads the body, beside the one that is being read.
-pub(crate) const BODY_CHUNKS: usize = 1;
 /// Room for the header fields of one message, counted as they lie in memory.
 pub(crate) const HEADER_BYTES: usize = 128 << 10;
 
