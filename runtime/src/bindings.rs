@@ -30,6 +30,8 @@ mod generated {
                 import wasmyard:platform/outgoing@0.1.0;
                 import wasmyard:platform/request-info@0.1.0;
                 import wasi:config/store@0.2.0-rc.1;
+                import wasi:keyvalue/store@0.2.0-draft;
+                import wasi:keyvalue/batch@0.2.0-draft;
             }
         ",
         world: "wasmyard:host/platform",
@@ -47,6 +49,14 @@ mod generated {
             "wasmyard:platform/kv.[method]namespace.put": async | trappable,
             "wasmyard:platform/kv.[method]namespace.delete": async | trappable,
             "wasmyard:platform/kv.[method]namespace.list": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.get": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.set": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.delete": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.exists": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.list-keys": async | trappable,
+            "wasi:keyvalue/batch.get-many": async | trappable,
+            "wasi:keyvalue/batch.set-many": async | trappable,
+            "wasi:keyvalue/batch.delete-many": async | trappable,
             default: trappable,
         },
         with: {
@@ -56,6 +66,7 @@ mod generated {
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
             "wasmyard:platform/kv.namespace": super::kv::OpenKv,
+            "wasi:keyvalue/store.bucket": super::kv::wasi::Bucket,
             "wasmyard:platform/dispatch.future-response": super::future::FromScript,
             "wasmyard:platform/outgoing.future-response": super::future::FromUrl,
         },
@@ -63,6 +74,7 @@ mod generated {
 }
 
 pub(crate) use generated::wasi::config::store as config_wit;
+pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as keyvalue_wit};
 pub(crate) use generated::wasmyard::platform::{
     assets as assets_wit, dispatch as dispatch_wit, kv as kv_wit, log as log_wit, message as message_wit,
     outgoing as outgoing_wit, request_info as request_info_wit,

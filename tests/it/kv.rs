@@ -2,6 +2,7 @@
 //! and nothing that was answered for is lost.
 
 mod bindings;
+mod wasi;
 
 use http::Method;
 use reqwest::multipart::{Form, Part};

@@ -3,6 +3,8 @@
 //! Each call counts as a subrequest before anything is awaited. The rules of keys, values and expiry are those of
 //! [`wasmyard_kv`]; what is here counts, and keeps what passes through the host within the guest's memory ceiling.
 
+pub(crate) mod wasi;
+
 use bytes::Bytes;
 use wasmtime::component::Resource;
 use wasmyard_kv::{Expiry, Found, KvError as Refused, KvHandle};

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Api, Server, body, guest, origin, request, script_path};
 
 /// Every interface with functions that a script is given, and why it is no way to the network.
-const GIVEN: [(&str, &str); 29] = [
+const GIVEN: [(&str, &str); 31] = [
     ("wasi:cli/environment", "empty"),
     ("wasi:cli/exit", "ends the script"),
     ("wasi:cli/stderr", "the log"),
@@ -29,6 +29,8 @@ const GIVEN: [(&str, &str); 29] = [
     ("wasi:io/error", "texts of errors"),
     ("wasi:io/poll", "waiting"),
     ("wasi:io/streams", "bodies"),
+    ("wasi:keyvalue/batch", "keys and values of the namespaces that the script is bound to"),
+    ("wasi:keyvalue/store", "keys and values of the namespaces that the script is bound to"),
     ("wasi:random/insecure", "numbers"),
     ("wasi:random/insecure-seed", "numbers"),
     ("wasi:random/random", "numbers"),
@@ -153,7 +155,7 @@ async fn a_script_can_import_what_is_on_the_list_and_nothing_else() {
 
     // Interfaces by which other platforms reach out.
     for (interface, name) in [
-        ("wasi:keyvalue/store@0.2.0-draft", "open"),
+        ("wasi:keyvalue/atomics@0.2.0-draft", "increment"),
         ("wasi:keyvalue/store@0.2.0-draft2", "open"),
         ("wasi:blobstore/blobstore@0.2.0-draft", "get-container"),
         ("wasi:messaging/producer@0.2.0-draft", "send"),
