@@ -20,10 +20,10 @@ const LAST: u64 = 12;
 /// # Errors
 /// [`Failure::Usage`] for a version that there is not, [`Failure::Failed`] when a file exists already or cannot be written.
 pub fn run(args: &WitArgs, output: &Output) -> Result<(), Failure> {
-    let version = version(&args.wasi)?;
-    let files: Vec<(PathBuf, String)> = sdk_files("sdk/wit/")
-        .map(|(path, text)| (args.dir.join(path), text.replace(KEPT, &version)))
-        .collect();
+    let last = last(&args.wasi)?;
+    let version = format!("0.2.{last}");
+    let files: Vec<(PathBuf, String)> =
+        sdk_files("sdk/wit/").map(|(path, text)| (args.dir.join(path), of_version(text, last))).collect();
     if let Some((taken, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
         return Err(Failure::with_remedy(
             format!("{} exists already, and nothing is overwritten", taken.display()),
@@ -42,15 +42,42 @@ pub fn run(args: &WitArgs, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn version(asked: &str) -> Result<String, Failure> {
+/// The last number of a version that there is.
+fn last(asked: &str) -> Result<u64, Failure> {
     let last = asked.strip_prefix("0.2.").and_then(|last| last.parse::<u64>().ok());
-    match last {
-        Some(last) if last <= LAST => Ok(format!("0.2.{last}")),
-        _ => Err(Failure::Usage(format!(
+    last.filter(|last| *last <= LAST).ok_or_else(|| {
+        Failure::Usage(format!(
             "--wasi {asked:?}: the platform runs components of WASI 0.2.0 to {KEPT}; name the version that the toolchain's \
              message names"
-        ))),
+        ))
+    })
+}
+
+/// The text as that version has it: without the functions that came later. A type that came later is another name for one
+/// that was there, and stays.
+fn of_version(text: &str, last: u64) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let since = line.trim().strip_prefix("@since(version = 0.2.").and_then(|rest| rest.strip_suffix(')'));
+        if since.and_then(|since| since.parse::<u64>().ok()).is_none_or(|since| since <= last) {
+            kept.push_str(&line.replace(KEPT, &format!("0.2.{last}")));
+            kept.push('\n');
+            continue;
+        }
+        let mut item = String::new();
+        for line in lines.by_ref() {
+            item.push_str(line);
+            item.push('\n');
+            if line.trim_end().ends_with(';') {
+                break;
+            }
+        }
+        if item.trim_start().starts_with("type ") {
+            kept.push_str(&item);
+        }
     }
+    kept
 }
 
 #[cfg(test)]
@@ -84,7 +111,7 @@ mod tests {
         let again = run(&WitArgs { dir, wasi: "0.2.10".to_owned() }, &captured().0).unwrap_err();
         assert!(again.to_string().contains("nothing is overwritten"), "{again}");
         for bad in ["0.3.0", "0.2.13", "0.2", "0.2.x", ""] {
-            let failure = version(bad).unwrap_err();
+            let failure = last(bad).unwrap_err();
             assert_eq!(failure.exit_code(), 2, "{bad}");
             assert!(failure.to_string().contains("0.2.12"), "{failure}");
         }

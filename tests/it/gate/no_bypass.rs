@@ -122,7 +122,10 @@ fn importing(function: &Function) -> Vec<u8> {
         }
     };
     wat::parse_str(format!(
-        r#"(component (import "{interface}" (instance {declared} (export "{name}" {signature}))))"#
+        // Under the handler's name it exports nothing: what is imported is looked at before that is seen.
+        r#"(component
+            (import "{interface}" (instance {declared} (export "{name}" {signature})))
+            (instance $nothing) (export "wasi:http/incoming-handler@0.2.0" (instance $nothing)))"#
     ))
     .unwrap()
 }
