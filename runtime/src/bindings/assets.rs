@@ -1,6 +1,6 @@
 //! `wasmyard:platform/assets`: a script fetches the files of its own version.
 //!
-//! Never looks at a file itself: the [`Files`](crate::Files) that the version was granted do. No body of a request is read, and no byte of a file
+//! Never looks at a file itself: the [`Files`] that the version was granted do. No body of a request is read, and no byte of a file
 //! enters the guest's memory unless the guest opens the response's body.
 
 use std::sync::Arc;
