@@ -50,15 +50,23 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         }
         Command::Wit(args) => crate::wit::run(&args, output),
         Command::Completion { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "wasmyard", &mut script);
-            output.line(String::from_utf8_lossy(&script).trim_end());
+            completion(shell).lines().for_each(|line| output.line(line));
             Ok(())
         }
         Command::CompileComponent(_) => {
             Err(Failure::Usage("compile-component is for the platform itself".to_owned()))
         }
     }
+}
+
+/// What completes commands in a shell: those that people type.
+fn completion(shell: clap_complete::Shell) -> String {
+    let all = Cli::command();
+    let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut shown = clap::Command::new("wasmyard").subcommands(shown);
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut shown, "wasmyard", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// The client for the API that `args` and the current folder point to; its remarks go to `output`.
@@ -121,6 +129,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::output::tests::captured;
+
+    #[tokio::test]
+    async fn every_shell_has_a_completion_that_names_what_people_type() {
+        for shell in <clap_complete::Shell as clap::ValueEnum>::value_variants().iter().copied() {
+            let (output, results, _) = captured();
+            run(Command::Completion { shell }, &output).await.unwrap();
+            let script = results.text();
+            assert!(script.lines().count() > 50, "{shell}: the script has its lines");
+            for command in ["deploy", "namespace", "secret", "assets"] {
+                assert!(script.contains(command), "{shell}: {command}");
+            }
+            assert!(!script.contains("compile-component"), "{shell}");
+        }
+    }
 
     #[test]
     fn a_user_script_lies_below_its_namespace() {
