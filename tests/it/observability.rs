@@ -120,3 +120,28 @@ async fn health_says_live_and_ready_and_while_draining_not_ready() {
     assert_eq!(visitor.answer().await.body, "2\n");
     assert!(server.ended().await.success());
 }
+
+#[tokio::test]
+async fn calls_with_a_bad_token_are_told_of_with_their_client_and_not_line_by_line() {
+    let server = Server::serving(&config()).await;
+    let stranger = server.api().with_token("a-token-that-nobody-gave-out");
+    let path = "/client/v4/accounts/0/workers/dispatch/namespaces";
+    let told = |line: &serde_json::Value| {
+        line["message"].as_str().is_some_and(|text| text.starts_with("calls of the API with a bad token"))
+    };
+    stranger.get(path).await.refused(401, 10000);
+    let first = server.logged("a bad token", told).await;
+    assert_eq!((&first["client"], &first["refused"]), (&json!("127.0.0.1"), &json!(1)), "{first}");
+    // Each is counted, also where several are told of together.
+    for _ in 0..5 {
+        stranger.get(path).await.refused(401, 10000);
+    }
+    let all = async || {
+        stranger.get(path).await.refused(401, 10000);
+        let log = server.log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(told);
+        let refused: u64 = lines.map(|line: serde_json::Value| line["refused"].as_u64().unwrap()).sum();
+        (refused >= 6).then_some(())
+    };
+    eventually("all of them are counted", all).await;
+}
