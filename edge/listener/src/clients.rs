@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The bits of an IPv6 address that name a customer.
 const CUSTOMER: u32 = 64;
@@ -13,7 +14,12 @@ const CUSTOMER: u32 = 64;
 pub(crate) struct Clients {
     most: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
+    /// When it was last said that one has too many.
+    told: Mutex<Option<Instant>>,
 }
+
+/// How often it is said that a client has too many connections: it may try thousands of times a second.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// One connection of one client, until this is dropped.
 #[derive(Debug)]
@@ -24,7 +30,17 @@ pub(crate) struct ClientPermit {
 
 impl Clients {
     pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, open: Mutex::default() })
+        Arc::new(Self { most, open: Mutex::default(), told: Mutex::default() })
+    }
+
+    /// How many each may have, where it is time to say that one has as many.
+    pub(crate) fn is_to_be_told(&self, now: Instant) -> Option<usize> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_some_and(|told| now.saturating_duration_since(told) < TELL_EVERY) {
+            return None;
+        }
+        *told = Some(now);
+        Some(self.most)
     }
 
     /// Counts one more connection of this address; none when it has as many as it may have.
@@ -67,6 +83,14 @@ fn customer(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_one_has_too_many_is_said_once_a_minute() {
+        let (clients, begun) = (Clients::new(8), Instant::now());
+        assert_eq!(clients.is_to_be_told(begun), Some(8));
+        assert_eq!(clients.is_to_be_told(begun + Duration::from_secs(59)), None);
+        assert_eq!(clients.is_to_be_told(begun + Duration::from_secs(60)), Some(8));
+    }
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()

@@ -5,7 +5,7 @@ use std::future::{Future as _, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -171,6 +171,14 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
             }
             None => {
                 self.figures.refused(Refused::Client);
+                if let Some(most) = self.clients.is_to_be_told(Instant::now()) {
+                    tracing::warn!(
+                        %client,
+                        most,
+                        "a client has as many connections as one may have, and more are closed; if it is a proxy in front \
+                         of this node, name it in `trusted_proxies`"
+                    );
+                }
                 false
             }
         }
