@@ -12,7 +12,10 @@ use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use wasm_smith::{Config, Module as Smith};
 use wasmyard_namespaces::{Digest, Limits, ScriptKey};
-use wasmyard_runtime::{DenyAll, EngineConfig, Granted, GuestMemoryLimits, InProcess, Invocation, Metering, Module, ModuleError, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body, start_up};
+use wasmyard_runtime::{
+    DenyAll, EngineConfig, Granted, GuestMemoryLimits, InProcess, Invocation, Metering, Module, ModuleError,
+    RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body, start_up,
+};
 
 const WORKER: &str = include_str!("../../tests/it/support/wasi_http.wat");
 /// Answers only if nothing of anybody else is in its memory.

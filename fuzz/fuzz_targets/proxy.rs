@@ -20,7 +20,9 @@ fuzz_target!(|bytes: &[u8]| {
     let peer = Client { address: [127, 0, 0, 1].into(), secure: false };
     let nearest = [bytes, b", 203.0.113.7"].concat();
     let Ok(value) = HeaderValue::from_bytes(&nearest) else { return };
-    for (field, name) in [(ForwardedField::XForwardedFor, "x-forwarded-for"), (ForwardedField::Forwarded, "forwarded")] {
+    for (field, name) in
+        [(ForwardedField::XForwardedFor, "x-forwarded-for"), (ForwardedField::Forwarded, "forwarded")]
+    {
         let proxies = Proxies { trusted: vec!["127.0.0.0/8".parse().expect("a network")], field };
         let headers = HeaderMap::from_iter([(name.parse().expect("a name"), value.clone())]);
         let client = proxies.client(&headers, peer);

@@ -30,7 +30,7 @@ struct Platform {
     router: Router,
     registry: Registry,
     token: String,
-    /// Where the keys and values are.
+    /// Where the keys and values are, and uploads while they arrive.
     _folder: tempfile::TempDir,
 }
 
@@ -52,6 +52,7 @@ fn platform() -> &'static Platform {
             metrics: Arc::new(String::new),
             ready: Arc::new(|| Ok(None)),
             events: Arc::new(wasmyard_events::Discard),
+            spool: folder.path().to_owned(),
             limits: UploadLimits::default(),
         });
         Platform { runtime, router, registry, token, _folder: folder }
