@@ -55,6 +55,7 @@ impl Proxy {
         Proxy::started(command, port, folder).await
     }
 
+    /// One process alone: a worker would outlive a master that is killed.
     async fn nginx(server: &Server) -> Proxy {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let certified = rcgen::generate_simple_self_signed(vec!["shop.test".to_owned()]).unwrap();
@@ -71,7 +72,7 @@ impl Proxy {
             .map(|kind| format!("{kind}_temp_path {here}/{kind};\n"))
             .concat();
         let text = format!(
-            "daemon off; pid {here}/pid; error_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\nclient_max_body_size 8m;\n{paths}{block}}}\n"
+            "daemon off; master_process off; pid {here}/pid; error_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\nclient_max_body_size 8m;\n{paths}{block}}}\n"
         );
         let file = folder.path().join("nginx.conf");
         std::fs::write(&file, text).unwrap();
