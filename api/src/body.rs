@@ -27,27 +27,47 @@ pub(crate) struct Bounds {
     pub(crate) total: Duration,
 }
 
-/// Reads a body to its end.
-pub(crate) async fn read(headers: &HeaderMap, mut body: Body, bounds: Bounds) -> Result<Bytes, ApiError> {
-    let announced = announced(headers, bounds.bytes)?;
-    let deadline = Instant::now() + bounds.total;
-    // An announced length is a hint for one allocation, capped because announcing is free.
-    let mut whole = BytesMut::with_capacity(announced.unwrap_or(0).min(1024 * 1024));
-    loop {
-        let wait = deadline.min(Instant::now() + bounds.idle);
-        let frame = timeout_at(wait, body.frame()).await.map_err(|_| slow(bounds))?;
-        match frame {
-            None => return Ok(whole.freeze()),
-            Some(Err(_)) => return Err(broken()),
-            Some(Ok(frame)) => {
-                let Ok(data) = frame.into_data() else { continue };
-                if data.len() > bounds.bytes - whole.len().min(bounds.bytes) {
-                    return Err(too_large(bounds.bytes));
-                }
-                whole.extend_from_slice(&data);
+/// A body piece by piece, within its bounds.
+pub(crate) struct Pieces {
+    body: Body,
+    bounds: Bounds,
+    deadline: Instant,
+    /// Bytes so far.
+    seen: usize,
+}
+
+impl Pieces {
+    /// The pieces from now on.
+    pub(crate) fn of(body: Body, bounds: Bounds) -> Self {
+        Self { body, bounds, deadline: Instant::now() + bounds.total, seen: 0 }
+    }
+
+    /// The next piece; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        loop {
+            let wait = self.deadline.min(Instant::now() + self.bounds.idle);
+            let frame = timeout_at(wait, self.body.frame()).await.map_err(|_| slow(self.bounds))?;
+            let Some(frame) = frame else { return Ok(None) };
+            let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
+            self.seen = self.seen.saturating_add(data.len());
+            if self.seen > self.bounds.bytes {
+                return Err(too_large(self.bounds.bytes));
             }
+            return Ok(Some(data));
         }
     }
+}
+
+/// Reads a body to its end.
+pub(crate) async fn read(headers: &HeaderMap, body: Body, bounds: Bounds) -> Result<Bytes, ApiError> {
+    let announced = announced(headers, bounds.bytes)?;
+    // An announced length is a hint for one allocation, capped because announcing is free.
+    let mut whole = BytesMut::with_capacity(announced.unwrap_or(0).min(1024 * 1024));
+    let mut pieces = Pieces::of(body, bounds);
+    while let Some(data) = pieces.next().await? {
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
 }
 
 /// The announced length of a body; one that is too large is refused unread.
@@ -57,18 +77,18 @@ pub(crate) fn announced(headers: &HeaderMap, most: usize) -> Result<Option<usize
     if announced.is_some_and(|length| length > most) { Err(too_large(most)) } else { Ok(announced) }
 }
 
-pub(crate) fn broken() -> ApiError {
+fn broken() -> ApiError {
     ApiError::new(Code::Unparsable, "The body stopped before its end. Send it again.")
 }
 
-pub(crate) fn too_large(bytes: usize) -> ApiError {
+fn too_large(bytes: usize) -> ApiError {
     ApiError::new(
         Code::TooLarge,
         format!("The body is larger than {bytes} bytes, the most that this endpoint takes."),
     )
 }
 
-pub(crate) fn slow(bounds: Bounds) -> ApiError {
+fn slow(bounds: Bounds) -> ApiError {
     let (idle, total) = (bounds.idle.as_secs_f32(), bounds.total.as_secs_f32());
     ApiError::new(
         Code::SlowBody,

@@ -8,13 +8,11 @@ use std::path::Path;
 use axum::body::Body;
 use axum::extract::Request;
 use bytes::BytesMut;
-use http_body_util::BodyExt as _;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
-use tokio::time::{Instant, timeout_at};
 use tokio_util::io::ReaderStream;
 
-use crate::body::{Bounds, announced, broken, slow, too_large};
+use crate::body::{Bounds, Pieces, announced};
 use crate::error::ApiError;
 use crate::state::Shared;
 
@@ -25,26 +23,13 @@ const CHUNK: usize = 64 << 10;
 
 /// The request with its body arrived.
 pub(crate) async fn arrived(shared: &Shared, request: Request, bounds: Bounds) -> Result<Request, ApiError> {
-    let (parts, mut body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     announced(&parts.headers, bounds.bytes)?;
     let _place = shared.arriving_permit().await?;
-    let deadline = Instant::now() + bounds.total;
-    let (mut seen, mut small, mut file) = (0_usize, BytesMut::new(), None);
-    loop {
-        let wait = deadline.min(Instant::now() + bounds.idle);
-        let data = match timeout_at(wait, body.frame()).await.map_err(|_| slow(bounds))? {
-            None => break,
-            Some(Err(_)) => return Err(broken()),
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => data,
-                Err(_trailers) => continue,
-            },
-        };
-        seen = seen.saturating_add(data.len());
-        if seen > bounds.bytes {
-            return Err(too_large(bounds.bytes));
-        }
-        if file.is_none() && seen <= SMALL {
+    let mut pieces = Pieces::of(body, bounds);
+    let (mut small, mut file) = (BytesMut::new(), None);
+    while let Some(data) = pieces.next().await? {
+        if file.is_none() && small.len() + data.len() <= SMALL {
             small.extend_from_slice(&data);
             continue;
         }

@@ -3,12 +3,10 @@
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
 use memchr::memmem;
-use tokio::time::{Instant, timeout_at};
 
 use super::{HEADERS_MAX, Head, MultipartError, head, unparsable};
-use crate::body::{Bounds, broken, slow, too_large};
+use crate::body::{Bounds, Pieces};
 use crate::error::ApiError;
 
 /// Where the reading stands.
@@ -26,12 +24,8 @@ enum Place {
 
 /// A form that is being read.
 pub(crate) struct FormReader {
-    body: Body,
-    bounds: Bounds,
-    deadline: Instant,
+    pieces: Pieces,
     buffer: BytesMut,
-    /// Bytes of the body so far.
-    seen: usize,
     finder: memmem::Finder<'static>,
     place: Place,
     parts: usize,
@@ -42,12 +36,9 @@ impl FormReader {
     pub(crate) fn new(body: Body, boundary: &str, bounds: Bounds, most_parts: usize) -> FormReader {
         let delimiter = format!("\r\n--{boundary}");
         FormReader {
-            body,
-            bounds,
-            deadline: Instant::now() + bounds.total,
+            pieces: Pieces::of(body, bounds),
             // The first boundary may open the body; with this before it, it looks like every other.
             buffer: BytesMut::from("\r\n"),
-            seen: 0,
             finder: memmem::Finder::new(delimiter.as_bytes()).into_owned(),
             place: Place::Preamble,
             parts: 0,
@@ -150,14 +141,7 @@ impl FormReader {
 
     /// Waits for more of the body; fails with `at_end` when there is none.
     async fn more(&mut self, at_end: MultipartError) -> Result<(), ApiError> {
-        let wait = self.deadline.min(Instant::now() + self.bounds.idle);
-        let frame = timeout_at(wait, self.body.frame()).await.map_err(|_| slow(self.bounds))?;
-        let frame = frame.ok_or_else(|| unparsable(at_end))?.map_err(|_| broken())?;
-        let Ok(data) = frame.into_data() else { return Ok(()) };
-        self.seen = self.seen.saturating_add(data.len());
-        if self.seen > self.bounds.bytes {
-            return Err(too_large(self.bounds.bytes));
-        }
+        let data = self.pieces.next().await?.ok_or_else(|| unparsable(at_end))?;
         self.buffer.extend_from_slice(&data);
         Ok(())
     }
