@@ -13,9 +13,9 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
+use wasmyard_node::config::{LocalApi, TOKEN_FILE};
 
 use crate::args::{ApiArgs, Token};
-use crate::config::{LocalApi, TOKEN_FILE};
 use crate::output::{Output, Progress};
 
 /// The account in every path. A Wasmyard serves one account, so that its name carries nothing; this one

@@ -8,6 +8,7 @@ pub mod deploy;
 pub mod namespace;
 pub mod script;
 pub mod secret;
+pub mod start;
 pub mod tags;
 pub mod token;
 
@@ -15,10 +16,11 @@ use std::path::Path;
 
 use clap::CommandFactory as _;
 use serde_json::Value;
+use wasmyard_node::machine::Machine;
+use wasmyard_node::{FileChecker, config};
 
 use crate::args::{ApiArgs, ChangeArgs, Cli, Command};
 use crate::client::Client;
-use crate::config;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -29,15 +31,8 @@ use crate::output::Output;
 pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Init(args) => crate::init::run(&args, output),
-        Command::Dev(args) => {
-            let resolved = config::load_for_dev(&args, output)?;
-            crate::platform::dev(resolved, args, output).await
-        }
-        Command::Serve(mut args) => {
-            args.token = args.token.filter(|token| !token.is_empty());
-            let resolved = config::load_for_serve(&args, output)?;
-            crate::platform::serve(resolved, args, output).await
-        }
+        Command::Dev(args) => start::dev(&args, output).await,
+        Command::Serve(args) => start::serve(&args, output).await,
         Command::Namespace(command) => namespace::run(command, output).await,
         Command::Deploy(args) => deploy::run(args, output).await,
         Command::Script(command) => script::run(command, output).await,
@@ -45,8 +40,9 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Tags(command) => tags::run(command, output).await,
         Command::Token(command) => token::run(command, output).await,
         Command::Check(args) => {
-            let modules = crate::platform::module_check();
-            check::run(&args, modules.as_deref(), &crate::machine::Machine::here(), output).await
+            let modules = FileChecker::new();
+            let modules = modules.as_ref().map(|checker| checker as &dyn check::ModuleCheck);
+            check::run(&args, modules, &Machine::here(), output).await
         }
         Command::Wit(args) => crate::wit::run(&args, output),
         Command::Completion { shell } => {

@@ -16,10 +16,10 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use wasmyard_dispatcher::EgressConfig;
 use wasmyard_namespaces::ScriptKey;
+use wasmyard_node::DevNode;
+use wasmyard_node::config::{self, ConfigSource, Purpose, ResolvedConfig, ScriptConfig};
 
-use crate::config::{self, ConfigSource, Purpose, ResolvedConfig, ScriptConfig, ServerConfig};
 use crate::failure::Failure;
 use crate::output::Output;
 use task::{First, Signals, Task};
@@ -45,6 +45,21 @@ pub trait DevPlatform: Send + Sync + 'static {
     /// # Errors
     /// Why it cannot; then everything is as before.
     async fn reload_config(&self, config: &ResolvedConfig) -> Result<(), String>;
+}
+
+#[async_trait]
+impl DevPlatform for DevNode {
+    async fn deploy(&self, script: &ScriptConfig) -> Result<(), String> {
+        DevNode::deploy(self, script).await
+    }
+
+    async fn fail(&self, script: &ScriptKey, message: String) {
+        DevNode::fail(self, script, message);
+    }
+
+    async fn reload_config(&self, config: &ResolvedConfig) -> Result<(), String> {
+        DevNode::reload_config(self, config).await
+    }
 }
 
 /// Builds and deploys all scripts of `config`, then again whatever changes, until `stop`. The platform must
@@ -126,8 +141,8 @@ struct Scripts {
     output: Output,
     running: HashMap<ScriptKey, Running>,
     tasks: JoinSet<ScriptKey>,
-    /// What the file said of the server and of egress when it was last read.
-    fixed: Option<(ServerConfig, EgressConfig)>,
+    /// What the file said when it was last read.
+    read: Option<ResolvedConfig>,
 }
 
 struct Running {
@@ -137,7 +152,7 @@ struct Running {
 
 impl Scripts {
     fn new(platform: Arc<dyn DevPlatform>, output: Output) -> Self {
-        Self { platform, output, running: HashMap::new(), tasks: JoinSet::new(), fixed: None }
+        Self { platform, output, running: HashMap::new(), tasks: JoinSet::new(), read: None }
     }
 
     fn start(&mut self, config: ScriptConfig, first: First, serving: bool) {
@@ -181,16 +196,14 @@ impl Scripts {
         watcher: &Watcher,
     ) -> Result<ResolvedConfig, Failure> {
         let Some(mut new) = self.read(&current).await else { return Ok(current) };
-        // Listeners are bound already, and options of the command line lie over what the file says.
-        let server = std::mem::replace(&mut new.server, current.server.clone());
-        let egress = std::mem::replace(&mut new.egress, current.egress.clone());
-        if let Some(before) = self.fixed.replace((server.clone(), egress.clone())) {
-            for (section, changed) in [("server", before.0 != server), ("egress", before.1 != egress)] {
-                if changed {
-                    self.output.note(&format!("[{section}] takes effect with the next start"));
-                }
+        if let Some(before) = self.read.replace(new.clone()) {
+            for section in before.fixed_sections_that_differ(&new) {
+                self.output.note(&format!("[{section}] takes effect with the next start"));
             }
         }
+        // Listeners are bound already, and options of the command line lie over what the file says.
+        new.server = current.server.clone();
+        new.egress = current.egress.clone();
         if same_but_lines(&new, &current) {
             return Ok(new);
         }
@@ -211,7 +224,7 @@ impl Scripts {
         match loaded {
             Ok((new, warnings)) => {
                 // The first time, they have been told already.
-                if !warnings.list.is_empty() && self.fixed.is_some() {
+                if !warnings.list.is_empty() && self.read.is_some() {
                     self.output.note(&warnings.to_string());
                 }
                 Some(new)

@@ -4,9 +4,11 @@
 
 use std::fmt;
 
-use crate::assets::FolderError;
+use wasmyard_node::StartError;
+use wasmyard_node::assets::FolderError;
+use wasmyard_node::config::Faults;
+
 use crate::client::ClientError;
-use crate::config::Faults;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -57,11 +59,7 @@ impl fmt::Display for Failure {
             Self::Failed { message, remedy: None } => write!(f, "error: {message}"),
             Self::Failed { message, remedy: Some(remedy) } => write!(f, "error: {message}\n  try: {remedy}"),
             Self::Usage(message) => write!(f, "error: {message}"),
-            Self::Config(faults) => {
-                let errors = faults.errors();
-                let mistakes = if errors == 1 { "mistake" } else { "mistakes" };
-                write!(f, "{faults}\nerror: {errors} {mistakes} in {}", faults.file)
-            }
+            Self::Config(faults) => write!(f, "{faults}\nerror: {}", faults.summary()),
         }
     }
 }
@@ -74,6 +72,16 @@ impl From<ClientError> for Failure {
     }
 }
 
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Failed { message, remedy } => Self::Failed { message, remedy },
+            StartError::Usage(message) => Self::Usage(message),
+            StartError::Config(faults) => Self::Config(faults),
+        }
+    }
+}
+
 impl From<Faults> for Failure {
     fn from(faults: Faults) -> Self {
         Self::Config(faults)
@@ -83,7 +91,7 @@ impl From<Faults> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Fault;
+    use wasmyard_node::config::Fault;
 
     #[test]
     fn each_kind_of_failure_has_its_exit_code() {

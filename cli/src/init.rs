@@ -98,8 +98,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::config::{self, ConfigSource, Purpose};
     use crate::output::tests::captured;
+    use wasmyard_node::config::{self, ConfigSource, Purpose};
 
     fn write(template: Template) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

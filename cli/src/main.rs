@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     };
-    wasmyard_cli::platform::finish_logs();
+    wasmyard_node::finish_logs();
     code
 }
 

@@ -1,17 +1,17 @@
 //! The whole program on threads of this process, asked over loopback by a thread that is not counted.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use clap::Parser as _;
 use serde_json::{Value, json};
 use wasmyard_benches::client;
 use wasmyard_benches::load::{Aim, busy};
 use wasmyard_benches::servers::hyper;
 use wasmyard_benches::servers::wasmyard::{Budget, Site};
-use wasmyard_cli::args::Cli;
-use wasmyard_cli::output::Output;
+use wasmyard_events::Form;
+use wasmyard_node::config::{self, ConfigSource, Purpose};
+use wasmyard_node::{Serving, Storage};
 
 use super::{Cost, Stopwatch, others};
 use crate::counting;
@@ -64,14 +64,18 @@ pub(crate) fn serve(quick: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// The program, as its `main` runs it, but for the number of its threads.
-fn platform(config: &PathBuf, visitors: SocketAddr, api: SocketAddr) -> Result<(), Error> {
-    let (visitors, api) = (visitors.to_string(), api.to_string());
-    let words = ["wasmyard", "serve", "--listen", &visitors, "--api-listen", &api, "--config"];
-    let cli = Cli::try_parse_from(words.map(PathBuf::from).iter().chain([config]))?;
+/// A node, as `wasmyard serve` runs it, but for the number of its threads.
+fn platform(config: &Path, visitors: SocketAddr, api: SocketAddr) -> Result<(), Error> {
+    let source = ConfigSource::find(Some(config), Path::new("."))?;
+    let (mut config, _warnings) = config::load(source, Purpose::Serve)?;
+    (config.server.listen, config.server.api_listen) = (visitors, api);
+    wasmyard_node::start_logs(Form::Json)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let ran = runtime.block_on(wasmyard_cli::commands::run(cli.command, &Output::stdio()));
-    ran.map_err(|failure| failure.to_string().into())
+    runtime.block_on(async {
+        let storage = Storage::open(&config, None).await?;
+        Serving::start(storage, config).await?.run().await;
+        Ok(())
+    })
 }
 
 fn kept_alive(aim: &Aim, time: Duration) -> Result<Cost, Error> {

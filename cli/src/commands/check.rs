@@ -7,11 +7,12 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use serde_json::json;
+use wasmyard_node::FileChecker;
+use wasmyard_node::config::{self, ConfigSource, Fault, Faults, Purpose, ResolvedConfig};
+use wasmyard_node::machine::{self, Machine};
 
 use crate::args::CheckArgs;
-use crate::config::{self, ConfigSource, Fault, Faults, Purpose, ResolvedConfig};
 use crate::failure::Failure;
-use crate::machine::{self, Machine};
 use crate::output::Output;
 
 /// Validates one component file: supplied by whoever knows the engine.
@@ -22,6 +23,13 @@ pub trait ModuleCheck: Send + Sync {
     /// # Errors
     /// The text that an upload would be refused with.
     async fn check(&self, path: &Path) -> Result<(), String>;
+}
+
+#[async_trait]
+impl ModuleCheck for FileChecker {
+    async fn check(&self, path: &Path) -> Result<(), String> {
+        FileChecker::check(self, path).await
+    }
 }
 
 /// Checks the configuration, whether it fits this machine, and every module with `modules` where it is given.

@@ -12,15 +12,16 @@ use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
     AssetsConfig, BindingDecl, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,
 };
+use wasmyard_node::assets::AssetsSource;
 
 use super::{client, script_path, script_shown, text};
 use crate::args::DeployArgs;
-use crate::assets::{self, AssetsSource};
 use crate::client::{Client, Module};
-use crate::config::{self, ConfigSource, KvByTitle, Purpose, ScriptConfig};
 use crate::failure::Failure;
 use crate::output::{Output, Progress};
+use wasmyard_node::config::{self, ConfigSource, KvByTitle, Purpose, ScriptConfig};
 
+mod assets;
 mod kv;
 
 /// One upload, ready to go.
@@ -202,7 +203,7 @@ async fn upload(client: &Client, plan: &Plan, output: &Output) -> Result<Value, 
     let path = script_path(namespace, plan.key.script().as_str(), &[]);
     let mut metadata = metadata(plan, module.as_ref().map(|module| module.file_name.as_str()));
     if let (Some(source), Some(fields)) = (&plan.assets, metadata.as_object_mut()) {
-        let uploaded = assets::upload::run(client, &path, source, output).await?;
+        let uploaded = assets::run(client, &path, source, output).await?;
         fields.insert("assets".to_owned(), uploaded.metadata);
     }
     // A site of files alone has been uploaded by now: what is left is a word.

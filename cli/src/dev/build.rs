@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use wasmyard_node::config::BuildConfig;
 
-use crate::config::BuildConfig;
 use crate::output::{Output, clean};
 
 /// How long a build that is not wanted any more may take to clean up.

@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{Digest, ScriptKey};
+use wasmyard_node::config::ScriptConfig;
 
 use super::DevPlatform;
 use super::build::{self, BuildError};
-use crate::config::ScriptConfig;
 use crate::output::Output;
 
 /// What a script's task waits for. Each is remembered once: ten changes during a build call for one more.

@@ -3,28 +3,33 @@
 //! everybody is told that it is being built.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use http::{HeaderValue, Request, Response, StatusCode, header};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use wasmyard_control::Control;
 use wasmyard_dispatcher::Overlay;
+use wasmyard_kv::Kv;
 use wasmyard_namespaces::route::HostPattern;
 use wasmyard_namespaces::{RouteTarget, ScriptKey};
 use wasmyard_runtime::{Body, body};
 
-use super::apply;
-use super::node::Node;
 use crate::config::{ResolvedConfig, ScriptConfig};
-use crate::dev::DevPlatform;
+use crate::error::StartError;
+use crate::node::{Node, Readiness};
+use crate::stop::{self, Stop};
+use crate::storage::Storage;
+use crate::{apply, node};
 
 /// More addresses than this are no help.
 const MOST_URLS: usize = 8;
 
 /// Scripts of the folder that cannot be shown as they are, and why.
-pub(super) struct Builds {
+struct Builds {
     unshown: RwLock<HashMap<ScriptKey, Unshown>>,
     /// Told when a first build has ended.
     ended: Notify,
@@ -39,7 +44,7 @@ enum Unshown {
 
 impl Builds {
     /// The first builds of these scripts are under way.
-    pub(super) fn under_way<'k>(scripts: impl Iterator<Item = &'k ScriptKey>) -> Self {
+    fn under_way<'k>(scripts: impl Iterator<Item = &'k ScriptKey>) -> Self {
         let since = Instant::now();
         let unshown = scripts.map(|script| (script.clone(), Unshown::Building { since })).collect();
         Self { unshown: RwLock::new(unshown), ended: Notify::new() }
@@ -56,7 +61,7 @@ impl Builds {
     }
 
     /// Resolves when each script of the start has a version, or the reason why it has none.
-    pub(super) async fn first_ones_ended(&self) {
+    async fn first_ones_ended(&self) {
         loop {
             let ended = self.ended.notified();
             let mut ended = std::pin::pin!(ended);
@@ -126,7 +131,7 @@ fn page(script: &ScriptKey, message: &str) -> Response<Body> {
 
 /// Addresses that are worth opening: a host for each exact route, and for each wildcard one for each user
 /// script, since that is whom wildcards usually lead to.
-pub(super) fn worth_trying(config: &ResolvedConfig, port: u16) -> Vec<String> {
+fn worth_trying(config: &ResolvedConfig, port: u16) -> Vec<String> {
     let mut urls = Vec::new();
     for route in &config.routes {
         if matches!(route.target, RouteTarget::Respond(_)) {
@@ -145,23 +150,105 @@ pub(super) fn worth_trying(config: &ResolvedConfig, port: u16) -> Vec<String> {
     urls
 }
 
-/// The node, as the loop of hot reload sees it.
-pub(super) struct Folder {
+/// A node for the scripts of a folder: whoever builds them tells its [`DevNode`].
+pub struct Developing {
+    node: Node,
+    kv: Kv,
+    builds: Arc<Builds>,
+    folder: Arc<DevNode>,
+    urls: Vec<String>,
+    signalled: Stop,
+}
+
+impl Developing {
+    /// Opens the ports, and makes the namespaces and routes that are declared. Scripts may reach this machine's loopback
+    /// addresses. Signals are caught when it returns.
+    ///
+    /// # Errors
+    /// Why it cannot be started.
+    pub async fn start(storage: Storage, config: &ResolvedConfig) -> Result<Self, StartError> {
+        let Storage { registry, kv, .. } = storage;
+        let builds = Arc::new(Builds::under_way(config.scripts.iter().map(|script| &script.key)));
+        // What a developer's scripts talk to often runs beside them.
+        let mut egress = config.egress.clone();
+        egress.policy.allow_loopback();
+        let (capacity, warnings) = node::capacity(config)?;
+        tracing::info!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let overlay = Arc::clone(&builds) as Arc<dyn Overlay>;
+        let node = Node::start(config, &capacity, registry, kv.clone(), egress, Some(overlay))?;
+        apply::settings(&node.control, config)
+            .await
+            .map_err(|error| StartError::failed(format!("the configuration cannot be applied: {error}")))?;
+        let urls = worth_trying(config, node.visitors_port());
+        let folder = Arc::new(DevNode::new(&node, Arc::clone(&builds)));
+        // Whoever closes the terminal is done with it.
+        let signalled = stop::at([SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()]);
+        Ok(Self { node, kv, builds, folder, urls, signalled })
+    }
+
+    /// Where it listens, by the name of each port.
+    pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        self.node.addresses()
+    }
+
+    /// Addresses that are worth opening in a browser.
+    pub fn worth_trying(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// The node, for the loop that builds and reloads.
+    pub fn folder(&self) -> Arc<DevNode> {
+        Arc::clone(&self.folder)
+    }
+
+    /// Serves until it is told to stop, or until `following` has ended, which is the loop that builds and reloads: it is
+    /// told to end by `stop`.
+    pub async fn run<T>(self, following: impl Future<Output = T>, stop: CancellationToken) -> T {
+        let Self { node, kv, builds, signalled, .. } = self;
+        let first_builds = async move { builds.first_ones_ended().await };
+        let serving = node.run(stop.clone().cancelled_owned(), Readiness::After(Box::pin(first_builds)));
+        let mut serving = std::pin::pin!(serving);
+        let mut following = std::pin::pin!(following);
+        let followed = tokio::select! {
+            ended = &mut following => Some(ended),
+            () = signalled => None,
+            () = &mut serving => None,
+        };
+        stop.cancel();
+        let ended = match followed {
+            Some(ended) => {
+                serving.await;
+                ended
+            }
+            None => {
+                let ((), ended) = tokio::join!(serving, following);
+                ended
+            }
+        };
+        kv.close().await;
+        ended
+    }
+}
+
+/// The node, as the loop that builds and reloads a folder sees it.
+pub struct DevNode {
     control: Control,
     builds: Arc<Builds>,
     /// Scripts that came from the folder.
     deployed: tokio::sync::Mutex<Vec<ScriptKey>>,
 }
 
-impl Folder {
-    pub(super) fn new(node: &Node, builds: Arc<Builds>) -> Self {
+impl DevNode {
+    fn new(node: &Node, builds: Arc<Builds>) -> Self {
         Self { control: node.control.clone(), builds, deployed: tokio::sync::Mutex::default() }
     }
-}
 
-#[async_trait]
-impl DevPlatform for Folder {
-    async fn deploy(&self, script: &ScriptConfig) -> Result<(), String> {
+    /// Deploys the script's component and assets, as they are now, as its new version.
+    ///
+    /// # Errors
+    /// Why they are refused; the version before goes on serving.
+    pub async fn deploy(&self, script: &ScriptConfig) -> Result<(), String> {
         apply::deploy(&self.control, script).await?;
         self.builds.set(&script.key, None);
         let mut deployed = self.deployed.lock().await;
@@ -171,11 +258,16 @@ impl DevPlatform for Folder {
         Ok(())
     }
 
-    async fn fail(&self, script: &ScriptKey, message: String) {
+    /// Shows this message to whoever looks at the script in a browser, until the next good deployment.
+    pub fn fail(&self, script: &ScriptKey, message: String) {
         self.builds.set(script, Some(message));
     }
 
-    async fn reload_config(&self, config: &ResolvedConfig) -> Result<(), String> {
+    /// Takes over a changed configuration: namespaces, routes, and the removal of scripts that left it.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn reload_config(&self, config: &ResolvedConfig) -> Result<(), String> {
         apply::settings(&self.control, config).await.map_err(|error| error.to_string())?;
         // Scripts that came from the folder and are not in it any more go; what the API made stays.
         let mut deployed = self.deployed.lock().await;

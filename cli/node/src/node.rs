@@ -27,12 +27,11 @@ use wasmyard_runtime::{
     EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, Services, modules_by_mappings,
 };
 
-use super::checker::ForUploads;
-use super::{recompile, sweep};
-use crate::config::{Faults, ResolvedConfig};
-use crate::failure::Failure;
+use crate::checker::UploadChecker;
+use crate::config::{Faults, ResolvedConfig, ServerConfig};
+use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
-use crate::output::Output;
+use crate::{logs, recompile, sweep};
 
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
@@ -45,9 +44,9 @@ struct Port {
 }
 
 /// A node whose ports are open but not yet served.
-pub(super) struct Node {
-    pub(super) control: Control,
-    pub(super) checker: Arc<ForUploads>,
+pub(crate) struct Node {
+    pub(crate) control: Control,
+    pub(crate) checker: Arc<UploadChecker>,
     dispatcher: Arc<Dispatcher>,
     visitors: Port,
     api: Port,
@@ -59,14 +58,14 @@ pub(super) struct Node {
 
 impl Node {
     /// Opens the ports and makes the engine.
-    pub(super) fn start(
+    pub(crate) fn start(
         config: &ResolvedConfig,
+        capacity: &Capacity,
         registry: Registry,
         kv: Kv,
         mut egress: EgressConfig,
         overlay: Option<Arc<dyn Overlay>>,
-    ) -> Result<Self, Failure> {
-        let capacity = capacity(config)?;
+    ) -> Result<Self, StartError> {
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
         // No script reaches the platform's own ports, whatever else it may reach.
@@ -75,7 +74,7 @@ impl Node {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let memory = usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX);
         let compiler = ChildCompiler::new()
-            .map_err(|error| Failure::failed(format!("components cannot be compiled: {error}")))?;
+            .map_err(|error| StartError::failed(format!("components cannot be compiled: {error}")))?;
         let sizes = RuntimeConfig {
             engine: EngineConfig {
                 max_instances: config.server.max_invocations,
@@ -86,10 +85,10 @@ impl Node {
             loaded_code_bytes: LOADED_CODE_BYTES,
             loaded_modules: modules_by_mappings(config.server.max_invocations),
             compilations: cores,
-            guest_memory: guest_memory(config, &capacity),
+            guest_memory: guest_memory(config, capacity),
         };
         let runtime = Runtime::new(&sizes, Arc::new(compiler)).map_err(|error| {
-            Failure::with_remedy(error.to_string(), "lower `max_invocations` under [server]")
+            StartError::with_remedy(error.to_string(), "lower `max_invocations` under [server]")
         })?;
         let runtime = Arc::new(runtime);
         let metrics = Arc::new(Metrics::new().map_err(unmeasured)?);
@@ -100,7 +99,7 @@ impl Node {
         let visitors_figures = counted("wasmyard", "visitors")?;
         let api_figures = counted("wasmyard_api", "the API's clients")?;
         let egress =
-            NetworkEgress::new(egress, figures).map_err(|error| Failure::failed(error.to_string()))?;
+            NetworkEgress::new(egress, figures).map_err(|error| StartError::failed(error.to_string()))?;
         let events: Arc<dyn Sink> = Arc::new(sinks(&metrics)?);
         let dispatcher = Dispatcher::new(
             DispatcherConfig {
@@ -120,7 +119,7 @@ impl Node {
             overlay,
         )
         .map_err(unmeasured)?;
-        let checker = Arc::new(ForUploads {
+        let checker = Arc::new(UploadChecker {
             registry: registry.clone(),
             runtime: Arc::clone(&runtime),
             limits: config.limits,
@@ -151,7 +150,7 @@ impl Node {
         };
         let [visitors, api] = {
             let port = |listener, config, figures| Port { listener, config, figures };
-            let [visitors_bounds, api_bounds] = bounds(config, &capacity);
+            let [visitors_bounds, api_bounds] = bounds(config, capacity);
             [port(visitors, visitors_bounds, visitors_figures), port(api, api_bounds, api_figures)]
         };
         let recent = config.server.data.join("artifacts").join("recent");
@@ -159,21 +158,20 @@ impl Node {
     }
 
     /// The port that visitors connect to.
-    pub(super) fn visitors_port(&self) -> u16 {
+    pub(crate) fn visitors_port(&self) -> u16 {
         self.visitors.listener.local_addr().map_or(0, |address| address.port())
     }
 
-    /// Says where the node can be reached: on standard output, one line each, for people and scripts.
-    pub(super) fn announce(&self, output: &Output) {
-        for (name, port) in [("visitors", &self.visitors), ("api", &self.api)] {
-            if let Ok(address) = port.listener.local_addr() {
-                output.line(&format!("{name:<9} http://{address}"));
-            }
-        }
+    /// Where the node can be reached, by the name of each port.
+    pub(crate) fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        [("visitors", &self.visitors), ("api", &self.api)]
+            .into_iter()
+            .filter_map(|(name, port)| Some((name, port.listener.local_addr().ok()?)))
+            .collect()
     }
 
     /// Serves until `stop`, then drains. The control plane stays reachable until visitors are done.
-    pub(super) async fn run(self, stop: impl Future<Output = ()>, readiness: Readiness) {
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>, readiness: Readiness) {
         let stopped = CancellationToken::new();
         let api = {
             let stopped = stopped.clone();
@@ -228,7 +226,7 @@ impl Node {
 }
 
 /// When a node says of itself that it is ready.
-pub(super) enum Readiness {
+pub(crate) enum Readiness {
     /// With the first moment: all that it is to serve is deployed.
     AtOnce,
     /// When this has ended.
@@ -278,9 +276,9 @@ fn bounds(config: &ResolvedConfig, capacity: &Capacity) -> [ListenerConfig; 2] {
 }
 
 /// Where everything that happens is told: this list is the place for one more who is to know.
-fn sinks(metrics: &Metrics) -> Result<Sinks, Failure> {
+fn sinks(metrics: &Metrics) -> Result<Sinks, StartError> {
     let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(Figures::new(metrics.registry()).map_err(unmeasured)?)];
-    if let Some(log) = super::logs::writer() {
+    if let Some(log) = logs::writer() {
         log.register(metrics.registry()).map_err(unmeasured)?;
         sinks.push(Arc::new(log.clone()));
     }
@@ -289,23 +287,20 @@ fn sinks(metrics: &Metrics) -> Result<Sinks, Failure> {
 
 /// Two figures have one name: a mistake in the program.
 #[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
-fn unmeasured(error: prometheus::Error) -> Failure {
-    Failure::failed(error.to_string())
+fn unmeasured(error: prometheus::Error) -> StartError {
+    StartError::failed(error.to_string())
 }
 
-/// What this machine can give: said at every start, and refused where it is too little.
-fn capacity(config: &ResolvedConfig) -> Result<Capacity, Failure> {
+/// What this machine can give, and what was lowered for it. Refused where it is too little.
+pub(crate) fn capacity(config: &ResolvedConfig) -> Result<(Capacity, Vec<String>), StartError> {
     machine::raise_open_files();
     let (capacity, findings) = machine::capacity(config, &Machine::here());
-    tracing::info!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
-    let mut faults = Faults { file: config.source.shown(), list: findings };
+    let faults = Faults { file: config.source.shown(), list: findings };
     if faults.any_error() {
         return Err(faults.into());
     }
-    for warning in faults.list.drain(..) {
-        tracing::warn!("{}", warning.at(&faults.file));
-    }
-    Ok(capacity)
+    let warnings = faults.list.iter().map(|warning| warning.at(&faults.file).to_string()).collect();
+    Ok((capacity, warnings))
 }
 
 /// What guests may hold. The shares of a script and of a namespace are the same parts as those that they have of
@@ -323,7 +318,7 @@ fn guest_memory(config: &ResolvedConfig, capacity: &Capacity) -> GuestMemoryLimi
     }
 }
 
-fn admission(server: &crate::config::ServerConfig) -> AdmissionConfig {
+fn admission(server: &ServerConfig) -> AdmissionConfig {
     let places = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     AdmissionConfig {
         per_namespace: places(server.max_per_namespace),
@@ -334,9 +329,9 @@ fn admission(server: &crate::config::ServerConfig) -> AdmissionConfig {
     }
 }
 
-fn bind(address: SocketAddr, name: &str) -> Result<TcpListener, Failure> {
+fn bind(address: SocketAddr, name: &str) -> Result<TcpListener, StartError> {
     wasmyard_listener::bind(address).map_err(|error| {
-        Failure::with_remedy(
+        StartError::with_remedy(
             format!("cannot listen on {address} ({name}): {error}"),
             format!(
                 "choose another address with --{}, or port 0 for any that is free",

@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(24 * 3_600);
 const BLOBS: (&str, &str) = ("sweep", "blobs");
 
 /// Sweeps until it is dropped.
-pub(super) async fn run(control: Control, runtime: Arc<Runtime>) {
+pub(crate) async fn run(control: Control, runtime: Arc<Runtime>) {
     let registry = control.registry();
     tokio::join!(blobs(registry), code(registry, &runtime), keys(control.kv()));
 }

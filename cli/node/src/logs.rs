@@ -21,22 +21,24 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 use wasmyard_events::{Form, LogWriter, Moment, Stream, current_ray};
 
-use crate::failure::Failure;
-use crate::output::Output;
+use crate::error::StartError;
 
 /// The log of this process: the first that was started, as for `tracing` itself.
 static WRITER: OnceLock<LogWriter> = OnceLock::new();
 /// How long the end of the process waits for the last lines to be read.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
-/// Starts logging for the whole process. From here on nothing waits for whoever reads its two streams, not even
-/// `output` and the messages of panics.
-pub(super) fn start(form: Form, output: &Output) -> Result<(), Failure> {
+/// Starts logging for the whole process. From here on nothing has to wait for whoever reads its two streams: the messages
+/// of panics go through the writer, and what is printed should, too.
+///
+/// # Errors
+/// Why nothing can be logged.
+pub fn start(form: Form) -> Result<&'static LogWriter, StartError> {
     let asked = std::env::var("WASMYARD_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = EnvFilter::try_new(&asked)
-        .map_err(|error| Failure::Usage(format!("WASMYARD_LOG={asked:?} is not a filter: {error}")))?;
+        .map_err(|error| StartError::Usage(format!("WASMYARD_LOG={asked:?} is not a filter: {error}")))?;
     let writer = LogWriter::stdio(form)
-        .map_err(|error| Failure::failed(format!("the log cannot be written: {error}")))?;
+        .map_err(|error| StartError::failed(format!("the log cannot be written: {error}")))?;
     let lines = writer.clone();
     let base =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || lines.stream(Stream::Error));
@@ -50,15 +52,14 @@ pub(super) fn start(form: Form, output: &Output) -> Result<(), Failure> {
         }
     };
     let writer = WRITER.get_or_init(|| writer);
-    output.go_through(Box::new(writer.stream(Stream::Output)), Box::new(writer.stream(Stream::Error)));
     if started.is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
-    Ok(())
+    Ok(writer)
 }
 
 /// The log of this process, once it was started.
-pub(super) fn writer() -> Option<&'static LogWriter> {
+pub(crate) fn writer() -> Option<&'static LogWriter> {
     WRITER.get()
 }
 

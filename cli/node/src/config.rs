@@ -23,10 +23,7 @@ use wasmyard_namespaces::{
     Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
 };
 
-use crate::args::{DevArgs, ServeArgs};
 use crate::assets::AssetsSource;
-use crate::failure::Failure;
-use crate::output::Output;
 
 mod document;
 mod fault;
@@ -59,6 +56,18 @@ pub struct ResolvedConfig {
     pub scripts: Vec<ScriptConfig>,
     /// `[[routes]]`, in the order of the file; no two have the same pattern.
     pub routes: Vec<RouteConfig>,
+}
+
+impl ResolvedConfig {
+    /// The sections that say something else in `new`, and are read at the start alone.
+    pub fn fixed_sections_that_differ(&self, new: &Self) -> Vec<&'static str> {
+        let sections = [
+            ("server", self.server != new.server),
+            ("egress", self.egress != new.egress),
+            ("limits", self.limits != new.limits || self.ceiling != new.ceiling),
+        ];
+        sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
+    }
 }
 
 /// What the server binds and how much it takes on.
@@ -246,38 +255,6 @@ pub fn load(source: ConfigSource, purpose: Purpose) -> Result<(ResolvedConfig, F
     if faults.any_error() { Err(faults) } else { Ok((config, faults)) }
 }
 
-/// Reads the configuration of `wasmyard dev`, with its options laid over it; warnings are printed.
-///
-/// # Errors
-/// [`Failure::Config`].
-pub fn load_for_dev(args: &DevArgs, output: &Output) -> Result<ResolvedConfig, Failure> {
-    let source = required(ConfigSource::find(args.config.as_deref(), &args.dir)?, &args.dir)?;
-    let (mut config, warnings) = load(source, Purpose::Dev)?;
-    warn(&warnings, output);
-    config.server.listen = args.listen.unwrap_or(config.server.listen);
-    config.server.api_listen = args.api_listen.unwrap_or(config.server.api_listen);
-    two_listeners(&config)?;
-    Ok(config)
-}
-
-/// Reads the configuration of `wasmyard serve`, with its options laid over it; warnings are printed.
-///
-/// # Errors
-/// [`Failure::Config`].
-pub fn load_for_serve(args: &ServeArgs, output: &Output) -> Result<ResolvedConfig, Failure> {
-    let (mut config, warnings) =
-        load(ConfigSource::find(args.config.as_deref(), Path::new("."))?, Purpose::Serve)?;
-    warn(&warnings, output);
-    config.server.listen = args.listen.unwrap_or(config.server.listen);
-    config.server.api_listen = args.api_listen.unwrap_or(config.server.api_listen);
-    if let Some(data) = &args.data {
-        config.server.data = std::path::absolute(data)
-            .map_err(|error| Failure::Usage(format!("--data {}: {error}", data.display())))?;
-    }
-    two_listeners(&config)?;
-    Ok(config)
-}
-
 /// Refuses the lack of a file, for commands that make no sense without one.
 ///
 /// # Errors
@@ -307,7 +284,11 @@ pub fn local_api(folder: &Path) -> LocalApi {
     LocalApi { listen: server.api_listen, data: server.data }
 }
 
-fn two_listeners(config: &ResolvedConfig) -> Result<(), Faults> {
+/// Refuses one address for both listeners, for whoever laid options over the file.
+///
+/// # Errors
+/// A fault that names the address.
+pub fn two_listeners(config: &ResolvedConfig) -> Result<(), Faults> {
     if resolve::collide(config.server.listen, config.server.api_listen) {
         let fault = Fault::new(0, "", "visitors and the API cannot listen on the same address")
             .value(config.server.listen.to_string())
@@ -315,12 +296,6 @@ fn two_listeners(config: &ResolvedConfig) -> Result<(), Faults> {
         return Err(Faults { file: config.source.shown(), list: vec![fault] });
     }
     Ok(())
-}
-
-fn warn(warnings: &Faults, output: &Output) {
-    if !warnings.list.is_empty() {
-        output.note(&warnings.to_string());
-    }
 }
 
 #[cfg(test)]

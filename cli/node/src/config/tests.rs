@@ -508,48 +508,6 @@ fn a_client_finds_its_server_in_spite_of_mistakes() {
 }
 
 #[test]
-fn options_lie_over_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(CONFIG_FILE), "[server]\nlisten = \"127.0.0.1:1000\"\n").unwrap();
-    let output = crate::output::tests::captured().0;
-    let mut args = DevArgs { dir: folder.path().to_owned(), config: None, listen: None, api_listen: None };
-    assert_eq!(load_for_dev(&args, &output).unwrap().server.listen.port(), 1000);
-    args.listen = Some("127.0.0.1:2000".parse().unwrap());
-    assert_eq!(load_for_dev(&args, &output).unwrap().server.listen.port(), 2000);
-    args.api_listen = args.listen;
-    assert_eq!(load_for_dev(&args, &output).unwrap_err().exit_code(), 64);
-}
-
-#[test]
-fn dev_needs_a_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = crate::output::tests::captured().0;
-    let args = DevArgs { dir: folder.path().to_owned(), config: None, listen: None, api_listen: None };
-    let failure = load_for_dev(&args, &output).unwrap_err();
-    assert_eq!(failure.exit_code(), 64);
-    assert!(failure.to_string().contains("wasmyard init"), "{failure}");
-}
-
-#[test]
-fn serve_needs_no_file() {
-    let data = tempfile::tempdir().unwrap();
-    let output = crate::output::tests::captured().0;
-    let args = ServeArgs {
-        config: None,
-        data: Some(data.path().to_owned()),
-        listen: Some("127.0.0.1:0".parse().unwrap()),
-        api_listen: Some("127.0.0.1:0".parse().unwrap()),
-        token: None,
-    };
-    // Tests run in the folder of the crate, which has no configuration.
-    let config = load_for_serve(&args, &output).unwrap();
-    assert_eq!(config.source.file, None);
-    assert_eq!(config.server.data, data.path());
-    assert_eq!(config.server.listen.port(), 0);
-    assert!(config.scripts.is_empty() && config.routes.is_empty());
-}
-
-#[test]
 fn hostile_text_is_refused_without_a_crash() {
     for text in [
         "[".repeat(100_000),

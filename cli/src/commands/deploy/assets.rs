@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use wasmyard_namespaces::assets::ContentType;
 use wasmyard_namespaces::{AssetHash, AssetPath, Declared};
+use wasmyard_node::assets::{AssetsSource, FolderError, Found, Hashed};
 
-use super::{AssetsSource, FolderError, Found, Hashed};
 use crate::client::{Body, Client, ClientError, Content};
 use crate::failure::Failure;
 use crate::output::{Output, Progress};
@@ -40,16 +40,16 @@ struct Begun {
 
 /// What a deploy sends beside the metadata of the script.
 #[derive(Debug)]
-pub struct Uploaded {
+pub(super) struct Uploaded {
     /// `assets` of the metadata.
-    pub metadata: Value,
+    pub(super) metadata: Value,
 }
 
 /// Uploads a folder for the script at `path` below `/accounts/{id}/workers`.
 ///
 /// # Errors
 /// The [`Failure`] that decides the exit code.
-pub async fn run(
+pub(super) async fn run(
     client: &Client,
     path: &[&str],
     source: &AssetsSource,

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use super::super::raw::{RawEgress, RawEgressRules, RawServer};
 use super::*;
 
-const PAGE: &str = include_str!("../../../../docs/configuration.md");
+const PAGE: &str = include_str!("../../../../../docs/configuration.md");
 
 /// Key and default of each row of a section's first table.
 fn rows(section: &str) -> Vec<(&'static str, &'static str)> {

@@ -24,17 +24,17 @@ const MOST_LIST_BYTES: u64 = 1 << 20;
 const EVERY: Duration = Duration::from_secs(300);
 
 /// What is looked through, and what for.
-pub(super) struct Recompiling {
-    pub(super) registry: Registry,
-    pub(super) runtime: Arc<Runtime>,
-    pub(super) limits: Limits,
+pub(crate) struct Recompiling {
+    pub(crate) registry: Registry,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) limits: Limits,
     /// Where the scripts are listed that were used last.
-    pub(super) list: PathBuf,
+    pub(crate) list: PathBuf,
 }
 
 impl Recompiling {
     /// Looks through what is deployed once, and keeps the list until it is stopped.
-    pub(super) async fn run(self, stopped: CancellationToken) {
+    pub(crate) async fn run(self, stopped: CancellationToken) {
         let all = async {
             match self.everything().await {
                 Ok(0) => tracing::debug!("no code was missing"),

@@ -6,13 +6,12 @@
 use tokio::signal::unix::{SignalKind, signal};
 use wasmyard_control::Control;
 
-use super::apply;
+use crate::apply;
 use crate::config::{self, ConfigSource, Purpose, ResolvedConfig, ServerConfig};
-use crate::failure::Failure;
 
 /// Takes the configuration over at each SIGHUP, which is caught from this call on. `server` is how the node was started:
 /// options of the command line lie over what the file says.
-pub(super) fn on_hangup(
+pub(crate) fn on_hangup(
     control: Control,
     source: ConfigSource,
     server: ServerConfig,
@@ -27,13 +26,15 @@ pub(super) fn on_hangup(
         while hangups.recv().await.is_some() {
             let mut new = match read(&source).await {
                 Ok(new) => new,
-                Err(failure) => {
-                    tracing::error!("the configuration before stays in force: {failure}");
+                Err(reason) => {
+                    tracing::error!("the configuration before stays in force: {reason}");
                     continue;
                 }
             };
             if let Some(before) = &before {
-                warn_of_fixed(before, &new);
+                for section in before.fixed_sections_that_differ(&new) {
+                    tracing::warn!(section, "[{section}] takes effect with the next start");
+                }
             }
             before = Some(new.clone());
             new.server = server.clone();
@@ -44,27 +45,13 @@ pub(super) fn on_hangup(
     }
 }
 
-async fn read(source: &ConfigSource) -> Result<ResolvedConfig, Failure> {
+async fn read(source: &ConfigSource) -> Result<ResolvedConfig, String> {
     let source = source.clone();
     let loaded = tokio::task::spawn_blocking(move || config::load(source, Purpose::Serve)).await;
-    let loaded = loaded.map_err(|error| Failure::failed(error.to_string()))?;
-    let (new, warnings) = loaded.map_err(Failure::Config)?;
+    let loaded = loaded.map_err(|error| error.to_string())?;
+    let (new, warnings) = loaded.map_err(|faults| format!("{faults}\n{}", faults.summary()))?;
     if !warnings.list.is_empty() {
         tracing::warn!("{warnings}");
     }
     Ok(new)
-}
-
-/// Names the sections that are another one now and are read at the start alone.
-fn warn_of_fixed(before: &ResolvedConfig, new: &ResolvedConfig) {
-    let sections = [
-        ("server", before.server != new.server),
-        ("egress", before.egress != new.egress),
-        ("limits", before.limits != new.limits || before.ceiling != new.ceiling),
-    ];
-    for (section, changed) in sections {
-        if changed {
-            tracing::warn!(section, "[{section}] takes effect with the next start");
-        }
-    }
 }

@@ -120,6 +120,12 @@ impl Faults {
         self.list.iter().filter(|fault| fault.severity == Severity::Error).count()
     }
 
+    /// How many mistakes there are in which file.
+    pub fn summary(&self) -> String {
+        let errors = self.errors();
+        format!("{errors} {} in {}", if errors == 1 { "mistake" } else { "mistakes" }, self.file)
+    }
+
     /// Puts them in the order of the file.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|fault| fault.line);

@@ -16,7 +16,7 @@ use crate::config::{ResolvedConfig, ScriptConfig};
 
 /// All that the configuration declares, and nothing that it does not declare any more. Says what was refused: the rest is
 /// in place.
-pub(super) async fn everything(control: &Control, config: &ResolvedConfig) -> Vec<String> {
+pub(crate) async fn everything(control: &Control, config: &ResolvedConfig) -> Vec<String> {
     let unapplied = |error: ControlError| format!("the configuration cannot be applied: {error}");
     if let Err(error) = settings(control, config).await {
         return vec![unapplied(error)];
@@ -35,7 +35,7 @@ pub(super) async fn everything(control: &Control, config: &ResolvedConfig) -> Ve
 }
 
 /// Namespaces and routes, as the configuration has them. What the API made beside them stays.
-pub(super) async fn settings(control: &Control, config: &ResolvedConfig) -> Result<(), ControlError> {
+pub(crate) async fn settings(control: &Control, config: &ResolvedConfig) -> Result<(), ControlError> {
     let namespaces = config.namespaces.iter().map(|namespace| {
         let new = NewNamespace {
             name: namespace.name.clone(),
@@ -69,7 +69,7 @@ const SESSION: std::time::Duration = std::time::Duration::from_secs(3_600);
 ///
 /// # Errors
 /// The text that an upload would be refused with.
-pub(super) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<Applied<Script>, String> {
+pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<Applied<Script>, String> {
     let component = match &script.main {
         Some(main) => Component::New {
             name: main.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),

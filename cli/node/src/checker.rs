@@ -10,17 +10,15 @@ use wasmyard_control::{Checked, ComponentChecker, Refusal, RefusalCode};
 use wasmyard_namespaces::{Digest, LimitSpec, Limits, Registry};
 use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Metering, ModuleError, Runtime, RuntimeConfig};
 
-use crate::commands::check::ModuleCheck;
-
 /// Compiles uploads, so that an accepted one is ready to serve, and starts each once.
-pub(super) struct ForUploads {
-    pub(super) registry: Registry,
-    pub(super) runtime: Arc<Runtime>,
-    pub(super) limits: Limits,
+pub(crate) struct UploadChecker {
+    pub(crate) registry: Registry,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) limits: Limits,
 }
 
 #[async_trait]
-impl ComponentChecker for ForUploads {
+impl ComponentChecker for UploadChecker {
     async fn check(&self, digest: &Digest, bytes: Bytes, asked: &[LimitSpec]) -> Result<Checked, Refusal> {
         let limits = Limits::tightest(&self.limits, &asked.iter().collect::<Vec<_>>());
         let module = self.runtime.module(Metering::of(&limits), digest, async { Ok(bytes) });
@@ -61,14 +59,14 @@ fn refusal(error: &ModuleError) -> Refusal {
 }
 
 /// Checks component files without a server, in a scratch folder.
-pub(super) struct ForFiles {
+pub struct FileChecker {
     runtime: Runtime,
     _scratch: tempfile::TempDir,
 }
 
-impl ForFiles {
+impl FileChecker {
     /// None where the engine cannot start: then `check` looks at the configuration only.
-    pub(super) fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         let scratch = tempfile::tempdir().ok()?;
         let config = RuntimeConfig {
             engine: EngineConfig { max_instances: 1, ..EngineConfig::default() },
@@ -81,11 +79,12 @@ impl ForFiles {
         let runtime = Runtime::new(&config, Arc::new(ChildCompiler::new().ok()?)).ok()?;
         Some(Self { runtime, _scratch: scratch })
     }
-}
 
-#[async_trait]
-impl ModuleCheck for ForFiles {
-    async fn check(&self, path: &Path) -> Result<(), String> {
+    /// Says whether the platform would take the component.
+    ///
+    /// # Errors
+    /// The text that an upload would be refused with.
+    pub async fn check(&self, path: &Path) -> Result<(), String> {
         let bytes = tokio::fs::read(path).await.map_err(|error| error.to_string())?;
         self.runtime.check(bytes.into()).await.map_err(|error| error.to_string())
     }

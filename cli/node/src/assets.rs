@@ -15,8 +15,6 @@ use wasmyard_namespaces::assets::{AssetPathError, AssetsConfigError, ManifestErr
 use wasmyard_namespaces::limits::{MAX_ASSET_BYTES, MAX_ASSET_FILES, MAX_ASSET_REDIRECTS_BYTES};
 use wasmyard_namespaces::{AssetDraft, AssetHash, AssetPath, AssetsConfig, Declared, Digest};
 
-pub mod upload;
-
 /// What keeps files out, in the grammar of gitignore.
 const IGNORE: &str = ".assetsignore";
 const HEADERS: &str = "_headers";

@@ -5,51 +5,49 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wasmyard_namespaces::{Registry, Secret};
 
 use crate::config::TOKEN_FILE;
-use crate::failure::Failure;
-use crate::output::Output;
+use crate::error::StartError;
 
 const LABEL: &str = wasmyard_control::ADMIN_TOKEN;
 
-/// Makes sure that there is a token, and says where it is. It is never printed.
-pub(super) async fn admin(
+/// Makes sure that there is a token, and says where it is if it was made now.
+pub(crate) async fn admin(
     registry: &Registry,
     data: &Path,
     given: Option<&str>,
-    output: &Output,
-) -> Result<(), Failure> {
+) -> Result<Option<PathBuf>, StartError> {
     let path = data.join(TOKEN_FILE);
     if let Some(token) = given {
-        return take(registry, &Secret::new(token.to_owned()), "WASMYARD_API_TOKEN").await;
+        return take(registry, &Secret::new(token.to_owned()), "WASMYARD_API_TOKEN").await.map(|()| None);
     }
     match std::fs::read_to_string(&path) {
         Ok(token) => {
             let shown = path.display().to_string();
-            take(registry, &Secret::new(token.trim().to_owned()), &shown).await
+            take(registry, &Secret::new(token.trim().to_owned()), &shown).await.map(|()| None)
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             // In the file first: a start that ends in between finds it there, and nobody had another.
             let token = Registry::random_token()
-                .map_err(|error| Failure::failed(format!("no admin token could be made: {error}")))?;
-            write(&path, &token)
-                .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))?;
+                .map_err(|error| StartError::failed(format!("no admin token could be made: {error}")))?;
+            write(&path, &token).map_err(|error| {
+                StartError::failed(format!("{} cannot be written: {error}", path.display()))
+            })?;
             take(registry, &token, &path.display().to_string()).await?;
-            output.note(&format!("admin token: {} (made now, readable by its owner only)", path.display()));
-            Ok(())
+            Ok(Some(path))
         }
-        Err(error) => Err(Failure::failed(format!("{} cannot be read: {error}", path.display()))),
+        Err(error) => Err(StartError::failed(format!("{} cannot be read: {error}", path.display()))),
     }
 }
 
-async fn take(registry: &Registry, token: &Secret, source: &str) -> Result<(), Failure> {
+async fn take(registry: &Registry, token: &Secret, source: &str) -> Result<(), StartError> {
     let (_, replaced) = registry
         .set_token(LABEL, token)
         .await
-        .map_err(|error| Failure::failed(format!("the admin token cannot be used: {error}")))?;
+        .map_err(|error| StartError::failed(format!("the admin token cannot be used: {error}")))?;
     if replaced > 0 {
         tracing::warn!("the admin token is now the one of {source}; the one before is refused from now on");
     }

@@ -1,0 +1,37 @@
+//! One node: what is configured, put together and run. The only crate that knows all parts of the platform.
+//!
+//! The way of a start, in order:
+//! 1. `config` - from the text of `wasmyard.toml` to a configuration that holds together
+//! 2. `machine` - whether this machine can give what is configured
+//! 3. `storage` - the registry, keys and values, and who administers them
+//! 4. `node` - engine, data plane and control plane on their ports
+//! 5. `apply` - what the configuration declares becomes part of the registry
+//! 6. `serve` or `development` - the node runs until it is told to stop
+//!
+//! Beside them `sweep` removes what nothing refers to, `recompile` compiles what is missing, `reload` reads the file
+//! again. Nothing in here prints: whoever starts a node asks it what there is to say. `logs` alone writes, to the log.
+
+mod apply;
+pub mod assets;
+mod checker;
+pub mod config;
+mod development;
+mod error;
+mod logs;
+pub mod machine;
+mod node;
+mod recompile;
+mod reload;
+mod serve;
+mod stop;
+mod storage;
+mod sweep;
+mod token;
+
+pub use checker::FileChecker;
+pub use config::ResolvedConfig;
+pub use development::{DevNode, Developing};
+pub use error::StartError;
+pub use logs::{finish as finish_logs, start as start_logs};
+pub use serve::Serving;
+pub use storage::Storage;

@@ -1,0 +1,97 @@
+//! What a node keeps in its data directory: the registry, keys and values, and the token of whoever administers it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wasmyard_kv::{Kv, KvLimits, SqliteKv};
+use wasmyard_namespaces::store::MemoryStore;
+use wasmyard_namespaces::{Blobs, Clock, Registry, RegistryError, RegistryOptions};
+
+use crate::config::ResolvedConfig;
+use crate::error::StartError;
+use crate::token;
+
+/// What a node keeps, opened.
+pub struct Storage {
+    pub(crate) registry: Registry,
+    pub(crate) kv: Kv,
+    made_token: Option<PathBuf>,
+}
+
+impl Storage {
+    /// All that there is in the data directory. The admin token is `token` where one is given.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub async fn open(config: &ResolvedConfig, token: Option<&str>) -> Result<Self, StartError> {
+        let data = &config.server.data;
+        make_data_directory(data)?;
+        let registry = Registry::open_directory(data, registry_options(config))
+            .await
+            .map_err(|error| unopened(data, &error))?;
+        Self::around(registry, data, token).await
+    }
+
+    /// The same for development. What `dev` serves is made from the folder at each start: no registry has to outlive
+    /// the process. What scripts keep under a title is there again at the next start.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub async fn for_development(config: &ResolvedConfig, token: Option<&str>) -> Result<Self, StartError> {
+        let data = &config.server.data;
+        make_data_directory(data)?;
+        let registry =
+            Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), registry_options(config))
+                .await
+                .map_err(|error| StartError::failed(format!("the registry cannot be made: {error}")))?;
+        Self::around(registry, data, token).await
+    }
+
+    async fn around(registry: Registry, data: &Path, token: Option<&str>) -> Result<Self, StartError> {
+        let kv = keys_and_values(data)?;
+        let made_token = token::admin(&registry, data, token).await?;
+        Ok(Self { registry, kv, made_token })
+    }
+
+    /// Where the admin token is, if there was none and one was made now. It is never printed.
+    pub fn made_token(&self) -> Option<&Path> {
+        self.made_token.as_deref()
+    }
+}
+
+/// Why a data directory cannot be used, and what helps against that very cause.
+fn unopened(data: &Path, error: &RegistryError) -> StartError {
+    let message = format!("the data directory {} cannot be opened: {error}", data.display());
+    match error.cause().remedy() {
+        Some(remedy) => StartError::with_remedy(message, remedy),
+        None => StartError::failed(message),
+    }
+}
+
+/// The keys and values of a data directory.
+fn keys_and_values(data: &Path) -> Result<Kv, StartError> {
+    let folder = data.to_owned();
+    let open = move || SqliteKv::open(&folder).map(|store| Arc::new(store) as _);
+    Kv::open(open, Clock::system(), KvLimits::default()).map_err(|error| {
+        let message = format!("the keys and values in {} cannot be opened: {error}", data.display());
+        StartError::with_remedy(
+            message,
+            "restore kv.sqlite from a backup, or move it away to begin without any",
+        )
+    })
+}
+
+fn registry_options(config: &ResolvedConfig) -> RegistryOptions {
+    RegistryOptions { ceiling: config.ceiling, ..RegistryOptions::default() }
+}
+
+/// Only its owner may look into the data directory: it holds tenants' code and secrets.
+fn make_data_directory(data: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| {
+        StartError::with_remedy(
+            format!("the data directory {} cannot be made: {error}", data.display()),
+            "choose another with --data, or with `data` under [server]",
+        )
+    })
+}
