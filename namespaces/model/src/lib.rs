@@ -4,16 +4,22 @@
 //!
 //! # Layout, from low to high
 //! - [`name`], [`digest`], [`timestamp`], [`clock`], [`secret`], [`limits`], [`tags`]: values, parsed once.
+//! - [`domain`], [`ids`], [`tls`]: values of the same kind, for names that are not the platform's own.
 //! - [`assets`], [`bindings`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
+//!   [`zone`], [`hostname`]: whose names it answers to;
 //!   [`config_keys`]: which parts of it the operator's configuration owns.
 
 pub mod assets;
 pub mod bindings;
 pub mod clock;
+mod closed;
 pub mod config_keys;
 pub mod digest;
+pub mod domain;
 pub mod egress;
 pub mod hex;
+pub mod hostname;
+pub mod ids;
 pub mod limits;
 pub mod name;
 pub mod namespace;
@@ -22,7 +28,9 @@ pub mod script;
 pub mod secret;
 pub mod tags;
 pub mod timestamp;
+pub mod tls;
 pub mod url_path;
+pub mod zone;
 
 pub use assets::{
     AssetContent, AssetDraft, AssetEntry, AssetHash, AssetPath, AssetScope, AssetUploadError, AssetsConfig,
@@ -35,7 +43,10 @@ pub use bindings::{
 pub use clock::{Clock, ClockHand};
 pub use config_keys::ConfigKeys;
 pub use digest::Digest;
+pub use domain::{Domain, DomainError};
 pub use egress::{EgressRules, EgressRulesError, HostRule, HostRuleError};
+pub use hostname::{CustomHostname, CustomHostnameEdit, CustomName, HostnameError, NewCustomHostname};
+pub use ids::{CertificatePackId, CustomHostnameId, DnsRecordId, IdError, ZoneId};
 pub use limits::{ByteSize, LimitError, LimitSpec, Limits};
 pub use name::{BindingName, ConfigName, Hostname, NameError, NamespaceName, ScriptName, Tag};
 pub use namespace::{Namespace, NamespacePatch, NewNamespace, Origin};
@@ -44,3 +55,4 @@ pub use script::{AssetsUpload, Script, ScriptKey, SettingsPatch, Upload, UploadD
 pub use secret::Secret;
 pub use tags::TagFilter;
 pub use timestamp::Timestamp;
+pub use zone::{DnsRecord, NewZone, Zone, ZoneEdit};

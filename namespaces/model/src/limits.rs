@@ -9,12 +9,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use byte_size::{ByteSize, ByteSizeError};
-pub use table::{LimitRow, LimitScope, Unit, table};
+pub use row::{LimitRow, LimitScope, Unit};
+pub use table::table;
 
 mod byte_size;
 pub mod component;
+pub mod hostnames;
 pub mod kv;
 mod parse;
+mod row;
 mod table;
 
 const MIB: u64 = 1 << 20;

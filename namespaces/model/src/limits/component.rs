@@ -4,9 +4,9 @@
 //!
 //! Owns the numbers. Never counts anything: `runtime/src/code/bounds.rs` does, and whoever starts compilers.
 
-use super::table::LimitRow;
-use super::table::LimitScope::Component;
-use super::table::Unit::{self, Bytes, Count, Milliseconds};
+use super::row::LimitRow;
+use super::row::LimitScope::Component;
+use super::row::Unit::{self, Bytes, Count, Milliseconds};
 
 /// Components nested in components.
 pub const DEPTH: u64 = 8;

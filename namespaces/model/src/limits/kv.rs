@@ -2,9 +2,9 @@
 //!
 //! Owns the numbers. Never counts anything: `bindings/kv` does.
 
-use super::table::LimitRow;
-use super::table::LimitScope::Kv;
-use super::table::Unit::{self, Bytes, Count, Milliseconds};
+use super::row::LimitRow;
+use super::row::LimitScope::Kv;
+use super::row::Unit::{self, Bytes, Count, Milliseconds};
 
 /// Longest key, in bytes.
 pub const KEY_BYTES: u64 = 512;

@@ -3,76 +3,21 @@
 //! Owns the row of each limit. Never holds a number that differs from the constant it describes: the
 //! tests compare both.
 
-use std::fmt;
 use std::sync::LazyLock;
 
+use super::row::LimitRow;
+use super::row::LimitScope::{self, Invocation, Server, Upload};
+use super::row::Unit::{self, Bytes, Count, Fuel, Milliseconds};
 use super::{
     MAX_BINDINGS, MAX_COMPONENT_BYTES, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS, MAX_TAGS,
-    MAX_VAR_BYTES, MAX_VARS, component, kv,
+    MAX_VAR_BYTES, MAX_VARS, component, hostnames, kv,
 };
-
-/// What a number counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Unit {
-    /// Milliseconds.
-    Milliseconds,
-    /// Bytes.
-    Bytes,
-    /// Units of fuel, about one per WebAssembly instruction.
-    Fuel,
-    /// Things.
-    Count,
-}
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Unit::Milliseconds => "ms",
-            Unit::Bytes => "bytes",
-            Unit::Fuel => "units of fuel",
-            Unit::Count => "in number",
-        })
-    }
-}
-
-/// Where a limit holds, and so who may set it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LimitScope {
-    /// One invocation: platform, namespace, version and dispatch may each tighten it.
-    Invocation,
-    /// The listener: the operator sets it.
-    Server,
-    /// One upload: fixed, or set by the operator below the ceiling.
-    Upload,
-    /// One KV namespace: fixed.
-    Kv,
-    /// What a component consists of, and what compiling it may cost: fixed.
-    Component,
-}
-
-/// One limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LimitRow {
-    /// The name in configuration and metadata.
-    pub name: &'static str,
-    /// Where it holds.
-    pub scope: LimitScope,
-    /// What the numbers count.
-    pub unit: Unit,
-    /// What holds when nobody says otherwise; none is no limit.
-    pub default: Option<u64>,
-    /// Smallest value that may be asked for.
-    pub min: u64,
-    /// Largest value that may be asked for.
-    pub ceiling: u64,
-    /// What it bounds, in one sentence.
-    pub doc: &'static str,
-}
 
 /// All limits, those of an invocation first.
 #[must_use]
 pub fn table() -> &'static [LimitRow] {
-    static WHOLE: LazyLock<Vec<LimitRow>> = LazyLock::new(|| [TABLE, component::ROWS, kv::ROWS].concat());
+    static WHOLE: LazyLock<Vec<LimitRow>> =
+        LazyLock::new(|| [TABLE, component::ROWS, kv::ROWS, hostnames::ROWS].concat());
     &WHOLE
 }
 
@@ -86,9 +31,6 @@ const fn row(
 ) -> LimitRow {
     LimitRow { name, scope, unit, default, min: range.0, ceiling: range.1, doc }
 }
-
-use LimitScope::{Invocation, Server, Upload};
-use Unit::{Bytes, Count, Fuel, Milliseconds};
 
 const TABLE: &[LimitRow] = &[
     row("cpu_ms", Invocation, Milliseconds, Some(50), (1, 30_000), "CPU time of one invocation."),

@@ -153,6 +153,7 @@ fn page_table() -> String {
         (LimitScope::Upload, "One upload"),
         (LimitScope::Component, "One component, before and while it is compiled"),
         (LimitScope::Kv, "One KV namespace"),
+        (LimitScope::Zone, "Zones and custom hostnames"),
     ] {
         text += &format!(
             "\n**{title}**\n\n| limit | default | least | most | what it bounds |\n|---|---|---|---|---|\n"

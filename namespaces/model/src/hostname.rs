@@ -1,0 +1,216 @@
+//! A custom hostname: a customer's own domain in a zone of the platform builder.
+//!
+//! Owns the record of one and what becomes of it when somebody asks for a change: what the caller set stays as it was
+//! set, and nothing that was not set is made up. Whether the name really is the customer's, and how it comes to a
+//! certificate, is found out elsewhere and written here as statuses. Never looks anything up.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Domain;
+use crate::ids::{CertificatePackId, CustomHostnameId, ZoneId};
+use crate::timestamp::Timestamp;
+
+pub use error::{HostnameError, TlsSetting};
+pub use metadata::HostnameMetadata;
+pub use name::CustomName;
+pub use origin::{CustomOrigin, OriginEdit, OriginSni};
+pub use ssl::{
+    BundleMethod, CertificateAuthority, CertificateType, Ssl, SslConfig, SslEdit, TlsSettings,
+    ValidationMethod, ValidationProof, ValidationRecord,
+};
+pub use status::{HostnameStatus, SslStatus};
+
+mod error;
+mod metadata;
+mod name;
+mod origin;
+mod ssl;
+mod status;
+
+/// A custom hostname.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomHostname {
+    /// Its id, which stays the same for its life. Ids that are made later sort later.
+    pub id: CustomHostnameId,
+    /// The zone that it belongs to.
+    pub zone: ZoneId,
+    /// The name.
+    pub name: CustomName,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When the record last changed.
+    pub modified_at: Timestamp,
+    /// Whether it is the customer's, as far as is known.
+    pub status: HostnameStatus,
+    /// When it last became active; none when it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated_at: Option<Timestamp>,
+    /// What is missing, in the words of the v4 API.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verification_errors: Vec<String>,
+    /// What the customer publishes to show that the name is theirs: a UUID.
+    pub ownership_token: String,
+    /// How far the checks have come whether the name is the customer's.
+    pub checks: Checks,
+    /// What the builder keeps of it for their scripts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<HostnameMetadata>,
+    /// Where its requests go, if not to the zone's fallback origin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<CustomOrigin>,
+    /// The certificate that was asked for; none: none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssl: Option<Ssl>,
+}
+
+/// A row of checks that is under way, or over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checks {
+    /// When the row began: with the hostname, or when its validation was last asked for again.
+    pub began: Timestamp,
+    /// How many checks of it there were.
+    pub tries: u32,
+}
+
+impl Checks {
+    /// A row that begins.
+    #[must_use]
+    pub fn from(began: Timestamp) -> Checks {
+        Checks { began, tries: 0 }
+    }
+}
+
+/// What a new custom hostname needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCustomHostname {
+    /// The name.
+    pub name: CustomName,
+    /// What else was set.
+    pub edit: CustomHostnameEdit,
+}
+
+/// What is to change about a custom hostname; what is none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomHostnameEdit {
+    /// The name. It cannot change: any other than the present one is refused.
+    pub name: Option<CustomName>,
+    /// New metadata in place of all before, or (`Some(None)`) none any more.
+    pub metadata: Option<Option<HostnameMetadata>>,
+    /// Where its requests go.
+    pub origin: OriginEdit,
+    /// What kind of certificate it gets.
+    pub ssl: Option<SslEdit>,
+}
+
+/// What whoever makes a custom hostname makes up for it.
+#[derive(Clone, Debug)]
+pub struct MadeUp {
+    /// Its id.
+    pub id: CustomHostnameId,
+    /// The token that shows whose it is.
+    pub ownership_token: String,
+    /// The id of its certificates, if it is to have some.
+    pub pack: CertificatePackId,
+}
+
+impl CustomHostname {
+    /// A new one.
+    ///
+    /// # Errors
+    /// [`HostnameError`] with the first rule that is broken.
+    pub fn new(
+        zone: ZoneId,
+        new: &NewCustomHostname,
+        made_up: MadeUp,
+        now: Timestamp,
+    ) -> Result<CustomHostname, HostnameError> {
+        let hostname = CustomHostname {
+            id: made_up.id,
+            zone,
+            name: new.name.clone(),
+            created_at: now,
+            modified_at: now,
+            status: HostnameStatus::Pending,
+            activated_at: None,
+            verification_errors: Vec::new(),
+            ownership_token: made_up.ownership_token,
+            checks: Checks::from(now),
+            metadata: None,
+            origin: None,
+            ssl: None,
+        };
+        hostname.edited(&new.edit, made_up.pack, now)
+    }
+
+    /// The hostname with a change made to it. A pair of `method` and `type` starts all checks again, from any
+    /// status; one that is served stays served meanwhile.
+    ///
+    /// # Errors
+    /// [`HostnameError`] with the first rule that is broken.
+    pub fn edited(
+        &self,
+        edit: &CustomHostnameEdit,
+        pack: CertificatePackId,
+        now: Timestamp,
+    ) -> Result<CustomHostname, HostnameError> {
+        if edit.name.as_ref().is_some_and(|name| *name != self.name) {
+            return Err(HostnameError::Rename);
+        }
+        let mut hostname = self.clone();
+        if let Some(metadata) = &edit.metadata {
+            if metadata.is_some() && self.name.is_wildcard() {
+                return Err(HostnameError::MetadataOfWildcard);
+            }
+            hostname.metadata.clone_from(metadata);
+        }
+        hostname.origin = edit.origin.apply(self.origin.as_ref())?;
+        if let Some(ssl) = &edit.ssl {
+            hostname.ssl = Some(ssl.apply(self.ssl.as_ref(), &self.name, pack)?);
+            if ssl.is_refresh() {
+                hostname.start_again(now);
+            }
+        }
+        hostname.modified_at = now;
+        Ok(hostname)
+    }
+
+    fn start_again(&mut self, now: Timestamp) {
+        if !self.status.is_served() {
+            self.status = HostnameStatus::Pending;
+        }
+        self.verification_errors.clear();
+        self.checks = Checks::from(now);
+    }
+
+    /// The names whose requests it takes when it is active: its own, and where its certificate is to be for all
+    /// names below as well, `*.` in front of it.
+    pub fn served_names(&self) -> impl Iterator<Item = CustomName> {
+        let below = self.ssl.as_ref().is_some_and(|ssl| ssl.config.wildcard == Some(true));
+        let below = below.then(|| self.name.below()).flatten();
+        std::iter::once(self.name.clone()).chain(below)
+    }
+
+    /// Where a TXT record with the token shows whose the name is.
+    #[must_use]
+    pub fn ownership_txt_name(&self) -> String {
+        format!("_cf-custom-hostname.{}", self.name.base())
+    }
+
+    /// Where the token shows it over HTTP.
+    #[must_use]
+    pub fn ownership_http_url(&self) -> String {
+        format!("http://{}{}{}", self.name.base(), OWNERSHIP_PATH, self.id)
+    }
+
+    /// Where its requests go: its own origin, or the zone's.
+    #[must_use]
+    pub fn origin_or<'h>(&'h self, fallback: Option<&'h Domain>) -> Option<&'h Domain> {
+        self.origin.as_ref().map(|origin| &origin.server).or(fallback)
+    }
+}
+
+/// What the path of the HTTP token begins with; the hostname's id follows.
+pub const OWNERSHIP_PATH: &str = "/.well-known/cf-custom-hostname-challenge/";
+
+#[cfg(test)]
+mod tests;

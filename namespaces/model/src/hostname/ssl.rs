@@ -1,0 +1,299 @@
+//! The certificate that a custom hostname is to have, and the settings of TLS that go with it.
+//!
+//! Owns what may be asked for, how a change of it is read, and what holds where nothing was set. Never holds a key, and
+//! never orders anything.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CustomName, HostnameError, SslStatus};
+use crate::closed::closed;
+use crate::ids::CertificatePackId;
+use crate::tls::{Cipher, Switch, TlsVersion};
+
+closed! {
+    /// How the authority is shown that a name is the customer's.
+    ValidationMethod {
+        /// By a file that the platform serves.
+        Http = "http",
+        /// By a TXT record.
+        Txt = "txt",
+        /// By a mail. The platform sends none.
+        Email = "email",
+    }
+}
+
+closed! {
+    /// What a certificate says of its owner.
+    CertificateType {
+        /// That the domain is theirs.
+        Dv = "dv",
+    }
+}
+
+closed! {
+    /// Who makes a certificate, under the names that the v4 API has.
+    CertificateAuthority {
+        /// DigiCert.
+        Digicert = "digicert",
+        /// Google Trust Services.
+        Google = "google",
+        /// Let's Encrypt.
+        LetsEncrypt = "lets_encrypt",
+        /// SSL.com.
+        SslCom = "ssl_com",
+    }
+}
+
+closed! {
+    /// How the chain of a certificate is built.
+    BundleMethod {
+        /// For the most clients.
+        Ubiquitous = "ubiquitous",
+        /// As short as can be.
+        Optimal = "optimal",
+        /// As it was given.
+        Force = "force",
+    }
+}
+
+/// A certificate that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ssl {
+    /// The id of the certificates that it comes to.
+    pub id: CertificatePackId,
+    /// What was asked for.
+    pub config: SslConfig,
+    /// How far it has come.
+    pub status: SslStatus,
+    /// What the authority wants to see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validation_records: Vec<ValidationRecord>,
+    /// What went wrong with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validation_errors: Vec<String>,
+}
+
+/// What was asked for of a certificate, as far as it was said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SslConfig {
+    /// How the authority is shown whose the name is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<ValidationMethod>,
+    /// What it says of its owner.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<CertificateType>,
+    /// Who makes it; none: the platform chooses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_authority: Option<CertificateAuthority>,
+    /// How its chain is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle_method: Option<BundleMethod>,
+    /// Whether it is for all names one label below as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wildcard: Option<bool>,
+    /// Whether another name may be its common name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branding: Option<bool>,
+    /// Settings of TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<TlsSettings>,
+}
+
+/// Settings of TLS for one custom hostname, as far as they were set. They come from no zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TlsSettings {
+    /// Whether HTTP/2 is spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http2: Option<Switch>,
+    /// Whether TLS 1.3 is spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_1_3: Option<Switch>,
+    /// Whether nothing but TLS 1.2 is spoken: an old setting, which is taken and not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_1_2_only: Option<Switch>,
+    /// The oldest version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_tls_version: Option<TlsVersion>,
+    /// Whether early hints are sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_hints: Option<Switch>,
+    /// The cipher suites of TLS 1.2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ciphers: Option<Vec<Cipher>>,
+}
+
+/// Something that an authority wants to see, and whether it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidationRecord {
+    /// How far that is, in the authority's words: `pending`, `valid`, `invalid`.
+    pub status: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub proof: ValidationProof,
+}
+
+/// What an authority wants to see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ValidationProof {
+    /// A TXT record.
+    Txt {
+        /// Its name.
+        txt_name: String,
+        /// Its value.
+        txt_value: String,
+    },
+    /// A file.
+    Http {
+        /// Its address.
+        http_url: String,
+        /// Its content.
+        http_body: String,
+    },
+}
+
+/// What is to change about a certificate; what is none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SslEdit {
+    /// How the authority is shown whose the name is.
+    pub method: Option<ValidationMethod>,
+    /// What it says of its owner.
+    pub kind: Option<CertificateType>,
+    /// Who makes it, or (`Some(None)`) whom the platform chooses.
+    pub certificate_authority: Option<Option<CertificateAuthority>>,
+    /// How its chain is built.
+    pub bundle_method: Option<BundleMethod>,
+    /// Whether it is for all names one label below as well.
+    pub wildcard: Option<bool>,
+    /// Whether another name may be its common name.
+    pub branding: Option<bool>,
+    /// Settings of TLS, in place of all before: what is left out has its default again.
+    pub settings: Option<TlsSettings>,
+}
+
+/// Longest common name of a certificate, in bytes.
+const LONGEST_COMMON_NAME: usize = 64;
+
+impl SslEdit {
+    /// Whether it asks for validation to start again.
+    #[must_use]
+    pub fn is_refresh(&self) -> bool {
+        self.method.is_some() && self.kind.is_some()
+    }
+
+    /// The certificate that comes out of this. Asking for the same again orders none where there is a valid one.
+    pub(super) fn apply(
+        &self,
+        before: Option<&Ssl>,
+        name: &CustomName,
+        pack: CertificatePackId,
+    ) -> Result<Ssl, HostnameError> {
+        if self.method.is_some() != self.kind.is_some() {
+            return Err(HostnameError::MethodAndType);
+        }
+        if name.is_wildcard() {
+            return Err(HostnameError::ManagedWildcard);
+        }
+        if let Some(settings) = &self.settings {
+            settings.check()?;
+        }
+        let old = before.map(|before| before.config.clone()).unwrap_or_default();
+        let config = SslConfig {
+            method: self.method.or(old.method),
+            kind: self.kind.or(old.kind),
+            certificate_authority: self.certificate_authority.unwrap_or(old.certificate_authority),
+            bundle_method: self.bundle_method.or(old.bundle_method),
+            wildcard: self.wildcard.or(old.wildcard),
+            branding: self.branding.or(old.branding),
+            settings: self.settings.clone().or_else(|| old.settings.clone()),
+        };
+        if config.wildcard == Some(true) && config.method == Some(ValidationMethod::Http) {
+            let rule = "a certificate with wildcard = true cannot be validated over http; use method = txt";
+            return Err(HostnameError::Ssl(rule.to_owned()));
+        }
+        if name.as_str().len() > LONGEST_COMMON_NAME && config.branding != Some(true) {
+            return Err(HostnameError::Branding);
+        }
+        let Some(before) = before else {
+            let status = SslStatus::PendingValidation;
+            return Ok(Ssl {
+                id: pack,
+                config,
+                status,
+                validation_records: Vec::new(),
+                validation_errors: Vec::new(),
+            });
+        };
+        let mut ssl = Ssl { config, ..before.clone() };
+        let another = ssl.config.asks_for() != before.config.asks_for();
+        if another || (self.is_refresh() && !before.status.is_valid()) {
+            ssl.status = SslStatus::PendingValidation;
+            ssl.validation_errors.clear();
+        }
+        if another {
+            ssl.validation_records.clear();
+        }
+        Ok(ssl)
+    }
+}
+
+impl SslConfig {
+    /// What makes another certificate of it.
+    fn asks_for(&self) -> (Option<ValidationMethod>, Option<CertificateAuthority>, bool, bool) {
+        let (wildcard, branding) = (self.wildcard == Some(true), self.branding == Some(true));
+        (self.method, self.certificate_authority, wildcard, branding)
+    }
+}
+
+impl TlsSettings {
+    /// Checks what can be checked of the settings together.
+    ///
+    /// # Errors
+    /// [`HostnameError::CiphersOfTls13`], [`HostnameError::Ciphers`].
+    pub fn check(&self) -> Result<(), HostnameError> {
+        let Some(ciphers) = self.ciphers.as_ref().filter(|ciphers| !ciphers.is_empty()) else {
+            return Ok(());
+        };
+        if self.min_tls_version == Some(TlsVersion::V1_3) {
+            return Err(HostnameError::CiphersOfTls13);
+        }
+        if !ciphers.iter().any(|cipher| cipher.is_served()) {
+            return Err(HostnameError::Ciphers { what: "none of these suites is served".to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Those of the suites that are not served here.
+    pub fn not_served(&self) -> impl Iterator<Item = Cipher> {
+        self.ciphers.iter().flatten().copied().filter(|cipher| !cipher.is_served())
+    }
+
+    /// The oldest version that is spoken.
+    #[must_use]
+    pub fn oldest_version(&self) -> TlsVersion {
+        match self.tls_1_2_only {
+            Some(Switch::On) => TlsVersion::V1_2,
+            _ => self.min_tls_version.unwrap_or(TlsVersion::V1_0),
+        }
+    }
+
+    /// Whether TLS 1.3 is spoken.
+    #[must_use]
+    pub fn speaks_tls_1_3(&self) -> bool {
+        self.tls_1_2_only != Some(Switch::On) && self.tls_1_3 != Some(Switch::Off)
+    }
+
+    /// Whether HTTP/2 is spoken.
+    #[must_use]
+    pub fn speaks_http2(&self) -> bool {
+        self.http2 != Some(Switch::Off)
+    }
+
+    /// Whether early hints are sent.
+    #[must_use]
+    pub fn sends_early_hints(&self) -> bool {
+        self.early_hints == Some(Switch::On)
+    }
+}

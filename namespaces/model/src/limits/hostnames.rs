@@ -1,0 +1,45 @@
+//! How many zones and custom hostnames there may be, and how large their parts.
+//!
+//! Owns the numbers. Never counts anything: the registry does.
+
+use super::row::LimitRow;
+use super::row::LimitScope::Zone;
+use super::row::Unit::{self, Bytes, Count};
+
+/// Zones.
+pub const ZONES: u64 = 1_000;
+/// DNS records of one zone.
+pub const DNS_RECORDS: u64 = 3_500;
+/// Custom hostnames of one zone.
+pub const CUSTOM_HOSTNAMES: u64 = 1_000_000;
+/// Longest metadata of a custom hostname, in bytes of JSON text.
+pub const METADATA_BYTES: u64 = 4_096;
+/// Cipher suites in one setting.
+pub const CIPHERS: u64 = 64;
+/// Custom hostnames and DNS records of one page of a list.
+pub const PAGE: u64 = 1_000;
+/// Longest comment on a DNS record, in bytes.
+pub const COMMENT_BYTES: u64 = 500;
+/// Tags on a DNS record.
+pub const RECORD_TAGS: u64 = 20;
+
+const fn row(name: &'static str, unit: Unit, most: u64, doc: &'static str) -> LimitRow {
+    LimitRow { name, scope: Zone, unit, default: Some(most), min: 0, ceiling: most, doc }
+}
+
+/// The rows of the table of limits.
+pub(super) const ROWS: &[LimitRow] = &[
+    row("zones", Count, ZONES, "Zones of the platform."),
+    row("dns_records", Count, DNS_RECORDS, "DNS records of one zone."),
+    row("custom_hostnames", Count, CUSTOM_HOSTNAMES, "Custom hostnames of one zone, active or not."),
+    row(
+        "custom_metadata_bytes",
+        Bytes,
+        METADATA_BYTES,
+        "Metadata of one custom hostname, as JSON without spaces.",
+    ),
+    row("ciphers", Count, CIPHERS, "Cipher suites in one setting."),
+    row("zone_list", Count, PAGE, "Zones, custom hostnames or DNS records of one page of a list."),
+    row("dns_comment_bytes", Bytes, COMMENT_BYTES, "Comment on one DNS record."),
+    row("dns_record_tags", Count, RECORD_TAGS, "Tags on one DNS record."),
+];
