@@ -30,7 +30,7 @@ test: guests
 	@if cargo nextest --version >/dev/null 2>&1; then \
 	  echo "cargo nextest run --workspace" && cargo nextest run --workspace; \
 	else \
-	  echo "cargo test --workspace --lib --bins --tests -- --skip assets_serve::browser --skip proxies::real" && cargo test --workspace --lib --bins --tests -- --skip assets_serve::browser --skip proxies::real; \
+	  echo "cargo test --workspace --lib --bins --tests -- --skip data::assets_serve::browser --skip data::proxies::real" && cargo test --workspace --lib --bins --tests -- --skip data::assets_serve::browser --skip data::proxies::real; \
 	fi
 	cargo test --workspace --doc
 	cargo test --manifest-path sdk/rust/Cargo.toml --workspace --all-features

@@ -17,7 +17,7 @@ fi
 chromium --version --no-sandbox 2>/dev/null || true
 
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --workspace --ignore-default-filter -E 'test(/^assets_serve::browser/)'
+  cargo nextest run --workspace --ignore-default-filter -E 'test(/^data::assets_serve::browser/)'
 else
-  cargo test --workspace --test it assets_serve::browser
+  cargo test --workspace --test it data::assets_serve::browser
 fi

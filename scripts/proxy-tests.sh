@@ -21,7 +21,7 @@ PATH="$PATH:/usr/sbin"
 export PATH
 
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --workspace --ignore-default-filter -E 'test(/^proxies::real/)'
+  cargo nextest run --workspace --ignore-default-filter -E 'test(/^data::proxies::real/)'
 else
-  cargo test --workspace --test it proxies::real
+  cargo test --workspace --test it data::proxies::real
 fi

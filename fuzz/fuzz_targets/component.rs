@@ -17,9 +17,9 @@ use wasmyard_runtime::{
     RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body, start_up,
 };
 
-const WORKER: &str = include_str!("../../tests/it/support/wasi_http.wat");
+const WORKER: &str = include_str!("../../tests/harness/src/wasi_http.wat");
 /// Answers only if nothing of anybody else is in its memory.
-const LOOKS: &str = include_str!("../../tests/it/support/looks_at_memory.wat");
+const LOOKS: &str = include_str!("../../tests/harness/src/looks_at_memory.wat");
 /// The section of a component that holds a core module.
 const CORE_MODULE: u8 = 1;
 

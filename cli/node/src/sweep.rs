@@ -105,7 +105,7 @@ mod tests {
 
     /// A worker that differs from others by a number.
     fn worker(number: u32) -> Bytes {
-        let text = include_str!("../../../tests/it/support/wasi_http.wat");
+        let text = include_str!("../../../tests/harness/src/wasi_http.wat");
         let global = format!("(global i32 (i32.const {number}))");
         wat::parse_str(text.replace(";; module", &global)).unwrap().into()
     }

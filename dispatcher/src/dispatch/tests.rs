@@ -37,7 +37,7 @@ impl Egress for Nowhere {
 
 /// A worker that prints a line which does not end, and answers with an empty body.
 fn printing() -> Vec<u8> {
-    let text = include_str!("../../../tests/it/support/wasi_http.wat")
+    let text = include_str!("../../../tests/harness/src/wasi_http.wat")
         .replace(
             ";; lowered",
             r#"(import "wasi:cli/stdout@0.2.0" (instance $stdout

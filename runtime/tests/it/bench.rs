@@ -32,7 +32,7 @@ impl Wat<'_> {
     }
 
     pub(crate) fn text(&self) -> String {
-        include_str!("../../../tests/it/support/wasi_http.wat")
+        include_str!("../../../tests/harness/src/wasi_http.wat")
             // Imports may name the types above them, so they come last.
             .replace(";; lowered", &format!("{}\n{}", self.imports, self.lowered))
             .replace(";; given", self.given)

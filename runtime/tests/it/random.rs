@@ -112,7 +112,7 @@ async fn whatever_a_program_does_it_ends_within_its_limits() {
     let limits = Limits { cpu: Duration::from_millis(20), memory_bytes: 16 << 20, ..Limits::DEFAULT };
     let bench = Bench::new();
     // Answers only if nothing of anybody else is in its memory.
-    let looks = include_str!("../../../tests/it/support/looks_at_memory.wat");
+    let looks = include_str!("../../../tests/harness/src/looks_at_memory.wat");
     let neighbour = bench.worker(Wat { body: looks, ..Wat::default() }).await;
     let mut ends = BTreeMap::<String, u32>::new();
     for seed in 0..SEEDS {

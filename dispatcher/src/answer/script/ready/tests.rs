@@ -95,7 +95,7 @@ impl Site {
 
     /// Deploys a component that differs from others by a number, without compiling it.
     async fn deploy(&self, name: &str, number: usize) -> Arc<Script> {
-        let text = include_str!("../../../../../tests/it/support/wasi_http.wat");
+        let text = include_str!("../../../../../tests/harness/src/wasi_http.wat");
         let text = text.replace(";; module", &format!("(global i32 (i32.const {number}))"));
         let bytes = wat::parse_str(text).unwrap();
         let component_size = bytes.len() as u64;

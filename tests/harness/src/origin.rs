@@ -15,27 +15,34 @@ use super::eventually;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) method: String,
-    pub(crate) target: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+pub struct Seen {
+    /// Its method.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// Its fields.
+    pub headers: HeaderMap,
+    /// Its body, whole.
+    pub body: Bytes,
 }
 
 impl Seen {
-    pub(crate) fn header(&self, name: &str) -> &str {
+    /// A field; empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
 /// A running origin. It answers every request with `origin`.
-pub(crate) struct Origin {
-    pub(crate) address: SocketAddr,
+pub struct Origin {
+    /// Where it listens.
+    pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Origin {
-    pub(crate) async fn start() -> Origin {
+    /// Starts one on a free port.
+    pub async fn start() -> Origin {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
@@ -55,29 +62,30 @@ impl Origin {
         Origin { address, seen }
     }
 
-    pub(crate) fn url(&self, target: &str) -> String {
+    /// The URL of a path and query here.
+    pub fn url(&self, target: &str) -> String {
         format!("http://{}{target}", self.address)
     }
 
     /// What was sent so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
     /// The first request that this says yes to. Waits for it.
-    pub(crate) async fn sees(&self, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
+    pub async fn sees(&self, what: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
         let looked = || self.seen().into_iter().find(&wanted);
         eventually(what, || std::future::ready(looked())).await
     }
 
     /// The configuration that lets scripts reach it, and nothing else that is private.
-    pub(crate) fn egress(&self) -> String {
+    pub fn egress(&self) -> String {
         format!("[egress]\nallow_private = [\"127.0.0.1\"]\nports = [80, 443, {}]\n", self.address.port())
     }
 }
 
 /// Somebody who answers with bytes of a test's own choice, by target, and closes the connection.
-pub(crate) async fn speaking(answer: fn(&str) -> String) -> SocketAddr {
+pub async fn speaking(answer: fn(&str) -> String) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -99,7 +107,7 @@ pub(crate) async fn speaking(answer: fn(&str) -> String) -> SocketAddr {
 }
 
 /// Somebody who only counts who connects.
-pub(crate) async fn counting() -> (SocketAddr, Arc<AtomicUsize>) {
+pub async fn counting() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connected = Arc::new(AtomicUsize::new(0));

@@ -4,7 +4,7 @@
 const TYPES: &str = include_str!("wasi_http.wat");
 
 /// A worker that answers every request with this text.
-pub(crate) fn answer(text: &str) -> Vec<u8> {
+pub fn answer(text: &str) -> Vec<u8> {
     worker(
         &format!(r#"(data (i32.const 1024) "{}")"#, escaped(text)),
         &format!(
@@ -25,12 +25,12 @@ pub(crate) fn answer(text: &str) -> Vec<u8> {
 }
 
 /// A worker with fields of its own in its core module, and this for a handler.
-pub(crate) fn custom(module: &str, body: &str) -> Vec<u8> {
+pub fn custom(module: &str, body: &str) -> Vec<u8> {
     worker(module, body)
 }
 
 /// A worker that does this, and then answers with an empty body.
-pub(crate) fn answers_after(module: &str, body: &str) -> Vec<u8> {
+pub fn answers_after(module: &str, body: &str) -> Vec<u8> {
     worker(
         module,
         &format!(
@@ -42,29 +42,29 @@ pub(crate) fn answers_after(module: &str, body: &str) -> Vec<u8> {
 }
 
 /// A worker that returns without an answer.
-pub(crate) fn silent() -> Vec<u8> {
+pub fn silent() -> Vec<u8> {
     worker("", "")
 }
 
 /// A worker that traps before it can be given a request.
-pub(crate) fn traps_at_start() -> Vec<u8> {
+pub fn traps_at_start() -> Vec<u8> {
     worker("(start $boom) (func $boom unreachable)", "")
 }
 
 /// A component without anything in it.
-pub(crate) fn empty_component() -> Vec<u8> {
+pub fn empty_component() -> Vec<u8> {
     wat::parse_str("(component)").unwrap()
 }
 
 /// A component that wants something that no platform gives.
-pub(crate) fn unknown_import() -> Vec<u8> {
+pub fn unknown_import() -> Vec<u8> {
     let import = r#"(import "acme:vault/door@1.0.0" (instance (export "open" (func))))"#;
     wat::parse_str(TYPES.replace(";; imports", import).replace(";; module", "").replace(";; body", ""))
         .unwrap()
 }
 
 /// A core module.
-pub(crate) fn core_module() -> Vec<u8> {
+pub fn core_module() -> Vec<u8> {
     wat::parse_str("(module)").unwrap()
 }
 

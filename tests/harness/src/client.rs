@@ -17,21 +17,21 @@ use tokio::net::TcpStream;
 use super::{Server, within};
 
 /// What a visitor sends.
-pub(crate) type ClientBody = UnsyncBoxBody<Bytes, io::Error>;
+pub type ClientBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A body that is there as a whole.
-pub(crate) fn body(bytes: impl Into<Bytes>) -> ClientBody {
+pub fn body(bytes: impl Into<Bytes>) -> ClientBody {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A body that is sent frame by frame, and ends when the sender is dropped.
-pub(crate) fn channel() -> (UnboundedSender<io::Result<Frame<Bytes>>>, ClientBody) {
+pub fn channel() -> (UnboundedSender<io::Result<Frame<Bytes>>>, ClientBody) {
     let (sender, receiver) = futures::channel::mpsc::unbounded();
     (sender, StreamBody::new(receiver).boxed_unsync())
 }
 
 /// The next bytes of an answer; none at its end.
-pub(crate) async fn next_chunk(body: &mut Incoming) -> Option<Bytes> {
+pub async fn next_chunk(body: &mut Incoming) -> Option<Bytes> {
     loop {
         let data = within("a chunk", body.frame()).await?.unwrap().into_data().expect("data, not trailers");
         // HTTP/2 may end a stream with an empty frame.
@@ -42,29 +42,34 @@ pub(crate) async fn next_chunk(body: &mut Incoming) -> Option<Bytes> {
 }
 
 /// A request for a host, whatever address it is sent to.
-pub(crate) fn request(method: Method, host: &str, path: &str) -> http::request::Builder {
+pub fn request(method: Method, host: &str, path: &str) -> http::request::Builder {
     Request::builder().method(method).uri(path).header("host", host)
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+pub struct Answer {
+    /// The answer's status.
+    pub status: u16,
+    /// Its fields.
+    pub headers: HeaderMap,
+    /// Its body, whole.
+    pub body: Bytes,
 }
 
 impl Answer {
-    pub(crate) fn text(&self) -> &str {
+    /// The body as text.
+    pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub(crate) fn header(&self, name: &str) -> &str {
+    /// A field; empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// Reads an answer to its end, which must be a clean one.
-    pub(crate) async fn read(response: Response<Incoming>) -> Answer {
+    pub async fn read(response: Response<Incoming>) -> Answer {
         let (head, body) = response.into_parts();
         let body = within("the end of an answer", body.collect()).await.unwrap().to_bytes();
         Answer { status: head.status.as_u16(), headers: head.headers, body }
@@ -72,13 +77,16 @@ impl Answer {
 }
 
 /// One connection of a visitor, to send any number of requests on.
-pub(crate) enum Connection {
+pub enum Connection {
+    /// HTTP/1.1.
     Http1(http1::SendRequest<ClientBody>),
+    /// HTTP/2.
     Http2(http2::SendRequest<ClientBody>),
 }
 
 impl Connection {
-    pub(crate) async fn http1(address: SocketAddr) -> Connection {
+    /// HTTP/1.1.
+    pub async fn http1(address: SocketAddr) -> Connection {
         let stream = TokioIo::new(connect(address).await);
         let (sender, connection) = http1::handshake(stream).await.unwrap();
         // How it ends is seen by whoever waits for an answer.
@@ -87,7 +95,7 @@ impl Connection {
     }
 
     /// HTTP/2 by prior knowledge.
-    pub(crate) async fn http2(address: SocketAddr) -> Connection {
+    pub async fn http2(address: SocketAddr) -> Connection {
         let stream = TokioIo::new(connect(address).await);
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).keep_alive_timeout(Duration::from_secs(60));
@@ -97,7 +105,7 @@ impl Connection {
     }
 
     /// Sends a request and returns when the head of the answer is there. Over HTTP/2 the host goes where it belongs.
-    pub(crate) async fn try_send(
+    pub async fn try_send(
         &mut self,
         request: Request<ClientBody>,
     ) -> hyper::Result<Response<Incoming>> {
@@ -113,28 +121,32 @@ impl Connection {
         }
     }
 
-    pub(crate) async fn send(&mut self, request: Request<ClientBody>) -> Response<Incoming> {
+    /// The same, where an answer must come.
+    pub async fn send(&mut self, request: Request<ClientBody>) -> Response<Incoming> {
         let what = format!("{} {}", request.method(), request.uri());
         within(&format!("an answer to {what}"), self.try_send(request)).await.unwrap()
     }
 
-    pub(crate) async fn get(&mut self, host: &str, path: &str) -> Answer {
+    /// GET, to the end of its answer.
+    pub async fn get(&mut self, host: &str, path: &str) -> Answer {
         let request = request(Method::GET, host, path).body(body("")).unwrap();
         Answer::read(self.send(request).await).await
     }
 }
 
 impl Server {
-    pub(crate) async fn connect(&self) -> Connection {
+    /// An HTTP/1.1 connection to the visitors' port.
+    pub async fn connect(&self) -> Connection {
         Connection::http1(self.visitors).await
     }
 
     /// One request on a connection of its own.
-    pub(crate) async fn send(&self, request: Request<ClientBody>) -> Answer {
+    pub async fn send(&self, request: Request<ClientBody>) -> Answer {
         Answer::read(self.connect().await.send(request).await).await
     }
 
-    pub(crate) async fn get(&self, host: &str, path: &str) -> Answer {
+    /// GET on a connection of its own.
+    pub async fn get(&self, host: &str, path: &str) -> Answer {
         self.connect().await.get(host, path).await
     }
 }
@@ -151,7 +163,7 @@ fn with_authority(request: Request<ClientBody>) -> Request<ClientBody> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a visitor's socket, not a guest's")]
-pub(super) async fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
     let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
     stream.set_nodelay(true).unwrap();
     stream

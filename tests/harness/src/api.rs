@@ -9,36 +9,39 @@ use serde_json::{Value, json};
 use super::within;
 
 /// Where namespaces are.
-pub(crate) const NAMESPACES: &str = "/client/v4/accounts/0/workers/dispatch/namespaces";
+pub const NAMESPACES: &str = "/client/v4/accounts/0/workers/dispatch/namespaces";
 /// Where platform scripts are.
-pub(crate) const PLATFORM_SCRIPTS: &str = "/client/v4/accounts/0/workers/scripts";
+pub const PLATFORM_SCRIPTS: &str = "/client/v4/accounts/0/workers/scripts";
 
+/// The v4 API of one server, for whoever has this token.
 #[derive(Clone)]
-pub(crate) struct Api {
+pub struct Api {
     http: reqwest::Client,
     /// Like `http://127.0.0.1:1234`.
-    pub(crate) url: String,
+    pub url: String,
     token: &'static str,
 }
 
 /// An answer in the v4 envelope.
 #[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) envelope: Value,
+pub struct Reply {
+    /// The answer's status.
+    pub status: u16,
+    /// Its body: success, errors, messages, result.
+    pub envelope: Value,
 }
 
 impl Reply {
     /// The result of a success.
     #[track_caller]
-    pub(crate) fn result(&self) -> &Value {
+    pub fn result(&self) -> &Value {
         assert_eq!((self.status, &self.envelope["success"]), (200, &json!(true)), "{self:?}");
         &self.envelope["result"]
     }
 
     /// The text of a failure with this status and code.
     #[track_caller]
-    pub(crate) fn refused(&self, status: u16, code: u32) -> &str {
+    pub fn refused(&self, status: u16, code: u32) -> &str {
         let error = &self.envelope["errors"][0];
         assert_eq!((self.status, &error["code"]), (status, &json!(code)), "{self:?}");
         assert_eq!(self.envelope["success"], json!(false));
@@ -47,62 +50,69 @@ impl Reply {
 }
 
 /// The path of a user script of the namespace `production`.
-pub(crate) fn script_path(name: &str) -> String {
+pub fn script_path(name: &str) -> String {
     format!("{NAMESPACES}/production/scripts/{name}")
 }
 
 impl Api {
-    pub(crate) fn new(address: SocketAddr, token: &'static str) -> Api {
+    /// The API at an address.
+    pub fn new(address: SocketAddr, token: &'static str) -> Api {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Api { http, url: format!("http://{address}"), token }
     }
 
     /// The same API, for somebody else.
-    pub(crate) fn with_token(&self, token: &'static str) -> Api {
+    pub fn with_token(&self, token: &'static str) -> Api {
         Api { token, ..self.clone() }
     }
 
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    /// A request with the token, to be sent or changed.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(self.token)
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Reply {
+    /// GET, to its reply.
+    pub async fn get(&self, path: &str) -> Reply {
         reply(self.request(Method::GET, path)).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+    /// POST of JSON, to its reply.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
         reply(self.request(Method::POST, path).json(body)).await
     }
 
-    pub(crate) async fn put(&self, path: &str, body: &Value) -> Reply {
+    /// PUT of JSON, to its reply.
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
         reply(self.request(Method::PUT, path).json(body)).await
     }
 
-    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Reply {
+    /// PATCH with JSON, to its reply.
+    pub async fn patch(&self, path: &str, body: &Value) -> Reply {
         reply(self.request(Method::PATCH, path).json(body)).await
     }
 
-    pub(crate) async fn delete(&self, path: &str) -> Reply {
+    /// DELETE, to its reply.
+    pub async fn delete(&self, path: &str) -> Reply {
         reply(self.request(Method::DELETE, path)).await
     }
 
     /// Uploads a user script of the namespace `production`.
-    pub(crate) async fn deploy(&self, name: &str, component: Vec<u8>) -> Reply {
+    pub async fn deploy(&self, name: &str, component: Vec<u8>) -> Reply {
         self.upload(&script_path(name), &json!({"main_module": "worker.wasm"}), component).await
     }
 
     /// Uploads with these declarations, as a form of two parts.
-    pub(crate) async fn upload(&self, path: &str, metadata: &Value, component: Vec<u8>) -> Reply {
+    pub async fn upload(&self, path: &str, metadata: &Value, component: Vec<u8>) -> Reply {
         self.form(path, form(&metadata.to_string(), component)).await
     }
 
     /// Sends any form.
-    pub(crate) async fn form(&self, path: &str, form: Form) -> Reply {
+    pub async fn form(&self, path: &str, form: Form) -> Reply {
         reply(self.request(Method::PUT, path).multipart(form)).await
     }
 
     /// Uploads a user script; none when the connection broke before the answer was there.
-    pub(crate) async fn try_deploy(&self, name: &str, component: Vec<u8>) -> Option<u16> {
+    pub async fn try_deploy(&self, name: &str, component: Vec<u8>) -> Option<u16> {
         let form = form(r#"{"main_module":"worker.wasm"}"#, component);
         let answer = self.request(Method::PUT, &script_path(name)).multipart(form).send().await.ok()?;
         let status = answer.status().as_u16();
@@ -111,7 +121,7 @@ impl Api {
     }
 
     /// The component of a user script; none when there is no such script.
-    pub(crate) async fn content(&self, name: &str) -> Option<Vec<u8>> {
+    pub async fn content(&self, name: &str) -> Option<Vec<u8>> {
         let path = format!("{}/content", script_path(name));
         let answer =
             self.request(Method::GET, &path).header("accept", "application/wasm").send().await.unwrap();
@@ -123,14 +133,14 @@ impl Api {
     }
 
     /// A plain text, like `/metrics`.
-    pub(crate) async fn text(&self, path: &str) -> String {
+    pub async fn text(&self, path: &str) -> String {
         let answer = within(path, self.request(Method::GET, path).send()).await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
         answer.text().await.unwrap()
     }
 
     /// Status and body of a path, without a token.
-    pub(crate) async fn open(&self, path: &str) -> (u16, String) {
+    pub async fn open(&self, path: &str) -> (u16, String) {
         let answer = within(path, self.http.get(format!("{}{path}", self.url)).send()).await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }

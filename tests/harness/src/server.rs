@@ -11,46 +11,48 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
-use super::{Api, SmallDisk, eventually, guest, within};
+use super::{Api, SmallDisk, eventually, guest, program, within};
 
-/// The binary under test.
-pub(crate) const WASMYARD: &str = env!("CARGO_BIN_EXE_wasmyard");
 /// What every server takes as its admin token.
 const TOKEN: &str = "integration-test-token-0123456789abcdef";
 /// Compiled code that servers of all tests share: a guest is compiled once, not once for each test. The key that
 /// the code is signed with comes with it.
-const SHARED_ARTIFACTS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/artifacts");
+fn shared_artifacts() -> PathBuf {
+    program::scratch().join("artifacts")
+}
 
 /// A folder of its own, gone with the last owner.
 #[derive(Clone)]
-pub(crate) struct Site(Arc<TempDir>);
+pub struct Site(Arc<TempDir>);
 
 impl Site {
     /// A folder with this `wasmyard.toml`. Its compiled code is shared with other tests.
-    pub(crate) fn new(config: &str) -> Site {
+    pub fn new(config: &str) -> Site {
         let site = Site::with_own_artifacts(config);
         share_artifacts(&site.data());
         site
     }
 
     /// The same, with a cache of compiled code that begins empty.
-    pub(crate) fn with_own_artifacts(config: &str) -> Site {
+    pub fn with_own_artifacts(config: &str) -> Site {
         let site = Site(Arc::new(tempfile::tempdir().unwrap()));
         std::fs::create_dir(site.data()).unwrap();
         site.write("wasmyard.toml", config);
         site
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    /// A file of the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub(crate) fn data(&self) -> PathBuf {
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
         self.path(".wasmyard")
     }
 
     /// Writes a file whole: whoever reads it sees the old one or the new one.
-    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let new = path.with_extension("new");
@@ -59,36 +61,36 @@ impl Site {
     }
 
     /// `wasmyard serve` in this folder.
-    pub(crate) async fn serve(&self) -> Server {
+    pub async fn serve(&self) -> Server {
         Server::start(self, self.command(&["serve"])).await
     }
 
     /// The same, where its data directory is a small disk.
-    pub(crate) async fn serve_on(&self, disk: &SmallDisk) -> Server {
+    pub async fn serve_on(&self, disk: &SmallDisk) -> Server {
         let mut command = disk.enter(self.0.path());
-        command.args([WASMYARD, "serve"]);
+        command.arg(program::path()).arg("serve");
         Server::start(self, environment(command)).await
     }
 
     /// The same, with these variables in its environment.
-    pub(crate) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
+    pub async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
         let mut command = self.command(&["serve"]);
         command.envs(variables.iter().copied());
         Server::start(self, command).await
     }
 
     /// The same, with its log on a stream of the test's own.
-    pub(crate) async fn serve_logging_to(&self, log: impl Into<Stdio>) -> Server {
+    pub async fn serve_logging_to(&self, log: impl Into<Stdio>) -> Server {
         Server::start_logging_to(self, self.command(&["serve"]), log.into()).await
     }
 
     /// `wasmyard dev` in this folder.
-    pub(crate) async fn dev(&self) -> Server {
+    pub async fn dev(&self) -> Server {
         Server::start(self, self.command(&["dev"])).await
     }
 
     /// `wasmyard dev` of a folder in this one, whose scripts are built for guests.
-    pub(crate) async fn dev_with_toolchain(&self, folder: &str) -> Server {
+    pub async fn dev_with_toolchain(&self, folder: &str) -> Server {
         let mut command = self.command(&["dev", folder]);
         command.env("RUSTUP_TOOLCHAIN", guest::toolchain());
         // What the test runner sets for its own program is not the build's.
@@ -99,17 +101,17 @@ impl Site {
     }
 
     /// Any other command, to its end, in this folder.
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+    pub async fn run(&self, arguments: &[&str]) -> Output {
         within(&format!("wasmyard {arguments:?}"), self.command(arguments).output()).await.unwrap()
     }
 
     /// The same, left to itself.
-    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(WASMYARD);
+        let mut command = Command::new(program::path());
         command.args(arguments).current_dir(self.0.path());
         environment(command)
     }
@@ -123,10 +125,10 @@ fn environment(mut command: Command) -> Command {
 }
 
 /// The binary, running. It is killed when this is dropped.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
     /// Where visitors connect.
-    pub(crate) visitors: SocketAddr,
+    pub visitors: SocketAddr,
     api: SocketAddr,
     log: Log,
     _site: Site,
@@ -138,7 +140,7 @@ struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Server {
     /// A server with this configuration, in a folder of its own.
-    pub(crate) async fn serving(config: &str) -> Server {
+    pub async fn serving(config: &str) -> Server {
         Site::new(config).serve().await
     }
 
@@ -167,17 +169,17 @@ impl Server {
     }
 
     /// The control plane.
-    pub(crate) fn api(&self) -> Api {
+    pub fn api(&self) -> Api {
         Api::new(self.api, TOKEN)
     }
 
     /// Where the API listens.
-    pub(crate) fn api_address(&self) -> SocketAddr {
+    pub fn api_address(&self) -> SocketAddr {
         self.api
     }
 
     /// The first line of the log that this says yes to, as JSON. Waits for it.
-    pub(crate) async fn logged(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn logged(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let looked = || {
             let lines = self.log.0.lock().unwrap();
             lines.iter().filter_map(|line| serde_json::from_str(line).ok()).find(&wanted)
@@ -186,17 +188,17 @@ impl Server {
     }
 
     /// Waits until a text was printed for people to read.
-    pub(crate) async fn noted(&self, text: &str) {
+    pub async fn noted(&self, text: &str) {
         eventually(text, || std::future::ready(self.log.text().contains(text).then_some(()))).await;
     }
 
     /// All that was logged so far.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         self.log.text()
     }
 
     /// The value of one series of `/metrics`, written as it is there.
-    pub(crate) async fn metric(&self, series: &str) -> f64 {
+    pub async fn metric(&self, series: &str) -> f64 {
         let text = self.api().text("/metrics").await;
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         value.map_or(0.0, |value| value.parse().unwrap())
@@ -204,7 +206,7 @@ impl Server {
 
     /// The value of one series once nothing is under way. A visit and an invocation are counted when they end, which may be
     /// after the visitor has the whole answer.
-    pub(crate) async fn total(&self, series: &str) -> f64 {
+    pub async fn total(&self, series: &str) -> f64 {
         let idle = async || {
             let under_way = self.metric("wasmyard_requests_in_flight").await
                 + self.metric("wasmyard_invocations_in_flight").await;
@@ -215,13 +217,13 @@ impl Server {
     }
 
     /// Waits until a series has this value.
-    pub(crate) async fn counts(&self, series: &str, value: f64) {
+    pub async fn counts(&self, series: &str, value: f64) {
         let what = format!("{series} is {value}");
         eventually(&what, async || (self.metric(series).await == value).then_some(())).await;
     }
 
     /// Bytes of memory that the process holds now, without what is shared with files.
-    pub(crate) fn resident_bytes(&self) -> u64 {
+    pub fn resident_bytes(&self) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
@@ -229,32 +231,33 @@ impl Server {
     }
 
     /// SIGTERM: finish and go.
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
         kill_process(self.pid(), Signal::TERM).unwrap();
     }
 
     /// SIGHUP: read the configuration again.
-    pub(crate) fn hang_up(&self) {
+    pub fn hang_up(&self) {
         kill_process(self.pid(), Signal::HUP).unwrap();
     }
 
     /// SIGKILL, and the end of the process.
-    pub(crate) async fn kill(mut self) {
+    pub async fn kill(mut self) {
         kill_process(self.pid(), Signal::KILL).unwrap();
         within("the end of a killed process", self.child.wait()).await.unwrap();
     }
 
     /// How the process ends by itself.
-    pub(crate) async fn ended(&mut self) -> ExitStatus {
+    pub async fn ended(&mut self) -> ExitStatus {
         within("the end of the process", self.child.wait()).await.unwrap()
     }
 
     /// How many descriptors the process has open.
-    pub(crate) fn open_files(&self) -> usize {
+    pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.process_id())).unwrap().count()
     }
 
-    pub(crate) fn process_id(&self) -> u32 {
+    /// The id of the process, which must be running.
+    pub fn process_id(&self) -> u32 {
         self.child.id().expect("the process has ended")
     }
 
@@ -297,13 +300,14 @@ impl Log {
 }
 
 fn share_artifacts(data: &Path) {
-    std::fs::create_dir_all(SHARED_ARTIFACTS).unwrap();
-    let key = Path::new(SHARED_ARTIFACTS).join("node.key");
+    let shared = shared_artifacts();
+    std::fs::create_dir_all(&shared).unwrap();
+    let key = shared.join("node.key");
     if !key.exists() {
         // The same bytes whoever is first, so that servers that start together agree.
-        let file = tempfile::NamedTempFile::new_in(SHARED_ARTIFACTS).unwrap();
+        let file = tempfile::NamedTempFile::new_in(&shared).unwrap();
         std::fs::write(file.path(), [7; 32]).unwrap();
         file.persist(&key).unwrap();
     }
-    std::os::unix::fs::symlink(SHARED_ARTIFACTS, data.join("artifacts")).unwrap();
+    std::os::unix::fs::symlink(&shared, data.join("artifacts")).unwrap();
 }

@@ -10,14 +10,14 @@ use tokio::process::{Child, Command};
 use super::Site;
 
 /// Mounted at a site's data directory for as long as this lives.
-pub(crate) struct SmallDisk {
+pub struct SmallDisk {
     holder: Child,
     data: PathBuf,
 }
 
 impl SmallDisk {
     /// Mounts one of this size.
-    pub(crate) async fn mount(site: &Site, size: &str) -> SmallDisk {
+    pub async fn mount(site: &Site, size: &str) -> SmallDisk {
         let script =
             "mount -t tmpfs -o \"size=$0,mode=700\" small \"$1\" && echo mounted && exec sleep 100000";
         let mut command = Command::new("unshare");
@@ -34,13 +34,13 @@ impl SmallDisk {
     }
 
     /// A file on it, as this process reaches it.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.id().unwrap()));
         root.join(self.data.strip_prefix("/").unwrap()).join(name)
     }
 
     /// The beginning of a command that runs in a folder and sees the disk.
-    pub(crate) fn enter(&self, folder: &std::path::Path) -> Command {
+    pub fn enter(&self, folder: &std::path::Path) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--user", "--mount", "--preserve-credentials", "--target"]);
         command.arg(self.holder.id().unwrap().to_string());

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use wasmyard_compiler::{ChildCompiler, CompileLimits};
 use wasmyard_runtime::{CompileJob, Compiler, Metering, ModuleError};
 
-use crate::support::{Site, WASMYARD, bombs, eventually, guest, wat, within};
+use crate::support::{Site, bombs, eventually, guest, program, wat, within};
 
 /// Takes far longer to compile than any limit here.
 fn endless() -> Vec<u8> {
@@ -19,7 +19,7 @@ fn endless() -> Vec<u8> {
 }
 
 fn compiler(limits: CompileLimits) -> ChildCompiler {
-    ChildCompiler::with(PathBuf::from(WASMYARD), limits).unwrap()
+    ChildCompiler::with(program::path(), limits).unwrap()
 }
 
 fn job(component: Vec<u8>) -> CompileJob {

@@ -1,30 +1,41 @@
-//! What every test stands on. Owns starting and stopping the server, talking to it, and waiting.
-//! Must never know what a test expects.
+//! What end-to-end tests, the soak and the benches stand on. Owns finding the binary, starting and stopping it, talking to it,
+//! and waiting. Must never know what a test expects, and never link the platform: it is driven from outside.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking, in its helpers as well"
+)]
 
 mod api;
-pub(crate) mod bombs;
+pub mod bombs;
 mod client;
 mod disk;
-pub(crate) mod guest;
-pub(crate) mod origin;
+pub mod guest;
+pub mod origin;
+pub mod program;
 mod raw;
 mod server;
-pub(crate) mod wat;
+pub mod wat;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-pub(crate) use api::{Api, NAMESPACES, PLATFORM_SCRIPTS, script_path};
-pub(crate) use client::{Answer, ClientBody, Connection, body, channel, next_chunk, request};
-pub(crate) use disk::SmallDisk;
-pub(crate) use server::{Server, Site, WASMYARD};
+pub use api::{Api, NAMESPACES, PLATFORM_SCRIPTS, script_path};
+pub use client::{Answer, ClientBody, Connection, body, channel, next_chunk, request};
+pub use disk::SmallDisk;
+pub use raw::{Raw, RawAnswer};
+pub use server::{Server, Site};
 
 /// How long a test waits for what must come. Far longer than it takes, even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The output of a future that must be ready in time; `what` names it when it is not.
 #[track_caller]
-pub(crate) fn within<F: Future>(what: &str, future: F) -> impl Future<Output = F::Output> {
+pub fn within<F: Future>(what: &str, future: F) -> impl Future<Output = F::Output> {
     let caller = std::panic::Location::caller();
     let what = what.to_owned();
     async move {
@@ -36,7 +47,7 @@ pub(crate) fn within<F: Future>(what: &str, future: F) -> impl Future<Output = F
 }
 
 /// Looks again and again until there is something to see.
-pub(crate) async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
+pub async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {

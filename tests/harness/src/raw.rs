@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 use super::client::connect;
 use super::{Server, within};
 
-pub(crate) struct Raw {
+/// A connection that bytes are written to.
+pub struct Raw {
     stream: TcpStream,
     /// What came and was not read yet.
     ahead: Vec<u8>,
@@ -16,14 +17,16 @@ pub(crate) struct Raw {
 
 /// An answer with a known length, as it came over the wire.
 #[derive(Debug)]
-pub(crate) struct RawAnswer {
-    pub(crate) status: u16,
-    pub(crate) body: String,
+pub struct RawAnswer {
+    /// The answer's status.
+    pub status: u16,
+    /// Its body, whole.
+    pub body: String,
 }
 
 impl Server {
     /// A connection with these bytes written to it.
-    pub(crate) async fn raw(&self, bytes: impl AsRef<[u8]>) -> Raw {
+    pub async fn raw(&self, bytes: impl AsRef<[u8]>) -> Raw {
         let mut raw = Raw { stream: connect(self.visitors).await, ahead: Vec::new() };
         raw.write(bytes).await;
         raw
@@ -32,27 +35,27 @@ impl Server {
 
 impl Raw {
     /// Writes; whoever was closed on meanwhile sees it when reading.
-    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+    pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.ok();
     }
 
     /// Writes, and says whether all of it was taken.
-    pub(crate) async fn takes(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+    pub async fn takes(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
     /// Says that no more will come, and goes on listening.
-    pub(crate) async fn finish(&mut self) {
+    pub async fn finish(&mut self) {
         self.stream.shutdown().await.ok();
     }
 
     /// The next answer.
-    pub(crate) async fn answer(&mut self) -> RawAnswer {
+    pub async fn answer(&mut self) -> RawAnswer {
         self.next().await.expect("the connection was closed without an answer")
     }
 
     /// The next answer; none when the server closed the connection instead.
-    pub(crate) async fn next(&mut self) -> Option<RawAnswer> {
+    pub async fn next(&mut self) -> Option<RawAnswer> {
         let end = loop {
             if let Some(at) = find(&self.ahead, b"\r\n\r\n") {
                 break at;
@@ -75,19 +78,19 @@ impl Raw {
     }
 
     /// Everything until the server closes the connection, which it must.
-    pub(crate) async fn rest(&mut self) -> String {
+    pub async fn rest(&mut self) -> String {
         while self.more().await {}
         String::from_utf8_lossy(&std::mem::take(&mut self.ahead)).into_owned()
     }
 
     /// An answer as it came: until it is there as far as its head says, or the connection was closed.
-    pub(crate) async fn until_the_end(&mut self, is_there: impl Fn(&str) -> bool) -> String {
+    pub async fn until_the_end(&mut self, is_there: impl Fn(&str) -> bool) -> String {
         while !is_there(&String::from_utf8_lossy(&self.ahead)) && self.more().await {}
         String::from_utf8_lossy(&std::mem::take(&mut self.ahead)).into_owned()
     }
 
     /// Whether the server says anything, or closes the connection, within this time.
-    pub(crate) async fn reacts_within(&mut self, time: Duration) -> bool {
+    pub async fn reacts_within(&mut self, time: Duration) -> bool {
         let mut buffer = [0; 1];
         !self.ahead.is_empty() || tokio::time::timeout(time, self.stream.peek(&mut buffer)).await.is_ok()
     }

@@ -1,0 +1,13 @@
+//! What whoever deploys meets: the control plane, and what it changes for the next request.
+//!
+//! - `asset_uploads`: folders of files on their way up
+//! - `bad_limits`: limits that cannot be, wherever somebody sets them
+//! - `deploy`: from an upload to the next request, with traffic flowing
+//! - `kv`: keys and values, as scripts and the API reach them
+//! - `uploads`: what is refused, in which words, and that nothing of it stays
+
+mod asset_uploads;
+mod bad_limits;
+mod deploy;
+mod kv;
+mod uploads;

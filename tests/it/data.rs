@@ -1,0 +1,49 @@
+//! What visitors and scripts meet: the data plane, request by request.
+//!
+//! - `afterwards`: work after the response
+//! - `answers`: answers that a script gives as a whole: they arrive as they are, or are refused, and why
+//! - `assets_serve`: static files as visitors and scripts get them, and in a browser
+//! - `cheap_client`: what one client may hold or spend, and who is served meanwhile
+//! - `dropped`: what a script lets go of is stopped
+//! - `fairness`: short requests ahead of those that compute for long
+//! - `gate`: outbound workers, and that there is no way around them
+//! - `guests`: components that were made without our SDK
+//! - `headers`: what a worker is told, and what it is never told
+//! - `hostile`: attacks of every kind, a row each, and who notices
+//! - `limits`: a script that misbehaves, and its neighbour
+//! - `messages`: what two parties may read differently: framing, lengths, paths, fields
+//! - `meters`: what an invocation may use beside CPU and memory, and how it is told
+//! - `outbound`: where a script's own requests go
+//! - `overload`: too many at once, too much memory, visitors who do not read or go away
+//! - `own_requests`: requests of a script's own: they arrive as they were made, in one call or in many
+//! - `protocol`: HTTP/1.1 and HTTP/2 as they should be, and as they should not
+//! - `proxies`: who the visitor is behind a proxy
+//! - `reuse`: instances of platform scripts that serve one request after the other, through the whole platform
+//! - `routing`: host and path -> who answers
+//! - `sandbox`: what a script cannot reach, and what is not left of it
+//! - `services`: script to script by a service binding
+//! - `streaming`: bodies of any length, both ways, with trailers
+
+mod afterwards;
+mod answers;
+mod assets_serve;
+mod cheap_client;
+mod dropped;
+mod fairness;
+mod gate;
+mod guests;
+mod headers;
+mod hostile;
+mod limits;
+mod messages;
+mod meters;
+mod outbound;
+mod overload;
+mod own_requests;
+mod protocol;
+mod proxies;
+mod reuse;
+mod routing;
+mod sandbox;
+mod services;
+mod streaming;
