@@ -50,12 +50,7 @@ pub fn scratch() -> Result<PathBuf, Error> {
 /// # Errors
 /// When it is not there, with the command that builds it.
 pub fn guest(name: &str) -> Result<PathBuf, Error> {
-    let path = root().join("examples/target/wasm32-wasip2/release").join(format!("{name}.wasm"));
-    if path.is_file() {
-        Ok(path.canonicalize()?)
-    } else {
-        Err(format!("{} is not there: run `make guests`", path.display()).into())
-    }
+    Ok(wasmyard_harness::guest::find(name)?)
 }
 
 /// A component that does the same and is another one: with a custom section that says `mark`.

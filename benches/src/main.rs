@@ -15,7 +15,7 @@ use wasmyard_benches::lanes::{Lane, Lanes, MANY};
 use wasmyard_benches::load::{busy, wrk};
 use wasmyard_benches::report::{Report, Rounds};
 use wasmyard_benches::rows::{Effort, OTHERS, Other, RATES, Rate};
-use wasmyard_benches::servers::{hyper, wasmyard};
+use wasmyard_benches::servers::hyper;
 use wasmyard_benches::{Error, LOAD_CPU, compare, machine, scratch, train};
 
 const USAGE: &str = "\
@@ -120,7 +120,7 @@ fn number(name: &str, default: u64) -> u64 {
 fn measure(options: &Options) -> Result<(), Error> {
     tie_to_load_cpu()?;
     raise_open_files();
-    let binary = wasmyard::binary()?;
+    let binary = wasmyard_harness::program::find()?;
     let rates: Vec<&Rate> = RATES.iter().filter(|row| options.wants(row.id)).collect();
     let others: Vec<&Other> = OTHERS.iter().filter(|row| options.wants(row.id)).collect();
     let mut report =

@@ -159,12 +159,6 @@ impl Process {
         memory
     }
 
-    /// Files that all processes of the group have open.
-    pub fn open_files(&self) -> usize {
-        let of = |process: u32| std::fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count);
-        self.members().into_iter().map(of).sum()
-    }
-
     fn members(&self) -> Vec<u32> {
         let group = self.group.as_raw_nonzero().get().to_string();
         let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };

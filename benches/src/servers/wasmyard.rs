@@ -7,28 +7,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use wasmyard_harness::program;
+
 use crate::client::Api;
 use crate::load::{Aim, GREETING};
 use crate::process::{Place, Process};
 use crate::{Error, guest, marked, scratch};
 
 const TOKEN: &str = "bench-token-that-is-for-this-machine-only";
-
-/// The binary: `WASMYARD`, or the one beside the bench.
-///
-/// # Errors
-/// When it is not there, with the command that builds it.
-pub fn binary() -> Result<PathBuf, Error> {
-    let path = match std::env::var_os("WASMYARD") {
-        Some(path) => PathBuf::from(path),
-        None => std::env::current_exe()?.with_file_name("wasmyard"),
-    };
-    if path.is_file() {
-        // It is started in the folder of its site.
-        return Ok(std::path::absolute(path)?);
-    }
-    Err(format!("{} is not there: build it in the same profile, or set WASMYARD=path", path.display()).into())
-}
 
 /// A folder with `wasmyard.toml`, data, and the components that it names.
 pub struct Site {
@@ -45,7 +31,6 @@ pub struct Platform {
     pub visitors: SocketAddr,
     /// The control plane.
     pub api: Api,
-    log: PathBuf,
 }
 
 /// What a site's scripts may use of the CPU.
@@ -202,21 +187,13 @@ impl Site {
         self.start(&file, Place::ServerCpu)
     }
 
-    /// Starts the platform on all processors, once. What it says is kept for [`Platform::said`].
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn serve_anywhere(self) -> Result<Platform, Error> {
-        self.start(&self.write()?, Place::Anywhere)
-    }
-
     /// What it logs goes to a file while it is prepared, so that a start that fails can be explained. While it
     /// is measured it goes nowhere: made and written as it is shipped, but kept by nobody, because a disk that
     /// fills up is no figure.
     fn start(&self, config: &Path, place: Place) -> Result<Platform, Error> {
         let log = self.folder.join("start.log");
         let kept = if place == Place::Anywhere { Stdio::from(File::create(&log)?) } else { Stdio::null() };
-        let mut process = Process::start("wasmyard", &binary()?, place, |command| {
+        let mut process = Process::start("wasmyard", &program::find()?, place, |command| {
             command.arg("serve").arg("--config").arg(config).current_dir(&self.folder);
             command.env("WASMYARD_API_TOKEN", TOKEN).env_remove("WASMYARD_LOG");
             if !self.logs {
@@ -227,19 +204,11 @@ impl Site {
         let [visitors, api] = process
             .announced(["visitors", "api"])
             .map_err(|error| format!("{error}\n{}", std::fs::read_to_string(&log).unwrap_or_default()))?;
-        Ok(Platform { process, visitors, api: Api { address: api, token: TOKEN.to_owned() }, log })
+        Ok(Platform { process, visitors, api: Api { address: api, token: TOKEN.to_owned() } })
     }
 }
 
 impl Platform {
-    /// What it logged since it was started anywhere.
-    ///
-    /// # Errors
-    /// When that cannot be read.
-    pub fn said(&self) -> Result<String, Error> {
-        Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).into_owned())
-    }
-
     /// A host of this platform that greets.
     pub fn aim(&self, host: &str) -> Aim {
         Aim::at(self.visitors, host)

@@ -105,10 +105,7 @@ impl Connection {
     }
 
     /// Sends a request and returns when the head of the answer is there. Over HTTP/2 the host goes where it belongs.
-    pub async fn try_send(
-        &mut self,
-        request: Request<ClientBody>,
-    ) -> hyper::Result<Response<Incoming>> {
+    pub async fn try_send(&mut self, request: Request<ClientBody>) -> hyper::Result<Response<Incoming>> {
         match self {
             Connection::Http1(sender) => {
                 sender.ready().await?;

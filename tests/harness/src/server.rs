@@ -84,6 +84,13 @@ impl Site {
         Server::start_logging_to(self, self.command(&["serve"]), log.into()).await
     }
 
+    /// The same, where only what a panic prints is kept.
+    pub async fn serve_quietly(&self, log: impl Into<Stdio>) -> Server {
+        let mut command = self.command(&["serve"]);
+        command.env("WASMYARD_LOG", "off");
+        Server::start_logging_to(self, command, log.into()).await
+    }
+
     /// `wasmyard dev` in this folder.
     pub async fn dev(&self) -> Server {
         Server::start(self, self.command(&["dev"])).await
