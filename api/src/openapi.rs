@@ -4,6 +4,8 @@
 use schemars::generate::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
+use wasmyard_kv::limits::MAX_KEY_BYTES;
+
 use crate::error::Code;
 use crate::table::{Access, Operation, Returns, Table, Takes, schema_generator};
 
@@ -21,7 +23,7 @@ pub(crate) fn document(table: &Table) -> Value {
     }
     let mut schemas = generator.take_definitions(true);
     schemas.insert("Failure".to_owned(), failure());
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Wasmyard control plane",
@@ -40,7 +42,29 @@ pub(crate) fn document(table: &Table) -> Value {
             },
             "schemas": schemas,
         },
-    })
+    });
+    without_true(&mut document);
+    document
+}
+
+/// Writes the schema that takes anything as `{}`. `true` says the same in JSON Schema, and most tools that read OpenAPI stop at it.
+fn without_true(value: &mut Value) {
+    let anything = |value: &mut Value| {
+        if *value == Value::Bool(true) {
+            *value = json!({});
+        }
+    };
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(without_true),
+        Value::Object(fields) => {
+            if let Some(Value::Object(properties)) = fields.get_mut("properties") {
+                properties.values_mut().for_each(anything);
+            }
+            fields.get_mut("items").into_iter().for_each(anything);
+            fields.values_mut().for_each(without_true);
+        }
+        _ => {}
+    }
 }
 
 fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
@@ -70,11 +94,41 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     // A segment with a star may have slashes in it.
     let in_path = in_path.map(|name| name.trim_start_matches('*'));
     in_path
-        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": in_path_schema(name) }))
         .chain(operation.query.iter().map(|(name, meaning)| {
-            json!({ "name": name, "in": "query", "required": false, "description": meaning, "schema": { "type": "string" } })
+            json!({ "name": name, "in": "query", "required": false, "description": meaning, "schema": query_schema(name) })
         }))
         .collect()
+}
+
+/// What a segment of a path may be. Each grammar is owned by the type that reads it; where two kinds of identifiers share a
+/// name, this is what both have in common.
+fn in_path_schema(name: &str) -> Value {
+    let (pattern, longest) = match name {
+        "account_id" => ("^[A-Za-z0-9_-]+$", 64),
+        "dispatch_namespace" => ("^[a-z0-9][a-z0-9_-]*$", 64),
+        "script_name" => ("^[a-z0-9_][a-z0-9_-]*$", 255),
+        "secret_name" => ("^[A-Za-z_][A-Za-z0-9_]*$", 64),
+        "tag" => (r"^[^,&\u0000-\u001F\u007F]+$", 1024),
+        "key_name" => ("^.+$", MAX_KEY_BYTES),
+        // Given by the server: clients pass on what they were told.
+        _ => ("^[A-Za-z0-9-]+$", 64),
+    };
+    json!({ "type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern })
+}
+
+fn query_schema(name: &str) -> Value {
+    match name {
+        "bindings_inherit" => json!({ "type": "string", "enum": ["strict"] }),
+        "force" => json!({ "type": "string", "enum": ["true", "false"] }),
+        "base64" => json!({ "type": "string", "enum": ["true"] }),
+        "page" => json!({ "type": "integer", "minimum": 1 }),
+        "per_page" | "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 1000 }),
+        "expiration" => json!({ "type": "integer", "minimum": 0 }),
+        "expiration_ttl" => json!({ "type": "integer", "minimum": 60 }),
+        "prefix" => json!({ "type": "string", "maxLength": MAX_KEY_BYTES }),
+        _ => json!({ "type": "string", "minLength": 1 }),
+    }
 }
 
 fn request_content(takes: &Takes, generator: &mut SchemaGenerator) -> Option<Value> {

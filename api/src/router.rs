@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use serde_json::{Map, Value};
 
 use crate::guard;
 use crate::openapi;
@@ -80,7 +81,7 @@ pub(crate) fn table() -> Table {
         .get("/{namespace_id}/values/{*key_name}", kv::values::get, op("values.get", "Read a value").returns_raw("application/octet-stream"))
         .put("/{namespace_id}/values/{*key_name}", kv::values::put, op("values.update", "Put a value: the body, or the parts value and metadata of a form").query("expiration", EXPIRATION).query("expiration_ttl", EXPIRATION_TTL).takes_value())
         .delete("/{namespace_id}/values/{*key_name}", kv::values::delete, op("values.delete", "Delete a value"))
-        .get("/{namespace_id}/metadata/{*key_name}", kv::values::metadata, op("metadata.get", "Read what was put beside a value"))
+        .get("/{namespace_id}/metadata/{*key_name}", kv::values::metadata, op("metadata.get", "Read what was put beside a value").returns::<Value>())
         .put("/{namespace_id}/bulk", kv::bulk::put, op("bulk.update", "Put up to 10,000 values, all or none").takes_long::<Vec<kv::bulk::Put>>().returns::<kv::bulk::Done>())
         .delete("/{namespace_id}/bulk", kv::bulk::delete, op("bulk.remove", "Delete up to 10,000 values, all or none").takes_long::<Vec<String>>().returns::<kv::bulk::Done>())
         .post("/{namespace_id}/bulk/delete", kv::bulk::delete, op("bulk.delete", "Delete up to 10,000 values, all or none").takes_long::<Vec<String>>().returns::<kv::bulk::Done>())
@@ -101,13 +102,13 @@ pub(crate) fn table() -> Table {
     each_token(t);
 
     t.area("Client start-up", "clients", "/client/v4")
-        .get("/user", clients::user, op("user", "Say who asks"))
+        .get("/user", clients::user, op("user", "Say who asks").returns::<Map<String, Value>>())
         .get("/user/tokens/verify", tokens::verify, op("verifyToken", "Say whether the token is good").returns::<tokens::Verified>())
-        .get("/accounts", clients::accounts, op("accounts", "List the one account"))
-        .get("/memberships", clients::memberships, op("memberships", "List the one membership"))
-        .get("/accounts/{account_id}/workers/services/{script_name}", services::get, op("services.get", "Show a platform script as a service"))
+        .get("/accounts", clients::accounts, op("accounts", "List the one account").returns::<Vec<Map<String, Value>>>())
+        .get("/memberships", clients::memberships, op("memberships", "List the one membership").returns::<Vec<Map<String, Value>>>())
+        .get("/accounts/{account_id}/workers/services/{script_name}", services::get, op("services.get", "Show a platform script as a service").returns::<Map<String, Value>>())
         .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script").forced())
-        .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none"));
+        .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none").returns::<Vec<Map<String, Value>>>());
 
     t.area("Operation", "operation", "")
         .open()

@@ -52,6 +52,41 @@ fn operations_have_unique_names_and_every_reference_leads_somewhere() {
     }
 }
 
+/// Generators and fuzzers read these, and stop at what is missing.
+#[test]
+fn what_is_bounded_says_so_and_every_result_has_a_schema() {
+    let document = openapi_document();
+    let mut without = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().unwrap() {
+                let schema = &parameter["schema"];
+                let bounded = schema["pattern"].is_string() && schema["maxLength"].is_number();
+                assert!(parameter["in"] == "query" || bounded, "{method} {path}: {parameter}");
+            }
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let schema = &response["content"]["application/json"]["schema"];
+                if status != "default" && schema["properties"]["result"] == serde_json::json!({}) {
+                    without.push(path.rsplit('/').nth(1).unwrap().to_owned());
+                }
+            }
+        }
+    }
+    // Whatever was put beside a value.
+    assert_eq!(without, ["metadata"]);
+    let mut all = vec![&document];
+    while let Some(value) = all.pop() {
+        if let Some(fields) = value.as_object() {
+            let no_true = |schema: &serde_json::Value| *schema != serde_json::Value::Bool(true);
+            assert!(fields.get("items").is_none_or(no_true), "{value}");
+            let properties = fields.get("properties").and_then(serde_json::Value::as_object);
+            assert!(properties.is_none_or(|properties| properties.values().all(no_true)), "{value}");
+            all.extend(fields.values());
+        }
+        all.extend(value.as_array().into_iter().flatten());
+    }
+}
+
 #[test]
 fn every_code_has_its_own_number() {
     let mut numbers: Vec<u32> = Code::ALL.iter().map(|code| code.number()).collect();
