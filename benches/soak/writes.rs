@@ -51,7 +51,7 @@ impl Written {
         let api = platform.server.api();
         while Instant::now() < until && self.wrong.is_empty() {
             self.round(&api, platform).await;
-            if self.rounds % 20 == 0 {
+            if self.rounds.is_multiple_of(20) {
                 platform.server.hang_up();
             }
         }
