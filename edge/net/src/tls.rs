@@ -86,7 +86,7 @@ pub fn trusted(roots: Roots, extra: &ExtraRoots) -> RootCertStore {
 
 /// Makes the connector; its sessions are resumed for all senders.
 pub(crate) fn connector(roots: RootCertStore) -> Result<TlsConnector, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::Setup(error.to_string()))?

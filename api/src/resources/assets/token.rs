@@ -4,9 +4,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use ring::hmac;
 use serde::{Deserialize, Serialize};
 use wasmyard_namespaces::{AssetScope, AssetSession, Secret};
 

@@ -80,7 +80,7 @@ fn acceptor(
     (certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>),
     protocols: &[&[u8]],
 ) -> tokio_rustls::TlsAcceptor {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut server = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
