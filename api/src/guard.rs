@@ -16,12 +16,17 @@ use crate::error::{ApiError, Code};
 use crate::state::{Shared, SharedState};
 use crate::target::is_account;
 
+/// Which token a call came with: its id, which everybody may see.
+#[derive(Clone, Debug)]
+struct TokenId(Arc<str>);
+
 /// Lets a call through if its token is good and the account in its path is well-formed.
 pub(crate) async fn admit(State(shared): SharedState, request: Request, next: Next) -> Response {
-    if !token(request.headers()).is_some_and(|token| shared.registry().verify_token(token)) {
+    let Some(known) = token(request.headers()).and_then(|token| shared.registry().token_of(token)) else {
         return refusal(&shared, request.extensions().get::<Client>()).await.into_response();
-    }
+    };
     let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(TokenId(known.id.into()));
     // Rejected: the path has no variable segment, or one that is no text; the handler says so where it matters.
     let params = RawPathParams::from_request_parts(&mut parts, &()).await.ok();
     let account = params.iter().flatten().find(|(name, _)| *name == "account_id");
@@ -78,6 +83,7 @@ pub(crate) async fn finish(State(bounds): State<Bounds>, request: Request, next:
     let started = Instant::now();
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let token = request.extensions().get::<TokenId>().map(|token| Arc::clone(&token.0));
     let span = tracing::info_span!("api", %method, path);
     let call = tokio::spawn(next.run(request).instrument(span));
     let response = match tokio::time::timeout(limit, call).await {
@@ -93,6 +99,7 @@ pub(crate) async fn finish(State(bounds): State<Bounds>, request: Request, next:
         time: SystemTime::now(),
         method,
         path,
+        token,
         status: response.status().as_u16(),
         wall: started.elapsed(),
     };

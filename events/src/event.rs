@@ -44,7 +44,9 @@ impl Event {
             }
             Self::Log(log) => size_of::<LogRecord>() + log.text.len(),
             Self::Egress(egress) => size_of::<EgressRecord>() + egress.host.len() + egress.refused.len(),
-            Self::Api(call) => size_of::<ApiRecord>() + call.path.len(),
+            Self::Api(call) => {
+                size_of::<ApiRecord>() + call.path.len() + call.token.as_ref().map_or(0, |token| token.len())
+            }
         }
     }
 }
@@ -194,6 +196,8 @@ pub struct ApiRecord {
     pub method: Method,
     /// The route's pattern: no name that a client sent is in it.
     pub path: String,
+    /// The id of the token that it came with; none where it needs none, or came with another kind.
+    pub token: Option<Arc<str>>,
     /// The status of the answer.
     pub status: u16,
     /// From the head of the call to its answer.

@@ -225,9 +225,10 @@ impl Line<'_, '_> {
     }
 
     fn api(&mut self, call: &ApiRecord) -> Written {
-        let ApiRecord { time: _, method, path, status, wall } = call;
+        let ApiRecord { time: _, method, path, token, status, wall } = call;
         self.field("method", method.as_str())?;
         self.field("path", path)?;
+        self.field("token", token.as_deref().unwrap_or(""))?;
         self.field("status", status)?;
         self.field("ms", u64::try_from(wall.as_millis()).unwrap_or(u64::MAX))
     }

@@ -65,6 +65,12 @@ impl Site {
         Server::start(self, self.command(&["serve"])).await
     }
 
+    /// The same, with the API at this address.
+    pub async fn serve_with_api_at(&self, address: &str) -> Server {
+        let command = self.command(&["serve", "--listen", "127.0.0.1:0", "--api-listen", address]);
+        Server::start_as_it_is(self, command, Stdio::piped()).await
+    }
+
     /// The same, where its data directory is a small disk.
     pub async fn serve_on(&self, disk: &SmallDisk) -> Server {
         let mut command = disk.enter(self.0.path());
@@ -157,6 +163,11 @@ impl Server {
 
     async fn start_logging_to(site: &Site, mut command: Command, stderr: Stdio) -> Server {
         command.args(["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"]);
+        Server::start_as_it_is(site, command, stderr).await
+    }
+
+    /// Starts what says by itself where to listen.
+    async fn start_as_it_is(site: &Site, mut command: Command, stderr: Stdio) -> Server {
         let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let (printed, log) = (Log::default(), Log::default());
         printed.follow(child.stdout.take().unwrap());

@@ -149,6 +149,15 @@ async fn a_call_of_the_api_is_told_by_its_route_and_not_by_what_the_client_named
     let path = line["path"].as_str().unwrap();
     assert!(path.contains("/scripts/{") && !path.contains("a-secret-name"), "{line}");
     assert!(line["ms"].is_u64(), "{line}");
+    // Who of those with a token it was, by what everybody may see of it.
+    let made = server.api().post("/client/v4/user/tokens", &json!({"name": "ci"})).await;
+    let id = made.result()["id"].clone();
+    let text = made.result()["value"].as_str().unwrap().to_owned();
+    assert_ne!(line["token"], id, "the server's own token has another id: {line}");
+    server.api().with_token(text.leak()).get("/client/v4/user/tokens").await.result();
+    server
+        .logged("a call with the new token", |line| line["target"] == "wasmyard::api" && line["token"] == id)
+        .await;
 }
 
 /// A path that makes an access line large, so that a few thousand of them are more than anything holds.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::support::{Server, eventually, guest, wat};
+use crate::support::{Server, Site, eventually, guest, wat};
 
 fn config() -> String {
     format!(
@@ -144,4 +144,21 @@ async fn calls_with_a_bad_token_are_told_of_with_their_client_and_not_line_by_li
         (refused >= 6).then_some(())
     };
     eventually("all of them are counted", all).await;
+}
+
+/// The API has no TLS of its own, so whoever opens it to other machines is told what they see.
+#[tokio::test]
+async fn an_api_that_other_machines_reach_is_warned_of() {
+    let config = "[limits]\ncpu_ms = 10\n";
+    let open = Site::new(config).serve_with_api_at("0.0.0.0:0").await;
+    let warning = open
+        .logged("a warning of the open API", |line| {
+            line["level"] == "WARN"
+                && line["message"].as_str().is_some_and(|text| text.contains("in clear text"))
+        })
+        .await;
+    assert!(warning["listen"].as_str().unwrap().starts_with("0.0.0.0:"), "{warning}");
+    let closed = Site::new(config).serve_with_api_at("127.0.0.1:0").await;
+    assert_eq!(closed.api().open("/health/ready").await.0, 200);
+    assert!(!closed.log().contains("in clear text"), "{}", closed.log());
 }
