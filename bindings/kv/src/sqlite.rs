@@ -4,19 +4,18 @@
 //! read beside it, on threads that may block. Must never answer before what it answers for is on the disk.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tokio::sync::{Semaphore, mpsc, oneshot};
 use wasmyard_model::KvNamespaceId;
+use wasmyard_sqlite::{Fault, Opening, Readers, Writer};
 
 use crate::entry::{Found, Key, Listed};
 use crate::error::KvError;
 use crate::limits::KvLimits;
 use crate::store::{KvNamespace, Store, Write};
 use changes::Change;
-use writer::Request;
+use writer::{Changer, Request};
 
 mod changes;
 mod file;
@@ -30,10 +29,8 @@ const QUEUE: usize = 64;
 /// A store on disk. Dropping it waits for what the writer has begun.
 #[derive(Debug)]
 pub struct SqliteKv {
-    readers: Arc<Readers>,
-    /// None once it is closing.
-    requests: Option<mpsc::Sender<Request>>,
-    writer: Option<std::thread::JoinHandle<()>>,
+    readers: Readers,
+    writer: Writer<Request>,
 }
 
 impl SqliteKv {
@@ -43,37 +40,32 @@ impl SqliteKv {
     /// [`KvError::Store`] when the file cannot be opened, or is of another program or version; [`KvError::Full`].
     pub fn open(directory: &Path) -> Result<SqliteKv, KvError> {
         let path = directory.join("kv.sqlite");
-        let connection = match file::open_writer(&path) {
-            Err(KvError::Store { .. }) if file::is_full(directory) => return Err(KvError::Full),
-            opened => opened?,
-        };
-        let (requests, queue) = mpsc::channel(QUEUE);
-        let writer = std::thread::Builder::new()
-            .name("kv-writer".to_owned())
-            .spawn(move || writer::run(connection, queue))
+        let connection = Opening::open(&path, &file::FORMAT)?.prepare(|_| Ok(()))?;
+        let work = Changer { connection, path: path.clone() };
+        let writer = Writer::start("kv-writer", QUEUE, writer::TOGETHER, work)
             .map_err(|source| KvError::store("start its writer", source))?;
-        let readers =
-            Readers { path, turns: Arc::new(Semaphore::new(READERS)), idle: Mutex::new(Some(Vec::new())) };
-        Ok(SqliteKv { readers: Arc::new(readers), requests: Some(requests), writer: Some(writer) })
+        Ok(SqliteKv { readers: Readers::new(&path, READERS), writer })
     }
 
     async fn change(&self, change: Change) -> Result<u64, KvError> {
-        let (reply, answer) = oneshot::channel();
-        let closed = || KvError::store("write", "it is closed");
-        let requests = self.requests.as_ref().ok_or_else(closed)?;
-        requests.send(Request::Change { change, reply }).await.map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        self.writer.ask(|reply| Request { change, reply }).await?
     }
 }
 
 impl Drop for SqliteKv {
     fn drop(&mut self) {
-        self.requests = None;
         self.readers.close();
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the KV store's writer ended in a panic");
+    }
+}
+
+impl From<Fault> for KvError {
+    fn from(fault: Fault) -> KvError {
+        match fault {
+            Fault::NoSpace(_) => KvError::Full,
+            Fault::Engine { action, source, .. } => KvError::store(action, source),
+            Fault::System { action, source } => KvError::Store { action, source },
+            fault @ (Fault::Format { .. } | Fault::Damaged { .. }) => KvError::store("use its file", fault),
+            fault @ Fault::Closed => KvError::store("answer", fault),
         }
     }
 }
@@ -100,7 +92,7 @@ impl Store for SqliteKv {
                 connection.prepare_cached("SELECT id, title FROM namespaces WHERE id = ?1")?;
             statement.query_row(params![id.as_str()], namespace).optional()
         };
-        self.readers.read("read a namespace", read).await
+        Ok(self.readers.read("read a namespace", read).await?)
     }
 
     async fn titled(&self, title: &str) -> Result<Option<KvNamespace>, KvError> {
@@ -110,7 +102,7 @@ impl Store for SqliteKv {
                 connection.prepare_cached("SELECT id, title FROM namespaces WHERE title = ?1")?;
             statement.query_row(params![title], namespace).optional()
         };
-        self.readers.read("read a namespace", read).await
+        Ok(self.readers.read("read a namespace", read).await?)
     }
 
     async fn namespaces(&self, after: Option<&str>, limit: usize) -> Result<Vec<KvNamespace>, KvError> {
@@ -122,14 +114,14 @@ impl Store for SqliteKv {
             )?;
             statement.query_map(params![after, limit], namespace)?.collect()
         };
-        self.readers.read("list namespaces", read).await
+        Ok(self.readers.read("list namespaces", read).await?)
     }
 
     async fn count(&self) -> Result<u64, KvError> {
         let read = |connection: &Connection| {
             connection.query_row("SELECT count(*) FROM namespaces", params![], |row| row.get(0))
         };
-        self.readers.read("count namespaces", read).await
+        Ok(self.readers.read("count namespaces", read).await?)
     }
 
     async fn get(
@@ -203,7 +195,7 @@ impl Store for SqliteKv {
             )?;
             statement.query_map(params![id.as_str(), after, limit], |row| row.get(0))?.collect()
         };
-        self.readers.read("read who is bound", read).await
+        Ok(self.readers.read("read who is bound", read).await?)
     }
 
     async fn unbind(&self, id: &KvNamespaceId, script: &str) -> Result<(), KvError> {
@@ -220,12 +212,8 @@ impl Store for SqliteKv {
 
     async fn close(&self) {
         self.readers.close();
-        let (reply, answer) = oneshot::channel();
-        if let Some(requests) = &self.requests
-            && requests.send(Request::Close(reply)).await.is_ok()
-            && answer.await.is_err()
-        {
-            tracing::warn!("the KV store's log could not be moved into its file; the next start does so");
+        if let Err(error) = self.writer.close().await {
+            tracing::warn!(%error, "the KV store's log could not be moved into its file; the next start does so");
         }
     }
 }
@@ -295,54 +283,4 @@ fn upper_bound(prefix: &str) -> Option<Vec<u8>> {
         }
     }
     None
-}
-
-/// Connections that only read. Made when first needed, kept afterwards.
-#[derive(Debug)]
-struct Readers {
-    path: std::path::PathBuf,
-    turns: Arc<Semaphore>,
-    /// None once the store is closed.
-    idle: Mutex<Option<Vec<Connection>>>,
-}
-
-impl Readers {
-    /// Runs a read on a thread that may block.
-    async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
-        action: &'static str,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, KvError> {
-        let readers = Arc::clone(self);
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|error| KvError::store(action, error))?;
-        let done = tokio::task::spawn_blocking(move || {
-            // Held by the work, not by who waits for it.
-            let _turn = turn;
-            let connection = readers.take()?;
-            let result = read(&connection);
-            readers.put_back(connection);
-            result.map_err(file::fault(action))
-        });
-        done.await.map_err(|source| KvError::store(action, source))?
-    }
-
-    fn take(&self) -> Result<Connection, KvError> {
-        let idle = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.as_mut().ok_or_else(|| KvError::store("read", "it is closed"))?.pop()
-        };
-        idle.map_or_else(|| file::open_reader(&self.path), Ok)
-    }
-
-    fn put_back(&self, connection: Connection) {
-        if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            idle.push(connection);
-        }
-    }
-
-    fn close(&self) {
-        self.turns.close();
-        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
 }

@@ -20,7 +20,6 @@ use wasmyard_model::digest::Digest;
 use wasmyard_model::timestamp::Timestamp;
 
 pub use local::is_content;
-pub(crate) use local::sync_folder;
 
 mod local;
 

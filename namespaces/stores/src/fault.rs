@@ -4,7 +4,6 @@
 //! system; an engine maps its own to them. Never shown to visitors or clients: the texts name paths.
 
 use std::io;
-use std::path::Path;
 
 use super::StoreError;
 
@@ -101,26 +100,6 @@ impl StoreError {
             | StoreError::Closed => Cause::Other,
         }
     }
-}
-
-/// Whether a file can be made and written in a folder, by doing so: engines say little of why they could not.
-pub(crate) fn try_folder(folder: &Path) -> io::Result<()> {
-    use std::io::Write as _;
-    let path = folder.join(".try");
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let tried = options.open(&path).and_then(|mut file| {
-        file.write_all(&[0; 64 * 1_024])?;
-        file.sync_data()
-    });
-    // Whether it could be removed says nothing more.
-    drop(std::fs::remove_file(&path));
-    tried
 }
 
 #[cfg(test)]

@@ -5,19 +5,20 @@
 //! the file says so itself. What is SQLite's stays below this file.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::watch;
+use wasmyard_sqlite::{Fault, Readers, Writer};
 
 use super::{Cause, Change, Entry, Health, Precondition, Revision, Store, StoreError, Write, check_append};
 use lock::DirectoryLock;
 use mark::Mark;
 use reserve::Reserve;
-use writer::Request;
+use writer::{Appender, Request};
 
 mod file;
 mod lock;
@@ -43,10 +44,8 @@ impl Default for SqliteOptions {
 /// A store on disk. Closing it (dropping it) waits for what the writer has begun.
 #[derive(Debug)]
 pub struct SqliteStore {
-    readers: Arc<Readers>,
-    /// None once it is closing.
-    requests: Option<mpsc::Sender<Request>>,
-    writer: Option<std::thread::JoinHandle<()>>,
+    readers: Readers,
+    writer: Writer<Request>,
     /// Whether there is no room for changes, as far as the writer knows.
     is_full: Arc<AtomicBool>,
     newest: Arc<watch::Sender<Revision>>,
@@ -95,8 +94,7 @@ impl SqliteStore {
                 "the disk of the data directory is full: what is deployed is served, and no change is taken but those that make room"
             );
         }
-        let (requests, queue) = mpsc::channel(options.queue.max(1));
-        let writer = writer::Writer {
+        let work = Appender {
             connection: opened.connection,
             path: path.clone(),
             mark,
@@ -105,17 +103,9 @@ impl SqliteStore {
             newest: Arc::clone(&newest),
             _lock: lock,
         };
-        let writer = std::thread::Builder::new()
-            .name("registry-writer".to_owned())
-            .spawn(move || writer.run(queue))
+        let writer = Writer::start("registry-writer", options.queue, writer::TOGETHER, work)
             .map_err(|source| StoreError::engine("start its writer", source))?;
-        Ok(SqliteStore {
-            readers: Arc::new(Readers::new(path, options.readers.max(1))),
-            requests: Some(requests),
-            writer: Some(writer),
-            is_full,
-            newest,
-        })
+        Ok(SqliteStore { readers: Readers::new(&path, options.readers), writer, is_full, newest })
     }
 
     async fn hand_over(
@@ -126,39 +116,22 @@ impl SqliteStore {
     ) -> Result<Revision, StoreError> {
         let append =
             writer::Append { preconditions: preconditions.to_vec(), writes: writes.to_vec(), to_free };
-        self.request(|reply| Request::Append { append, reply }).await
-    }
-
-    async fn request<T>(
-        &self,
-        make: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request,
-    ) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let requests = self.requests.as_ref().ok_or(StoreError::Closed)?;
-        requests.send(make(reply)).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        self.writer.ask(|reply| Request::Append { append, reply }).await?
     }
 }
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.requests = None;
+        // The lock is free once the writer is gone, which is dropped next: whoever opens the directory then will get it.
         self.readers.close();
-        // The lock is free once the writer is gone: whoever opens the directory next will get it.
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the registry's writer ended in a panic");
-        }
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn revision(&self) -> Result<Revision, StoreError> {
-        self.readers
-            .read("read the revision", |connection| file::state(connection).map(|state| state.0))
-            .await
+        let read = |connection: &Connection| file::state(connection).map(|state| state.0);
+        Ok(self.readers.read("read the revision", read).await?)
     }
 
     async fn append(&self, preconditions: &[Precondition], writes: &[Write]) -> Result<Revision, StoreError> {
@@ -181,7 +154,7 @@ impl Store for SqliteStore {
             let mut statement = connection.prepare_cached(GET)?;
             statement.query_row(params![key], entry).optional()
         };
-        self.readers.read("read a key", read).await
+        Ok(self.readers.read("read a key", read).await?)
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Entry>, StoreError> {
@@ -194,7 +167,7 @@ impl Store for SqliteStore {
             }
             Ok(found)
         };
-        self.readers.read("read keys", read).await
+        Ok(self.readers.read("read keys", read).await?)
     }
 
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, StoreError> {
@@ -205,7 +178,7 @@ impl Store for SqliteStore {
             let rows = statement.query_map(params![start, end, limit], entry)?;
             rows.collect()
         };
-        self.readers.read("scan", read).await
+        Ok(self.readers.read("scan", read).await?)
     }
 
     async fn count(&self, prefix: &str) -> Result<u64, StoreError> {
@@ -213,7 +186,7 @@ impl Store for SqliteStore {
         let read = move |connection: &Connection| {
             connection.prepare_cached(COUNT)?.query_row(params![start, end], |row| row.get(0))
         };
-        self.readers.read("count", read).await
+        Ok(self.readers.read("count", read).await?)
     }
 
     async fn changes_since(&self, revision: Revision, limit: usize) -> Result<Vec<Change>, StoreError> {
@@ -244,7 +217,7 @@ impl Store for SqliteStore {
     }
 
     async fn compact(&self, keep_from: Revision) -> Result<(), StoreError> {
-        self.request(|reply| Request::Compact { keep_from, reply }).await
+        self.writer.ask(|reply| Request::Compact { keep_from, reply }).await?
     }
 
     fn health(&self) -> Health {
@@ -252,9 +225,7 @@ impl Store for SqliteStore {
             return Health::Good;
         }
         // The writer looks whether there is room again; the next who asks will know.
-        if let Some(requests) = &self.requests
-            && requests.try_send(Request::LookForRoom).is_err()
-        {
+        if !self.writer.tell(Request::LookForRoom) {
             tracing::trace!("the writer has other work");
         }
         Health::NoSpace
@@ -262,8 +233,24 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.readers.close();
-        if let Err(error) = self.request(|reply| Request::Close { reply }).await {
+        if let Err(error) = self.writer.close().await {
             tracing::warn!(%error, "the registry's log could not be moved into its file; the next start does so");
+        }
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> StoreError {
+        match fault {
+            Fault::Format { path, found, expected } => StoreError::Format { path, found, expected },
+            Fault::Damaged { path, found } => StoreError::Damaged { path, found },
+            Fault::NoSpace(source) => StoreError::NoSpace { source: source.into() },
+            Fault::Engine { action, system: Some(kind), source } => {
+                StoreError::Engine { action, cause: Cause::of_io(&kind.into()), source: source.into() }
+            }
+            Fault::Engine { action, system: None, source } => StoreError::engine(action, source),
+            Fault::System { action, source } => StoreError::engine(action, source),
+            Fault::Closed => StoreError::Closed,
         }
     }
 }
@@ -304,57 +291,6 @@ fn upper_bound(prefix: &str) -> Value {
         }
     }
     Value::Blob(Vec::new())
-}
-
-/// Connections that only read. Made when first needed, kept afterwards.
-#[derive(Debug)]
-struct Readers {
-    path: std::path::PathBuf,
-    turns: Semaphore,
-    /// None once the store is closed.
-    idle: Mutex<Option<Vec<Connection>>>,
-}
-
-impl Readers {
-    fn new(path: std::path::PathBuf, count: usize) -> Readers {
-        Readers { path, turns: Semaphore::new(count), idle: Mutex::new(Some(Vec::new())) }
-    }
-
-    /// Runs a read on a thread that may block.
-    async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
-        action: &'static str,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let _turn = self.turns.acquire().await.map_err(|_| StoreError::Closed)?;
-        let readers = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || {
-            let connection = readers.take()?;
-            let result = read(&connection);
-            readers.put_back(connection);
-            result.map_err(file::fault(&readers.path, action))
-        });
-        done.await.map_err(|source| StoreError::engine(action, source))?
-    }
-
-    fn take(&self) -> Result<Connection, StoreError> {
-        let idle = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.as_mut().ok_or(StoreError::Closed)?.pop()
-        };
-        idle.map_or_else(|| file::open_reader(&self.path), Ok)
-    }
-
-    fn put_back(&self, connection: Connection) {
-        if let Some(idle) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            idle.push(connection);
-        }
-    }
-
-    fn close(&self) {
-        self.turns.close();
-        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
 }
 
 #[cfg(test)]

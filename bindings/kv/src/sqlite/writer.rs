@@ -3,96 +3,86 @@
 //! Takes all changes that wait, makes them in one transaction, and answers after its commit: under load one fsync serves
 //! many. A change that is refused leaves nothing behind, and does not touch those beside it.
 
+use std::path::PathBuf;
+
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
+use wasmyard_sqlite::{Fault, Work, checkpoint};
 
 use super::changes::{self, Change};
-use super::file;
 use crate::error::KvError;
 
 /// Most changes in one transaction.
-const BATCH: usize = 64;
+pub(super) const TOGETHER: usize = 64;
 
 type Reply = oneshot::Sender<Result<u64, KvError>>;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
-pub(super) enum Request {
-    Change { change: Change, reply: Reply },
-    Close(oneshot::Sender<()>),
+pub(super) struct Request {
+    pub(super) change: Change,
+    pub(super) reply: Reply,
 }
 
-/// Writes until nobody can ask any more.
-pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Request>) {
-    while let Some(first) = queue.blocking_recv() {
-        let mut batch = Vec::new();
-        let mut next = Some(first);
-        let mut closing = Vec::new();
-        while let Some(request) = next.take() {
-            match request {
-                Request::Change { change, reply } => batch.push((change, reply)),
-                Request::Close(reply) => closing.push(reply),
-            }
-            if batch.len() < BATCH {
-                next = queue.try_recv().ok();
-            }
-        }
-        if !batch.is_empty() {
-            write(&mut connection, batch);
-        }
-        if !closing.is_empty() && checkpoint(&connection) {
-            // Whoever asked may have gone.
-            closing.into_iter().for_each(|reply| reply.send(()).unwrap_or_default());
-        }
-    }
-    checkpoint(&connection);
+/// Holds the connection that writes.
+pub(super) struct Changer {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
 }
 
-fn write(connection: &mut Connection, batch: Vec<(Change, Reply)>) {
-    let (changes, replies): (Vec<Change>, Vec<Reply>) = batch.into_iter().unzip();
-    match commit(connection, &changes) {
-        Ok(outcomes) => replies.into_iter().zip(outcomes).for_each(|(reply, outcome)| {
-            // Whoever asked may have gone meanwhile; what was asked for is done.
-            drop(reply.send(outcome));
-        }),
-        Err(error) => {
-            // Nothing of the batch happened: it failed together.
-            tracing::error!(%error, "the KV store could not write");
-            let text = error.to_string();
-            let is_full = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
-            for reply in replies {
-                let why = if is_full { KvError::Full } else { KvError::store("write", text.clone()) };
-                drop(reply.send(Err(why)));
+impl Work for Changer {
+    type Request = Request;
+
+    fn serve(&mut self, batch: Vec<Request>) {
+        let (changes, replies): (Vec<Change>, Vec<Reply>) =
+            batch.into_iter().map(|request| (request.change, request.reply)).unzip();
+        match self.commit(&changes) {
+            Ok(outcomes) => replies.into_iter().zip(outcomes).for_each(|(reply, outcome)| {
+                // Whoever asked may have gone meanwhile; what was asked for is done.
+                drop(reply.send(outcome));
+            }),
+            Err(fault) => {
+                // Nothing of the batch happened: it failed together.
+                tracing::error!(error = %fault, "the KV store could not write");
+                let (is_full, text) = (matches!(fault, Fault::NoSpace(_)), fault.to_string());
+                for reply in replies {
+                    let why = if is_full { KvError::Full } else { KvError::store("write", text.clone()) };
+                    drop(reply.send(Err(why)));
+                }
             }
         }
     }
-}
 
-fn commit(connection: &mut Connection, batch: &[Change]) -> rusqlite::Result<Vec<Result<u64, KvError>>> {
-    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut outcomes = Vec::with_capacity(batch.len());
-    for change in batch {
-        let mut savepoint = transaction.savepoint()?;
-        let outcome = match changes::make(&savepoint, change) {
-            Ok(outcome) => outcome,
-            // The disk fails all of them; what else one does wrong is its own.
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => {
-                return Err(error);
-            }
-            Err(error) => Err(file::fault("write")(error)),
-        };
-        if outcome.is_err() {
-            savepoint.rollback()?;
+    fn close(&mut self) -> Result<(), Fault> {
+        let moved = checkpoint(&self.connection, "TRUNCATE");
+        if !moved.map_err(Fault::of(&self.path, "move its log into its file"))? {
+            tracing::debug!("somebody still reads: the log of the KV store stays for the next start");
         }
-        savepoint.commit()?;
-        outcomes.push(outcome);
+        Ok(())
     }
-    transaction.commit()?;
-    Ok(outcomes)
 }
 
-/// Moves the log into the file. Says whether all of it went.
-fn checkpoint(connection: &Connection) -> bool {
-    let moved = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-    matches!(moved, Ok(0))
+impl Changer {
+    fn commit(&mut self, batch: &[Change]) -> Result<Vec<Result<u64, KvError>>, Fault> {
+        let fault = Fault::of(&self.path, "write");
+        let mut transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fault)?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for change in batch {
+            let mut savepoint = transaction.savepoint().map_err(&fault)?;
+            let outcome = match changes::make(&savepoint, change).map_err(&fault) {
+                Ok(outcome) => outcome,
+                // The disk fails all of them; what else one does wrong is its own.
+                Err(fault @ Fault::NoSpace(_)) => return Err(fault),
+                Err(fault) => Err(fault.into()),
+            };
+            if outcome.is_err() {
+                savepoint.rollback().map_err(&fault)?;
+            }
+            savepoint.commit().map_err(&fault)?;
+            outcomes.push(outcome);
+        }
+        transaction.commit().map_err(&fault)?;
+        Ok(outcomes)
+    }
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use wasmyard_model::digest::Digest;
+use wasmyard_sqlite::sync_folder;
 
 /// Makes the folder with all 256 shards, and removes what a crash left half-written.
 ///
@@ -91,8 +92,4 @@ pub fn is_content(file: &File, len: u64, digest: &Digest) -> bool {
         }
     }
     Digest::from_bytes(hasher.finalize().into()) == *digest
-}
-
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

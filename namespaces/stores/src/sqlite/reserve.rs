@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::fault::try_folder;
+use wasmyard_sqlite::try_folder;
 
 /// How much. A deletion needs some ten pages of the database's log, whose room is used again; this is for hundreds.
 const BYTES: u64 = 2 << 20;

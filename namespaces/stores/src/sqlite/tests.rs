@@ -289,7 +289,7 @@ fn the_bound_of_a_prefix_is_the_first_text_after_it() {
 fn the_index_ends_the_walk_of_a_prefix() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory);
-    let reader = file::open_reader(&directory.path().join("registry.sqlite")).unwrap();
+    let reader = wasmyard_sqlite::open_reader(&directory.path().join("registry.sqlite")).unwrap();
     for query in [SCAN, COUNT] {
         let explain = format!("EXPLAIN QUERY PLAN {}", query.replace("?3", "10"));
         let plan: String = reader.query_row(&explain, params!["a", "b"], |row| row.get(3)).unwrap();

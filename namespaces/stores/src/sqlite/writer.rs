@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
+use wasmyard_sqlite::{Fault, Work, checkpoint};
 
 use super::file;
 use super::lock::DirectoryLock;
@@ -17,19 +18,20 @@ use super::reserve::Reserve;
 use crate::{Cause, Expected, Precondition, Revision, StoreError, Write};
 
 /// Most appends in one transaction.
-const BATCH: usize = 128;
+pub(super) const TOGETHER: usize = 128;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the writer is asked to do.
+#[derive(Debug)]
 pub(super) enum Request {
     Append { append: Append, reply: Reply<Revision> },
     Compact { keep_from: Revision, reply: Reply<()> },
     LookForRoom,
-    Close { reply: Reply<()> },
 }
 
 /// What is to be appended.
+#[derive(Debug)]
 pub(super) struct Append {
     pub(super) preconditions: Vec<Precondition>,
     pub(super) writes: Vec<Write>,
@@ -38,7 +40,7 @@ pub(super) struct Append {
 }
 
 /// A part of a batch, in the order in which it came.
-enum Work {
+enum Part {
     Append(Append, Reply<Revision>),
     Compact(Revision, Reply<()>),
 }
@@ -46,7 +48,8 @@ enum Work {
 /// What came of a part of a batch.
 type Outcome = Result<Revision, StoreError>;
 
-pub(super) struct Writer {
+/// Holds the connection that writes.
+pub(super) struct Appender {
     /// Before the lock, so that the file is closed when the lock goes.
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
@@ -57,40 +60,37 @@ pub(super) struct Writer {
     pub(super) _lock: DirectoryLock,
 }
 
-impl Writer {
-    /// Serves until it is told to close, or nobody can ask any more and the queue is empty.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
-        let mut closing = None;
-        while let Some(first) = queue.blocking_recv() {
-            let mut batch = Vec::new();
-            let mut next = Some(first);
-            while let Some(request) = next {
-                match request {
-                    Request::Append { append, reply } => batch.push(Work::Append(append, reply)),
-                    Request::Compact { keep_from, reply } => batch.push(Work::Compact(keep_from, reply)),
-                    Request::LookForRoom => self.look_for_room(),
-                    Request::Close { reply } => closing = Some(reply),
-                }
-                let more = batch.len() < BATCH && closing.is_none();
-                next = if more { queue.try_recv().ok() } else { None };
-            }
-            if !batch.is_empty() {
-                self.serve(batch);
-            }
-            if closing.is_some() {
-                break;
+impl Work for Appender {
+    type Request = Request;
+
+    fn serve(&mut self, batch: Vec<Request>) {
+        let mut parts = Vec::with_capacity(batch.len());
+        for request in batch {
+            match request {
+                Request::Append { append, reply } => parts.push(Part::Append(append, reply)),
+                Request::Compact { keep_from, reply } => parts.push(Part::Compact(keep_from, reply)),
+                Request::LookForRoom => self.look_for_room(),
             }
         }
-        let closed = self.close();
-        if let Some(reply) = closing {
-            drop(reply.send(closed));
+        if !parts.is_empty() {
+            self.append(parts);
         }
     }
 
-    fn serve(&mut self, batch: Vec<Work>) {
+    fn close(&mut self) -> Result<(), Fault> {
+        let moved = checkpoint(&self.connection, "TRUNCATE");
+        if !moved.map_err(Fault::of(&self.path, "move its log into its file"))? {
+            tracing::debug!("somebody still reads: the log stays for the next start");
+        }
+        self.mark.sync().map_err(|source| Fault::system("write its mark", source))
+    }
+}
+
+impl Appender {
+    fn append(&mut self, batch: Vec<Part>) {
         // What is kept back must not be used up by changes that do not make room.
         let (mut batch, refused) = if self.is_full.load(Ordering::Acquire) && !self.refill() {
-            batch.into_iter().partition(Work::makes_room)
+            batch.into_iter().partition(Part::makes_room)
         } else {
             (batch, Vec::new())
         };
@@ -99,7 +99,7 @@ impl Writer {
         while !batch.is_empty() {
             let error = match self.commit(&batch) {
                 Ok((revision, outcomes)) => return self.answer(batch, revision, outcomes),
-                Err(error) => file::fault(&self.path, "write")(error),
+                Err(error) => StoreError::from(Fault::of(&self.path, "write")(error)),
             };
             if error.cause() != Cause::NoSpace {
                 // Nothing of the batch happened: it failed together.
@@ -112,13 +112,13 @@ impl Writer {
             if !last_resort {
                 // What the log holds is brought to its place: its room can be used again.
                 last_resort = true;
-                drop(self.checkpoint("RESTART"));
+                drop(checkpoint(&self.connection, "RESTART"));
                 continue;
             }
             if !self.is_full.swap(true, Ordering::AcqRel) {
                 tracing::error!(%error, "the disk of the data directory is full: what is deployed is served, and no change is taken but those that make room");
             }
-            let (free, refused): (Vec<Work>, Vec<Work>) = batch.into_iter().partition(Work::makes_room);
+            let (free, refused): (Vec<Part>, Vec<Part>) = batch.into_iter().partition(Part::makes_room);
             refused.into_iter().for_each(|work| work.answer(Err(no_space("the disk is full"))));
             batch = free;
             if !batch.is_empty() && !self.reserve.give() {
@@ -129,7 +129,7 @@ impl Writer {
     }
 
     /// Tells of a batch that is on the disk.
-    fn answer(&mut self, batch: Vec<Work>, revision: Revision, outcomes: Vec<Outcome>) {
+    fn answer(&mut self, batch: Vec<Part>, revision: Revision, outcomes: Vec<Outcome>) {
         if let Err(error) = self.mark.record(revision) {
             tracing::error!(%error, "the last revision could not be recorded; damage of the log may go unseen");
         }
@@ -141,16 +141,16 @@ impl Writer {
     }
 
     /// Makes all requests in one transaction.
-    fn commit(&mut self, batch: &[Work]) -> rusqlite::Result<(Revision, Vec<Outcome>)> {
+    fn commit(&mut self, batch: &[Part]) -> rusqlite::Result<(Revision, Vec<Outcome>)> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (mut revision, _) = file::state(&transaction)?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for work in batch {
             outcomes.push(match work {
-                Work::Append(Append { preconditions, writes, .. }, _) => {
+                Part::Append(Append { preconditions, writes, .. }, _) => {
                     append(&transaction, &mut revision, preconditions, writes)?
                 }
-                Work::Compact(keep_from, _) => {
+                Part::Compact(keep_from, _) => {
                     compact(&transaction, keep_from.saturating_sub(1).min(revision))?;
                     Ok(revision)
                 }
@@ -174,37 +174,21 @@ impl Writer {
             self.refill();
         }
     }
-
-    /// Moves the log into the file.
-    fn checkpoint(&self, how: &'static str) -> rusqlite::Result<bool> {
-        let pragma = format!("PRAGMA wal_checkpoint({how})");
-        self.connection.query_row(&pragma, [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
-    }
-
-    /// The end: the file then holds everything by itself.
-    fn close(&self) -> Result<(), StoreError> {
-        let whole =
-            self.checkpoint("TRUNCATE").map_err(file::fault(&self.path, "move its log into its file"))?;
-        if !whole {
-            tracing::debug!("somebody still reads: the log stays for the next start");
-        }
-        self.mark.sync().map_err(|source| StoreError::engine("write its mark", source))
-    }
 }
 
-impl Work {
+impl Part {
     fn makes_room(&self) -> bool {
         match self {
-            Work::Append(append, _) => append.to_free,
-            Work::Compact(..) => true,
+            Part::Append(append, _) => append.to_free,
+            Part::Compact(..) => true,
         }
     }
 
     fn answer(self, outcome: Outcome) {
         // An error says that whoever asked went away.
         match self {
-            Work::Append(_, reply) => drop(reply.send(outcome)),
-            Work::Compact(_, reply) => drop(reply.send(outcome.map(|_| ()))),
+            Part::Append(_, reply) => drop(reply.send(outcome)),
+            Part::Compact(_, reply) => drop(reply.send(outcome.map(|_| ()))),
         }
     }
 }
