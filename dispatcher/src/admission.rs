@@ -6,15 +6,14 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use wasmyard_namespaces::name::NamespaceName;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::Failure;
 
-use crate::config::AdmissionConfig;
+use crate::sync::{Mutex, MutexGuard, oneshot, timeout};
 
 /// What a refused visitor is told to wait.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -23,6 +22,34 @@ const RESERVE_DIVISOR: usize = 10;
 /// The most that wait at once, and the most of them for one script. Whoever comes then is refused at once.
 const MAX_WAITING: usize = 128;
 const MAX_WAITING_PER_SCRIPT: usize = 16;
+
+/// How many invocations may be under way at once. What is beyond waits for a moment and is refused then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdmissionConfig {
+    /// Over all scripts.
+    pub invocations: usize,
+    /// Of these, those that begin a chain of scripts: visitors' requests. The rest is for scripts that they call.
+    pub requests: usize,
+    /// Of the user scripts of one namespace together.
+    pub per_namespace: usize,
+    /// Of one user script.
+    pub per_script: usize,
+    /// How long one may wait for a place.
+    pub wait: Duration,
+}
+
+impl AdmissionConfig {
+    /// The usual shares of so many places.
+    pub fn for_invocations(invocations: usize) -> Self {
+        Self {
+            invocations,
+            requests: (invocations / 2).max(1),
+            per_namespace: (invocations / 2).max(1),
+            per_script: (invocations / 4).max(1),
+            wait: Duration::from_millis(50),
+        }
+    }
+}
 
 /// Counts what runs.
 pub(crate) struct Admission {
@@ -133,7 +160,7 @@ impl Drop for Permit {
 
 impl Admission {
     pub(crate) fn new(config: AdmissionConfig) -> Arc<Self> {
-        Arc::new(Self { config, state: Mutex::default() })
+        Arc::new(Self { config, state: Mutex::new(State::default()) })
     }
 
     /// Takes a place for an invocation; `first` where it begins a chain. Waits for one at most as long as
@@ -153,7 +180,7 @@ impl Admission {
             Entered::Queue(queued) => queued,
             Entered::Nothing(refused) => return Err(refused.failure(script)),
         };
-        match tokio::time::timeout(self.config.wait, &mut queued.granted).await {
+        match timeout(self.config.wait, &mut queued.granted).await {
             Ok(Ok(())) => Ok(queued.permit()),
             Ok(Err(_)) | Err(_) => {
                 let refused = self.check(&self.lock(), &queued.wanted).err().unwrap_or(Refused::Full);

@@ -5,6 +5,8 @@ use std::time::Duration;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_runtime::Services;
 
+use crate::admission::AdmissionConfig;
+
 /// Sizes and limits of the dispatcher.
 #[derive(Debug, Clone)]
 pub struct DispatcherConfig {
@@ -38,34 +40,6 @@ impl Default for DispatcherConfig {
             body_idle: Duration::from_secs(30),
             served_ports: Vec::new(),
             services: Services::default(),
-        }
-    }
-}
-
-/// How many invocations may be under way at once. What is beyond waits for a moment and is refused then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AdmissionConfig {
-    /// Over all scripts.
-    pub invocations: usize,
-    /// Of these, those that begin a chain of scripts: visitors' requests. The rest is for scripts that they call.
-    pub requests: usize,
-    /// Of the user scripts of one namespace together.
-    pub per_namespace: usize,
-    /// Of one user script.
-    pub per_script: usize,
-    /// How long one may wait for a place.
-    pub wait: Duration,
-}
-
-impl AdmissionConfig {
-    /// The usual shares of so many places.
-    pub fn for_invocations(invocations: usize) -> Self {
-        Self {
-            invocations,
-            requests: (invocations / 2).max(1),
-            per_namespace: (invocations / 2).max(1),
-            per_script: (invocations / 4).max(1),
-            wait: Duration::from_millis(50),
         }
     }
 }

@@ -27,11 +27,13 @@ mod observe;
 mod paced;
 mod respond;
 mod route;
+mod sync;
 mod trace;
 mod visit;
 
+pub use admission::AdmissionConfig;
 pub use answer::script::Overlay;
-pub use config::{AdmissionConfig, DispatcherConfig};
+pub use config::DispatcherConfig;
 pub use dispatch::Dispatcher;
 pub use egress::{
     Asker, Egress, EgressConfig, EgressFigures, ExtraRoots, NetworkEgress, Policy, Roots, Sender, TlsError,

@@ -20,6 +20,7 @@ mod guest;
 mod limits;
 mod outcome;
 mod seams;
+mod sync;
 mod worker;
 
 pub use bindings::granted::{Files, Granted, Services};

@@ -2,12 +2,12 @@
 //! place for something else; then it is closed, whoever it was kept for.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::task::AtomicWaker;
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, AtomicWaker, Instant, Mutex, MutexGuard};
 
 /// A connection that was used a moment ago is about to be used again: it is no gain to close it.
 const REST: Duration = Duration::from_millis(50);
@@ -84,7 +84,7 @@ impl IdleConnections {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<u64, Arc<Usage>>> {
+    pub(crate) fn all(&self) -> MutexGuard<'_, HashMap<u64, Arc<Usage>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -24,6 +24,7 @@ mod kept;
 mod places;
 mod progress;
 mod resolver;
+mod sync;
 mod tls;
 
 pub use client::{Answered, Client, Network, NoAnswer, Waits};

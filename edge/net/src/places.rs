@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmyard_model::egress::Host;
 
 use crate::kept::{IdleConnections, Listed};
+use crate::sync::{Mutex, timeout};
 
 /// How often who waits for a place looks for a connection that only takes one up.
 const TURN: Duration = Duration::from_millis(20);
@@ -56,7 +57,7 @@ impl Bounded {
         let mut place = pin!(Arc::clone(&self.0).acquire_owned());
         loop {
             make_room();
-            if let Ok(place) = tokio::time::timeout(TURN, place.as_mut()).await {
+            if let Ok(place) = timeout(TURN, place.as_mut()).await {
                 return place.ok();
             }
         }

@@ -139,7 +139,7 @@ mod tests {
         };
         let guest =
             Metered { meter: Arc::new(Meter::default()), budget: Duration::MAX, future: Box::pin(future) };
-        Fair::new(guest, &Arc::new(Background::new()), &Arc::default())
+        Fair::new(guest, &Arc::new(Background::new(None)), &Arc::default())
     }
 
     /// An answer of which one chunk at a time is on its way to the reader, as the guests' are.

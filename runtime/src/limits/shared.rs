@@ -23,7 +23,7 @@ impl Commons {
     pub(crate) fn new(guest_memory: GuestMemoryLimits, max_instances: u32) -> Self {
         Self {
             resting: places(max_instances),
-            background: Arc::new(Background::new()),
+            background: Arc::new(Background::new(None)),
             memory: Arc::new(GuestMemory::new(guest_memory)),
         }
     }

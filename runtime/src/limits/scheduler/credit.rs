@@ -1,6 +1,8 @@
 //! What a guest owes: CPU time that it has burned and not waited off. Knows nothing of turns.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::sync::Instant;
 
 /// CPU time until a guest is in the background.
 pub(super) const CREDIT: Duration = Duration::from_millis(2);

@@ -1,5 +1,6 @@
 //! A guest that takes turns: the future that the rest of the crate polls.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::turns::{Background, Slice, wait};
 
 /// Slices of one turn. More would let the others wait longer; fewer would empty the processor's caches
 /// more often.
-const SLICES: u32 = 16;
+pub(super) const SLICES: u32 = 16;
 
 /// Where a guest stands in the background.
 pub(super) enum Turn {
@@ -114,7 +115,7 @@ impl<F: Future + Unpin> Future for Fair<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         this.waits = false;
-        if let Some(before) = POLL.get() {
+        if let Some(before) = POLL.with(Cell::get) {
             // Inside another guest's poll: on its place.
             if this.begins_to_compute() {
                 stepped_back(Duration::ZERO);
@@ -122,10 +123,10 @@ impl<F: Future + Unpin> Future for Fair<F> {
                 return Poll::Pending;
             }
             let polled = Pin::new(&mut this.guest).poll(cx);
-            let after = POLL.get().unwrap_or(before);
+            let after = POLL.with(Cell::get).unwrap_or(before);
             this.took(after.own_since(before), polled.is_ready());
             let by_callees = before.by_callees + (after.burned - before.burned);
-            POLL.set(Some(Done { by_callees, ..after }));
+            POLL.with(|poll| poll.set(Some(Done { by_callees, ..after })));
             return polled;
         }
         if this.begins_to_compute() {

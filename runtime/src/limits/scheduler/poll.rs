@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use crate::sync::thread_local;
+
 thread_local! {
     /// What the outermost guest's poll under way on this thread has done so far; none outside of one.
     pub(super) static POLL: Cell<Option<Done>> = const { Cell::new(None) };
@@ -27,8 +29,9 @@ impl Done {
 
 /// Notes that a guest steps back after a slice in which it used this much CPU time. Called inside its poll.
 pub(crate) fn stepped_back(burned: Duration) {
-    if let Some(done) = POLL.get() {
-        POLL.set(Some(Done { burned: done.burned.saturating_add(burned), yielded: true, ..done }));
+    if let Some(done) = POLL.with(Cell::get) {
+        let burned = done.burned.saturating_add(burned);
+        POLL.with(|poll| poll.set(Some(Done { burned, yielded: true, ..done })));
     }
 }
 
@@ -37,17 +40,17 @@ pub(super) struct Outermost;
 
 impl Outermost {
     pub(super) fn enter() -> Self {
-        POLL.set(Some(Done::default()));
+        POLL.with(|poll| poll.set(Some(Done::default())));
         Self
     }
 
     pub(super) fn leave(self) -> Done {
-        POLL.get().unwrap_or_default()
+        POLL.with(Cell::get).unwrap_or_default()
     }
 }
 
 impl Drop for Outermost {
     fn drop(&mut self) {
-        POLL.set(None);
+        POLL.with(|poll| poll.set(None));
     }
 }

@@ -17,7 +17,7 @@ const MS: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn places(places: usize) -> Arc<Background> {
-    Arc::new(Background::with_places(places))
+    Arc::new(Background::new(Some(places)))
 }
 
 type Guest = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -1,10 +1,10 @@
 //! The places of the background, and the queue for them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use crate::sync::{AtomicUsize, Instant, Mutex, MutexGuard, Notify, timeout};
 
 /// For each thread, how many guests with credit may stand between two slices. What is more takes turns.
 pub(super) const FOREGROUND: usize = 4;
@@ -48,15 +48,10 @@ impl Holder {
 }
 
 impl Background {
-    /// As many places as leave one thread free, and at least one.
-    pub(crate) fn new() -> Self {
-        Self { places: None, between: AtomicUsize::new(0), queue: Mutex::default(), passed_on: Notify::new() }
-    }
-
-    /// With so many places, whatever threads there are.
-    #[cfg(test)]
-    pub(super) fn with_places(places: usize) -> Self {
-        Self { places: Some(places), ..Self::new() }
+    /// With so many places; without a number, with as many as leave one thread free, and at least one.
+    pub(crate) fn new(places: Option<usize>) -> Self {
+        let queue = Mutex::new(Queue::default());
+        Self { places, between: AtomicUsize::new(0), queue, passed_on: Notify::new() }
     }
 
     fn places(&self) -> usize {
@@ -107,7 +102,7 @@ impl Background {
     /// Resolves when it is worth looking for a place.
     async fn called(&self) {
         let mut passed_on = std::pin::pin!(self.passed_on.notified());
-        while tokio::time::timeout(RETRY, &mut passed_on).await.is_err() {
+        while timeout(RETRY, &mut passed_on).await.is_err() {
             let mut queue = self.lock();
             queue.holders.retain(|holder| !holder.is_forsaken());
             if queue.holders.len() < self.places() {
@@ -126,7 +121,7 @@ impl Background {
         self.between.fetch_sub(1, Ordering::Relaxed) > FOREGROUND * threads()
     }
 
-    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,7 +16,8 @@ use wasmyard_runtime::{
 };
 
 use super::*;
-use crate::config::{AdmissionConfig, DispatcherConfig};
+use crate::admission::AdmissionConfig;
+use crate::config::DispatcherConfig;
 use crate::egress::{Egress, Sender};
 use crate::observe::Metrics;
 
