@@ -1,6 +1,6 @@
 //! `wasmyard.toml`: from text to a [`ResolvedConfig`] that the rest of the program can trust.
 //!
-//! The steps, each a file: `locate` finds it, `raw` reads its shape, `resolve` gives it meaning. All
+//! The steps, each a file: `locate` finds it, `document` reads its shape by what `keys` declares, `resolve` gives it meaning. All
 //! mistakes are gathered on the way and reported together ([`Faults`]), each with its line, value and
 //! remedy. This module must never start anything and never change a file.
 //!
@@ -11,7 +11,7 @@
 //! - a script, namespace or binding that is named but not declared is an error for `dev`, where nothing
 //!   else exists; for `serve` and `check` it is a warning, since the API may have made it.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,15 +27,19 @@ use crate::assets::AssetsSource;
 
 mod document;
 mod fault;
+mod forms;
+mod keys;
 mod locate;
-mod raw;
+mod reference;
 mod resolve;
+mod section;
+
+use keys::{RawConfig, RawServer};
+use section::Section as _;
 
 pub use fault::{Fault, Faults, Severity};
 pub use locate::{CONFIG_FILE, ConfigSource, DATA_DIR, LocalApi, TOKEN_FILE};
-
-/// One of so many connections may be a single client's.
-const CLIENTS_PART: u32 = 8;
+pub use reference::reference;
 
 /// A configuration that holds together.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,28 +122,7 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// What holds where `[server]` says nothing; the data directory lies below `root`.
     pub fn defaults(root: &Path) -> Self {
-        Self {
-            listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8787)),
-            api_listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8788)),
-            data: root.join(DATA_DIR),
-            configuration: ConfigName::default(),
-            max_connections: 8_192,
-            max_connections_per_client: 8_192 / CLIENTS_PART,
-            api_max_connections: 512,
-            proxies: Proxies::default(),
-            proxy_protocol: false,
-            api_proxy_protocol: false,
-            max_invocations: 1_000,
-            max_per_namespace: 500,
-            max_per_script: 250,
-            admission_wait: Duration::from_millis(50),
-            guest_memory: None,
-            asset_memory: 64 << 20,
-            header_read: Duration::from_secs(10),
-            idle: Duration::from_secs(75),
-            slow_reader: Duration::from_secs(30),
-            drain: Duration::from_secs(30),
-        }
+        resolve::server(&RawServer::unset(), root, &mut Vec::new())
     }
 }
 
@@ -248,7 +231,7 @@ pub enum Purpose {
 pub fn load(source: ConfigSource, purpose: Purpose) -> Result<(ResolvedConfig, Faults), Faults> {
     let text = source.read()?;
     let mut reader = document::Reader::new(&text);
-    let raw = raw::read(&mut reader, &text);
+    let raw = section::read(&mut reader, &text);
     let mut faults = Faults { file: source.shown(), list: std::mem::take(&mut reader.faults) };
     let config = resolve::resolve(source, raw, purpose, &mut faults.list);
     faults.sort();
@@ -279,7 +262,7 @@ pub fn local_api(folder: &Path) -> LocalApi {
     let Ok(source) = ConfigSource::find(None, folder) else { return fallback() };
     let Ok(text) = source.read() else { return fallback() };
     let mut reader = document::Reader::new(&text);
-    let raw = raw::read(&mut reader, &text);
+    let raw: RawConfig = section::read(&mut reader, &text);
     let server = resolve::server(&raw.server, &source.root, &mut Vec::new());
     LocalApi { listen: server.api_listen, data: server.data }
 }

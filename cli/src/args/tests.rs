@@ -2,6 +2,7 @@
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use wasmyard_node::config::{LocalApi, ServerConfig};
 
 use super::*;
 
@@ -101,4 +102,23 @@ fn wrong_use_has_exit_code_two() {
 fn tags_are_set_to_nothing_but_not_added_to_nothing() {
     assert!(parse("wasmyard tags set a -n production").is_ok());
     assert!(parse("wasmyard tags add a -n production").is_err());
+}
+
+#[test]
+fn the_help_names_the_defaults_that_hold() {
+    let folder = std::env::current_dir().unwrap();
+    let server = ServerConfig::defaults(&folder);
+    let api = LocalApi { listen: server.api_listen, data: server.data.clone() };
+    let data = server.data.strip_prefix(&folder).unwrap().display();
+    for (command, default) in [
+        ("serve", server.listen.to_string()),
+        ("serve", server.api_listen.to_string()),
+        ("serve", format!("./{data}")),
+        ("deploy", format!("server.api_listen of ./wasmyard.toml, or {}", api.url())),
+    ] {
+        let mut all = Cli::command();
+        let command = all.find_subcommand_mut(command).unwrap();
+        let help = command.render_long_help().to_string();
+        assert!(help.contains(&format!("[default: {default}]")), "{default}: {help}");
+    }
 }

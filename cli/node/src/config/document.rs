@@ -22,9 +22,21 @@ pub(super) struct Spot<T> {
 }
 
 impl<T> Spot<T> {
+    /// The key alone, without where it stands.
+    pub(super) fn name(&self) -> &str {
+        self.key.rsplit('.').next().unwrap_or(&self.key)
+    }
+
     /// A fault about this value.
     pub(super) fn fault(&self, expected: impl Into<String>) -> Fault {
         Fault::new(self.line, self.key.clone(), expected)
+    }
+}
+
+impl<T: Into<Json>> Spot<T> {
+    /// The same as JSON.
+    pub(super) fn into_json(self) -> Spot<Json> {
+        Spot { value: self.value.into(), line: self.line, key: self.key }
     }
 }
 
@@ -80,24 +92,33 @@ pub(super) struct Table<'d, 't> {
     path: String,
     pub(super) line: usize,
     asked: BTreeSet<&'static str>,
+    /// What is no key, and was told so.
+    refused: BTreeSet<&'static str>,
 }
 
 impl<'d, 't> Table<'d, 't> {
     pub(super) fn new(entries: &'d DeTable<'t>, path: String, line: usize) -> Self {
-        Self { entries, path, line, asked: BTreeSet::new() }
+        Self { entries, path, line, asked: BTreeSet::new(), refused: BTreeSet::new() }
+    }
+
+    /// The path of this table.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     /// The full path of a key in this table.
-    pub(super) fn key(&self, name: &str) -> String {
+    fn key(&self, name: &str) -> String {
         join(&self.path, name)
     }
 
     fn find(&mut self, name: &'static str) -> Option<(usize, &'d Spanned<DeValue<'t>>)> {
         self.asked.insert(name);
-        self.entries
-            .iter()
-            .find(|(key, _)| key.get_ref() == name)
-            .map(|(key, value)| (key.span().start, value))
+        self.entry(name)
+    }
+
+    fn entry(&self, name: &str) -> Option<(usize, &'d Spanned<DeValue<'t>>)> {
+        let mut entries = self.entries.iter();
+        entries.find(|(key, _)| key.get_ref() == name).map(|(key, value)| (key.span().start, value))
     }
 
     fn read<T>(
@@ -130,6 +151,25 @@ impl<'d, 't> Table<'d, 't> {
         self.read(reader, name, "a whole number, zero or more", whole_number)
     }
 
+    /// Any value that JSON has, too.
+    pub(super) fn json(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<Spot<Json>> {
+        self.read(reader, name, "a value that JSON can hold", to_json)
+    }
+
+    /// Notes a fault where there is something of this name, which is no key.
+    pub(super) fn refuse(
+        &mut self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        (why, remedy): (&str, &str),
+    ) {
+        self.refused.insert(name);
+        if let Some((at, _)) = self.entry(name) {
+            let fault = Fault::new(reader.line(at), self.key(name), format!("{name} {why}"));
+            reader.faults.push(fault.remedy(remedy));
+        }
+    }
+
     /// A number of bytes: `134217728` or `"128MiB"`, given on as text.
     pub(super) fn byte_text(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<Spot<String>> {
         self.read(reader, name, "a size such as \"128MiB\" or a number of bytes", |value| {
@@ -138,12 +178,7 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// A list of strings; each one keeps its own line.
-    pub(super) fn strings(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Vec<Spot<String>> {
-        self.strings_if_any(reader, name).unwrap_or_default()
-    }
-
-    /// The same where no list and an empty list mean different things.
-    pub(super) fn strings_if_any(
+    pub(super) fn strings(
         &mut self,
         reader: &mut Reader<'_>,
         name: &'static str,
@@ -153,11 +188,7 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// A list of numbers; each one keeps its own line.
-    pub(super) fn numbers_if_any(
-        &mut self,
-        reader: &mut Reader<'_>,
-        name: &'static str,
-    ) -> Option<Vec<Spot<u64>>> {
+    pub(super) fn numbers(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Option<Vec<Spot<u64>>> {
         self.list(reader, name, "a list of numbers", "a whole number, zero or more", whole_number)
     }
 
@@ -262,7 +293,7 @@ impl<'d, 't> Table<'d, 't> {
     pub(super) fn finish(self, reader: &mut Reader<'_>) {
         for (key, _) in self.entries {
             let name: &str = key.get_ref();
-            if self.asked.contains(name) {
+            if self.asked.contains(name) || self.refused.contains(name) {
                 continue;
             }
             let line = reader.line(key.span().start);

@@ -3,25 +3,21 @@
 //! Owns the rules between keys. It must never stop at a mistake: each is noted, and what is wrong is left
 //! out, so that everything else is still looked at.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use wasmyard_namespaces::limits::MAX_TAGS;
 use wasmyard_namespaces::{
-    ByteSize, ConfigKeys, ConfigName, HostRule, Limits, NameError, NamespaceName, OutboundDecl, RoutePattern,
-    RouteTarget, ScriptKey, ScriptName, Tag,
-    limits::MAX_TAGS,
-    route::{HostPattern, RoutePatternError},
+    ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName, Tag,
 };
 
 use super::document::Spot;
 use super::fault::{Fault, closest};
+use super::keys::{RawBuild, RawConfig, RawNamespace, RawOutbound, RawScript, RawServer};
 use super::locate::below;
-use super::raw::{RawBuild, RawConfig, RawNamespace, RawOutbound, RawRoute, RawScript, RawServer};
+use super::section::Named;
 use super::{
-    BuildConfig, CLIENTS_PART, ConfigSource, NamespaceConfig, Purpose, ResolvedConfig, RouteConfig,
-    ScriptConfig, ServerConfig,
+    BuildConfig, ConfigSource, NamespaceConfig, Purpose, ResolvedConfig, ScriptConfig, ServerConfig,
 };
 
 mod assets;
@@ -29,6 +25,7 @@ mod bindings;
 mod egress;
 mod limits;
 mod proxies;
+mod routes;
 
 /// What the parts share while they are resolved.
 struct Resolver<'a> {
@@ -54,7 +51,7 @@ pub(super) fn resolve(
     let root = source.root.clone();
     let server = server(&raw.server, &root, faults);
     if collide(server.listen, server.api_listen) {
-        let spot = raw.server.api_listen.as_ref().or(raw.server.listen.as_ref());
+        let spot = raw.server.api_listen.spot.as_ref().or(raw.server.listen.spot.as_ref());
         faults.push(
             Fault::new(
                 spot.map_or(0, |s| s.line),
@@ -66,8 +63,8 @@ pub(super) fn resolve(
         );
     }
     let egress = egress::egress(&raw.egress, &root, faults);
-    let ceiling = limits::ceiling(&raw.ceiling, faults);
-    let platform = limits::platform(&raw.limits, &ceiling, faults);
+    let ceiling = limits::ceiling(&raw.limits.ceiling, faults);
+    let platform = limits::platform(&raw.limits.own, &ceiling, faults);
     let mut resolver = Resolver {
         root: &root,
         purpose,
@@ -96,40 +93,30 @@ pub(super) fn resolve(
 
 /// Resolves `[server]`: also for client commands, which need nothing else.
 pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> ServerConfig {
-    let defaults = ServerConfig::defaults(root);
-    let max_invocations = count(raw.max_invocations.as_ref(), defaults.max_invocations, faults);
-    let part = |spot: Option<&Spot<u64>>, divisor: u32, faults: &mut Vec<Fault>| {
-        count_up_to(spot, (max_invocations / divisor).max(1), max_invocations, faults)
-    };
-    let max_connections = count(raw.max_connections.as_ref(), defaults.max_connections, faults);
-    let per_client = (max_connections / CLIENTS_PART).max(1);
+    let max_connections = raw.max_connections.get(faults);
+    let max_invocations = raw.max_invocations.get(faults);
     let proxies = proxies::proxies(raw, faults);
     ServerConfig {
-        listen: address(raw.listen.as_ref(), defaults.listen, faults),
-        api_listen: address(raw.api_listen.as_ref(), defaults.api_listen, faults),
-        data: raw.data.as_ref().map_or(defaults.data, |spot| below(root, &spot.value)),
-        configuration: configuration(raw.configuration.as_ref(), faults),
+        listen: raw.listen.get(faults),
+        api_listen: raw.api_listen.get(faults),
+        data: below(root, &raw.data.get(faults)),
+        configuration: raw.configuration.get(faults),
         max_connections,
-        max_connections_per_client: count_up_to(
-            raw.max_connections_per_client.as_ref(),
-            per_client,
-            max_connections,
-            faults,
-        ),
-        api_max_connections: count(raw.api_max_connections.as_ref(), defaults.api_max_connections, faults),
+        max_connections_per_client: raw.max_connections_per_client.of(max_connections, faults),
+        api_max_connections: raw.api_max_connections.get(faults),
         proxy_protocol: proxies::protocol(raw.proxy_protocol.as_ref(), &proxies, faults),
         api_proxy_protocol: proxies::protocol(raw.api_proxy_protocol.as_ref(), &proxies, faults),
         proxies,
         max_invocations,
-        max_per_namespace: part(raw.max_per_namespace.as_ref(), 2, faults),
-        max_per_script: part(raw.max_per_script.as_ref(), 4, faults),
-        admission_wait: millis(raw.admission_wait_ms.as_ref(), defaults.admission_wait, 0, faults),
-        guest_memory: raw.guest_memory.as_ref().and_then(|spot| guest_memory(spot, faults)),
-        asset_memory: asset_memory(raw.asset_memory.as_ref(), defaults.asset_memory, faults),
-        header_read: millis(raw.header_read_ms.as_ref(), defaults.header_read, 1, faults),
-        idle: millis(raw.idle_ms.as_ref(), defaults.idle, 1, faults),
-        slow_reader: millis(raw.slow_reader_ms.as_ref(), defaults.slow_reader, 1, faults),
-        drain: millis(raw.drain_ms.as_ref(), defaults.drain, 0, faults),
+        max_per_namespace: raw.max_per_namespace.of(max_invocations, faults),
+        max_per_script: raw.max_per_script.of(max_invocations, faults),
+        admission_wait: raw.admission_wait_ms.get(faults),
+        guest_memory: raw.guest_memory.get(faults),
+        asset_memory: raw.asset_memory.get(faults),
+        header_read: raw.header_read_ms.get(faults),
+        idle: raw.idle_ms.get(faults),
+        slow_reader: raw.slow_reader_ms.get(faults),
+        drain: raw.drain_ms.get(faults),
     }
 }
 
@@ -137,90 +124,6 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
 pub(super) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let same_place = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
     a.port() != 0 && a.port() == b.port() && same_place
-}
-
-fn configuration(spot: Option<&Spot<String>>, faults: &mut Vec<Fault>) -> ConfigName {
-    let Some(spot) = spot else { return ConfigName::default() };
-    spot.value.parse().unwrap_or_else(|error: NameError| {
-        faults.push(spot.fault_shown(error.rule).remedy(error.remedy));
-        ConfigName::default()
-    })
-}
-
-fn address(spot: Option<&Spot<String>>, default: SocketAddr, faults: &mut Vec<Fault>) -> SocketAddr {
-    let Some(spot) = spot else { return default };
-    spot.value.parse().unwrap_or_else(|_| {
-        faults.push(
-            spot.fault_shown("expected an IP address and a port")
-                .remedy(format!("write it as \"{default}\"")),
-        );
-        default
-    })
-}
-
-fn count(spot: Option<&Spot<u64>>, default: u32, faults: &mut Vec<Fault>) -> u32 {
-    const MOST: u32 = 1_000_000;
-    count_up_to(spot, default, MOST, faults)
-}
-
-fn count_up_to(spot: Option<&Spot<u64>>, default: u32, most: u32, faults: &mut Vec<Fault>) -> u32 {
-    let Some(spot) = spot else { return default };
-    match u32::try_from(spot.value) {
-        Ok(value) if (1..=most).contains(&value) => value,
-        _ => {
-            faults.push(out_of_range(spot, 1, most.into(), &default.to_string()));
-            default
-        }
-    }
-}
-
-fn guest_memory(spot: &Spot<String>, faults: &mut Vec<Fault>) -> Option<u64> {
-    const LEAST: u64 = 1 << 20;
-    match spot.value.parse::<ByteSize>() {
-        Ok(size) if size.0 >= LEAST => Some(size.0),
-        Ok(_) => {
-            let fault = spot.fault_shown("expected at least 1MiB");
-            faults.push(fault.remedy("leave the key out for three quarters of the machine's memory"));
-            None
-        }
-        Err(error) => {
-            faults.push(spot.fault_shown(error.to_string()).remedy("write it as \"4096MiB\""));
-            None
-        }
-    }
-}
-
-fn asset_memory(spot: Option<&Spot<String>>, default: u64, faults: &mut Vec<Fault>) -> u64 {
-    // Less would not hold the largest file that is held in memory; more is a slip.
-    const RANGE: std::ops::RangeInclusive<u64> = 8 << 20..=1 << 40;
-    let Some(spot) = spot else { return default };
-    let fault = match spot.value.parse::<ByteSize>() {
-        Ok(size) if RANGE.contains(&size.0) => return size.0,
-        Ok(_) => {
-            let range =
-                format!("expected a size from {} to {}", ByteSize(*RANGE.start()), ByteSize(*RANGE.end()));
-            spot.fault_shown(range).remedy(format!("leave the key out for {}", ByteSize(default)))
-        }
-        Err(error) => spot.fault_shown(error.to_string()).remedy("write it as \"256MiB\""),
-    };
-    faults.push(fault);
-    default
-}
-
-fn millis(spot: Option<&Spot<u64>>, default: Duration, least: u64, faults: &mut Vec<Fault>) -> Duration {
-    const MOST: u64 = 3_600_000;
-    let Some(spot) = spot else { return default };
-    if (least..=MOST).contains(&spot.value) {
-        return Duration::from_millis(spot.value);
-    }
-    faults.push(out_of_range(spot, least, MOST, &format!("{} milliseconds", default.as_millis())));
-    default
-}
-
-fn out_of_range(spot: &Spot<u64>, least: u64, most: u64, default: &str) -> Fault {
-    spot.fault(format!("expected a whole number from {least} to {most}"))
-        .value(spot.value.to_string())
-        .remedy(format!("leave the key out for {default}"))
 }
 
 impl Resolver<'_> {
@@ -258,7 +161,11 @@ impl Resolver<'_> {
         });
     }
 
-    fn namespace(&mut self, raw: &RawNamespace, found: &mut Vec<NamespaceConfig>) -> Option<NamespaceName> {
+    fn namespace(
+        &mut self,
+        raw: &Named<RawNamespace>,
+        found: &mut Vec<NamespaceConfig>,
+    ) -> Option<NamespaceName> {
         let name = self.name::<NamespaceName>(&raw.name);
         let outbound = raw.outbound.as_ref().and_then(|outbound| self.outbound(outbound));
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
@@ -294,8 +201,11 @@ impl Resolver<'_> {
 
     fn outbound(&mut self, raw: &RawOutbound) -> Option<OutboundDecl> {
         let Some(script) = &raw.script else {
-            let fault =
-                Fault::new(raw.line, raw.key.clone(), "an outbound worker needs the name of a script");
+            let fault = Fault::new(
+                raw.place.line,
+                raw.place.key("script"),
+                "an outbound worker needs the name of a script",
+            );
             self.faults.push(fault.remedy("write { script = \"NAME\", params = [] }"));
             return None;
         };
@@ -304,7 +214,7 @@ impl Resolver<'_> {
         bindings::outbound(worker, raw, self.faults)
     }
 
-    fn script(&mut self, namespace: Option<&NamespaceName>, raw: &RawScript) -> Option<ScriptConfig> {
+    fn script(&mut self, namespace: Option<&NamespaceName>, raw: &Named<RawScript>) -> Option<ScriptConfig> {
         let name = self.name::<ScriptName>(&raw.name);
         let build = raw.build.as_ref().and_then(|build| self.build(build));
         let assets = self.assets(raw);
@@ -356,7 +266,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn main(&mut self, raw: &RawScript) -> Option<PathBuf> {
+    fn main(&mut self, raw: &Named<RawScript>) -> Option<PathBuf> {
         let Some(spot) = &raw.main else {
             // A script may be nothing but files.
             if raw.assets.is_some() && raw.build.is_none() {
@@ -399,7 +309,7 @@ impl Resolver<'_> {
             self.faults.push(fault.remedy("paths start at the folder of wasmyard.toml"));
         }
         let mut watch = Vec::new();
-        for spot in &raw.watch {
+        for spot in raw.watch.iter().flatten() {
             let path = below(self.root, &spot.value);
             if !path.exists() {
                 let fault = spot.fault_shown("there is no such file or folder to watch");
@@ -416,7 +326,7 @@ impl Resolver<'_> {
                 Some(BuildConfig { command: spot.value.clone(), cwd, watch })
             }
             _ => {
-                let fault = Fault::new(raw.line, raw.key.clone(), "a build needs a command");
+                let fault = Fault::new(raw.place.line, raw.place.key("command"), "a build needs a command");
                 self.faults
                     .push(fault.remedy("write command = \"cargo build --release --target wasm32-wasip2\""));
                 None
@@ -433,76 +343,5 @@ impl Resolver<'_> {
             self.faults.push(fault.remedy(format!("remove {}", spots.len() - MAX_TAGS)));
         }
         tags
-    }
-
-    fn routes(&mut self, raw: &[RawRoute]) -> Vec<RouteConfig> {
-        let mut seen: HashMap<String, usize> = HashMap::new();
-        let mut found = Vec::new();
-        for raw in raw {
-            let target = self.target(raw);
-            let Some(spot) = &raw.pattern else {
-                let fault = Fault::new(raw.line, raw.key.clone(), "the key is missing");
-                self.faults.push(fault.remedy("write pattern = \"*/*\" for every request"));
-                continue;
-            };
-            let pattern: RoutePattern = match spot.value.parse() {
-                Ok(pattern) => pattern,
-                Err(error) => {
-                    self.faults.push(match error {
-                        RoutePatternError::Rule { rule, .. } => {
-                            spot.fault_shown(rule).remedy("write it like \"*.example.com/*\"")
-                        }
-                        RoutePatternError::Host { source, .. } => {
-                            spot.fault_shown(source.rule).remedy(source.remedy)
-                        }
-                    });
-                    continue;
-                }
-            };
-            let canonical = pattern.to_string();
-            if let Some(line) = seen.insert(canonical.clone(), spot.line) {
-                let fault = spot.fault_shown(format!("line {line} already routes {canonical}"));
-                self.faults.push(fault.remedy("remove one of the two"));
-            }
-            if raw.namespace.is_some() && !matches!(pattern.host(), HostPattern::Wildcard(_)) {
-                let fault = spot.fault_shown("a namespace rule needs a host such as *.apps.example.com");
-                self.faults.push(fault.remedy("what the * stands for is the name of the script"));
-            }
-            if let Some(target) = target {
-                found.push(RouteConfig { pattern, target, line: spot.line });
-            }
-        }
-        found
-    }
-
-    fn target(&mut self, raw: &RawRoute) -> Option<RouteTarget> {
-        match (&raw.script, &raw.namespace, &raw.respond) {
-            (Some(spot), None, None) => {
-                let name = self.name::<ScriptName>(spot)?;
-                self.reference(spot.line, &spot.key, "platform script", name.as_str());
-                Some(RouteTarget::Script(name))
-            }
-            (None, Some(spot), None) => {
-                let name = self.name::<NamespaceName>(spot)?;
-                self.reference(spot.line, &spot.key, "namespace", name.as_str());
-                Some(RouteTarget::Namespace(name))
-            }
-            (None, None, Some(spot)) => match u16::try_from(spot.value) {
-                Ok(status) if (200..=599).contains(&status) => Some(RouteTarget::Respond(status)),
-                _ => {
-                    let fault =
-                        spot.fault("expected an HTTP status from 200 to 599").value(spot.value.to_string());
-                    self.faults.push(fault.remedy("write respond = 404"));
-                    None
-                }
-            },
-            _ => {
-                let key = raw.key.trim_end_matches(".pattern").to_owned();
-                let fault =
-                    Fault::new(raw.line, key, "a route needs exactly one of script, namespace and respond");
-                self.faults.push(fault.remedy("keep the one that is meant"));
-                None
-            }
-        }
     }
 }

@@ -48,7 +48,7 @@ pub enum LimitScope {
 /// One limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitRow {
-    /// The name in configuration and metadata.
+    /// The name in metadata.
     pub name: &'static str,
     /// Where it holds.
     pub scope: LimitScope,
@@ -62,4 +62,16 @@ pub struct LimitRow {
     pub ceiling: u64,
     /// What it bounds, in one sentence.
     pub doc: &'static str,
+}
+
+impl LimitRow {
+    /// The name in `wasmyard.toml`, where a size is no number of bytes.
+    #[must_use]
+    pub fn config_key(&self) -> &'static str {
+        match self.name {
+            "memory_bytes" => "memory",
+            "log_bytes" => "logs",
+            name => name,
+        }
+    }
 }

@@ -12,11 +12,12 @@ use super::Resolver;
 use crate::config::KvByTitle;
 use crate::config::document::Spot;
 use crate::config::fault::{Fault, closest};
-use crate::config::raw::{RawOutbound, RawScript};
+use crate::config::keys::{RawOutbound, RawScript};
+use crate::config::section::Named;
 
 impl Resolver<'_> {
     /// Bindings and vars together, sorted by name.
-    pub(super) fn bindings(&mut self, raw: &RawScript) -> Vec<BindingDecl> {
+    pub(super) fn bindings(&mut self, raw: &Named<RawScript>) -> Vec<BindingDecl> {
         let mut declared: Vec<BindingDecl> =
             raw.bindings.iter().filter_map(|spot| self.binding(spot)).collect();
         for spot in &raw.vars {
@@ -49,7 +50,11 @@ impl Resolver<'_> {
         let mut found: Vec<KvByTitle> = Vec::new();
         for kv in &raw.kv_namespaces {
             let (Some(binding), Some(title)) = (&kv.binding, &kv.title) else {
-                let fault = Fault::new(kv.line, kv.key.clone(), "a KV namespace needs a binding and a title");
+                let fault = Fault::new(
+                    kv.place.line,
+                    kv.place.key("title"),
+                    "a KV namespace needs a binding and a title",
+                );
                 self.faults.push(fault.remedy("write { binding = \"NAME\", title = \"...\" }"));
                 continue;
             };
@@ -114,13 +119,12 @@ pub(super) fn outbound(
     raw: &RawOutbound,
     faults: &mut Vec<Fault>,
 ) -> Option<OutboundDecl> {
-    let params: Vec<&str> = raw.params.iter().map(|spot| spot.value.as_str()).collect();
+    let params: Vec<&str> = raw.params.iter().flatten().map(|spot| spot.value.as_str()).collect();
     let wire = json!({ "worker": { "service": worker.as_str() }, "params": params });
     match serde_json::from_value(wire) {
         Ok(decl) => Some(decl),
         Err(error) => {
-            let key = raw.key.trim_end_matches("script").to_owned() + "params";
-            faults.push(Fault::new(raw.line, key, error.to_string()));
+            faults.push(Fault::new(raw.place.line, raw.place.key("params"), error.to_string()));
             None
         }
     }

@@ -7,18 +7,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use wasmyard_dispatcher::{EgressConfig, ExtraRoots, Policy, Roots};
+use wasmyard_dispatcher::{EgressConfig, ExtraRoots, Policy};
 use wasmyard_namespaces::{ConfigKeys, EgressRules, HostRule, egress::MAX_EGRESS_RULES};
 
 use super::super::document::Spot;
 use super::super::fault::Fault;
+use super::super::keys::{RawEgress, RawEgressRules};
 use super::super::locate::below;
-use super::super::raw::{RawEgress, RawEgressRules};
-use super::{count, millis};
 
 /// Resolves `[egress]`; paths begin at `root`.
 pub(super) fn egress(raw: &RawEgress, root: &Path, faults: &mut Vec<Fault>) -> EgressConfig {
-    let defaults = EgressConfig::default();
     let rules = rules(&raw.rules, faults);
     let policy = Policy {
         allow_hosts: rules.allow_hosts,
@@ -27,35 +25,25 @@ pub(super) fn egress(raw: &RawEgress, root: &Path, faults: &mut Vec<Fault>) -> E
         ports: rules.ports,
         ..Policy::default()
     };
-    let mut connections = |spot: Option<&Spot<u64>>, default: usize| {
-        let default = u32::try_from(default).unwrap_or(u32::MAX);
-        usize::try_from(count(spot, default, faults)).unwrap_or(usize::MAX)
-    };
-    let max_connections = connections(raw.max_connections.as_ref(), defaults.max_connections);
+    let connections = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let max_connections = raw.max_connections.get(faults);
     // Half of all, unless the operator says otherwise: one namespace leaves room for the others.
-    let share = max_connections.div_ceil(2);
-    let max_per_namespace = connections(raw.max_connections_per_namespace.as_ref(), share);
-    let max_per_host = connections(raw.max_connections_per_host.as_ref(), defaults.max_connections_per_host);
+    let max_per_namespace = raw.max_connections_per_namespace.of(max_connections, faults);
     EgressConfig {
         policy,
-        name_servers: name_servers(&raw.name_servers, faults),
-        roots: roots(raw.roots.as_ref(), faults),
+        name_servers: name_servers(raw.name_servers.as_deref().unwrap_or_default(), faults),
+        roots: raw.roots.get(faults),
         extra_roots: extra_roots(raw.ca_file.as_ref(), root, faults),
-        max_connections,
-        max_connections_per_namespace: max_per_namespace,
-        max_connections_per_host: max_per_host,
-        dns_timeout: millis(raw.dns_ms.as_ref(), defaults.dns_timeout, 1, faults),
-        connect_timeout: millis(raw.connect_ms.as_ref(), defaults.connect_timeout, 1, faults),
-        tls_timeout: millis(raw.tls_ms.as_ref(), defaults.tls_timeout, 1, faults),
-        first_byte_timeout: millis(raw.first_byte_ms.as_ref(), defaults.first_byte_timeout, 1, faults),
-        between_bytes_timeout: millis(
-            raw.between_bytes_ms.as_ref(),
-            defaults.between_bytes_timeout,
-            1,
-            faults,
-        ),
-        pool_idle: millis(raw.idle_ms.as_ref(), defaults.pool_idle, 1, faults),
-        ..defaults
+        max_connections: connections(max_connections),
+        max_connections_per_namespace: connections(max_per_namespace),
+        max_connections_per_host: connections(raw.max_connections_per_host.get(faults)),
+        dns_timeout: raw.dns_ms.get(faults),
+        connect_timeout: raw.connect_ms.get(faults),
+        tls_timeout: raw.tls_ms.get(faults),
+        first_byte_timeout: raw.first_byte_ms.get(faults),
+        between_bytes_timeout: raw.between_bytes_ms.get(faults),
+        pool_idle: raw.idle_ms.get(faults),
+        ..EgressConfig::default()
     }
 }
 
@@ -78,15 +66,7 @@ pub(super) fn of_a_namespace(
 /// The lists that the rules of a namespace name, even where they are empty.
 pub(super) fn keys_of_a_namespace(raw: &RawEgressRules, keys: &mut ConfigKeys) {
     keys.insert(ConfigKeys::EGRESS);
-    let named = [
-        ("allow_hosts", raw.allow_hosts.is_some()),
-        ("deny_hosts", raw.deny_hosts.is_some()),
-        ("allow_private", raw.allow_private.is_some()),
-        ("ports", raw.ports.is_some()),
-    ];
-    for (list, _) in named.into_iter().filter(|(_, named)| *named) {
-        keys.insert_egress(list);
-    }
+    raw.named().for_each(|list| keys.insert_egress(list));
 }
 
 /// Whether two rules can open the same address; a name may be anywhere.
@@ -162,19 +142,6 @@ fn name_servers(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> Vec<SocketAd
         }
     }
     found
-}
-
-fn roots(spot: Option<&Spot<String>>, faults: &mut Vec<Fault>) -> Roots {
-    match spot.map(|spot| (spot, spot.value.as_str())) {
-        None | Some((_, "system")) => Roots::System,
-        Some((_, "bundled")) => Roots::Bundled,
-        Some((_, "none")) => Roots::None,
-        Some((spot, _)) => {
-            let fault = spot.fault_shown("expected \"system\", \"bundled\" or \"none\"");
-            faults.push(fault.remedy("leave the key out for the machine's own certificates"));
-            Roots::System
-        }
-    }
 }
 
 fn extra_roots(spot: Option<&Spot<String>>, root: &Path, faults: &mut Vec<Fault>) -> ExtraRoots {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use wasmyard_namespaces::{LimitSpec, Limits};
 
 use crate::config::fault::Fault;
-use crate::config::raw::RawLimits;
+use crate::config::keys::RawLimits;
 
 /// `[limits.ceiling]` under the built-in ceilings.
 pub(super) fn ceiling(raw: &RawLimits, faults: &mut Vec<Fault>) -> Limits {

@@ -7,12 +7,13 @@ use wasmyard_listener::{ForwardedField, Proxies};
 
 use super::super::document::Spot;
 use super::super::fault::Fault;
-use super::super::raw::RawServer;
+use super::super::keys::RawServer;
 
 /// The trusted proxies.
 pub(super) fn proxies(raw: &RawServer, faults: &mut Vec<Fault>) -> Proxies {
-    let mut proxies = Proxies::default();
-    for spot in &raw.trusted_proxies {
+    let mut proxies = Proxies { field: raw.forwarded_field.get(faults), ..Proxies::default() };
+    let named = raw.trusted_proxies.as_deref().unwrap_or_default();
+    for spot in named {
         match network(&spot.value) {
             Some(network) if network.prefix_len() == 0 => faults.push(
                 spot.fault_shown("this is everybody, and anybody can write the fields that proxies write")
@@ -25,18 +26,11 @@ pub(super) fn proxies(raw: &RawServer, faults: &mut Vec<Fault>) -> Proxies {
             ),
         }
     }
-    if let Some(spot) = &raw.forwarded_field {
-        match spot.value.to_ascii_lowercase().as_str() {
-            "x-forwarded-for" => proxies.field = ForwardedField::XForwardedFor,
-            "forwarded" => proxies.field = ForwardedField::Forwarded,
-            _ => faults.push(
-                spot.fault_shown("expected the field in which proxies name the client")
-                    .remedy("write \"x-forwarded-for\" or \"forwarded\""),
-            ),
-        }
-        if raw.trusted_proxies.is_empty() && proxies.field != ForwardedField::default() {
-            faults.push(nobody(spot.fault_shown("no proxy is trusted, so that no field is read")).warning());
-        }
+    if let Some(spot) = &raw.forwarded_field.spot
+        && named.is_empty()
+        && proxies.field != ForwardedField::default()
+    {
+        faults.push(nobody(spot.fault_shown("no proxy is trusted, so that no field is read")).warning());
     }
     proxies
 }

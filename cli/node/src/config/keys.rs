@@ -1,0 +1,343 @@
+//! Every key of `wasmyard.toml`, declared once: what may be written behind it, what holds without it, what it means.
+//!
+//! Reading the file, the hint at a key that is none, defaults, bounds and the tables of `docs/configuration.md` are made
+//! from these lines. Must never say what a value leads to: that is `resolve`'s work.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use serde_json::Value as Json;
+use wasmyard_dispatcher::{DispatcherConfig, EgressConfig, Roots};
+use wasmyard_listener::{ForwardedField, ListenerConfig};
+use wasmyard_namespaces::ConfigName;
+use wasmyard_namespaces::limits::{LimitRow, LimitScope, Unit, table};
+
+use super::document::{Reader, Spot, Table};
+use super::forms::numbers::{Count, MachineSize, Millis, Part, Size};
+use super::forms::{Address, Any, Choice, Flag, Name, NoKey, Number, Numbers, PathOr, Text, Texts};
+use super::locate::DATA_DIR;
+use super::section::{
+    ByName, Entries, ForeignMany, Key, Many, Maybe, One, Section, Shared, by_name, leaf, many, many_apart,
+    maybe, maybe_apart, one, section, shared,
+};
+
+section! {
+    /// The whole file.
+    RawConfig {
+        /// What a node binds and takes on.
+        server: One<RawServer> = one("server"),
+        /// Where scripts may send requests.
+        egress: One<RawEgress> = one("egress"),
+        /// What holds for every script.
+        limits: One<RawPlatformLimits> = one("limits"),
+        /// Namespaces that exist from the start.
+        namespaces: ByName<RawNamespace> = by_name("namespaces.NAME", "a table of namespaces, [namespaces.NAME]"),
+        /// Platform scripts.
+        scripts: ByName<RawScript> = by_name("scripts.NAME", SCRIPTS),
+        /// Who answers which requests.
+        routes: Many<RawRoute> = many_apart("routes"),
+    }
+}
+
+const SCRIPTS: &str = "a table of scripts, [scripts.NAME]";
+
+fn loopback(port: u16) -> Address {
+    Address(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)))
+}
+
+section! {
+    /// `[server]`
+    RawServer {
+        /// where visitors connect; port 0 lets the system choose
+        listen: Address = loopback(8787),
+        /// v4 API, metrics, health
+        api_listen: Address = loopback(8788),
+        /// the data directory
+        data: PathOr = PathOr(DATA_DIR),
+        /// the name under which the routes of this file are owned: a start removes routes that an earlier form of the file
+        /// declared, and never those of a configuration with another name. Nodes that share a registry and have different
+        /// files need different names
+        configuration: Name<ConfigName> = Name::usual(),
+        /// visitors' connections open at once
+        max_connections: Count = Count::or(ListenerConfig::default().max_connections),
+        /// of these, those of one client: an IPv4 address, or a /64 network of IPv6. One more is closed
+        max_connections_per_client: Part = Part { one_of: 8, whole: "max_connections", within: true },
+        /// connections to the API open at once; one client may have a quarter of them
+        api_max_connections: Count = Count(512),
+        /// addresses and networks of proxies that are believed, such as `["127.0.0.1", "10.0.0.0/8"]`:
+        /// [behind-a-proxy.md](behind-a-proxy.md)
+        trusted_proxies: Texts = Texts("none"),
+        /// the field in which they name the visitor
+        forwarded_field: Choice<ForwardedField> = Choice {
+            words: &[("x-forwarded-for", ForwardedField::XForwardedFor), ("forwarded", ForwardedField::Forwarded)],
+            expected: "the field in which proxies name the client",
+            default: ForwardedField::default(),
+        },
+        /// whether their connections begin with a header of the PROXY protocol
+        proxy_protocol: Flag = Flag("`false`"),
+        /// the same for connections to the API
+        api_proxy_protocol: Flag = Flag("`false`"),
+        /// scripts running at once; half as many requests are admitted, because a request may run a chain of scripts
+        max_invocations: Count = Count::or(DispatcherConfig::default().admission.invocations),
+        /// of these, user scripts of one namespace
+        max_per_namespace: Part = Part { one_of: 2, whole: "max_invocations", within: true },
+        /// of these, one user script
+        max_per_script: Part = Part { one_of: 4, whole: "max_invocations", within: true },
+        /// longest wait of an invocation for its place; 0 refuses at once
+        admission_wait_ms: Millis = Millis::from_zero(DispatcherConfig::default().admission.wait),
+        /// linear memories and tables of all guests together, such as `"8GiB"`
+        guest_memory: MachineSize =
+            MachineSize { least: 1 << 20, without: "three quarters of the machine's memory" },
+        /// [static files](assets.md#memory-and-figures) held in memory, beside `guest_memory`
+        // Less would not hold the largest file that is held in memory; more is a slip.
+        asset_memory: Size =
+            Size { range: 8 << 20..=1 << 40, default: DispatcherConfig::default().asset_memory_bytes },
+        /// longest time for a request's head to arrive, from its first byte; and for a new connection to begin one. For the
+        /// API, too
+        header_read_ms: Millis = Millis::or(ListenerConfig::default().header_timeout),
+        /// longest time that a connection may be without a request
+        idle_ms: Millis = Millis::or(ListenerConfig::default().idle_timeout),
+        /// how long a visitor may take less than 1 KiB a second of an answer that is ready
+        slow_reader_ms: Millis = Millis::or(ListenerConfig::default().slow_reader),
+        /// how long requests in flight may go on after SIGTERM; then as long again for calls of the API
+        drain_ms: Millis = Millis::from_zero(ListenerConfig::default().drain),
+    }
+}
+
+section! {
+    /// `[egress]`
+    RawEgress {
+        /// What a namespace has, too.
+        rules: Shared<RawEgressRules> = shared(),
+        /// who is asked for addresses of names: IP addresses, with or without a port. The file of hosts of the machine comes
+        /// before them
+        name_servers: Texts = Texts("the machine's"),
+        /// whose certificates are believed: the machine's, `"bundled"` for those that came with the build, `"none"` for those
+        /// in `ca_file` alone
+        roots: Choice<Roots> = Choice {
+            words: &[("system", Roots::System), ("bundled", Roots::Bundled), ("none", Roots::None)],
+            expected: "\"system\", \"bundled\" or \"none\"",
+            default: EgressConfig::default().roots,
+        },
+        /// a PEM file of private authorities that are believed as well
+        ca_file: Text = Text("none"),
+        /// connections at once, in use or kept for the next request
+        max_connections: Count = Count::or(EgressConfig::default().max_connections),
+        /// how many of these one namespace may have
+        max_connections_per_namespace: Part = Part { one_of: 2, whole: "max_connections", within: false },
+        /// how many of these may lead to one host and port; each namespace, and the platform's own scripts, have so many
+        max_connections_per_host: Count = Count::or(EgressConfig::default().max_connections_per_host),
+        /// longest look-up of a name
+        dns_ms: Millis = Millis::or(EgressConfig::default().dns_timeout),
+        /// longest wait for a connection
+        connect_ms: Millis = Millis::or(EgressConfig::default().connect_timeout),
+        /// longest TLS handshake
+        tls_ms: Millis = Millis::or(EgressConfig::default().tls_timeout),
+        /// longest wait for the head of a response, from the last piece of the request
+        first_byte_ms: Millis = Millis::or(EgressConfig::default().first_byte_timeout),
+        /// longest pause inside a response's body
+        between_bytes_ms: Millis = Millis::or(EgressConfig::default().between_bytes_timeout),
+        /// how long a connection is kept unused
+        idle_ms: Millis = Millis::or(EgressConfig::default().pool_idle),
+    }
+}
+
+section! {
+    /// What `[egress]` and `[namespaces.NAME.egress]` have in common.
+    RawEgressRules {
+        /// the only hosts that requests may go to; `[]` lets nothing out
+        allow_hosts: Texts = Texts("every host"),
+        /// hosts that no request goes to, whatever else is allowed; a network refuses names that lead into it, too
+        deny_hosts: Texts = Texts("none"),
+        /// addresses that are not public and may be reached by platform scripts, and by those of namespaces that name them,
+        /// too: a network such as `"10.1.0.0/16"`, or a name whose addresses may be your own
+        allow_private: Texts = Texts("none"),
+        /// the only ports that may be reached, such as `[80, 443]`
+        ports: Numbers = Numbers("all but mail"),
+    }
+}
+
+impl RawEgressRules {
+    /// The lists that are there, even where they are empty.
+    pub(super) fn named(&self) -> impl Iterator<Item = &'static str> {
+        let Self { allow_hosts, deny_hosts, allow_private, ports, place: _ } = self;
+        let lists = [
+            ("allow_hosts", allow_hosts.is_some()),
+            ("deny_hosts", deny_hosts.is_some()),
+            ("allow_private", allow_private.is_some()),
+            ("ports", ports.is_some()),
+        ];
+        lists.into_iter().filter(|(_, named)| *named).map(|(list, _)| list)
+    }
+}
+
+section! {
+    /// `[limits]`
+    RawPlatformLimits {
+        /// the most that anybody may ask for: a table of the same keys
+        ceiling: One<RawLimits> = one("limits"),
+        /// What namespaces and scripts have, too.
+        own: Shared<RawLimits> = shared(),
+    }
+}
+
+/// `[limits]`, `[limits.ceiling]`, and `limits = { ... }` of a namespace or script: what is set there, as the field of a
+/// `LimitSpec` and its value. The keys are those of the table of limits.
+#[derive(Debug)]
+pub(super) struct RawLimits {
+    pub(super) set: Vec<(&'static str, Spot<Json>)>,
+}
+
+/// The limits of an invocation, which are the ones that can be set.
+fn settable() -> impl Iterator<Item = &'static LimitRow> {
+    table().iter().filter(|row| row.scope == LimitScope::Invocation)
+}
+
+impl Section for RawLimits {
+    fn unset() -> Self {
+        Self { set: Vec::new() }
+    }
+
+    fn read(table: &mut Table<'_, '_>, reader: &mut Reader<'_>) -> Self {
+        let set = settable().filter_map(|row| {
+            let spot = match row.unit {
+                Unit::Bytes => table.byte_text(reader, row.config_key()).map(Spot::into_json),
+                Unit::Milliseconds | Unit::Fuel | Unit::Count => {
+                    table.number(reader, row.config_key()).map(Spot::into_json)
+                }
+            };
+            Some((row.name, spot?))
+        });
+        Self { set: set.collect() }
+    }
+
+    fn keys() -> Vec<Key> {
+        let key = |row: &LimitRow| {
+            let value = match row.unit {
+                Unit::Milliseconds => "number of milliseconds",
+                Unit::Bytes => "size: `\"128MiB\"`, `\"256KiB\"`, or a number of bytes",
+                Unit::Fuel | Unit::Count => "number",
+            };
+            leaf(row.config_key(), &[row.doc], Key::of(value))
+        };
+        settable().flat_map(key).collect()
+    }
+}
+
+section! {
+    /// `[namespaces.NAME]`
+    RawNamespace {
+        /// a table like `[limits]`, for all scripts of the namespace
+        limits: One<RawLimits> = one("limits"),
+        /// the platform script that every request of its scripts is given to: [outbound.md](outbound.md)
+        outbound: Maybe<RawOutbound> = maybe(),
+        /// whether its scripts may call each other through service bindings
+        service_bindings: Flag = Flag("`false`"),
+        /// whether its scripts are the operator's own code: then they see the real clocks, not ones of 1 ms
+        /// ([limits.md](limits.md))
+        trusted_workers: Flag = Flag("`false`"),
+        /// where its scripts may send requests, [as above](#namespacesnameegress)
+        egress: Maybe<RawEgressRules> = maybe_apart("namespaces.NAME.egress"),
+        /// a user script, as below
+        scripts: ByName<RawScript> = by_name("scripts.NAME", SCRIPTS),
+    }
+}
+
+section! {
+    /// `outbound = { script = "...", params = [...] }`
+    RawOutbound {
+        /// its name
+        script: Text = Text("required in `outbound`"),
+        /// the parameters that a dispatcher may give it
+        params: Texts = Texts("none"),
+    }
+}
+
+section! {
+    /// `[scripts.NAME]` and `[namespaces.NAME.scripts.NAME]`
+    RawScript {
+        /// the component: a path
+        main: Text = Text("required unless there are `assets`"),
+        /// static files, below
+        assets: Maybe<RawAssets> = maybe_apart("scripts.NAME.assets"),
+        /// how `main` is made; `wasmyard dev` runs it, nothing else does
+        build: Maybe<RawBuild> = maybe(),
+        /// variables: a string becomes a `plain_text` binding, any other value a `json` one
+        vars: Entries = Entries,
+        /// what a script may use, see below
+        bindings: ForeignMany = ForeignMany,
+        /// [keys and values](kv.md), in the KV namespace of a title, which is made when it is missing
+        kv_namespaces: Many<RawKv> = many(),
+        /// a table like `[limits]`
+        limits: One<RawLimits> = one("limits"),
+        /// up to eight
+        tags: Texts = Texts("none"),
+        /// switches for behaviour; the one that there is: `reuse_instances`, for platform scripts, see
+        /// [performance](performance.md#instances-that-are-used-again)
+        compatibility_flags: Texts = Texts("none"),
+    }
+}
+
+section! {
+    /// `[[scripts.NAME.kv_namespaces]]`
+    RawKv {
+        /// the name under which the script sees it
+        binding: Text = Text("required"),
+        /// the title
+        title: Text = Text("required"),
+    }
+}
+
+section! {
+    /// `build = { command = "...", cwd = "...", watch = [...] }`
+    RawBuild {
+        /// given to `sh -c`
+        command: Text = Text("required in `build`"),
+        /// where it runs: a path
+        cwd: Text = Text("the folder of `wasmyard.toml`"),
+        /// files and folders whose change calls for a build
+        watch: Texts = Texts("`src` in `cwd`, else `cwd`"),
+    }
+}
+
+section! {
+    /// `assets = { ... }`. The grammar of how files are served is the model's, which reads these values.
+    RawAssets {
+        /// the folder. [How it is read](assets.md#uploading): `.assetsignore`, `_headers`, `_redirects`
+        directory: Text = Text("required"),
+        /// the name under which the script fetches its own files; the same as a binding of type `assets`
+        binding: Text = Text("none"),
+        /// how paths find HTML files
+        html_handling: Any = Any {
+            value: "`\"auto-trailing-slash\"`, `\"force-trailing-slash\"`, `\"drop-trailing-slash\"` or `\"none\"`",
+            without: "`\"auto-trailing-slash\"`",
+        },
+        /// what is served where nothing is found
+        not_found_handling: Any =
+            Any { value: "`\"none\"`, `\"404-page\"` or `\"single-page-application\"`", without: "`\"none\"`" },
+        /// whether the script is asked before the files are: always, or for what rules like `["/api/*", "!/api/docs/*"]` say
+        run_worker_first: Any = Any { value: "`true`, `false` or list of strings", without: "`false`" },
+        /// whether files with a fingerprint in their name are served as immutable
+        immutable_fingerprinted: Any = Any { value: "`true` or `false`", without: "`false`" },
+        /// what people write who know it from elsewhere
+        _headers: NoKey = NoKey(RULES_FILE),
+        /// the same
+        _redirects: NoKey = NoKey(RULES_FILE),
+    }
+}
+
+/// Where rules are written instead.
+const RULES_FILE: (&str, &str) = ("is a file in the folder, and no key here", "write the rules to that file");
+
+section! {
+    /// `[[routes]]`
+    RawRoute {
+        /// which requests
+        pattern: Text = Text("required"),
+        /// a platform script answers
+        script: Text = Text(""),
+        /// the user script answers whose name the `*` in the host matched
+        namespace: Text = Text(""),
+        /// this status, from 200 to 599: opted out of dispatch
+        respond: Number = Number(""),
+    }
+}
