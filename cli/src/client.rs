@@ -1,22 +1,26 @@
 //! The v4 API, seen from a client command.
 //!
-//! Owns the connection, the envelope, and the errors with their remedies. It must never send a token that
+//! Owns the connection and the envelope. It must never send a token that
 //! was found on this disk to another machine, never go through a proxy to reach this machine, and never
 //! hold an answer without bound in memory.
 
-use std::net::IpAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::multipart::{Form, Part};
-use reqwest::{Method, Response, StatusCode, Url};
+use reqwest::{Method, Response, Url};
 use serde::Deserialize;
 use serde_json::Value;
-use wasmyard_node::config::{LocalApi, TOKEN_FILE};
+use wasmyard_node::config::LocalApi;
 
 use crate::args::{ApiArgs, Token};
 use crate::output::{Output, Progress};
+use address::{is_loopback, local_token, parse_base};
+
+mod address;
+mod error;
+
+pub use error::{ApiError, ClientError};
 
 /// The account in every path. A Wasmyard serves one account, so that its name carries nothing; this one
 /// has the form that every client and server of the v4 API takes.
@@ -41,122 +45,6 @@ pub struct Client {
     token: Option<Token>,
     /// Who is told what the API remarks on a success.
     remarks: Option<Output>,
-}
-
-/// One `{code, message}` of the envelope.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct ApiError {
-    /// The stable number.
-    pub code: i64,
-    /// The text for people.
-    #[serde(default)]
-    pub message: String,
-}
-
-/// Why the API gave no result.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The address of the API is not one.
-    #[error("`{url}` is not the address of an API: {reason}")]
-    BadUrl {
-        /// What was given.
-        url: String,
-        /// Which rule it breaks.
-        reason: &'static str,
-    },
-    /// Nobody answers there.
-    #[error("cannot reach the API at {url}: {reason}")]
-    Unreachable {
-        /// The address.
-        url: String,
-        /// What the system says.
-        reason: String,
-    },
-    /// It answered, and then no more.
-    #[error("the API at {url} broke off: {reason}")]
-    Interrupted {
-        /// The address.
-        url: String,
-        /// What the system says.
-        reason: String,
-    },
-    /// It answered with an error.
-    #[error("{}", refusal(*status, errors))]
-    Refused {
-        /// The HTTP status.
-        status: StatusCode,
-        /// What the envelope holds.
-        errors: Vec<ApiError>,
-    },
-    /// It answered with something that is no v4 envelope.
-    #[error("{url} answered HTTP {status} with something that is not the v4 API's")]
-    NotTheApi {
-        /// The address.
-        url: String,
-        /// The HTTP status.
-        status: StatusCode,
-    },
-}
-
-fn refusal(status: StatusCode, errors: &[ApiError]) -> String {
-    if errors.is_empty() {
-        return format!("the API refused without a reason (HTTP {})", status.as_u16());
-    }
-    let texts: Vec<String> = errors
-        .iter()
-        .map(|error| format!("{} (code {}, HTTP {})", error.message, error.code, status.as_u16()))
-        .collect();
-    texts.join("; ")
-}
-
-impl ClientError {
-    /// The first code of the envelope, where there is one.
-    pub fn code(&self) -> Option<i64> {
-        match self {
-            Self::Refused { errors, .. } => errors.first().map(|error| error.code),
-            Self::BadUrl { .. }
-            | Self::Unreachable { .. }
-            | Self::Interrupted { .. }
-            | Self::NotTheApi { .. } => None,
-        }
-    }
-
-    /// What to do about it, where something can be said.
-    pub fn remedy(&self) -> Option<String> {
-        let remedy = match self {
-            Self::BadUrl { .. } => "write it as http://127.0.0.1:8788",
-            Self::Unreachable { .. } => {
-                "is `wasmyard serve` or `wasmyard dev` running? Another address goes in WASMYARD_API_URL or --api-url"
-            }
-            Self::Interrupted { .. } => "look at the server's log; the change may or may not have been made",
-            Self::NotTheApi { .. } => {
-                "give the address of the API listener (server.api_listen), not the one for visitors"
-            }
-            Self::Refused { status, .. } => return self.code().and_then(|code| code_remedy(code, *status)),
-        };
-        Some(remedy.to_owned())
-    }
-}
-
-/// What a user can do about a code of the v4 API.
-fn code_remedy(code: i64, status: StatusCode) -> Option<String> {
-    let text = match code {
-        10000 | 9109 => {
-            "put the admin token in WASMYARD_API_TOKEN, or run this in the folder of the server: it is kept in the file `admin-token` of its data directory"
-        }
-        100_119 => "`wasmyard namespace list` shows what exists; `wasmyard namespace create NAME` makes one",
-        10092 | 10007 | 10090 => "`wasmyard script list [--namespace NS]` shows what exists",
-        90005 => "change wasmyard.toml and start the server again; --force changes it until then",
-        90015 => "change what refers to it first; --force goes on all the same",
-        90010 => "`wasmyard token list` shows what exists",
-        90011 => "deploy again: a new upload session asks only for what is missing",
-        10027 => "build with --release, and strip debug information",
-        _ if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE => {
-            "the server is busy: try again in a moment"
-        }
-        _ => return None,
-    };
-    Some(text.to_owned())
 }
 
 /// The v4 envelope, as much of it as matters.
@@ -464,58 +352,6 @@ fn chunks(
             Some((Ok(chunk), rest))
         }
     })
-}
-
-/// Takes `http://host:port`, with or without `/client/v4`.
-fn parse_base(given: &str) -> Result<Url, ClientError> {
-    let bad = |reason| ClientError::BadUrl { url: without_password(given), reason };
-    let mut url = Url::parse(given).map_err(|_| bad("it does not parse as a URL"))?;
-    match url.scheme() {
-        "http" => {}
-        "https" => {
-            return Err(bad(
-                "this version speaks plain HTTP only; reach a remote API through an SSH tunnel to its loopback port",
-            ));
-        }
-        _ => return Err(bad("it does not begin with http://")),
-    }
-    if url.host_str().is_none() {
-        return Err(bad("it has no host"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(bad("a token goes in WASMYARD_API_TOKEN, not in the address"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(bad("it must have no query and no fragment"));
-    }
-    let path = url.path().trim_end_matches('/').to_owned();
-    let path = if path.ends_with("/client/v4") { format!("{path}/") } else { format!("{path}/client/v4/") };
-    url.set_path(&path);
-    Ok(url)
-}
-
-/// The address without what stands before `@`, for messages.
-fn without_password(given: &str) -> String {
-    match (given.split_once("://"), given.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
-        _ => given.to_owned(),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse::<IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        Err(_) => bare == "localhost" || bare.ends_with(".localhost"),
-    }
-}
-
-/// The admin token that a server of this data directory made, if this user may read it.
-fn local_token(data: &Path) -> Option<Token> {
-    let text = std::fs::read_to_string(data.join(TOKEN_FILE)).ok()?;
-    let token = text.trim();
-    (!token.is_empty()).then(|| Token::new(token))
 }
 
 #[cfg(test)]

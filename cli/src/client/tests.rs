@@ -1,6 +1,7 @@
 //! The client against a small API in the same process.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -8,7 +9,9 @@ use axum::extract::{Multipart, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::response::IntoResponse;
 use axum::routing::{any, put};
+use reqwest::StatusCode;
 use serde_json::json;
+use wasmyard_node::config::TOKEN_FILE;
 
 use super::*;
 use crate::output::tests::captured;
