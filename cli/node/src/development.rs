@@ -173,8 +173,9 @@ impl Developing {
         let mut egress = config.egress.clone();
         egress.policy.allow_loopback();
         let (capacity, warnings) = node::capacity(config)?;
-        tracing::info!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
-        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        // Of weight where there are visitors: here it would be the first that a newcomer reads.
+        tracing::debug!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
+        warnings.iter().for_each(|warning| tracing::debug!("{warning}"));
         let overlay = Arc::clone(&builds) as Arc<dyn Overlay>;
         let node = Node::start(config, &capacity, registry, kv.clone(), egress, Some(overlay))?;
         apply::settings(&node.control, config)
