@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         Parsed::Incomplete => assert!(bytes.len() < proxy_protocol::MOST),
         Parsed::Invalid => {}
     }
-    let peer = Client { address: [127, 0, 0, 1].into(), secure: false };
+    let peer = Client::at([127, 0, 0, 1].into(), false);
     let nearest = [bytes, b", 203.0.113.7"].concat();
     let Ok(value) = HeaderValue::from_bytes(&nearest) else { return };
     for (field, name) in
@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
     {
         let proxies = Proxies { trusted: vec!["127.0.0.0/8".parse().expect("a network")], field };
         let headers = HeaderMap::from_iter([(name.parse().expect("a name"), value.clone())]);
-        let client = proxies.client(&headers, peer);
+        let client = proxies.client(&headers, peer.clone());
         if field == ForwardedField::XForwardedFor {
             assert_eq!(client.address.to_string(), "203.0.113.7");
         }

@@ -20,7 +20,7 @@ use wasmyard_dispatcher::{
 };
 use wasmyard_events::{Figures, Sink, Sinks};
 use wasmyard_kv::Kv;
-use wasmyard_listener::{Client, Handler, ListenerConfig, Plain, Received};
+use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use wasmyard_namespaces::{Health, Registry};
 use wasmyard_runtime::{
@@ -179,7 +179,8 @@ impl Node {
             let Port { listener, config, figures } = self.api;
             tokio::spawn(async move {
                 let stop = stopped.cancelled_owned();
-                wasmyard_listener::serve(listener, Plain, handler, config, figures, stop).await;
+                let places = Places::new(&config, 1);
+                wasmyard_listener::serve(listener, Plain, handler, config, places, figures, stop).await;
             })
         };
         let sweeping = tokio::spawn(sweep::run(self.control.clone(), Arc::clone(&self.checker.runtime)));
@@ -211,7 +212,8 @@ impl Node {
         };
         let Port { listener, config, figures } = self.visitors;
         let dispatcher = Arc::clone(&self.dispatcher);
-        wasmyard_listener::serve(listener, Plain, dispatcher, config, figures, stop).await;
+        let places = Places::new(&config, 1);
+        wasmyard_listener::serve(listener, Plain, dispatcher, config, places, figures, stop).await;
         stopped.cancel();
         sweeping.abort();
         if let Err(error) = recompiling.await {

@@ -94,7 +94,7 @@ async fn a_sink_that_joins_the_others_sees_visit_invocation_and_lines_and_what_b
     let dispatcher =
         Dispatcher::new(config, registry, runtime, Arc::new(Nowhere), metrics, sinks, None).unwrap();
 
-    let client = Client { address: IpAddr::from([192, 0, 2, 1]), secure: false };
+    let client = Client::at(IpAddr::from([192, 0, 2, 1]), false);
     let request = Request::get("/page?query").header("host", "shop.test").body(body::empty()).unwrap();
     let trace = Trace::begin(&dispatcher.sink, &dispatcher.underway);
     let log = VisitLog::open(trace, client.address, &request);

@@ -57,7 +57,13 @@ pub(crate) struct Shared<H, T> {
 }
 
 impl<H: Handler, T: Handshake> Shared<H, T> {
-    pub(crate) fn new(handler: Arc<H>, handshake: T, config: &ListenerConfig, figures: Figures) -> Self {
+    pub(crate) fn new(
+        handler: Arc<H>,
+        handshake: T,
+        config: &ListenerConfig,
+        clients: Arc<Clients>,
+        figures: Figures,
+    ) -> Self {
         let mut http1 = http1::Builder::new();
         // Silence is bounded by `Patient`, for both protocols. It also sees who goes while being answered.
         http1.timer(TokioTimer::new()).header_read_timeout(None).half_close(true);
@@ -91,7 +97,7 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
             max_headers: config.max_headers,
             proxies: Arc::new(config.proxies.clone()),
             proxy_protocol: config.proxy_protocol,
-            clients: Clients::new(config.max_connections_per_client),
+            clients,
             figures,
         }
     }
@@ -137,7 +143,7 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
             let (socket, peer) = if self.proxy_protocol && self.proxies.trusts(address) {
                 open::proxied(Socket(stream), address).await?
             } else {
-                (open::untouched(Socket(stream)), Client { address, secure: false })
+                (open::untouched(Socket(stream)), Client::at(address, false))
             };
             if peer.address != address && !self.enter(peer.address, place) {
                 return Ok(None);

@@ -15,14 +15,25 @@ use crate::proxies::Proxies;
 use crate::received::Received;
 use crate::sent::Sent;
 use crate::slow::Stream;
+use crate::tls::encrypted::Encrypted;
 
 /// Who sent a request, as far as it is known for certain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     /// Its address: the peer's, or what a trusted proxy says.
     pub address: IpAddr,
     /// Whether its connection is encrypted, to us or to a trusted proxy.
     pub secure: bool,
+    /// How its own connection is encrypted, where it ends here. With a proxy in front that is the proxy's affair.
+    pub encrypted: Option<Arc<Encrypted>>,
+}
+
+impl Client {
+    /// A client of which no more is known than where it is, and whether it is encrypted.
+    #[must_use]
+    pub fn at(address: IpAddr, secure: bool) -> Self {
+        Self { address, secure, encrypted: None }
+    }
 }
 
 /// Whoever answers the requests of a listener.
@@ -76,7 +87,7 @@ impl<H: Handler> Exchange<H> {
 
     async fn answered(&self, request: Request<Incoming>, busy: Busy) -> Response<Sent<H::Body>> {
         let stream = Stream::current(&self.activity, self.slow_reader);
-        let client = self.proxies.client(request.headers(), self.peer);
+        let client = self.proxies.client(request.headers(), self.peer.clone());
         let (head, body) = request.into_parts();
         let (body, end) = if head.version == Version::HTTP_2 || body.is_end_stream() {
             (Received::alone(body), None)

@@ -1,5 +1,7 @@
 //! What is counted of one listener. No label names a client.
 
+use std::io;
+
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// The figures of one listener, which all its connections share.
@@ -79,6 +81,112 @@ impl Refused {
             Self::Client => "client",
             Self::ProxyHeader => "proxy_header",
             Self::Frames => "frames",
+        }
+    }
+}
+
+/// What is counted of the handshakes of one listener.
+#[derive(Debug, Clone)]
+pub struct TlsFigures {
+    handshakes: IntCounterVec,
+}
+
+/// What came of a handshake.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Handshaken {
+    /// A new session.
+    Full,
+    /// One of before was taken up again.
+    Resumed,
+    /// The client named no host.
+    NoName,
+    /// The client named a host that is not served.
+    UnknownName,
+    /// The certificate could not be had.
+    Unavailable,
+    /// What the client said is not TLS, or nothing that we agree to.
+    Refused,
+    /// The client went, or let the time for it pass.
+    Abandoned,
+}
+
+impl TlsFigures {
+    /// Makes the figures of a listener at zero, with names as [`Figures::new`] has them.
+    ///
+    /// # Errors
+    ///
+    /// When the registry has a figure of one of these names.
+    pub fn new(registry: &Registry, prefix: &str, whose: &str) -> Result<Self, prometheus::Error> {
+        let handshakes = IntCounterVec::new(
+            Opts::new(
+                format!("{prefix}_tls_handshakes_total"),
+                format!("Handshakes of TLS with {whose}, by what came of them."),
+            ),
+            &["result"],
+        )?;
+        registry.register(Box::new(handshakes.clone()))?;
+        for result in Handshaken::ALL {
+            handshakes.with_label_values(&[result.label()]);
+        }
+        Ok(Self { handshakes })
+    }
+
+    /// Counts a handshake when it is over, however that came.
+    pub(crate) fn begun(&self) -> Handshaking {
+        Handshaking { figures: self.clone(), result: Handshaken::Abandoned }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count(&self, result: Handshaken) -> u64 {
+        self.handshakes.with_label_values(&[result.label()]).get()
+    }
+}
+
+/// A handshake under way.
+pub(crate) struct Handshaking {
+    figures: TlsFigures,
+    result: Handshaken,
+}
+
+impl Handshaking {
+    pub(crate) fn is(&mut self, result: Handshaken) {
+        self.result = result;
+    }
+
+    /// Takes note of an error: one of the socket, or one of what was said.
+    pub(crate) fn failed(&mut self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::InvalidData {
+            self.result = Handshaken::Refused;
+        }
+    }
+}
+
+impl Drop for Handshaking {
+    fn drop(&mut self) {
+        self.figures.handshakes.with_label_values(&[self.result.label()]).inc();
+    }
+}
+
+impl Handshaken {
+    const ALL: [Self; 7] = [
+        Self::Full,
+        Self::Resumed,
+        Self::NoName,
+        Self::UnknownName,
+        Self::Unavailable,
+        Self::Refused,
+        Self::Abandoned,
+    ];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Resumed => "resumed",
+            Self::NoName => "no_name",
+            Self::UnknownName => "unknown_name",
+            Self::Unavailable => "unavailable",
+            Self::Refused => "refused",
+            Self::Abandoned => "abandoned",
         }
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! 1. [`listener`](serve) accepts it, if there is a place for it, and one for its `clients` address.
 //! 2. `open` reads what comes before HTTP: a header of the [`proxy_protocol`], a [`Handshake`], the first bytes.
+//!    [`tls`] is one such handshake.
 //! 3. `connection` speaks HTTP/1.1 or HTTP/2 on it, and ends it when the listener drains.
 //! 4. `patience` bounds how long it may keep us waiting, `slow` how little it may read, `frames` what else it may say.
 //! 5. `exchange` is one request and its answer: who the [`Client`] is, by [`Proxies`] that are trusted; `received` is
@@ -24,6 +25,7 @@ mod frames;
 mod listener;
 mod open;
 mod patience;
+mod places;
 pub mod proxies;
 pub mod proxy_protocol;
 mod received;
@@ -31,14 +33,16 @@ pub mod sealed;
 mod sent;
 mod slow;
 mod socket;
+pub mod tls;
 mod transport;
 
 pub use config::ListenerConfig;
 pub use exchange::{Client, Handler};
-pub use figures::Figures;
+pub use figures::{Figures, TlsFigures};
 pub use listener::{bind, serve};
+pub use places::Places;
 pub use proxies::{ForwardedField, Proxies};
 pub use received::Received;
 pub use slow::LEAST_BYTES_PER_SECOND;
 pub use socket::Socket;
-pub use transport::{Handshake, Peeked, Plain, Rewound, Transport};
+pub use transport::{Handshake, Peeked, Plain, Rewound, Shaken, Transport};

@@ -13,6 +13,7 @@ use crate::config::ListenerConfig;
 use crate::connection::{Place, Shared};
 use crate::exchange::Handler;
 use crate::figures::Figures;
+use crate::places::Places;
 use crate::transport::Handshake;
 
 /// Pause after the system could not give a connection (no file descriptors, for example).
@@ -43,12 +44,13 @@ pub async fn serve<H: Handler, T: Handshake>(
     handshake: T,
     handler: Arc<H>,
     config: ListenerConfig,
+    places: Places,
     figures: Figures,
     stop: impl Future<Output = ()>,
 ) {
-    let permits = Arc::new(Semaphore::new(config.max_connections));
+    let Places { connections: permits, clients } = places;
     let (drain, told) = watch::channel(());
-    let shared = Arc::new(Shared::new(handler, handshake, &config, figures));
+    let shared = Arc::new(Shared::new(handler, handshake, &config, clients, figures));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {

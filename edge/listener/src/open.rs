@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use crate::exchange::Client;
 use crate::proxy_protocol::{self, Parsed};
 use crate::socket::Socket;
-use crate::transport::{Handshake, Rewound};
+use crate::transport::{Handshake, Rewound, Shaken};
 
 /// What HTTP/2 begins with, as far as it decides: no method of HTTP/1.1 is called `PRI` (RFC 9113 section 3.4).
 const BEGINS_HTTP2: &[u8] = b"PRI";
@@ -53,7 +53,7 @@ pub(crate) async fn proxied(
         }
     };
     let ahead = ahead.split_off(header.length);
-    let client = Client { address: header.client.unwrap_or(proxy), secure: header.secure.unwrap_or(false) };
+    let client = Client::at(header.client.unwrap_or(proxy), header.secure.unwrap_or(false));
     Ok((Rewound::new(ahead.freeze(), socket), client))
 }
 
@@ -63,18 +63,17 @@ pub(crate) async fn opened<H: Handshake>(
     socket: Rewound<Socket>,
     peer: Client,
 ) -> Result<Opened<H::Transport>, NotOpened> {
-    let mut transport = handshake.shake(socket).await?;
+    let Shaken { mut transport, is_http2: agreed, encrypted } = handshake.shake(socket).await?;
     let mut ahead = BytesMut::new();
     let is_http2 = loop {
-        if ahead.starts_with(BEGINS_HTTP2) {
-            break true;
+        match agreed {
+            Some(is_http2) if !ahead.is_empty() => break is_http2,
+            None if ahead.starts_with(BEGINS_HTTP2) => break true,
+            None if !BEGINS_HTTP2.starts_with(&ahead) => break false,
+            Some(_) | None => more(&mut transport, &mut ahead).await?,
         }
-        if !BEGINS_HTTP2.starts_with(&ahead) {
-            break false;
-        }
-        more(&mut transport, &mut ahead).await?;
     };
-    let peer = Client { secure: peer.secure || H::SECURE, ..peer };
+    let peer = Client { secure: peer.secure || H::SECURE, encrypted, ..peer };
     Ok(Opened { transport: Rewound::new(ahead.freeze(), transport), is_http2, peer })
 }
 

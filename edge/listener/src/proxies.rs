@@ -49,12 +49,14 @@ impl Proxies {
         if self.trusted.is_empty() || !self.trusts(peer.address) {
             return peer;
         }
+        let peer = Client { encrypted: None, ..peer };
         match self.field {
             ForwardedField::XForwardedFor => {
                 let hops = elements(headers, X_FORWARDED_FOR);
+                let secure =
+                    elements(headers, X_FORWARDED_PROTO).next().and_then(scheme).unwrap_or(peer.secure);
                 let client = self.nearest(peer, hops.map(|hop| Hop { client: address(hop), secure: None }));
-                let secure = elements(headers, X_FORWARDED_PROTO).next().and_then(scheme);
-                Client { secure: secure.unwrap_or(peer.secure), ..client }
+                Client { secure, ..client }
             }
             ForwardedField::Forwarded => self.nearest(peer, elements(headers, header::FORWARDED).map(hop)),
         }
@@ -66,7 +68,7 @@ impl Proxies {
         for hop in hops.take(MOST_HOPS) {
             // Who is not named is not known, nor is anybody behind them.
             let Some(address) = hop.client else { break };
-            client = Client { address, secure: hop.secure.unwrap_or(client.secure) };
+            client = Client::at(address, hop.secure.unwrap_or(client.secure));
             if !self.trusts(address) {
                 break;
             }
@@ -148,7 +150,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
         }
-        let found = proxies.client(&headers, Client { address: peer.parse().unwrap(), secure: false });
+        let found = proxies.client(&headers, Client::at(peer.parse().unwrap(), false));
         (found.address.to_string(), found.secure)
     }
 

@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::socket::Socket;
+use crate::tls::encrypted::Encrypted;
 
 /// A stream of bytes both ways, which can tell whether the other side has gone.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -38,7 +40,28 @@ pub trait Handshake: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the other side broke off, or a rule.
-    fn shake(&self, socket: Rewound<Socket>) -> impl Future<Output = io::Result<Self::Transport>> + Send;
+    fn shake(
+        &self,
+        socket: Rewound<Socket>,
+    ) -> impl Future<Output = io::Result<Shaken<Self::Transport>>> + Send;
+}
+
+/// What came of a handshake.
+#[derive(Debug)]
+pub struct Shaken<T> {
+    /// What carries HTTP from now on.
+    pub transport: T,
+    /// Whether HTTP/2 was agreed upon; none where the client's first bytes tell.
+    pub is_http2: Option<bool>,
+    /// How it is encrypted.
+    pub encrypted: Option<Arc<Encrypted>>,
+}
+
+impl<T> Shaken<T> {
+    /// A transport of which nothing more is known.
+    pub fn bare(transport: T) -> Self {
+        Self { transport, is_http2: None, encrypted: None }
+    }
 }
 
 /// HTTP over the bare socket.
@@ -49,8 +72,8 @@ impl Handshake for Plain {
     type Transport = Rewound<Socket>;
     const SECURE: bool = false;
 
-    async fn shake(&self, socket: Rewound<Socket>) -> io::Result<Rewound<Socket>> {
-        Ok(socket)
+    async fn shake(&self, socket: Rewound<Socket>) -> io::Result<Shaken<Rewound<Socket>>> {
+        Ok(Shaken::bare(socket))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::exchange::Client;
 use crate::proxies::Proxies;
 use crate::received::Received;
 use crate::socket::Socket;
-use crate::transport::{Plain, Rewound};
+use crate::transport::{Plain, Rewound, Shaken};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 type Body = UnsyncBoxBody<Bytes, hyper::Error>;
@@ -107,7 +107,8 @@ fn running_with<T: Handshake>(config: ListenerConfig, handshake: T) -> Running {
     let until = async move {
         let _stopped = stopped.await;
     };
-    let serving = tokio::spawn(serve(listener, handshake, handler, config, figures.clone(), until));
+    let places = Places::new(&config, 1);
+    let serving = tokio::spawn(serve(listener, handshake, handler, config, places, figures.clone(), until));
     Running { address, figures, alive, stop: Some(stop), serving }
 }
 
@@ -288,9 +289,9 @@ impl Handshake for Byte {
     type Transport = Rewound<Socket>;
     const SECURE: bool = true;
 
-    async fn shake(&self, mut socket: Rewound<Socket>) -> io::Result<Rewound<Socket>> {
+    async fn shake(&self, mut socket: Rewound<Socket>) -> io::Result<Shaken<Rewound<Socket>>> {
         socket.read_u8().await?;
-        Ok(socket)
+        Ok(Shaken::bare(socket))
     }
 }
 

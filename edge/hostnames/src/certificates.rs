@@ -1,0 +1,22 @@
+//! Certificates of names: brought in and checked, sealed and kept, found at the handshake.
+//!
+//! The way of one, in order; each step is the file of that name: `pair` checks what somebody brings, `record` seals it,
+//! `vault` keeps it on the disk, `claimed` knows that its name is served, `kept` holds its keys in memory while they are
+//! used, `intern` the certificates of authorities that many share. `files` are those of an operator, who keeps them. `store` is all of it, for the node.
+
+mod claimed;
+mod error;
+mod files;
+mod intern;
+mod kept;
+mod pair;
+mod record;
+mod store;
+mod vault;
+
+pub use claimed::Kind;
+pub use error::{OpenError, PutError};
+pub use pair::{LARGEST_FILE, Pair, PairError};
+pub use record::{CertificateDigest, Damaged, KeyKind, Leaf, Record};
+pub use store::{CertificateStore, Served};
+pub use vault::{VAULT_FILE, VaultError};

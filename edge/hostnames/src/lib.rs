@@ -1,0 +1,12 @@
+//! Names that customers bring, and the certificates that they are served with.
+//!
+//! Owns where certificates are kept and how they are found: millions on the disk, each sealed, a few thousand in memory,
+//! and for each name that is served sixteen bytes by which a handshake knows whether to look for one at all. Must never
+//! print a private key, write one down in clear, or read anything for a name that nobody has.
+
+pub mod certificates;
+mod installation;
+mod name;
+
+pub use installation::{InstallationKey, KEY_FILE, KeyError};
+pub use name::{InvalidName, ServedName};

@@ -1,0 +1,132 @@
+//! The handshake: from the client's first bytes to an encrypted connection.
+//!
+//! A name is looked up in memory before anything else is done for it; one that nobody has costs a hash, an alert and a
+//! closed socket. All of it is in a future of its own that ends with the handshake, so that nothing of it is held by a
+//! connection that is open for hours.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::server::Acceptor;
+use tokio::io::AsyncWriteExt as _;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::certificates::{Certificates, Found, Keys, NoCertificate};
+use super::encrypted::{Encrypted, TlsVersion};
+use super::groups::Groups;
+use super::stream::TlsSocket;
+use crate::figures::{Handshaken, TlsFigures};
+use crate::socket::Socket;
+use crate::transport::{Handshake, Rewound, Shaken};
+
+/// How long a handshake may take, whatever time a head has: two exchanges with the far side of the world take one second.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+/// The most plain bytes of an answer that wait to be encrypted, on one connection.
+const BUFFER: usize = 32 << 10;
+
+/// The fatal alert `unrecognized_name` (RFC 6066 section 3), in a record of its own.
+const UNRECOGNIZED_NAME: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 112];
+/// The fatal alert `internal_error`: the name is known, its certificate cannot be had now.
+const INTERNAL_ERROR: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 80];
+
+/// HTTP over TLS, with the certificates of many names.
+pub struct Tls {
+    certificates: Arc<dyn Certificates>,
+    groups: Arc<Groups>,
+    figures: TlsFigures,
+    deadline: Duration,
+}
+
+impl Tls {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(certificates: Arc<dyn Certificates>, groups: Arc<Groups>, figures: TlsFigures) -> Self {
+        Self { certificates, groups, figures, deadline: DEADLINE }
+    }
+
+    /// The same with another time for a handshake.
+    #[cfg(test)]
+    pub(super) fn within(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    async fn accept(&self, socket: Rewound<Socket>) -> io::Result<Shaken<TlsSocket>> {
+        let mut ended = self.figures.begun();
+        let start = LazyConfigAcceptor::new(Acceptor::default(), socket);
+        let mut start = start.await.inspect_err(|error| ended.failed(error))?;
+        let name: Option<Box<str>> = start.client_hello().server_name().map(Into::into);
+        let Some(name) = name else {
+            ended.is(Handshaken::NoName);
+            return refuse(&mut start.io, UNRECOGNIZED_NAME, "the client names no host").await;
+        };
+        let found = self.certificates.find(&name);
+        let (found, keys) = match self.keys(&name, found).await {
+            Ok(found) => found,
+            Err(NoCertificate::Unknown) => {
+                ended.is(Handshaken::UnknownName);
+                return refuse(&mut start.io, UNRECOGNIZED_NAME, "no host of that name is served").await;
+            }
+            Err(NoCertificate::Unavailable) => {
+                ended.is(Handshaken::Unavailable);
+                return refuse(&mut start.io, INTERNAL_ERROR, "the certificate cannot be had").await;
+            }
+        };
+        let group = self.groups.of(found.group).ok_or_else(|| io::Error::other("no such settings"))?;
+        let mut config = group.config(&start.client_hello());
+        config.cert_resolver = keys;
+        let stream = start.into_stream(Arc::new(config)).await.inspect_err(|error| ended.failed(error))?;
+        ended.is(if is_resumed(&stream) { Handshaken::Resumed } else { Handshaken::Full });
+        Ok(self.shaken(stream, name, found))
+    }
+
+    async fn keys(&self, name: &str, found: Option<Found>) -> Result<(Found, Keys), NoCertificate> {
+        let found = found.ok_or(NoCertificate::Unknown)?;
+        Ok((found, self.certificates.keys(name, found).await?))
+    }
+
+    fn shaken(
+        &self,
+        mut stream: TlsStream<Rewound<Socket>>,
+        name: Box<str>,
+        found: Found,
+    ) -> Shaken<TlsSocket> {
+        let session = stream.get_mut().1;
+        session.set_buffer_limit(Some(BUFFER));
+        let version = match session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
+            _ => TlsVersion::Tls13,
+        };
+        // Who does not ask for HTTP/2 here does not speak it (RFC 9113 section 3.2).
+        let is_http2 = session.alpn_protocol() == Some(b"h2");
+        let certificates = Arc::clone(&self.certificates);
+        let encrypted = Encrypted::new(version, name, found, certificates);
+        Shaken {
+            transport: TlsSocket::new(stream),
+            is_http2: Some(is_http2),
+            encrypted: Some(Arc::new(encrypted)),
+        }
+    }
+}
+
+fn is_resumed(stream: &TlsStream<Rewound<Socket>>) -> bool {
+    stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+}
+
+/// Says why, and no more.
+async fn refuse<T>(socket: &mut Rewound<Socket>, alert: [u8; 7], why: &'static str) -> io::Result<T> {
+    socket.write_all(&alert).await?;
+    socket.shutdown().await?;
+    Err(io::Error::new(io::ErrorKind::ConnectionRefused, why))
+}
+
+impl Handshake for Tls {
+    type Transport = TlsSocket;
+    const SECURE: bool = true;
+
+    async fn shake(&self, socket: Rewound<Socket>) -> io::Result<Shaken<TlsSocket>> {
+        let accepted = tokio::time::timeout(self.deadline, Box::pin(self.accept(socket)));
+        accepted.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
