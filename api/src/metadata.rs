@@ -181,7 +181,6 @@ impl Metadata {
     /// Everything of an upload but the component itself.
     pub(crate) fn into_draft(self, bindings_strict: bool) -> Result<UploadDraft, ApiError> {
         Ok(UploadDraft {
-            main_module: self.main_module.unwrap_or_default(),
             bindings: self.bindings.iter().map(input).collect::<Result<_, _>>()?,
             // A type that this platform does not give has no bindings to keep.
             keep_bindings: self

@@ -5,6 +5,7 @@ use axum::extract::Request;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
+use wasmyard_namespaces::CodeKind;
 use wasmyard_namespaces::name::shorten;
 
 use crate::body::{self, Bounds};
@@ -13,9 +14,6 @@ use crate::metadata::{self, Declared, Metadata};
 use crate::multipart::{self, Part};
 use crate::spool;
 use crate::state::{Shared, UploadLimits};
-
-/// What every WebAssembly binary begins with.
-const WASM_MAGIC: &[u8] = b"\0asm";
 
 const HOW_TO_COMPONENT: &str = "Build one with `cargo build --target wasm32-wasip2`, or with componentize-js \
     or componentize-py for JavaScript and Python";
@@ -148,18 +146,15 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
             sent.join(", ")
         )));
     };
+    let kind = CodeKind::of_upload(&main.content).ok_or_else(|| javascript(&wanted))?;
     let spare = |part: &&Part| is_spare(part) && !std::ptr::eq(*part, main);
-    if let Some(part) = modules().find(spare) {
+    if let Some(part) = modules().find(spare).filter(|_| !kind.takes_more_files()) {
         // A script that looks uploaded and then misses a file is worse than one that is refused.
-        let name = part.filename.as_deref().unwrap_or(&part.name);
-        return Err(if starts_as_wasm(&main.content) {
-            ApiError::invalid(format_args!(
-                "The file \"{}\" would be lost: a component is one file. Leave it out, or compose it into the component.",
-                shorten(name)
-            ))
-        } else {
-            javascript(&wanted)
-        });
+        let name = shorten(part.filename.as_deref().unwrap_or(&part.name));
+        let why = match kind {
+            CodeKind::Component => "a component is one file. Leave it out, or compose it into the component.",
+        };
+        return Err(ApiError::invalid(format_args!("The file \"{name}\" would be lost: {why}")));
     }
     let module = main.content.clone();
     checked(Received { declared, module_name: wanted, module: Some(module) }, limits)
@@ -182,14 +177,10 @@ fn checked(received: Received, limits: &UploadLimits) -> Result<Received, ApiErr
             ),
         ));
     }
-    if !starts_as_wasm(module) {
-        return Err(javascript(&received.module_name));
+    match CodeKind::of_upload(module) {
+        Some(CodeKind::Component) => Ok(received),
+        None => Err(javascript(&received.module_name)),
     }
-    Ok(received)
-}
-
-fn starts_as_wasm(module: &[u8]) -> bool {
-    module.starts_with(WASM_MAGIC)
 }
 
 fn javascript(name: &str) -> ApiError {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmyard_namespaces::registry::AssetSession;
 use wasmyard_namespaces::{
-    Applied, AssetsConfig, AssetsUpload, BindingType, ConfigKeys, Digest, FinishedAssets, LimitSpec, Script,
-    ScriptKey, Upload, UploadDraft, bindings,
+    Applied, AssetsConfig, AssetsUpload, BindingType, Code, CodeUpload, ConfigKeys, Digest, FinishedAssets,
+    LimitSpec, Script, ScriptKey, Upload, UploadDraft, bindings,
 };
 
 use crate::error::ControlError;
@@ -77,7 +77,7 @@ impl Control {
         only_over_these(key, before.as_deref(), only_over.as_deref())?;
         if let Component::Keep { name } = &component {
             same_component(name, before.as_deref())?;
-            draft.keep_component = true;
+            draft.code = CodeUpload::Keep;
         }
         self.judge(&draft, before.as_deref())?;
         self.bind_kv(key, &draft.bindings).await?;
@@ -92,7 +92,7 @@ impl Control {
             }
         };
         let script = self.registry.deploy(key, Upload::parse(draft)?).await?;
-        tracing::info!(script = %key, version = script.version.number, bytes = script.version.component_size, "deployed");
+        tracing::info!(script = %key, version = script.version.number, bytes = script.version.code.size(), "deployed");
         let mut remarks =
             before.map(|before| configured::changed_script(&before, &script)).unwrap_or_default();
         remarks.extend(self.remarks_on_bindings(key, &script.version.bindings).await?);
@@ -128,7 +128,7 @@ impl Control {
         };
         let draft = self.stored(key, name, bytes, kept).await?;
         let script = self.registry.deploy(key, Upload::parse(draft)?).await?;
-        tracing::info!(script = %key, version = script.version.number, bytes = script.version.component_size, "deployed");
+        tracing::info!(script = %key, version = script.version.number, bytes = script.version.code.size(), "deployed");
         let remarks = configured::changed_script(&before, &script);
         Ok(Done::new(script, remarks))
     }
@@ -153,9 +153,9 @@ impl Control {
             let limits = now.as_ref().map_or(draft.limits, |now| draft.limits.over(now.version.limits));
             // What serves under these limits was judged under them.
             let served =
-                now.filter(|now| now.version.component == Some(digest) && now.version.limits == limits);
+                now.filter(|now| now.version.code.content() == Some(digest) && now.version.limits == limits);
             draft = match served {
-                Some(_) => UploadDraft { component: Some(digest), ..draft },
+                Some(now) => UploadDraft { code: CodeUpload::New(now.version.code.clone()), ..draft },
                 None => {
                     let own = draft.limits;
                     let judged = UploadDraft { limits, ..draft };
@@ -181,14 +181,13 @@ impl Control {
         self.registry.has_room()?;
         let checked =
             self.checker.check(&digest, bytes.clone(), &asked).await.map_err(ControlError::Component)?;
-        let component = self.registry.put_component(bytes).await?;
-        Ok(UploadDraft {
-            component: Some(component),
-            component_size: size,
+        let code = Code::Component(wasmyard_namespaces::Component {
+            digest: self.registry.put_component(bytes).await?,
+            size,
             main_module: name,
             startup_time_ms: checked.startup_time_ms,
-            ..draft
-        })
+        });
+        Ok(UploadDraft { code: CodeUpload::New(code), ..draft })
     }
 
     fn limits_of_namespace(&self, key: &ScriptKey) -> LimitSpec {
@@ -208,8 +207,8 @@ impl Control {
 
 /// A version without a component of its own names the one that is to stay.
 fn same_component(named: &str, before: Option<&Script>) -> Result<()> {
-    let known = before.filter(|script| script.version.component.is_some());
-    match known.map(|script| script.version.main_module.as_str()) {
+    let known = before.filter(|script| !script.version.code.is_none());
+    match known.map(|script| script.version.code.main_module()) {
         Some(known) if known == named => Ok(()),
         Some(known) => Err(ControlError::Invalid(format!(
             "main_module is {named:?} and no part is called that, and the script's component is {known:?}. Send the \

@@ -107,7 +107,7 @@ async fn a_component_is_judged_by_what_version_and_namespace_ask_for() {
     control.change_namespace(&ns("production"), patch, Force::No).await.unwrap();
     let draft = UploadDraft { limits: limits(20), ..UploadDraft::default() };
     let done = control.deploy(&user("a"), Deploy { draft, ..version("good") }).await.unwrap();
-    assert_eq!(done.result.version.startup_time_ms, 27, "the checker was asked about both");
+    assert_eq!(done.result.version.code.startup_time_ms(), 27, "the checker was asked about both");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
-use wasmyard_namespaces::Script;
+use wasmyard_namespaces::Code;
 
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
@@ -22,23 +22,26 @@ pub(crate) async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let script = shared.control.existing(&key).await?;
-    let Some(digest) = &script.version.component else {
-        return Err(ApiError::invalid(format_args!("The script \"{key}\" has no component.")));
+    let code = match &script.version.code {
+        Code::Component(code) => code,
+        Code::None => {
+            return Err(ApiError::invalid(format_args!("The script \"{key}\" has no component.")));
+        }
     };
-    let component = shared.registry().component(digest).await?;
+    let component = shared.registry().component(&code.digest).await?;
     let bare =
         headers.get_all(header::ACCEPT).iter().any(|value| value.as_bytes().starts_with(b"application/wasm"));
     let (content_type, body) = if bare {
         (HeaderValue::from_static("application/wasm"), component)
     } else {
-        form(&script, &component)?
+        form(&script.version.id, &code.main_module, &component)?
     };
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", script.version.etag)) {
         response.headers_mut().insert(header::ETAG, etag);
     }
-    if let Ok(main) = HeaderValue::from_str(&script.version.main_module) {
+    if let Ok(main) = HeaderValue::from_str(&code.main_module) {
         response.headers_mut().insert("cf-entrypoint", main);
     }
     Ok(response)
@@ -46,10 +49,9 @@ pub(crate) async fn download(
 
 /// One part, named as it was uploaded. The version's id makes a boundary that the component cannot hold: it was
 /// drawn after the component had been made.
-fn form(script: &Script, component: &Bytes) -> Result<(HeaderValue, Bytes), ApiError> {
-    let boundary = format!("wasmyard-{}", script.version.id);
-    let name: String =
-        script.version.main_module.chars().filter(|c| !c.is_control() && !"\"\\".contains(*c)).collect();
+fn form(version: &str, name: &str, component: &Bytes) -> Result<(HeaderValue, Bytes), ApiError> {
+    let boundary = format!("wasmyard-{version}");
+    let name: String = name.chars().filter(|c| !c.is_control() && !"\"\\".contains(*c)).collect();
     let mut body = BytesMut::with_capacity(component.len() + 512);
     let head = format!(
         "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\nContent-Type: application/wasm\r\n\r\n"
@@ -70,7 +72,7 @@ pub(crate) async fn replace(
     let before = shared.control.existing(&key).await?;
     let request = upload::arrived(&shared, request).await?;
     let _permit = shared.upload_permit().await?;
-    let received = upload::receive(&shared, request, &before.version.main_module).await?;
+    let received = upload::receive(&shared, request, before.version.code.main_module()).await?;
     let module = received.module.ok_or_else(|| {
         ApiError::invalid("There is no component in the form; to change only assets, upload the script.")
     })?;

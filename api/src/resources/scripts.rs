@@ -162,7 +162,7 @@ pub(crate) async fn upload(
         Some(_) | None => Files::None,
     };
     let done = shared.control.deploy(&key, Deploy { draft, component, files, only_over }).await?;
-    let startup_time_ms = done.result.version.startup_time_ms;
+    let startup_time_ms = done.result.version.code.startup_time_ms();
     let mut notes = declared.notes;
     notes.extend(done.remarks);
     Ok(Reply::ok(Uploaded { script: view(&done.result), startup_time_ms }).with_notes(notes))

@@ -39,7 +39,7 @@ pub(crate) struct View {
     /// What the configuration names of it, and so only the configuration changes for good.
     declared: Vec<String>,
     main_module: String,
-    /// Bytes of the component.
+    /// Bytes of its code.
     size: u64,
     /// The assets, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +84,7 @@ pub(crate) fn view(script: &Script) -> View {
         version_number: version.number,
         handlers: ["fetch"],
         has_assets: version.assets.is_some(),
-        has_modules: version.component.is_some(),
+        has_modules: !version.code.is_none(),
         usage_model: "standard",
         // Anything else makes wrangler ask before it deploys over it.
         last_deployed_from: "wrangler",
@@ -94,8 +94,8 @@ pub(crate) fn view(script: &Script) -> View {
         limits: version.limits,
         origin: script.origin(),
         declared: super::declared(script.config.as_ref()),
-        main_module: version.main_module.clone(),
-        size: version.component_size,
+        main_module: version.code.main_module().to_owned(),
+        size: version.code.size(),
         assets: version.assets.as_ref().map(|assets| AssetsView {
             files: assets.files,
             bytes: assets.bytes,

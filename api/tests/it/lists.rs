@@ -5,7 +5,7 @@ use http::Method;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use wasmyard_namespaces::{NamespaceName, ScriptKey, ScriptName, Tag, Upload, UploadDraft};
+use wasmyard_namespaces::{Component, NamespaceName, ScriptKey, ScriptName, Tag, Upload, UploadDraft};
 
 use crate::common::{Answer, Api, NAMESPACES, SCRIPTS};
 
@@ -17,10 +17,10 @@ const PLATFORM_SCRIPTS: &str = "/client/v4/accounts/acc1/workers/scripts";
 async fn api() -> Api {
     let api = Api::new().await;
     api.with_namespace().await;
-    let component = api.registry.put_component("component".into()).await.unwrap();
+    let component = Component::new(api.registry.put_component("component".into()).await.unwrap(), 9);
     for n in 0..COUNT {
         let tags = (n % 3 == 0).then(|| vec![Tag::parse("third").unwrap()]);
-        let draft = UploadDraft { component: Some(component), tags, ..UploadDraft::default() };
+        let draft = UploadDraft { code: component.clone().into(), tags, ..UploadDraft::default() };
         let script = ScriptName::parse(&format!("s{n:03}")).unwrap();
         let production = NamespaceName::parse("production").unwrap();
         for key in [ScriptKey::user(production, script.clone()), ScriptKey::Platform(script)] {

@@ -86,7 +86,7 @@ impl Recompiling {
 
     /// Whether it was compiled. What cannot be is in the log already.
     async fn one(&self, script: &Script) -> bool {
-        let Some(digest) = script.version.component else { return false };
+        let Some(digest) = script.version.code.loads() else { return false };
         let namespace = script.key.namespace().and_then(|name| self.registry.namespace_cached(name));
         let of_namespace = namespace.map_or_else(LimitSpec::default, |namespace| namespace.limits);
         let limits = Limits::tightest(&self.limits, &[&of_namespace, &script.version.limits]);

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use http::Method;
 use http_body_util::BodyExt as _;
 use wasmyard_events::{Event, Figures, Level, Sinks, Trigger};
+use wasmyard_namespaces::code::Component;
 use wasmyard_namespaces::script::{ScriptKey, Upload, UploadDraft};
 use wasmyard_runtime::{
     Body, BodyError, EngineConfig, GuestMemoryLimits, InProcess, OutboundRequest, RuntimeConfig, body,
@@ -66,8 +67,8 @@ fn printing() -> Vec<u8> {
 
 async fn deploy(registry: &Registry, key: &ScriptKey, component: Vec<u8>) {
     let size = component.len() as u64;
-    let component = registry.put_component(component.into()).await.unwrap();
-    let draft = UploadDraft { component: Some(component), component_size: size, ..UploadDraft::default() };
+    let component = Component::new(registry.put_component(component.into()).await.unwrap(), size);
+    let draft = UploadDraft { code: component.into(), ..UploadDraft::default() };
     registry.deploy(key, Upload::parse(draft).unwrap()).await.unwrap();
 }
 

@@ -107,7 +107,7 @@ fn same_in_scripts(key: &str, one: &Script, other: &Script) -> bool {
         }
         Some(("limits", name)) => a.limits.value(name) == b.limits.value(name),
         _ => match key {
-            ConfigKeys::MAIN => a.component == b.component,
+            ConfigKeys::MAIN => a.code.content() == b.code.content(),
             ConfigKeys::ASSETS => a.assets == b.assets,
             ConfigKeys::TAGS => one.tags == other.tags,
             ConfigKeys::FLAGS => a.compatibility_flags == b.compatibility_flags,

@@ -5,7 +5,7 @@
 //! # Layout, from low to high
 //! - [`name`], [`digest`], [`timestamp`], [`clock`], [`secret`], [`limits`], [`tags`]: values, parsed once.
 //! - [`domain`], [`ids`], [`tls`]: values of the same kind, for names that are not the platform's own.
-//! - [`assets`], [`bindings`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
+//! - [`assets`], [`bindings`], [`code`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
 //!   [`zone`], [`hostname`]: whose names it answers to;
 //!   [`config_keys`]: which parts of it the operator's configuration owns.
 
@@ -13,6 +13,7 @@ pub mod assets;
 pub mod bindings;
 pub mod clock;
 mod closed;
+pub mod code;
 pub mod config_keys;
 pub mod digest;
 pub mod domain;
@@ -41,6 +42,7 @@ pub use bindings::{
     BindingDecl, BindingError, BindingInput, BindingKind, BindingType, KvNamespaceId, OutboundDecl, Reference,
 };
 pub use clock::{Clock, ClockHand};
+pub use code::{Code, CodeKind, CodeUpload, Component};
 pub use config_keys::ConfigKeys;
 pub use digest::Digest;
 pub use domain::{Domain, DomainError};

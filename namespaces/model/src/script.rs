@@ -9,8 +9,8 @@ use std::fmt;
 
 use crate::assets::{AssetsConfig, AssetsConfigError, FinishedAssets, VersionAssets};
 use crate::bindings::{BindingDecl, BindingError, BindingInput, BindingType};
+use crate::code::{Code, CodeUpload};
 use crate::config_keys::ConfigKeys;
-use crate::digest::Digest;
 use crate::limits::{
     LimitError, LimitSpec, Limits, MAX_BINDINGS, MAX_METADATA_BYTES, MAX_METADATA_ENTRIES, MAX_TAGS,
 };
@@ -103,12 +103,8 @@ pub struct Version {
     pub number: u64,
     /// When it was uploaded.
     pub created_on: Timestamp,
-    /// The component; none for a script that is only assets.
-    pub component: Option<Digest>,
-    /// Size of the component in bytes.
-    pub component_size: u64,
-    /// The name of the module that was uploaded.
-    pub main_module: String,
+    /// What runs.
+    pub code: Code,
     /// What the script is given, sorted by name.
     pub bindings: Vec<BindingDecl>,
     /// What the upload asked for.
@@ -121,8 +117,6 @@ pub struct Version {
     pub etag: String,
     /// Free texts by key, such as `workers/message`.
     pub annotations: BTreeMap<String, String>,
-    /// How long the component took to start when it was checked, in milliseconds.
-    pub startup_time_ms: u64,
     /// The files that it serves; none for a script that is only code.
     pub assets: Option<VersionAssets>,
 }
@@ -140,12 +134,8 @@ impl Version {
 /// Everything that a new version needs, not yet checked as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct UploadDraft {
-    /// The component, put into the registry beforehand.
-    pub component: Option<Digest>,
-    /// Its size in bytes.
-    pub component_size: u64,
-    /// The name of the module.
-    pub main_module: String,
+    /// What is to run.
+    pub code: CodeUpload,
     /// Bindings, declared or inherited.
     pub bindings: Vec<BindingInput>,
     /// Types of which all bindings of the version before are kept.
@@ -162,10 +152,6 @@ pub struct UploadDraft {
     pub compatibility_flags: Vec<String>,
     /// Free texts by key.
     pub annotations: BTreeMap<String, String>,
-    /// How long the component took to start when it was checked, in milliseconds.
-    pub startup_time_ms: u64,
-    /// Whether the component of the version before is taken over, if there is one.
-    pub keep_component: bool,
     /// The files that the version serves.
     pub assets: AssetsUpload,
 }
@@ -265,7 +251,8 @@ impl Upload {
         check_texts("compatibility_flags", &draft.compatibility_flags)?;
         check_texts("annotations", draft.annotations.keys())?;
         check_texts("annotations", draft.annotations.values())?;
-        check_texts("main_module", [&draft.main_module])?;
+        let names = draft.code.new_code().map(Code::main_module);
+        check_texts("main_module", names)?;
         match &draft.assets {
             AssetsUpload::Attach { config, .. } | AssetsUpload::Keep { config: Some(config) } => {
                 config.validate()?;
@@ -337,10 +324,11 @@ pub fn check_flags(key: &ScriptKey, flags: &[String]) -> Result<(), UploadError>
 /// [`UploadError`] with the field and the rule that it breaks.
 pub fn check_texts<'t>(
     field: &'static str,
-    texts: impl IntoIterator<Item = &'t String>,
+    texts: impl IntoIterator<Item = &'t (impl AsRef<str> + ?Sized + 't)>,
 ) -> Result<(), UploadError> {
     let mut texts = texts.into_iter();
-    let fits = texts.by_ref().take(MAX_METADATA_ENTRIES).all(|text| text.len() <= MAX_METADATA_BYTES);
+    let fits =
+        texts.by_ref().take(MAX_METADATA_ENTRIES).all(|text| text.as_ref().len() <= MAX_METADATA_BYTES);
     if fits && texts.next().is_none() { Ok(()) } else { Err(UploadError::Metadata { field }) }
 }
 

@@ -113,7 +113,10 @@ fn weight(key: &CacheKey, cached: &Cached) -> u32 {
         let texts = version.annotations.iter().map(|(key, text)| key.len() + text.len() + 96);
         let flags = version.compatibility_flags.iter().map(|flag| flag.len() + 32);
         let assets = version.assets.as_ref().map_or(0, |assets| 256 + assets.config.text_bytes());
-        EMPTY_SCRIPT + assets + bindings.chain(tags).chain(texts).chain(flags).sum::<usize>()
+        EMPTY_SCRIPT
+            + version.code.weight()
+            + assets
+            + bindings.chain(tags).chain(texts).chain(flags).sum::<usize>()
     });
     u32::try_from(EMPTY_ENTRY + key.name.as_str().len() + script).unwrap_or(u32::MAX)
 }

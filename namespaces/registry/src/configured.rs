@@ -262,12 +262,12 @@ fn declared_script(
     let old = before.map(|script| &script.version);
     // What the API made of a key that neither the file nor the one before it names.
     let kept = |key: &str| old.filter(|_| !keys.has(key) && !named.has(key));
-    let (component, component_size, main_module, startup_time_ms) = match (keys.has(ConfigKeys::MAIN), old) {
-        (true, Some(old)) if old.component == upload.component => of_component(old),
-        (true, _) => {
-            (upload.component, upload.component_size, upload.main_module.clone(), upload.startup_time_ms)
+    let code = match upload.code.new_code().filter(|_| keys.has(ConfigKeys::MAIN)) {
+        // What is the same was judged already, and has the name by which it came.
+        Some(new) => {
+            old.map(|old| &old.code).filter(|old| old.content() == new.content()).unwrap_or(new).clone()
         }
-        (false, _) => kept(ConfigKeys::MAIN).map(of_component).unwrap_or_default(),
+        None => kept(ConfigKeys::MAIN).map(|old| old.code.clone()).unwrap_or_default(),
     };
     let assets = match &upload.assets {
         AssetsUpload::Attach { assets, config } => Some(VersionAssets {
@@ -281,9 +281,10 @@ fn declared_script(
             kept(ConfigKeys::ASSETS).and_then(|old| old.assets.clone())
         }
     };
-    if component.is_none() && assets.is_none() {
+    if code.is_none() && assets.is_none() {
         return Err(UploadError::Empty.into());
     }
+    let etag = etag(&code, assets.as_ref());
     let old_tags = || before.filter(|_| !named.has(ConfigKeys::TAGS)).map(|script| script.tags.clone());
     let tags = upload.tags.clone().filter(|_| keys.has(ConfigKeys::TAGS)).or_else(old_tags);
     let flags = || kept(ConfigKeys::FLAGS).map(|old| old.compatibility_flags.clone()).unwrap_or_default();
@@ -293,16 +294,13 @@ fn declared_script(
         id: old.map_or_else(new_id, |old| old.id.clone()),
         number: old.map_or(1, |old| old.number),
         created_on: old.map_or(now, |old| old.created_on),
-        component,
-        component_size,
-        main_module,
+        code,
         bindings: declared_bindings(old.map_or(&[][..], |old| &old.bindings), upload, keys, named)?,
         limits: upload.limits.over(old.map(|old| old.limits).unwrap_or_default()),
         compatibility_date: old.and_then(|old| old.compatibility_date.clone()),
         compatibility_flags,
-        etag: etag(component, assets.as_ref()),
+        etag,
         annotations: old.map(|old| old.annotations.clone()).unwrap_or_default(),
-        startup_time_ms,
         assets,
     };
     let version = match old {
@@ -322,10 +320,6 @@ fn declared_script(
     };
     let same = before.is_none_or(|before| before.version == script.version && before.tags == script.tags);
     Ok(if same { script } else { Script { modified_on: now, ..script } })
-}
-
-fn of_component(version: &Version) -> (Option<wasmyard_model::digest::Digest>, u64, String, u64) {
-    (version.component, version.component_size, version.main_module.clone(), version.startup_time_ms)
 }
 
 /// The bindings of the configuration, and those that the API made under other names.

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use super::{Registry, RegistryOptions};
 use crate::error::{ErrorKind, RegistryError};
+use wasmyard_model::code::Component;
 use wasmyard_model::name::{ConfigName, NamespaceName, ScriptName, Tag};
 use wasmyard_model::namespace::{Namespace, NamespacePatch, NewNamespace, Origin};
 use wasmyard_model::route::{RoutePattern, RouteTarget};
@@ -106,7 +107,7 @@ impl Nodes {
             "{patterns:?} {routes:?}"
         );
         for (id, script) in self.records("script/").await {
-            let component = script.pointer("/version/component").unwrap().as_str().unwrap().to_owned();
+            let component = script.pointer("/version/code/digest").unwrap().as_str().unwrap().to_owned();
             let reference = self.records(&format!("ref/{component}/script/{id}")).await;
             assert_eq!(
                 reference.into_values().collect::<Vec<_>>(),
@@ -164,13 +165,10 @@ fn key(script: &str) -> ScriptKey {
 }
 
 async fn upload(registry: &Registry, content: &str) -> Upload {
-    let component = registry.put_component(Bytes::copy_from_slice(content.as_bytes())).await.unwrap();
-    let draft = UploadDraft {
-        component: Some(component),
-        component_size: content.len() as u64,
-        main_module: "worker.wasm".to_owned(),
-        ..UploadDraft::default()
-    };
+    let digest = registry.put_component(Bytes::copy_from_slice(content.as_bytes())).await.unwrap();
+    let main_module = "worker.wasm".to_owned();
+    let component = Component { main_module, ..Component::new(digest, content.len() as u64) };
+    let draft = UploadDraft { code: component.into(), ..UploadDraft::default() };
     Upload::parse(draft).unwrap()
 }
 
@@ -395,7 +393,7 @@ async fn sweeps_of_one_never_cross_deploys_of_the_other<F: Future<Output = (Shar
             if moment % 2 == 0 { tokio::join!(deploy, sweep).0 } else { tokio::join!(sweep, deploy).1 };
         match deployed {
             Ok(script) => {
-                let component = nodes.two.component(&script.version.component.unwrap()).await.unwrap();
+                let component = nodes.two.component(&script.version.code.loads().unwrap()).await.unwrap();
                 assert_eq!(component, content, "moment {moment}");
                 whole += 1;
             }

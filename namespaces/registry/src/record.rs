@@ -14,6 +14,7 @@ use super::tokens::TokenRecord;
 use crate::error::RegistryError;
 use wasmyard_model::assets::VersionAssets;
 use wasmyard_model::bindings::BindingDecl;
+use wasmyard_model::code::Code;
 use wasmyard_model::config_keys::ConfigKeys;
 use wasmyard_model::digest::Digest;
 use wasmyard_model::limits::LimitSpec;
@@ -125,12 +126,7 @@ struct VersionRecord {
     id: String,
     number: u64,
     created_on: Timestamp,
-    #[serde(default)]
-    component: Option<Digest>,
-    #[serde(default)]
-    component_size: u64,
-    #[serde(default)]
-    main_module: String,
+    code: Code,
     #[serde(default)]
     bindings: Vec<Value>,
     #[serde(default)]
@@ -142,8 +138,6 @@ struct VersionRecord {
     etag: String,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
-    #[serde(default)]
-    startup_time_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     assets: Option<VersionAssets>,
 }
@@ -160,16 +154,13 @@ impl From<&Script> for ScriptRecord {
                 id: version.id,
                 number: version.number,
                 created_on: version.created_on,
-                component: version.component,
-                component_size: version.component_size,
-                main_module: version.main_module,
+                code: version.code,
                 bindings: version.bindings.iter().map(BindingDecl::to_record).collect(),
                 limits: version.limits,
                 compatibility_date: version.compatibility_date,
                 compatibility_flags: version.compatibility_flags,
                 etag: version.etag,
                 annotations: version.annotations,
-                startup_time_ms: version.startup_time_ms,
                 assets: version.assets,
             },
             config: script.config.clone(),
@@ -197,33 +188,32 @@ pub(super) fn script_of(seen: &Seen<ScriptRecord>, key: ScriptKey) -> Result<Opt
             id: version.id,
             number: version.number,
             created_on: version.created_on,
-            component: version.component,
-            component_size: version.component_size,
-            main_module: version.main_module,
+            code: version.code,
             bindings,
             limits: version.limits,
             compatibility_date: version.compatibility_date,
             compatibility_flags: version.compatibility_flags,
             etag: version.etag,
             annotations: version.annotations,
-            startup_time_ms: version.startup_time_ms,
             assets: version.assets,
         },
         config: record.config,
     }))
 }
 
-/// The blobs that a version refers to by name: its component, and its manifest.
+/// The blobs that a version refers to by name: those of its code, and its manifest.
 pub(super) fn blobs_of(version: &Version) -> Vec<Digest> {
-    let manifest = version.assets.as_ref().map(|assets| assets.manifest);
-    version.component.into_iter().chain(manifest).collect()
+    blobs(&version.code, version.assets.as_ref())
+}
+
+fn blobs(code: &Code, assets: Option<&VersionAssets>) -> Vec<Digest> {
+    code.blobs().chain(assets.map(|assets| assets.manifest)).collect()
 }
 
 impl ScriptRecord {
     /// The blobs that the version refers to by name.
     pub(super) fn blobs(&self) -> Vec<Digest> {
-        let manifest = self.version.assets.as_ref().map(|assets| assets.manifest);
-        self.version.component.into_iter().chain(manifest).collect()
+        blobs(&self.version.code, self.version.assets.as_ref())
     }
 }
 

@@ -18,6 +18,7 @@ use crate::error::RegistryError;
 use change::Decision;
 use wasmyard_model::assets::{AssetScope, VersionAssets};
 use wasmyard_model::bindings;
+use wasmyard_model::code::{Code, CodeUpload};
 use wasmyard_model::digest::Digest;
 use wasmyard_model::name::{NamespaceName, ScriptName};
 use wasmyard_model::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version, check_flags};
@@ -220,10 +221,12 @@ fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload, now: Time
     let bindings =
         bindings::resolve(&upload.bindings, old_bindings, &upload.keep_bindings, upload.bindings_strict)?;
     let old_tags = || before.map(|script| script.tags.clone()).unwrap_or_default();
-    let kept = before.map(|script| &script.version).filter(|_| upload.keep_component);
     let assets = assets_after(before, upload);
-    let component = kept.map_or(upload.component, |version| version.component);
-    if component.is_none() && assets.is_none() {
+    let code = match &upload.code {
+        CodeUpload::New(code) => code.clone(),
+        CodeUpload::Keep => before.map(|script| script.version.code.clone()).unwrap_or_default(),
+    };
+    if code.is_none() && assets.is_none() {
         return Err(UploadError::Empty.into());
     }
     Ok(Script {
@@ -236,17 +239,13 @@ fn deployed(key: &ScriptKey, before: Option<&Script>, upload: &Upload, now: Time
             id: new_id(),
             number: before.map_or(1, |script| script.version.number.saturating_add(1)),
             created_on: now,
-            component,
-            component_size: kept.map_or(upload.component_size, |version| version.component_size),
-            main_module: kept
-                .map_or_else(|| upload.main_module.clone(), |version| version.main_module.clone()),
+            etag: etag(&code, assets.as_ref()),
+            code,
             bindings,
             limits: upload.limits,
             compatibility_date: upload.compatibility_date.clone(),
             compatibility_flags: upload.compatibility_flags.clone(),
-            etag: etag(component, assets.as_ref()),
             annotations: upload.annotations.clone(),
-            startup_time_ms: kept.map_or(upload.startup_time_ms, |version| version.startup_time_ms),
             assets,
         },
         config: before.and_then(|script| script.config.clone()),
@@ -273,12 +272,13 @@ fn assets_after(before: Option<&Script>, upload: &Upload) -> Option<VersionAsset
     }
 }
 
-/// Identifies what a version consists of: the component's digest where that is all.
-pub(super) fn etag(component: Option<Digest>, assets: Option<&VersionAssets>) -> String {
-    let Some(assets) = assets else { return component.map(|digest| digest.to_string()).unwrap_or_default() };
+/// Identifies what a version consists of: the digest of its code where that is all.
+pub(super) fn etag(code: &Code, assets: Option<&VersionAssets>) -> String {
+    let content = code.content();
+    let Some(assets) = assets else { return content.map(|digest| digest.to_string()).unwrap_or_default() };
     // Writing plain texts, numbers and switches as JSON cannot fail.
     let config = serde_json::to_vec(&assets.config).unwrap_or_default();
-    let parts = [component.map(|digest| *digest.as_bytes()).unwrap_or_default(), *assets.manifest.as_bytes()];
+    let parts = [content.map(|digest| *digest.as_bytes()).unwrap_or_default(), *assets.manifest.as_bytes()];
     Digest::of(&[parts.concat(), config].concat()).to_string()
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::error::ErrorKind;
+use wasmyard_model::code::Component;
 use wasmyard_model::name::{BindingName, ConfigName, ScriptName, Tag};
 use wasmyard_model::namespace::NewNamespace;
 use wasmyard_model::script::{Script, Upload, UploadDraft};
@@ -57,13 +58,10 @@ async fn registry() -> Registry {
 }
 
 async fn draft(registry: &Registry, content: &str) -> UploadDraft {
-    let component = registry.put_component(Bytes::copy_from_slice(content.as_bytes())).await.unwrap();
-    UploadDraft {
-        component: Some(component),
-        component_size: content.len() as u64,
-        main_module: "worker.wasm".to_owned(),
-        ..UploadDraft::default()
-    }
+    let digest = registry.put_component(Bytes::copy_from_slice(content.as_bytes())).await.unwrap();
+    let main_module = "worker.wasm".to_owned();
+    let component = Component { main_module, ..Component::new(digest, content.len() as u64) };
+    UploadDraft { code: component.into(), ..UploadDraft::default() }
 }
 
 async fn upload(registry: &Registry, content: &str) -> Upload {

@@ -122,7 +122,8 @@ impl Scripts {
     ) -> Result<(Permit, Ready), Failure> {
         let digest = script
             .version
-            .component
+            .code
+            .loads()
             .ok_or_else(|| Failure::NoResponse("it has no code, only static assets".to_owned()))?;
         let registry = self.registry.clone();
         let component = async move { registry.component(&digest).await.map_err(|error| error.to_string()) };
@@ -161,7 +162,7 @@ impl Scripts {
             }
         };
         if let Some((script, digest)) =
-            script.as_ref().and_then(|script| Some((script, script.version.component?)))
+            script.as_ref().and_then(|script| Some((script, script.version.code.loads()?)))
         {
             for metering in Metering::ALL {
                 if let Some(module) = self.runtime.loaded(metering, &digest) {

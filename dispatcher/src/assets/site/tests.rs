@@ -2,6 +2,7 @@
 
 use http::Request;
 use wasmyard_namespaces::assets::{AssetPath, AssetsConfig, ContentType};
+use wasmyard_namespaces::code::{Code, Component};
 use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::limits::LimitSpec;
 
@@ -73,16 +74,17 @@ impl Case {
             id: String::new(),
             number: 1,
             created_on: wasmyard_namespaces::timestamp::Timestamp::now(),
-            component: self.worker.then(|| Digest::of(b"component")),
-            component_size: 0,
-            main_module: String::new(),
+            code: if self.worker {
+                Code::Component(Component::new(Digest::of(b"component"), 9))
+            } else {
+                Code::None
+            },
             bindings: Vec::new(),
             limits: LimitSpec::default(),
             compatibility_date: self.date.map(str::to_owned),
             compatibility_flags: self.flags.iter().map(|flag| (*flag).to_owned()).collect(),
             etag: String::new(),
             annotations: Default::default(),
-            startup_time_ms: 0,
             assets: None,
         }
     }

@@ -1,6 +1,8 @@
 //! Tests of [`super`].
 
 use super::*;
+use crate::code::Component;
+use crate::digest::Digest;
 
 fn tags(names: &[&str]) -> Vec<Tag> {
     names.iter().map(|name| Tag::parse(name).unwrap()).collect()
@@ -48,7 +50,9 @@ fn metadata_is_bounded_in_number_and_length() {
     assert!(Upload::parse(flags(MAX_METADATA_ENTRIES, MAX_METADATA_BYTES)).is_ok());
     assert!(Upload::parse(flags(MAX_METADATA_ENTRIES + 1, 1)).is_err());
     assert!(Upload::parse(flags(1, MAX_METADATA_BYTES + 1)).is_err());
-    let long = UploadDraft { main_module: "x".repeat(MAX_METADATA_BYTES + 1), ..UploadDraft::default() };
+    let main_module = "x".repeat(MAX_METADATA_BYTES + 1);
+    let code = Component { main_module, ..Component::new(Digest::of(b"code"), 4) };
+    let long = UploadDraft { code: code.into(), ..UploadDraft::default() };
     assert_eq!(Upload::parse(long).unwrap_err(), UploadError::Metadata { field: "main_module" });
 }
 

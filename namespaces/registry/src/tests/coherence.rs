@@ -172,7 +172,7 @@ async fn a_deploy_whose_caller_went_away_is_whole_or_not_there() {
     let last = deploy(&registry, &key, "last").await;
     assert_eq!(registry.script(&key).await.unwrap(), Some(last.clone()));
     until(async || registry.script_cached(&key).is_some_and(|cached| cached.as_ref() == Some(&last))).await;
-    assert_eq!(registry.component(&last.version.component.unwrap()).await.unwrap(), "last");
+    assert_eq!(registry.component(&last.version.code.loads().unwrap()).await.unwrap(), "last");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ async fn everything_is_there_after_reopening() {
     assert_eq!(registry.namespaces().await.unwrap(), [namespace]);
     assert_eq!(registry.script(&user).await.unwrap(), Some(deployed.clone()));
     assert_eq!(registry.script(&platform).await.unwrap(), Some(dispatcher));
-    assert_eq!(registry.component(&deployed.version.component.unwrap()).await.unwrap(), "user code");
+    assert_eq!(registry.component(&deployed.version.code.loads().unwrap()).await.unwrap(), "user code");
     assert_eq!(registry.list_routes(), std::slice::from_ref(&route));
     assert_eq!(registry.routes().lookup("any.host", "/").unwrap().route, route);
     assert!(registry.verify_token(token.expose()));
@@ -62,7 +62,7 @@ async fn a_copy_of_the_live_directory_holds_every_acknowledged_deploy() {
     let copied = open(copy.path()).await;
     for n in 0..20 {
         let script = copied.script(&user("production", &format!("s{n}"))).await.unwrap().unwrap();
-        let component = copied.component(&script.version.component.unwrap()).await.unwrap();
+        let component = copied.component(&script.version.code.loads().unwrap()).await.unwrap();
         assert_eq!(component, format!("code {n}"));
     }
     assert!(!copy.path().join("blobs/00/torn#1").exists());

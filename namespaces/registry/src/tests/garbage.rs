@@ -18,8 +18,8 @@ async fn what_is_in_use_stays_and_the_rest_goes() {
     let registry = with_grace(Duration::ZERO).await;
     let orphan = registry.put_component(Bytes::from_static(b"orphan")).await.unwrap();
     let key = user("production", "a");
-    let old = deploy(&registry, &key, "old").await.version.component.unwrap();
-    let new = deploy(&registry, &key, "new").await.version.component.unwrap();
+    let old = deploy(&registry, &key, "old").await.version.code.loads().unwrap();
+    let new = deploy(&registry, &key, "new").await.version.code.loads().unwrap();
     deploy(&registry, &user("production", "b"), "new").await;
     assert_eq!(registry.collect_garbage().await.unwrap(), Swept { blobs: 2, bytes: 9 });
     assert!(registry.component(&orphan).await.is_err() && registry.component(&old).await.is_err());
@@ -50,7 +50,7 @@ async fn a_script_that_comes_back_to_an_old_component_keeps_it() {
     let key = user("production", "a");
     deploy(&registry, &key, "one").await;
     deploy(&registry, &key, "two").await;
-    let one = deploy(&registry, &key, "one").await.version.component.unwrap();
+    let one = deploy(&registry, &key, "one").await.version.code.loads().unwrap();
     assert_eq!(registry.collect_garbage().await.unwrap().blobs, 1);
     assert_eq!(registry.component(&one).await.unwrap(), "one");
 }
@@ -75,7 +75,7 @@ async fn a_sweep_at_any_moment_of_a_deploy_leaves_it_whole_or_makes_it_fail() {
         soon(sweep).await.unwrap().unwrap();
         match deployed {
             Ok(script) => {
-                let component = registry.component(&script.version.component.unwrap()).await.unwrap();
+                let component = registry.component(&script.version.code.loads().unwrap()).await.unwrap();
                 assert_eq!(component, content);
                 whole += 1;
             }
@@ -120,7 +120,7 @@ async fn deploy_until_whole(registry: &Registry, key: &ScriptKey, content: &str)
     loop {
         match registry.deploy(key, upload(registry, content).await).await {
             Ok(script) => {
-                let component = registry.component(&script.version.component.unwrap()).await.unwrap();
+                let component = registry.component(&script.version.code.loads().unwrap()).await.unwrap();
                 assert_eq!(component, content);
                 return;
             }

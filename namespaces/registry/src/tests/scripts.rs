@@ -33,7 +33,8 @@ async fn what_cannot_be_deployed_is_refused_and_nothing_is_stored() {
         (nowhere.kind(), nowhere.to_string().as_str()),
         (ErrorKind::NotFound, "there is no namespace nowhere")
     );
-    let missing = UploadDraft { component: Some(Digest::of(b"never put")), ..UploadDraft::default() };
+    let missing = Component::new(Digest::of(b"never put"), 9);
+    let missing = UploadDraft { code: missing.into(), ..UploadDraft::default() };
     let key = user("production", "a");
     let refused = registry.deploy(&key, Upload::parse(missing).unwrap()).await.unwrap_err();
     assert!(matches!(refused, RegistryError::ComponentMissing(_)));
@@ -122,7 +123,7 @@ async fn settings_make_a_new_version_of_the_same_component() {
         ..SettingsPatch::default()
     };
     let after = registry.update_settings(&key, patch).await.unwrap();
-    assert_eq!(after.version.component, before.version.component);
+    assert_eq!(after.version.code, before.version.code);
     assert_eq!((after.version.number, after.version.limits.cpu_ms), (2, Some(7)));
     assert_eq!(after.version.bindings.len(), 1);
     let keep = SettingsPatch {

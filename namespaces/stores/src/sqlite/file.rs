@@ -15,7 +15,8 @@ use crate::{Revision, StoreError};
 const FORMAT: FileFormat = FileFormat {
     // "WYRD": says that the file is a registry of this program.
     application: 0x5759_5244,
-    version: 2,
+    // Of the tables below and of the records in them; any other is refused.
+    version: 3,
     tables: TABLES,
     // Secrets that were deleted are overwritten where that costs no further page.
     secure_delete: "FAST",

@@ -222,7 +222,7 @@ fn another_format_is_refused_with_its_number() {
     file.pragma_update(None, "user_version", 1).unwrap();
     drop(file);
     let refused = SqliteStore::open(directory.path()).unwrap_err();
-    assert!(refused.to_string().contains("has format 1, this program reads format 2"), "{refused}");
+    assert!(refused.to_string().contains("has format 1, this program reads format 3"), "{refused}");
     assert_eq!(refused.cause(), Cause::Format);
 }
 

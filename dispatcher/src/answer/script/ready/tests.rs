@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::Response;
 use tokio::sync::Semaphore;
+use wasmyard_namespaces::code::Component;
 use wasmyard_namespaces::script::{Upload, UploadDraft};
 use wasmyard_runtime::{
     Body, BodyError, CompileJob, Compiler, EngineConfig, GuestMemoryLimits, InProcess, OutboundRequest,
@@ -99,9 +100,9 @@ impl Site {
         let text = include_str!("../../../../../tests/harness/src/wasi_http.wat");
         let text = text.replace(";; module", &format!("(global i32 (i32.const {number}))"));
         let bytes = wat::parse_str(text).unwrap();
-        let component_size = bytes.len() as u64;
-        let component = Some(self.registry.put_component(bytes.into()).await.unwrap());
-        let draft = UploadDraft { component, component_size, ..UploadDraft::default() };
+        let size = bytes.len() as u64;
+        let component = Component::new(self.registry.put_component(bytes.into()).await.unwrap(), size);
+        let draft = UploadDraft { code: component.into(), ..UploadDraft::default() };
         let key = ScriptKey::Platform(name.parse().unwrap());
         self.registry.deploy(&key, Upload::parse(draft).unwrap()).await.unwrap()
     }
@@ -187,7 +188,7 @@ async fn the_code_of_an_upload_goes_with_its_version_though_nobody_ever_asked_fo
     let site = Site::new(Duration::from_secs(3_600)).await;
     site.compiler.open();
     let script = site.deploy("unseen", 1).await;
-    let digest = script.version.component.unwrap();
+    let digest = script.version.code.loads().unwrap();
     let bytes = site.registry.component(&digest).await.unwrap();
     site.runtime.module(Metering::Time, &digest, async { Ok(bytes) }).await.unwrap();
     // Deployed again, as the upload that had it compiled would.

@@ -2,6 +2,7 @@
 
 use super::*;
 use wasmyard_model::assets::AssetUploadError;
+use wasmyard_model::code::CodeUpload;
 
 const SITE: [(&str, &str); 4] =
     [("/index.html", "home"), ("/copy.html", "home"), ("/style.css", "body{}"), ("/empty", "")];
@@ -41,7 +42,7 @@ async fn what_was_uploaded_is_served_and_kept_over_new_code_and_new_settings() {
     let script = deploy_assets(&registry, &key, &SITE).await.unwrap();
     assert_eq!(served(&registry, &script).await, texts(&SITE));
     let assets = script.version.assets.clone().unwrap();
-    assert_eq!((assets.files, assets.bytes, script.version.component), (4, 14, None));
+    assert_eq!((assets.files, assets.bytes, script.version.code.loads()), (4, 14, None));
     let manifest = registry.manifest(&assets.manifest).await.unwrap();
     let content_type = |path| manifest.get(path).unwrap().content_type.as_ref().map(ToString::to_string);
     assert_eq!(content_type("/style.css").as_deref(), Some("text/css; charset=utf-8"));
@@ -63,13 +64,13 @@ async fn what_was_uploaded_is_served_and_kept_over_new_code_and_new_settings() {
     let session = begin(&registry, &key, &SITE[..1]).await;
     let files = registry.finish_assets(&session).await.unwrap();
     let only_files = UploadDraft {
-        keep_component: true,
+        code: CodeUpload::Keep,
         assets: AssetsUpload::Attach { assets: files, config: AssetsConfig::default() },
         ..UploadDraft::default()
     };
     let script = registry.deploy(&key, Upload::parse(only_files).unwrap()).await.unwrap();
-    assert_eq!(script.version.component, with_code.version.component);
-    assert_eq!(script.version.main_module, "worker.wasm");
+    assert_eq!(script.version.code, with_code.version.code);
+    assert_eq!(script.version.code.main_module(), "worker.wasm");
     assert_eq!(served(&registry, &script).await, texts(&SITE[..1]));
     // A deploy that says nothing of assets has none.
     assert_eq!(deploy(&registry, &key, "code").await.version.assets, None);

@@ -1,0 +1,241 @@
+//! What runs of a version, by kind.
+//!
+//! This is the one place that knows the kinds apart: which uploads each takes, what is loaded before it runs, how large it
+//! is and what it refers to. A new kind is a variant of [`CodeKind`] and of [`Code`], and the arms that the compiler then
+//! asks for, here and in the few places that do a different thing with each kind. Never reads what it names.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::name::shorten;
+
+/// The code of a version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Code {
+    /// A WebAssembly component, as it was uploaded.
+    Component(Component),
+    /// There is none: only files are served.
+    #[default]
+    None,
+}
+
+/// One component, and what is known of it since it was judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    /// The blob that holds it.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What its file was called.
+    pub main_module: String,
+    /// How long it took to start when it was judged, in milliseconds.
+    pub startup_time_ms: u64,
+}
+
+impl Component {
+    /// One whose file had no name, and that started at once.
+    pub fn new(digest: Digest, size: u64) -> Self {
+        Self { digest, size, main_module: String::new(), startup_time_ms: 0 }
+    }
+}
+
+impl Code {
+    /// The blob of the component that has to be loaded before it can run; none where nothing runs.
+    pub fn loads(&self) -> Option<Digest> {
+        match self {
+            Self::Component(component) => Some(component.digest),
+            Self::None => None,
+        }
+    }
+
+    /// The blobs that it refers to by name: a sweep leaves them.
+    pub fn blobs(&self) -> impl Iterator<Item = Digest> + use<> {
+        match self {
+            Self::Component(component) => Some(component.digest),
+            Self::None => None,
+        }
+        .into_iter()
+    }
+
+    /// Identifies the content: what has the same runs alike. None where there is none.
+    pub fn content(&self) -> Option<Digest> {
+        match self {
+            Self::Component(component) => Some(component.digest),
+            Self::None => None,
+        }
+    }
+
+    /// How many bytes were uploaded.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Component(component) => component.size,
+            Self::None => 0,
+        }
+    }
+
+    /// About how many bytes of memory this value takes beside its own size.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Component(component) => component.main_module.len(),
+            Self::None => 0,
+        }
+    }
+
+    /// The name of the file that it begins with; empty where there is none.
+    pub fn main_module(&self) -> &str {
+        match self {
+            Self::Component(component) => &component.main_module,
+            Self::None => "",
+        }
+    }
+
+    /// How long it took to start when it was judged, in milliseconds.
+    pub fn startup_time_ms(&self) -> u64 {
+        match self {
+            Self::Component(component) => component.startup_time_ms,
+            Self::None => 0,
+        }
+    }
+
+    /// Whether nothing runs.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+}
+
+/// By hand, so that a kind of a later version is named, and not taken for damage.
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Tagged {
+            kind: String,
+            #[serde(flatten)]
+            rest: Value,
+        }
+        let Tagged { kind, rest } = Tagged::deserialize(deserializer)?;
+        match kind.as_str() {
+            "component" => Component::deserialize(rest).map(Self::Component).map_err(D::Error::custom),
+            "none" => Ok(Self::None),
+            other => Err(D::Error::custom(format_args!(
+                "the code is of the kind \"{}\", which this program does not run; start the version that deployed it, or \
+                 a later one, or deploy the script again",
+                shorten(other)
+            ))),
+        }
+    }
+}
+
+/// The kinds of code that are uploaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeKind {
+    /// See [`Code::Component`].
+    Component,
+}
+
+impl CodeKind {
+    /// What kind an upload is, by how its main file begins; none where nothing begins so that runs here.
+    pub fn of_upload(main: &[u8]) -> Option<Self> {
+        main.starts_with(WASM_MAGIC).then_some(Self::Component)
+    }
+
+    /// Whether its main file may come with others.
+    pub fn takes_more_files(self) -> bool {
+        match self {
+            Self::Component => false,
+        }
+    }
+}
+
+/// What an upload says of code.
+#[derive(Clone, Debug)]
+pub enum CodeUpload {
+    /// This: its blobs were put into the registry beforehand.
+    New(Code),
+    /// That of the version before; none where there is none.
+    Keep,
+}
+
+impl Default for CodeUpload {
+    fn default() -> Self {
+        Self::New(Code::None)
+    }
+}
+
+impl From<Component> for CodeUpload {
+    fn from(component: Component) -> Self {
+        Self::New(Code::Component(component))
+    }
+}
+
+impl CodeUpload {
+    /// The code that it brings; none where the version before is to say.
+    pub fn new_code(&self) -> Option<&Code> {
+        match self {
+            Self::New(code) => Some(code),
+            Self::Keep => None,
+        }
+    }
+}
+
+/// What every WebAssembly binary begins with. Whether it is a component is for the engine to say, with what helps.
+const WASM_MAGIC: &[u8] = b"\0asm";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component() -> Code {
+        let component = Component::new(Digest::of(b"code"), 4);
+        Code::Component(Component { main_module: "a.wasm".to_owned(), startup_time_ms: 7, ..component })
+    }
+
+    #[test]
+    fn a_record_names_its_kind_and_comes_back_as_it_was() {
+        for (code, kind) in [(component(), "component"), (Code::None, "none")] {
+            let record = serde_json::to_value(&code).unwrap();
+            assert_eq!(record["kind"], kind);
+            assert_eq!(serde_json::from_value::<Code>(record).unwrap(), code);
+        }
+    }
+
+    #[test]
+    fn a_kind_of_a_later_version_is_refused_by_its_name() {
+        let record = serde_json::json!({"kind": "modules", "engine": "a", "parts": []});
+        let refused = serde_json::from_value::<Code>(record).unwrap_err().to_string();
+        assert!(refused.contains("of the kind \"modules\", which this program does not run"), "{refused}");
+        for (damaged, named) in [
+            (serde_json::json!({}), "missing field `kind`"),
+            (serde_json::json!({"kind": "component"}), "missing field `digest`"),
+        ] {
+            let refused = serde_json::from_value::<Code>(damaged).unwrap_err().to_string();
+            assert!(refused.contains(named), "{refused}");
+        }
+    }
+
+    #[test]
+    fn every_kind_says_what_it_loads_and_refers_to() {
+        let digest = Digest::of(b"code");
+        let code = component();
+        assert_eq!((code.loads(), code.content()), (Some(digest), Some(digest)));
+        assert_eq!(code.blobs().collect::<Vec<_>>(), [digest]);
+        assert_eq!((code.size(), code.weight(), code.startup_time_ms()), (4, 6, 7));
+        assert_eq!((Code::None.loads(), Code::None.blobs().count(), Code::None.size()), (None, 0, 0));
+        assert!(Code::None.is_none() && !code.is_none());
+    }
+
+    #[test]
+    fn the_kind_of_an_upload_is_told_by_how_it_begins() {
+        assert_eq!(CodeKind::of_upload(b"\0asm\x0d\0\x01\0"), Some(CodeKind::Component));
+        assert_eq!(
+            CodeKind::of_upload(b"\0asm\x01\0\0\0"),
+            Some(CodeKind::Component),
+            "told apart by the engine"
+        );
+        for other in [&b"export default {}"[..], b"\0as", b""] {
+            assert_eq!(CodeKind::of_upload(other), None);
+        }
+    }
+}
