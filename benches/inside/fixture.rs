@@ -11,8 +11,8 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, DenyAll, EngineConfig, Failure, Granted, GuestMemoryLimits, Host, InProcess,
-    Invocation, LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime,
+    Body, BodyError, Call, DenyAll, EngineConfig, Event, Failure, Granted, GuestMemoryLimits, Host,
+    InProcess, Invocation, LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime,
     RuntimeConfig, Services, Worker, body,
 };
 
@@ -134,7 +134,8 @@ impl Script {
     pub(crate) async fn ask(&self, path: &str) -> Result<(), Error> {
         let request = Request::get(format!("http://customer-a.localhost{path}")).body(body::empty())?;
         let invocation = invocation(Arc::clone(&self.host), 0, self.limits);
-        let response = self.worker.fetch(invocation, request).await.map_err(|failure| failure.to_string())?;
+        let response =
+            fetch(&self.worker, invocation, request).await.map_err(|failure| failure.to_string())?;
         let status = response.status();
         response.into_body().collect().await.map_err(|error| error.to_string())?;
         if status == 200 { Ok(()) } else { Err(format!("it answered {status}").into()) }
@@ -152,6 +153,15 @@ fn invocation(host: Arc<dyn Host>, depth: u32, limits: Limits) -> Invocation {
     Invocation { limits, ceiling, depth, trusted: false, host, info: Arc::new(info), entry }
 }
 
+/// Has a worker answer a request, to the head of the answer.
+async fn fetch(
+    worker: &Arc<Worker>,
+    invocation: Invocation,
+    request: Request<Body>,
+) -> Result<Response<Body>, Failure> {
+    worker.run(invocation, Event::Fetch(request)).await?.answer()
+}
+
 /// What is behind a script: who answers its calls, and who answers what those send out.
 struct Behind {
     called: Option<Arc<Worker>>,
@@ -163,14 +173,14 @@ impl Host for Behind {
         let Some(worker) = self.called.clone() else { return async { Err(Failure::WorkerNotFound) }.boxed() };
         let next = Behind { called: None, outbound: self.outbound.clone() };
         let invocation = invocation(Arc::new(next), 1, Limits::DEFAULT);
-        async move { worker.fetch(invocation, call.request).await }.boxed()
+        async move { fetch(&worker, invocation, call.request).await }.boxed()
     }
     fn outbound(&self, sent: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
         let Some(worker) = self.outbound.clone() else {
             return async { Err(BodyError::HttpRequestDenied) }.boxed();
         };
         let invocation = invocation(Arc::new(DenyAll), 2, Limits::DEFAULT);
-        let answered = async move { worker.fetch(invocation, sent.request).await };
+        let answered = async move { fetch(&worker, invocation, sent.request).await };
         answered
             .map(|answer| answer.map_err(|failure| BodyError::InternalError(Some(failure.to_string()))))
             .boxed()

@@ -278,7 +278,7 @@ impl Host for Instantiations {
     fn log(&self, _: LogLine) {}
     fn finished(&self, outcome: Outcome) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.0 += outcome.instantiation;
+        seen.0 += outcome.usage.instantiation;
         seen.1 += 1;
     }
 }

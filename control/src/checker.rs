@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wasmyard_namespaces::{Digest, LimitSpec};
+use wasmyard_namespaces::{Digest, EventKind, LimitSpec};
 
 /// The judge of components.
 #[async_trait]
@@ -24,10 +24,12 @@ pub trait ComponentChecker: Send + Sync + 'static {
 }
 
 /// A component that passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// Milliseconds from instantiation to the first call being possible.
     pub startup_time_ms: u64,
+    /// What it handles.
+    pub handlers: Vec<EventKind>,
 }
 
 /// A component that did not pass, and why.

@@ -186,6 +186,7 @@ impl Control {
             size,
             main_module: name,
             startup_time_ms: checked.startup_time_ms,
+            handlers: checked.handlers,
         });
         Ok(UploadDraft { code: CodeUpload::New(code), ..draft })
     }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde_json::json;
 use wasmyard_kv::{KvLimits, SqliteKv};
 use wasmyard_namespaces::{
-    BindingDecl, BindingInput, Clock, ConfigKeys, Digest, LimitSpec, NamespaceName, NamespacePatch,
-    NewNamespace, RegistryError, ScriptKey, ScriptName, UploadDraft,
+    BindingDecl, BindingInput, Clock, ConfigKeys, Digest, EventKind, LimitSpec, NamespaceName,
+    NamespacePatch, NewNamespace, RegistryError, ScriptKey, ScriptName, UploadDraft,
 };
 
 use super::*;
@@ -29,7 +29,8 @@ impl ComponentChecker for Counting {
     ) -> std::result::Result<Checked, Refusal> {
         self.0.fetch_add(1, Ordering::Relaxed);
         if bytes.starts_with(b"good") {
-            return Ok(Checked { startup_time_ms: asked.iter().filter_map(|limits| limits.cpu_ms).sum() });
+            let startup_time_ms = asked.iter().filter_map(|limits| limits.cpu_ms).sum();
+            return Ok(Checked { startup_time_ms, handlers: vec![EventKind::Fetch] });
         }
         Err(Refusal { code: RefusalCode::Invalid, message: "it is not good".to_owned() })
     }

@@ -106,6 +106,9 @@ impl From<Failure> for Refusal {
                 "Too many Workers called each other in a row.",
             ),
             Failure::Trapped(_) => Self::new(broken, 1101, "exception", EXCEPTION),
+            Failure::NoHandler { .. } => {
+                Self::new(broken, 1101, "no_handler", "Worker handles no such events.")
+            }
             Failure::NoResponse(_) | Failure::ErrorCode(_) => {
                 Self::new(broken, 1101, "no_response", "Worker gave no response.")
             }

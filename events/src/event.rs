@@ -38,9 +38,9 @@ impl Event {
                     let more = [&fault.limit, &fault.detail].into_iter().flatten();
                     fault.message.len() + more.map(String::len).sum::<usize>()
                 };
-                let Trigger::Fetch { url, .. } = &invocation.trigger;
-                let url = url.path_and_query().map_or(0, |path| path.as_str().len());
-                size_of::<InvocationRecord>() + url + invocation.fault.as_ref().map_or(0, texts)
+                size_of::<InvocationRecord>()
+                    + invocation.trigger.weight()
+                    + invocation.fault.as_ref().map_or(0, texts)
             }
             Self::Log(log) => size_of::<LogRecord>() + log.text.len(),
             Self::Egress(egress) => size_of::<EgressRecord>() + egress.host.len() + egress.refused.len(),
@@ -84,7 +84,6 @@ pub struct VisitRecord {
 
 /// What a script ran for.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum Trigger {
     /// A request, from a visitor or from another script.
     Fetch {
@@ -93,6 +92,71 @@ pub enum Trigger {
         /// Its target, as the script saw it. May hold a query, which no line shows.
         url: Uri,
     },
+    /// A time that came.
+    Scheduled {
+        /// The expression that it comes from.
+        cron: Arc<str>,
+        /// When it was due.
+        due: SystemTime,
+    },
+    /// Messages of a queue.
+    Queue {
+        /// The queue.
+        queue: Arc<str>,
+        /// How many there were.
+        messages: usize,
+    },
+    /// What became of invocations of other scripts.
+    Tail {
+        /// How many there were.
+        invocations: usize,
+    },
+}
+
+impl Trigger {
+    /// About how much memory its texts take, in bytes.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Fetch { url, .. } => url.path_and_query().map_or(0, |path| path.as_str().len()),
+            Self::Scheduled { cron, .. } => cron.len(),
+            Self::Queue { queue, .. } => queue.len(),
+            Self::Tail { .. } => 0,
+        }
+    }
+}
+
+/// What one invocation took: which script ran, and what of the machine it used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Which script ran.
+    pub script: ScriptKey,
+    /// Which version of it.
+    pub version: String,
+    /// How deep in the chain of scripts it was; the first one is 0.
+    pub depth: u32,
+    /// The status it answered with, if it did.
+    pub status: Option<u16>,
+    /// CPU time that was burned: guest code and the host calls made for it; waiting is free.
+    pub cpu: Duration,
+    /// Units of fuel, where fuel is counted: the same on every machine. Of an invocation that something else than
+    /// fuel stopped it is what had been written down by then, which may be less than it used.
+    pub fuel: Option<u64>,
+    /// From the call to the end of the response body.
+    pub wall: Duration,
+    /// The part of `wall` that making the instance took; zero if it never got that far.
+    pub instantiation: Duration,
+    /// The most linear memory and table space that it held, with what the host held for it, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Subrequests that it made.
+    pub subrequests: u32,
+    /// Body bytes that it was sent.
+    pub bytes_in: u64,
+    /// Body bytes that it sent.
+    pub bytes_out: u64,
+    /// Lines that it logged.
+    pub log_lines: u32,
+    /// Lines that it wrote past its log limit, which nobody has.
+    pub log_dropped: u32,
 }
 
 /// One invocation of one script.
@@ -106,38 +170,12 @@ pub struct InvocationRecord {
     pub number: u32,
     /// What it ran for.
     pub trigger: Trigger,
-    /// Which script ran.
-    pub script: ScriptKey,
-    /// Which version of it.
-    pub version: String,
-    /// How deep in the chain of scripts it was; the first one is 0.
-    pub depth: u32,
     /// A stable word for how it ended, the hosted product's where it has one.
     pub outcome: &'static str,
     /// What went wrong, where something did.
     pub fault: Option<Fault>,
-    /// The status it answered with, if it did.
-    pub status: Option<u16>,
-    /// CPU time: guest code and the host calls made for it.
-    pub cpu: Duration,
-    /// Units of fuel, where fuel is counted.
-    pub fuel: Option<u64>,
-    /// From the call to the end of the response body.
-    pub wall: Duration,
-    /// The part of `wall` that making the instance took.
-    pub instantiation: Duration,
-    /// The most memory that it held, with what the host held for it.
-    pub peak_memory_bytes: u64,
-    /// Subrequests that it made.
-    pub subrequests: u32,
-    /// Body bytes that it was sent.
-    pub bytes_in: u64,
-    /// Body bytes that it sent.
-    pub bytes_out: u64,
-    /// Lines that it logged.
-    pub log_lines: u32,
-    /// Lines that it wrote past its log limit, which nobody has.
-    pub log_dropped: u32,
+    /// Who ran, and what it took.
+    pub usage: Usage,
 }
 
 /// What went wrong in an invocation.

@@ -157,8 +157,9 @@ impl Invocations {
     }
 
     fn count(&self, invocation: &InvocationRecord) {
+        let usage = &invocation.usage;
         let [platform, user] = &self.done;
-        let (kind, done) = match invocation.script {
+        let (kind, done) = match usage.script {
             ScriptKey::Platform(_) => ("platform", platform),
             ScriptKey::User { .. } => ("user", user),
         };
@@ -166,14 +167,14 @@ impl Invocations {
             OK => done.inc(),
             outcome => self.all.with_label_values(&[kind, outcome]).inc(),
         }
-        self.cpu_seconds.observe(invocation.cpu.as_secs_f64());
-        self.memory_bytes.observe(invocation.peak_memory_bytes as f64);
-        self.fuel.inc_by(invocation.fuel.unwrap_or(0));
-        self.subrequests.inc_by(invocation.subrequests.into());
-        self.bytes_in.inc_by(invocation.bytes_in);
-        self.bytes_out.inc_by(invocation.bytes_out);
-        if !invocation.instantiation.is_zero() {
-            self.instantiation_seconds.observe(invocation.instantiation.as_secs_f64());
+        self.cpu_seconds.observe(usage.cpu.as_secs_f64());
+        self.memory_bytes.observe(usage.peak_memory_bytes as f64);
+        self.fuel.inc_by(usage.fuel.unwrap_or(0));
+        self.subrequests.inc_by(usage.subrequests.into());
+        self.bytes_in.inc_by(usage.bytes_in);
+        self.bytes_out.inc_by(usage.bytes_out);
+        if !usage.instantiation.is_zero() {
+            self.instantiation_seconds.observe(usage.instantiation.as_secs_f64());
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
-use crate::event::{ApiRecord, EgressRecord, Event, InvocationRecord, LogRecord, VisitRecord};
+use crate::event::{ApiRecord, EgressRecord, Event, InvocationRecord, LogRecord, Usage, VisitRecord};
 use crate::moment::Moment;
 
 /// Who reads the lines.
@@ -181,25 +181,23 @@ impl Line<'_, '_> {
     }
 
     fn invocation(&mut self, invocation: &InvocationRecord) -> Written {
-        let InvocationRecord { time: _, ray_id, number: _, trigger: _, script, version, depth, .. } =
-            invocation;
+        let InvocationRecord { time: _, ray_id, number: _, trigger: _, outcome, fault, usage } = invocation;
+        let Usage { script, version, depth, status, cpu, fuel, wall, instantiation, .. } = usage;
         self.field("ray_id", ray_id)?;
         self.shown("script", script)?;
         self.field("version", version)?;
         self.field("depth", depth)?;
-        let InvocationRecord { outcome, fault, status, cpu, fuel, wall, instantiation, .. } = invocation;
         self.field("outcome", outcome)?;
         self.if_any("status", *status)?;
         self.field("cpu_us", micros(*cpu))?;
         self.if_any("fuel", *fuel)?;
         self.field("wall_us", micros(*wall))?;
         self.field("instantiation_us", micros(*instantiation))?;
-        let InvocationRecord { peak_memory_bytes, subrequests, bytes_in, bytes_out, .. } = invocation;
+        let Usage { peak_memory_bytes, subrequests, bytes_in, bytes_out, log_lines, log_dropped, .. } = usage;
         self.field("peak_memory_bytes", peak_memory_bytes)?;
         self.field("subrequests", subrequests)?;
         self.field("bytes_in", bytes_in)?;
         self.field("bytes_out", bytes_out)?;
-        let InvocationRecord { log_lines, log_dropped, .. } = invocation;
         self.field("log_lines", log_lines)?;
         self.field("log_dropped", log_dropped)?;
         let Some(fault) = fault else { return Ok(()) };

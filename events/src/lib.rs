@@ -18,7 +18,9 @@ mod ray;
 mod sink;
 mod writer;
 
-pub use event::{ApiRecord, EgressRecord, Event, Fault, InvocationRecord, LogRecord, Trigger, VisitRecord};
+pub use event::{
+    ApiRecord, EgressRecord, Event, Fault, InvocationRecord, LogRecord, Trigger, Usage, VisitRecord,
+};
 pub use figures::Figures;
 pub use form::Form;
 pub use level::Level;

@@ -189,7 +189,7 @@ impl Queued for Line {
     fn script(&self) -> Option<&ScriptKey> {
         match self {
             Self::Event(Event::Log(log)) => Some(&log.script),
-            Self::Event(Event::Invocation(invocation)) => Some(&invocation.script),
+            Self::Event(Event::Invocation(invocation)) => Some(&invocation.usage.script),
             Self::Event(Event::Egress(egress)) => Some(&egress.script),
             Self::Event(Event::Visit(_) | Event::Api(_)) | Self::Text(..) => None,
         }

@@ -13,8 +13,8 @@ use libfuzzer_sys::fuzz_target;
 use wasm_smith::{Config, Module as Smith};
 use wasmyard_namespaces::{Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
-    DenyAll, EngineConfig, Granted, GuestMemoryLimits, InProcess, Invocation, Metering, Module, ModuleError,
-    RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body, start_up,
+    DenyAll, EngineConfig, Event, Granted, GuestMemoryLimits, Handled, InProcess, Invocation, Metering,
+    Module, ModuleError, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker, body, start_up,
 };
 
 const WORKER: &str = include_str!("../../tests/harness/src/wasi_http.wat");
@@ -83,7 +83,7 @@ async fn answers(worker: &Arc<Worker>, limits: Limits) -> bool {
         entry: Arc::default(),
     };
     let request = axum::http::Request::get("http://guest.test/").body(body::empty()).unwrap();
-    match worker.fetch(invocation, request).await {
+    match worker.run(invocation, Event::Fetch(request)).await.and_then(Handled::answer) {
         Ok(response) => response.into_body().collect().await.is_ok(),
         Err(_failure) => false,
     }

@@ -1,23 +1,52 @@
 //! Why a script runs. One invocation handles one event in one store and has one outcome.
 //!
-//! A new kind of event is a variant here, an interface that components export, and a method of
-//! [`Guest`](crate::guest::store::Guest). Must never know who raises events.
+//! A new kind of event is a variant here and of [`EventKind`], an interface in `sdk/wit/platform.wit` that components export, and a
+//! file beside `event/queue.rs` that says what is handed to it and what comes back. Must never know who raises events.
+
+mod queue;
+mod tail;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{Request, Response};
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
+use wasmyard_events::Trigger;
+use wasmyard_namespaces::code::EventKind;
 
 use crate::body::Body;
+use crate::outcome::Failure;
+
+pub use queue::{Batch, Message, Verdict};
+pub use tail::{Invoked, Tail};
 
 /// Something that happened, and that a script is to handle.
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "it is moved once, and a box would be made for each request")]
 pub enum Event {
     /// A request, which is answered.
     Fetch(Request<Body>),
     /// A time that came.
     Scheduled(Scheduled),
+    /// Messages of a queue.
+    Queue(Batch),
+    /// What became of invocations of other scripts.
+    Tail(Tail),
+}
+
+impl Event {
+    /// What the records of its invocations say of it.
+    pub fn trigger(&self) -> Trigger {
+        match self {
+            Self::Fetch(request) => {
+                Trigger::Fetch { method: request.method().clone(), url: request.uri().clone() }
+            }
+            Self::Scheduled(event) => Trigger::Scheduled { cron: Arc::clone(&event.cron), due: event.due },
+            Self::Queue(batch) => {
+                Trigger::Queue { queue: Arc::clone(batch.queue()), messages: batch.messages().len() }
+            }
+            Self::Tail(tail) => Trigger::Tail { invocations: tail.invocations().len() },
+        }
+    }
 }
 
 /// A time that a script asked to be run at.
@@ -36,15 +65,83 @@ pub enum Handled {
     Answered(Response<Body>),
     /// There is nothing to be told.
     Done,
+    /// What is to become of each message, in the order of the batch.
+    Judged(Vec<Verdict>),
 }
 
-impl Scheduled {
-    /// The interface that a component exports to handle such events.
-    pub(crate) const INTERFACE: &'static str = "wasmyard:platform/scheduled@0.1.0";
-
-    /// When it was due, as guests are told.
-    pub(crate) fn due_ms(&self) -> u64 {
-        let since = self.due.duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+impl Handled {
+    /// The answer, where the event was a request.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Internal`] where it was not.
+    pub fn answer(self) -> Result<Response<Body>, Failure> {
+        match self {
+            Self::Answered(response) => Ok(response),
+            Self::Done | Self::Judged(_) => {
+                Err(Failure::internal("an event that is no request has no answer"))
+            }
+        }
     }
+}
+
+/// An event that a component is given as one value, through an interface that it exports: one with a function `handle`,
+/// which returns a `result<..., string>`.
+pub(crate) trait Exported: Sized + Send + 'static {
+    /// Which kind of event it is.
+    const KIND: EventKind;
+    /// What the guest is given.
+    type Parameters: ComponentNamedList + Lower + Send + Sync + 'static;
+    /// What the guest returns, where that is no error.
+    type Returned: Lift + Send + Sync + 'static;
+    /// What has to be known of the event to judge what it returned.
+    type Asked: Send + 'static;
+    /// What comes of it.
+    type Answer: Send + 'static;
+
+    /// About how much memory the host holds of it while it is handled, in bytes.
+    fn weight(&self) -> u64;
+
+    /// It as the guest sees it.
+    fn into_parameters(self) -> (Self::Parameters, Self::Asked);
+
+    /// What the guest returned, judged: the text of an error is for whoever wrote the guest.
+    fn judge(asked: Self::Asked, returned: Self::Returned) -> Result<Self::Answer, String>;
+}
+
+/// The interface that a component exports to handle events of a kind; none for requests, which have one of `wasi:http`.
+pub(crate) fn interface(kind: EventKind) -> Option<&'static str> {
+    match kind {
+        EventKind::Fetch => None,
+        EventKind::Scheduled => Some("wasmyard:platform/scheduled@0.1.0"),
+        EventKind::Queue => Some("wasmyard:platform/queue@0.1.0"),
+        EventKind::Tail => Some("wasmyard:platform/tail@0.1.0"),
+    }
+}
+
+impl Exported for Scheduled {
+    const KIND: EventKind = EventKind::Scheduled;
+    type Parameters = (Arc<str>, u64);
+    type Returned = ();
+    type Asked = ();
+    type Answer = ();
+
+    fn weight(&self) -> u64 {
+        self.cron.len() as u64
+    }
+
+    fn into_parameters(self) -> (Self::Parameters, ()) {
+        let due = milliseconds(self.due);
+        ((self.cron, due), ())
+    }
+
+    fn judge((): (), (): ()) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// A time as guests are told: milliseconds since 1970.
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

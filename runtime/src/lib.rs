@@ -33,7 +33,7 @@ pub use code::module::{Module, ModuleError};
 pub use code::preparing::{Preparation, Wanted};
 pub use code::runtime::{CacheFigures, Runtime};
 pub use codes::GuestCode;
-pub use event::{Event, Handled, Scheduled};
+pub use event::{Batch, Event, Handled, Invoked, Message, Scheduled, Tail, Verdict};
 pub use guest::pool::Reuse;
 pub use guest::store::start_up;
 pub use limits::guest_memory::{GuestMemoryFigures, GuestMemoryLimits};

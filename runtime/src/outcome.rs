@@ -1,9 +1,10 @@
 //! How an invocation ended: [`Failure`] says why there was no response, [`Outcome`] is the account of
 //! every invocation, good or bad. Logs, metrics and billing read outcomes and nothing else.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_events::{Fault, InvocationRecord, Trigger, Usage};
 
 use crate::codes::GuestCode;
 
@@ -201,38 +202,27 @@ impl End {
     }
 }
 
-/// The account of one invocation.
+/// The account of one invocation: how it ended, and what it took.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// Which script ran.
-    pub script: ScriptKey,
-    /// Which version of it.
-    pub version: String,
-    /// How deep in the chain of scripts it was; the first one is 0.
-    pub depth: u32,
     /// How it ended.
     pub end: End,
-    /// The status it answered with, if it did.
-    pub status: Option<u16>,
-    /// CPU time that was burned: guest code and the host calls made for it; waiting is free.
-    pub cpu: Duration,
-    /// Units of fuel, where fuel is counted: the same on every machine. Of an invocation that something else than
-    /// fuel stopped it is what had been written down by then, which may be less than it used.
-    pub fuel: Option<u64>,
-    /// From the call to the end of the response body.
-    pub wall: Duration,
-    /// The part of `wall` that making the instance took; zero if it never got that far.
-    pub instantiation: Duration,
-    /// The most linear memory and table space that it held, with what the host held for it, in bytes.
-    pub peak_memory_bytes: u64,
-    /// Subrequests that it made.
-    pub subrequests: u32,
-    /// Body bytes that it was sent.
-    pub bytes_in: u64,
-    /// Body bytes that it sent.
-    pub bytes_out: u64,
-    /// Lines that it logged.
-    pub log_lines: u32,
-    /// Lines that it wrote past its log limit, which nobody has.
-    pub log_dropped: u32,
+    /// Who ran, and what it took.
+    pub usage: Usage,
+}
+
+impl Outcome {
+    /// What is told of it. The event that it was for and the number that it had are known to who ran it.
+    pub fn into_record(self, ray_id: Arc<str>, number: u32, trigger: Trigger) -> InvocationRecord {
+        let fault = match &self.end {
+            End::Failed(failure) => Some(Fault {
+                message: failure.to_string(),
+                limit: failure.limit(),
+                detail: failure.detail().map(str::to_owned),
+            }),
+            End::Ok | End::Canceled => None,
+        };
+        let (time, outcome) = (SystemTime::now(), self.end.label());
+        InvocationRecord { time, ray_id, number, trigger, outcome, fault, usage: self.usage }
+    }
 }

@@ -1,6 +1,6 @@
 //! One version of a script made ready ([`Worker`]), and one invocation of it from request to [`Outcome`].
 //!
-//! The guest is driven inside the task of whoever waits for its answer: first by [`Worker::fetch`] until
+//! The guest is driven inside the task of whoever waits for its answer: first by [`Worker::run`] until
 //! the head of the response is there, then by the response's body. Dropping either cancels the guest,
 //! and with it every guest that it waits for, unless it has done its part already: then it may go on for a
 //! while ([`crate::guest::afterwards`]). A store is used once and never again, but where a version asks for that ([`Reuse`]).
@@ -12,10 +12,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use wasmyard_events::Usage;
+use wasmyard_namespaces::code::EventKind;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 
@@ -23,7 +26,7 @@ use crate::bindings::granted::{Granted, Version};
 use crate::body::{self, Body, BodyError};
 use crate::code::loaded::Claim;
 use crate::code::module::Module;
-use crate::event::{Event, Handled, Scheduled};
+use crate::event::{Event, Exported, Handled};
 use crate::guest::afterwards::Afterwards;
 use crate::guest::answer::{HeadSlot, NoHead};
 use crate::guest::parts::InvocationParts;
@@ -58,7 +61,7 @@ pub struct Ready {
     module: Arc<Module>,
 }
 
-/// What one call of [`Worker::fetch`] needs beside the request.
+/// What one call of [`Worker::run`] needs beside the event.
 pub struct Invocation {
     /// The limits that apply: already the tightest of all that have a say.
     pub limits: Limits,
@@ -117,34 +120,15 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// As [`Worker::fetch`]. [`Failure::NoHandler`] where the script does not handle such events.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Worker::fetch`].
-    pub async fn run(self: &Arc<Self>, invocation: Invocation, event: Event) -> Result<Handled, Failure> {
-        match self.ready() {
-            Some(ready) => ready.run(invocation, event).await,
-            None => Err(Failure::BeingMadeReady { retry_after: RETRY_AFTER }),
-        }
-    }
-
-    /// Handles one request in a store of its own and returns when the head of the response is there.
-    ///
-    /// # Errors
-    ///
-    /// A [`Failure`] when there is no response. What goes wrong after the head is out ends the body early.
+    /// A [`Failure`] when a request has no response, or an event was not handled: [`Failure::NoHandler`] where the script
+    /// does not handle such events. What goes wrong after the head of a response is out ends its body early.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future, or the response's body, stops the guest; the [`Outcome`] says `canceled`.
-    pub async fn fetch(
-        self: &Arc<Self>,
-        invocation: Invocation,
-        request: Request<Body>,
-    ) -> Result<Response<Body>, Failure> {
+    pub async fn run(self: &Arc<Self>, invocation: Invocation, event: Event) -> Result<Handled, Failure> {
         match self.ready() {
-            Some(ready) => ready.fetch(invocation, request).await,
+            Some(ready) => ready.run(invocation, event).await,
             None => Err(Failure::BeingMadeReady { retry_after: RETRY_AFTER }),
         }
     }
@@ -173,39 +157,42 @@ impl Ready {
     pub async fn run(self, invocation: Invocation, event: Event) -> Result<Handled, Failure> {
         match event {
             Event::Fetch(request) => self.fetch(invocation, request).await.map(Handled::Answered),
-            Event::Scheduled(event) => self.scheduled(invocation, event).await.map(|()| Handled::Done),
+            // Boxed: they are seldom, and every request makes this future.
+            Event::Scheduled(event) => Box::pin(self.handle(invocation, event)).await.map(|()| Handled::Done),
+            Event::Queue(batch) => Box::pin(self.handle(invocation, batch)).await.map(Handled::Judged),
+            Event::Tail(tail) => Box::pin(self.handle(invocation, tail)).await.map(|()| Handled::Done),
         }
     }
 
     /// Nobody waits for an answer, so the time to the first byte is the time in which it has to return.
-    async fn scheduled(self, invocation: Invocation, event: Scheduled) -> Result<(), Failure> {
-        if self.module.scheduled.is_none() {
-            return Err(Failure::NoHandler { event: "scheduled" });
+    async fn handle<E: Exported>(self, invocation: Invocation, event: E) -> Result<E::Answer, Failure> {
+        if self.module.handler(E::KIND).is_none() {
+            return Err(Failure::NoHandler { event: E::KIND.name() });
         }
         let limit = invocation.limits.first_byte;
-        let mut run = Run::start(self, invocation, false, |guest| Box::pin(guest.run_scheduled(event)));
+        let (answered, answer) = oneshot::channel();
+        let work = |guest: Guest| -> BoxFuture<'static, Result<(), Failure>> {
+            Box::pin(async move {
+                let answer = guest.handle(event).await?;
+                // Whoever waits for it drives this, so that it is there.
+                drop(answered.send(answer));
+                Ok(())
+            })
+        };
+        let mut run = Run::start(self, invocation, false, work);
         let ended = match tokio::time::timeout(limit, poll_fn(|cx| run.poll_end(cx))).await {
             Ok(ended) => ended,
             Err(_elapsed) => Err(Failure::TimedOut { limit }),
         };
         run.record.ended(ended.clone().map_or_else(End::Failed, |()| End::Ok));
-        ended
+        ended?;
+        answer.await.map_err(|_| Failure::internal("a handler returned, and its answer is gone"))
     }
 
-    /// As [`Worker::fetch`], where the code is known to be loaded.
-    ///
-    /// # Errors
-    ///
-    /// As [`Worker::fetch`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Worker::fetch`].
-    pub async fn fetch(
-        self,
-        invocation: Invocation,
-        request: Request<Body>,
-    ) -> Result<Response<Body>, Failure> {
+    async fn fetch(self, invocation: Invocation, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        if self.module.requests.is_none() {
+            return Err(Failure::NoHandler { event: EventKind::Fetch.name() });
+        }
         let first_byte = invocation.limits.first_byte;
         let head_only = request.method() == Method::HEAD;
         let mut run = Run::start(self, invocation, head_only, |guest| Box::pin(guest.run(request)));
@@ -512,11 +499,10 @@ impl Drop for Record {
     fn drop(&mut self) {
         let (bytes_in, bytes_out) = self.meter.bytes();
         let (log_lines, log_dropped) = self.meter.log_lines();
-        self.host.finished(Outcome {
+        let usage = Usage {
             script: self.version.key.clone(),
             version: self.version.id.as_ref().to_owned(),
             depth: self.depth,
-            end: std::mem::replace(&mut self.end, End::Canceled),
             status: self.status,
             cpu: self.meter.cpu.used(),
             fuel: self.meter.fuel(),
@@ -528,6 +514,7 @@ impl Drop for Record {
             bytes_out,
             log_lines,
             log_dropped,
-        });
+        };
+        self.host.finished(Outcome { end: std::mem::replace(&mut self.end, End::Canceled), usage });
     }
 }

@@ -8,6 +8,7 @@
 //! - `fairness`: short requests ahead of those that compute for long
 //! - `gate`: outbound workers, and that there is no way around them
 //! - `guests`: components that were made without our SDK
+//! - `handlers`: events that are no requests, as a component handles them
 //! - `headers`: what a worker is told, and what it is never told
 //! - `hostile`: attacks of every kind, a row each, and who notices
 //! - `limits`: a script that misbehaves, and its neighbour
@@ -32,6 +33,7 @@ mod dropped;
 mod fairness;
 mod gate;
 mod guests;
+mod handlers;
 mod headers;
 mod hostile;
 mod limits;

@@ -22,7 +22,7 @@ pub(crate) struct View {
     /// The identifier of the version that serves.
     deployment_id: String,
     version_number: u64,
-    handlers: [&'static str; 1],
+    handlers: Vec<&'static str>,
     has_assets: bool,
     has_modules: bool,
     usage_model: &'static str,
@@ -82,7 +82,7 @@ pub(crate) fn view(script: &Script) -> View {
         modified_on: script.modified_on.to_string(),
         deployment_id: version.id.clone(),
         version_number: version.number,
-        handlers: ["fetch"],
+        handlers: version.code.handlers().iter().map(|kind| kind.name()).collect(),
         has_assets: version.assets.is_some(),
         has_modules: !version.code.is_none(),
         usage_model: "standard",

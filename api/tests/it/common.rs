@@ -16,7 +16,7 @@ use wasmyard_api::{ApiState, UploadLimits, router};
 use wasmyard_control::{Checked, ComponentChecker, Control, Refusal, RefusalCode};
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::MemoryStore;
-use wasmyard_namespaces::{Blobs, Clock, Digest, LimitSpec, Registry, Store as _};
+use wasmyard_namespaces::{Blobs, Clock, Digest, EventKind, LimitSpec, Registry, Store as _};
 
 /// The first bytes of a component, and a payload that makes each one different.
 pub(crate) fn component(payload: &str) -> Vec<u8> {
@@ -41,7 +41,9 @@ impl ComponentChecker for FakeChecker {
         match bytes.get(8..) {
             Some(b"too large") => refuse(RefusalCode::TooLarge, "The compiled code is too large."),
             Some(b"failed") => refuse(RefusalCode::Failed, "compiler at /secret/path crashed"),
-            Some(_) if bytes.starts_with(b"\0asm\x0d") => Ok(Checked { startup_time_ms: 7 }),
+            Some(_) if bytes.starts_with(b"\0asm\x0d") => {
+                Ok(Checked { startup_time_ms: 7, handlers: vec![EventKind::Fetch] })
+            }
             _ => refuse(RefusalCode::Invalid, "A core module is not a component."),
         }
     }

@@ -25,7 +25,8 @@ impl ComponentChecker for UploadChecker {
         let module = module.await.map_err(|error| refusal(&error))?;
         match wasmyard_runtime::start_up(&module, &limits).await {
             Ok(startup) => {
-                Ok(Checked { startup_time_ms: u64::try_from(startup.as_millis()).unwrap_or(u64::MAX) })
+                let startup_time_ms = u64::try_from(startup.as_millis()).unwrap_or(u64::MAX);
+                Ok(Checked { startup_time_ms, handlers: module.handlers() })
             }
             Err(failure) => {
                 // Others may serve the same component, under limits that it starts within.

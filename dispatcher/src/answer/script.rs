@@ -15,11 +15,11 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use prometheus::IntGauge;
-use wasmyard_events::{Trigger, metric};
+use wasmyard_events::metric;
 use wasmyard_namespaces::limits::{LimitSpec, Limits};
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
-use wasmyard_runtime::{Body, Failure, Invocation, Metering, RequestInfo, Runtime, Services};
+use wasmyard_runtime::{Body, Event, Failure, Invocation, Metering, RequestInfo, Runtime, Services};
 
 use crate::admission::Admission;
 use crate::assets::{AssetFigures, Assets};
@@ -144,7 +144,7 @@ impl Scripts {
             let (depth, metering) = (chain.depth, Metering::of(&limits));
             let permit = this.admission.admit(&script.key, depth == 0).await?;
             let (permit, ready) = this.ready(permit, &script, depth, metering).await?;
-            let trigger = Trigger::Fetch { method: head.method.clone(), url: head.uri.clone() };
+            let event = Event::Fetch(Request::from_parts(head, body));
             let ceiling = this.registry.options().ceiling;
             let info = Arc::clone(&chain.info);
             let host = ScriptHost {
@@ -152,7 +152,7 @@ impl Scripts {
                 scripts: this,
                 chain,
                 script,
-                trigger,
+                trigger: event.trigger(),
                 outbound,
                 behalf,
                 max_depth: limits.depth,
@@ -160,7 +160,7 @@ impl Scripts {
             };
             let (host, entry) = (host.begin(), Arc::new(entry));
             let invocation = Invocation { limits, ceiling, trusted, depth, host, info, entry };
-            ready.fetch(invocation, Request::from_parts(head, body)).await
+            ready.run(invocation, event).await?.answer()
         }
         .boxed()
     }

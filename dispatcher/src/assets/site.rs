@@ -93,7 +93,7 @@ impl Site {
             redirects: RedirectRules::parse(redirects, config.html_handling).0,
             headers: HeaderRules::parse(headers).0,
             navigations: navigations(version),
-            has_worker: !version.code.is_none(),
+            has_worker: version.code.answers_requests(),
             immutable_fingerprinted: config.immutable_fingerprinted,
         }
     }

@@ -112,13 +112,14 @@ async fn a_sink_that_joins_the_others_sees_visit_invocation_and_lines_and_what_b
         panic!("{events:?}");
     };
     assert_eq!((line.text.as_str(), line.level, line.stream), ("printed", Level::Log, "stdout"));
-    assert_eq!((&line.script, &invocation.script), (&key, &key));
+    assert_eq!((&line.script, &invocation.usage.script), (&key, &key));
     assert_eq!([&line.ray_id, &invocation.ray_id, &visit.ray_id], [&ray_id; 3]);
     assert_eq!(line.number, invocation.number);
     assert!(line.time <= invocation.time && invocation.time <= visit.time);
     let Trigger::Fetch { method, url } = &invocation.trigger else { panic!("{:?}", invocation.trigger) };
     assert_eq!((method, url.to_string().as_str()), (&Method::GET, "http://shop.test/page?query"));
-    let ended = (invocation.outcome, invocation.status, invocation.log_lines, invocation.log_dropped);
+    let usage = &invocation.usage;
+    let ended = (invocation.outcome, usage.status, usage.log_lines, usage.log_dropped);
     assert_eq!(ended, ("ok", Some(200), 1, 0));
     assert_eq!((visit.status, visit.reason, visit.path.as_str()), (Some(200), "ok", "/page"));
 }

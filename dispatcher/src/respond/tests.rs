@@ -62,6 +62,7 @@ fn page_table() -> String {
         Failure::TimedOut { limit: Duration::from_secs(30) },
         Failure::Stalled { limit: Duration::from_secs(60) },
         Failure::Trapped(text()),
+        Failure::NoHandler { event: "fetch" },
         Failure::NoResponse(text()),
         Failure::InvalidArgument(text()),
         Failure::Unreachable(text()),

@@ -33,12 +33,44 @@ pub struct Component {
     pub main_module: String,
     /// How long it took to start when it was judged, in milliseconds.
     pub startup_time_ms: u64,
+    /// What it handles, each at most once.
+    pub handlers: Vec<EventKind>,
 }
 
 impl Component {
-    /// One whose file had no name, and that started at once.
+    /// One that handles requests, whose file had no name, and that started at once.
     pub fn new(digest: Digest, size: u64) -> Self {
-        Self { digest, size, main_module: String::new(), startup_time_ms: 0 }
+        let handlers = vec![EventKind::Fetch];
+        Self { digest, size, main_module: String::new(), startup_time_ms: 0, handlers }
+    }
+}
+
+/// Why a script runs, as versions say what they handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A request.
+    Fetch,
+    /// A time that came.
+    Scheduled,
+    /// Messages of a queue.
+    Queue,
+    /// What became of invocations of other scripts.
+    Tail,
+}
+
+impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Fetch, Self::Scheduled, Self::Queue, Self::Tail];
+
+    /// The name of the handler, as in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Scheduled => "scheduled",
+            Self::Queue => "queue",
+            Self::Tail => "tail",
+        }
     }
 }
 
@@ -79,7 +111,9 @@ impl Code {
     /// About how many bytes of memory this value takes beside its own size.
     pub fn weight(&self) -> usize {
         match self {
-            Self::Component(component) => component.main_module.len(),
+            Self::Component(component) => {
+                component.main_module.len() + component.handlers.len() * size_of::<EventKind>()
+            }
             Self::None => 0,
         }
     }
@@ -97,6 +131,22 @@ impl Code {
         match self {
             Self::Component(component) => component.startup_time_ms,
             Self::None => 0,
+        }
+    }
+
+    /// What it handles. Files answer requests, too.
+    pub fn handlers(&self) -> &[EventKind] {
+        match self {
+            Self::Component(component) => &component.handlers,
+            Self::None => &[EventKind::Fetch],
+        }
+    }
+
+    /// Whether a request that no file answers is for it.
+    pub fn answers_requests(&self) -> bool {
+        match self {
+            Self::Component(component) => component.handlers.contains(&EventKind::Fetch),
+            Self::None => false,
         }
     }
 
@@ -221,7 +271,11 @@ mod tests {
         let code = component();
         assert_eq!((code.loads(), code.content()), (Some(digest), Some(digest)));
         assert_eq!(code.blobs().collect::<Vec<_>>(), [digest]);
-        assert_eq!((code.size(), code.weight(), code.startup_time_ms()), (4, 6, 7));
+        assert_eq!((code.size(), code.weight(), code.startup_time_ms()), (4, 7, 7));
+        assert!(code.answers_requests() && !Code::None.answers_requests());
+        let handlers = vec![EventKind::Queue];
+        let code = Code::Component(Component { handlers, ..Component::new(digest, 4) });
+        assert_eq!((code.answers_requests(), code.handlers()), (false, &[EventKind::Queue][..]));
         assert_eq!((Code::None.loads(), Code::None.blobs().count(), Code::None.size()), (None, 0, 0));
         assert!(Code::None.is_none() && !code.is_none());
     }

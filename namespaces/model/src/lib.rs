@@ -42,7 +42,7 @@ pub use bindings::{
     BindingDecl, BindingError, BindingInput, BindingKind, BindingType, KvNamespaceId, OutboundDecl, Reference,
 };
 pub use clock::{Clock, ClockHand};
-pub use code::{Code, CodeKind, CodeUpload, Component};
+pub use code::{Code, CodeKind, CodeUpload, Component, EventKind};
 pub use config_keys::ConfigKeys;
 pub use digest::Digest;
 pub use domain::{Domain, DomainError};

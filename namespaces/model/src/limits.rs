@@ -14,6 +14,7 @@ pub use table::table;
 
 mod byte_size;
 pub mod component;
+pub mod events;
 pub mod hostnames;
 pub mod kv;
 mod parse;

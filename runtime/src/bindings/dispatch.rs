@@ -28,7 +28,7 @@ use super::granted::Grant;
 use super::handover::outgoing_request;
 use super::message_wit::{OwnRequest, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
-use crate::guest::state::{Last, State, Tail};
+use crate::guest::state::{Last, State, TailCall};
 use crate::outcome::Failure;
 use crate::seams::{Call, Door, Target};
 
@@ -211,7 +211,7 @@ impl HostWorker for State {
             Err(failure) => return Ok(Err(failure.into())),
         };
         let out = self.table.delete(out)?;
-        self.tail = Some(Tail { last: Last::Call(Box::new(call)), send: out.send });
+        self.tail = Some(TailCall { last: Last::Call(Box::new(call)), send: out.send });
         Ok(Ok(()))
     }
 

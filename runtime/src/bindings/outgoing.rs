@@ -15,7 +15,7 @@ use super::message_wit::{OwnRequest, RequestChanges};
 use super::outgoing_wit::{Host, HostFutureResponse};
 use crate::body::{Body, BodyError};
 use crate::codes::to_code;
-use crate::guest::state::{Last, State, Tail};
+use crate::guest::state::{Last, State, TailCall};
 use crate::outcome::Failure;
 
 type Answer<T> = wasmtime::Result<Result<T, ErrorCode>>;
@@ -90,7 +90,7 @@ impl Host for State {
             Err(error) => return Ok(Err(to_code(error))),
         };
         let out = self.table.delete(out)?;
-        self.tail = Some(Tail { last: Last::Outbound(Box::new(request)), send: out.send });
+        self.tail = Some(TailCall { last: Last::Outbound(Box::new(request)), send: out.send });
         Ok(Ok(()))
     }
 }

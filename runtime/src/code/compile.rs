@@ -7,10 +7,12 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmyard_namespaces::code::EventKind;
 
 use crate::code::engine::{self, Metering};
 use crate::code::module::{ModuleError, check_header};
 use crate::code::{bounds, bulk};
+use crate::event;
 
 /// One component to be compiled.
 #[derive(Debug, Clone)]
@@ -82,7 +84,7 @@ fn compiled(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
     })
 }
 
-/// Whether it exports something under the handler's name. Whether that is a handler is seen when it is linked. What cannot be
+/// Whether it exports something under the name of a handler. Whether that is a handler is seen when it is linked. What cannot be
 /// read may: the compiler says what is wrong with it.
 fn exports_handler(component: &[u8]) -> bool {
     let mut depth = 0_usize;
@@ -91,7 +93,9 @@ fn exports_handler(component: &[u8]) -> bool {
             Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
             Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
             Ok(Payload::ComponentExportSection(exports)) if depth == 0 => {
-                let is_handler = |name: &str| name.starts_with(HANDLER);
+                let interfaces = || EventKind::ALL.into_iter().filter_map(event::interface);
+                let is_handler =
+                    |name: &str| name.starts_with(HANDLER) || interfaces().any(|own| own == name);
                 if exports.into_iter().any(|export| export.is_ok_and(|export| is_handler(export.name.name))) {
                     return true;
                 }
@@ -151,6 +155,11 @@ mod tests {
         let inside = r#"(component (instance $i) (export "wasi:http/incoming-handler@0.2.0" (instance $i)))"#;
         assert!(matches!(refusal(&format!("(component {inside})")), ModuleError::NoHandler));
         assert!(compile_worker(&job(inside)).is_ok(), "what it exports is seen later");
+        for kind in EventKind::ALL {
+            let Some(name) = event::interface(kind) else { continue };
+            let other = format!("(component (instance $i) (export \"{name}\" (instance $i)))");
+            assert!(compile_worker(&job(&other)).is_ok(), "{name} handles something");
+        }
         for (wrong, named) in
             [("(func (result i32) i64.const 0)", "type mismatch"), ("(memory i64 1)", "memory64")]
         {

@@ -4,14 +4,15 @@ use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
-use wasmtime::component::{Component, ComponentExportIndex, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmyard_namespaces::code::EventKind;
 use wasmyard_namespaces::limits::{MAX_COMPONENT_BYTES, component};
 
 use crate::code::engine::Engine;
 use crate::code::mapping::{Key, Mapping};
 use crate::code::ticker::Ticker;
-use crate::event::Scheduled;
+use crate::event;
 use crate::guest::state::State;
 use crate::limits::shared::Commons;
 
@@ -81,9 +82,9 @@ pub enum ModuleError {
         "the component cannot be linked: {0}. A Worker may import wasi:http, wasi:io, wasi:clocks, wasi:random, wasi:cli, wasi:filesystem (empty), wasi:config and wasmyard:platform"
     )]
     Import(String),
-    /// It does not export the handler.
+    /// It exports no handler.
     #[error(
-        "the component does not export wasi:http/incoming-handler@0.2, so no request can be given to it; target the world wasi:http/proxy"
+        "the component exports no handler, so nothing can be given to it: for requests that is wasi:http/incoming-handler@0.2 (target the world wasi:http/proxy), and else scheduled, queue or tail of wasmyard:platform@0.1.0"
     )]
     NoHandler,
     /// It needs more of the engine than one component gets: known when its code is loaded.
@@ -114,9 +115,11 @@ impl ModuleError {
 
 /// A component that is compiled and linked, ready to be instantiated.
 pub struct Module {
-    pub(crate) pre: ProxyPre<State>,
-    /// Its function for [`crate::Scheduled`] events, if it has one.
-    pub(crate) scheduled: Option<ComponentExportIndex>,
+    pub(crate) instance: InstancePre<State>,
+    /// The same with its handler of requests, if it has one.
+    pub(crate) requests: Option<ProxyPre<State>>,
+    /// Its functions for other events, in the order of [`EventKind::ALL`].
+    others: [Option<ComponentExportIndex>; EventKind::ALL.len()],
     engine: wasmtime::Engine,
     /// Whoever runs its code has it tick.
     pub(crate) ticker: Arc<Ticker>,
@@ -132,6 +135,21 @@ impl Module {
         &self.engine
     }
 
+    /// The events that it handles.
+    pub fn handlers(&self) -> Vec<EventKind> {
+        let handled = |kind: &EventKind| match kind {
+            EventKind::Fetch => self.requests.is_some(),
+            other => self.handler(*other).is_some(),
+        };
+        EventKind::ALL.into_iter().filter(handled).collect()
+    }
+
+    /// Its function for events of a kind, requests aside; none where it has none.
+    pub(crate) fn handler(&self, kind: EventKind) -> Option<&ComponentExportIndex> {
+        let mut all = EventKind::ALL.into_iter().zip(&self.others);
+        all.find(|(other, _)| *other == kind).and_then(|(_, handler)| handler.as_ref())
+    }
+
     /// Links a compiled component.
     pub(crate) fn link(
         engine: &Engine,
@@ -143,14 +161,19 @@ impl Module {
     ) -> Result<Self, ModuleError> {
         let pre =
             linker.instantiate_pre(component).map_err(|error| ModuleError::Import(format!("{error:#}")))?;
-        let pre = ProxyPre::new(pre).map_err(|_| ModuleError::NoHandler)?;
+        let requests = ProxyPre::new(pre.clone()).ok();
         let handle = |interface| component.get_export_index(Some(&interface), "handle");
-        let scheduled = component.get_export_index(None, Scheduled::INTERFACE).and_then(handle);
+        let exported = |name| component.get_export_index(None, name).and_then(handle);
+        let others = EventKind::ALL.map(|kind| event::interface(kind).and_then(exported));
+        if requests.is_none() && others.iter().all(Option::is_none) {
+            return Err(ModuleError::NoHandler);
+        }
         let image = component.image_range();
         let size = (image.end as usize).saturating_sub(image.start as usize);
         Ok(Self {
-            pre,
-            scheduled,
+            instance: pre,
+            requests,
+            others,
             engine: engine.wasmtime.clone(),
             ticker: Arc::clone(&engine.ticker),
             key,

@@ -63,7 +63,7 @@ pub(crate) struct State {
     /// Bytes of a value on its way between the guest and a service.
     pub(crate) passing: u64,
     /// What is to be asked when the guest has returned and this store is gone.
-    pub(crate) tail: Option<Tail>,
+    pub(crate) tail: Option<TailCall>,
     /// Whether the guest returned, and was not ended.
     returned: bool,
 }
@@ -93,7 +93,7 @@ pub(crate) struct RequestHead {
 }
 
 /// Somebody left to be asked after the guest has returned.
-pub(crate) struct Tail {
+pub(crate) struct TailCall {
     pub(crate) last: Last,
     pub(crate) send: SendResponse,
 }
@@ -246,6 +246,11 @@ fn log_bytes(limits: &Limits) -> usize {
 }
 
 impl RequestHead {
+    /// That of an event that is no request, for which the host holds so many bytes.
+    pub(crate) fn none(bytes: u64) -> Self {
+        Self { method: Method::default(), uri: Uri::default(), bytes }
+    }
+
     pub(crate) fn of(request: &http::request::Parts) -> Self {
         let bytes = host_memory::head(&request.uri, &request.headers);
         Self { method: request.method.clone(), uri: request.uri.clone(), bytes }

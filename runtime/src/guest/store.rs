@@ -10,6 +10,7 @@ use wasmtime::{Store, component};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmyard_namespaces::code::EventKind;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::name::{ScriptName, shorten};
 use wasmyard_namespaces::script::ScriptKey;
@@ -18,11 +19,11 @@ use crate::bindings::granted::{Granted, Version};
 use crate::body::{Body, BodyError, Handover, HandoverSlot, inspected};
 use crate::code::module::Module;
 use crate::codes::to_code;
-use crate::event::Scheduled;
+use crate::event::{self, Batch, Exported, Scheduled, Tail};
 use crate::guest::armed::{Armed, failure_of};
 use crate::guest::parts::InvocationParts;
 use crate::guest::pool::{Instance, Resters};
-use crate::guest::state::{Last, RequestHead, State, Tail};
+use crate::guest::state::{Last, RequestHead, State, TailCall};
 use crate::limits::arriving::Arriving;
 use crate::limits::idle::paced;
 use crate::limits::meter::Meter;
@@ -31,8 +32,9 @@ use crate::limits::scheduler::Fair;
 use crate::outcome::Failure;
 use crate::seams::{DenyAll, RequestInfo};
 
-/// The function that handles [`Scheduled`] events.
-type HandleScheduled = component::TypedFunc<(String, u64), (Result<(), String>,)>;
+/// The function that handles events of a kind.
+type Handler<E> =
+    component::TypedFunc<<E as Exported>::Parameters, (Result<<E as Exported>::Returned, String>,)>;
 
 /// What one store is made from.
 pub(crate) struct Guest {
@@ -48,7 +50,7 @@ impl Guest {
     pub(crate) async fn run(self, request: Request<Body>) -> Result<(), Failure> {
         let host = Arc::clone(&self.parts.host);
         let head = Arc::clone(&self.parts.head);
-        if let Some(Tail { last, send }) = self.run_store(request).await? {
+        if let Some(TailCall { last, send }) = self.run_store(request).await? {
             head.handed_over();
             match last {
                 Last::Call(call) => send(Ok(host.call(*call).await?)),
@@ -58,7 +60,7 @@ impl Guest {
         Ok(())
     }
 
-    async fn run_store(self, request: Request<Body>) -> Result<Option<Tail>, Failure> {
+    async fn run_store(self, request: Request<Body>) -> Result<Option<TailCall>, Failure> {
         let _ticking = self.module.ticker.ticking();
         let (parts, body) = request.into_parts();
         let body = paced(body, self.parts.limits.stream_idle, BodyError::ConnectionReadTimeout);
@@ -107,9 +109,11 @@ impl Guest {
             instance.armed.again(&self.parts.limits, &self.parts.meter)?;
             return Ok(instance);
         }
+        let no_handler = || Failure::NoHandler { event: EventKind::Fetch.name() };
+        let pre = self.module.requests.as_ref().ok_or_else(no_handler)?;
         let mut armed = self.armed(State::new(&self.parts, request, body))?;
         let begun = Instant::now();
-        let instantiated = self.module.pre.instantiate_async(&mut armed.store).await;
+        let instantiated = pre.instantiate_async(&mut armed.store).await;
         let proxy = instantiated.map_err(|error| failure_of(&error, &self.parts.limits))?;
         self.parts.meter.instantiated(begun.elapsed());
         Ok(Instance::new(armed, proxy))
@@ -119,39 +123,41 @@ impl Guest {
         Armed::new(self.module.engine(), state, &self.parts.limits, &self.parts.meter)
     }
 
-    /// Handles a time that came.
-    pub(crate) async fn run_scheduled(self, event: Scheduled) -> Result<(), Failure> {
+    /// Handles an event that is no request. What the host holds of it counts until the guest has returned.
+    pub(crate) async fn handle<E: Exported>(self, event: E) -> Result<E::Answer, Failure> {
         let _ticking = self.module.ticker.ticking();
-        let (mut armed, instance) = self.without_request().await?;
-        let handler = self.scheduled(&mut armed.store, &instance)?;
-        let handler = handler.ok_or(Failure::NoHandler { event: "scheduled" })?;
-        let called = handler.call_async(&mut armed.store, (event.cron.to_string(), event.due_ms())).await;
-        let (handled,) = called.map_err(|error| failure_of(&error, &self.parts.limits))?;
-        handled.map_err(|text| Failure::Trapped(format!("it says: {}", shorten(&text))))
+        let (mut armed, instance) = self.without_request(event.weight()).await?;
+        let handler = self.handler::<E>(&mut armed.store, &instance)?;
+        let handler = handler.ok_or(Failure::NoHandler { event: E::KIND.name() })?;
+        let failure = |error| failure_of(&error, &self.parts.limits);
+        armed.store.data_mut().weigh().map_err(|exceeded| failure(exceeded.into()))?;
+        let (parameters, asked) = event.into_parameters();
+        let (said,) = handler.call_async(&mut armed.store, parameters).await.map_err(failure)?;
+        armed.store.data_mut().returned();
+        let returned = said.map_err(|text| Failure::Trapped(format!("it says: {}", shorten(&text))))?;
+        E::judge(asked, returned).map_err(Failure::Trapped)
     }
 
-    /// Its function for times that come; none where it exports none.
-    fn scheduled(
+    /// Its function for such events; none where it exports none.
+    fn handler<E: Exported>(
         &self,
         store: &mut Store<State>,
         instance: &component::Instance,
-    ) -> Result<Option<HandleScheduled>, Failure> {
-        let Some(index) = &self.module.scheduled else { return Ok(None) };
-        let typed = instance.get_typed_func(store, index);
+    ) -> Result<Option<Handler<E>>, Failure> {
+        let Some(index) = self.module.handler(E::KIND) else { return Ok(None) };
         let mistyped = |error| {
-            let interface = Scheduled::INTERFACE;
+            let interface = event::interface(E::KIND).unwrap_or_default();
             Failure::Trapped(format!("its {interface} is not what `sdk/wit/platform.wit` says: {error:#}"))
         };
-        typed.map(Some).map_err(mistyped)
+        instance.get_typed_func(store, index).map(Some).map_err(mistyped)
     }
 
-    /// An instance that no request is for.
-    async fn without_request(&self) -> Result<(Armed, component::Instance), Failure> {
+    /// An instance that no request is for; of what it is for the host holds so many bytes.
+    async fn without_request(&self, held: u64) -> Result<(Armed, component::Instance), Failure> {
         let (_lent, slot) = Handover::new(crate::body::empty(), &Arriving::default());
-        let (parts, ()) = Request::new(()).into_parts();
-        let mut armed = self.armed(State::new(&self.parts, RequestHead::of(&parts), slot))?;
+        let mut armed = self.armed(State::new(&self.parts, RequestHead::none(held), slot))?;
         let begun = Instant::now();
-        let instance = self.module.pre.instance_pre().instantiate_async(&mut armed.store).await;
+        let instance = self.module.instance.instantiate_async(&mut armed.store).await;
         let instance = instance.map_err(|error| failure_of(&error, &self.parts.limits))?;
         self.parts.meter.instantiated(begun.elapsed());
         Ok((armed, instance))
@@ -160,8 +166,11 @@ impl Guest {
     /// Makes an instance and drops it.
     async fn instantiate(self) -> Result<(), Failure> {
         let _ticking = self.module.ticker.ticking();
-        let (mut armed, instance) = self.without_request().await?;
-        self.scheduled(&mut armed.store, &instance).map(|_| ())
+        let (mut armed, instance) = self.without_request(0).await?;
+        let store = &mut armed.store;
+        self.handler::<Scheduled>(store, &instance)?;
+        self.handler::<Batch>(store, &instance)?;
+        self.handler::<Tail>(store, &instance).map(|_| ())
     }
 }
 

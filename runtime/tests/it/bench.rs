@@ -12,8 +12,9 @@ use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{
-    Body, BodyError, Call, EngineConfig, Failure, Granted, GuestMemoryLimits, Host, InProcess, Invocation,
-    LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime, RuntimeConfig, Worker,
+    Body, BodyError, Call, EngineConfig, Event, Failure, Granted, GuestMemoryLimits, Host, InProcess,
+    Invocation, LogLine, Metering, Module, OutboundRequest, Outcome, RequestInfo, Reuse, Runtime,
+    RuntimeConfig, Worker,
 };
 
 /// A worker in text form. The gaps are those of `wasi_http.wat`.
@@ -141,6 +142,15 @@ pub(crate) fn request(body: Body) -> Request<Body> {
     Request::get("http://guest.test/").body(body).unwrap()
 }
 
+/// Has a worker answer a request, to the head of the answer.
+pub(crate) async fn fetch(
+    worker: &Arc<Worker>,
+    invocation: Invocation,
+    request: Request<Body>,
+) -> Result<Response<Body>, Failure> {
+    worker.run(invocation, Event::Fetch(request)).await?.answer()
+}
+
 /// Runs a worker once, to the end of its answer. What came, and the account.
 pub(crate) async fn run(
     worker: &Arc<Worker>,
@@ -149,7 +159,7 @@ pub(crate) async fn run(
 ) -> (Result<usize, String>, Outcome) {
     let kept = Arc::new(Kept::default());
     let host = Arc::clone(&kept) as Arc<dyn Host>;
-    let answer = worker.fetch(invocation(limits, host), request(body)).await;
+    let answer = fetch(worker, invocation(limits, host), request(body)).await;
     let came = match answer {
         Ok(response) => match response.into_body().collect().await {
             Ok(body) => Ok(body.to_bytes().len()),

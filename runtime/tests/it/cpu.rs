@@ -183,9 +183,9 @@ async fn assert_stopped_at(
             let (came, outcome) = run(worker, limits, body()).await;
             assert_eq!(outcome.end, End::Failed(Failure::ExceededCpu { limit }), "{came:?}");
             assert!(came.is_err(), "{came:?}");
-            assert!(outcome.cpu >= limit, "{:?} of {limit:?}", outcome.cpu);
-            used.push(outcome.cpu);
-            if outcome.cpu <= bound(limit) + clearing {
+            assert!(outcome.usage.cpu >= limit, "{:?} of {limit:?}", outcome.usage.cpu);
+            used.push(outcome.usage.cpu);
+            if outcome.usage.cpu <= bound(limit) + clearing {
                 break;
             }
         }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use wasmyard_namespaces::code::EventKind;
 use wasmyard_namespaces::limits::Limits;
-use wasmyard_runtime::{End, Event, Failure, Handled, Metering, Scheduled, Worker, start_up};
+use wasmyard_runtime::{Batch, End, Event, Failure, Handled, Message, Metering, Scheduled, Worker, start_up};
 
 use crate::bench::{Bench, Kept, Wat, invocation, worker};
 
@@ -67,8 +68,15 @@ async fn a_time_that_came_is_handled_and_on_the_account_however_it_ends() {
 async fn a_script_without_a_handler_of_such_events_is_not_started() {
     let bench = Bench::new();
     let worker = bench.worker(Wat::default()).await;
-    let none = Failure::NoHandler { event: "scheduled" };
-    assert_eq!(raised(&worker, "* * * * *", 1).await, (Err(none), None));
+    let none = |event| Failure::NoHandler { event };
+    assert_eq!(raised(&worker, "* * * * *", 1).await, (Err(none("scheduled")), None));
+    let message =
+        Message { id: "a".into(), sent_ms: 1, content_type: "json".into(), body: vec![], attempts: 1 };
+    let batch = Event::Queue(Batch::new("q".into(), vec![message]).unwrap());
+    let kept = Arc::new(Kept::default());
+    let came = worker.run(invocation(Limits::DEFAULT, kept.clone()), batch).await;
+    assert_eq!(came.err(), Some(none("queue")));
+    assert!(kept.outcomes().is_empty());
 }
 
 #[tokio::test]
@@ -81,5 +89,6 @@ async fn a_handler_of_another_type_is_found_out_at_the_start() {
         matches!(&refused, Failure::Trapped(text) if text.contains("wasmyard:platform/scheduled@0.1.0"));
     assert!(said, "{refused:?}");
     let good = bench.module(Metering::Time, scheduled(RIGHT.0, RIGHT.1)).await;
+    assert_eq!(good.handlers(), [EventKind::Fetch, EventKind::Scheduled]);
     assert!(start_up(&good, &Limits::DEFAULT).await.is_ok());
 }

@@ -39,7 +39,7 @@ async fn the_same_guest_uses_the_same_fuel_every_time() {
         let (one, others) = tokio::join!(run(&worker, LIMITS, body::empty()), others);
         for (came, outcome) in others.into_iter().chain([one]) {
             assert!(matches!(outcome.end, End::Failed(Failure::NoResponse(_))), "{came:?}");
-            seen.push(outcome.fuel.unwrap());
+            seen.push(outcome.usage.fuel.unwrap());
         }
     }
     assert_eq!(seen.len(), 50);
@@ -56,7 +56,7 @@ async fn a_guest_without_fuel_left_is_stopped_and_told_so() {
         let (came, outcome) = run(&worker, Limits { fuel: Some(fuel), ..LIMITS }, body::empty()).await;
         assert_eq!(outcome.end, End::Failed(Failure::ExceededFuel { limit: fuel }));
         assert_eq!(came, Err("Worker exceeded fuel limit.".to_owned()));
-        assert_eq!(outcome.fuel, Some(fuel));
+        assert_eq!(outcome.usage.fuel, Some(fuel));
     }
     let start = Wat { module: "(start $spin) (func $spin (loop $again (br $again)))", ..Wat::default() };
     let worker = bench.fuelled(start).await;
@@ -72,7 +72,7 @@ async fn time_is_limited_behind_fuel() {
     for fuel in [Some(u64::MAX), None] {
         let (_, outcome) = run(&worker, Limits { cpu: limit, fuel, ..LIMITS }, body::empty()).await;
         assert_eq!(outcome.end, End::Failed(Failure::ExceededCpu { limit }));
-        assert!(outcome.fuel.is_some());
+        assert!(outcome.usage.fuel.is_some());
     }
 }
 
@@ -85,7 +85,7 @@ async fn bulk_instructions_cost_what_they_do() {
     for bytes in [1_000, 3_000_000] {
         let body = format!("(drop (memory.grow (i32.const 64))) (call $fill (i32.const {bytes}))");
         let worker = bench.fuelled(Wat { module, body: &body, ..Wat::default() }).await;
-        used.push(run(&worker, LIMITS, body::empty()).await.1.fuel.unwrap());
+        used.push(run(&worker, LIMITS, body::empty()).await.1.usage.fuel.unwrap());
     }
     assert!((2_999_000..3_000_500).contains(&(used[1] - used[0])), "{used:?}");
 }
@@ -105,7 +105,7 @@ async fn what_is_copied_from_a_data_segment_is_charged_and_what_is_there_at_the_
         let worker = bench.fuelled(Wat { module: &module, body: &body, ..Wat::default() }).await;
         let (came, outcome) = run(&worker, LIMITS, body::empty()).await;
         assert!(matches!(outcome.end, End::Failed(Failure::NoResponse(_))), "{came:?}");
-        outcome.fuel.unwrap()
+        outcome.usage.fuel.unwrap()
     };
     let little = used(1, 1_000, 10).await;
     assert_eq!(used(60_000, 1_000, 10).await, little, "its script's size");
@@ -119,7 +119,7 @@ async fn fuel_is_counted_only_where_it_was_asked_for() {
     let bench = Bench::new();
     let worker = bench.worker(WORK).await;
     let (_, outcome) = run(&worker, Limits { fuel: None, ..LIMITS }, body::empty()).await;
-    assert_eq!(outcome.fuel, None);
+    assert_eq!(outcome.usage.fuel, None);
     let (_, outcome) = run(&worker, LIMITS, body::empty()).await;
     assert!(
         matches!(outcome.end, End::Failed(Failure::Internal { .. })),

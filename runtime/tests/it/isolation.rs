@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_runtime::{End, Failure, Host, Worker, body};
 
-use crate::bench::{Bench, Kept, Wat, invocation, request, run};
+use crate::bench::{Bench, Kept, Wat, fetch, invocation, request, run};
 
 const LIMITS: Limits = Limits { cpu: Duration::from_millis(200), ..Limits::DEFAULT };
 /// Where what the tests' workers need themselves ends.
@@ -90,7 +90,7 @@ async fn however_a_guest_ends_the_next_one_finds_zeros_and_its_own_data() {
         let fill = bench.worker(filling(pages, SPIN)).await;
         for look in &looks {
             let kept = Arc::new(Kept::default()) as Arc<dyn Host>;
-            let mut left = Box::pin(fill.fetch(invocation(LIMITS, kept), request(body::empty())));
+            let mut left = Box::pin(fetch(&fill, invocation(LIMITS, kept), request(body::empty())));
             assert!((&mut left).now_or_never().is_none(), "it computes, and yields at the first tick");
             drop(left);
             check(std::slice::from_ref(look), "being left").await;
@@ -120,7 +120,7 @@ async fn when_every_slot_is_taken_the_next_invocation_is_told_to_come_again() {
     let spins = bench.worker(filling(2, SPIN)).await;
     let look = bench.worker(looking(2, "")).await;
     let kept = Arc::new(Kept::default()) as Arc<dyn Host>;
-    let mut first = Box::pin(spins.fetch(invocation(LIMITS, kept), request(body::empty())));
+    let mut first = Box::pin(fetch(&spins, invocation(LIMITS, kept), request(body::empty())));
     assert!((&mut first).now_or_never().is_none());
     let (_, outcome) = run(&look, LIMITS, body::empty()).await;
     assert!(matches!(outcome.end, End::Failed(Failure::Overloaded { .. })), "{:?}", outcome.end);

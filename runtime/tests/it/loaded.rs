@@ -7,11 +7,11 @@ use http_body_util::BodyExt as _;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{
-    EngineConfig, Failure, Granted, GuestMemoryLimits, InProcess, Metering, Reuse, Runtime, RuntimeConfig,
-    Worker, body,
+    EngineConfig, Event, Failure, Granted, GuestMemoryLimits, InProcess, Metering, Reuse, Runtime,
+    RuntimeConfig, Worker, body,
 };
 
-use crate::bench::{Kept, Wat, invocation, request};
+use crate::bench::{Kept, Wat, fetch, invocation, request};
 
 /// A worker that answers with an empty body, and differs from others by a number.
 fn component(number: usize) -> Vec<u8> {
@@ -63,7 +63,7 @@ impl Site {
 
 async fn ask(worker: &Arc<Worker>) -> Result<(), Failure> {
     let response =
-        worker.fetch(invocation(Limits::DEFAULT, Arc::<Kept>::default()), request(body::empty())).await?;
+        fetch(worker, invocation(Limits::DEFAULT, Arc::<Kept>::default()), request(body::empty())).await?;
     response.into_body().collect().await.unwrap();
     Ok(())
 }
@@ -113,9 +113,10 @@ async fn code_that_runs_stays_mapped_and_where_nothing_can_go_the_next_is_refuse
     let ready = runs.ready().unwrap();
     let refused = site.worker(2, Reuse::Never).await.err().unwrap();
     assert!(refused.contains("as this machine can map"), "{refused}");
-    let response =
-        ready.fetch(invocation(Limits::DEFAULT, Arc::<Kept>::default()), request(body::empty())).await;
-    response.unwrap().into_body().collect().await.unwrap();
+    let response = ready
+        .run(invocation(Limits::DEFAULT, Arc::<Kept>::default()), Event::Fetch(request(body::empty())))
+        .await;
+    response.unwrap().answer().unwrap().into_body().collect().await.unwrap();
     site.worker(2, Reuse::Never).await.unwrap();
     assert!(!runs.is_loaded());
 }

@@ -26,11 +26,15 @@ async fn handles_count_like_memory() {
     let (_, outcome) = run(&few, LIMITS, body::empty()).await;
     assert!(matches!(outcome.end, End::Failed(Failure::NoResponse(_))), "{:?}", outcome.end);
     // A page each for the two core modules at least, and 100 entries of the table.
-    assert!((64 << 10..CEILING).contains(&outcome.peak_memory_bytes), "{}", outcome.peak_memory_bytes);
+    assert!(
+        (64 << 10..CEILING).contains(&outcome.usage.peak_memory_bytes),
+        "{}",
+        outcome.usage.peak_memory_bytes
+    );
     let many = bench.worker(Wat { body: &make(5_000), ..Wat::default() }).await;
     let (_, outcome) = run(&many, LIMITS, body::empty()).await;
     assert_eq!(outcome.end, End::Failed(Failure::ExceededMemory { limit: CEILING }));
-    assert!(outcome.peak_memory_bytes <= CEILING, "{}", outcome.peak_memory_bytes);
+    assert!(outcome.usage.peak_memory_bytes <= CEILING, "{}", outcome.usage.peak_memory_bytes);
 }
 
 #[tokio::test]
@@ -42,7 +46,7 @@ async fn memory_is_counted_in_steps_and_ends_at_the_ceiling() {
     let worker = bench.worker(Wat { body: grow, ..Wat::default() }).await;
     let (_, outcome) = run(&worker, LIMITS, body::empty()).await;
     assert_eq!(outcome.end, End::Failed(Failure::ExceededMemory { limit: CEILING }));
-    let peak = outcome.peak_memory_bytes;
+    let peak = outcome.usage.peak_memory_bytes;
     assert!((CEILING - (64 << 10)..=CEILING).contains(&peak), "{peak}");
 }
 

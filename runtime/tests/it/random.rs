@@ -123,7 +123,7 @@ async fn whatever_a_program_does_it_ends_within_its_limits() {
         } else {
             let (_, outcome) = run(&worker(module), limits, wasmyard_runtime::body::empty()).await;
             *ends.entry(outcome.end.label().to_owned()).or_default() += 1;
-            assert!(outcome.peak_memory_bytes <= limits.memory_bytes, "seed {seed}: {outcome:?}");
+            assert!(outcome.usage.peak_memory_bytes <= limits.memory_bytes, "seed {seed}: {outcome:?}");
         }
         // Wall-clock time on a machine that does much else: a program that was not stopped would run for ever.
         assert!(begun.elapsed() < Duration::from_secs(30), "seed {seed}");

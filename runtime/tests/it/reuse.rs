@@ -7,7 +7,7 @@ use std::time::Duration;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_runtime::{End, Failure, Host, Metering, Reuse, Worker, body};
 
-use crate::bench::{Bench, Kept, Wat, invocation, request, run, worker, worker_that};
+use crate::bench::{Bench, Kept, Wat, fetch, invocation, request, run, worker, worker_that};
 
 const LIMITS: Limits = Limits { cpu: Duration::from_millis(200), ..Limits::DEFAULT };
 
@@ -104,7 +104,7 @@ async fn who_leaves_takes_the_instance_along() {
     assert_eq!(counts(&worker, limits, 1).await, [Ok(1)]);
     let kept = Arc::new(Kept::default());
     let host = Arc::clone(&kept) as Arc<dyn Host>;
-    let leaves = worker.fetch(invocation(limits, host), request(body::empty()));
+    let leaves = fetch(&worker, invocation(limits, host), request(body::empty()));
     assert!(tokio::time::timeout(Duration::from_millis(50), leaves).await.is_err());
     assert_eq!(kept.outcome().end, End::Canceled);
     assert_eq!(counts(&worker, limits, 1).await, [Ok(1)]);
@@ -131,7 +131,7 @@ async fn each_request_has_an_account_of_its_own() {
     let time = reused(&bench, Metering::Time, counting(works)).await;
     let mut used = Vec::new();
     for _ in 0..4 {
-        used.push(run(&time, LIMITS, body::empty()).await.1.cpu);
+        used.push(run(&time, LIMITS, body::empty()).await.1.usage.cpu);
     }
     assert!(used[3] < used[0] * 3, "{used:?}");
 
@@ -141,7 +141,7 @@ async fn each_request_has_an_account_of_its_own() {
     for turn in 1..=4 {
         let (came, outcome) = run(&fuel, limits, body::empty()).await;
         assert_eq!(came, Ok(turn));
-        used.push(outcome.fuel.unwrap());
+        used.push(outcome.usage.fuel.unwrap());
     }
     assert!(used[1..].iter().all(|fuel| *fuel == used[1] && *fuel > 0), "{used:?}");
 }
@@ -155,7 +155,11 @@ async fn what_a_guest_has_counts_against_each_limit_anew() {
     assert_eq!(counts(&worker, limit(100), 10).await.pop(), Some(Ok(10)));
     let (came, outcome) = run(&worker, limit(100), body::empty()).await;
     assert_eq!(came, Ok(11));
-    assert!((12 << 16..13 << 16).contains(&outcome.peak_memory_bytes), "{}", outcome.peak_memory_bytes);
+    assert!(
+        (12 << 16..13 << 16).contains(&outcome.usage.peak_memory_bytes),
+        "{}",
+        outcome.usage.peak_memory_bytes
+    );
     // It has twelve pages: where ten are allowed another one answers.
     assert_eq!(counts(&worker, limit(10), 1).await, [Ok(1)]);
     // And where it grows past the limit that is its end.
@@ -189,7 +193,7 @@ async fn a_line_belongs_to_the_request_that_wrote_it() {
     for turn in 1..=3 {
         let kept = Arc::new(Kept::default());
         let host = Arc::clone(&kept) as Arc<dyn Host>;
-        let answer = worker.fetch(invocation(LIMITS, host), request(body::empty())).await.unwrap();
+        let answer = fetch(&worker, invocation(LIMITS, host), request(body::empty())).await.unwrap();
         let came = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
         assert_eq!(came.len(), turn);
         // It never ended its line.

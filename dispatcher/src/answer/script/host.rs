@@ -2,13 +2,12 @@
 //! egress. It is made anew for each, so that it knows who is calling.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::uri::Scheme;
 use http::{Method, Request, Response};
-use wasmyard_events::{Event, Fault, InvocationRecord, LogRecord, Trigger};
+use wasmyard_events::{Event, LogRecord, Trigger};
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::{NamespaceName, ScriptName};
 use wasmyard_namespaces::script::{Script, ScriptKey};
@@ -319,47 +318,14 @@ impl Host for ScriptHost {
         if let End::Failed(failure) = &outcome.end {
             self.chain.log.invocation_failed(respond::reason(failure));
         }
-        self.chain.trace.sink.event(&Event::Invocation(Arc::new(self.record(outcome))));
+        let trace = &self.chain.trace;
+        let record = outcome.into_record(Arc::clone(&trace.ray_id), self.number, self.trigger.clone());
+        trace.sink.event(&Event::Invocation(Arc::new(record)));
     }
 }
 
 impl Drop for ScriptHost {
     fn drop(&mut self) {
         self.scripts.in_flight.dec();
-    }
-}
-
-impl ScriptHost {
-    fn record(&self, outcome: Outcome) -> InvocationRecord {
-        let fault = match &outcome.end {
-            End::Failed(failure) => Some(Fault {
-                message: failure.to_string(),
-                limit: failure.limit(),
-                detail: failure.detail().map(str::to_owned),
-            }),
-            End::Ok | End::Canceled => None,
-        };
-        InvocationRecord {
-            time: SystemTime::now(),
-            ray_id: Arc::clone(&self.chain.trace.ray_id),
-            number: self.number,
-            trigger: self.trigger.clone(),
-            outcome: outcome.end.label(),
-            fault,
-            script: outcome.script,
-            version: outcome.version,
-            depth: outcome.depth,
-            status: outcome.status,
-            cpu: outcome.cpu,
-            fuel: outcome.fuel,
-            wall: outcome.wall,
-            instantiation: outcome.instantiation,
-            peak_memory_bytes: outcome.peak_memory_bytes,
-            subrequests: outcome.subrequests,
-            bytes_in: outcome.bytes_in,
-            bytes_out: outcome.bytes_out,
-            log_lines: outcome.log_lines,
-            log_dropped: outcome.log_dropped,
-        }
     }
 }

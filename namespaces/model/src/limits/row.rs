@@ -41,6 +41,8 @@ pub enum LimitScope {
     Kv,
     /// Zones and what is in one of them: fixed.
     Zone,
+    /// One event that is no request: fixed.
+    Event,
     /// What a component consists of, and what compiling it may cost: fixed.
     Component,
 }

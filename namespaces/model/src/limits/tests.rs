@@ -154,6 +154,7 @@ fn page_table() -> String {
         (LimitScope::Component, "One component, before and while it is compiled"),
         (LimitScope::Kv, "One KV namespace"),
         (LimitScope::Zone, "Zones and custom hostnames"),
+        (LimitScope::Event, "One event that is no request"),
     ] {
         text += &format!(
             "\n**{title}**\n\n| limit | default | least | most | what it bounds |\n|---|---|---|---|---|\n"
