@@ -7,9 +7,9 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::follow::Follow;
 use super::{Inner, RegistryEvent, Result};
 use wasmyard_stores::{Revision, StoreError};
 
@@ -17,19 +17,6 @@ const PAGE: usize = 256;
 /// How long the feed waits after the store failed, or did not show yet what it announced.
 const PAUSE: Duration = Duration::from_secs(1);
 const SHORT_PAUSE: Duration = Duration::from_millis(20);
-
-/// A collection of which something is held in memory.
-#[async_trait]
-pub(super) trait Follow: Send + Sync {
-    /// What its keys begin with.
-    fn prefix(&self) -> &'static str;
-
-    /// Reads all that is held of it; where nothing need be held, forgets it.
-    async fn load(&self, registry: &Inner) -> Result<()>;
-
-    /// Makes a change of the record with this id visible. Returns what to tell about it.
-    async fn apply(&self, registry: &Inner, id: &str, change: Revision) -> Result<Option<RegistryEvent>>;
-}
 
 /// The collections that are held in memory. A user script is found through its namespace: namespaces come first.
 const FOLLOWED: [&dyn Follow; 5] = [

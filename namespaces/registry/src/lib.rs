@@ -48,11 +48,13 @@ mod configured;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod feed;
+mod follow;
 mod gc;
 mod held;
 mod index;
 mod jobs;
 mod namespaces;
+mod ownership;
 mod record;
 mod routes;
 mod scripts;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::collection::{ATTEMPTS, PAGE, Seen, Transaction, step_aside};
-use super::configured::refuse;
-use super::feed::Follow;
+use super::follow::Follow;
+use super::ownership::refuse;
 use super::record::{NAMESPACE_NAMES, NAMESPACES, PURGES, USER_SCRIPTS, scripts_within};
 use super::{Inner, Registry, RegistryEvent, Result};
 use crate::error::RegistryError;

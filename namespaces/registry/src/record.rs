@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use super::Result;
 use super::collection::{Collection, Seen, Transaction};
-use super::tokens::TokenRecord;
 use crate::error::RegistryError;
 use wasmyard_model::assets::VersionAssets;
 use wasmyard_model::bindings::BindingDecl;
@@ -38,10 +37,6 @@ pub(super) const USER_SCRIPTS: Collection<ScriptRecord> = Collection::at("script
 pub(super) const ROUTES: Collection<RouteRecord> = Collection::at("route/");
 /// Makes patterns unique; the record is the id. Hashed, because a pattern may be longer than a key.
 pub(super) const ROUTE_PATTERNS: Collection<String> = Collection::at("route-pattern/");
-/// Tokens, by id.
-pub(super) const TOKENS: Collection<TokenRecord> = Collection::at("token/");
-/// Changes with every change of the tokens: what is true of all of them is decided by one node at a time.
-pub(super) const TOKEN_SET: Collection<()> = Collection::at("token-set");
 /// What a configuration declares, by the configuration's name.
 pub(super) const CONFIGURATIONS: Collection<Declared> = Collection::at("configuration/");
 /// Blobs that were put, by name.

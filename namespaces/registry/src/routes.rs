@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::collection::{ATTEMPTS, Seen, Transaction, step_aside};
-use super::feed::Follow;
+use super::follow::Follow;
 use super::record::{ROUTE_PATTERNS, ROUTES, RouteRecord, pattern_id};
 use super::{Inner, Registry, RegistryEvent, Result};
 use crate::error::RegistryError;

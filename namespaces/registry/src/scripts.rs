@@ -10,8 +10,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::cache::{CacheKey, Cached, PLATFORM_SPACE};
 use super::collection::{Collection, PAGE, Seen};
-use super::configured::refuse_script;
-use super::feed::Follow;
+use super::follow::Follow;
+use super::ownership::refuse_script;
 use super::record::{PLATFORM_SCRIPTS, ScriptRecord, USER_SCRIPTS, script_of, scripts_within};
 use super::{Inner, Registry, RegistryEvent, Result};
 use crate::error::RegistryError;

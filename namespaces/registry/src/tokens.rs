@@ -9,9 +9,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
-use super::collection::{ATTEMPTS, Seen, Transaction, step_aside};
-use super::feed::Follow;
-use super::record::{TOKEN_SET, TOKENS};
+use super::collection::{ATTEMPTS, Collection, Seen, Transaction, step_aside};
+use super::follow::Follow;
 use super::{Inner, Registry, RegistryEvent, Result};
 use crate::error::RegistryError;
 use wasmyard_model::digest::Digest;
@@ -58,6 +57,11 @@ impl TokenRecord {
         }
     }
 }
+
+/// Tokens, by id.
+const TOKENS: Collection<TokenRecord> = Collection::at("token/");
+/// Changes with every change of the tokens: what is true of all of them is decided by one node at a time.
+const TOKEN_SET: Collection<()> = Collection::at("token-set");
 
 /// Most tokens: each call is compared with all of them.
 pub const MOST_TOKENS: usize = 1_000;

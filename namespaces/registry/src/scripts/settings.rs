@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::change::Decision;
 use super::new_id;
-use crate::configured::refuse_script;
 use crate::error::RegistryError;
+use crate::ownership::refuse_script;
 use crate::{Registry, Result};
 use wasmyard_model::bindings::{self, BindingDecl, BindingInput};
 use wasmyard_model::name::{BindingName, Tag};
