@@ -2,12 +2,13 @@
 //! Must never let a call under `/client/v4` reach a handler without a token (an upload of assets checks its own), nor show a token anywhere.
 
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Uri, header};
+use tokio::time::Instant;
 use tracing::Instrument;
 use wasmyard_events::{ApiRecord, Event, Sink};
 use wasmyard_listener::Client;

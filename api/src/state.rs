@@ -4,9 +4,10 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use wasmyard_control::Control;
 use wasmyard_events::Sink;
 use wasmyard_namespaces::Registry;

@@ -35,7 +35,8 @@ impl Control {
                  name; choose another name",
             ));
         }
-        if expires_on.is_some_and(|expires_on| expires_on <= Timestamp::now()) {
+        let now = self.registry.clock().now();
+        if expires_on.is_some_and(|expires_on| expires_on <= now) {
             return Err(ControlError::invalid("expires_on has passed already; name a time to come"));
         }
         let (token, text) = self.registry.create_token_until(name, expires_on).await?;

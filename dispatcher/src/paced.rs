@@ -4,11 +4,12 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use tokio::time::Instant;
 use wasmyard_runtime::{Body, BodyError, Pause};
 
 use crate::head::clean_trailers;

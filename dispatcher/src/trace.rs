@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use prometheus::{IntGauge, Registry};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use wasmyard_events::{Sink, metric};
 use wasmyard_namespaces::hex;
 

@@ -170,7 +170,7 @@ impl<T: Queued> Queue<T> {
             state.give_room_back(item.lane(), item.weight(), item.script());
             batch.push(item);
         }
-        Some(state.tell_now())
+        Some(state.tell(Instant::now()))
     }
 
     /// Waits until the reader has done everything, but not longer than `patience`. Says whether it has.
@@ -225,12 +225,11 @@ impl<T: Queued> State<T> {
         }
     }
 
-    /// What the reader is to be told now: at once when it has caught up, else from time to time.
-    fn tell_now(&mut self) -> Lost {
+    /// What the reader is to be told at this moment: at once when it has caught up, else from time to time.
+    fn tell(&mut self, now: Instant) -> Lost {
         if !self.lost.any() {
             return Lost::default();
         }
-        let now = Instant::now();
         let lately = self.told.is_some_and(|told| now.duration_since(told) < TELL_EVERY);
         if lately && !self.items.is_empty() {
             return Lost::default();
@@ -272,6 +271,24 @@ mod tests {
 
     fn queue() -> Queue<Item> {
         Queue::new(PerLane([100, 100, 100]))
+    }
+
+    #[test]
+    fn a_reader_that_does_not_catch_up_is_told_from_time_to_time() {
+        let queue = queue();
+        let begun = Instant::now();
+        let lose = || {
+            while queue.push(platform(0)).is_ok() {}
+        };
+        lose();
+        assert!(queue.lock().tell(begun).any(), "the first time at once");
+        lose();
+        let shortly = begun + TELL_EVERY - Duration::from_millis(1);
+        assert!(!queue.lock().tell(shortly).any(), "it is behind, and was told lately");
+        assert!(queue.lock().tell(begun + TELL_EVERY).any());
+        lose();
+        queue.lock().items.clear();
+        assert!(queue.lock().tell(begun + TELL_EVERY).any(), "it has caught up");
     }
 
     #[test]

@@ -126,9 +126,10 @@ pub(crate) async fn upload(
 ) -> Answer<Uploaded> {
     let (parts, body) = request.into_parts();
     let key = shared.registry().asset_token_key().await?;
+    let now = shared.registry().clock().now();
     let claims = guard::bearer(&parts.headers)
         .ok_or(token::Fault::Unreadable)
-        .and_then(|token| Claims::verify(&key, token, Purpose::Upload, &account))
+        .and_then(|token| Claims::verify(&key, token, Purpose::Upload, &account, now))
         .map_err(|fault| ApiError::new(Code::Authentication, format!("Authentication error: {fault}.")))?;
     if query.base64.as_deref() != Some("true") {
         return Err(ApiError::parameter("contents come in Base64: add ?base64=true to the path"));
@@ -176,7 +177,8 @@ pub(crate) async fn completed(
         ApiError::new(Code::CompletionToken, format!("assets.jwt cannot be used: {fault}."))
     };
     let secret = shared.registry().asset_token_key().await?;
-    let claims = Claims::verify(&secret, token, Purpose::Deploy, account).map_err(refused)?;
+    let now = shared.registry().clock().now();
+    let claims = Claims::verify(&secret, token, Purpose::Deploy, account, now).map_err(refused)?;
     if claims.script != key.to_string() {
         return Err(refused(token::Fault::OtherScript));
     }

@@ -111,16 +111,19 @@ pub(crate) async fn verify(State(shared): SharedState, headers: HeaderMap) -> An
 
 pub(crate) async fn list(State(shared): SharedState, QueryOf(query): QueryOf<Paging>) -> Answer<Vec<View>> {
     let tokens = shared.registry().tokens();
-    Ok(Reply::list(tokens.iter().map(view).collect(), query.page))
+    let now = shared.registry().clock().now();
+    Ok(Reply::list(tokens.iter().map(|token| view(token, now)).collect(), query.page))
 }
 
 pub(crate) async fn create(State(shared): SharedState, Exact(wanted): Exact<Create>) -> Answer<Made> {
     let (token, text) = shared.control.create_token(&wanted.name, wanted.expires_on()?).await?;
-    Ok(Reply::ok(Made { token: view(&token), value: text.expose().to_owned() }))
+    let token = view(&token, shared.registry().clock().now());
+    Ok(Reply::ok(Made { token, value: text.expose().to_owned() }))
 }
 
 pub(crate) async fn get(State(shared): SharedState, Item(id): Item) -> Answer<View> {
-    Ok(Reply::ok(view(&shared.control.existing_token(&id)?)))
+    let now = shared.registry().clock().now();
+    Ok(Reply::ok(view(&shared.control.existing_token(&id)?, now)))
 }
 
 /// Gives the token another text; the result is that text.
@@ -134,8 +137,8 @@ pub(crate) async fn revoke(State(shared): SharedState, Item(id): Item) -> Answer
     Ok(Reply::ok(Revoked { id }).with_notes(done.remarks))
 }
 
-fn view(token: &TokenInfo) -> View {
-    let expired = token.expires_on.is_some_and(|expires_on| expires_on <= Timestamp::now());
+fn view(token: &TokenInfo, now: Timestamp) -> View {
+    let expired = token.expires_on.is_some_and(|expires_on| expires_on <= now);
     View {
         id: token.id.clone(),
         name: token.label.clone(),

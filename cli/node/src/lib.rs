@@ -22,6 +22,7 @@ pub mod machine;
 mod node;
 mod recompile;
 mod reload;
+mod schedule;
 mod serve;
 mod stop;
 mod storage;

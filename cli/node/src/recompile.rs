@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 use wasmyard_namespaces::{LimitSpec, Limits, NamespaceName, Registry, Script, ScriptKey, ScriptName};
 use wasmyard_runtime::{Metering, Runtime, Wanted};
 
+use crate::schedule::every;
+
 /// How many scripts are looked at, and held, at a time.
 const PAGE: usize = 64;
 /// How many scripts are listed as used last.
@@ -43,10 +45,7 @@ impl Recompiling {
             }
         };
         let listing = async {
-            loop {
-                tokio::time::sleep(EVERY).await;
-                self.write_list().await;
-            }
+            every(self.registry.clock(), EVERY, EVERY, || self.write_list()).await;
         };
         tokio::select! {
             ((), ()) = async { tokio::join!(all, listing) } => {}

@@ -9,8 +9,10 @@ use std::time::Duration;
 use wasmyard_control::Control;
 use wasmyard_kv::Kv;
 use wasmyard_namespaces::registry::Done;
-use wasmyard_namespaces::{Health, Registry, Timestamp};
+use wasmyard_namespaces::{Clock, Health, Registry};
 use wasmyard_runtime::Runtime;
+
+use crate::schedule::every;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -18,6 +20,8 @@ const EVERY: Duration = Duration::from_secs(3_600);
 const EXPIRED: Duration = Duration::from_secs(60);
 /// How often where there is no room.
 const WITHOUT_ROOM: Duration = Duration::from_secs(5 * 60);
+/// How long until a job that could not be scheduled is scheduled again.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
 /// How long compiled code is kept at least: a component is compiled before it is stored.
 const GRACE: Duration = Duration::from_secs(24 * 3_600);
 
@@ -27,20 +31,18 @@ const BLOBS: (&str, &str) = ("sweep", "blobs");
 /// Sweeps until it is dropped.
 pub(crate) async fn run(control: Control, runtime: Arc<Runtime>) {
     let registry = control.registry();
-    tokio::join!(blobs(registry), code(registry, &runtime), keys(control.kv()));
+    tokio::join!(blobs(registry), code(registry, &runtime), keys(control.kv(), registry.clock()));
 }
 
 /// Sweeps keys whose time has come, and those of deleted namespaces. Nobody sees them any more; their room is taken.
-async fn keys(kv: &Kv) {
-    let mut turns = tokio::time::interval(EXPIRED);
-    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        turns.tick().await;
+async fn keys(kv: &Kv, clock: &Clock) {
+    every(clock, Duration::ZERO, EXPIRED, || async {
         match kv.sweep().await {
             Ok(removed) => tracing::debug!(removed, "looked for keys that have expired"),
             Err(error) => tracing::warn!(%error, "keys that have expired could not be removed"),
         }
-    }
+    })
+    .await;
 }
 
 /// Sweeps what all nodes share, as a job: it is done once, and goes on when the node that did it is gone.
@@ -62,25 +64,23 @@ async fn blobs(registry: &Registry) {
             }
         }
     });
-    while let Err(error) = registry.schedule(kind, key, Timestamp::now()).await {
+    while let Err(error) = registry.schedule(kind, key, registry.clock().now()).await {
         tracing::warn!(%error, "the sweep of blobs could not be scheduled");
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        registry.clock().sleep_until(registry.clock().now().later(TRY_AGAIN)).await;
     }
     jobs.run().await;
 }
 
 /// Sweeps what is this node's own.
 async fn code(registry: &Registry, runtime: &Runtime) {
-    let mut turns = tokio::time::interval(EVERY);
-    // At the first turn `wasmyard dev` has not deployed its folder yet, whose code is here from last time.
-    turns.tick().await;
-    loop {
-        turns.tick().await;
+    // Not at once: `wasmyard dev` has not deployed its folder yet, whose code is here from last time.
+    every(registry.clock(), EVERY, EVERY, || async {
         match artifacts(registry, runtime, GRACE).await {
             Ok(removed) => tracing::debug!(removed, "looked for code of components that are gone"),
             Err(error) => tracing::warn!(error, "code of components that are gone could not be removed"),
         }
-    }
+    })
+    .await;
 }
 
 /// Removes compiled code that is older than `grace` and whose component is gone. Says how many.

@@ -4,7 +4,9 @@
 //! Looks at the heads of frames as they come from the socket, and changes nothing. Must never judge what is in a frame:
 //! that is `h2`'s work.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// What every client begins with (RFC 9113 section 3.4).
 const PREFACE: u64 = 24;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpSocket;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use wasmyard_model::egress::{BadHost, Host, read_authority};
@@ -184,10 +185,10 @@ fn tls_failure<D>(error: io::Error) -> NoConnection<D> {
 /// The first address that takes the connection. Each that does not answer gets its part of the time, so that one
 /// that is dead does not use up that of the others.
 async fn connect_to_any(addresses: &[IpAddr], port: u16, patience: Duration) -> io::Result<TcpStream> {
-    let until = tokio::time::Instant::now() + patience;
+    let until = Instant::now() + patience;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let time = until.saturating_duration_since(tokio::time::Instant::now());
+        let time = until.saturating_duration_since(Instant::now());
         let part = time / u32::try_from(left).unwrap_or(u32::MAX);
         let socket = match address {
             IpAddr::V4(_) => TcpSocket::new_v4()?,

@@ -203,6 +203,12 @@ impl Registry {
         Registry::open(Arc::new(wasmyard_stores::MemoryStore::new()), Blobs::memory()).await
     }
 
+    /// What time it is for what is kept here: dates of records are compared with this clock and no other.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.options.clock
+    }
+
     /// Keeps a component, durably when it returns. A deploy may refer to it afterwards; one that no deploy
     /// refers to is swept after the grace time.
     ///

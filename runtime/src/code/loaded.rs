@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
 
+use tokio::time::Instant;
 use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::script::ScriptKey;
 

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Instant;
 
+use tokio::time::Instant;
 use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::script::ScriptKey;
 

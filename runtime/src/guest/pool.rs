@@ -6,9 +6,10 @@
 //! away in between, so that an instance at rest holds no visitor's connection, no place and no callee.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmyard_namespaces::limits::Limits;
 
@@ -41,16 +42,27 @@ pub enum Reuse {
 pub(crate) struct Instance {
     pub(crate) armed: Armed,
     pub(crate) proxy: Proxy,
-    made: Instant,
-    requests: u32,
+    wear: Wear,
 }
 
 impl Instance {
     pub(crate) fn new(armed: Armed, proxy: Proxy) -> Self {
-        Self { armed, proxy, made: Instant::now(), requests: 0 }
+        Self { armed, proxy, wear: Wear::new() }
+    }
+}
+
+/// How long an instance has been in use, and for how much.
+struct Wear {
+    made: Instant,
+    requests: u32,
+}
+
+impl Wear {
+    fn new() -> Self {
+        Self { made: Instant::now(), requests: 0 }
     }
 
-    fn is_worn(&self) -> bool {
+    fn is_out(&self) -> bool {
         self.requests >= MOST_REQUESTS || self.made.elapsed() >= MOST_AGE
     }
 }
@@ -78,7 +90,7 @@ impl Resters {
     pub(crate) fn wake(&self, limits: &Limits) -> Option<Instance> {
         loop {
             let instance = self.lock().resting.pop()?.instance;
-            if !instance.is_worn() && instance.armed.store.data().memory.fits(limits.memory_bytes) {
+            if !instance.wear.is_out() && instance.armed.store.data().memory.fits(limits.memory_bytes) {
                 return Some(instance);
             }
         }
@@ -86,14 +98,14 @@ impl Resters {
 
     /// Lets one rest that has returned from a request, if it may.
     pub(crate) fn rest(&self, mut instance: Instance, commons: &Commons) {
-        instance.requests += 1;
+        instance.wear.requests += 1;
         instance.armed.settle();
         let state = instance.armed.store.data_mut();
         state.rest();
         let memory = commons.memory.figures();
         if held(&mut state.table, MOST_LEFT_BYTES) > MOST_LEFT_BYTES
             || memory.held_bytes > memory.budget_bytes / RESTING_SHARE
-            || instance.is_worn()
+            || instance.wear.is_out()
         {
             return;
         }

@@ -2,10 +2,11 @@
 //! once and never again, but where a version asks for that, and then only after it has returned ([`crate::guest::pool`]).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Request;
 use http_body::Frame;
+use tokio::time::Instant;
 use wasmtime::{Store, component};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::WasiHttpView as _;

@@ -132,9 +132,7 @@ fn related(one: &str, other: &str) -> bool {
 
 /// The paths that a file names, from the crate's root. Braces are followed.
 fn named_paths(file: &Source) -> Vec<Vec<String>> {
-    let code = file.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    let code: String =
-        code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code = code(file);
     let mut paths = Vec::new();
     for (start, keyword) in code.match_indices("crate::").chain(code.match_indices("super::")) {
         let before = code.get(..start).and_then(|before| before.chars().next_back());
@@ -238,6 +236,29 @@ pub fn circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<BTreeSet
     found
 }
 
+/// The files of a crate that read the machine's clock themselves, outside of tests: std's, or a date.
+#[must_use]
+pub fn clocks(of: &Crate) -> BTreeSet<String> {
+    let files = of.files.iter().filter(|file| !is_test(file) && reads_clock(&code(file)));
+    files.map(|file| file.path.clone()).collect()
+}
+
+fn reads_clock(code: &str) -> bool {
+    // Tokio's moments stand still where a test pauses its time; std's do not.
+    let mut lines = code.lines().map(str::trim_start);
+    let of_std = lines.any(|line| line.starts_with("use std::time::") && line.contains("Instant"));
+    ["SystemTime::now", "Timestamp::now", "now_utc", "std::time::Instant::now"]
+        .iter()
+        .any(|now| code.contains(now))
+        || (of_std && code.contains("Instant::now"))
+}
+
+/// What a file says outside of its comments and its tests.
+fn code(file: &Source) -> String {
+    let code = file.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
 /// The lines of a list: what stands before the first `:` that is followed by a space, with the reason behind it.
 #[must_use]
 pub fn listed(text: &str) -> BTreeMap<String, String> {
@@ -255,6 +276,25 @@ mod tests {
     fn source(module: &str, text: &str) -> Source {
         let module = module.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect();
         Source { path: String::new(), module, text: text.to_owned() }
+    }
+
+    #[test]
+    fn a_clock_is_found_where_it_is_stds_and_not_in_tests_or_comments() {
+        for reads in [
+            "use std::time::{Duration, Instant};\nfn f() { Instant::now(); }",
+            "fn f() { std::time::SystemTime::now(); }",
+            "fn f() { let began = std::time::Instant::now(); }",
+            "fn f() { Timestamp::now(); }",
+        ] {
+            assert!(reads_clock(&code(&source("a", reads))), "{reads}");
+        }
+        for passes in [
+            "use tokio::time::Instant;\nfn f() { Instant::now(); }",
+            "use std::time::Instant;\nfn f(now: Instant) {}",
+            "// SystemTime::now\n#[cfg(test)]\nmod tests { use std::time::SystemTime; fn f() { SystemTime::now(); } }",
+        ] {
+            assert!(!reads_clock(&code(&source("a", passes))), "{passes}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use wasmyard_tidy::{arrows, circles, crates, files_below, listed, root, shown};
+use wasmyard_tidy::{arrows, circles, clocks, crates, files_below, listed, root, shown};
 
 /// From this many lines on, a file needs a reason.
 const LINES: usize = 400;
@@ -43,6 +43,14 @@ fn large_files_have_a_reason() {
     let crates = crates(&root()).unwrap();
     let large = crates.iter().flat_map(|part| &part.files).filter(|file| file.text.lines().count() > LINES);
     agree("large-files.txt", &large.map(|file| file.path.clone()).collect());
+}
+
+#[test]
+fn clocks_are_handed_in() {
+    let crates = crates(&root()).unwrap();
+    // What measures reads the clock.
+    let host = crates.iter().filter(|part| part.folder != "benches" && !part.folder.starts_with("tests/"));
+    agree("clocks.txt", &host.flat_map(clocks).collect());
 }
 
 #[test]

@@ -2,13 +2,11 @@
 //! Must never look at what a token says of its own algorithm: its header is compared as a whole with the only one
 //! that this server writes.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
-use wasmyard_namespaces::{AssetScope, AssetSession, Secret};
+use wasmyard_namespaces::{AssetScope, AssetSession, Secret, Timestamp};
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 const ISSUER: &str = "wasmyard";
@@ -94,12 +92,13 @@ impl Claims {
         token
     }
 
-    /// Reads a token that is good for this purpose and account, now.
+    /// Reads a token that is good for this purpose and account at this moment.
     pub(super) fn verify(
         key: &Secret,
         token: &str,
         purpose: Purpose,
         account: &str,
+        now: Timestamp,
     ) -> Result<Claims, Fault> {
         if token.len() > LONGEST {
             return Err(Fault::Unreadable);
@@ -123,8 +122,7 @@ impl Claims {
         if claims.acc != account {
             return Err(Fault::Account);
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |now| now.as_secs());
-        if claims.exp <= now {
+        if claims.exp <= now.unix_seconds() {
             return Err(Fault::Expired);
         }
         Ok(claims)
@@ -153,7 +151,21 @@ mod tests {
     }
 
     fn verify(token: &str) -> Result<Claims, Fault> {
-        Claims::verify(&Secret::new("key"), token, Purpose::Upload, "acc1")
+        verify_at(token, "2026-01-02T03:04:05Z")
+    }
+
+    fn verify_at(token: &str, now: &str) -> Result<Claims, Fault> {
+        Claims::verify(&Secret::new("key"), token, Purpose::Upload, "acc1", now.parse().unwrap())
+    }
+
+    #[test]
+    fn a_token_is_good_until_the_second_in_which_it_expires() {
+        let expires: Timestamp = "2026-01-02T04:00:00Z".parse().unwrap();
+        let token = Claims { exp: expires.unix_seconds(), ..claims() }.sign(&Secret::new("key"));
+        assert!(verify_at(&token, "2026-01-02T03:59:59Z").is_ok());
+        for late in ["2026-01-02T04:00:00Z", "2026-01-09T00:00:00Z"] {
+            assert_eq!(verify_at(&token, late), Err(Fault::Expired), "{late}");
+        }
     }
 
     #[test]
