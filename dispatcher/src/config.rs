@@ -5,6 +5,8 @@ use std::time::Duration;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_runtime::Services;
 
+use crate::https::HttpsConfig;
+
 use crate::admission::AdmissionConfig;
 
 /// Sizes and limits of the dispatcher.
@@ -22,6 +24,8 @@ pub struct DispatcherConfig {
     pub asset_memory_bytes: u64,
     /// The longest pause of a visitor's request body.
     pub body_idle: Duration,
+    /// What connections have to be.
+    pub https: HttpsConfig,
     /// The ports that visitors reach the platform by, beside 80 and 443. A script's request to a host of the
     /// platform goes inside on these; on another port it is meant for something else, and goes to egress.
     pub served_ports: Vec<u16>,
@@ -38,6 +42,7 @@ impl Default for DispatcherConfig {
             ready_wait: Duration::from_millis(500),
             asset_memory_bytes: 64 << 20,
             body_idle: Duration::from_secs(30),
+            https: HttpsConfig::default(),
             served_ports: Vec::new(),
             services: Services::default(),
         }

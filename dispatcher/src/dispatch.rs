@@ -20,7 +20,7 @@ use crate::respond::{self, Refusal, Wanted};
 use crate::route::{self, Destination};
 use crate::trace::{Trace, Underway};
 use crate::visit::{Tracked, VisitLog};
-use crate::{head, incoming};
+use crate::{head, https, incoming};
 
 /// The data plane of one node.
 pub struct Dispatcher {
@@ -73,9 +73,12 @@ impl Dispatcher {
         let log = VisitLog::open(trace, client.address, &request);
         // What the visitor can read is asked of the head as it was sent. A head that is refused is answered as well.
         let wanted = Wanted::of(request.headers());
+        let secure = client.secure;
         let answer = async {
             // First, so that every step goes by the same host and path, and none by a field that only claims something.
             let visit = head::read(request, client, &log)?;
+            // Before anything is found out about the host: a connection that was made for another one says nothing of it.
+            https::checked(&visit, self.config.https)?;
             // Before anything is spent: it looks into memory, and what is asked of a host that nobody has ends here.
             let destination = route::find(&self.registry, &visit)?;
             // After the route, because a body that nobody is there to read needs no watch.
@@ -91,7 +94,9 @@ impl Dispatcher {
         // What is logged on the way, by whatever part, carries the ray id.
         let answer = InRay { ray_id: Arc::clone(&log.trace.ray_id), future: pin!(answer) }.await;
         // Last, and in one place: the rules of HTTP for an answer hold for all of them, and failures have one table.
-        let answer = respond::to_visitor(answer, wanted, &log);
+        let mut answer = respond::to_visitor(answer, wanted, &log);
+        // Of pages, too: who is refused is to come back over https all the same.
+        https::strict(&mut answer, secure, self.config.https);
         // The visit lasts until its answer is out: the record is written when the last of what runs for it is gone.
         Tracked::answer(answer, log)
     }

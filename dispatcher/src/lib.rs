@@ -22,6 +22,7 @@ mod config;
 mod dispatch;
 mod egress;
 mod head;
+mod https;
 mod incoming;
 mod observe;
 mod paced;
@@ -38,5 +39,6 @@ pub use dispatch::Dispatcher;
 pub use egress::{
     Asker, Egress, EgressConfig, EgressFigures, ExtraRoots, NetworkEgress, Policy, Roots, Sender, TlsError,
 };
+pub use https::HttpsConfig;
 pub use observe::Metrics;
 pub use visit::Tracked;

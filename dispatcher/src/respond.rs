@@ -27,13 +27,15 @@ pub(crate) struct Refusal {
     /// The limit that was passed, with its value.
     limit: Option<String>,
     retry_after: Option<Duration>,
+    /// Where to ask instead.
+    location: Option<Box<HeaderValue>>,
     close: bool,
 }
 
 impl Refusal {
     const fn new(status: StatusCode, code: u16, reason: &'static str, text: &'static str) -> Self {
         let text = Cow::Borrowed(text);
-        Self { status, code, reason, text, limit: None, retry_after: None, close: false }
+        Self { status, code, reason, text, limit: None, retry_after: None, location: None, close: false }
     }
 
     pub(crate) fn no_route(host: &str) -> Self {
@@ -44,6 +46,18 @@ impl Refusal {
 
     pub(crate) fn no_such_script() -> Self {
         Self::new(StatusCode::NOT_FOUND, 2002, "worker_not_found", "Worker not found.")
+    }
+
+    /// The connection was made for another host's certificate.
+    pub(crate) fn misdirected() -> Self {
+        let text = "This connection was made for another host; ask over a connection of this host's own.";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, 2006, "misdirected", text)
+    }
+
+    /// The host is served over https.
+    pub(crate) fn to_https(status: StatusCode, location: Option<HeaderValue>) -> Self {
+        let refusal = Self::new(status, 2007, "to_https", "This host is served over https.");
+        Self { location: location.map(Box::new), ..refusal }
     }
 
     /// The route's own status, which opts out of dispatch.
@@ -205,6 +219,9 @@ pub(crate) fn page(refusal: &Refusal, wanted: Wanted, ray_id: &str) -> Response<
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(wait) = refusal.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    if let Some(location) = &refusal.location {
+        headers.insert(header::LOCATION, HeaderValue::clone(location));
     }
     if refusal.close {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -24,6 +24,7 @@
 //! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `services`: script to script by a service binding
 //! - `streaming`: bodies of any length, both ways, with trailers
+//! - `tls`: visitors over TLS, with certificates in files
 
 mod afterwards;
 mod answers;
@@ -49,3 +50,4 @@ mod routing;
 mod sandbox;
 mod services;
 mod streaming;
+mod tls;

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmyard_dispatcher::EgressConfig;
+use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
 use wasmyard_namespaces::bindings::KvNamespace;
 use wasmyard_namespaces::{
@@ -48,6 +49,8 @@ pub struct ResolvedConfig {
     pub source: ConfigSource,
     /// `[server]`, with command line options laid over it.
     pub server: ServerConfig,
+    /// `[tls]` and `listen_tls`: how visitors are served over TLS.
+    pub tls: TlsConfig,
     /// `[egress]`: where scripts may send requests.
     pub egress: EgressConfig,
     /// `[limits]` over the built-in defaults: the platform's own limits, which everything is tightened from.
@@ -67,6 +70,7 @@ impl ResolvedConfig {
     pub fn fixed_sections_that_differ(&self, new: &Self) -> Vec<&'static str> {
         let sections = [
             ("server", self.server != new.server),
+            ("tls", !self.tls.differs_in_certificates_alone(&new.tls)),
             ("egress", self.egress != new.egress),
             ("limits", self.limits != new.limits || self.ceiling != new.ceiling),
         ];
@@ -123,6 +127,30 @@ impl ServerConfig {
     /// What holds where `[server]` says nothing; the data directory lies below `root`.
     pub fn defaults(root: &Path) -> Self {
         resolve::server(&RawServer::unset(), root, &mut Vec::new())
+    }
+}
+
+/// How visitors are served over TLS.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TlsConfig {
+    /// Where they connect; none serves nobody over TLS. Port 0 lets the system choose.
+    pub listen: Option<SocketAddr>,
+    /// Whether requests in clear text are sent there.
+    pub redirect: bool,
+    /// The port that visitors know it by, where that is another one.
+    pub redirect_port: Option<u16>,
+    /// For how long browsers are told to ask over https alone.
+    pub strict: Option<Duration>,
+    /// What is served with certificates from files.
+    pub certificates: Vec<Served>,
+}
+
+impl TlsConfig {
+    /// Whether everything but the certificates, which a reload takes over, is the same.
+    fn differs_in_certificates_alone(&self, other: &Self) -> bool {
+        let Self { listen, redirect, redirect_port, strict, certificates: _ } = self;
+        (*listen, *redirect, *redirect_port, *strict)
+            == (other.listen, other.redirect, other.redirect_port, other.strict)
     }
 }
 

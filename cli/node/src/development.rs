@@ -178,7 +178,7 @@ impl Developing {
         tracing::debug!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
         warnings.iter().for_each(|warning| tracing::debug!("{warning}"));
         let overlay = Arc::clone(&builds) as Arc<dyn Overlay>;
-        let node = Node::start(config, &capacity, registry, kv.clone(), egress, Some(overlay))?;
+        let node = Node::start(config, &capacity, registry, kv.clone(), egress, None, Some(overlay))?;
         apply::settings(&node.control, config)
             .await
             .map_err(|error| StartError::failed(format!("the configuration cannot be applied: {error}")))?;

@@ -8,7 +8,7 @@
 //! 5. `apply` - what the configuration declares becomes part of the registry
 //! 6. `serve` or `development` - the node runs until it is told to stop
 //!
-//! Beside them `sweep` removes what nothing refers to, `recompile` compiles what is missing, `reload` reads the file
+//! Beside them `tls` has the certificates for visitors over TLS, `sweep` removes what nothing refers to, `recompile` compiles what is missing, `reload` reads the file
 //! again. Nothing in here prints: whoever starts a node asks it what there is to say. `logs` alone writes, to the log.
 
 mod apply;
@@ -27,6 +27,7 @@ mod serve;
 mod stop;
 mod storage;
 mod sweep;
+mod tls;
 mod token;
 
 pub use checker::FileChecker;

@@ -15,12 +15,13 @@ use wasmyard_api::{ApiState, UploadLimits};
 use wasmyard_compiler::ChildCompiler;
 use wasmyard_control::Control;
 use wasmyard_dispatcher::{
-    AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, Metrics, NetworkEgress,
-    Overlay,
+    AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, HttpsConfig, Metrics,
+    NetworkEgress, Overlay,
 };
 use wasmyard_events::{Figures, Sink, Sinks};
 use wasmyard_kv::Kv;
-use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received};
+use wasmyard_listener::tls::Tls;
+use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use wasmyard_namespaces::{Health, Registry};
 use wasmyard_runtime::{
@@ -28,9 +29,10 @@ use wasmyard_runtime::{
 };
 
 use crate::checker::UploadChecker;
-use crate::config::{Faults, ResolvedConfig, ServerConfig};
+use crate::config::{Faults, ResolvedConfig, ServerConfig, TlsConfig};
 use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
+use crate::tls::Encrypting;
 use crate::{logs, recompile, sweep};
 
 /// Bytes of compiled code that stay loaded.
@@ -43,12 +45,19 @@ struct Port {
     figures: wasmyard_listener::Figures,
 }
 
+/// The same for visitors over TLS, who share bounds and figures with those in clear text.
+struct TlsPort {
+    listener: TcpListener,
+    handshake: Tls,
+}
+
 /// A node whose ports are open but not yet served.
 pub(crate) struct Node {
     pub(crate) control: Control,
     pub(crate) checker: Arc<UploadChecker>,
     dispatcher: Arc<Dispatcher>,
     visitors: Port,
+    tls: Option<TlsPort>,
     api: Port,
     api_state: ApiState,
     ready: Arc<AtomicBool>,
@@ -64,13 +73,18 @@ impl Node {
         registry: Registry,
         kv: Kv,
         mut egress: EgressConfig,
+        encrypting: Option<Encrypting>,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Result<Self, StartError> {
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
+        let tls =
+            encrypting.map(|tls| Ok::<_, StartError>((bind(tls.listen, "listen_tls")?, tls))).transpose()?;
+        let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port()).ok();
+        let tls_port = tls.as_ref().and_then(|(listener, _)| port(listener));
+        let visited: Vec<u16> = port(&visitors).into_iter().chain(tls_port).collect();
         // No script reaches the platform's own ports, whatever else it may reach.
-        egress.policy.own_ports =
-            [&visitors, &api].iter().filter_map(|port| port.local_addr().ok()).map(|a| a.port()).collect();
+        egress.policy.own_ports = visited.iter().copied().chain(port(&api)).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let memory = usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX);
         let compiler = ChildCompiler::new()
@@ -98,6 +112,11 @@ impl Node {
         };
         let visitors_figures = counted("wasmyard", "visitors")?;
         let api_figures = counted("wasmyard_api", "the API's clients")?;
+        let tls = tls.map(|(listener, Encrypting { certificates, groups, .. })| {
+            let figures = TlsFigures::new(metrics.registry(), "wasmyard", "visitors").map_err(unmeasured)?;
+            Ok::<_, StartError>(TlsPort { listener, handshake: Tls::new(certificates, groups, figures) })
+        });
+        let tls = tls.transpose()?;
         let egress =
             NetworkEgress::new(egress, figures).map_err(|error| StartError::failed(error.to_string()))?;
         let events: Arc<dyn Sink> = Arc::new(sinks(&metrics)?);
@@ -108,7 +127,8 @@ impl Node {
                 asset_memory_bytes: config.server.asset_memory,
                 body_idle: config.limits.stream_idle,
                 services: Services { kv: Some(kv.clone()), ..Services::default() },
-                served_ports: visitors.local_addr().map(|address| address.port()).into_iter().collect(),
+                served_ports: visited,
+                https: https(&config.tls, tls_port),
                 ..DispatcherConfig::default()
             },
             registry.clone(),
@@ -154,7 +174,7 @@ impl Node {
             [port(visitors, visitors_bounds, visitors_figures), port(api, api_bounds, api_figures)]
         };
         let recent = config.server.data.join("artifacts").join("recent");
-        Ok(Self { control, checker, dispatcher, visitors, api, api_state, ready, recent })
+        Ok(Self { control, checker, dispatcher, visitors, tls, api, api_state, ready, recent })
     }
 
     /// The port that visitors connect to.
@@ -164,10 +184,10 @@ impl Node {
 
     /// Where the node can be reached, by the name of each port.
     pub(crate) fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        [("visitors", &self.visitors), ("api", &self.api)]
-            .into_iter()
-            .filter_map(|(name, port)| Some((name, port.listener.local_addr().ok()?)))
-            .collect()
+        let visitors = ("visitors", &self.visitors.listener);
+        let tls = self.tls.as_ref().map(|port| ("https", &port.listener));
+        let ports = [visitors].into_iter().chain(tls).chain([("api", &self.api.listener)]);
+        ports.filter_map(|(name, listener)| Some((name, listener.local_addr().ok()?))).collect()
     }
 
     /// Serves until `stop`, then drains. The control plane stays reachable until visitors are done.
@@ -210,10 +230,7 @@ impl Node {
             ready.store(false, Ordering::Release);
             stopping.cancel();
         };
-        let Port { listener, config, figures } = self.visitors;
-        let dispatcher = Arc::clone(&self.dispatcher);
-        let places = Places::new(&config, 1);
-        wasmyard_listener::serve(listener, Plain, dispatcher, config, places, figures, stop).await;
+        serve_visitors(self.visitors, self.tls, &self.dispatcher, stop).await;
         stopped.cancel();
         sweeping.abort();
         if let Err(error) = recompiling.await {
@@ -225,6 +242,37 @@ impl Node {
             tracing::error!(%error, "the control plane ended early");
         }
     }
+}
+
+/// Serves visitors on both their ports until `stop`, and drains.
+async fn serve_visitors(
+    visitors: Port,
+    tls: Option<TlsPort>,
+    dispatcher: &Arc<Dispatcher>,
+    stop: impl Future<Output = ()>,
+) {
+    let Port { listener, config, figures } = visitors;
+    let places = Places::new(&config, if tls.is_some() { 2 } else { 1 });
+    let stopped = CancellationToken::new();
+    let encrypted = async {
+        let Some(TlsPort { listener, handshake }) = tls else { return };
+        let (dispatcher, config, stop) = (Arc::clone(dispatcher), config.clone(), stopped.cancelled());
+        let (places, figures) = (places.clone(), figures.clone());
+        wasmyard_listener::serve(listener, handshake, dispatcher, config, places, figures, stop).await;
+    };
+    let stop = async {
+        stop.await;
+        stopped.cancel();
+    };
+    let (dispatcher, places, figures) = (Arc::clone(dispatcher), places.clone(), figures.clone());
+    let plain = wasmyard_listener::serve(listener, Plain, dispatcher, config.clone(), places, figures, stop);
+    tokio::join!(plain, encrypted);
+}
+
+/// What connections of visitors have to be.
+fn https(config: &TlsConfig, port: Option<u16>) -> HttpsConfig {
+    let redirect_to = config.redirect_port.or(port).filter(|_| config.redirect);
+    HttpsConfig { redirect_to, strict: config.strict }
 }
 
 /// When a node says of itself that it is ready.

@@ -3,16 +3,21 @@
 //!
 //! A file with a mistake changes nothing.
 
+use std::sync::Arc;
+
 use tokio::signal::unix::{SignalKind, signal};
 use wasmyard_control::Control;
+use wasmyard_hostnames::certificates::CertificateStore;
 
 use crate::apply;
 use crate::config::{self, ConfigSource, Purpose, ResolvedConfig, ServerConfig};
+use crate::tls;
 
 /// Takes the configuration over at each SIGHUP, which is caught from this call on. `server` is how the node was started:
 /// options of the command line lie over what the file says.
 pub(crate) fn on_hangup(
     control: Control,
+    certificates: Option<Arc<CertificateStore>>,
     source: ConfigSource,
     server: ServerConfig,
 ) -> impl Future<Output = ()> + Send {
@@ -38,6 +43,11 @@ pub(crate) fn on_hangup(
             }
             before = Some(new.clone());
             new.server = server.clone();
+            if let Some(certificates) = &certificates
+                && let Err(reason) = tls::take_over(certificates, &new.tls)
+            {
+                tracing::error!("the certificates before stay in force: {reason}");
+            }
             let refused = apply::everything(&control, &new).await;
             refused.iter().for_each(|refusal| tracing::error!("{refusal}"));
             tracing::info!(refused = refused.len(), "configuration reloaded");

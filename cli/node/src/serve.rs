@@ -12,7 +12,7 @@ use crate::error::StartError;
 use crate::node::{Node, Readiness};
 use crate::stop::{self, Stop};
 use crate::storage::Storage;
-use crate::{apply, node, reload};
+use crate::{apply, node, reload, tls};
 
 /// A node that has all that it is to serve, and whose ports are open.
 pub struct Serving {
@@ -33,7 +33,9 @@ impl Serving {
         let (capacity, warnings) = node::capacity(&config)?;
         tracing::info!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        let node = Node::start(&config, &capacity, registry, kv.clone(), config.egress.clone(), None)?;
+        let (certificates, encrypting) = tls::certificates(&config).await?.unzip();
+        let egress = config.egress.clone();
+        let node = Node::start(&config, &capacity, registry, kv.clone(), egress, encrypting, None)?;
         warn_of_open_api(config.server.api_listen);
         let refused = apply::everything(&node.control, &config).await;
         if node.control.registry().health() == Health::NoSpace {
@@ -46,7 +48,8 @@ impl Serving {
         }
         // Before anybody knows where it listens: whoever does may stop it at once, and it ends cleanly all the same.
         let stop = stop::at([SignalKind::terminate(), SignalKind::interrupt()]);
-        let reloading = Box::pin(reload::on_hangup(node.control.clone(), config.source, config.server));
+        let reloading =
+            Box::pin(reload::on_hangup(node.control.clone(), certificates, config.source, config.server));
         Ok(Self { node, kv, stop, reloading })
     }
 

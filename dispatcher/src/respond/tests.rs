@@ -75,6 +75,10 @@ fn page_table() -> String {
     let mut rows: Vec<_> = failures.map(Refusal::from).into();
     rows.push(Refusal::no_route("HOST"));
     rows.push(Refusal::opted_out(404));
+    rows.push(Refusal::misdirected());
+    for status in [StatusCode::MOVED_PERMANENTLY, StatusCode::PERMANENT_REDIRECT] {
+        rows.push(Refusal::to_https(status, None));
+    }
     for fault in [UploadFault::Stalled, UploadFault::Broken] {
         rows.push(Refusal::of(Failure::WorkerNotFound, Some(fault)));
     }

@@ -143,6 +143,7 @@ pub struct Server {
     /// Where visitors connect.
     pub visitors: SocketAddr,
     api: SocketAddr,
+    printed: Log,
     log: Log,
     _site: Site,
 }
@@ -183,12 +184,17 @@ impl Server {
             addresses = started => addresses,
             ended = child.wait() => panic!("it did not start ({ended:?}):\n{}", log.text()),
         };
-        Server { child, visitors, api, log, _site: site.clone() }
+        Server { child, visitors, api, printed, log, _site: site.clone() }
     }
 
     /// The control plane.
     pub fn api(&self) -> Api {
         Api::new(self.api, TOKEN)
+    }
+
+    /// Where visitors connect over TLS.
+    pub async fn https(&self) -> SocketAddr {
+        eventually("https", || std::future::ready(self.printed.address("https"))).await
     }
 
     /// Where the API listens.
@@ -313,7 +319,8 @@ impl Log {
     fn address(&self, name: &str) -> Option<SocketAddr> {
         let lines = self.0.lock().unwrap();
         let rest = lines.iter().find_map(|line| line.strip_prefix(name))?;
-        Some(rest.trim().strip_prefix("http://")?.parse().unwrap())
+        let (_scheme, address) = rest.trim().split_once("://")?;
+        Some(address.parse().unwrap())
     }
 }
 

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use serde_json::Value as Json;
 use wasmyard_dispatcher::{DispatcherConfig, EgressConfig, Roots};
+use wasmyard_listener::tls::LeastVersion;
 use wasmyard_listener::{ForwardedField, ListenerConfig};
 use wasmyard_namespaces::ConfigName;
 use wasmyard_namespaces::limits::{LimitRow, LimitScope, Unit, table};
@@ -25,6 +26,8 @@ section! {
     RawConfig {
         /// What a node binds and takes on.
         server: One<RawServer> = one("server"),
+        /// How visitors are served over TLS.
+        tls: One<RawTls> = one("tls"),
         /// Where scripts may send requests.
         egress: One<RawEgress> = one("egress"),
         /// What holds for every script.
@@ -49,6 +52,9 @@ section! {
     RawServer {
         /// where visitors connect; port 0 lets the system choose
         listen: Address = loopback(8787),
+        /// where visitors connect over TLS, such as `"0.0.0.0:443"`; with what certificates says [`[tls]`](#tls). Port 0 lets
+        /// the system choose
+        listen_tls: Text = Text("no TLS"),
         /// v4 API, metrics, health
         api_listen: Address = loopback(8788),
         /// the data directory
@@ -100,6 +106,42 @@ section! {
         slow_reader_ms: Millis = Millis::or(ListenerConfig::default().slow_reader),
         /// how long requests in flight may go on after SIGTERM; then as long again for calls of the API
         drain_ms: Millis = Millis::from_zero(ListenerConfig::default().drain),
+    }
+}
+
+section! {
+    /// `[tls]`
+    RawTls {
+        /// whether requests in clear text are sent to https instead of being answered: with 301, or 308 where the method is
+        /// neither GET nor HEAD
+        redirect: Flag = Flag("`false`"),
+        /// the port that they are sent to, where visitors know another one than that of `listen_tls`
+        redirect_port: Number = Number("the port of `listen_tls`"),
+        /// for how many seconds browsers are told to ask over https alone (HSTS); a script that says so itself is left alone
+        hsts_seconds: Number = Number("not told"),
+        /// a certificate in files, below
+        certificates: Many<RawCertificate> = many_apart("tls.certificates"),
+    }
+}
+
+section! {
+    /// `[[tls.certificates]]`
+    RawCertificate {
+        /// the chain in PEM form, the hosts' own certificate first: a path
+        chain: Text = Text("required"),
+        /// its private key in PEM form, without a password: a path
+        key: Text = Text("required"),
+        /// the hosts that are served with it, such as `["shop.example", "*.shop.example"]`. Two entries may serve one host, if
+        /// one has a key on an elliptic curve and the other one of RSA
+        hosts: Texts = Texts("all that it is for"),
+        /// the least version that is spoken
+        min_version: Choice<LeastVersion> = Choice {
+            words: &[("1.2", LeastVersion::Tls12), ("1.3", LeastVersion::Tls13)],
+            expected: "the least version of TLS",
+            default: LeastVersion::Tls12,
+        },
+        /// whether HTTP/2 is offered
+        http2: Flag = Flag("`true`"),
     }
 }
 

@@ -26,6 +26,7 @@ mod egress;
 mod limits;
 mod proxies;
 mod routes;
+mod tls;
 
 /// What the parts share while they are resolved.
 struct Resolver<'a> {
@@ -62,6 +63,19 @@ pub(super) fn resolve(
             .remedy("give one of them another port"),
         );
     }
+    let tls = tls::tls(&raw.server, &raw.tls, &root, purpose, faults);
+    if tls
+        .listen
+        .is_some_and(|listen| [server.listen, server.api_listen].iter().any(|other| collide(listen, *other)))
+    {
+        let spot = raw.server.listen_tls.as_ref();
+        let fault = Fault::new(
+            spot.map_or(0, |spot| spot.line),
+            "server.listen_tls",
+            "TLS needs an address of its own",
+        );
+        faults.push(fault.value(spot.map_or("", |spot| &spot.value)).remedy("give it another port"));
+    }
     let egress = egress::egress(&raw.egress, &root, faults);
     let ceiling = limits::ceiling(&raw.limits.ceiling, faults);
     let platform = limits::platform(&raw.limits.own, &ceiling, faults);
@@ -88,7 +102,7 @@ pub(super) fn resolve(
         }
     }
     let routes = resolver.routes(&raw.routes);
-    ResolvedConfig { source, server, egress, limits: platform, ceiling, namespaces, scripts, routes }
+    ResolvedConfig { source, server, tls, egress, limits: platform, ceiling, namespaces, scripts, routes }
 }
 
 /// Resolves `[server]`: also for client commands, which need nothing else.

@@ -128,6 +128,12 @@ impl Pair {
         self.names.iter().any(|own| own == name || by_wildcard(own))
     }
 
+    /// Whether both have keys of one kind: a host has one certificate for each.
+    #[must_use]
+    pub fn is_of_the_kind_of(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+
     /// Until when it is valid.
     #[must_use]
     pub fn not_after(&self) -> SystemTime {
@@ -185,6 +191,15 @@ fn read(leaf: &CertificateDer<'_>) -> Result<(Vec<ServedName>, SystemTime, Syste
     let (not_before, not_after) = (time(not_before), time(not_after));
     Ok((names, not_before.ok_or(PairError::Leaf)?, not_after.ok_or(PairError::Leaf)?))
 }
+
+/// The same chain is for the same key.
+impl PartialEq for Pair {
+    fn eq(&self, other: &Self) -> bool {
+        self.chain == other.chain
+    }
+}
+
+impl Eq for Pair {}
 
 impl std::fmt::Debug for Pair {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -30,7 +30,7 @@ const KEPT_BYTES: u64 = 16 << 20;
 const READS: usize = 16;
 
 /// A name with its certificates and settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
     /// The name.
     pub name: ServedName,
