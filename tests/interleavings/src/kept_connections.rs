@@ -113,51 +113,44 @@ pub fn a_reader_is_woken_when_its_connection_is_to_end() {
 /// Never more connections are open than may be, and whoever waits gets the place of one that only rests.
 pub fn whoever_waits_gets_a_place_and_the_bound_holds() {
     const MOST: usize = 2;
+    const SENDERS: usize = 4;
     let kept = Arc::new(IdleConnections::default());
     let all = Bounded::new(MOST);
     let open = Arc::new(AtomicUsize::new(0));
     let places: Vec<Arc<Places>> = (0..2)
         .map(|_| Arc::new(Places::new(all.clone(), Bounded::new(MOST), MOST, Arc::clone(&kept))))
         .collect();
-    let opens = |number: usize| {
-        let (places, open) = (Arc::clone(&places[number % 2]), Arc::clone(&open));
-        async move {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let stays = (0..SENDERS).map(|number| {
+        let (places, open, taken) = (Arc::clone(&places[number % 2]), Arc::clone(&open), Arc::clone(&taken));
+        Box::pin(async move {
             let Some(permit) = places.take(&host(number), 80).await else {
                 panic!("places are given out for ever");
             };
+            taken.fetch_add(1, Ordering::SeqCst);
             let now = open.fetch_add(1, Ordering::SeqCst) + 1;
             assert!(now <= MOST, "{now} are open at once");
             keep(&places, permit, &open).await;
-        }
-    };
-    let stays = (0..4).map(|number| Box::pin(opens(number)) as _);
+        }) as _
+    });
     let goes = (0..2).map(|number| {
         let (places, polls) = (Arc::clone(&places[number]), any_below(4));
-        Box::pin(async move { drop(abandoned(Box::pin(places.take(&host(number), 80)), polls).await) }) as _
+        Box::pin(async move {
+            abandoned(Box::pin(places.take(&host(number), 80)), polls).await;
+        }) as _
     });
-    // Somebody needs the places of the last ones, too.
-    let (last, most) = (Arc::clone(&kept), Arc::clone(&open));
-    let served = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&served);
-    let stays: Vec<_> = stays
-        .map(|task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
-            let served = Arc::clone(&served);
-            Box::pin(async move {
-                task.await;
-                served.fetch_add(1, Ordering::SeqCst);
-            }) as _
-        })
-        .collect();
+    // When all have had a place, somebody needs those of the last ones, too.
+    let (last, left, taken) = (Arc::clone(&kept), Arc::clone(&open), Arc::clone(&taken));
     let room = Box::pin(async move {
-        while counted.load(Ordering::SeqCst) < 4 {
-            if most.load(Ordering::SeqCst) > 0 {
+        while taken.load(Ordering::SeqCst) < SENDERS || left.load(Ordering::SeqCst) > 0 {
+            if taken.load(Ordering::SeqCst) == SENDERS {
                 pass(LONG);
                 last.make_room(None);
             }
             step_aside().await;
         }
     }) as _;
-    run_all(stays.into_iter().chain(goes).chain([room]));
+    run_all(stays.chain(goes).chain([room]));
     assert_eq!(open.load(Ordering::SeqCst), 0);
     assert_eq!(kept.all().len(), 0, "a connection is gone and still listed");
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio::sync::Semaphore;
 use wasmyard_namespaces::script::ScriptKey;
 
 use crate::{abandoned, any_below, run_all, step_aside};
@@ -157,26 +158,28 @@ pub fn a_flood_leaves_a_place_for_others() {
         wait: Duration::from_secs(1),
     };
     let admission = Admission::new(config);
-    let held = Arc::new(counter(PLACES - 1));
+    let (held, seen) = (Arc::new(counter(PLACES - 1)), Arc::new(Semaphore::new(0)));
     let flood = (0..PLACES + 2).map(|_| {
-        let (admission, held) = (Arc::clone(&admission), Arc::clone(&held));
+        let (admission, held, seen) = (Arc::clone(&admission), Arc::clone(&held), Arc::clone(&seen));
         Box::pin(async move {
             let Ok(permit) = admission.admit(&user(0), false).await else {
                 panic!("nobody is refused who waits");
             };
             held.up("a flood");
-            step_aside().await;
+            // Until it has been seen what that leaves for others.
+            drop(seen.acquire().await);
             held.down();
             drop(permit);
         }) as _
     });
-    let other = Arc::clone(&admission);
+    let (other, sees) = (Arc::clone(&admission), Arc::clone(&seen));
     let other = Box::pin(async move {
-        for _ in 0..3 {
+        for _ in 0..30 {
             step_aside().await;
             let admitted = other.admit(&user(1), true).now_or_never();
             assert!(admitted.is_some_and(|admitted| admitted.is_ok()), "it has nothing, and has to wait");
         }
+        sees.add_permits(PLACES + 2);
     }) as _;
     run_all(flood.chain([other]));
 }

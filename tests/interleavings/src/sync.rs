@@ -77,6 +77,12 @@ impl<F: Future> Future for Timeout<F> {
     }
 }
 
+/// Here the checker may let somebody else go on. Its own `yield_now` would wake who calls as well: a task that waits in
+/// vain would be polled again and again, and a call that is lost would never be missed.
+fn interrupt() {
+    let _ = AtomicBool::new(false).load(std::sync::atomic::Ordering::SeqCst);
+}
+
 /// Tokio's, where whoever calls may be interrupted before.
 #[derive(Debug)]
 pub(crate) struct Notify(tokio::sync::Notify);
@@ -87,7 +93,7 @@ impl Notify {
     }
 
     pub(crate) fn notify_one(&self) {
-        shuttle::thread::yield_now();
+        interrupt();
         self.0.notify_one();
     }
 
@@ -106,12 +112,12 @@ impl AtomicWaker {
     }
 
     pub(crate) fn register(&self, waker: &std::task::Waker) {
-        shuttle::thread::yield_now();
+        interrupt();
         self.0.register(waker);
     }
 
     pub(crate) fn wake(&self) {
-        shuttle::thread::yield_now();
+        interrupt();
         self.0.wake();
     }
 }
