@@ -4,6 +4,7 @@
 //! address, no wildcard, no trailing dot. Which names nobody can own (public suffixes) and which are kept for
 //! documentation is told here; who may use those all the same is decided by whoever asks. Never resolves anything.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -205,6 +206,12 @@ impl fmt::Display for Domain {
 impl fmt::Debug for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl Borrow<str> for Domain {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -42,6 +42,12 @@ impl Timestamp {
         u64::try_from(self.0.unix_timestamp()).unwrap_or_default()
     }
 
+    /// Microseconds since 1970; zero before that.
+    #[must_use]
+    pub fn unix_micros(&self) -> u64 {
+        u64::try_from(self.0.unix_timestamp_nanos() / 1_000).unwrap_or_default()
+    }
+
     /// How long after another moment this is; zero when it is not.
     #[must_use]
     pub fn since(&self, earlier: Timestamp) -> Duration {

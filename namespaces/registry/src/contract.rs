@@ -29,6 +29,8 @@ use wasmyard_model::secret::Secret;
 use wasmyard_stores::Store;
 use wasmyard_stores::blob::Blobs;
 
+mod zones;
+
 type Shared = Arc<dyn Store>;
 
 /// Runs every case, each with a store of its own.
@@ -45,6 +47,7 @@ pub async fn run<F: Future<Output = (Shared, Shared)>>(make: impl Fn() -> F) {
     deploys_are_never_torn(Nodes::over(make().await).await).await;
     settings_of_both_are_kept(Nodes::over(make().await).await).await;
     a_namespace_goes_with_all_its_scripts(Nodes::over(make().await).await).await;
+    zones::run(&make).await;
     sweeps_of_one_never_cross_deploys_of_the_other(make).await;
 }
 

@@ -4,9 +4,11 @@
 //! sources for the operator's log, and [`RegistryError::public_message`] for whoever asked. The leaves know
 //! nothing of this file.
 
+use crate::zone_error::ZoneError;
 use wasmyard_model::assets::AssetUploadError;
 use wasmyard_model::bindings::BindingError;
 use wasmyard_model::egress::EgressRulesError;
+use wasmyard_model::hostname::HostnameError;
 use wasmyard_model::limits::LimitError;
 use wasmyard_model::name::{ConfigName, NameError, NamespaceName};
 use wasmyard_model::route::{RouteError, RoutePattern};
@@ -51,6 +53,9 @@ pub enum RegistryError {
     /// The upload refers to a component that was not put before.
     #[error("component {0} is not in the registry; upload it first")]
     ComponentMissing(wasmyard_model::digest::Digest),
+    /// Something about a zone.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
     /// What was given breaks a rule of uploads.
     #[error(transparent)]
     Upload(#[from] UploadError),
@@ -146,6 +151,7 @@ impl RegistryError {
                 | StoreError::Engine { .. } => ErrorKind::Internal,
             },
             RegistryError::Shared(error) => error.kind(),
+            RegistryError::Zone(error) => error.kind(),
             RegistryError::Blob(_) if self.cause() == Cause::NoSpace => ErrorKind::Unavailable,
             RegistryError::Blob(_) | RegistryError::Record { .. } | RegistryError::Manifest { .. } => {
                 ErrorKind::Internal
@@ -176,6 +182,31 @@ impl RegistryError {
             }
             ErrorKind::Unavailable => "the platform cannot do this for the moment; try again".to_owned(),
             ErrorKind::Internal => "the platform failed; its operator finds the cause in the log".to_owned(),
+        }
+    }
+}
+
+impl ZoneError {
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            ZoneError::NotFound(_)
+            | ZoneError::RecordNotFound(_)
+            | ZoneError::NoFallbackOrigin
+            | ZoneError::HostnameNotFound(_) => ErrorKind::NotFound,
+            ZoneError::Exists(_)
+            | ZoneError::RecordExists { .. }
+            | ZoneError::Hostname(HostnameError::Duplicate) => ErrorKind::Exists,
+            ZoneError::Held(_)
+            | ZoneError::TooMany
+            | ZoneError::Record(_)
+            | ZoneError::RecordBesideCname { .. }
+            | ZoneError::TooManyRecords
+            | ZoneError::OriginOutside(_)
+            | ZoneError::Hostname(_)
+            | ZoneError::NoQuota
+            | ZoneError::Quota { .. } => ErrorKind::Invalid,
         }
     }
 }

@@ -19,20 +19,26 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SHORT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The collections that are held in memory. A user script is found through its namespace: namespaces come first.
-const FOLLOWED: [&dyn Follow; 5] = [
+const FOLLOWED: [&dyn Follow; 8] = [
     &super::namespaces::Namespaces,
     &super::scripts::PlatformScripts,
     &super::scripts::UserScripts,
     &super::routes::Routes,
     &super::tokens::Tokens,
+    &super::zones::Zones,
+    &super::zones::Hostnames,
+    &super::zones::Claims,
 ];
 
 /// Follows the store until the registry or the store is gone. Holds the registry only while it works.
 pub(super) async fn run(registry: Weak<Inner>, mut newest: watch::Receiver<Revision>, loaded: Revision) {
-    if let Some(inner) = registry.upgrade()
-        && let Err(error) = inner.resume_purges().await
-    {
-        tracing::error!(error = %error, "could not finish the deletion of a namespace, trying at the next start");
+    if let Some(inner) = registry.upgrade() {
+        if let Err(error) = inner.resume_purges().await {
+            tracing::error!(error = %error, "could not finish the deletion of a namespace, trying at the next start");
+        }
+        if let Err(error) = inner.resume_zone_purges().await {
+            tracing::error!(error = %error, "could not finish the deletion of a zone, trying at the next start");
+        }
     }
     let mut applied = loaded;
     // Unknown: the first changes after a start compact, or the log would grow over many short lives.

@@ -1,8 +1,9 @@
 //! The registry: the authority on what is deployed, and the only meeting place of control and data plane.
 //!
-//! Owns the records of namespaces, scripts, routes and tokens, what is held of them in memory, and the rule
+//! Owns the records of namespaces, scripts, routes, tokens, zones and custom hostnames, what is held of them in memory, and the rule
 //! that a change is durable *and* visible to every later lookup before the call that made it returns.
-//! In memory are all namespaces, all routes and all token hashes; of scripts, a bounded cache. Never
+//! In memory are all namespaces, all routes, all zones and all token hashes, and of each custom hostname that is served a
+//! hash; of scripts and hostnames, bounded caches. Never
 //! compiles or runs what is deployed.
 //!
 //! How nodes that share a store stay out of each other's way: nothing is appended without what was read before
@@ -25,6 +26,7 @@ use tokio::sync::{broadcast, watch};
 
 use wasmyard_model::clock::Clock;
 use wasmyard_model::digest::Digest;
+use wasmyard_model::ids::{CustomHostnameId, ZoneId};
 use wasmyard_model::limits::Limits;
 use wasmyard_model::name::NamespaceName;
 use wasmyard_model::route::RouteTable;
@@ -38,6 +40,8 @@ pub use error::{ErrorKind, RegistryError};
 pub use gc::Swept;
 pub use jobs::{Done, Job, Jobs};
 pub use tokens::{MOST_TOKENS, TokenInfo};
+pub use zone_error::ZoneError;
+pub use zones::{HostMatch, HostnameNames, HostnamePage, HostnameQuota};
 
 pub mod error;
 
@@ -59,6 +63,8 @@ mod record;
 mod routes;
 mod scripts;
 mod tokens;
+mod zone_error;
+mod zones;
 
 /// What [`Registry`] functions return.
 pub type Result<T> = std::result::Result<T, RegistryError>;
@@ -81,6 +87,8 @@ struct Inner {
     tokens: held::Held<Vec<tokens::TokenRecord>>,
     scripts: cache::ScriptCache,
     assets: assets::AssetCache,
+    zones: held::Held<zones::ZoneIndex>,
+    claims: zones::claims::ClaimMemory,
     events: broadcast::Sender<RegistryEvent>,
 }
 
@@ -93,6 +101,10 @@ pub struct RegistryOptions {
     pub script_cache_bytes: u64,
     /// Bound on the manifests held in memory, in bytes, about.
     pub manifest_cache_bytes: u64,
+    /// Bound on the custom hostnames held in memory, in bytes, about.
+    pub hostname_cache_bytes: u64,
+    /// How many custom hostnames a zone may have.
+    pub hostname_quota: u64,
     /// How many revisions the log of changes keeps.
     pub keep_changes: u64,
     /// How long a blob that nobody refers to is kept.
@@ -107,6 +119,8 @@ impl Default for RegistryOptions {
             ceiling: Limits::CEILING,
             script_cache_bytes: 64 << 20,
             manifest_cache_bytes: 64 << 20,
+            hostname_cache_bytes: 32 << 20,
+            hostname_quota: wasmyard_model::limits::hostnames::CUSTOM_HOSTNAMES,
             keep_changes: 10_000,
             blob_grace: Duration::from_secs(24 * 3_600),
             clock: Clock::system(),
@@ -133,6 +147,18 @@ pub enum RegistryEvent {
     },
     /// Tokens were made or removed.
     Tokens,
+    /// A zone was made, changed or deleted.
+    Zone {
+        /// The zone's id.
+        id: ZoneId,
+    },
+    /// A custom hostname was made, changed or deleted.
+    CustomHostname {
+        /// Its zone's id.
+        zone: ZoneId,
+        /// Its id.
+        id: CustomHostnameId,
+    },
     /// Anything may have changed: forget all that was kept.
     Everything,
 }
@@ -159,6 +185,8 @@ impl Registry {
         let inner = Arc::new(Inner {
             scripts: cache::ScriptCache::new(options.script_cache_bytes),
             assets: assets::AssetCache::new(options.manifest_cache_bytes),
+            zones: held::Held::default(),
+            claims: zones::claims::ClaimMemory::new(options.hostname_cache_bytes),
             log: collection::Log::new(store),
             blobs,
             options,

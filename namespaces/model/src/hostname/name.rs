@@ -46,12 +46,6 @@ impl CustomName {
         Ok(name)
     }
 
-    /// The name of all names one label below a host; none for a host without a name above it.
-    #[must_use]
-    pub fn above(host: &Domain) -> Option<CustomName> {
-        host.parent().map(|parent| CustomName(Arc::from(format!("*.{parent}"))))
-    }
-
     /// `*.` in front of this name; none where it is there already, or would be too long.
     #[must_use]
     pub fn below(&self) -> Option<CustomName> {

@@ -1,0 +1,321 @@
+//! Zones: make, read, change, delete; and whose a host is.
+//!
+//! Owns their records and the index of them in memory: a platform has few zones, and every host that is asked for is
+//! looked for among them. What belongs to a zone is kept by its id: DNS records (`dns`), custom hostnames
+//! (`hostnames`), and who is served under which name (`claims`). Never two zones of one name.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::collection::{ATTEMPTS, Collection, PAGE, Seen, Transaction, step_aside};
+use super::follow::Follow;
+use super::{Inner, Registry, RegistryEvent, Result};
+use crate::error::RegistryError;
+use crate::zone_error::ZoneError;
+use wasmyard_model::domain::Domain;
+use wasmyard_model::ids::ZoneId;
+use wasmyard_model::limits::hostnames as limits;
+use wasmyard_model::timestamp::Timestamp;
+use wasmyard_model::zone::{DnsRecord, NewZone, Zone, ZoneEdit, ZoneSettings, ZoneStatus};
+use wasmyard_stores::Revision;
+
+pub(super) use claims::Claims;
+pub use claims::HostMatch;
+pub use hostnames::HostnameQuota;
+pub(super) use hostnames::Hostnames;
+pub use lists::{HostnameNames, HostnamePage};
+
+pub(super) mod claims;
+mod dns;
+mod hostnames;
+mod lists;
+
+/// Zones, by id.
+const ZONES: Collection<Zone> = Collection::at("zone/");
+/// Makes names unique; the record is the id.
+const ZONE_NAMES: Collection<ZoneId> = Collection::at("zone-name/");
+/// Zones that are gone, with records and hostnames that may not be gone yet, by id.
+const ZONE_PURGES: Collection<Gone> = Collection::at("zone-purge/");
+/// DNS records, by their zone's id and their own.
+const DNS_RECORDS: Collection<DnsRecord> = Collection::at("dns-record/");
+/// Changes with every change of a zone's DNS records, by the zone's id: what is true of all of them is decided by one
+/// node at a time.
+const DNS_SETS: Collection<()> = Collection::at("dns-set/");
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Gone {
+    name: Domain,
+    on: Timestamp,
+}
+
+/// All zones, by id and by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ZoneIndex {
+    by_id: BTreeMap<ZoneId, (Arc<Zone>, Revision)>,
+    by_name: HashMap<Domain, ZoneId>,
+}
+
+impl ZoneIndex {
+    fn put(&mut self, zone: Zone, revision: Revision) {
+        self.take(&zone.id.clone());
+        self.by_name.insert(zone.name.clone(), zone.id.clone());
+        self.by_id.insert(zone.id.clone(), (Arc::new(zone), revision));
+    }
+
+    fn take(&mut self, id: &ZoneId) {
+        if let Some((zone, _)) = self.by_id.remove(id)
+            && self.by_name.get(&zone.name) == Some(id)
+        {
+            self.by_name.remove(&zone.name);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    fn with_id(&self, id: &ZoneId) -> Option<&Arc<Zone>> {
+        self.by_id.get(id).map(|(zone, _)| zone)
+    }
+
+    /// The zone that a host belongs to: the one with the longest name that the host is within.
+    fn containing(&self, host: &str) -> Option<&Arc<Zone>> {
+        let mut rest = host;
+        loop {
+            if let Some(id) = self.by_name.get(rest) {
+                return self.with_id(id);
+            }
+            rest = rest.split_once('.')?.1;
+        }
+    }
+}
+
+impl Registry {
+    /// Makes a zone, which is in use at once.
+    ///
+    /// # Errors
+    /// [`ZoneError::Exists`], [`ZoneError::Held`] when another zone keeps the name, [`ZoneError::TooMany`];
+    /// [`RegistryError::Store`].
+    pub async fn create_zone(&self, new: NewZone) -> Result<Arc<Zone>> {
+        let inner = &self.inner;
+        let now = inner.clock().now();
+        {
+            let index = inner.zones.load();
+            if index.by_id.len() as u64 >= limits::ZONES {
+                return Err(ZoneError::TooMany.into());
+            }
+            let holds =
+                |(zone, _): &(Arc<Zone>, Revision)| zone.name != new.name && zone.holds(&new.name, now);
+            if index.by_id.values().any(holds) {
+                return Err(ZoneError::Held(new.name).into());
+            }
+        }
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        let zone = Zone {
+            id: made(ZoneId::parse(&uuid::Uuid::new_v4().simple().to_string()))?,
+            name: new.name,
+            kind: new.kind,
+            status: ZoneStatus::Active,
+            paused: false,
+            created_on: now,
+            modified_on: now,
+            activated_on: Some(now),
+            settings: ZoneSettings::default(),
+            hold: None,
+            fallback_origin: None,
+            dcv_label: random.get(..16).unwrap_or_default().to_owned(),
+        };
+        let free = inner.log.read(&ZONE_NAMES, zone.name.as_str()).await?;
+        if free.exists() {
+            return Err(ZoneError::Exists(zone.name).into());
+        }
+        let mut transaction = Transaction::default();
+        transaction.put(&free, &zone.id)?;
+        transaction.put_with(&free, &ZONES, zone.id.as_str(), &zone)?;
+        match inner.log.commit(&transaction).await {
+            Ok(_) => {
+                inner.refresh_zone(&zone.id).await?;
+                Ok(Arc::new(zone))
+            }
+            Err(RegistryError::Conflict(_)) => Err(ZoneError::Exists(zone.name).into()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All zones, from memory, sorted by name.
+    #[must_use]
+    pub fn zones(&self) -> Vec<Arc<Zone>> {
+        let index = self.inner.zones.load();
+        let mut zones: Vec<Arc<Zone>> = index.by_id.values().map(|(zone, _)| Arc::clone(zone)).collect();
+        zones.sort_by(|a, b| a.name.cmp(&b.name));
+        zones
+    }
+
+    /// The zone with an id, from memory.
+    #[must_use]
+    pub fn zone(&self, id: &ZoneId) -> Option<Arc<Zone>> {
+        self.inner.zones.load().with_id(id).cloned()
+    }
+
+    /// The zone of a name, from memory.
+    #[must_use]
+    pub fn zone_named(&self, name: &Domain) -> Option<Arc<Zone>> {
+        let index = self.inner.zones.load();
+        index.by_name.get(name).and_then(|id| index.with_id(id)).cloned()
+    }
+
+    /// Changes a zone.
+    ///
+    /// # Errors
+    /// [`ZoneError::NotFound`]; [`RegistryError::Store`].
+    pub async fn update_zone(&self, id: &ZoneId, edit: ZoneEdit) -> Result<Arc<Zone>> {
+        let inner = &self.inner;
+        for attempt in 0..ATTEMPTS {
+            let (seen, before) = inner.find_zone(id).await?;
+            let after = before.edited(&edit, inner.clock().now());
+            let mut transaction = Transaction::default();
+            transaction.put(&seen, &after)?;
+            match inner.log.commit(&transaction).await {
+                Ok(_) => {
+                    inner.refresh_zone(id).await?;
+                    return Ok(Arc::new(after));
+                }
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict(format!("zone {id}")))
+    }
+
+    /// Deletes a zone with its DNS records and custom hostnames. When it returns, none of them is found any more; a
+    /// crash in the middle is finished at the next start.
+    ///
+    /// # Errors
+    /// [`ZoneError::NotFound`]; [`RegistryError::Store`].
+    pub async fn delete_zone(&self, id: &ZoneId) -> Result<()> {
+        let inner = &self.inner;
+        for attempt in 0..ATTEMPTS {
+            let (seen, zone) = inner.find_zone(id).await?;
+            let mut transaction = Transaction::default();
+            // Whoever makes something in the zone requires its record as it was, so none can come after this.
+            transaction.delete(&seen);
+            transaction.delete_with(&seen, &ZONE_NAMES, zone.name.as_str());
+            let gone = Gone { name: zone.name, on: inner.clock().now() };
+            transaction.put_with(&seen, &ZONE_PURGES, id.as_str(), &gone)?;
+            match inner.log.commit(&transaction).await {
+                Ok(_) => {
+                    inner.refresh_zone(id).await?;
+                    return inner.purge_zone(id).await;
+                }
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict(format!("zone {id}")))
+    }
+}
+
+/// An id that was made here, and so has the form of one.
+fn made<T>(id: std::result::Result<T, wasmyard_model::ids::IdError>) -> Result<T> {
+    id.map_err(|error| RegistryError::Invalid(error.to_string()))
+}
+
+impl Inner {
+    /// Reads a zone from the store.
+    async fn find_zone(&self, id: &ZoneId) -> Result<(Seen<Zone>, Zone)> {
+        let seen = self.log.read(&ZONES, id.as_str()).await?;
+        let zone = seen.record()?.ok_or_else(|| ZoneError::NotFound(id.to_string()))?;
+        Ok((seen, zone))
+    }
+
+    /// Reads one zone again into the memory.
+    async fn refresh_zone(&self, id: &ZoneId) -> Result<()> {
+        let turn = self.zones.turn().await;
+        let seen = self.log.read(&ZONES, id.as_str()).await?;
+        let mut index = turn.copy();
+        match (seen.whole(), seen.revision()) {
+            (Some(zone), Some(revision)) => index.put(zone, revision),
+            _ => index.take(id),
+        }
+        turn.show(index);
+        Ok(())
+    }
+
+    /// Removes what belonged to a zone that is gone, and the note that it is to go. Several may do so at once.
+    async fn purge_zone(&self, id: &ZoneId) -> Result<()> {
+        let within = within(id);
+        self.purge_hostnames(id).await?;
+        let mut attempt = 0;
+        loop {
+            let page = self.log.page(&DNS_RECORDS, &within, None, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            let mut transaction = Transaction::default();
+            page.iter().for_each(|seen| transaction.delete(seen));
+            match self.log.commit(&transaction).await {
+                Ok(_) => attempt = 0,
+                Err(RegistryError::Conflict(_)) if attempt < ATTEMPTS => {
+                    step_aside(attempt).await;
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let note = self.log.read(&ZONE_PURGES, id.as_str()).await?;
+        let set = self.log.read(&DNS_SETS, id.as_str()).await?;
+        let mut transaction = Transaction::default();
+        transaction.delete(&note);
+        transaction.delete(&set);
+        match self.log.commit(&transaction).await {
+            Ok(_) | Err(RegistryError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finishes deletions of zones that a crash interrupted.
+    pub(super) async fn resume_zone_purges(&self) -> Result<()> {
+        for note in self.log.all(&ZONE_PURGES, "").await? {
+            if let Ok(id) = ZoneId::parse(note.id()) {
+                self.purge_zone(&id).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The ids of what belongs to a zone start with it.
+fn within(zone: &ZoneId) -> String {
+    format!("{zone}/")
+}
+
+/// How the index of zones follows the store.
+pub(super) struct Zones;
+
+#[async_trait]
+impl Follow for Zones {
+    fn prefix(&self) -> &'static str {
+        ZONES.prefix()
+    }
+
+    async fn load(&self, registry: &Inner) -> Result<()> {
+        let turn = registry.zones.turn().await;
+        let mut index = ZoneIndex::default();
+        for seen in registry.log.all(&ZONES, "").await? {
+            if let (Some(zone), Some(revision)) = (seen.whole(), seen.revision()) {
+                index.put(zone, revision);
+            }
+        }
+        turn.show(index);
+        Ok(())
+    }
+
+    async fn apply(&self, registry: &Inner, id: &str, _: Revision) -> Result<Option<RegistryEvent>> {
+        let Ok(id) = ZoneId::parse(id) else { return Ok(None) };
+        registry.refresh_zone(&id).await?;
+        Ok(Some(RegistryEvent::Zone { id }))
+    }
+}

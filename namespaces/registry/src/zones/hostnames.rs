@@ -1,0 +1,310 @@
+//! Custom hostnames: make, read, list, change, delete.
+//!
+//! Owns their records and that a zone has one of a name; several zones may wait for the same name, and one is served
+//! under it at a time (`claims`). Ids sort by when they were made, so that lists need no other order. Whether a name is
+//! its customer's is found out elsewhere: it comes here as a change like any other ([`Registry::change_hostname`]).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::within;
+use crate::collection::{ATTEMPTS, Collection, PAGE, Seen, Transaction, step_aside};
+use crate::error::RegistryError;
+use crate::follow::Follow;
+use crate::zone_error::ZoneError;
+use crate::{Inner, Registry, RegistryEvent, Result};
+use wasmyard_model::domain::Domain;
+use wasmyard_model::hostname::{
+    CustomHostname, CustomHostnameEdit, CustomName, HostnameError, MadeUp, NewCustomHostname,
+};
+use wasmyard_model::ids::{CertificatePackId, CustomHostnameId, ZoneId};
+use wasmyard_model::timestamp::Timestamp;
+use wasmyard_stores::Revision;
+
+/// Custom hostnames, by their zone's id and their own.
+pub(super) const HOSTNAMES: Collection<CustomHostname> = Collection::at("hostname/");
+/// Makes names unique within a zone, by the zone's id and the name; the record is the id.
+pub(super) const HOSTNAME_NAMES: Collection<CustomHostnameId> = Collection::at("hostname-name/");
+
+/// How many custom hostnames a zone has, and may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostnameQuota {
+    /// How many it may have.
+    pub allocated: u64,
+    /// How many it has.
+    pub used: u64,
+}
+
+impl Registry {
+    /// Makes a custom hostname.
+    ///
+    /// # Errors
+    /// [`ZoneError`]: that the zone is not there, that it has one of that name, as many as it may have, or which rule is
+    /// broken; [`RegistryError::Store`].
+    pub async fn create_hostname(
+        &self,
+        zone: &ZoneId,
+        new: &NewCustomHostname,
+    ) -> Result<Arc<CustomHostname>> {
+        let inner = &self.inner;
+        for attempt in 0..ATTEMPTS {
+            let (zone_seen, _) = inner.find_zone(zone).await?;
+            let free = inner.log.read(&HOSTNAME_NAMES, &name_key(zone, &new.name)).await?;
+            if free.exists() {
+                return Err(ZoneError::from(HostnameError::Duplicate).into());
+            }
+            let quota = self.hostname_quota(zone).await?;
+            if quota.allocated == 0 {
+                return Err(ZoneError::NoQuota.into());
+            }
+            if quota.used >= quota.allocated {
+                return Err(ZoneError::Quota { allocated: quota.allocated }.into());
+            }
+            let now = inner.clock().now();
+            let made_up = MadeUp {
+                id: made_in_order(now)?,
+                ownership_token: uuid::Uuid::new_v4().to_string(),
+                pack: new_pack()?,
+            };
+            let hostname =
+                CustomHostname::new(zone.clone(), new, made_up, now).map_err(ZoneError::Hostname)?;
+            inner.judge_origin(zone, &new.edit).await?;
+            let mut transaction = Transaction::default();
+            transaction.expect(&zone_seen);
+            transaction.put(&free, &hostname.id)?;
+            transaction.put_with(&free, &HOSTNAMES, &hostname_key(zone, &hostname.id), &hostname)?;
+            match inner.log.commit(&transaction).await {
+                Ok(_) => return Ok(Arc::new(hostname)),
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict(format!("custom hostname {}", new.name)))
+    }
+
+    /// A custom hostname.
+    ///
+    /// # Errors
+    /// [`ZoneError::HostnameNotFound`]; [`RegistryError::Store`].
+    pub async fn hostname(&self, zone: &ZoneId, id: &CustomHostnameId) -> Result<Arc<CustomHostname>> {
+        let seen = self.inner.log.read(&HOSTNAMES, &hostname_key(zone, id)).await?;
+        let found = seen.record()?.ok_or_else(|| ZoneError::HostnameNotFound(id.to_string()))?;
+        Ok(Arc::new(found))
+    }
+
+    /// Makes an edit of a custom hostname.
+    ///
+    /// # Errors
+    /// [`ZoneError`]: that it is not there, or which rule is broken; [`RegistryError::Store`].
+    pub async fn edit_hostname(
+        &self,
+        zone: &ZoneId,
+        id: &CustomHostnameId,
+        edit: &CustomHostnameEdit,
+    ) -> Result<Arc<CustomHostname>> {
+        // First what is cheap: a hostname that is not there has no origin to be judged.
+        self.hostname(zone, id).await?;
+        self.inner.judge_origin(zone, edit).await?;
+        let pack = new_pack()?;
+        self.change_hostname(zone, id, |before, now| {
+            let after = before.edited(edit, pack.clone(), now).map_err(ZoneError::Hostname)?;
+            Ok(Some(after))
+        })
+        .await
+    }
+
+    /// Reads a custom hostname, has it decided what becomes of it, and makes it so; decides again when somebody else
+    /// was faster. One that becomes active, or takes more names, is served under them from then on, in place of whoever
+    /// was: that one has moved. Nothing decided leaves it as it is.
+    ///
+    /// # Errors
+    /// [`ZoneError::HostnameNotFound`]; what was decided with; [`RegistryError::Store`].
+    pub async fn change_hostname(
+        &self,
+        zone: &ZoneId,
+        id: &CustomHostnameId,
+        mut decide: impl FnMut(&CustomHostname, Timestamp) -> Result<Option<CustomHostname>>,
+    ) -> Result<Arc<CustomHostname>> {
+        let inner = &self.inner;
+        for attempt in 0..ATTEMPTS {
+            let (seen, before) = inner.find_hostname(zone, id).await?;
+            let now = inner.clock().now();
+            let Some(mut after) = decide(&before, now)? else { return Ok(Arc::new(before)) };
+            if after.status.is_served() && !before.status.is_served() {
+                after.activated_at = Some(now);
+            }
+            let mut transaction = Transaction::default();
+            transaction.put(&seen, &after)?;
+            let claims = inner.change_claims(&mut transaction, Some(&before), Some(&after)).await?;
+            match inner.log.commit(&transaction).await {
+                Ok(_) => {
+                    inner.forget_hostname(&before, &claims).await?;
+                    return Ok(Arc::new(after));
+                }
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict(format!("custom hostname {id}")))
+    }
+
+    /// Deletes a custom hostname: nobody is served under its names from then on.
+    ///
+    /// # Errors
+    /// [`ZoneError::HostnameNotFound`]; [`RegistryError::Store`].
+    pub async fn delete_hostname(&self, zone: &ZoneId, id: &CustomHostnameId) -> Result<()> {
+        let inner = &self.inner;
+        for attempt in 0..ATTEMPTS {
+            let (seen, before) = inner.find_hostname(zone, id).await?;
+            let mut transaction = Transaction::default();
+            let claims = inner.delete_hostname_in(&mut transaction, &seen, &before).await?;
+            match inner.log.commit(&transaction).await {
+                Ok(_) => return inner.forget_hostname(&before, &claims).await,
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict(format!("custom hostname {id}")))
+    }
+
+    /// How many custom hostnames a zone has, and may have.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`].
+    pub async fn hostname_quota(&self, zone: &ZoneId) -> Result<HostnameQuota> {
+        let used = self.inner.log.count(&HOSTNAME_NAMES, &within(zone)).await?;
+        Ok(HostnameQuota { allocated: self.inner.options.hostname_quota, used })
+    }
+}
+
+/// An id that sorts after those that were made before: a UUID of version 7, to the microsecond.
+fn made_in_order(now: Timestamp) -> Result<CustomHostnameId> {
+    let mut rest = [0; 10];
+    getrandom::fill(&mut rest).map_err(|_| RegistryError::Closed)?;
+    let micros = now.unix_micros();
+    // The twelve bits after the version are the part of the millisecond that has passed.
+    let passed = (micros % 1_000) * 4_096 / 1_000;
+    for (byte, passed) in rest.iter_mut().zip(u16::try_from(passed).unwrap_or(0xfff).to_be_bytes()) {
+        *byte = passed;
+    }
+    let uuid = uuid::Builder::from_unix_timestamp_millis(micros / 1_000, &rest).into_uuid();
+    super::made(CustomHostnameId::parse(&uuid.to_string()))
+}
+
+fn new_pack() -> Result<CertificatePackId> {
+    super::made(CertificatePackId::parse(&uuid::Uuid::new_v4().to_string()))
+}
+
+pub(super) fn hostname_key(zone: &ZoneId, id: &CustomHostnameId) -> String {
+    format!("{zone}/{id}")
+}
+
+fn name_key(zone: &ZoneId, name: &CustomName) -> String {
+    format!("{zone}/{name}")
+}
+
+impl Inner {
+    async fn find_hostname(
+        &self,
+        zone: &ZoneId,
+        id: &CustomHostnameId,
+    ) -> Result<(Seen<CustomHostname>, CustomHostname)> {
+        let seen = self.log.read(&HOSTNAMES, &hostname_key(zone, id)).await?;
+        let hostname = seen.record()?.ok_or_else(|| ZoneError::HostnameNotFound(id.to_string()))?;
+        Ok((seen, hostname))
+    }
+
+    /// Refuses an origin that the zone has no proxied record for.
+    async fn judge_origin(&self, zone: &ZoneId, edit: &CustomHostnameEdit) -> Result<()> {
+        let Some(Some(server)) = &edit.origin.server else { return Ok(()) };
+        if self.is_origin(zone, server).await? {
+            return Ok(());
+        }
+        let unknown = HostnameError::OriginUnknown { zone: zone.clone(), server: Domain::clone(server) };
+        Err(ZoneError::Hostname(unknown).into())
+    }
+
+    /// Adds to a transaction that a hostname goes with all that belongs to it. Returns the names whose claims change.
+    async fn delete_hostname_in(
+        &self,
+        transaction: &mut Transaction,
+        seen: &Seen<CustomHostname>,
+        hostname: &CustomHostname,
+    ) -> Result<Vec<CustomName>> {
+        transaction.delete(seen);
+        transaction.delete_with(seen, &HOSTNAME_NAMES, &name_key(&hostname.zone, &hostname.name));
+        self.change_claims(transaction, Some(hostname), None).await
+    }
+
+    /// Has the memory read again what a change of a hostname may have made untrue.
+    async fn forget_hostname(&self, before: &CustomHostname, claims: &[CustomName]) -> Result<()> {
+        let own = before.served_names().filter(|name| !claims.contains(name));
+        for name in own.chain(claims.iter().cloned()) {
+            self.refresh_claim(&name).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the custom hostnames of a zone that is gone.
+    pub(super) async fn purge_hostnames(&self, zone: &ZoneId) -> Result<()> {
+        let within = within(zone);
+        let mut attempt = 0;
+        loop {
+            let page = self.log.page(&HOSTNAMES, &within, None, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            let mut transaction = Transaction::default();
+            let mut gone = Vec::new();
+            for seen in &page {
+                match seen.whole() {
+                    Some(hostname) => {
+                        let claims = self.delete_hostname_in(&mut transaction, seen, &hostname).await?;
+                        gone.push((hostname, claims));
+                    }
+                    None => transaction.delete(seen),
+                }
+            }
+            match self.log.commit(&transaction).await {
+                Ok(_) => attempt = 0,
+                Err(RegistryError::Conflict(_)) if attempt < ATTEMPTS => {
+                    step_aside(attempt).await;
+                    attempt += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            for (hostname, claims) in gone {
+                self.forget_hostname(&hostname, &claims).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How what is held of custom hostnames follows the store.
+pub(crate) struct Hostnames;
+
+#[async_trait]
+impl Follow for Hostnames {
+    fn prefix(&self) -> &'static str {
+        HOSTNAMES.prefix()
+    }
+
+    async fn load(&self, _: &Inner) -> Result<()> {
+        // Nothing of them is held but what their claims led to, which goes with the claims.
+        Ok(())
+    }
+
+    async fn apply(&self, registry: &Inner, id: &str, _: Revision) -> Result<Option<RegistryEvent>> {
+        let Some((zone, id)) = id.split_once('/') else { return Ok(None) };
+        let (Ok(zone), Ok(id)) = (ZoneId::parse(zone), CustomHostnameId::parse(id)) else { return Ok(None) };
+        let seen = registry.log.read(&HOSTNAMES, &hostname_key(&zone, &id)).await?;
+        // One that is gone gave its claims up in the same append: those changes come by themselves.
+        if let Some(hostname) = seen.whole() {
+            registry.forget_hostname(&hostname, &[]).await?;
+        }
+        Ok(Some(RegistryEvent::CustomHostname { zone, id }))
+    }
+}
