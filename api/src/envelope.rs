@@ -35,6 +35,9 @@ struct PageInfo {
 struct Entry<'a> {
     code: u32,
     message: &'a str,
+    /// What lies behind the message, where that is a fixed text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    error_chain: Vec<Entry<'a>>,
 }
 
 #[derive(Serialize)]
@@ -45,6 +48,10 @@ struct Envelope<'a, T> {
     result: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none")]
     result_info: Option<&'a PageInfo>,
+}
+
+fn entry(code: u32, message: &str) -> Entry<'_> {
+    Entry { code, message, error_chain: Vec::new() }
 }
 
 /// The code of `messages[]` entries: a remark on a call that succeeded.
@@ -88,7 +95,7 @@ impl<T> Reply<Vec<T>> {
 
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
-        let messages = self.notes.iter().map(|note| Entry { code: NOTE, message: note }).collect();
+        let messages = self.notes.iter().map(|note| entry(NOTE, note)).collect();
         let envelope = Envelope {
             success: true,
             errors: Vec::new(),
@@ -105,7 +112,9 @@ impl<T: Serialize> IntoResponse for Reply<T> {
 
 /// The reply of an error.
 pub(crate) fn failure(error: &ApiError) -> Response {
-    let entry = Entry { code: error.code().number(), message: error.message() };
+    let number = error.code().number();
+    let error_chain = error.detail().map(|detail| entry(number, detail)).into_iter().collect();
+    let entry = Entry { error_chain, ..entry(number, error.message()) };
     let envelope: Envelope<'_, ()> = Envelope {
         success: false,
         errors: vec![entry],
@@ -137,6 +146,14 @@ pub(crate) fn page<T: Serialize, I: Serialize>(rows: &[T], info: &I) -> Response
         Ok(body) => json(StatusCode::OK, body),
         Err(error) => ApiError::internal(error).into_response(),
     }
+}
+
+/// The answer to a deletion whose `id` clients read beside the envelope's own fields as well.
+pub(crate) fn deleted(id: &str) -> Response {
+    let body = serde_json::json!({
+        "id": id, "success": true, "errors": [], "messages": [], "result": { "id": id },
+    });
+    json(StatusCode::OK, body.to_string())
 }
 
 /// A JSON response that no cache may keep: answers change with every deploy, and some are for one token only.

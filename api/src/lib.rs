@@ -7,7 +7,7 @@
 //! A call passes, in this order:
 //! 1. [`router()`]: every route on one page; `table` turns it into the router and, with `openapi`, into the document
 //! 2. `guard`: token, account, time limit, log line
-//! 3. `target` and `body`: what the path, the query and the body say, parsed and bounded
+//! 3. `target`, `query` and `body`: what the path, the query and the body say, parsed and bounded
 //! 4. `resources`, a file for each: from a call to a use case, and back through `views`
 //! 5. for uploads: [`multipart`] (grammar), `metadata` (what the uploader declares), `upload` (parts to an upload)
 //! 6. `envelope`, `lists` and [`error`]: the answer
@@ -21,6 +21,7 @@ mod guard;
 mod lists;
 mod metadata;
 mod openapi;
+mod query;
 mod resources;
 mod router;
 mod spool;

@@ -70,6 +70,37 @@ pub(crate) async fn answer<R: Rows>(rows: R, paging: Paging) -> Result<Response,
     }
 }
 
+/// One page of a list whose clients count pages and say nothing of their length, or more than there can be.
+///
+/// # Errors
+/// Those of the rows.
+pub(crate) async fn counted<R: Rows>(
+    rows: R,
+    page: u32,
+    per_page: usize,
+    cursor: Option<&str>,
+) -> Result<Response, ApiError> {
+    let cursor = cursor.map(str::to_owned);
+    one_page(rows, Paging { page, per_page: Some(per_page), cursor }, per_page).await
+}
+
+/// One page of rows that are all there.
+pub(crate) fn slice<T: Serialize>(rows: &[T], page: u32, per_page: usize) -> Response {
+    let total = rows.len() as u64;
+    let before = (page.saturating_sub(1) as usize).saturating_mul(per_page);
+    let found: Vec<&T> = rows.iter().skip(before).take(per_page).collect();
+    let total_pages = Some(total.div_ceil((per_page as u64).max(1)));
+    let info = Info {
+        page,
+        per_page,
+        count: found.len(),
+        total_count: Some(total),
+        total_pages,
+        cursor: String::new(),
+    };
+    envelope::page(&found, &info)
+}
+
 /// `result_info` of one page. `cursor` asks for the next one; it is empty on the last.
 #[derive(Default, Serialize)]
 struct Info {

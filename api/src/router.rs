@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::guard;
 use crate::openapi;
 use crate::resources::{
-    assets, bindings, clients, content, health, kv, namespaces, routes, scripts, secrets, services, settings,
-    tags, tokens, versions,
+    assets, bindings, clients, content, custom_hostnames, dns_records, fallback_origin, health, kv,
+    namespaces, routes, scripts, secrets, services, settings, tags, tokens, versions, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Table, op};
@@ -24,6 +24,8 @@ const INHERIT: &str =
 
 const EXPIRATION: &str = "When the value goes, in seconds since 1970: a minute from now at least";
 const EXPIRATION_TTL: &str = "When the value goes, in seconds from now: 60 at least";
+
+const BACKWARDS: &str = "\"desc\": the other way round";
 
 const BASE64: &str = "Must be \"true\": contents come in Base64";
 
@@ -93,6 +95,43 @@ pub(crate) fn table() -> Table {
         .get("/{route_id}", routes::get, op("get", "Show a route").returns::<routes::View>())
         .put("/{route_id}", routes::update, op("update", "Replace a route").forced().takes::<routes::Wanted>().returns::<routes::View>())
         .delete("/{route_id}", routes::delete, op("delete", "Delete a route").forced().returns::<routes::Removed>());
+
+    t.area("Zones", "zones", "/client/v4/zones")
+        .get("", zones::list, op("list", "List the zones").counted().query("name", "The name, or one of contains:, starts_with:, ends_with:, equal:, not_equal: and a text").query("status", "Statuses, repeated or with commas").query("type", "Types, repeated or with commas").query("direction", BACKWARDS).returns::<Vec<views::zone::View>>())
+        .post("", zones::create, op("create", "Make a zone, which is in use at once").takes::<zones::Create>().returns::<views::zone::View>());
+    t.area("Zones", "zones", "/client/v4/zones/{zone_id}")
+        .get("", zones::get, op("get", "Show a zone").returns::<views::zone::View>())
+        .patch("", zones::edit, op("edit", "Pause a zone, or go on with it").takes::<zones::Patch>().returns::<views::zone::View>())
+        .delete("", zones::delete, op("delete", "Delete a zone with its DNS records and custom hostnames").returns::<zones::Identified>())
+        .put("/activation_check", zones::activation_check, op("activationCheck.trigger", "Nothing: a zone is in use at once").returns::<zones::Identified>())
+        .get("/settings", zones::settings, op("settings.list", "List the settings").returns::<Vec<zones::SettingView>>())
+        .get("/settings/{setting_id}", zones::setting, op("settings.get", "Show a setting").returns::<zones::SettingView>())
+        .patch("/settings/{setting_id}", zones::set_setting, op("settings.edit", "Set a setting").takes::<zones::SettingValue>().returns::<zones::SettingView>())
+        .get("/hold", zones::hold, op("holds.get", "Show whether the zone keeps its name from others").returns::<zones::HoldView>())
+        .post("/hold", zones::put_hold, op("holds.create", "Keep the zone's name from others").query("include_subdomains", "\"true\": the names below it as well").returns::<zones::HoldView>())
+        .patch("/hold", zones::edit_hold, op("holds.edit", "Change the hold").takes::<zones::HoldPatch>().returns::<zones::HoldView>())
+        .delete("/hold", zones::delete_hold, op("holds.delete", "Take the hold away").query("hold_after", "The moment from which on it holds again, in RFC 3339").returns::<zones::HoldView>());
+    t.area("DNS records", "dns.records", "/client/v4/zones/{zone_id}/dns_records")
+        .get("", dns_records::list, op("list", "List what is kept of the zone's DNS").counted().query("name", "The whole name; name.exact, name.contains, name.startswith and name.endswith as well").query("content", "The content; with .exact, .contains, .startswith and .endswith as well").query("type", "A, AAAA or CNAME").query("proxied", "true or false").query("search", "A part of name or content").query("order", "type, name, content, ttl or proxied").query("direction", BACKWARDS).returns::<Vec<dns_records::View>>())
+        .post("", dns_records::create, op("create", "Add a record").takes::<dns_records::Wanted>().returns::<dns_records::View>())
+        .get("/{dns_record_id}", dns_records::get, op("get", "Show a record").returns::<dns_records::View>())
+        .put("/{dns_record_id}", dns_records::update, op("update", "Replace a record").takes::<dns_records::Wanted>().returns::<dns_records::View>())
+        .patch("/{dns_record_id}", dns_records::edit, op("edit", "Change a record").takes::<dns_records::Wanted>().returns::<dns_records::View>())
+        .delete("/{dns_record_id}", dns_records::delete, op("delete", "Delete a record").returns::<zones::Identified>());
+    t.area("Custom hostnames", "customHostnames", "/client/v4/zones/{zone_id}")
+        .get("/custom_hostnames", custom_hostnames::list, op("list", "List the custom hostnames, in the order in which they were made").counted().query("cursor", "The cursor of the page before, instead of a number")
+            .query("hostname", "The whole name; hostname.exact as well").query("hostname.startsWith", "The beginning of the name").query("hostname.contain", "A part of the name").query("id", "The identifier")
+            .query("hostname_status", "A status").query("ssl_status", "A status of the certificate").query("certificate_authority", "Who was asked for it").query("custom_origin_server", "An origin").query("wildcard", "true or false").query("ssl", "1: with a certificate; 0: without")
+            .query("order", "ssl or ssl_status").query("direction", BACKWARDS).returns::<Vec<views::custom_hostname::View>>())
+        .post("/custom_hostnames", custom_hostnames::create, op("create", "Make a custom hostname, which waits until it was shown whose it is").takes::<custom_hostnames::Wanted>().succeeds(&[(201, "Made.")]).returns::<views::custom_hostname::View>())
+        .get("/custom_hostnames/fallback_origin", fallback_origin::get, op("fallbackOrigin.get", "Show where requests go that have no origin of their own").returns::<fallback_origin::View>())
+        .put("/custom_hostnames/fallback_origin", fallback_origin::put, op("fallbackOrigin.update", "Set it").takes::<fallback_origin::Wanted>().returns::<fallback_origin::View>())
+        .delete("/custom_hostnames/fallback_origin", fallback_origin::delete, op("fallbackOrigin.delete", "Take it away").returns::<fallback_origin::View>())
+        .get("/custom_hostnames/quota", custom_hostnames::quota, op("quota", "How many there are, and may be").returns::<custom_hostnames::QuotaView>())
+        .get("/custom_hostnames/{custom_hostname_id}", custom_hostnames::get, op("get", "Show a custom hostname").returns::<views::custom_hostname::View>())
+        .patch("/custom_hostnames/{custom_hostname_id}", custom_hostnames::edit, op("edit", "Change a custom hostname; the same method and type again start its checks anew").takes::<custom_hostnames::Wanted>().succeeds(&[(202, "Taken; what follows from it comes later.")]).returns::<views::custom_hostname::View>())
+        .delete("/custom_hostnames/{custom_hostname_id}", custom_hostnames::delete, op("delete", "Delete a custom hostname: nobody is served under its names any more").returns::<zones::Identified>())
+        .get("/dcv_delegation/uuid", custom_hostnames::dcv_delegation, op("dcvDelegation.get", "The label under which validation of certificates can be delegated").returns::<custom_hostnames::DcvView>());
 
     // Tokens belong to the one operator, whichever of the two paths a client takes.
     t.area("API tokens", "tokens", "/client/v4/user/tokens");

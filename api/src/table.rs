@@ -103,6 +103,11 @@ impl Op {
             .query("cursor", "The cursor of the page before, instead of a number")
     }
 
+    /// The call gives a list by pages, which are counted.
+    pub(crate) fn counted(self) -> Self {
+        self.query("per_page", "Rows of a page, 1000 at most").query("page", "Number of the page, from 1")
+    }
+
     /// The call may be forced.
     pub(crate) fn forced(self) -> Self {
         self.query("force", "\"true\": go on although the configuration declares it, or others refer to it")

@@ -3,8 +3,10 @@
 //! Must never show what a secret holds: views are built from what is listed here and from nothing else.
 
 pub(crate) mod binding;
+pub(crate) mod custom_hostname;
 pub(crate) mod namespace;
 pub(crate) mod script;
+pub(crate) mod zone;
 
 use wasmyard_namespaces::{ConfigKeys, Tag};
 

@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
-//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`: everything else, a file for each
+//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `zones`: everything else, a file for each
 //! - [`configuration`]: all that a configuration file declares, applied in order
 //! - `bindings`, [`referrers`], `configured`: remarks on names that lead nowhere, on names that are in use, on what a
 //!   restart undoes
@@ -29,6 +29,7 @@ mod scripts;
 mod secrets;
 mod settings;
 mod tags;
+mod zones;
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub use deploy::{Component, Deploy, Files};
 pub use error::ControlError;
 pub use secrets::is_secret;
 pub use tokens::ADMIN_TOKEN;
+pub use zones::FallbackState;
 
 /// What use cases return.
 pub type Result<T> = std::result::Result<T, ControlError>;
@@ -51,6 +53,8 @@ pub struct Control {
     registry: Registry,
     checker: Arc<dyn ComponentChecker>,
     kv: Kv,
+    /// Whether customers may have names that are kept for tests and documentation.
+    reserved_names: bool,
 }
 
 /// A change that was made, with what a person should know of it.
@@ -76,7 +80,7 @@ impl Control {
     /// The use cases over this registry, and over the keys and values that scripts may be bound to.
     #[must_use]
     pub fn new(registry: Registry, checker: Arc<dyn ComponentChecker>, kv: Kv) -> Control {
-        Control { registry, checker, kv }
+        Control { registry, checker, kv, reserved_names: false }
     }
 
     /// The registry, for what only looks.

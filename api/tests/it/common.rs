@@ -16,7 +16,9 @@ use wasmyard_api::{ApiState, UploadLimits, router};
 use wasmyard_control::{Checked, ComponentChecker, Control, Refusal, RefusalCode};
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::MemoryStore;
-use wasmyard_namespaces::{Blobs, Clock, Digest, EventKind, LimitSpec, Registry, Store as _};
+use wasmyard_namespaces::{
+    Blobs, Clock, Digest, EventKind, LimitSpec, Registry, RegistryOptions, Store as _,
+};
 
 /// The first bytes of a component, and a payload that makes each one different.
 pub(crate) fn component(payload: &str) -> Vec<u8> {
@@ -113,8 +115,27 @@ impl Api {
     }
 
     pub(crate) async fn with_limits(limits: UploadLimits) -> Api {
+        Api::with(limits, RegistryOptions::default(), |control| control).await
+    }
+
+    /// Where customers may have names that are kept for tests.
+    pub(crate) async fn with_reserved_names() -> Api {
+        Api::with(UploadLimits::default(), RegistryOptions::default(), Control::with_reserved_names).await
+    }
+
+    /// Where a zone may have this many custom hostnames.
+    pub(crate) async fn with_hostname_quota(hostname_quota: u64) -> Api {
+        let options = RegistryOptions { hostname_quota, ..RegistryOptions::default() };
+        Api::with(UploadLimits::default(), options, |control| control).await
+    }
+
+    async fn with(
+        limits: UploadLimits,
+        options: RegistryOptions,
+        finish: impl FnOnce(Control) -> Control,
+    ) -> Api {
         let (store, blobs) = (Arc::new(MemoryStore::new()), Blobs::memory());
-        let registry = Registry::open(store.clone(), blobs.clone()).await.unwrap();
+        let registry = Registry::open_with(store.clone(), blobs.clone(), options).await.unwrap();
         let (_, token) = registry.create_token("test").await.unwrap();
         let checker = Arc::new(FakeChecker::default());
         let not_ready = Arc::new(Mutex::new(None));
@@ -123,7 +144,7 @@ impl Api {
         let kv = Arc::new(SqliteKv::open(folder.path()).unwrap());
         let kv = Kv::new(kv, Clock::system(), KvLimits::default());
         let router = router(ApiState {
-            control: Control::new(registry.clone(), checker.clone(), kv),
+            control: finish(Control::new(registry.clone(), checker.clone(), kv)),
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
             ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),
             events: Arc::new(wasmyard_events::Discard),

@@ -34,3 +34,4 @@ mod shapes;
 mod tags;
 mod tokens;
 mod uploads;
+mod zones;

@@ -101,6 +101,8 @@ pub struct ServerConfig {
     pub proxy_protocol: bool,
     /// The same for the API.
     pub api_proxy_protocol: bool,
+    /// Whether customers may have names that are kept for tests and documentation. `dev` lets them.
+    pub reserved_names: bool,
     /// Invocations under way at once, over all scripts.
     pub max_invocations: u32,
     /// Of these, those of the user scripts of one namespace.

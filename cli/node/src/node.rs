@@ -76,6 +76,8 @@ impl Node {
         encrypting: Option<Encrypting>,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Result<Self, StartError> {
+        // Whoever develops has no names but those that are kept for tests.
+        let reserved_names = config.server.reserved_names || overlay.is_some();
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
         let tls =
@@ -145,6 +147,7 @@ impl Node {
             limits: config.limits,
         });
         let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv);
+        let control = if reserved_names { control.with_reserved_names() } else { control };
         let ready = Arc::new(AtomicBool::new(false));
         let api_state = ApiState {
             control: control.clone(),

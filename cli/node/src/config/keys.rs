@@ -82,6 +82,9 @@ section! {
         proxy_protocol: Flag = Flag("`false`"),
         /// the same for connections to the API
         api_proxy_protocol: Flag = Flag("`false`"),
+        /// whether [custom hostnames](hostnames.md) may end in `test`, `example`, `invalid`, `localhost`, `example.com` and their
+        /// like, for a laboratory; `dev` lets them
+        reserved_names: Flag = Flag("`false`"),
         /// scripts running at once; half as many requests are admitted, because a request may run a chain of scripts
         max_invocations: Count = Count::or(DispatcherConfig::default().admission.invocations),
         /// of these, user scripts of one namespace

@@ -121,6 +121,7 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
         proxy_protocol: proxies::protocol(raw.proxy_protocol.as_ref(), &proxies, faults),
         api_proxy_protocol: proxies::protocol(raw.api_proxy_protocol.as_ref(), &proxies, faults),
         proxies,
+        reserved_names: raw.reserved_names.as_ref().is_some_and(|spot| spot.value),
         max_invocations,
         max_per_namespace: raw.max_per_namespace.of(max_invocations, faults),
         max_per_script: raw.max_per_script.of(max_invocations, faults),

@@ -10,6 +10,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 mod kv;
+mod zones;
 
 use super::{CONFIG, restarted, site};
 use crate::support::{Api, Server, wat, within};
@@ -136,6 +137,7 @@ impl Calls {
         }
         match seen {
             "kv" => kv::seen(&self.api).await,
+            "zones" => zones::seen(&self.api).await,
             "contents" => {
                 let manifest = json!({"manifest": {"/a.html": {"hash": HASH, "size": 4}}});
                 let path = user("other-files/assets-upload-session");
@@ -243,6 +245,7 @@ fn rows() -> Vec<Row> {
     rows.extend(script_rows!("scripts", platform, "front"));
     rows.extend(other_rows());
     rows.extend(kv::rows());
+    rows.extend(zones::rows());
     rows
 }
 
@@ -464,7 +467,7 @@ fn other_rows() -> Vec<Row> {
 fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
-        "contents" | "kv" => seen,
+        "contents" | "kv" | "zones" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -498,6 +501,7 @@ async fn prepared() -> (crate::support::Site, Server) {
         calls.upload(&user(name), metadata, name).await;
     }
     kv::prepare(&calls.api).await;
+    zones::prepare(&calls.api).await;
     for name in ["spare", "gone"] {
         calls.call("POST", crate::support::NAMESPACES, json!({"name": name})).await;
     }
@@ -513,7 +517,7 @@ fn every_write_endpoint_has_its_row() {
         let methods = methods.as_object().unwrap().keys().filter(|method| *method != "get");
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
-    for reading in kv::READS {
+    for reading in kv::READS.iter().chain(zones::READS) {
         assert!(writes.remove(*reading), "{reading}");
     }
     let rows: Vec<Row> = rows();

@@ -1,0 +1,199 @@
+//! Owns the one table of codes by which clients tell failures apart.
+//! Must never hold a text that a client sees as it is: those are with the errors.
+
+use http::StatusCode;
+
+/// Writes the table of codes once: the enum, its numbers, its statuses and its documentation cannot disagree.
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $status:ident;)+) => {
+        /// What went wrong, as clients tell it apart: they read the number, not the HTTP status.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &[Code] = &[$(Code::$name,)+];
+
+            /// The number in `errors[].code`.
+            #[must_use]
+            pub const fn number(self) -> u32 { match self { $(Code::$name => $number,)+ } }
+
+            /// The HTTP status that goes with it.
+            #[must_use]
+            pub const fn status(self) -> StatusCode { match self { $(Code::$name => StatusCode::$status,)+ } }
+
+            /// One line for the documentation.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str { match self { $(Code::$name => concat!($($doc),+).trim_ascii(),)+ } }
+        }
+    };
+}
+
+// Numbers below 90000 and 100119 are those that existing clients know and act upon. Where none is known for a
+// case, the number is our own, from 90000 upwards.
+codes! {
+    /// The path leads nowhere, or the account identifier in it is not well-formed.
+    NoRoute = 7003, NOT_FOUND;
+    /// The path exists, the method is not one of its methods.
+    MethodNotAllowed = 7001, METHOD_NOT_ALLOWED;
+    /// The API token is missing or wrong.
+    Authentication = 10000, UNAUTHORIZED;
+    /// The content type of an upload is not one that this endpoint reads.
+    ContentType = 10001, UNSUPPORTED_MEDIA_TYPE;
+    /// Something failed inside; the log of the server says what.
+    Internal = 10002, INTERNAL_SERVER_ERROR;
+    /// A name in the path or a value in the query breaks its rule.
+    MalformedParameter = 10004, BAD_REQUEST;
+    /// The body is not the JSON or the multipart form that it claims to be.
+    Unparsable = 10006, BAD_REQUEST;
+    /// No platform script has this name.
+    ScriptNotFound = 10007, NOT_FOUND;
+    /// The KV namespace has no value under this key.
+    KvKeyNotFound = 10009, NOT_FOUND;
+    /// No KV namespace has this identifier.
+    KvNamespaceNotFound = 10013, NOT_FOUND;
+    /// A KV namespace of this title exists already.
+    KvTitleTaken = 10014, BAD_REQUEST;
+    /// `If-Match` names another content than the script has by now.
+    OtherContent = 10018, PRECONDITION_FAILED;
+    /// An upload or a value in a body was read and refused; the message names the rule.
+    Validation = 10021, BAD_REQUEST;
+    /// The module, or the body as a whole, is larger than this server takes.
+    TooLarge = 10027, PAYLOAD_TOO_LARGE;
+    /// A binding of type `inherit` finds nothing to inherit from.
+    InheritUnresolved = 10057, BAD_REQUEST;
+    /// No service has this name (the name that wrangler uses for a platform script).
+    ServiceNotFound = 10090, NOT_FOUND;
+    /// No user script has this name in the namespace.
+    UserScriptNotFound = 10092, NOT_FOUND;
+    /// No dispatch namespace has this name.
+    NamespaceNotFound = 100119, NOT_FOUND;
+    /// Something of that name exists already.
+    Exists = 90001, CONFLICT;
+    /// Another change to the same thing came in between; nothing was changed, so the call can be repeated.
+    Conflict = 90002, CONFLICT;
+    /// The script has no secret of this name.
+    SecretNotFound = 90003, NOT_FOUND;
+    /// No route has this identifier.
+    RouteNotFound = 90004, NOT_FOUND;
+    /// It was declared in the configuration file and can be changed only there.
+    Configured = 90005, CONFLICT;
+    /// Others refer to what is to go; `?force=true` has it go all the same.
+    Referenced = 90015, CONFLICT;
+    /// The body stopped arriving, or took longer than allowed.
+    SlowBody = 90006, REQUEST_TIMEOUT;
+    /// The server did not finish in time; the change may still take effect.
+    Timeout = 90007, SERVICE_UNAVAILABLE;
+    /// The store is not available at the moment, or too much waits to be compiled; the call can be repeated.
+    Unavailable = 90008, SERVICE_UNAVAILABLE;
+    /// No API token has this identifier.
+    TokenNotFound = 90010, NOT_FOUND;
+    /// The script serves no version of this identifier; earlier versions are not kept.
+    VersionNotFound = 90009, NOT_FOUND;
+    /// The token in `assets.jwt` is not the completion token of an upload for this script, or not any more.
+    CompletionToken = 90011, BAD_REQUEST;
+    /// The manifest of an upload of assets breaks a rule; the message names the file and the rule.
+    AssetManifest = 90012, BAD_REQUEST;
+    /// A content is not what the manifest of its session says.
+    AssetContent = 90013, BAD_REQUEST;
+    /// The KV namespace holds as much as it may; the message names the limit.
+    KvQuota = 90016, FORBIDDEN;
+    /// The hash of an asset names another content in this namespace already.
+    AssetConflict = 90014, CONFLICT;
+
+    // Zones, by the numbers of the API that clients know.
+    /// There is a zone of this name already.
+    ZoneExists = 1061, BAD_REQUEST;
+    /// The name is held by the zone above it, or there are as many zones as there may be.
+    ZoneRefused = 90017, FORBIDDEN;
+    /// The value is none that this setting takes.
+    ZoneSetting = 1007, BAD_REQUEST;
+    /// A DNS record breaks a rule; `error_chain` names it.
+    DnsRecord = 1004, BAD_REQUEST;
+    /// The zone has no DNS record of this identifier.
+    DnsRecordNotFound = 81044, NOT_FOUND;
+    /// The name has records already, and a CNAME record stands alone.
+    DnsRecordBesideCname = 81053, BAD_REQUEST;
+    /// There is a DNS record like it already.
+    DnsRecordExists = 81058, BAD_REQUEST;
+    /// The zone has as many DNS records as it may.
+    DnsRecordQuota = 81045, BAD_REQUEST;
+    /// The zone has no fallback origin.
+    FallbackOriginNotFound = 1551, NOT_FOUND;
+    /// The fallback origin is not in the zone.
+    FallbackOrigin = 90018, BAD_REQUEST;
+
+    // Custom hostnames, by the numbers of the API that clients know; `error_chain` names the value.
+    /// Custom hostnames: the body is not the JSON that it claims to be, or does not fit.
+    HostnameJson = 1400, BAD_REQUEST;
+    /// Custom hostnames: the metadata is no JSON object, or too large.
+    HostnameMetadata = 1401, BAD_REQUEST;
+    /// Custom hostnames: the zone may have none.
+    HostnameNoQuota = 1404, FORBIDDEN;
+    /// Custom hostnames: the zone has as many as it may.
+    HostnameQuota = 1405, FORBIDDEN;
+    /// Custom hostnames: the zone has one of this name.
+    HostnameDuplicate = 1406, CONFLICT;
+    /// Custom hostnames: the name is none.
+    HostnameName = 1407, BAD_REQUEST;
+    /// Custom hostnames: the name has characters outside ASCII.
+    HostnameAscii = 1408, BAD_REQUEST;
+    /// Custom hostnames: the name ends in a reserved top domain.
+    HostnameReserved = 1409, BAD_REQUEST;
+    /// Custom hostnames: nobody can own the name.
+    HostnameSuffix = 1410, BAD_REQUEST;
+    /// Custom hostnames: the name is kept for documentation.
+    HostnameDocumentation = 1411, BAD_REQUEST;
+    /// Custom hostnames: a wildcard has no metadata.
+    HostnameMetadataOfWildcard = 1412, BAD_REQUEST;
+    /// Custom hostnames: the name of the origin is none, or its SNI has no origin.
+    OriginName = 1415, BAD_REQUEST;
+    /// Custom hostnames: the name of the origin has characters outside ASCII.
+    OriginAscii = 1416, BAD_REQUEST;
+    /// Custom hostnames: the name of the origin ends in a reserved top domain.
+    OriginReserved = 1417, BAD_REQUEST;
+    /// Custom hostnames: nobody can own the name of the origin.
+    OriginSuffix = 1418, BAD_REQUEST;
+    /// Custom hostnames: the name of the origin is kept for documentation.
+    OriginDocumentation = 1419, BAD_REQUEST;
+    /// Custom hostnames: the origin is a wildcard.
+    OriginWildcard = 1420, BAD_REQUEST;
+    /// Custom hostnames: the zone has no proxied record for the origin.
+    OriginUnknown = 1421, BAD_REQUEST;
+    /// Custom hostnames: `http2` is neither on nor off.
+    SettingHttp2 = 1422, BAD_REQUEST;
+    /// Custom hostnames: `tls_1_2_only` is neither on nor off.
+    SettingTls12Only = 1423, BAD_REQUEST;
+    /// Custom hostnames: `tls_1_3` is neither on nor off.
+    SettingTls13 = 1424, BAD_REQUEST;
+    /// Custom hostnames: `min_tls_version` is no version.
+    SettingMinTlsVersion = 1425, BAD_REQUEST;
+    /// Custom hostnames: there is no such way of validation.
+    SslMethod = 1432, BAD_REQUEST;
+    /// Custom hostnames: there is no such type of certificate.
+    SslType = 1433, BAD_REQUEST;
+    /// Custom hostnames: something else in `ssl` is not accepted.
+    Ssl = 1434, BAD_REQUEST;
+    /// Custom hostnames: the identifier is none.
+    HostnameId = 1435, BAD_REQUEST;
+    /// Custom hostnames: the zone has none of this identifier.
+    HostnameNotFound = 1436, NOT_FOUND;
+    /// Custom hostnames: the list filter `hostname.contain` is none.
+    HostnameContain = 1437, BAD_REQUEST;
+    /// Custom hostnames: list filters that exclude each other.
+    HostnameFilters = 1438, BAD_REQUEST;
+    /// Custom hostnames: the name stays.
+    HostnameRename = 1439, CONFLICT;
+    /// Custom hostnames: method and type come together.
+    SslMethodAndType = 1440, BAD_REQUEST;
+    /// Custom hostnames: cipher suites that are not known, or none that is served.
+    SettingCiphers = 1442, BAD_REQUEST;
+    /// Custom hostnames: cipher suites cannot be chosen beside TLS 1.3 alone.
+    SettingCiphersOfTls13 = 1443, BAD_REQUEST;
+    /// Custom hostnames: a wildcard has no managed certificate.
+    SslManagedWildcard = 1448, BAD_REQUEST;
+    /// Custom hostnames: there is no such way of building chains.
+    SslBundleMethod = 1449, BAD_REQUEST;
+    /// Custom hostnames: the name is too long for a certificate without branding.
+    SslBranding = 1469, BAD_REQUEST;
+}

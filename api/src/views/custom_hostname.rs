@@ -1,0 +1,150 @@
+//! A custom hostname as clients see it: what was set as it was set, what was not set left out.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use wasmyard_namespaces::CustomHostname;
+use wasmyard_namespaces::hostname::{Ssl, TlsSettings, ValidationRecord};
+
+/// A custom hostname as clients see it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CustomHostname")]
+pub(crate) struct View {
+    id: String,
+    hostname: String,
+    /// Whether the name was shown to be the customer's: "pending", "active", "moved" and their like.
+    status: &'static str,
+    created_at: String,
+    /// What is missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    verification_errors: Vec<String>,
+    ownership_verification: OwnershipTxt,
+    ownership_verification_http: OwnershipHttp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_metadata: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_origin_server: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_origin_sni: Option<String>,
+    /// The certificate that was asked for; left out where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ssl: Option<SslView>,
+}
+
+/// The TXT record that shows whose the name is.
+#[derive(Serialize, JsonSchema)]
+struct OwnershipTxt {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: String,
+    value: String,
+}
+
+/// The file that shows it.
+#[derive(Serialize, JsonSchema)]
+struct OwnershipHttp {
+    http_url: String,
+    http_body: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CustomHostnameSsl")]
+struct SslView {
+    id: String,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wildcard: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle_method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_authority: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<SettingsView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Map<String, Value>>")]
+    validation_records: Vec<ValidationRecord>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    validation_errors: Vec<Said>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CustomHostnameTls")]
+struct SettingsView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http2: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_tls_version: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_1_3: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    early_hints: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ciphers: Option<Vec<&'static str>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Said {
+    message: String,
+}
+
+/// What clients see of a custom hostname.
+pub(crate) fn view(hostname: &CustomHostname) -> View {
+    let origin = hostname.origin.as_ref();
+    View {
+        id: hostname.id.to_string(),
+        hostname: hostname.name.to_string(),
+        status: hostname.status.as_str(),
+        created_at: hostname.created_at.to_string(),
+        verification_errors: hostname.verification_errors.clone(),
+        ownership_verification: OwnershipTxt {
+            kind: "txt",
+            name: hostname.ownership_txt_name(),
+            value: hostname.ownership_token.clone(),
+        },
+        ownership_verification_http: OwnershipHttp {
+            http_url: hostname.ownership_http_url(),
+            http_body: hostname.ownership_token.clone(),
+        },
+        custom_metadata: hostname.metadata.as_ref().map(|metadata| metadata.to_object()),
+        custom_origin_server: origin.map(|origin| origin.server.to_string()),
+        custom_origin_sni: origin.and_then(|origin| origin.sni.as_ref()).map(|sni| sni.as_str().to_owned()),
+        ssl: hostname.ssl.as_ref().map(ssl_view),
+    }
+}
+
+fn ssl_view(ssl: &Ssl) -> SslView {
+    let config = &ssl.config;
+    SslView {
+        id: ssl.id.to_string(),
+        kind: config.kind.map(|kind| kind.as_str()),
+        method: config.method.map(|method| method.as_str()),
+        status: ssl.status.as_str(),
+        wildcard: config.wildcard,
+        bundle_method: config.bundle_method.map(|method| method.as_str()),
+        certificate_authority: config.certificate_authority.map(|authority| authority.as_str()),
+        settings: config.settings.as_ref().map(settings_view),
+        validation_records: ssl.validation_records.clone(),
+        validation_errors: ssl
+            .validation_errors
+            .iter()
+            .map(|message| Said { message: message.clone() })
+            .collect(),
+    }
+}
+
+fn settings_view(settings: &TlsSettings) -> SettingsView {
+    SettingsView {
+        http2: settings.http2.map(|switch| switch.as_str()),
+        min_tls_version: settings.min_tls_version.map(|version| version.as_str()),
+        tls_1_3: settings.tls_1_3.map(|switch| switch.as_str()),
+        early_hints: settings.early_hints.map(|switch| switch.as_str()),
+        ciphers: settings
+            .ciphers
+            .as_ref()
+            .map(|ciphers| ciphers.iter().map(|cipher| cipher.as_str()).collect()),
+    }
+}
