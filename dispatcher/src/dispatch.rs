@@ -20,7 +20,7 @@ use crate::respond::{self, Refusal, Wanted};
 use crate::route::{self, Destination};
 use crate::trace::{Trace, Underway};
 use crate::visit::{Tracked, VisitLog};
-use crate::{head, https, incoming};
+use crate::{head, https, incoming, zone};
 
 /// The data plane of one node.
 pub struct Dispatcher {
@@ -79,6 +79,8 @@ impl Dispatcher {
             let visit = head::read(request, client, &log)?;
             // Before anything is found out about the host: a connection that was made for another one says nothing of it.
             https::checked(&visit, self.config.https)?;
+            // Before the route, which goes by the origin of a custom hostname where none is for its name.
+            let visit = zone::find(&self.registry, visit).await?;
             // Before anything is spent: it looks into memory, and what is asked of a host that nobody has ends here.
             let destination = route::find(&self.registry, &visit)?;
             // After the route, because a body that nobody is there to read needs no watch.

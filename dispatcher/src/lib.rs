@@ -6,7 +6,7 @@
 //! 1. The listener (`edge/listener`) accepts the connection and bounds it; it asks [`Dispatcher`] for each answer.
 //! 2. `trace` names the request; `visit` is what the steps work on, and notes what happens.
 //! 3. `head` agrees on one host and one path, and strips what is only for one hop or only claims something.
-//! 4. `route` finds who answers; a miss is a 404 of the platform's own.
+//! 4. `zone` finds whose the host is, `route` who answers; a miss is a 404 of the platform's own.
 //! 5. `incoming` bounds the body in time.
 //! 6. `answer/script` answers: by `assets`, a file of the script, if there is one; else `admission` finds it a place, it
 //!    is made ready, and runs. `answer/script/host` is what it can reach: other scripts, and the outside through
@@ -31,6 +31,7 @@ mod route;
 mod sync;
 mod trace;
 mod visit;
+mod zone;
 
 pub use admission::AdmissionConfig;
 pub use answer::script::Overlay;

@@ -44,6 +44,16 @@ impl Refusal {
         refusal
     }
 
+    /// Whose the host is cannot be found out for the moment.
+    pub(crate) fn unknown_host() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            2000,
+            "internal",
+            "The platform failed to answer this request.",
+        )
+    }
+
     pub(crate) fn no_such_script() -> Self {
         Self::new(StatusCode::NOT_FOUND, 2002, "worker_not_found", "Worker not found.")
     }

@@ -11,6 +11,7 @@ use wasmyard_namespaces::url_path::routed;
 
 use crate::respond::Refusal;
 use crate::visit::Visit;
+use crate::zone;
 
 /// Who answers a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,9 +24,13 @@ pub(crate) enum Destination {
     NoSuchScript,
 }
 
-/// Finds the most specific route of a visit. Refused where nothing here answers for its host.
+/// Finds the most specific route of a visit: one for its host, or for the origin of the custom hostname that it is.
+/// Refused where nothing here answers for either.
 pub(crate) fn find<B>(registry: &Registry, visit: &Visit<B>) -> Result<Destination, Refusal> {
-    let found = registry.routes().lookup(&visit.host, visit.path());
+    let routes = registry.routes();
+    let origin = visit.zone.as_ref().and_then(zone::origin);
+    let found = routes.lookup(&visit.host, visit.path());
+    let found = found.or_else(|| routes.lookup(origin?, visit.path()));
     found.map(|found| destination(&found)).ok_or_else(|| Refusal::no_route(&visit.host))
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use http::request;
 use wasmyard_listener::Client;
+use wasmyard_namespaces::registry::HostMatch;
 use wasmyard_namespaces::url_path::routed;
 
 pub(crate) use log::{Answer, UploadFault, VisitLog};
@@ -23,6 +24,8 @@ pub(crate) struct Visit<B> {
     pub(crate) client: Client,
     /// The one host that it is for: lower case, no port.
     pub(crate) host: Arc<str>,
+    /// Whose the host is, where it belongs to a zone.
+    pub(crate) zone: Option<HostMatch>,
     /// The path in the spelling that routes and rules go by, where it was sent in another one.
     respelled: Option<String>,
     pub(crate) log: Arc<VisitLog>,
@@ -40,7 +43,7 @@ impl<B> Visit<B> {
             Cow::Borrowed(_) => None,
             Cow::Owned(path) => Some(path),
         };
-        Self { head, body, client, host, respelled, log: Arc::clone(log) }
+        Self { head, body, client, host, zone: None, respelled, log: Arc::clone(log) }
     }
 
     /// The one path that routes and rules go by, however it was spelled.
@@ -50,8 +53,8 @@ impl<B> Visit<B> {
 
     /// The same visit with another body.
     pub(crate) fn with_body<C>(self, change: impl FnOnce(B, &Arc<VisitLog>) -> C) -> Visit<C> {
-        let Self { head, body, client, host, respelled, log } = self;
+        let Self { head, body, client, host, zone, respelled, log } = self;
         let body = change(body, &log);
-        Visit { head, body, client, host, respelled, log }
+        Visit { head, body, client, host, zone, respelled, log }
     }
 }

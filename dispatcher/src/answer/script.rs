@@ -90,17 +90,10 @@ impl Scripts {
         visit: Visit<Body>,
         script: ScriptKey,
     ) -> Result<Response<Body>, Refusal> {
-        let Visit { head, body, client, host, log, .. } = visit;
+        let info = info_of(&visit);
+        let Visit { head, body, log, .. } = visit;
         log.routed_to(&script);
-        let chain = Chain::of_visit(
-            &log,
-            RequestInfo {
-                ray_id: Arc::clone(&log.trace.ray_id),
-                client_address: client.address,
-                hostname: host,
-                hostname_metadata: None,
-            },
-        );
+        let chain = Chain::of_visit(&log, info);
         let request = Request::from_parts(head, body);
         let answer = self.run(chain, Callee::Named(script), CallOptions::default(), request).await;
         answer.map_err(|failure| Refusal::of(failure, log.upload_fault()))
@@ -185,6 +178,18 @@ impl Scripts {
                 Ok((limits, namespace.trusted_workers))
             }
         }
+    }
+}
+
+/// What scripts are told of a visit.
+pub(crate) fn info_of<B>(visit: &Visit<B>) -> RequestInfo {
+    let hostname = visit.zone.as_ref().and_then(|zone| zone.hostname.as_ref());
+    let metadata = hostname.and_then(|hostname| hostname.metadata.as_ref());
+    RequestInfo {
+        ray_id: Arc::clone(&visit.log.trace.ray_id),
+        client_address: visit.client.address,
+        hostname: Arc::clone(&visit.host),
+        hostname_metadata: metadata.map(|metadata| Arc::clone(metadata.as_json())),
     }
 }
 
