@@ -8,6 +8,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use zones::{HostnameCommand, InZoneArgs, ZoneCommand};
+
+mod zones;
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -47,6 +51,12 @@ pub enum Command {
     /// List, set, add and remove the tags of a user script
     #[command(subcommand, visible_alias = "tag")]
     Tags(TagsCommand),
+    /// Make, list and delete zones: domains of yours, for your customers' hostnames
+    #[command(subcommand, visible_alias = "zones")]
+    Zone(ZoneCommand),
+    /// Make, list, look at and delete your customers' hostnames
+    #[command(subcommand, visible_alias = "hostnames")]
+    Hostname(HostnameCommand),
     /// List, create and revoke the tokens of the API
     #[command(subcommand, visible_alias = "tokens")]
     Token(TokenCommand),

@@ -19,6 +19,7 @@ use address::{is_loopback, local_token, parse_base};
 
 mod address;
 mod error;
+mod zones;
 
 pub use error::{ApiError, ClientError};
 
@@ -163,10 +164,18 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn list(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, ClientError> {
+        self.all_pages(query, |page| self.request(Method::GET, path, page)).await
+    }
+
+    async fn all_pages(
+        &self,
+        query: &[(&str, &str)],
+        request: impl Fn(&[(&str, &str)]) -> reqwest::RequestBuilder,
+    ) -> Result<Value, ClientError> {
         let (mut rows, mut cursor) = (Vec::new(), String::new());
         loop {
             let page = [query, &[("per_page", PER_PAGE), ("cursor", &cursor)]].concat();
-            let answer = self.answer(self.request(Method::GET, path, &page)).await?;
+            let answer = self.answer(request(&page)).await?;
             let Value::Array(found) = answer.result else { return Ok(answer.result) };
             rows.extend(found);
             match answer.result_info.cursor {

@@ -5,12 +5,14 @@
 
 pub mod check;
 pub mod deploy;
+pub mod hostname;
 pub mod namespace;
 pub mod script;
 pub mod secret;
 pub mod start;
 pub mod tags;
 pub mod token;
+pub mod zone;
 
 use std::path::Path;
 
@@ -38,6 +40,8 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Script(command) => script::run(command, output).await,
         Command::Secret(command) => secret::run(command, output).await,
         Command::Tags(command) => tags::run(command, output).await,
+        Command::Zone(command) => zone::run(command, output).await,
+        Command::Hostname(command) => hostname::run(command, output).await,
         Command::Token(command) => token::run(command, output).await,
         Command::Check(args) => {
             let modules = FileChecker::new();

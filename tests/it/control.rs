@@ -5,9 +5,11 @@
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
+//! - `zones`: zones and custom hostnames from the command line
 
 mod asset_uploads;
 mod bad_limits;
 mod deploy;
 mod kv;
 mod uploads;
+mod zones;

@@ -11,6 +11,9 @@ pub struct ApiError {
     /// The text for people.
     #[serde(default)]
     pub message: String,
+    /// Which value it is about, where the text is the same for all.
+    #[serde(default)]
+    pub error_chain: Vec<ApiError>,
 }
 
 /// Why the API gave no result.
@@ -64,7 +67,11 @@ fn refusal(status: StatusCode, errors: &[ApiError]) -> String {
     }
     let texts: Vec<String> = errors
         .iter()
-        .map(|error| format!("{} (code {}, HTTP {})", error.message, error.code, status.as_u16()))
+        .map(|error| {
+            let behind: String =
+                error.error_chain.iter().map(|cause| format!(" {}.", cause.message)).collect();
+            format!("{}{behind} (code {}, HTTP {})", error.message, error.code, status.as_u16())
+        })
         .collect();
     texts.join("; ")
 }

@@ -1,0 +1,186 @@
+//! `wasmyard hostname`: add, list, show, delete.
+//!
+//! Owns what is asked and shown about custom hostnames, and the table of DNS records that a customer needs. It must never
+//! show a record that the API does not ask for.
+
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use super::zone::named;
+use super::{client, items, moment, text};
+use crate::args::{HostnameCommand, InZoneArgs};
+use crate::client::{Body, Client};
+use crate::failure::Failure;
+use crate::output::Output;
+
+const PART: &str = "custom_hostnames";
+
+/// Runs one of the hostname commands.
+///
+/// # Errors
+/// The [`Failure`] that decides the exit code.
+pub async fn run(command: HostnameCommand, output: &Output) -> Result<(), Failure> {
+    match command {
+        HostnameCommand::Add { hostname, method, wildcard, no_certificate, metadata, origin, zone } => {
+            let mut wanted = Map::from_iter([("hostname".to_owned(), json!(hostname))]);
+            let mut set = |name: &str, value: Value| wanted.insert(name.to_owned(), value);
+            match (no_certificate, wildcard) {
+                (true, _) => {}
+                (false, true) => drop(set("ssl", json!({"method": method, "type": "dv", "wildcard": true}))),
+                (false, false) => drop(set("ssl", json!({"method": method, "type": "dv"}))),
+            }
+            if let Some(metadata) = metadata {
+                let metadata = serde_json::from_str(&metadata)
+                    .map_err(|error| Failure::Usage(format!("--metadata is not JSON: {error}")))?;
+                set("custom_metadata", metadata);
+            }
+            if let Some(origin) = origin {
+                set("custom_origin_server", json!(origin));
+            }
+            let wanted = Value::Object(wanted);
+            let (client, id) = in_zone(&zone, output).await?;
+            let made = client.call_zones(Method::POST, &[&id, PART], &[], Body::Json(wanted)).await?;
+            output.note(&format!("custom hostname {} added", text(&made, "/hostname")));
+            show(&client, &id, &made, &zone, output).await?;
+        }
+        HostnameCommand::List { zone } => {
+            let (client, id) = in_zone(&zone, output).await?;
+            let found = client.list_zones(&[&id, PART], &[]).await?;
+            list(&found, &zone, output);
+        }
+        HostnameCommand::Show { hostname, zone } => {
+            let (client, id) = in_zone(&zone, output).await?;
+            let found = find(&client, &id, &hostname).await?;
+            show(&client, &id, &found, &zone, output).await?;
+        }
+        HostnameCommand::Delete { hostname, zone } => {
+            let (client, id) = in_zone(&zone, output).await?;
+            let found = text(&find(&client, &id, &hostname).await?, "/id");
+            client.call_zones(Method::DELETE, &[&id, PART, &found], &[], Body::Empty).await?;
+            output.note(&format!("custom hostname {hostname} deleted"));
+        }
+    }
+    Ok(())
+}
+
+/// The client, and the id of the zone that a command is about.
+async fn in_zone(args: &InZoneArgs, output: &Output) -> Result<(Client, String), Failure> {
+    let client = client(&args.output.api, output)?;
+    let zone = named(&client, args.zone.as_deref()).await?;
+    Ok((client, text(&zone, "/id")))
+}
+
+async fn find(client: &Client, zone: &str, hostname: &str) -> Result<Value, Failure> {
+    let found = client.list_zones(&[zone, PART], &[("hostname", hostname)]).await?;
+    items(&found).first().cloned().ok_or_else(|| {
+        Failure::with_remedy(
+            format!("the zone has no custom hostname {hostname}"),
+            "`wasmyard hostname list` shows what exists",
+        )
+    })
+}
+
+fn list(found: &Value, args: &InZoneArgs, output: &Output) {
+    if args.output.json {
+        return output.json(found);
+    }
+    let row = |hostname: &Value| {
+        vec![
+            text(hostname, "/hostname"),
+            text(hostname, "/status"),
+            text(hostname, "/ssl/status"),
+            moment(hostname, "/created_at"),
+            text(hostname, "/id"),
+        ]
+    };
+    let rows: Vec<Vec<String>> = items(found).iter().map(row).collect();
+    let empty = "no custom hostnames yet: `wasmyard hostname add NAME` makes one";
+    output.table(&["HOSTNAME", "STATUS", "CERTIFICATE", "CREATED", "ID"], &rows, empty);
+}
+
+/// The hostname, and beside it the DNS records that its customer needs.
+async fn show(
+    client: &Client,
+    zone: &str,
+    hostname: &Value,
+    args: &InZoneArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    let path = [zone, PART, "fallback_origin"];
+    // A zone without one has nothing yet that a customer could point at.
+    let fallback = client.call_zones(Method::GET, &path, &[], Body::Empty).await.ok();
+    let target = fallback.map(|fallback| text(&fallback, "/origin"));
+    let records = records(hostname, target.as_deref());
+    if args.output.json {
+        let record = |[kind, name, value]: &[String; 3]| json!({"type": kind, "name": name, "value": value});
+        let shown: Value = records.iter().map(record).collect();
+        let mut whole = hostname.as_object().cloned().unwrap_or_default();
+        whole.insert("dns_records".to_owned(), shown);
+        output.json(&Value::Object(whole));
+        return Ok(());
+    }
+    output.fields(&[
+        ("hostname", text(hostname, "/hostname")),
+        ("id", text(hostname, "/id")),
+        ("status", text(hostname, "/status")),
+        ("certificate", text(hostname, "/ssl/status")),
+        ("missing", text(hostname, "/verification_errors")),
+        ("metadata", text(hostname, "/custom_metadata")),
+        ("origin", text(hostname, "/custom_origin_server")),
+    ]);
+    output.line("");
+    let rows: Vec<Vec<String>> = records.into_iter().map(Vec::from).collect();
+    output.table(&["TYPE", "NAME", "VALUE"], &rows, "no DNS records are needed");
+    if target.is_none() {
+        output
+            .note("the zone has no fallback origin: there is nothing yet that your customer could point at");
+    }
+    Ok(())
+}
+
+/// Type, name and value of each DNS record that a customer makes.
+fn records(hostname: &Value, target: Option<&str>) -> Vec<[String; 3]> {
+    let record = |kind: &str, name: String, value: String| [kind.to_owned(), name, value];
+    let mut records = vec![record(
+        "TXT",
+        text(hostname, "/ownership_verification/name"),
+        text(hostname, "/ownership_verification/value"),
+    )];
+    for proof in hostname.pointer("/ssl/validation_records").map(items).unwrap_or_default() {
+        if proof.pointer("/txt_name").is_some() {
+            records.push(record("TXT", text(proof, "/txt_name"), text(proof, "/txt_value")));
+        }
+    }
+    if let Some(target) = target {
+        records.push(record("CNAME", text(hostname, "/hostname"), target.to_owned()));
+    }
+    records
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_records_are_those_that_are_asked_for() {
+        let hostname = json!({
+            "hostname": "shop.customer.test",
+            "ownership_verification": {"type": "txt", "name": "_cf-custom-hostname.shop.customer.test", "value": "token"},
+            "ssl": {"validation_records": [
+                {"status": "pending", "txt_name": "_acme-challenge.shop.customer.test", "txt_value": "proof"},
+                {"status": "pending", "http_url": "http://shop.customer.test/x", "http_body": "y"},
+            ]},
+        });
+        let shown = records(&hostname, Some("service.saas.test"));
+        let shown: Vec<String> = shown.iter().map(|record| record.join(" ")).collect();
+        assert_eq!(
+            shown,
+            [
+                "TXT _cf-custom-hostname.shop.customer.test token",
+                "TXT _acme-challenge.shop.customer.test proof",
+                "CNAME shop.customer.test service.saas.test",
+            ]
+        );
+        assert_eq!(records(&json!({"ownership_verification": {}}), None).len(), 1);
+    }
+}
