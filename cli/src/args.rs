@@ -122,6 +122,9 @@ pub struct DevArgs {
     /// Where the v4 API listens, instead of server.api_listen
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub api_listen: Option<SocketAddr>,
+    /// Say how to have this machine trust the certificates that https is served with, and how to undo that; starts nothing
+    #[arg(long)]
+    pub trust: bool,
 }
 
 /// `wasmyard serve`.

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::error::StartError;
 use crate::node::{Node, Readiness};
 use crate::stop::{self, Stop};
 use crate::storage::Storage;
-use crate::{apply, node};
+use crate::{apply, node, tls};
 
 /// More addresses than this are no help.
 const MOST_URLS: usize = 8;
@@ -158,6 +159,7 @@ pub struct Developing {
     builds: Arc<Builds>,
     folder: Arc<DevNode>,
     urls: Vec<String>,
+    untrusted: Option<PathBuf>,
     signalled: Stop,
 }
 
@@ -178,7 +180,10 @@ impl Developing {
         tracing::debug!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
         warnings.iter().for_each(|warning| tracing::debug!("{warning}"));
         let overlay = Arc::clone(&builds) as Arc<dyn Overlay>;
-        let node = Node::start(config, &capacity, registry, kv.clone(), egress, None, Some(overlay))?;
+        let tls = tls::for_development(config)?;
+        let untrusted = tls.as_ref().filter(|tls| tls.is_new).map(|tls| tls.authority.clone());
+        let encrypting = tls.map(|tls| tls.encrypting);
+        let node = Node::start(config, &capacity, registry, kv.clone(), egress, encrypting, Some(overlay))?;
         apply::settings(&node.control, config)
             .await
             .map_err(|error| StartError::failed(format!("the configuration cannot be applied: {error}")))?;
@@ -186,7 +191,7 @@ impl Developing {
         let folder = Arc::new(DevNode::new(&node, Arc::clone(&builds)));
         // Whoever closes the terminal is done with it.
         let signalled = stop::at([SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()]);
-        Ok(Self { node, kv, builds, folder, urls, signalled })
+        Ok(Self { node, kv, builds, folder, urls, untrusted, signalled })
     }
 
     /// Where it listens, by the name of each port.
@@ -197,6 +202,11 @@ impl Developing {
     /// Addresses that are worth opening in a browser.
     pub fn worth_trying(&self) -> &[String] {
         &self.urls
+    }
+
+    /// The certificate of the authority that https is served with, if it was made now and nobody trusts it.
+    pub fn untrusted(&self) -> Option<&Path> {
+        self.untrusted.as_deref()
     }
 
     /// The node, for the loop that builds and reloads.

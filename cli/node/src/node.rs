@@ -32,6 +32,7 @@ use crate::checker::UploadChecker;
 use crate::config::{Faults, ResolvedConfig, ServerConfig, TlsConfig};
 use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
+use crate::ports::bind;
 use crate::tls::Encrypting;
 use crate::{logs, recompile, sweep};
 
@@ -80,10 +81,8 @@ impl Node {
         let reserved_names = config.server.reserved_names || overlay.is_some();
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
-        let tls =
-            encrypting.map(|tls| Ok::<_, StartError>((bind(tls.listen, "listen_tls")?, tls))).transpose()?;
         let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port()).ok();
-        let tls_port = tls.as_ref().and_then(|(listener, _)| port(listener));
+        let tls_port = encrypting.as_ref().and_then(|tls| port(&tls.listener));
         let visited: Vec<u16> = port(&visitors).into_iter().chain(tls_port).collect();
         // No script reaches the platform's own ports, whatever else it may reach.
         egress.policy.own_ports = visited.iter().copied().chain(port(&api)).collect();
@@ -114,7 +113,7 @@ impl Node {
         };
         let visitors_figures = counted("wasmyard", "visitors")?;
         let api_figures = counted("wasmyard_api", "the API's clients")?;
-        let tls = tls.map(|(listener, Encrypting { certificates, groups, .. })| {
+        let tls = encrypting.map(|Encrypting { listener, certificates, groups }| {
             let figures = TlsFigures::new(metrics.registry(), "wasmyard", "visitors").map_err(unmeasured)?;
             Ok::<_, StartError>(TlsPort { listener, handshake: Tls::new(certificates, groups, figures) })
         });
@@ -380,16 +379,4 @@ fn admission(server: &ServerConfig) -> AdmissionConfig {
         // A chain of scripts holds several invocations for one request.
         ..AdmissionConfig::for_invocations(places(server.max_invocations))
     }
-}
-
-fn bind(address: SocketAddr, name: &str) -> Result<TcpListener, StartError> {
-    wasmyard_listener::bind(address).map_err(|error| {
-        StartError::with_remedy(
-            format!("cannot listen on {address} ({name}): {error}"),
-            format!(
-                "choose another address with --{}, or port 0 for any that is free",
-                name.replace('_', "-")
-            ),
-        )
-    })
 }

@@ -37,6 +37,10 @@ pub async fn serve(args: &ServeArgs, output: &Output) -> Result<(), Failure> {
 /// The [`Failure`] that decides the exit code.
 pub async fn dev(args: &DevArgs, output: &Output) -> Result<(), Failure> {
     let config = load_for_dev(args, output)?;
+    if args.trust {
+        wasmyard_node::how_to_trust(&config)?.iter().for_each(|line| output.line(line));
+        return Ok(());
+    }
     start_logs(Form::Text, output)?;
     let token = std::env::var("WASMYARD_API_TOKEN").ok().filter(|token| !token.is_empty());
     let storage = Storage::for_development(&config, token.as_deref()).await?;
@@ -46,6 +50,10 @@ pub async fn dev(args: &DevArgs, output: &Output) -> Result<(), Failure> {
     );
     let node = Developing::start(storage, &config).await?;
     announce(&node.addresses(), output);
+    if let Some(path) = node.untrusted() {
+        let path = path.display();
+        output.note(&format!("https is served with certificates of {path}, made now: `wasmyard dev --trust` says how to trust it"));
+    }
     for url in node.worth_trying() {
         output.line(&format!("try       {url}"));
     }
@@ -118,8 +126,13 @@ mod tests {
         std::fs::write(folder.path().join(config::CONFIG_FILE), "[server]\nlisten = \"127.0.0.1:1000\"\n")
             .unwrap();
         let output = captured().0;
-        let mut args =
-            DevArgs { dir: folder.path().to_owned(), config: None, listen: None, api_listen: None };
+        let mut args = DevArgs {
+            dir: folder.path().to_owned(),
+            config: None,
+            listen: None,
+            api_listen: None,
+            trust: false,
+        };
         assert_eq!(load_for_dev(&args, &output).unwrap().server.listen.port(), 1000);
         args.listen = Some("127.0.0.1:2000".parse().unwrap());
         assert_eq!(load_for_dev(&args, &output).unwrap().server.listen.port(), 2000);
@@ -131,7 +144,13 @@ mod tests {
     fn dev_needs_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let output = captured().0;
-        let args = DevArgs { dir: folder.path().to_owned(), config: None, listen: None, api_listen: None };
+        let args = DevArgs {
+            dir: folder.path().to_owned(),
+            config: None,
+            listen: None,
+            api_listen: None,
+            trust: false,
+        };
         let failure = load_for_dev(&args, &output).unwrap_err();
         assert_eq!(failure.exit_code(), 64);
         assert!(failure.to_string().contains("wasmyard init"), "{failure}");

@@ -4,6 +4,7 @@
 //! and for each name that is served sixteen bytes by which a handshake knows whether to look for one at all. Must never
 //! print a private key, write one down in clear, or read anything for a name that nobody has.
 
+pub mod authority;
 pub mod certificates;
 mod installation;
 mod name;

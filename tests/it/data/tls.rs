@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -180,4 +181,39 @@ async fn a_configuration_that_cannot_serve_is_refused_with_its_line() {
     let without = config("[tls]\nredirect = true\n").replace("listen_tls = \"127.0.0.1:0\"", "");
     let (good, told) = checked(&without).await;
     assert!(!good && told.contains("listen_tls"), "{told}");
+}
+
+#[tokio::test]
+async fn dev_serves_names_below_localhost_by_an_authority_of_its_folder() {
+    let site = Site::new(&config("").replace("listen_tls = \"127.0.0.1:0\"", ""));
+    let server = site.dev().await;
+    server.noted("wasmyard dev --trust").await;
+    let https = server.https().await;
+    let pem = std::fs::read(site.data().join("authority.pem")).unwrap();
+    let authority = CertificateDer::from_pem_slice(&pem).unwrap();
+    let visitor = Visitor::trusting(std::slice::from_ref(&authority));
+    for name in ["shop.localhost", "a.b.localhost", "localhost"] {
+        let told = within("the first build", async {
+            loop {
+                let told = visitor.get(https, name, name).await;
+                if !told.starts_with("HTTP/1.1 503") {
+                    break told;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        });
+        let told = told.await;
+        assert!(told.contains("header x-forwarded-proto: https"), "{name}: {told}");
+    }
+    assert!(visitor.connect(https, "example.com").await.is_err());
+    drop(server);
+    // The next start has the same one, and a command says how to trust it and undo that.
+    let output = site.run(&["dev", "--trust"]).await;
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("authority.pem") && told.contains("curl --cacert"), "{told}");
+    assert_eq!(std::fs::read(site.data().join("authority.pem")).unwrap(), pem);
+    let again = site.dev().await;
+    let https = again.https().await;
+    assert!(visitor.connect(https, "shop.localhost").await.is_ok());
+    assert!(!again.log().contains("dev --trust"), "it is told once");
 }
