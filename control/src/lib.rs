@@ -8,6 +8,7 @@
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
 //! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `zones`: everything else, a file for each
+//! - `ownership`: whether a custom hostname is its customer's
 //! - [`configuration`]: all that a configuration file declares, applied in order
 //! - `bindings`, [`referrers`], `configured`: remarks on names that lead nowhere, on names that are in use, on what a
 //!   restart undoes
@@ -24,6 +25,7 @@ mod configured;
 mod deploy;
 mod kv;
 mod namespaces;
+mod ownership;
 mod routes;
 mod scripts;
 mod secrets;
@@ -40,6 +42,7 @@ use wasmyard_namespaces::Registry;
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
 pub use deploy::{Component, Deploy, Files};
 pub use error::ControlError;
+pub use ownership::Lookout;
 pub use secrets::is_secret;
 pub use tokens::ADMIN_TOKEN;
 pub use zones::FallbackState;

@@ -11,6 +11,7 @@
 //! - `handlers`: events that are no requests, as a component handles them
 //! - `headers`: what a worker is told, and what it is never told
 //! - `hostile`: attacks of every kind, a row each, and who notices
+//! - `hostnames`: customers' own names, shown to be theirs and served
 //! - `limits`: a script that misbehaves, and its neighbour
 //! - `messages`: what two parties may read differently: framing, lengths, paths, fields
 //! - `meters`: what an invocation may use beside CPU and memory, and how it is told
@@ -37,6 +38,7 @@ mod guests;
 mod handlers;
 mod headers;
 mod hostile;
+mod hostnames;
 mod limits;
 mod messages;
 mod meters;

@@ -20,6 +20,9 @@ pub(crate) struct View {
     verification_errors: Vec<String>,
     ownership_verification: OwnershipTxt,
     ownership_verification_http: OwnershipHttp,
+    /// What the last check saw; left out before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ownership_checks: Option<Checks>,
     #[serde(skip_serializing_if = "Option::is_none")]
     custom_metadata: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +48,18 @@ struct OwnershipTxt {
 struct OwnershipHttp {
     http_url: String,
     http_body: String,
+}
+
+/// Checks whether the name is the customer's.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CustomHostnameChecks")]
+struct Checks {
+    /// When the present row of checks began.
+    began: String,
+    /// How many of it found nothing.
+    tries: u32,
+    /// What was seen and missed, by which name server.
+    seen: Vec<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -109,6 +124,11 @@ pub(crate) fn view(hostname: &CustomHostname) -> View {
             http_url: hostname.ownership_http_url(),
             http_body: hostname.ownership_token.clone(),
         },
+        ownership_checks: (!hostname.check_notes.is_empty()).then(|| Checks {
+            began: hostname.checks.began.to_string(),
+            tries: hostname.checks.tries,
+            seen: hostname.check_notes.clone(),
+        }),
         custom_metadata: hostname.metadata.as_ref().map(|metadata| metadata.to_object()),
         custom_origin_server: origin.map(|origin| origin.server.to_string()),
         custom_origin_sni: origin.and_then(|origin| origin.sni.as_ref()).map(|sni| sni.as_str().to_owned()),

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use wasmyard_dispatcher::EgressConfig;
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
@@ -53,6 +54,8 @@ pub struct ResolvedConfig {
     pub tls: TlsConfig,
     /// `[egress]`: where scripts may send requests.
     pub egress: EgressConfig,
+    /// How custom hostnames are checked.
+    pub hostnames: HostnamesConfig,
     /// `[limits]` over the built-in defaults: the platform's own limits, which everything is tightened from.
     pub limits: Limits,
     /// `[limits.ceiling]` under the built-in ceilings: the most that anybody may ask for.
@@ -76,6 +79,17 @@ impl ResolvedConfig {
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
     }
+}
+
+/// How custom hostnames are checked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostnamesConfig {
+    /// Who is asked; none is the machine's own.
+    pub name_servers: Vec<SocketAddr>,
+    /// Addresses at which visitors reach this platform.
+    pub apex_addresses: Vec<IpNet>,
+    /// Networks beside public addresses from which a token may be fetched.
+    pub allow_private: Vec<IpNet>,
 }
 
 /// What the server binds and how much it takes on.

@@ -8,8 +8,8 @@
 //! 5. `apply` - what the configuration declares becomes part of the registry
 //! 6. `serve` or `development` - the node runs until it is told to stop
 //!
-//! Beside them `tls` has the certificates for visitors over TLS, `sweep` removes what nothing refers to, `recompile` compiles what is missing, `reload` reads the file
-//! again. Nothing in here prints: whoever starts a node asks it what there is to say. `logs` alone writes, to the log.
+//! Beside them `tls` has the certificates for visitors over TLS, `hostnames` has custom hostnames checked, `sweep` removes
+//! what nothing refers to, `recompile` compiles what is missing, `reload` reads the file again. Nothing in here prints: whoever starts a node asks it what there is to say. `logs` alone writes, to the log.
 
 mod apply;
 pub mod assets;
@@ -17,6 +17,7 @@ mod checker;
 pub mod config;
 mod development;
 mod error;
+mod hostnames;
 mod logs;
 pub mod machine;
 mod node;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 use wasmyard_api::{ApiState, UploadLimits};
 use wasmyard_compiler::ChildCompiler;
-use wasmyard_control::Control;
+use wasmyard_control::{Control, Lookout};
 use wasmyard_dispatcher::{
     AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, HttpsConfig, Metrics,
     NetworkEgress, Overlay,
@@ -34,7 +34,7 @@ use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::tls::Encrypting;
-use crate::{logs, recompile, sweep};
+use crate::{hostnames, logs, recompile, sweep};
 
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
@@ -62,6 +62,8 @@ pub(crate) struct Node {
     api: Port,
     api_state: ApiState,
     ready: Arc<AtomicBool>,
+    /// What checks of custom hostnames look with.
+    lookout: Arc<Lookout>,
     /// Where the scripts are listed that were used last.
     recent: PathBuf,
 }
@@ -111,6 +113,8 @@ impl Node {
         let counted = |prefix, whose| {
             wasmyard_listener::Figures::new(metrics.registry(), prefix, whose).map_err(unmeasured)
         };
+        let lookout =
+            hostnames::lookout(&config.hostnames, metrics.registry()).map_err(StartError::failed)?;
         let visitors_figures = counted("wasmyard", "visitors")?;
         let api_figures = counted("wasmyard_api", "the API's clients")?;
         let tls = encrypting.map(|Encrypting { listener, certificates, groups }| {
@@ -176,7 +180,8 @@ impl Node {
             [port(visitors, visitors_bounds, visitors_figures), port(api, api_bounds, api_figures)]
         };
         let recent = config.server.data.join("artifacts").join("recent");
-        Ok(Self { control, checker, dispatcher, visitors, tls, api, api_state, ready, recent })
+        let lookout = Arc::new(lookout);
+        Ok(Self { control, checker, dispatcher, visitors, tls, api, api_state, ready, lookout, recent })
     }
 
     /// The port that visitors connect to.
@@ -206,6 +211,7 @@ impl Node {
             })
         };
         let sweeping = tokio::spawn(sweep::run(self.control.clone(), Arc::clone(&self.checker.runtime)));
+        let checking = tokio::spawn(hostnames::run(self.control.clone(), self.lookout));
         let recompiling = recompile::Recompiling {
             registry: self.control.registry().clone(),
             runtime: Arc::clone(&self.checker.runtime),
@@ -235,6 +241,7 @@ impl Node {
         serve_visitors(self.visitors, self.tls, &self.dispatcher, stop).await;
         stopped.cancel();
         sweeping.abort();
+        checking.abort();
         if let Err(error) = recompiling.await {
             tracing::error!(%error, "the list of recently used scripts was not written");
         }

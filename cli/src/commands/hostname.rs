@@ -125,6 +125,7 @@ async fn show(
         ("status", text(hostname, "/status")),
         ("certificate", text(hostname, "/ssl/status")),
         ("missing", text(hostname, "/verification_errors")),
+        ("seen", text(hostname, "/ownership_checks/seen")),
         ("metadata", text(hostname, "/custom_metadata")),
         ("origin", text(hostname, "/custom_origin_server")),
     ]);

@@ -52,6 +52,12 @@ pub struct CustomHostname {
     pub ownership_token: String,
     /// How far the checks have come whether the name is the customer's.
     pub checks: Checks,
+    /// When its DNS was first seen to lead here; none when it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub led_here_at: Option<Timestamp>,
+    /// What the last check saw and missed, a sentence each, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub check_notes: Vec<String>,
     /// What the builder keeps of it for their scripts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<HostnameMetadata>,
@@ -135,6 +141,8 @@ impl CustomHostname {
             verification_errors: Vec::new(),
             ownership_token: made_up.ownership_token,
             checks: Checks::from(now),
+            led_here_at: None,
+            check_notes: Vec::new(),
             metadata: None,
             origin: None,
             ssl: None,

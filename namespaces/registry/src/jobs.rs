@@ -48,6 +48,16 @@ struct JobRecord {
     /// Who works on it; none while nobody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     holder: Option<String>,
+    /// Whether it was asked for again while somebody works on it: what that worker saw may be old.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    again: bool,
+}
+
+impl JobRecord {
+    /// One that nobody works on.
+    fn due(due: Timestamp) -> JobRecord {
+        JobRecord { due, attempt: 0, holder: None, again: false }
+    }
 }
 
 /// A job that is worked on here.
@@ -104,7 +114,31 @@ impl Registry {
             if seen.exists() {
                 return Ok(());
             }
-            if self.inner.put_job(&seen, Some(JobRecord { due, attempt: 0, holder: None })).await? {
+            if self.inner.put_job(&seen, Some(JobRecord::due(due))).await? {
+                self.inner.jobs_made.notify_waiters();
+                return Ok(());
+            }
+            step_aside(attempt).await;
+        }
+        Err(RegistryError::Conflict(format!("job {kind} {key}")))
+    }
+
+    /// Has a job done at once: one that is due later is due now, one that is worked on is done once more, and where there
+    /// is none it is made. `kind` and `key` have no slash.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`] when the store fails.
+    pub async fn do_soon(&self, kind: &str, key: &str) -> Result<()> {
+        let now = self.inner.clock().now();
+        for attempt in 0..ATTEMPTS {
+            let seen = self.inner.log.read(&JOBS, &job_id(kind, key)).await?;
+            let wanted = match seen.record()? {
+                Some(record) if record.holder.is_some() => JobRecord { again: true, ..record },
+                Some(record) if record.due <= now => return Ok(()),
+                Some(_) | None => JobRecord::due(now),
+            };
+            if self.inner.put_job(&seen, Some(wanted)).await? {
+                self.inner.jobs_made.notify_waiters();
                 return Ok(());
             }
             step_aside(attempt).await;
@@ -154,6 +188,9 @@ impl Jobs {
     pub async fn run(&self) {
         let clock = self.clock().clone();
         loop {
+            // Before looking, so that what is made meanwhile is not missed.
+            let mut made = std::pin::pin!(self.registry.inner.jobs_made.notified());
+            made.as_mut().enable();
             let next = match self.run_due().await {
                 Ok(next) => next,
                 Err(error) => {
@@ -162,7 +199,10 @@ impl Jobs {
                 }
             };
             let look = clock.now().later(LOOK);
-            clock.sleep_until(next.map_or(look, |next| next.min(look))).await;
+            tokio::select! {
+                () = clock.sleep_until(next.map_or(look, |next| next.min(look))) => {}
+                () = made => {}
+            }
         }
     }
 
@@ -218,6 +258,7 @@ impl Jobs {
             due: self.clock().now().later(LEASE),
             attempt: attempt.saturating_add(1),
             holder: Some(self.worker.clone()),
+            again: false,
         };
         if record.holder.is_some() {
             tracing::info!(
@@ -252,9 +293,10 @@ impl Jobs {
             }
         };
         let now = self.clock().now();
-        let later = |by| Some(JobRecord { due: now.later(by), attempt: 0, holder: None });
+        let later = |by| Some(JobRecord::due(now.later(by)));
         let is_own = self
             .change_own(&id, |record| match &done {
+                _ if record.again => later(Duration::ZERO),
                 Done::Finished => None,
                 Done::Again(after) => later(*after),
                 Done::Failed(reason) => {
@@ -293,6 +335,15 @@ impl Jobs {
 }
 
 impl Inner {
+    /// Makes a job that is due now, where there is none, as a part of a transaction.
+    pub(super) async fn job_soon(&self, transaction: &mut Transaction, kind: &str, key: &str) -> Result<()> {
+        let seen = self.log.read(&JOBS, &job_id(kind, key)).await?;
+        if seen.exists() {
+            return Ok(());
+        }
+        put(transaction, &seen, JobRecord::due(self.clock().now()))
+    }
+
     /// Writes a job in place of what was seen, or removes it. False when somebody was faster.
     async fn put_job(&self, seen: &Seen<JobRecord>, record: Option<JobRecord>) -> Result<bool> {
         let mut transaction = Transaction::default();

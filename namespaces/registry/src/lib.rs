@@ -41,7 +41,7 @@ pub use gc::Swept;
 pub use jobs::{Done, Job, Jobs};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
-pub use zones::{HostMatch, HostnameNames, HostnamePage, HostnameQuota};
+pub use zones::{HOSTNAME_CHECK, HostMatch, HostnameNames, HostnamePage, HostnameQuota, hostname_of_check};
 
 pub mod error;
 
@@ -90,6 +90,8 @@ struct Inner {
     zones: held::Held<zones::ZoneIndex>,
     claims: zones::claims::ClaimMemory,
     events: broadcast::Sender<RegistryEvent>,
+    /// Wakes whoever works on jobs here when one was made here.
+    jobs_made: tokio::sync::Notify,
 }
 
 /// How a registry behaves.
@@ -195,6 +197,7 @@ impl Registry {
             routes_turn: held::Turn::default(),
             tokens: held::Held::default(),
             events: broadcast::channel(1_024).0,
+            jobs_made: tokio::sync::Notify::new(),
         });
         let newest = inner.log.watch();
         let loaded = inner.load().await?;

@@ -24,8 +24,8 @@ use wasmyard_stores::Revision;
 
 pub(super) use claims::Claims;
 pub use claims::HostMatch;
-pub use hostnames::HostnameQuota;
 pub(super) use hostnames::Hostnames;
+pub use hostnames::{HOSTNAME_CHECK, HostnameQuota, hostname_of_check};
 pub use lists::{HostnameNames, HostnamePage};
 
 pub(super) mod claims;

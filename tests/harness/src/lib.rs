@@ -14,6 +14,7 @@ mod api;
 pub mod bombs;
 mod client;
 mod disk;
+pub mod dns;
 pub mod guest;
 pub mod origin;
 pub mod program;

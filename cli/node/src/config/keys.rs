@@ -30,6 +30,8 @@ section! {
         tls: One<RawTls> = one("tls"),
         /// Where scripts may send requests.
         egress: One<RawEgress> = one("egress"),
+        /// How custom hostnames are checked.
+        hostnames: One<RawHostnames> = one("hostnames"),
         /// What holds for every script.
         limits: One<RawPlatformLimits> = one("limits"),
         /// Namespaces that exist from the start.
@@ -183,6 +185,20 @@ section! {
         between_bytes_ms: Millis = Millis::or(EgressConfig::default().between_bytes_timeout),
         /// how long a connection is kept unused
         idle_ms: Millis = Millis::or(EgressConfig::default().pool_idle),
+    }
+}
+
+section! {
+    /// `[hostnames]`
+    RawHostnames {
+        /// who is asked whose a custom hostname is: IP addresses, with or without a port. More than half of them must say the
+        /// same, so that two are better than one
+        name_servers: Texts = Texts("the machine's"),
+        /// addresses and networks at which visitors reach this platform, such as `["192.0.2.10"]`: customers' names that can
+        /// have no CNAME have one of these
+        apex_addresses: Texts = Texts("none"),
+        /// networks that are not public and from which an ownership token may be fetched all the same
+        allow_private: Texts = Texts("none"),
     }
 }
 

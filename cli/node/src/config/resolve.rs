@@ -23,6 +23,7 @@ use super::{
 mod assets;
 mod bindings;
 mod egress;
+mod hostnames;
 mod limits;
 mod proxies;
 mod routes;
@@ -77,6 +78,7 @@ pub(super) fn resolve(
         faults.push(fault.value(spot.map_or("", |spot| &spot.value)).remedy("give it another port"));
     }
     let egress = egress::egress(&raw.egress, &root, faults);
+    let hostnames = hostnames::hostnames(&raw.hostnames, faults);
     let ceiling = limits::ceiling(&raw.limits.ceiling, faults);
     let platform = limits::platform(&raw.limits.own, &ceiling, faults);
     let mut resolver = Resolver {
@@ -102,7 +104,18 @@ pub(super) fn resolve(
         }
     }
     let routes = resolver.routes(&raw.routes);
-    ResolvedConfig { source, server, tls, egress, limits: platform, ceiling, namespaces, scripts, routes }
+    ResolvedConfig {
+        source,
+        server,
+        tls,
+        egress,
+        hostnames,
+        limits: platform,
+        ceiling,
+        namespaces,
+        scripts,
+        routes,
+    }
 }
 
 /// Resolves `[server]`: also for client commands, which need nothing else.

@@ -186,3 +186,49 @@ async fn a_worker_that_runs_wakes_when_a_job_is_due() {
     }
     running.abort();
 }
+
+#[tokio::test]
+async fn what_is_asked_for_at_once_is_not_waited_for() {
+    let (clock, hand) = begin();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let registry = node(&store, &clock).await;
+    let (jobs, noted) = noting(registry.jobs(), &clock, |_| Done::Again(HOUR));
+    registry.do_soon("check", "name").await.unwrap();
+    assert_eq!(jobs.run_due().await.unwrap(), Some(clock.now().later(HOUR)));
+    registry.do_soon("check", "name").await.unwrap();
+    registry.do_soon("check", "name").await.unwrap();
+    assert_eq!(jobs.run_due().await.unwrap(), Some(clock.now().later(HOUR)));
+    assert_eq!(keys(&noted), ["name", "name"]);
+    assert_eq!(store.count("job-due/").await.unwrap(), 1);
+    // A worker that sleeps until the next one is woken by it, without the time going on.
+    let running = tokio::spawn(async move { jobs.run().await });
+    for round in 0..3 {
+        registry.do_soon("check", "name").await.unwrap();
+        until(async || noted.lock().unwrap().len() > round).await;
+    }
+    running.abort();
+    drop(hand);
+}
+
+#[tokio::test]
+async fn what_is_asked_for_while_it_is_worked_on_is_done_once_more() {
+    let (clock, _hand) = begin();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let registry = node(&store, &clock).await;
+    let (asking, own) = (registry.clone(), Noted::default());
+    let (notes, now) = (Arc::clone(&own), clock.clone());
+    let jobs = registry.jobs().on("check", move |job| {
+        let (asking, notes, now) = (asking.clone(), Arc::clone(&notes), now.clone());
+        async move {
+            let first = notes.lock().unwrap().is_empty();
+            notes.lock().unwrap().push((now.now(), job));
+            if first {
+                asking.do_soon("check", "name").await.unwrap();
+            }
+            Done::Again(HOUR)
+        }
+    });
+    registry.schedule("check", "name", clock.now()).await.unwrap();
+    assert_eq!(jobs.run_due().await.unwrap(), Some(clock.now().later(HOUR)));
+    assert_eq!(keys(&own), ["name", "name"]);
+}

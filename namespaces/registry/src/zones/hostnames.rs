@@ -36,8 +36,23 @@ pub struct HostnameQuota {
     pub used: u64,
 }
 
+/// The kind of the jobs that check custom hostnames.
+pub const HOSTNAME_CHECK: &str = "hostname-check";
+
+/// The key of the job that checks a custom hostname.
+fn check_key(zone: &ZoneId, id: &CustomHostnameId) -> String {
+    format!("{zone}:{id}")
+}
+
+/// Which custom hostname a job of this key checks.
+#[must_use]
+pub fn hostname_of_check(key: &str) -> Option<(ZoneId, CustomHostnameId)> {
+    let (zone, id) = key.split_once(':')?;
+    Some((ZoneId::parse(zone).ok()?, CustomHostnameId::parse(id).ok()?))
+}
+
 impl Registry {
-    /// Makes a custom hostname.
+    /// Makes a custom hostname, and the job that checks whose it is.
     ///
     /// # Errors
     /// [`ZoneError`]: that the zone is not there, that it has one of that name, as many as it may have, or which rule is
@@ -74,8 +89,12 @@ impl Registry {
             transaction.expect(&zone_seen);
             transaction.put(&free, &hostname.id)?;
             transaction.put_with(&free, &HOSTNAMES, &hostname_key(zone, &hostname.id), &hostname)?;
+            inner.job_soon(&mut transaction, HOSTNAME_CHECK, &check_key(zone, &hostname.id)).await?;
             match inner.log.commit(&transaction).await {
-                Ok(_) => return Ok(Arc::new(hostname)),
+                Ok(_) => {
+                    inner.jobs_made.notify_waiters();
+                    return Ok(Arc::new(hostname));
+                }
                 Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
                 Err(error) => return Err(error),
             }
@@ -107,11 +126,19 @@ impl Registry {
         self.hostname(zone, id).await?;
         self.inner.judge_origin(zone, edit).await?;
         let pack = new_pack()?;
-        self.change_hostname(zone, id, |before, now| {
-            let after = before.edited(edit, pack.clone(), now).map_err(ZoneError::Hostname)?;
-            Ok(Some(after))
-        })
-        .await
+        let mut begins_again = false;
+        let after = self
+            .change_hostname(zone, id, |before, now| {
+                let after = before.edited(edit, pack.clone(), now).map_err(ZoneError::Hostname)?;
+                begins_again = after.checks != before.checks;
+                Ok(Some(after))
+            })
+            .await?;
+        if begins_again {
+            // Without it the check that is due later would be made all the same.
+            self.do_soon(HOSTNAME_CHECK, &check_key(zone, id)).await?;
+        }
+        Ok(after)
     }
 
     /// Reads a custom hostname, has it decided what becomes of it, and makes it so; decides again when somebody else

@@ -128,7 +128,7 @@ fn bounded<T>(spots: &[Spot<T>], faults: &mut Vec<Fault>) {
     }
 }
 
-fn name_servers(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> Vec<SocketAddr> {
+pub(super) fn name_servers(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> Vec<SocketAddr> {
     const PORT: u16 = 53;
     let mut found = Vec::new();
     for spot in spots {

@@ -50,7 +50,7 @@ fn nobody(fault: Fault) -> Fault {
 }
 
 /// `10.0.0.0/8`, `2001:db8::/32`, or one address.
-fn network(text: &str) -> Option<IpNet> {
+pub(super) fn network(text: &str) -> Option<IpNet> {
     // An address of IPv4 in the spelling of IPv6 is never what a connection has.
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
     address.or_else(|_| text.parse::<IpNet>()).ok().map(|network| network.trunc())

@@ -1,0 +1,71 @@
+//! Looks after custom hostnames: has each checked when its check is due, and says what checks look with.
+//!
+//! Owns no rule of them. A check is a job: it survives a restart, and one of several nodes makes it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmyard_control::{Control, Lookout};
+use wasmyard_namespaces::registry::{Done, HOSTNAME_CHECK, hostname_of_check};
+use wasmyard_net::{ExtraRoots, NameServers, Network, NetworkConfig, NetworkFigures, Roots, trusted};
+use wasmyard_ownership::dns::{self, Dns};
+use wasmyard_ownership::{NameServer, Tokens};
+
+use crate::config::HostnamesConfig;
+
+/// How long a name server may take, and how often it is asked.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the checks of a node look with.
+///
+/// # Errors
+/// When TLS cannot be set up, or a figure has its name twice.
+pub(crate) fn lookout(config: &HostnamesConfig, figures: &prometheus::Registry) -> Result<Lookout, String> {
+    let addresses: Vec<SocketAddr> =
+        if config.name_servers.is_empty() { dns::of_this_machine() } else { config.name_servers.clone() };
+    let mut servers: Vec<Arc<dyn Dns>> = Vec::with_capacity(addresses.len());
+    for address in &addresses {
+        servers.push(Arc::new(NameServer::at(*address, PATIENCE)?));
+    }
+    let figures =
+        NetworkFigures::new(figures, "wasmyard_hostname_checks").map_err(|error| error.to_string())?;
+    let resolver = Arc::new(NameServers::new(&config.name_servers, PATIENCE));
+    // Tokens come over plain HTTP: nobody is believed.
+    let roots = trusted(Roots::None, &ExtraRoots::default());
+    let network = Network::new(network(), resolver, roots, figures).map_err(|error| error.to_string())?;
+    let web = Arc::new(Tokens::over(&network, config.allow_private.clone()));
+    Ok(Lookout { servers, web, apex: config.apex_addresses.clone() })
+}
+
+fn network() -> NetworkConfig {
+    NetworkConfig {
+        connect_timeout: Duration::from_secs(5),
+        tls_timeout: Duration::from_secs(5),
+        pool_idle: Duration::from_secs(1),
+        pool_connections: 1,
+        max_connections: 32,
+        max_connections_per_host: 4,
+        max_header_bytes: 16 << 10,
+        max_headers: 100,
+    }
+}
+
+/// Makes the checks that are due, as they come, until it is dropped.
+pub(crate) async fn run(control: Control, lookout: Arc<Lookout>) {
+    let registry = control.registry().clone();
+    let jobs = registry.jobs().on(HOSTNAME_CHECK, move |job| {
+        let (control, lookout) = (control.clone(), Arc::clone(&lookout));
+        async move {
+            let Some((zone, id)) = hostname_of_check(&job.key) else {
+                return Done::Failed(format!("{:?} names no custom hostname", job.key));
+            };
+            match control.check_hostname(&zone, &id, &lookout).await {
+                Ok(Some(after)) => Done::Again(after),
+                Ok(None) => Done::Finished,
+                Err(error) => Done::Failed(error.to_string()),
+            }
+        }
+    });
+    jobs.run().await;
+}

@@ -1,0 +1,12 @@
+//! Ownership of hostnames from outside, on times and name servers of the tests' own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers as well"
+)]
+
+mod dns;
+mod rules;
+mod schedule;
+mod web;
