@@ -141,13 +141,12 @@ mod tests {
     const TIME: Duration = Duration::from_millis(20);
 
     /// Whether a sender of pieces of this size, each of which is waited for, is told to be too slow.
-    fn is_too_slow(bytes: usize) -> bool {
-        // Ten times what must come in this time, or a tenth of it, however slow the machine is.
+    async fn is_too_slow(bytes: usize) -> bool {
+        // Ten times what must come in this time, or a tenth of it.
         let mut speed = Speed::new(TIME, 50_000);
-        let begun = Instant::now();
-        while begun.elapsed() < TIME * 10 {
+        for _ in 0..100 {
             speed.waits();
-            std::thread::sleep(TIME / 10);
+            tokio::time::advance(TIME / 10).await;
             if !speed.came(bytes) {
                 return true;
             }
@@ -155,17 +154,17 @@ mod tests {
         false
     }
 
-    #[test]
-    fn a_byte_now_and_then_is_too_slow_and_a_piece_is_not() {
-        assert!(is_too_slow(1));
-        assert!(!is_too_slow(1_000));
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_now_and_then_is_too_slow_and_a_piece_is_not() {
+        assert!(is_too_slow(1).await);
+        assert!(!is_too_slow(1_000).await);
     }
 
-    #[test]
-    fn time_in_which_nobody_waits_is_not_the_senders() {
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_nobody_waits_is_not_the_senders() {
         let mut speed = Speed::new(TIME, 1_000_000);
         for _ in 0..3 {
-            std::thread::sleep(TIME);
+            tokio::time::advance(TIME).await;
             assert!(speed.came(1));
         }
     }

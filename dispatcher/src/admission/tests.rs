@@ -40,7 +40,7 @@ fn assert_empty(admission: &Admission) {
     assert_eq!(used, [(0, 0), (0, 0)]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_script_and_a_namespace_have_as_many_places_as_they_may_and_no_more() {
     let admission = admission(100, 5, 3, Duration::ZERO);
     let (a, b, elsewhere) = (user("n", "a"), user("n", "b"), user("other", "a"));
@@ -54,7 +54,7 @@ async fn a_script_and_a_namespace_have_as_many_places_as_they_may_and_no_more() 
     assert_eq!(limit_of(&admission, &b).await, 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_last_places_are_for_those_who_have_less_than_their_share() {
     let admission = admission(100, 1_000, 1_000, Duration::ZERO);
     let flood = user("n", "flood");
@@ -70,7 +70,7 @@ async fn the_last_places_are_for_those_who_have_less_than_their_share() {
     assert!(matches!(late, Err(Failure::Overloaded { .. })), "{late:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn chains_leave_places_for_the_scripts_that_they_call() {
     let config = AdmissionConfig {
         invocations: 20,
@@ -94,7 +94,7 @@ async fn chains_leave_places_for_the_scripts_that_they_call() {
     assert_empty(&admission);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_waits_gets_the_place_that_comes_free_first_come_first_served() {
     let admission = admission(10, 10, 1, PATIENCE);
     let script = user("n", "a");
@@ -115,7 +115,7 @@ async fn who_waits_gets_the_place_that_comes_free_first_come_first_served() {
     assert_empty(&admission);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_scripts_queue_is_short_and_does_not_hold_up_the_others() {
     let admission = admission(100, 100, 1, PATIENCE);
     let flood = user("n", "flood");
@@ -139,12 +139,12 @@ async fn one_scripts_queue_is_short_and_does_not_hold_up_the_others() {
     assert_empty(&admission);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nobody_waits_longer_than_the_configuration_says() {
     let wait = Duration::from_millis(20);
     let admission = admission(1, 1, 1, wait);
     let held = take(&admission, &user("n", "a"), 1).await;
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     let refused = admission.admit(&user("n", "b"), true).await.map(|_place| ());
     assert!(matches!(refused, Err(Failure::TooManyInvocations { limit: 1, .. })), "{refused:?}");
     assert!(begun.elapsed() >= wait);
@@ -152,7 +152,7 @@ async fn nobody_waits_longer_than_the_configuration_says() {
     assert_empty(&admission);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_place_that_is_granted_to_somebody_who_has_gone_goes_to_the_next() {
     let admission = admission(10, 10, 1, PATIENCE);
     let script = user("n", "a");

@@ -439,12 +439,12 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_reads_next_to_nothing_is_cut_off() {
         assert_eq!(send_to_one_who_takes(1, SOON / 2).await, Some(io::ErrorKind::TimedOut));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_reads_slowly_but_reads_is_not() {
         assert_eq!(send_to_one_who_takes(500, SOON / 2).await, None);
     }
@@ -453,12 +453,13 @@ mod tests {
         patient.read(&mut [0; 64]).await
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_idle_connection_ends_as_if_the_client_had_closed_it() {
         let (_client, mut patient, _) = connection(SOON, FOREVER);
         assert_eq!(read(&mut patient).await.unwrap(), 0);
     }
 
+    // On time that goes by itself: somebody always has something to do here, and stopped time would stand still.
     #[tokio::test]
     async fn a_head_that_trickles_in_is_cut_off_with_408() {
         let (mut client, mut patient, _) = connection(FOREVER, SOON);
@@ -478,7 +479,7 @@ mod tests {
         assert_eq!(answer, TIMED_OUT);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn no_time_runs_out_while_a_request_is_answered() {
         let (mut client, mut patient, activity) = connection(SOON, SOON);
         client.write_all(b"GET").await.unwrap();
@@ -490,7 +491,7 @@ mod tests {
         assert_eq!(read(&mut patient).await.unwrap(), 0, "idle time begins when the answer is out");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_request_answered_between_two_looks_begins_a_new_wait() {
         let (mut client, mut patient, activity) = connection(SOON, FOREVER);
         client.write_all(b"GET").await.unwrap();
@@ -500,7 +501,7 @@ mod tests {
         assert_eq!(read(&mut patient).await.unwrap(), 0);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_client_that_still_sends_a_body_is_read_from_until_it_has_closed() {
         let (mut client, mut patient, activity) = connection(FOREVER, FOREVER);
         patient.patience.linger = FOREVER;
@@ -513,6 +514,7 @@ mod tests {
         assert_eq!(sends.await.unwrap(), 0, "it has sent all, and our side is closed");
     }
 
+    // On time that goes by itself: somebody always has something to do here, and stopped time would stand still.
     #[tokio::test]
     async fn a_client_that_sends_without_end_is_read_from_for_a_while() {
         let (mut client, mut patient, activity) = connection(FOREVER, FOREVER);
@@ -525,7 +527,7 @@ mod tests {
         sends.await.unwrap();
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_client_that_had_no_body_to_send_is_not_waited_for() {
         let (_client, mut patient, activity) = connection(FOREVER, FOREVER);
         patient.patience.linger = FOREVER;
@@ -544,7 +546,7 @@ mod tests {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn over_http2_bytes_that_begin_no_request_buy_no_time() {
         let (mut client, mut patient, _) = http2(FOREVER, SOON);
         client.write_all(b"PRI ").await.unwrap();
@@ -552,7 +554,7 @@ mod tests {
         assert_eq!(read(&mut patient).await.unwrap(), 0);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn half_a_head_over_http2_is_not_waited_for_though_others_are_answered() {
         let (mut client, mut patient, activity) = http2(FOREVER, SOON);
         let _busy = activity.begin(false);
@@ -562,7 +564,7 @@ mod tests {
         assert_eq!(read(&mut patient).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_sends_frames_without_end_is_told_so_and_cut_off() {
         let (mut client, mut patient, _) = http2(FOREVER, FOREVER);
         client.write_all(PREFACE).await.unwrap();
@@ -590,7 +592,7 @@ mod tests {
         assert_eq!(sends.await.unwrap(), CALM_DOWN);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_connection_that_drains_is_not_waited_for_long() {
         let (_client, mut patient, activity) = http2(FOREVER, FOREVER);
         activity.drain();

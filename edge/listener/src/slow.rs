@@ -229,7 +229,7 @@ mod tests {
         (Stream::current(&connection, SOON).unwrap(), connection)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_stream_is_ended_when_what_it_handed_over_is_not_taken() {
         let whole = is_whole(async {
             stream().0.handed(1);
@@ -238,7 +238,7 @@ mod tests {
         assert!(!whole.await, "it was dropped and did not end by itself");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn waiting_for_the_script_is_not_the_visitors_time() {
         let whole = is_whole(async {
             let (stream, _) = stream();
@@ -249,7 +249,7 @@ mod tests {
         assert!(whole.await);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_large_piece_has_the_time_that_it_needs() {
         let whole = is_whole(async {
             // A second's worth.
@@ -268,7 +268,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_is_not_taken_of_an_answer_that_is_over_ends_the_connection() {
         let released = Arc::new(Released::default());
         let kept = Arc::clone(&released);

@@ -151,24 +151,19 @@ impl Drop for Listed {
 mod tests {
     use super::*;
 
-    fn rested(usage: &Usage) {
-        *usage.since() = Instant::now().checked_sub(REST).unwrap();
-    }
-
     fn ends(listed: &Listed) -> bool {
         listed.usage.ends(&Context::from_waker(std::task::Waker::noop()))
     }
 
-    #[test]
-    fn room_is_made_of_what_rests_and_of_nothing_in_use() {
+    #[tokio::test(start_paused = true)]
+    async fn room_is_made_of_what_rests_and_of_nothing_in_use() {
         let kept = Arc::new(IdleConnections::default());
         let (one, two) = (kept.sender(), kept.sender());
-        let [used, fresh, resting, others] = [one, one, one, two].map(|sender| kept.opened(sender));
+        let [used, resting, others] = [one, one, two].map(|sender| kept.opened(sender));
         let in_use = used.usage.begin();
         assert!(!in_use.is_again());
-        for listed in [&used, &resting, &others] {
-            rested(&listed.usage);
-        }
+        tokio::time::advance(REST).await;
+        let fresh = kept.opened(one);
         let closing = || [&used, &fresh, &resting, &others].map(ends);
         kept.make_room(Some(one));
         assert_eq!(closing(), [false, false, true, false]);
@@ -180,11 +175,25 @@ mod tests {
         assert_eq!(kept.all().len(), 3);
     }
 
-    #[test]
-    fn a_request_that_came_at_the_last_moment_is_served_first() {
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_used_a_moment_ago_is_kept() {
         let kept = Arc::new(IdleConnections::default());
         let listed = kept.opened(kept.sender());
-        rested(&listed.usage);
+        tokio::time::advance(REST * 2).await;
+        drop(listed.usage.begin());
+        tokio::time::advance(REST - Duration::from_millis(1)).await;
+        kept.make_room(None);
+        assert!(!ends(&listed), "it is about to be used again");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        kept.make_room(None);
+        assert!(ends(&listed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_came_at_the_last_moment_is_served_first() {
+        let kept = Arc::new(IdleConnections::default());
+        let listed = kept.opened(kept.sender());
+        tokio::time::advance(REST).await;
         kept.make_room(None);
         let in_use = listed.usage.begin();
         assert!(!ends(&listed));

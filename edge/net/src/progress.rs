@@ -100,3 +100,26 @@ impl<B: HttpBody + Unpin> HttpBody for Upload<B> {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_goes_on_is_waited_for_and_one_that_has_stopped_is_not() {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let (_request, progress) = watched(Request::new("text".to_owned()));
+        let uploading = progress.clone();
+        let answer = Box::pin(async move {
+            for _ in 0..10 {
+                tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
+                uploading.made();
+            }
+            "an answer"
+        });
+        assert_eq!(progress.bounded(answer, PATIENCE).await, Some("an answer"));
+        let begun = Instant::now();
+        assert_eq!(progress.bounded(std::future::pending::<()>(), PATIENCE).await, None);
+        assert!((PATIENCE..PATIENCE * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+}

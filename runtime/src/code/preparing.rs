@@ -213,3 +213,37 @@ impl State {
 pub(super) fn source(component: impl Future<Output = Result<Bytes, String>> + Send + 'static) -> Source {
     Box::pin(component)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u16) -> Key {
+        (Metering::Time, Digest::of(&number.to_be_bytes()))
+    }
+
+    fn refusal() -> Arc<ModuleError> {
+        Arc::new(ModuleError::CoreModule)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_refused_is_refused_again_for_a_while() {
+        let mut state = State::default();
+        state.remember(key(1), refusal());
+        tokio::time::advance(REMEMBERED - Duration::from_millis(1)).await;
+        assert!(state.refused(&key(1)).is_some());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(state.refused(&key(1)).is_none() && state.refused.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_many_that_were_refused_the_last_ones_are_remembered() {
+        let mut state = State::default();
+        for number in 0..2_000 {
+            state.remember(key(number), refusal());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(state.refused.len(), MOST_REMEMBERED);
+        assert!(state.refused(&key(1_999)).is_some() && state.refused(&key(0)).is_none());
+    }
+}

@@ -142,3 +142,23 @@ impl Pool for Resters {
         drop(resting);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_instance_is_worn_out_by_requests_and_by_time() {
+        let mut used = Wear::new();
+        used.requests = MOST_REQUESTS - 1;
+        assert!(!used.is_out());
+        used.requests += 1;
+        assert!(used.is_out());
+        let old = Wear::new();
+        tokio::time::advance(MOST_AGE - Duration::from_millis(1)).await;
+        assert!(!old.is_out());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(old.is_out());
+        assert!(!Wear::new().is_out());
+    }
+}

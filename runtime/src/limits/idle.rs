@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_body_that_stops_coming_ends_with_an_error() {
         let first = futures::stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"a")))]);
         let stream = futures::StreamExt::chain(first, futures::stream::pending());
@@ -107,7 +107,7 @@ mod tests {
         assert!(body.frame().await.is_none(), "it is told once");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_its_time_is_no_pause() {
         let mut body =
             paced(crate::body::full("abc"), Duration::from_millis(5), BodyError::ConnectionReadTimeout);

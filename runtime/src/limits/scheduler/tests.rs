@@ -311,7 +311,7 @@ async fn who_is_called_and_does_not_come_holds_nobody_up() {
     assert_idle(&background);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn waiting_gives_credit_back() {
     let background = places(1);
     let mut guest = fair(&background, async {

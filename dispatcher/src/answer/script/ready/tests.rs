@@ -119,7 +119,7 @@ impl Site {
     async fn until(&self, what: &str, done: impl Fn() -> bool) {
         let waits = async {
             while !done() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
             }
         };
         timeout(Duration::from_secs(60), waits).await.unwrap_or_else(|_| panic!("{what}"));
