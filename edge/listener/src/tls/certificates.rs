@@ -10,7 +10,7 @@ use rustls::server::ResolvesServerCert;
 pub struct Found {
     /// Which certificate, for whoever found it.
     pub certificate: u64,
-    /// Which of the [`Groups`] of settings.
+    /// Which of the [`super::Groups`] of settings.
     pub group: u16,
 }
 

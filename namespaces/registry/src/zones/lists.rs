@@ -33,7 +33,7 @@ impl Registry {
     /// `limit` at most.
     ///
     /// # Errors
-    /// [`RegistryError::Store`].
+    /// [`crate::RegistryError::Store`].
     pub async fn hostnames(
         &self,
         zone: &ZoneId,
