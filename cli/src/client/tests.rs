@@ -155,9 +155,10 @@ async fn a_wrong_token_is_told_where_the_right_one_is() {
 
 #[tokio::test]
 async fn nobody_there_is_told_what_to_start() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Bound and not listened on: nobody else gets the port meanwhile.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = nobody.local_addr().unwrap();
     let error = client(address).call(Method::GET, &["x"], &[], Body::Empty).await.unwrap_err();
     assert!(matches!(error, ClientError::Unreachable { .. }), "{error:?}");
     let text = error.to_string();

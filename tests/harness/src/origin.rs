@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::{Router, extract::Request};
 use http::HeaderMap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::eventually;
 
@@ -104,6 +104,21 @@ pub async fn speaking(answer: fn(&str) -> String) -> SocketAddr {
         }
     });
     address
+}
+
+/// A port that refuses everybody. It is bound and not listened on, so that no server of another test gets it meanwhile.
+pub struct Refusing {
+    /// The address.
+    pub address: SocketAddr,
+    _bound: TcpSocket,
+}
+
+/// A port of this machine that refuses everybody for as long as this lives.
+#[must_use]
+pub fn refusing() -> Refusing {
+    let bound = TcpSocket::new_v4().unwrap();
+    bound.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    Refusing { address: bound.local_addr().unwrap(), _bound: bound }
 }
 
 /// Somebody who only counts who connects.

@@ -245,9 +245,10 @@ async fn a_redirect_is_handed_to_the_script_and_not_followed() {
 
 #[tokio::test]
 async fn names_and_ports_that_lead_nowhere_have_their_codes() {
-    let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
-    let closed = listener.local_addr().unwrap();
-    drop(listener);
+    // Bound and not listened on: nobody else gets the port meanwhile.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind(std::net::SocketAddr::from((LOOPBACK, 0))).unwrap();
+    let closed = nobody.local_addr().unwrap();
     let egress = open();
     assert!(code(&egress, get("http://nobody.test/")).await.starts_with("DnsError"));
     assert_eq!(code(&egress, get(&format!("http://{closed}/"))).await, "ConnectionRefused");

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{asked, config};
-use crate::support::{NAMESPACES, PLATFORM_SCRIPTS, Server, guest, origin::Origin};
+use crate::support::origin::{Origin, refusing};
+use crate::support::{NAMESPACES, PLATFORM_SCRIPTS, Server, guest};
 
 #[tokio::test]
 async fn whatever_happens_in_it_the_tenant_is_told_that_it_failed_and_no_more() {
@@ -50,7 +51,8 @@ async fn its_account_is_its_own() {
 #[tokio::test]
 async fn an_error_of_the_network_comes_through_as_it_is() {
     let origin = Origin::start().await;
-    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let nobody = refusing();
+    let gone = nobody.address;
     let config = config(&origin).replace("ports = [80", &format!("ports = [{}, 80", gone.port()));
     let server = Server::serving(&config).await;
     for mode in ["pass", "last"] {

@@ -195,9 +195,10 @@ async fn figures_say_how_every_request_ended() {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await.unwrap();
     })
     .await;
-    let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
-    let closed = listener.local_addr().unwrap();
-    drop(listener);
+    // Bound and not listened on: nobody else gets the port meanwhile.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind(std::net::SocketAddr::from((LOOPBACK, 0))).unwrap();
+    let closed = nobody.local_addr().unwrap();
     for (url, result) in [
         (format!("http://origin.test:{}/", good.port()), "ok"),
         ("http://10.0.0.1/".to_owned(), "refused"),
