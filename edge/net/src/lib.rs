@@ -33,5 +33,5 @@ pub use connect::{Judge, NoConnection};
 pub use fault::Fault;
 pub use figures::NetworkFigures;
 pub use kept::InUse;
-pub use resolver::{NameServers, NoAddress, Resolve};
+pub use resolver::{NameServers, NoAddress, Resolve, named_by};
 pub use tls::{ExtraRoots, Roots, TlsError, trusted};

@@ -67,7 +67,9 @@ impl NameServers {
     }
 }
 
-fn named_by(server: &SocketAddr) -> NameServerConfig {
+/// A name server that is asked by UDP, and by TCP where an answer is long. Its word that a name is not there is taken.
+#[must_use]
+pub fn named_by(server: &SocketAddr) -> NameServerConfig {
     let ways = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut way| {
         way.port = server.port();
         way

@@ -8,11 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::{ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 use wasmyard_model::domain::Domain;
+use wasmyard_net::named_by;
 
 /// What is asked of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,19 +105,13 @@ impl NameServer {
     /// # Errors
     /// The reason, when no resolver can be made of it.
     pub fn at(address: SocketAddr, patience: Duration) -> Result<NameServer, String> {
-        let mut server = NameServerConfig::udp_and_tcp(address.ip());
-        for connection in &mut server.connections {
-            connection.port = address.port();
-        }
-        // Its word that a name is not there is what is asked for.
-        server.trust_negative_responses = true;
         let mut options = ResolverOpts::default();
         options.timeout = patience;
         options.attempts = 2;
         options.cache_size = 0;
-        options.use_hosts_file = hickory_resolver::config::ResolveHosts::Never;
+        options.use_hosts_file = ResolveHosts::Never;
         options.preserve_intermediates = true;
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![named_by(&address)]);
         let resolver = Resolver::builder_with_config(config, TokioRuntimeProvider::default())
             .with_options(options)
             .build()

@@ -141,11 +141,7 @@ pub async fn look(expected: &Expected<'_>, servers: &[Arc<dyn Dns>], web: &dyn W
 
 fn cut(note: &mut String) {
     if note.len() > LONGEST_NOTE {
-        let mut end = LONGEST_NOTE;
-        while !note.is_char_boundary(end) {
-            end -= 1;
-        }
-        note.truncate(end);
+        note.truncate(note.floor_char_boundary(LONGEST_NOTE));
         note.push_str("...");
     }
 }
