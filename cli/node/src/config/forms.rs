@@ -16,6 +16,9 @@ use super::section::{Form, Key, leaf};
 
 pub(super) mod numbers;
 
+/// Reads a value of this type, if it is there.
+pub(super) type Reading<T> = fn(&mut Table<'_, '_>, &mut Reader<'_>, &'static str) -> Option<Spot<T>>;
+
 /// A value that is judged by itself, and has a default.
 pub(super) trait Judged: Sized {
     /// What is written.
@@ -23,12 +26,8 @@ pub(super) trait Judged: Sized {
     /// What it stands for.
     type Value;
 
-    /// Reads what is written.
-    fn written(
-        table: &mut Table<'_, '_>,
-        reader: &mut Reader<'_>,
-        name: &'static str,
-    ) -> Option<Spot<Self::Written>>;
+    /// How what is written is read.
+    const READ: Reading<Self::Written>;
 
     /// What it stands for, or what is wrong with it.
     fn judge(&self, spot: &Spot<Self::Written>) -> Result<Self::Value, Fault>;
@@ -66,7 +65,7 @@ impl<F: Judged> Form for F {
     }
 
     fn read(self, table: &mut Table<'_, '_>, reader: &mut Reader<'_>, name: &'static str) -> Given<F> {
-        Given { spot: F::written(table, reader, name), form: self }
+        Given { spot: F::READ(table, reader, name), form: self }
     }
 
     fn keys(self, name: &'static str, about: &[&str]) -> Vec<Key> {
@@ -82,13 +81,7 @@ impl Judged for Address {
     type Written = String;
     type Value = SocketAddr;
 
-    fn written(
-        table: &mut Table<'_, '_>,
-        reader: &mut Reader<'_>,
-        name: &'static str,
-    ) -> Option<Spot<String>> {
-        table.string(reader, name)
-    }
+    const READ: Reading<String> = |table, reader, name| table.string(reader, name);
 
     fn judge(&self, spot: &Spot<String>) -> Result<SocketAddr, Fault> {
         spot.value.parse().map_err(|_| {
@@ -131,13 +124,7 @@ impl<T: Copy + Debug + PartialEq> Judged for Choice<T> {
     type Written = String;
     type Value = T;
 
-    fn written(
-        table: &mut Table<'_, '_>,
-        reader: &mut Reader<'_>,
-        name: &'static str,
-    ) -> Option<Spot<String>> {
-        table.string(reader, name)
-    }
+    const READ: Reading<String> = |table, reader, name| table.string(reader, name);
 
     fn judge(&self, spot: &Spot<String>) -> Result<T, Fault> {
         let meant = self.words.iter().find(|(word, _)| word.eq_ignore_ascii_case(&spot.value));
@@ -172,13 +159,7 @@ impl<T: FromStr<Err = NameError> + Default + Display> Judged for Name<T> {
     type Written = String;
     type Value = T;
 
-    fn written(
-        table: &mut Table<'_, '_>,
-        reader: &mut Reader<'_>,
-        name: &'static str,
-    ) -> Option<Spot<String>> {
-        table.string(reader, name)
-    }
+    const READ: Reading<String> = |table, reader, name| table.string(reader, name);
 
     fn judge(&self, spot: &Spot<String>) -> Result<T, Fault> {
         spot.value.parse().map_err(|error: NameError| spot.fault_shown(error.rule).remedy(error.remedy))
@@ -201,13 +182,7 @@ impl Judged for PathOr {
     type Written = String;
     type Value = String;
 
-    fn written(
-        table: &mut Table<'_, '_>,
-        reader: &mut Reader<'_>,
-        name: &'static str,
-    ) -> Option<Spot<String>> {
-        table.string(reader, name)
-    }
+    const READ: Reading<String> = |table, reader, name| table.string(reader, name);
 
     fn judge(&self, spot: &Spot<String>) -> Result<String, Fault> {
         Ok(spot.value.clone())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wasmyard_namespaces::ByteSize;
 
-use super::Judged;
+use super::{Judged, Reading};
 use crate::config::document::{Reader, Spot, Table};
 use crate::config::fault::Fault;
 use crate::config::section::{Form, Key, leaf};
@@ -30,9 +30,7 @@ impl Judged for Count {
     type Written = u64;
     type Value = u32;
 
-    fn written(table: &mut Table<'_, '_>, reader: &mut Reader<'_>, name: &'static str) -> Option<Spot<u64>> {
-        table.number(reader, name)
-    }
+    const READ: Reading<u64> = |table, reader, name| table.number(reader, name);
 
     fn judge(&self, spot: &Spot<u64>) -> Result<u32, Fault> {
         counted(spot, MOST, self.0)
@@ -138,9 +136,7 @@ impl Judged for Millis {
     type Written = u64;
     type Value = Duration;
 
-    fn written(table: &mut Table<'_, '_>, reader: &mut Reader<'_>, name: &'static str) -> Option<Spot<u64>> {
-        table.number(reader, name)
-    }
+    const READ: Reading<u64> = |table, reader, name| table.number(reader, name);
 
     fn judge(&self, spot: &Spot<u64>) -> Result<Duration, Fault> {
         if (self.least..=LONGEST).contains(&spot.value) {
@@ -170,13 +166,7 @@ impl Judged for Size {
     type Written = String;
     type Value = u64;
 
-    fn written(
-        table: &mut Table<'_, '_>,
-        reader: &mut Reader<'_>,
-        name: &'static str,
-    ) -> Option<Spot<String>> {
-        table.byte_text(reader, name)
-    }
+    const READ: Reading<String> = |table, reader, name| table.byte_text(reader, name);
 
     fn judge(&self, spot: &Spot<String>) -> Result<u64, Fault> {
         sized(spot, &self.range, &ByteSize(self.default).to_string())
@@ -203,13 +193,7 @@ impl Judged for MachineSize {
     type Written = String;
     type Value = Option<u64>;
 
-    fn written(
-        table: &mut Table<'_, '_>,
-        reader: &mut Reader<'_>,
-        name: &'static str,
-    ) -> Option<Spot<String>> {
-        table.byte_text(reader, name)
-    }
+    const READ: Reading<String> = |table, reader, name| table.byte_text(reader, name);
 
     fn judge(&self, spot: &Spot<String>) -> Result<Option<u64>, Fault> {
         sized(spot, &(self.least..=u64::MAX), self.without).map(Some)
