@@ -35,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Says what it knows of the client.
 struct Tells {
     file: Bytes,
+    /// How many slow answers were begun.
+    slow: Arc<AtomicUsize>,
 }
 
 impl Handler for Tells {
@@ -43,7 +45,10 @@ impl Handler for Tells {
     async fn answer(&self, request: Request<Received>, client: Client) -> Response<Full<Bytes>> {
         match request.uri().path() {
             "/file" => return Response::new(Full::new(self.file.clone())),
-            "/slow" => tokio::time::sleep(Duration::from_millis(100)).await,
+            "/slow" => {
+                self.slow.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
             _ => {}
         }
         let tls = match &client.encrypted {
@@ -102,6 +107,7 @@ struct Running {
     root: CertificateDer<'static>,
     figures: Figures,
     tls: TlsFigures,
+    slow: Arc<AtomicUsize>,
     stop: Option<oneshot::Sender<()>>,
     serving: tokio::task::JoinHandle<()>,
 }
@@ -139,9 +145,10 @@ fn running_at(config: ListenerConfig, places: Places, deadline: Duration) -> Run
     let until = async move {
         let _stopped = stopped.await;
     };
-    let handler = Arc::new(Tells { file: sealed::seal(&[b'f'; 1 << 20]).unwrap() });
+    let slow = Arc::<AtomicUsize>::default();
+    let handler = Arc::new(Tells { file: sealed::seal(&[b'f'; 1 << 20]).unwrap(), slow: Arc::clone(&slow) });
     let serving = tokio::spawn(serve(listener, handshake, handler, config, places, figures.clone(), until));
-    Running { address, certificates, groups, root, figures, tls, stop: Some(stop), serving }
+    Running { address, certificates, groups, root, figures, tls, slow, stop: Some(stop), serving }
 }
 
 impl Running {
@@ -484,7 +491,7 @@ async fn connections_that_say_nothing_do_not_hold_up_the_end_and_what_is_asked_i
     asked.flush().await.unwrap();
     running.counts(Handshaken::Full, 2).await;
     eventually("all are open", || running.figures.open.get() == 4).await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    eventually("the answer was begun", || running.slow.load(Ordering::Relaxed) == 1).await;
     running.stopped().await;
     let mut read = Vec::new();
     let _ended = tokio::time::timeout(PATIENCE, asked.read_to_end(&mut read)).await.expect("it is closed");
@@ -523,7 +530,7 @@ async fn two_ports_share_what_one_client_may_have() {
     let running = running_at(config.clone(), places.clone(), PATIENCE);
     let plain = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = plain.local_addr().unwrap();
-    let handler = Arc::new(Tells { file: Bytes::new() });
+    let handler = Arc::new(Tells { file: Bytes::new(), slow: Arc::default() });
     let figures = running.figures.clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async move {
