@@ -149,9 +149,10 @@ pub(crate) fn page<T: Serialize, I: Serialize>(rows: &[T], info: &I) -> Response
 }
 
 /// The answer to a deletion whose `id` clients read beside the envelope's own fields as well.
-pub(crate) fn deleted(id: &str) -> Response {
+pub(crate) fn deleted(id: &str, notes: &[String]) -> Response {
+    let messages: Vec<Entry<'_>> = notes.iter().map(|note| entry(NOTE, note)).collect();
     let body = serde_json::json!({
-        "id": id, "success": true, "errors": [], "messages": [], "result": { "id": id },
+        "id": id, "success": true, "errors": [], "messages": messages, "result": { "id": id },
     });
     json(StatusCode::OK, body.to_string())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
+use wasmyard_control::Force;
 
 use crate::error::ApiError;
 use crate::state::Shared;
@@ -42,6 +43,11 @@ impl Pairs {
                 Err(ApiError::parameter(format_args!("{name} can be true or false; write one of them")))
             }
         }
+    }
+
+    /// Whether the change is wanted although the configuration stands against it.
+    pub(crate) fn forced(&self) -> Result<Force, ApiError> {
+        Ok(if self.flag("force")?.unwrap_or(false) { Force::Yes } else { Force::No })
     }
 
     /// `page` and `per_page`: how long a page can be is held to what there is, as clients send what others take.

@@ -101,23 +101,23 @@ pub(crate) fn table() -> Table {
         .post("", zones::create, op("create", "Make a zone, which is in use at once").takes::<zones::Create>().returns::<views::zone::View>());
     t.area("Zones", "zones", "/client/v4/zones/{zone_id}")
         .get("", zones::get, op("get", "Show a zone").returns::<views::zone::View>())
-        .patch("", zones::edit, op("edit", "Pause a zone, or go on with it").takes::<zones::Patch>().returns::<views::zone::View>())
-        .delete("", zones::delete, op("delete", "Delete a zone with its DNS records and custom hostnames").returns::<zones::Identified>())
+        .patch("", zones::edit, op("edit", "Pause a zone, or go on with it").forced().takes::<zones::Patch>().returns::<views::zone::View>())
+        .delete("", zones::delete, op("delete", "Delete a zone with its DNS records and custom hostnames").forced().returns::<zones::Identified>())
         .put("/activation_check", zones::activation_check, op("activationCheck.trigger", "Nothing: a zone is in use at once").returns::<zones::Identified>())
         .get("/settings", zones::settings, op("settings.list", "List the settings").returns::<Vec<zones::SettingView>>())
         .get("/settings/{setting_id}", zones::setting, op("settings.get", "Show a setting").returns::<zones::SettingView>())
-        .patch("/settings/{setting_id}", zones::set_setting, op("settings.edit", "Set a setting").takes::<zones::SettingValue>().returns::<zones::SettingView>())
+        .patch("/settings/{setting_id}", zones::set_setting, op("settings.edit", "Set a setting").forced().takes::<zones::SettingValue>().returns::<zones::SettingView>())
         .get("/hold", zones::hold, op("holds.get", "Show whether the zone keeps its name from others").returns::<zones::HoldView>())
-        .post("/hold", zones::put_hold, op("holds.create", "Keep the zone's name from others").query("include_subdomains", "\"true\": the names below it as well").returns::<zones::HoldView>())
-        .patch("/hold", zones::edit_hold, op("holds.edit", "Change the hold").takes::<zones::HoldPatch>().returns::<zones::HoldView>())
-        .delete("/hold", zones::delete_hold, op("holds.delete", "Take the hold away").query("hold_after", "The moment from which on it holds again, in RFC 3339").returns::<zones::HoldView>());
+        .post("/hold", zones::put_hold, op("holds.create", "Keep the zone's name from others").forced().query("include_subdomains", "\"true\": the names below it as well").returns::<zones::HoldView>())
+        .patch("/hold", zones::edit_hold, op("holds.edit", "Change the hold").forced().takes::<zones::HoldPatch>().returns::<zones::HoldView>())
+        .delete("/hold", zones::delete_hold, op("holds.delete", "Take the hold away").forced().query("hold_after", "The moment from which on it holds again, in RFC 3339").returns::<zones::HoldView>());
     t.area("DNS records", "dns.records", "/client/v4/zones/{zone_id}/dns_records")
         .get("", dns_records::list, op("list", "List what is kept of the zone's DNS").counted().query("name", "The whole name; name.exact, name.contains, name.startswith and name.endswith as well").query("content", "The content; with .exact, .contains, .startswith and .endswith as well").query("type", "A, AAAA or CNAME").query("proxied", "true or false").query("search", "A part of name or content").query("order", "type, name, content, ttl or proxied").query("direction", BACKWARDS).returns::<Vec<dns_records::View>>())
         .post("", dns_records::create, op("create", "Add a record").takes::<dns_records::Wanted>().returns::<dns_records::View>())
         .get("/{dns_record_id}", dns_records::get, op("get", "Show a record").returns::<dns_records::View>())
-        .put("/{dns_record_id}", dns_records::update, op("update", "Replace a record").takes::<dns_records::Wanted>().returns::<dns_records::View>())
-        .patch("/{dns_record_id}", dns_records::edit, op("edit", "Change a record").takes::<dns_records::Wanted>().returns::<dns_records::View>())
-        .delete("/{dns_record_id}", dns_records::delete, op("delete", "Delete a record").returns::<zones::Identified>());
+        .put("/{dns_record_id}", dns_records::update, op("update", "Replace a record").forced().takes::<dns_records::Wanted>().returns::<dns_records::View>())
+        .patch("/{dns_record_id}", dns_records::edit, op("edit", "Change a record").forced().takes::<dns_records::Wanted>().returns::<dns_records::View>())
+        .delete("/{dns_record_id}", dns_records::delete, op("delete", "Delete a record").forced().returns::<zones::Identified>());
     t.area("Custom hostnames", "customHostnames", "/client/v4/zones/{zone_id}")
         .get("/custom_hostnames", custom_hostnames::list, op("list", "List the custom hostnames, in the order in which they were made").counted().query("cursor", "The cursor of the page before, instead of a number")
             .query("hostname", "The whole name; hostname.exact as well").query("hostname.startsWith", "The beginning of the name").query("hostname.contain", "A part of the name").query("id", "The identifier")
@@ -125,12 +125,12 @@ pub(crate) fn table() -> Table {
             .query("order", "ssl or ssl_status").query("direction", BACKWARDS).returns::<Vec<views::custom_hostname::View>>())
         .post("/custom_hostnames", custom_hostnames::create, op("create", "Make a custom hostname, which waits until it was shown whose it is").takes::<custom_hostnames::Wanted>().succeeds(&[(201, "Made.")]).returns::<views::custom_hostname::View>())
         .get("/custom_hostnames/fallback_origin", fallback_origin::get, op("fallbackOrigin.get", "Show where requests go that have no origin of their own").returns::<fallback_origin::View>())
-        .put("/custom_hostnames/fallback_origin", fallback_origin::put, op("fallbackOrigin.update", "Set it").takes::<fallback_origin::Wanted>().returns::<fallback_origin::View>())
-        .delete("/custom_hostnames/fallback_origin", fallback_origin::delete, op("fallbackOrigin.delete", "Take it away").returns::<fallback_origin::View>())
+        .put("/custom_hostnames/fallback_origin", fallback_origin::put, op("fallbackOrigin.update", "Set it").forced().takes::<fallback_origin::Wanted>().returns::<fallback_origin::View>())
+        .delete("/custom_hostnames/fallback_origin", fallback_origin::delete, op("fallbackOrigin.delete", "Take it away").forced().returns::<fallback_origin::View>())
         .get("/custom_hostnames/quota", custom_hostnames::quota, op("quota", "How many there are, and may be").returns::<custom_hostnames::QuotaView>())
         .get("/custom_hostnames/{custom_hostname_id}", custom_hostnames::get, op("get", "Show a custom hostname").returns::<views::custom_hostname::View>())
-        .patch("/custom_hostnames/{custom_hostname_id}", custom_hostnames::edit, op("edit", "Change a custom hostname; the same method and type again start its checks anew").takes::<custom_hostnames::Wanted>().succeeds(&[(202, "Taken; what follows from it comes later.")]).returns::<views::custom_hostname::View>())
-        .delete("/custom_hostnames/{custom_hostname_id}", custom_hostnames::delete, op("delete", "Delete a custom hostname: nobody is served under its names any more").returns::<zones::Identified>())
+        .patch("/custom_hostnames/{custom_hostname_id}", custom_hostnames::edit, op("edit", "Change a custom hostname; the same method and type again start its checks anew").forced().takes::<custom_hostnames::Wanted>().succeeds(&[(202, "Taken; what follows from it comes later.")]).returns::<views::custom_hostname::View>())
+        .delete("/custom_hostnames/{custom_hostname_id}", custom_hostnames::delete, op("delete", "Delete a custom hostname: nobody is served under its names any more").forced().returns::<zones::Identified>())
         .get("/dcv_delegation/uuid", custom_hostnames::dcv_delegation, op("dcvDelegation.get", "The label under which validation of certificates can be delegated").returns::<custom_hostnames::DcvView>());
 
     // Tokens belong to the one operator, whichever of the two paths a client takes.

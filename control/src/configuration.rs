@@ -3,9 +3,11 @@
 //! Owns the order, and what the log says of it: what was replaced, and what is no longer declared. The file itself is
 //! its reader's; what arrives here is parsed. Must never touch a key that the file does not name.
 
+use wasmyard_namespaces::registry::DeclaredNames;
+use wasmyard_namespaces::zone::DnsRecordEdit;
 use wasmyard_namespaces::{
-    Applied, AssetsConfig, ConfigKeys, ConfigName, FinishedAssets, NamespaceName, NewNamespace, RoutePattern,
-    RouteTarget, Script, ScriptKey, UploadDraft,
+    Applied, AssetsConfig, ConfigKeys, ConfigName, Domain, FinishedAssets, NewCustomHostname, NewNamespace,
+    RoutePattern, RouteTarget, Script, ScriptKey, UploadDraft, ZoneEdit,
 };
 
 use crate::deploy::Component;
@@ -31,9 +33,24 @@ pub struct DeclaredScript {
     pub keys: ConfigKeys,
 }
 
+/// A zone that is declared, with all that belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredZone {
+    /// Its name.
+    pub name: Domain,
+    /// Its settings, fallback origin and hold, as far as they are named.
+    pub edit: ZoneEdit,
+    /// The keys that are named.
+    pub keys: ConfigKeys,
+    /// Its DNS records.
+    pub records: Vec<DnsRecordEdit>,
+    /// Its custom hostnames, each with the keys that are named.
+    pub hostnames: Vec<(NewCustomHostname, ConfigKeys)>,
+}
+
 impl Control {
-    /// Namespaces and routes. `scripts` are those that are going to be declared: they are remembered, so that a later
-    /// file that has them no longer lets go of them.
+    /// Namespaces and routes. `names` are all that is going to be declared: they are remembered, so that a later file
+    /// that has them no longer lets go of them.
     ///
     /// # Errors
     /// The registry's refusal or failure.
@@ -42,9 +59,8 @@ impl Control {
         configuration: &ConfigName,
         namespaces: Vec<DeclaredNamespace>,
         routes: Vec<DeclaredRoute>,
-        scripts: &[ScriptKey],
+        names: &DeclaredNames,
     ) -> Result<()> {
-        let names: Vec<NamespaceName> = namespaces.iter().map(|(new, _)| new.name.clone()).collect();
         for (new, keys) in namespaces {
             let name = format!("namespace {}", new.name);
             tell(&name, &self.registry.declare_namespace(new, keys).await?);
@@ -52,7 +68,25 @@ impl Control {
         for pattern in self.registry.replace_config_routes(configuration, routes).await? {
             tracing::info!("the configuration replaced what the route {pattern} had");
         }
-        Ok(self.registry.announce(configuration, &names, scripts).await?)
+        Ok(self.registry.announce(configuration, names).await?)
+    }
+
+    /// A zone with its records and custom hostnames: records first, because origins are judged by them.
+    ///
+    /// # Errors
+    /// What the API would refuse it with.
+    pub async fn declare_zone(&self, configuration: &ConfigName, zone: &DeclaredZone) -> Result<()> {
+        let applied = self.registry.declare_zone(&zone.name, &zone.edit, zone.keys.clone()).await?;
+        let id = applied.record.id.clone();
+        tell_kept(&format!("zone {}", zone.name), &applied);
+        for record in self.registry.declare_dns_records(configuration, &id, &zone.records).await? {
+            tracing::info!(zone = %zone.name, "the configuration replaced what the {record} had");
+        }
+        for (new, keys) in &zone.hostnames {
+            let applied = self.registry.declare_hostname(&id, new, keys.clone()).await?;
+            tell_kept(&format!("hostname {}", new.name), &applied);
+        }
+        Ok(())
     }
 
     /// A script, unless that very version serves already.
@@ -68,13 +102,8 @@ impl Control {
     ///
     /// # Errors
     /// The registry's failure.
-    pub async fn let_go_of_others(
-        &self,
-        configuration: &ConfigName,
-        namespaces: &[NamespaceName],
-        scripts: &[ScriptKey],
-    ) -> Result<()> {
-        for name in self.registry.let_go_of_others(configuration, namespaces, scripts).await? {
+    pub async fn let_go_of_others(&self, configuration: &ConfigName, names: &DeclaredNames) -> Result<()> {
+        for name in self.registry.let_go_of_others(configuration, names).await? {
             tracing::warn!(
                 "{name} is no longer in the configuration: it stays as it is, and the API may change it"
             );
@@ -83,12 +112,25 @@ impl Control {
     }
 }
 
-/// Says what the configuration changed about what was there.
-pub fn tell<T>(name: &str, applied: &Applied<T>) {
+fn tell_replaced<T>(name: &str, applied: &Applied<T>) {
     if !applied.replaced.is_empty() {
         let keys = applied.replaced.join(", ");
         tracing::info!(keys, "the configuration replaced what {name} had");
     }
+}
+
+/// The same of something whose keys all stay as they were when the file names them no longer.
+fn tell_kept<T>(name: &str, applied: &Applied<T>) {
+    tell_replaced(name, applied);
+    if !applied.let_go.is_empty() {
+        let keys = applied.let_go.join(", ");
+        tracing::warn!(keys, "the configuration no longer names these keys of {name}: they stay as they are");
+    }
+}
+
+/// Says what the configuration changed about what was there.
+pub fn tell<T>(name: &str, applied: &Applied<T>) {
+    tell_replaced(name, applied);
     if !applied.let_go.is_empty() {
         let keys = applied.let_go.join(", ");
         tracing::warn!(

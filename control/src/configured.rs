@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use wasmyard_namespaces::config_keys::{namespace_changes, script_changes};
-use wasmyard_namespaces::{ConfigKeys, Namespace, Origin, Route, Script};
+use wasmyard_namespaces::{ConfigKeys, DnsRecord, Namespace, Origin, Route, Script};
 
 /// More names than this are no help.
 pub(crate) const MOST_NAMES: usize = 20;
@@ -42,6 +42,15 @@ pub(crate) fn route(route: &Route) -> Vec<String> {
     }
 }
 
+/// A remark on a declared DNS record that was changed or removed.
+pub(crate) fn record(record: &DnsRecord) -> Option<String> {
+    record.configuration.as_ref()?;
+    let name = &record.name;
+    Some(format!(
+        "the configuration declares the DNS record {name}: the next start puts back what the file says."
+    ))
+}
+
 /// A remark on the scripts that a deletion by tags left alone.
 pub(crate) fn kept(left: &[Arc<Script>]) -> Vec<String> {
     let declared = left.iter().filter(|script| script.config.is_some());
@@ -56,7 +65,8 @@ pub(crate) fn kept(left: &[Arc<Script>]) -> Vec<String> {
     )]
 }
 
-fn remark(changed: &[String]) -> Vec<String> {
+/// A remark on what a change did to declared keys.
+pub(crate) fn remark(changed: &[String]) -> Vec<String> {
     if changed.is_empty() {
         return Vec::new();
     }

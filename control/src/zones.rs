@@ -10,15 +10,15 @@ use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::hostname::{
     CustomHostname, CustomHostnameEdit, CustomName, HostnameError, NewCustomHostname, OriginEdit,
 };
-use wasmyard_namespaces::ids::{CustomHostnameId, DnsRecordId, ZoneId};
-use wasmyard_namespaces::registry::ZoneError;
+use wasmyard_namespaces::ids::{CustomHostnameId, ZoneId};
+use wasmyard_namespaces::registry::{DnsChange, ZoneError};
 use wasmyard_namespaces::tls::Cipher;
 use wasmyard_namespaces::zone::{
-    DnsRecord, DnsRecordEdit, FallbackOrigin, NewZone, Setting, Zone, ZoneEdit, ZoneHold, ZoneType,
+    DnsRecord, FallbackOrigin, NewZone, Setting, Zone, ZoneEdit, ZoneHold, ZoneType,
 };
 use wasmyard_namespaces::{RegistryError, Timestamp};
 
-use crate::{Control, ControlError, Done, Result};
+use crate::{Control, ControlError, Done, Force, Result, configured};
 
 /// A fallback origin, and whether requests can go there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,43 +77,57 @@ impl Control {
     /// Changes a zone.
     ///
     /// # Errors
-    /// That it is not there; or the registry's failure.
-    pub async fn edit_zone(&self, id: &ZoneId, edit: ZoneEdit) -> Result<Done<Arc<Zone>>> {
-        let zone = self.registry.update_zone(id, edit).await?;
+    /// That it is not there, or that the configuration declares what would change; or the registry's failure.
+    pub async fn edit_zone(&self, id: &ZoneId, edit: ZoneEdit, force: Force) -> Result<Done<Arc<Zone>>> {
+        let before = self.zone(id)?;
+        let zone = self.changing(force).update_zone(id, edit).await?;
         tracing::info!(zone = %zone.name, "zone changed");
-        Ok(Done::new(zone, Vec::new()))
+        let changed = before.config.as_ref().map(|keys| before.changed(keys, &zone)).unwrap_or_default();
+        Ok(Done::new(zone, configured::remark(&changed)))
     }
 
     /// Sets one setting of a zone.
     ///
     /// # Errors
     /// As [`Control::edit_zone`].
-    pub async fn set_zone_setting(&self, id: &ZoneId, setting: Setting) -> Result<Done<Arc<Zone>>> {
+    pub async fn set_zone_setting(
+        &self,
+        id: &ZoneId,
+        setting: Setting,
+        force: Force,
+    ) -> Result<Done<Arc<Zone>>> {
         let remarks = match &setting {
             Setting::Ciphers(ciphers) => remarks_on(ciphers.iter().copied()),
             _ => Vec::new(),
         };
-        let edit = ZoneEdit { setting: Some(setting), ..ZoneEdit::default() };
-        Ok(Done { remarks, ..self.edit_zone(id, edit).await? })
+        let edit = ZoneEdit { settings: vec![setting], ..ZoneEdit::default() };
+        let mut done = self.edit_zone(id, edit, force).await?;
+        done.remarks.extend(remarks);
+        Ok(done)
     }
 
     /// Puts a hold on a zone, or takes it away.
     ///
     /// # Errors
     /// As [`Control::edit_zone`].
-    pub async fn set_zone_hold(&self, id: &ZoneId, hold: Option<ZoneHold>) -> Result<Done<Arc<Zone>>> {
-        self.edit_zone(id, ZoneEdit { hold: Some(hold), ..ZoneEdit::default() }).await
+    pub async fn set_zone_hold(
+        &self,
+        id: &ZoneId,
+        hold: Option<ZoneHold>,
+        force: Force,
+    ) -> Result<Done<Arc<Zone>>> {
+        self.edit_zone(id, ZoneEdit { hold: Some(hold), ..ZoneEdit::default() }, force).await
     }
 
     /// Deletes a zone with all that belongs to it.
     ///
     /// # Errors
-    /// That it is not there; or the registry's failure.
-    pub async fn delete_zone(&self, id: &ZoneId) -> Result<Done<()>> {
+    /// That it is not there, or that the configuration declares it; or the registry's failure.
+    pub async fn delete_zone(&self, id: &ZoneId, force: Force) -> Result<Done<()>> {
         let zone = self.zone(id)?;
-        self.registry.delete_zone(id).await?;
+        self.changing(force).delete_zone(id).await?;
         tracing::info!(zone = %zone.name, "zone deleted");
-        Ok(Done::new((), Vec::new()))
+        Ok(Done::new((), configured::gone(zone.config.as_ref(), &format!("zone \"{}\"", zone.name))))
     }
 
     /// The fallback origin of a zone.
@@ -132,60 +146,63 @@ impl Control {
     ///
     /// # Errors
     /// [`ZoneError::OriginOutside`], a name that is none; that the zone is not there; or the registry's failure.
-    pub async fn set_fallback_origin(&self, id: &ZoneId, origin: &str) -> Result<FallbackState> {
+    pub async fn set_fallback_origin(
+        &self,
+        id: &ZoneId,
+        origin: &str,
+        force: Force,
+    ) -> Result<Done<FallbackState>> {
         let zone = self.zone(id)?;
         let origin = Domain::from_any_alphabet(origin)
             .map_err(|error| ControlError::Invalid(format!("origin: {error}")))?;
         if !zone.contains(&origin) {
             return Err(RegistryError::Zone(ZoneError::OriginOutside(origin)).into());
         }
-        self.edit_zone(id, ZoneEdit { fallback_origin: Some(Some(origin)), ..ZoneEdit::default() }).await?;
-        self.fallback_origin(id).await
+        let edit = ZoneEdit { fallback_origin: Some(Some(origin)), ..ZoneEdit::default() };
+        let done = self.edit_zone(id, edit, force).await?;
+        Ok(Done::new(self.fallback_origin(id).await?, done.remarks))
     }
 
     /// Takes the fallback origin of a zone away. Returns what it was.
     ///
     /// # Errors
     /// As [`Control::fallback_origin`].
-    pub async fn delete_fallback_origin(&self, id: &ZoneId) -> Result<FallbackState> {
+    pub async fn delete_fallback_origin(&self, id: &ZoneId, force: Force) -> Result<Done<FallbackState>> {
         let before = self.fallback_origin(id).await?;
-        self.edit_zone(id, ZoneEdit { fallback_origin: Some(None), ..ZoneEdit::default() }).await?;
-        Ok(before)
+        let edit = ZoneEdit { fallback_origin: Some(None), ..ZoneEdit::default() };
+        Ok(Done::new(before, self.edit_zone(id, edit, force).await?.remarks))
     }
 
-    /// Adds a DNS record.
+    /// Makes changes of a zone's DNS records in their order, all or none. Returns what each one made of its record.
     ///
     /// # Errors
-    /// Which rule is broken; that the zone is not there; or the registry's failure.
-    pub async fn create_dns_record(&self, zone: &ZoneId, edit: &DnsRecordEdit) -> Result<DnsRecord> {
-        let record = self.registry.create_dns_record(zone, edit).await?;
-        tracing::info!(%zone, record = %record.name, "DNS record made");
-        Ok(record)
-    }
-
-    /// Changes a DNS record.
-    ///
-    /// # Errors
-    /// As [`Control::create_dns_record`]; that it is not there.
-    pub async fn edit_dns_record(
+    /// Which rule is broken; that the zone or a record is not there, or that the configuration declares it; or the
+    /// registry's failure.
+    pub async fn change_dns_records(
         &self,
         zone: &ZoneId,
-        id: &DnsRecordId,
-        edit: &DnsRecordEdit,
-    ) -> Result<DnsRecord> {
-        let record = self.registry.update_dns_record(zone, id, edit).await?;
-        tracing::info!(%zone, record = %record.name, "DNS record changed");
-        Ok(record)
+        changes: &[DnsChange],
+        force: Force,
+    ) -> Result<Done<Vec<DnsRecord>>> {
+        let records = self.changing(force).change_dns_records(zone, changes).await?;
+        tracing::info!(%zone, changes = changes.len(), "DNS records changed");
+        let remarks = records.iter().filter_map(configured::record).collect();
+        Ok(Done::new(records, remarks))
     }
 
-    /// Deletes a DNS record.
+    /// Makes one change of a DNS record.
     ///
     /// # Errors
-    /// That it is not there; or the registry's failure.
-    pub async fn delete_dns_record(&self, zone: &ZoneId, id: &DnsRecordId) -> Result<()> {
-        self.registry.delete_dns_record(zone, id).await?;
-        tracing::info!(%zone, record = %id, "DNS record deleted");
-        Ok(())
+    /// As [`Control::change_dns_records`].
+    pub async fn change_dns_record(
+        &self,
+        zone: &ZoneId,
+        change: DnsChange,
+        force: Force,
+    ) -> Result<Done<DnsRecord>> {
+        let done = self.change_dns_records(zone, std::slice::from_ref(&change), force).await?;
+        let record = done.result.into_iter().next().ok_or(RegistryError::Closed)?;
+        Ok(Done::new(record, done.remarks))
     }
 
     /// Makes a custom hostname, which waits until it was shown whose it is.
@@ -211,20 +228,32 @@ impl Control {
         zone: &ZoneId,
         id: &CustomHostnameId,
         edit: &CustomHostnameEdit,
+        force: Force,
     ) -> Result<Done<Arc<CustomHostname>>> {
-        let hostname = self.registry.edit_hostname(zone, id, edit).await?;
+        let before = self.registry.hostname(zone, id).await?;
+        let hostname = self.changing(force).edit_hostname(zone, id, edit).await?;
         tracing::info!(%zone, hostname = %hostname.name, "custom hostname changed");
-        Ok(Done::new(hostname, remarks_on_edit(edit)))
+        let changed = before.config.as_ref().map(|keys| before.changed(keys, &hostname)).unwrap_or_default();
+        let mut remarks = remarks_on_edit(edit);
+        remarks.extend(configured::remark(&changed));
+        Ok(Done::new(hostname, remarks))
     }
 
     /// Deletes a custom hostname.
     ///
     /// # Errors
     /// That it is not there; or the registry's failure.
-    pub async fn delete_hostname(&self, zone: &ZoneId, id: &CustomHostnameId) -> Result<()> {
-        self.registry.delete_hostname(zone, id).await?;
+    pub async fn delete_hostname(
+        &self,
+        zone: &ZoneId,
+        id: &CustomHostnameId,
+        force: Force,
+    ) -> Result<Done<()>> {
+        let before = self.registry.hostname(zone, id).await?;
+        self.changing(force).delete_hostname(zone, id).await?;
         tracing::info!(%zone, hostname = %id, "custom hostname deleted");
-        Ok(())
+        let name = format!("hostname \"{}\"", before.name);
+        Ok(Done::new((), configured::gone(before.config.as_ref(), &name)))
     }
 
     /// What time it is, for what holds from a moment on.

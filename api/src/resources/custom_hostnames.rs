@@ -19,7 +19,7 @@ use crate::lists::{self, Rows};
 use crate::query::Pairs;
 use crate::resources::zones::InZone;
 use crate::state::{Shared, SharedState};
-use crate::target::named_segment;
+use crate::target::{Forced, QueryOf, named_segment};
 use crate::views::custom_hostname::{View, view};
 
 pub(crate) use wanted::Wanted;
@@ -243,11 +243,12 @@ pub(crate) async fn get(State(shared): SharedState, InHostname(zone, id): InHost
 pub(crate) async fn edit(
     State(shared): SharedState,
     InHostname(zone, id): InHostname,
+    QueryOf(query): QueryOf<Forced>,
     wanted: wanted::Body,
 ) -> Answer<View> {
     shared.control.zone(&zone)?;
     let (edit, mut notes) = wanted.edit(&shared.control)?;
-    let done = shared.control.edit_hostname(&zone, &id, &edit).await?;
+    let done = shared.control.edit_hostname(&zone, &id, &edit, query.wanted()?).await?;
     notes.extend(done.remarks);
     Ok(Reply::ok(view(&done.result)).with_status(StatusCode::ACCEPTED).with_notes(notes))
 }
@@ -255,10 +256,11 @@ pub(crate) async fn edit(
 pub(crate) async fn delete(
     State(shared): SharedState,
     InHostname(zone, id): InHostname,
+    QueryOf(query): QueryOf<Forced>,
 ) -> Result<Response, ApiError> {
     shared.control.zone(&zone)?;
-    shared.control.delete_hostname(&zone, &id).await?;
-    Ok(envelope::deleted(id.as_str()))
+    let done = shared.control.delete_hostname(&zone, &id, query.wanted()?).await?;
+    Ok(envelope::deleted(id.as_str(), &done.remarks))
 }
 
 pub(crate) async fn quota(State(shared): SharedState, InZone(zone): InZone) -> Answer<QuotaView> {

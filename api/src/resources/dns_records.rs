@@ -8,7 +8,8 @@ use axum::response::Response;
 use http::request::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wasmyard_namespaces::registry::ZoneError;
+use wasmyard_control::Force;
+use wasmyard_namespaces::registry::{DnsChange, ZoneError};
 use wasmyard_namespaces::zone::DnsRecordEdit;
 use wasmyard_namespaces::{DnsRecord, DnsRecordId, ZoneId};
 
@@ -19,7 +20,7 @@ use crate::lists;
 use crate::query::Pairs;
 use crate::resources::zones::{Identified, InZone};
 use crate::state::{Shared, SharedState};
-use crate::target::named_segment;
+use crate::target::{Forced, QueryOf, named_segment};
 
 /// A DNS record as clients see it.
 #[derive(Serialize, JsonSchema)]
@@ -188,8 +189,9 @@ pub(crate) async fn create(
     Json(wanted, notes): Json<Wanted>,
 ) -> Answer<View> {
     let zone = shared.control.zone(&id)?;
-    let record = shared.control.create_dns_record(&id, &wanted.edit(true)).await?;
-    Ok(Reply::ok(view(&record, zone.name.as_str())).with_notes(notes))
+    let change = DnsChange::Create(wanted.edit(true));
+    let done = shared.control.change_dns_record(&id, change, Force::No).await?;
+    Ok(Reply::ok(view(&done.result, zone.name.as_str())).with_notes(notes))
 }
 
 pub(crate) async fn get(State(shared): SharedState, InRecord(zone, id): InRecord) -> Answer<View> {
@@ -201,33 +203,40 @@ pub(crate) async fn get(State(shared): SharedState, InRecord(zone, id): InRecord
 pub(crate) async fn update(
     State(shared): SharedState,
     InRecord(zone, id): InRecord,
+    QueryOf(query): QueryOf<Forced>,
     Json(wanted, notes): Json<Wanted>,
 ) -> Answer<View> {
-    write(&shared, &zone, &id, &wanted.edit(true), notes).await
+    write(&shared, &zone, DnsChange::Edit(id, wanted.edit(true)), query.wanted()?, notes).await
 }
 
 /// Changes what is given of a record.
 pub(crate) async fn edit(
     State(shared): SharedState,
     InRecord(zone, id): InRecord,
+    QueryOf(query): QueryOf<Forced>,
     Json(wanted, notes): Json<Wanted>,
 ) -> Answer<View> {
-    write(&shared, &zone, &id, &wanted.edit(false), notes).await
+    write(&shared, &zone, DnsChange::Edit(id, wanted.edit(false)), query.wanted()?, notes).await
 }
 
 async fn write(
     shared: &Shared,
     zone: &ZoneId,
-    id: &DnsRecordId,
-    edit: &DnsRecordEdit,
+    change: DnsChange,
+    force: Force,
     notes: Vec<String>,
 ) -> Answer<View> {
     let name = shared.control.zone(zone)?.name.clone();
-    let record = shared.control.edit_dns_record(zone, id, edit).await?;
-    Ok(Reply::ok(view(&record, name.as_str())).with_notes(notes))
+    let done = shared.control.change_dns_record(zone, change, force).await?;
+    Ok(Reply::ok(view(&done.result, name.as_str())).with_notes(notes).with_notes(done.remarks))
 }
 
-pub(crate) async fn delete(State(shared): SharedState, InRecord(zone, id): InRecord) -> Answer<Identified> {
-    shared.control.delete_dns_record(&zone, &id).await?;
-    Ok(Reply::ok(Identified { id: id.to_string() }))
+pub(crate) async fn delete(
+    State(shared): SharedState,
+    InRecord(zone, id): InRecord,
+    QueryOf(query): QueryOf<Forced>,
+) -> Answer<Identified> {
+    let change = DnsChange::Delete(id);
+    let done = shared.control.change_dns_record(&zone, change, query.wanted()?).await?;
+    Ok(Reply::ok(Identified { id: done.result.id.to_string() }).with_notes(done.remarks))
 }

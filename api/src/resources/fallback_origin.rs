@@ -9,6 +9,7 @@ use crate::body::Json;
 use crate::envelope::{Answer, Reply};
 use crate::resources::zones::InZone;
 use crate::state::SharedState;
+use crate::target::{Forced, QueryOf};
 
 /// A fallback origin as clients see it.
 #[derive(Serialize, JsonSchema)]
@@ -49,13 +50,19 @@ pub(crate) async fn get(State(shared): SharedState, InZone(id): InZone) -> Answe
 pub(crate) async fn put(
     State(shared): SharedState,
     InZone(id): InZone,
+    QueryOf(query): QueryOf<Forced>,
     Json(wanted, notes): Json<Wanted>,
 ) -> Answer<View> {
-    let state = shared.control.set_fallback_origin(&id, &wanted.origin).await?;
-    Ok(Reply::ok(view(&state)).with_notes(notes))
+    let done = shared.control.set_fallback_origin(&id, &wanted.origin, query.wanted()?).await?;
+    Ok(Reply::ok(view(&done.result)).with_notes(notes).with_notes(done.remarks))
 }
 
-pub(crate) async fn delete(State(shared): SharedState, InZone(id): InZone) -> Answer<View> {
-    let state = shared.control.delete_fallback_origin(&id).await?;
-    Ok(Reply::ok(View { status: "pending_deletion", errors: Vec::new(), ..view(&state) }))
+pub(crate) async fn delete(
+    State(shared): SharedState,
+    InZone(id): InZone,
+    QueryOf(query): QueryOf<Forced>,
+) -> Answer<View> {
+    let done = shared.control.delete_fallback_origin(&id, query.wanted()?).await?;
+    let view = View { status: "pending_deletion", errors: Vec::new(), ..view(&done.result) };
+    Ok(Reply::ok(view).with_notes(done.remarks))
 }

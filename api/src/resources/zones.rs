@@ -9,6 +9,7 @@ use http::request::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wasmyard_control::Force;
 use wasmyard_namespaces::zone::{Setting, SettingError, SettingId, ZoneEdit, ZoneHold, ZoneType};
 use wasmyard_namespaces::{Timestamp, Zone, ZoneId};
 
@@ -18,7 +19,7 @@ use crate::error::{ApiError, Code};
 use crate::lists;
 use crate::query::Pairs;
 use crate::state::{Shared, SharedState};
-use crate::target::{Item, named_segment};
+use crate::target::{Forced, Item, QueryOf, named_segment};
 use crate::views::zone::{View, view};
 
 /// The zone that the path names; it need not exist.
@@ -171,19 +172,24 @@ pub(crate) async fn get(State(shared): SharedState, InZone(id): InZone) -> Answe
 pub(crate) async fn edit(
     State(shared): SharedState,
     InZone(id): InZone,
+    QueryOf(query): QueryOf<Forced>,
     Json(patch, notes): Json<Patch>,
 ) -> Answer<View> {
     if patch.vanity_name_servers.is_some_and(|servers| !servers.is_empty()) {
         return Err(ApiError::invalid("vanity_name_servers: this server is no name server; leave them out"));
     }
     let edit = ZoneEdit { paused: patch.paused, kind: kind(patch.kind.as_deref())?, ..ZoneEdit::default() };
-    let done = shared.control.edit_zone(&id, edit).await?;
-    Ok(Reply::ok(view(&done.result)).with_notes(notes))
+    let done = shared.control.edit_zone(&id, edit, query.wanted()?).await?;
+    Ok(Reply::ok(view(&done.result)).with_notes(notes).with_notes(done.remarks))
 }
 
-pub(crate) async fn delete(State(shared): SharedState, InZone(id): InZone) -> Answer<Identified> {
-    shared.control.delete_zone(&id).await?;
-    Ok(Reply::ok(Identified { id: id.to_string() }))
+pub(crate) async fn delete(
+    State(shared): SharedState,
+    InZone(id): InZone,
+    QueryOf(query): QueryOf<Forced>,
+) -> Answer<Identified> {
+    let done = shared.control.delete_zone(&id, query.wanted()?).await?;
+    Ok(Reply::ok(Identified { id: id.to_string() }).with_notes(done.remarks))
 }
 
 /// A zone is active at once: there is nothing to check.
@@ -224,6 +230,7 @@ pub(crate) async fn set_setting(
     State(shared): SharedState,
     InZone(id): InZone,
     Item(setting): Item,
+    QueryOf(query): QueryOf<Forced>,
     Json(wanted, mut notes): Json<SettingValue>,
 ) -> Answer<SettingView> {
     let setting_id = setting_id(&setting)?;
@@ -231,7 +238,7 @@ pub(crate) async fn set_setting(
         ApiError::new(Code::ZoneSetting, format!("Invalid value for zone setting {setting_id}"))
             .with_detail(error.to_string())
     })?;
-    let done = shared.control.set_zone_setting(&id, setting).await?;
+    let done = shared.control.set_zone_setting(&id, setting, query.wanted()?).await?;
     notes.extend(done.remarks);
     Ok(Reply::ok(setting_view(&done.result, setting_id)).with_notes(notes))
 }
@@ -262,7 +269,8 @@ pub(crate) async fn put_hold(
     query: Pairs,
 ) -> Answer<HoldView> {
     let include_subdomains = query.flag("include_subdomains")?.unwrap_or(false);
-    set_hold(&shared, &id, Some(ZoneHold { include_subdomains, hold_after: None })).await
+    let hold = ZoneHold { include_subdomains, hold_after: None };
+    set_hold(&shared, &id, Some(hold), query.forced()?).await
 }
 
 /// Takes a hold away, for good or until a moment.
@@ -274,12 +282,13 @@ pub(crate) async fn delete_hold(
     let include_subdomains = shared.control.zone(&id)?.hold.is_some_and(|hold| hold.include_subdomains);
     let after = moment(query.get("hold_after"))?;
     let hold = after.map(|after| ZoneHold { include_subdomains, hold_after: Some(after) });
-    set_hold(&shared, &id, hold).await
+    set_hold(&shared, &id, hold, query.forced()?).await
 }
 
 pub(crate) async fn edit_hold(
     State(shared): SharedState,
     InZone(id): InZone,
+    QueryOf(query): QueryOf<Forced>,
     Json(patch, notes): Json<HoldPatch>,
 ) -> Answer<HoldView> {
     let before = shared.control.zone(&id)?.hold;
@@ -295,11 +304,12 @@ pub(crate) async fn edit_hold(
         Some(text) => moment(Some(text.as_str()).filter(|text| !text.is_empty()))?,
         None => before.and_then(|hold| hold.hold_after),
     };
-    let reply = set_hold(&shared, &id, Some(ZoneHold { include_subdomains, hold_after })).await?;
+    let hold = Some(ZoneHold { include_subdomains, hold_after });
+    let reply = set_hold(&shared, &id, hold, query.wanted()?).await?;
     Ok(reply.with_notes(notes))
 }
 
-async fn set_hold(shared: &Shared, id: &ZoneId, hold: Option<ZoneHold>) -> Answer<HoldView> {
-    let done = shared.control.set_zone_hold(id, hold).await?;
-    Ok(Reply::ok(hold_view(&done.result, shared.control.now())))
+async fn set_hold(shared: &Shared, id: &ZoneId, hold: Option<ZoneHold>, force: Force) -> Answer<HoldView> {
+    let done = shared.control.set_zone_hold(id, hold, force).await?;
+    Ok(Reply::ok(hold_view(&done.result, shared.control.now())).with_notes(done.remarks))
 }

@@ -32,6 +32,9 @@ pub(crate) struct View {
     /// The certificate that was asked for; left out where none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     ssl: Option<SslView>,
+    /// What the configuration names of it, and so only the configuration changes for good; left out where it names nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declared: Option<Vec<String>>,
 }
 
 /// The TXT record that shows whose the name is.
@@ -133,6 +136,7 @@ pub(crate) fn view(hostname: &CustomHostname) -> View {
         custom_origin_server: origin.map(|origin| origin.server.to_string()),
         custom_origin_sni: origin.and_then(|origin| origin.sni.as_ref()).map(|sni| sni.as_str().to_owned()),
         ssl: hostname.ssl.as_ref().map(ssl_view),
+        declared: hostname.config.as_ref().map(|keys| super::declared(Some(keys))),
     }
 }
 

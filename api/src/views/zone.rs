@@ -32,6 +32,9 @@ pub(crate) struct View {
     created_on: String,
     modified_on: String,
     activated_on: Option<String>,
+    /// What the configuration names of it, and so only the configuration changes for good; left out where it names nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declared: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -101,5 +104,6 @@ pub(crate) fn view(zone: &Zone) -> View {
         created_on: zone.created_on.to_string(),
         modified_on: zone.modified_on.to_string(),
         activated_on: zone.activated_on.map(|on| on.to_string()),
+        declared: zone.config.as_ref().map(|keys| super::declared(Some(keys))),
     }
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use wasmyard_control::configuration::DeclaredScript;
+use wasmyard_control::configuration::{DeclaredScript, DeclaredZone};
 use wasmyard_control::{Component, Control, ControlError};
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
+use wasmyard_namespaces::registry::DeclaredNames;
 use wasmyard_namespaces::{
     Applied, AssetsConfig, BindingInput, FinishedAssets, NewNamespace, Registry, RegistryError, Script,
-    ScriptKey, Served, UploadDraft,
+    Served, UploadDraft,
 };
 
 use crate::assets::{AssetsSource, FolderError};
@@ -21,7 +22,7 @@ pub(crate) async fn everything(control: &Control, config: &ResolvedConfig) -> Ve
     if let Err(error) = settings(control, config).await {
         return vec![unapplied(error)];
     }
-    let mut refused = Vec::new();
+    let mut refused = zones(control, config).await;
     for script in &config.scripts {
         match deploy(control, script).await {
             Ok(applied) => {
@@ -48,16 +49,38 @@ pub(crate) async fn settings(control: &Control, config: &ResolvedConfig) -> Resu
         (new, namespace.keys.clone())
     });
     let routes = config.routes.iter().map(|route| (route.pattern.clone(), route.target.clone()));
-    let scripts: Vec<ScriptKey> = config.scripts.iter().map(|script| script.key.clone()).collect();
     let source = &config.server.configuration;
-    control.declare_settings(source, namespaces.collect(), routes.collect(), &scripts).await
+    control.declare_settings(source, namespaces.collect(), routes.collect(), &names(config)).await
+}
+
+/// Zones with all that belongs to them. Returns what was refused; other zones are in place.
+pub(crate) async fn zones(control: &Control, config: &ResolvedConfig) -> Vec<String> {
+    let mut refused = Vec::new();
+    for zone in &config.zones {
+        if let Err(error) = control.declare_zone(&config.server.configuration, zone).await {
+            refused.push(format!("zone {}: {error}", zone.name));
+        }
+    }
+    refused
+}
+
+/// All that the configuration declares, by name.
+fn names(config: &ResolvedConfig) -> DeclaredNames {
+    let hostnames = |zone: &DeclaredZone| {
+        let name = zone.name.clone();
+        zone.hostnames.iter().map(move |(new, _)| (name.clone(), new.name.clone())).collect::<Vec<_>>()
+    };
+    DeclaredNames {
+        namespaces: config.namespaces.iter().map(|namespace| namespace.name.clone()).collect(),
+        scripts: config.scripts.iter().map(|script| script.key.clone()).collect(),
+        zones: config.zones.iter().map(|zone| zone.name.clone()).collect(),
+        hostnames: config.zones.iter().flat_map(hostnames).collect(),
+    }
 }
 
 /// Gives what the configuration no longer declares to the API. Comes last: what is declared is in place by then.
 async fn let_go(control: &Control, config: &ResolvedConfig) -> Result<(), ControlError> {
-    let namespaces: Vec<_> = config.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
-    let scripts: Vec<_> = config.scripts.iter().map(|script| script.key.clone()).collect();
-    control.let_go_of_others(&config.server.configuration, &namespaces, &scripts).await
+    control.let_go_of_others(&config.server.configuration, &names(config)).await
 }
 
 /// How often a folder is looked at again when it changes while it is being read.

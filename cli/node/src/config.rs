@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use wasmyard_control::configuration::DeclaredZone;
 use wasmyard_dispatcher::EgressConfig;
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
@@ -66,6 +67,8 @@ pub struct ResolvedConfig {
     pub scripts: Vec<ScriptConfig>,
     /// `[[routes]]`, in the order of the file; no two have the same pattern.
     pub routes: Vec<RouteConfig>,
+    /// `[zones.NAME]`, in the order of their names.
+    pub zones: Vec<DeclaredZone>,
 }
 
 impl ResolvedConfig {

@@ -187,6 +187,10 @@ impl Developing {
         apply::settings(&node.control, config)
             .await
             .map_err(|error| StartError::failed(format!("the configuration cannot be applied: {error}")))?;
+        let refused = apply::zones(&node.control, config).await;
+        if !refused.is_empty() {
+            return Err(StartError::failed(refused.join("\n")));
+        }
         let urls = worth_trying(config, node.visitors_port());
         let folder = Arc::new(DevNode::new(&node, Arc::clone(&builds)));
         // Whoever closes the terminal is done with it.
@@ -275,12 +279,13 @@ impl DevNode {
         self.builds.set(script, Some(message));
     }
 
-    /// Takes over a changed configuration: namespaces, routes, and the removal of scripts that left it.
+    /// Takes over a changed configuration: namespaces, routes, zones, and the removal of scripts that left it.
     ///
     /// # Errors
     /// Why it cannot.
     pub async fn reload_config(&self, config: &ResolvedConfig) -> Result<(), String> {
         apply::settings(&self.control, config).await.map_err(|error| error.to_string())?;
+        let refused = apply::zones(&self.control, config).await;
         // Scripts that came from the folder and are not in it any more go; what the API made stays.
         let mut deployed = self.deployed.lock().await;
         let (kept, gone): (Vec<_>, Vec<_>) =
@@ -291,6 +296,6 @@ impl DevNode {
             let registry = self.control.registry().over_configuration();
             registry.delete_script(&key).await.map_err(|error| error.to_string())?;
         }
-        Ok(())
+        if refused.is_empty() { Ok(()) } else { Err(refused.join("\n")) }
     }
 }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config_keys::ConfigKeys;
 use crate::domain::Domain;
 use crate::ids::{CertificatePackId, CustomHostnameId, ZoneId};
 use crate::timestamp::Timestamp;
@@ -67,6 +68,9 @@ pub struct CustomHostname {
     /// The certificate that was asked for; none: none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssl: Option<Ssl>,
+    /// What of it the configuration names; none: the API made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigKeys>,
 }
 
 /// A row of checks that is under way, or over.
@@ -119,6 +123,20 @@ pub struct MadeUp {
     pub pack: CertificatePackId,
 }
 
+impl CustomHostnameEdit {
+    /// Whether a new hostname of this name could be made so, as far as that can be told without a zone.
+    ///
+    /// # Errors
+    /// [`HostnameError`] with the first rule that is broken.
+    pub fn check(&self, name: &CustomName) -> Result<(), HostnameError> {
+        if matches!(self.metadata, Some(Some(_))) && name.is_wildcard() {
+            return Err(HostnameError::MetadataOfWildcard);
+        }
+        self.origin.apply(None)?;
+        self.ssl.as_ref().map_or(Ok(()), |ssl| ssl.check_new(name))
+    }
+}
+
 impl CustomHostname {
     /// A new one.
     ///
@@ -146,6 +164,7 @@ impl CustomHostname {
             metadata: None,
             origin: None,
             ssl: None,
+            config: None,
         };
         hostname.edited(&new.edit, made_up.pack, now)
     }
@@ -188,6 +207,28 @@ impl CustomHostname {
         }
         self.verification_errors.clear();
         self.checks = Checks::from(now);
+    }
+
+    /// The keys of `keys` whose values differ in another state of the hostname, under the names that the API has for them.
+    #[must_use]
+    pub fn changed(&self, keys: &ConfigKeys, other: &CustomHostname) -> Vec<String> {
+        keys.iter().filter(|key| !self.has_same(key, other)).map(str::to_owned).collect()
+    }
+
+    fn has_same(&self, key: &str, other: &CustomHostname) -> bool {
+        let server = |hostname: &CustomHostname| hostname.origin.as_ref().map(|origin| origin.server.clone());
+        let sni = |hostname: &CustomHostname| hostname.origin.as_ref().and_then(|origin| origin.sni.clone());
+        match key {
+            "custom_metadata" => self.metadata == other.metadata,
+            "custom_origin_server" => server(self) == server(other),
+            "custom_origin_sni" => sni(self) == sni(other),
+            _ => {
+                let config = |hostname: &CustomHostname| {
+                    hostname.ssl.as_ref().map(|ssl| ssl.config.clone()).unwrap_or_default()
+                };
+                config(self).has_same(key, &config(other))
+            }
+        }
     }
 
     /// The names whose requests it takes when it is active: its own, and where its certificate is to be for all

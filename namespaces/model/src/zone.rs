@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::closed::closed;
+use crate::config_keys::ConfigKeys;
 use crate::domain::{Domain, DomainError};
 use crate::ids::ZoneId;
 use crate::timestamp::Timestamp;
@@ -77,6 +78,9 @@ pub struct Zone {
     pub fallback_origin: Option<FallbackOrigin>,
     /// The label under which validation of its hostnames' certificates can be delegated: 16 hex digits.
     pub dcv_label: String,
+    /// What of it the configuration names; none: the API made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigKeys>,
 }
 
 /// A hold on a zone: nobody else takes its name.
@@ -150,8 +154,8 @@ pub struct ZoneEdit {
     pub paused: Option<bool>,
     /// How it came to be.
     pub kind: Option<ZoneType>,
-    /// One setting.
-    pub setting: Option<Setting>,
+    /// Settings.
+    pub settings: Vec<Setting>,
     /// A new hold, or (`Some(None)`) none any more.
     pub hold: Option<Option<ZoneHold>>,
     /// A new fallback origin, or (`Some(None)`) none any more.
@@ -165,7 +169,7 @@ impl Zone {
         let mut zone = self.clone();
         zone.paused = edit.paused.unwrap_or(zone.paused);
         zone.kind = edit.kind.unwrap_or(zone.kind);
-        if let Some(setting) = &edit.setting {
+        for setting in &edit.settings {
             zone.settings.set(setting.clone(), now);
         }
         zone.hold = edit.hold.unwrap_or(zone.hold);
@@ -177,7 +181,31 @@ impl Zone {
         zone.modified_on = now;
         zone
     }
+
+    /// The keys of `keys` whose values differ in another state of the zone: `settings.ssl`, `fallback_origin`, `hold`.
+    #[must_use]
+    pub fn changed(&self, keys: &ConfigKeys, other: &Zone) -> Vec<String> {
+        keys.iter().filter(|key| !self.has_same(key, other)).map(str::to_owned).collect()
+    }
+
+    fn has_same(&self, key: &str, other: &Zone) -> bool {
+        let origin = |zone: &Zone| zone.fallback_origin.as_ref().map(|fallback| fallback.origin.clone());
+        match key.strip_prefix(SETTINGS) {
+            Some(setting) => SettingId::parse(setting)
+                .is_none_or(|id| self.settings.setting(id) == other.settings.setting(id)),
+            None if key == FALLBACK_ORIGIN => origin(self) == origin(other),
+            None if key == HOLD => self.hold == other.hold,
+            None => true,
+        }
+    }
 }
+
+/// What the keys of settings begin with.
+pub const SETTINGS: &str = "settings.";
+/// The key of a zone's fallback origin.
+pub const FALLBACK_ORIGIN: &str = "fallback_origin";
+/// The key of a zone's hold.
+pub const HOLD: &str = "hold";
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+mod zones;
+
 use super::collection::{ATTEMPTS, Transaction, step_aside};
 use super::record::{CONFIGURATIONS, Declared};
 use super::scripts::change::Decision;
@@ -16,7 +18,9 @@ use crate::error::RegistryError;
 use wasmyard_model::assets::VersionAssets;
 use wasmyard_model::bindings::{self, BindingDecl, BindingInput};
 use wasmyard_model::config_keys::{ConfigKeys, namespace_changes, script_changes};
+use wasmyard_model::domain::Domain;
 use wasmyard_model::egress::EgressRules;
+use wasmyard_model::hostname::CustomName;
 use wasmyard_model::name::{ConfigName, NamespaceName, ScriptName};
 use wasmyard_model::namespace::{Namespace, NewNamespace};
 use wasmyard_model::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version, check_flags};
@@ -33,6 +37,19 @@ pub struct Applied<T> {
     pub replaced: Vec<String>,
     /// Keys that the configuration named before and names no longer.
     pub let_go: Vec<String>,
+}
+
+/// All that a configuration declares, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredNames {
+    /// Namespaces.
+    pub namespaces: Vec<NamespaceName>,
+    /// Scripts.
+    pub scripts: Vec<ScriptKey>,
+    /// Zones.
+    pub zones: Vec<Domain>,
+    /// Custom hostnames, each with its zone's name.
+    pub hostnames: Vec<(Domain, CustomName)>,
 }
 
 impl Registry {
@@ -89,21 +106,20 @@ impl Registry {
     }
 
     /// Gives the namespaces and scripts that a configuration declared and no longer declares to the API, as they
-    /// are, and remembers those that it declares now. What another configuration declared is not touched. Returns
-    /// the names of what was let go.
+    /// are, and remembers those that it declares now; so with zones and custom hostnames. What another configuration
+    /// declared is not touched. Returns the names of what was let go.
     ///
     /// # Errors
     /// [`RegistryError::Store`] when the store fails.
     pub async fn let_go_of_others(
         &self,
         configuration: &ConfigName,
-        namespaces: &[NamespaceName],
-        scripts: &[ScriptKey],
+        names: &DeclaredNames,
     ) -> Result<Vec<String>> {
         let before = self.inner.log.read(&CONFIGURATIONS, configuration.as_str()).await?;
         let before = before.record()?.unwrap_or_default();
         let mut gone = Vec::new();
-        for name in before.namespaces.iter().filter(|name| !namespaces.contains(name)) {
+        for name in before.namespaces.iter().filter(|name| !names.namespaces.contains(name)) {
             let mut had = false;
             let decide = |before: &Namespace| {
                 had = before.config.is_some();
@@ -116,7 +132,7 @@ impl Registry {
             }
         }
         let keys = before.scripts.iter().filter_map(|name| parse_key(name));
-        for key in keys.filter(|key| !scripts.contains(key)) {
+        for key in keys.filter(|key| !names.scripts.contains(key)) {
             let mut had = false;
             let decide = |before: Option<&Script>| match before {
                 Some(script) if script.config.is_some() => {
@@ -133,7 +149,8 @@ impl Registry {
                 gone.push(format!("script {key}"));
             }
         }
-        self.remember(configuration, |_| declared(namespaces, scripts)).await?;
+        gone.extend(self.let_go_of_zones(configuration, &before, names).await?);
+        self.remember(configuration, |_| declared(names)).await?;
         Ok(gone)
     }
 
@@ -142,16 +159,13 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::Store`] when the store fails.
-    pub async fn announce(
-        &self,
-        configuration: &ConfigName,
-        namespaces: &[NamespaceName],
-        scripts: &[ScriptKey],
-    ) -> Result<()> {
+    pub async fn announce(&self, configuration: &ConfigName, names: &DeclaredNames) -> Result<()> {
         self.remember(configuration, |before| {
-            let mut all = declared(namespaces, scripts);
+            let mut all = declared(names);
             all.namespaces.extend(before.namespaces);
             all.scripts.extend(before.scripts);
+            all.zones.extend(before.zones);
+            all.hostnames.extend(before.hostnames);
             all
         })
         .await
@@ -167,6 +181,10 @@ impl Registry {
             now.namespaces.dedup();
             now.scripts.sort();
             now.scripts.dedup();
+            now.zones.sort();
+            now.zones.dedup();
+            now.hostnames.sort();
+            now.hostnames.dedup();
             if now == before {
                 return Ok(());
             }
@@ -182,8 +200,13 @@ impl Registry {
     }
 }
 
-fn declared(namespaces: &[NamespaceName], scripts: &[ScriptKey]) -> Declared {
-    Declared { namespaces: namespaces.to_vec(), scripts: scripts.iter().map(ToString::to_string).collect() }
+fn declared(names: &DeclaredNames) -> Declared {
+    Declared {
+        namespaces: names.namespaces.clone(),
+        scripts: names.scripts.iter().map(ToString::to_string).collect(),
+        zones: names.zones.clone(),
+        hostnames: names.hostnames.iter().map(|(zone, name)| format!("{zone}/{name}")).collect(),
+    }
 }
 
 /// `production/customer-a`, or `dispatcher`.

@@ -35,13 +35,15 @@ use wasmyard_stores::blob::Blobs;
 use wasmyard_stores::{Health, Revision, SqliteStore, Store, StoreError};
 
 pub use assets::AssetSession;
-pub use configured::Applied;
+pub use configured::{Applied, DeclaredNames};
 pub use error::{ErrorKind, RegistryError};
 pub use gc::Swept;
 pub use jobs::{Done, Job, Jobs};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
-pub use zones::{HOSTNAME_CHECK, HostMatch, HostnameNames, HostnamePage, HostnameQuota, hostname_of_check};
+pub use zones::{
+    DnsChange, HOSTNAME_CHECK, HostMatch, HostnameNames, HostnamePage, HostnameQuota, hostname_of_check,
+};
 
 pub mod error;
 

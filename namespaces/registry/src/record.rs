@@ -16,6 +16,7 @@ use wasmyard_model::bindings::BindingDecl;
 use wasmyard_model::code::Code;
 use wasmyard_model::config_keys::ConfigKeys;
 use wasmyard_model::digest::Digest;
+use wasmyard_model::domain::Domain;
 use wasmyard_model::limits::LimitSpec;
 use wasmyard_model::name::{ConfigName, NamespaceName, Tag};
 use wasmyard_model::namespace::Namespace;
@@ -60,6 +61,11 @@ pub(super) struct Declared {
     pub(super) namespaces: Vec<NamespaceName>,
     /// As texts: `production/customer-a`, or `dispatcher`.
     pub(super) scripts: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) zones: Vec<Domain>,
+    /// As texts: `saas.test/shop.customer.test`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) hostnames: Vec<String>,
 }
 
 pub(super) fn pattern_id(pattern: &RoutePattern) -> String {

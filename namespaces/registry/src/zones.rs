@@ -14,6 +14,7 @@ use super::collection::{ATTEMPTS, Collection, PAGE, Seen, Transaction, step_asid
 use super::follow::Follow;
 use super::{Inner, Registry, RegistryEvent, Result};
 use crate::error::RegistryError;
+use crate::ownership::refuse;
 use crate::zone_error::ZoneError;
 use wasmyard_model::domain::Domain;
 use wasmyard_model::ids::ZoneId;
@@ -24,7 +25,9 @@ use wasmyard_stores::Revision;
 
 pub(super) use claims::Claims;
 pub use claims::HostMatch;
+pub use dns::DnsChange;
 pub(super) use hostnames::Hostnames;
+pub(super) use hostnames::new_pack;
 pub use hostnames::{HOSTNAME_CHECK, HostnameQuota, hostname_of_check};
 pub use lists::{HostnameNames, HostnamePage};
 
@@ -127,6 +130,7 @@ impl Registry {
             hold: None,
             fallback_origin: None,
             dcv_label: random.get(..16).unwrap_or_default().to_owned(),
+            config: None,
         };
         let free = inner.log.read(&ZONE_NAMES, zone.name.as_str()).await?;
         if free.exists() {
@@ -170,35 +174,29 @@ impl Registry {
     /// Changes a zone.
     ///
     /// # Errors
-    /// [`ZoneError::NotFound`]; [`RegistryError::Store`].
+    /// [`ZoneError::NotFound`]; [`RegistryError::Configured`] for what the configuration names, unless this handle is
+    /// [over it](Registry::over_configuration); [`RegistryError::Store`].
     pub async fn update_zone(&self, id: &ZoneId, edit: ZoneEdit) -> Result<Arc<Zone>> {
-        let inner = &self.inner;
-        for attempt in 0..ATTEMPTS {
-            let (seen, before) = inner.find_zone(id).await?;
-            let after = before.edited(&edit, inner.clock().now());
-            let mut transaction = Transaction::default();
-            transaction.put(&seen, &after)?;
-            match inner.log.commit(&transaction).await {
-                Ok(_) => {
-                    inner.refresh_zone(id).await?;
-                    return Ok(Arc::new(after));
-                }
-                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(RegistryError::Conflict(format!("zone {id}")))
+        let (over, now) = (self.over_configuration, self.inner.clock().now());
+        let decide = |before: &Zone| {
+            let after = before.edited(&edit, now);
+            refuse_configured(before, Some(&after), over)?;
+            Ok(Some(after))
+        };
+        Ok(self.inner.change_zone(id, decide).await?.1)
     }
 
     /// Deletes a zone with its DNS records and custom hostnames. When it returns, none of them is found any more; a
     /// crash in the middle is finished at the next start.
     ///
     /// # Errors
-    /// [`ZoneError::NotFound`]; [`RegistryError::Store`].
+    /// [`ZoneError::NotFound`]; [`RegistryError::Configured`] for one of the configuration, unless this handle is [over
+    /// it](Registry::over_configuration); [`RegistryError::Store`].
     pub async fn delete_zone(&self, id: &ZoneId) -> Result<()> {
         let inner = &self.inner;
         for attempt in 0..ATTEMPTS {
             let (seen, zone) = inner.find_zone(id).await?;
+            refuse_configured(&zone, None, self.over_configuration)?;
             let mut transaction = Transaction::default();
             // Whoever makes something in the zone requires its record as it was, so none can come after this.
             transaction.delete(&seen);
@@ -218,6 +216,13 @@ impl Registry {
     }
 }
 
+/// Refuses a change of what the configuration names. `after` is none for a deletion.
+fn refuse_configured(before: &Zone, after: Option<&Zone>, over: bool) -> Result<()> {
+    let Some(keys) = before.config.as_ref().filter(|_| !over) else { return Ok(()) };
+    let changed = after.map_or_else(|| vec!["zone".to_owned()], |after| before.changed(keys, after));
+    refuse(&changed, &format!("zone {}", before.name))
+}
+
 /// An id that was made here, and so has the form of one.
 fn made<T>(id: std::result::Result<T, wasmyard_model::ids::IdError>) -> Result<T> {
     id.map_err(|error| RegistryError::Invalid(error.to_string()))
@@ -229,6 +234,30 @@ impl Inner {
         let seen = self.log.read(&ZONES, id.as_str()).await?;
         let zone = seen.record()?.ok_or_else(|| ZoneError::NotFound(id.to_string()))?;
         Ok((seen, zone))
+    }
+
+    /// Reads a zone, has it decided what becomes of it, and makes it so; decides again when somebody else was faster.
+    /// Nothing decided leaves it as it is. Returns what it was and what it is.
+    pub(super) async fn change_zone(
+        &self,
+        id: &ZoneId,
+        mut decide: impl FnMut(&Zone) -> Result<Option<Zone>>,
+    ) -> Result<(Zone, Arc<Zone>)> {
+        for attempt in 0..ATTEMPTS {
+            let (seen, before) = self.find_zone(id).await?;
+            let Some(after) = decide(&before)? else { return Ok((before.clone(), Arc::new(before))) };
+            let mut transaction = Transaction::default();
+            transaction.put(&seen, &after)?;
+            match self.log.commit(&transaction).await {
+                Ok(_) => {
+                    self.refresh_zone(id).await?;
+                    return Ok((before, Arc::new(after)));
+                }
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict(format!("zone {id}")))
     }
 
     /// Reads one zone again into the memory.

@@ -32,6 +32,8 @@ section! {
         egress: One<RawEgress> = one("egress"),
         /// How custom hostnames are checked.
         hostnames: One<RawHostnames> = one("hostnames"),
+        /// Zones with their records and custom hostnames.
+        zones: ByName<RawZone> = by_name("zones.NAME", "a table of zones, [zones.\"saas.example\"]"),
         /// What holds for every script.
         limits: One<RawPlatformLimits> = one("limits"),
         /// Namespaces that exist from the start.
@@ -400,5 +402,100 @@ section! {
         namespace: Text = Text(""),
         /// this status, from 200 to 599: opted out of dispatch
         respond: Number = Number(""),
+    }
+}
+
+section! {
+    /// `[zones.NAME]`
+    RawZone {
+        /// [settings](hostnames.md#a-zone), such as `{ ssl = "strict", min_tls_version = "1.2" }`
+        settings: Entries = Entries,
+        /// the name in the zone where requests go for which a custom hostname has no origin of its own
+        fallback_origin: Text = Text("none"),
+        /// keeps others from making a zone of this name, or a custom hostname of it active
+        hold: Maybe<RawHold> = maybe(),
+        /// what is to be known of the zone's DNS
+        dns_records: Many<RawDnsRecord> = many(),
+        /// customers' own names, below
+        hostnames: ByName<RawHostname> =
+            by_name("zones.NAME.hostnames.NAME", "a table of custom hostnames, [zones.NAME.hostnames.NAME]"),
+    }
+}
+
+section! {
+    /// `hold = { ... }`
+    RawHold {
+        /// whether the names below the zone's are kept as well
+        include_subdomains: Flag = Flag("`false`"),
+    }
+}
+
+section! {
+    /// `[[zones.NAME.dns_records]]`
+    RawDnsRecord {
+        /// `"A"`, `"AAAA"` or `"CNAME"`
+        r#type: Text = Text("required"),
+        /// whole, or without the zone's; `"@"` is the zone itself, and the first label may be `*`
+        name: Text = Text("required"),
+        /// an address, or a name
+        content: Text = Text("required"),
+        /// whether requests for the name come through the platform: such a name is an origin
+        proxied: Flag = Flag("`false`"),
+        /// seconds that an answer may be kept, 30 to 86400
+        ttl: Number = Number("1: the platform chooses"),
+        /// a note
+        comment: Text = Text("none"),
+        /// labels to sort by
+        tags: Texts = Texts("none"),
+    }
+}
+
+section! {
+    /// `[zones.NAME.hostnames.NAME]`
+    RawHostname {
+        /// the certificate that it is to have
+        ssl: Maybe<RawSsl> = maybe(),
+        /// a table of at most 4 KB for your scripts, such as `{ plan = "gold" }`
+        custom_metadata: Any = Any { value: "table", without: "none" },
+        /// where its requests go: a name in the zone with a proxied record
+        custom_origin_server: Text = Text("the zone's `fallback_origin`"),
+        /// which name is asked for in the handshake with it, or `":request_host_header:"`
+        custom_origin_sni: Text = Text("the origin's own"),
+    }
+}
+
+section! {
+    /// `ssl = { ... }`. What may stand here is the model's, which reads these values.
+    RawSsl {
+        /// how the authority is shown that the name is the customer's: `"http"` or `"txt"`
+        method: Text = Text("none; together with `type`"),
+        /// `"dv"`
+        r#type: Text = Text("none; together with `method`"),
+        /// who makes it: `"digicert"`, `"google"`, `"lets_encrypt"` or `"ssl_com"`
+        certificate_authority: Text = Text("the platform chooses"),
+        /// how its chain is built: `"ubiquitous"`, `"optimal"` or `"force"`
+        bundle_method: Text = Text("`\"ubiquitous\"`"),
+        /// whether it is for all names one label below as well; by `txt`
+        wildcard: Flag = Flag("`false`"),
+        /// needed where the name has more than 64 characters
+        cloudflare_branding: Flag = Flag("`false`"),
+        /// settings of TLS; what is left out has its default
+        settings: Maybe<RawTlsSettings> = maybe(),
+    }
+}
+
+section! {
+    /// `settings = { ... }` of `ssl`
+    RawTlsSettings {
+        /// `"on"` or `"off"`
+        http2: Text = Text("`\"on\"`"),
+        /// `"on"` or `"off"`
+        tls_1_3: Text = Text("`\"on\"`"),
+        /// `"on"` or `"off"`
+        early_hints: Text = Text("`\"off\"`"),
+        /// `"1.0"`, `"1.1"`, `"1.2"` or `"1.3"`
+        min_tls_version: Text = Text("`\"1.0\"`"),
+        /// names of cipher suites of TLS 1.2
+        ciphers: Texts = Texts("all that are served"),
     }
 }

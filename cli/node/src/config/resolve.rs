@@ -28,6 +28,7 @@ mod limits;
 mod proxies;
 mod routes;
 mod tls;
+mod zones;
 
 /// What the parts share while they are resolved.
 struct Resolver<'a> {
@@ -104,6 +105,7 @@ pub(super) fn resolve(
         }
     }
     let routes = resolver.routes(&raw.routes);
+    let zones = zones::zones(&raw.zones, server.reserved_names, purpose, faults);
     ResolvedConfig {
         source,
         server,
@@ -115,6 +117,7 @@ pub(super) fn resolve(
         namespaces,
         scripts,
         routes,
+        zones,
     }
 }
 

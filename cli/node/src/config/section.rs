@@ -104,7 +104,12 @@ macro_rules! section {
                 reader: &mut $crate::config::document::Reader<'_>,
             ) -> Self {
                 Self {
-                    $($key: <$form as $crate::config::section::Form>::read($declared, table, reader, stringify!($key)),)+
+                    $($key: <$form as $crate::config::section::Form>::read(
+                        $declared,
+                        table,
+                        reader,
+                        $crate::config::section::bare(stringify!($key)),
+                    ),)+
                     place: $crate::config::section::Place::of(table),
                 }
             }
@@ -112,7 +117,11 @@ macro_rules! section {
             fn keys() -> Vec<$crate::config::section::Key> {
                 let mut keys = Vec::new();
                 $(keys.extend(
-                    <$form as $crate::config::section::Form>::keys($declared, stringify!($key), &[$($about),+]),
+                    <$form as $crate::config::section::Form>::keys(
+                        $declared,
+                        $crate::config::section::bare(stringify!($key)),
+                        &[$($about),+],
+                    ),
                 );)+
                 keys
             }
@@ -120,6 +129,11 @@ macro_rules! section {
     };
 }
 pub(super) use section;
+
+/// The name of a key that is a word of Rust as well, such as `r#type`.
+pub(super) fn bare(name: &'static str) -> &'static str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
 
 /// Where a table stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

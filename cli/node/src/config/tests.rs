@@ -8,6 +8,7 @@ mod documented;
 mod egress;
 mod scripts;
 mod server;
+mod zones;
 
 /// An authority that was made for these tests; its key is nowhere.
 const PRIVATE_CA: &str = "\

@@ -102,6 +102,7 @@ impl Site {
             hold: None,
             fallback_origin: None,
             dcv_label: "0123456789abcdef".to_owned(),
+            config: None,
         };
         let zone = zone.edited(
             &ZoneEdit {
@@ -133,6 +134,7 @@ impl Site {
                 tags: Vec::new(),
                 created_on: began(),
                 modified_on: began(),
+                configuration: None,
             }
         };
         let new =

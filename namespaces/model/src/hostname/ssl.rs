@@ -183,6 +183,23 @@ impl SslEdit {
         self.method.is_some() && self.kind.is_some()
     }
 
+    /// Whether a certificate of a name that has none yet could be asked for so.
+    pub(super) fn check_new(&self, name: &CustomName) -> Result<(), HostnameError> {
+        self.check(name)?;
+        SslConfig::default().over(self).check(name)
+    }
+
+    /// What can be said of it without what was before.
+    fn check(&self, name: &CustomName) -> Result<(), HostnameError> {
+        if self.method.is_some() != self.kind.is_some() {
+            return Err(HostnameError::MethodAndType);
+        }
+        if name.is_wildcard() {
+            return Err(HostnameError::ManagedWildcard);
+        }
+        self.settings.as_ref().map_or(Ok(()), TlsSettings::check)
+    }
+
     /// The certificate that comes out of this. Asking for the same again orders none where there is a valid one.
     pub(super) fn apply(
         &self,
@@ -190,32 +207,10 @@ impl SslEdit {
         name: &CustomName,
         pack: CertificatePackId,
     ) -> Result<Ssl, HostnameError> {
-        if self.method.is_some() != self.kind.is_some() {
-            return Err(HostnameError::MethodAndType);
-        }
-        if name.is_wildcard() {
-            return Err(HostnameError::ManagedWildcard);
-        }
-        if let Some(settings) = &self.settings {
-            settings.check()?;
-        }
+        self.check(name)?;
         let old = before.map(|before| before.config.clone()).unwrap_or_default();
-        let config = SslConfig {
-            method: self.method.or(old.method),
-            kind: self.kind.or(old.kind),
-            certificate_authority: self.certificate_authority.unwrap_or(old.certificate_authority),
-            bundle_method: self.bundle_method.or(old.bundle_method),
-            wildcard: self.wildcard.or(old.wildcard),
-            branding: self.branding.or(old.branding),
-            settings: self.settings.clone().or_else(|| old.settings.clone()),
-        };
-        if config.wildcard == Some(true) && config.method == Some(ValidationMethod::Http) {
-            let rule = "a certificate with wildcard = true cannot be validated over http; use method = txt";
-            return Err(HostnameError::Ssl(rule.to_owned()));
-        }
-        if name.as_str().len() > LONGEST_COMMON_NAME && config.branding != Some(true) {
-            return Err(HostnameError::Branding);
-        }
+        let config = old.over(self);
+        config.check(name)?;
         let Some(before) = before else {
             let status = SslStatus::PendingValidation;
             return Ok(Ssl {
@@ -240,6 +235,45 @@ impl SslEdit {
 }
 
 impl SslConfig {
+    /// This with what an edit sets.
+    fn over(self, edit: &SslEdit) -> SslConfig {
+        SslConfig {
+            method: edit.method.or(self.method),
+            kind: edit.kind.or(self.kind),
+            certificate_authority: edit.certificate_authority.unwrap_or(self.certificate_authority),
+            bundle_method: edit.bundle_method.or(self.bundle_method),
+            wildcard: edit.wildcard.or(self.wildcard),
+            branding: edit.branding.or(self.branding),
+            settings: edit.settings.clone().or(self.settings),
+        }
+    }
+
+    /// Whether there can be such a certificate for a name.
+    fn check(&self, name: &CustomName) -> Result<(), HostnameError> {
+        if self.wildcard == Some(true) && self.method == Some(ValidationMethod::Http) {
+            let rule = "a certificate with wildcard = true cannot be validated over http; use method = txt";
+            return Err(HostnameError::Ssl(rule.to_owned()));
+        }
+        if name.as_str().len() > LONGEST_COMMON_NAME && self.branding != Some(true) {
+            return Err(HostnameError::Branding);
+        }
+        Ok(())
+    }
+
+    /// Whether another one says the same about a key such as `ssl.method`.
+    pub(super) fn has_same(&self, key: &str, other: &SslConfig) -> bool {
+        match key {
+            "ssl.method" => self.method == other.method,
+            "ssl.type" => self.kind == other.kind,
+            "ssl.certificate_authority" => self.certificate_authority == other.certificate_authority,
+            "ssl.bundle_method" => self.bundle_method == other.bundle_method,
+            "ssl.wildcard" => self.wildcard == other.wildcard,
+            "ssl.cloudflare_branding" => self.branding == other.branding,
+            "ssl.settings" => self.settings == other.settings,
+            _ => true,
+        }
+    }
+
     /// What makes another certificate of it.
     fn asks_for(&self) -> (Option<ValidationMethod>, Option<CertificateAuthority>, bool, bool) {
         let (wildcard, branding) = (self.wildcard == Some(true), self.branding == Some(true));

@@ -13,7 +13,7 @@ use crate::closed::closed;
 use crate::domain::{Domain, DomainError};
 use crate::ids::{DnsRecordId, ZoneId};
 use crate::limits::hostnames::{COMMENT_BYTES, RECORD_TAGS};
-use crate::name::{Tag, shorten};
+use crate::name::{ConfigName, Tag, shorten};
 use crate::timestamp::Timestamp;
 
 closed! {
@@ -115,6 +115,24 @@ pub struct DnsRecord {
     pub created_on: Timestamp,
     /// When it last changed.
     pub modified_on: Timestamp,
+    /// The configuration that declares it, and so owns it; none: the API made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<ConfigName>,
+}
+
+impl DnsRecord {
+    /// What it says, without whose it is and since when.
+    #[must_use]
+    pub fn to_new(&self) -> NewDnsRecord {
+        NewDnsRecord {
+            name: self.name.clone(),
+            content: self.content.clone(),
+            ttl: self.ttl,
+            proxied: self.proxied,
+            comment: self.comment.clone(),
+            tags: self.tags.clone(),
+        }
+    }
 }
 
 /// What a new record says.

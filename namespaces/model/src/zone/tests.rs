@@ -20,6 +20,7 @@ fn zone() -> Zone {
         hold: None,
         fallback_origin: None,
         dcv_label: "0123456789abcdef".to_owned(),
+        config: None,
     }
 }
 
@@ -58,7 +59,7 @@ fn a_setting_is_its_default_until_it_is_set() {
         assert_eq!(Setting::parse(id, &value).unwrap().id(), id);
     }
     let setting = Setting::parse(SettingId::MinTlsVersion, &json!("1.2")).unwrap();
-    let edit = ZoneEdit { setting: Some(setting), ..ZoneEdit::default() };
+    let edit = ZoneEdit { settings: vec![setting], ..ZoneEdit::default() };
     let set = zone.edited(&edit, later(5));
     assert_eq!(set.settings.min_tls_version(), TlsVersion::V1_2);
     assert_eq!(set.settings.modified_on(SettingId::MinTlsVersion), Some(set.modified_on));

@@ -1,12 +1,19 @@
 //! The configuration owns what it names, and nothing else.
 
 use super::*;
+use crate::zones::DnsChange;
 use wasmyard_model::bindings::BindingDecl;
 use wasmyard_model::config_keys::ConfigKeys;
+use wasmyard_model::domain::Domain;
 use wasmyard_model::egress::EgressRules;
+use wasmyard_model::hostname::{
+    CertificateType, CustomHostname, CustomHostnameEdit, CustomName, HostnameMetadata, NewCustomHostname,
+    SslEdit, ValidationMethod,
+};
 use wasmyard_model::limits::LimitSpec;
 use wasmyard_model::namespace::{NamespacePatch, Origin};
 use wasmyard_model::script::SettingsPatch;
+use wasmyard_model::zone::{DnsRecordEdit, Setting, SslMode, Zone, ZoneEdit};
 
 fn keys(names: &[&str]) -> ConfigKeys {
     let mut keys = ConfigKeys::default();
@@ -21,6 +28,14 @@ fn text(name: &str, text: &str) -> BindingDecl {
 fn secret(name: &str) -> BindingDecl {
     BindingDecl::from_json(&serde_json::json!({"type": "secret_text", "name": name, "text": "hunter2"}))
         .unwrap()
+}
+
+fn names(namespaces: &[&str], scripts: &[&ScriptKey]) -> DeclaredNames {
+    DeclaredNames {
+        namespaces: namespaces.iter().map(|name| ns(name)).collect(),
+        scripts: scripts.iter().map(|key| (*key).clone()).collect(),
+        ..DeclaredNames::default()
+    }
 }
 
 fn bindings(script: &Script) -> Vec<&str> {
@@ -199,9 +214,9 @@ async fn a_declared_namespace_is_the_configurations_until_it_leaves_the_file() {
     assert_eq!(applied.record.limits, cpu(7));
     // The namespace leaves it. A configuration of another name has no say in that.
     let [ours, other] = ["ours", "other"].map(|name| ConfigName::parse(name).unwrap());
-    registry.announce(&ours, &[ns("production")], &[]).await.unwrap();
-    assert!(registry.let_go_of_others(&other, &[], &[]).await.unwrap().is_empty());
-    assert_eq!(registry.let_go_of_others(&ours, &[], &[]).await.unwrap(), ["namespace production"]);
+    registry.announce(&ours, &names(&["production"], &[])).await.unwrap();
+    assert!(registry.let_go_of_others(&other, &names(&[], &[])).await.unwrap().is_empty());
+    assert_eq!(registry.let_go_of_others(&ours, &names(&[], &[])).await.unwrap(), ["namespace production"]);
     registry.update_namespace(&ns("production"), renamed).await.unwrap();
 }
 
@@ -209,18 +224,136 @@ async fn a_declared_namespace_is_the_configurations_until_it_leaves_the_file() {
 async fn a_script_that_leaves_the_file_stays_and_is_the_apis() {
     let registry = registry().await;
     let key = platform("hello");
-    registry.announce(&ConfigName::default(), &[], std::slice::from_ref(&key)).await.unwrap();
+    registry.announce(&ConfigName::default(), &names(&[], &[&key])).await.unwrap();
     let draft = UploadDraft { tags: Some(tags(&["paid"])), ..draft(&registry, "one").await };
     let before = declare(&registry, draft, &["main", "tags"]).await;
-    let none =
-        registry.let_go_of_others(&ConfigName::default(), &[], std::slice::from_ref(&key)).await.unwrap();
+    let none = registry.let_go_of_others(&ConfigName::default(), &names(&[], &[&key])).await.unwrap();
     assert!(none.is_empty(), "{none:?}");
-    assert_eq!(registry.let_go_of_others(&ConfigName::default(), &[], &[]).await.unwrap(), ["script hello"]);
+    assert_eq!(
+        registry.let_go_of_others(&ConfigName::default(), &names(&[], &[])).await.unwrap(),
+        ["script hello"]
+    );
     let after = registry.script(&key).await.unwrap().unwrap();
     assert_eq!((&after.version, &after.tags, after.origin()), (&before.version, &before.tags, Origin::Api));
     assert!(registry.delete_script(&key).await.unwrap());
     assert!(
-        registry.let_go_of_others(&ConfigName::default(), &[], &[]).await.unwrap().is_empty(),
+        registry.let_go_of_others(&ConfigName::default(), &names(&[], &[])).await.unwrap().is_empty(),
         "it is said once"
     );
+}
+
+fn domain(name: &str) -> Domain {
+    Domain::parse(name).unwrap()
+}
+
+fn shop(metadata: serde_json::Value) -> NewCustomHostname {
+    let ssl = SslEdit {
+        method: Some(ValidationMethod::Txt),
+        kind: Some(CertificateType::Dv),
+        ..SslEdit::default()
+    };
+    let edit = CustomHostnameEdit {
+        metadata: Some(HostnameMetadata::take(&metadata).unwrap()),
+        ssl: Some(ssl),
+        ..CustomHostnameEdit::default()
+    };
+    NewCustomHostname { name: CustomName::parse("shop.customer.test").unwrap(), edit }
+}
+
+#[tokio::test]
+async fn a_zone_declared_again_is_not_touched_and_the_api_has_what_the_file_does_not_name() {
+    let registry = registry().await;
+    let (name, named) = (domain("saas.test"), keys(&["settings.ssl"]));
+    let edit = ZoneEdit { settings: vec![Setting::Ssl(SslMode::Strict)], ..ZoneEdit::default() };
+    let declare = async || registry.declare_zone(&name, &edit, named.clone()).await.unwrap();
+    let first = declare().await;
+    assert!(first.made && first.replaced.is_empty(), "{first:?}");
+    let id = &first.record.id;
+    let pause = ZoneEdit { paused: Some(true), ..ZoneEdit::default() };
+    registry.update_zone(id, pause).await.unwrap();
+    let off = ZoneEdit { settings: vec![Setting::Ssl(SslMode::Off)], ..ZoneEdit::default() };
+    let refused = registry.update_zone(id, off.clone()).await.unwrap_err();
+    assert!(matches!(&refused, RegistryError::Configured(what) if what == "settings.ssl of zone saas.test"));
+    assert!(matches!(registry.delete_zone(id).await, Err(RegistryError::Configured(_))));
+    let before = registry.zone(id).unwrap();
+    let again = declare().await;
+    assert_eq!((again.record, again.replaced.len()), (before, 0), "its dates as well");
+    registry.over_configuration().update_zone(id, off).await.unwrap();
+    assert_eq!(declare().await.replaced, ["settings.ssl"]);
+    let nothing = registry.declare_zone(&name, &ZoneEdit::default(), ConfigKeys::default()).await.unwrap();
+    assert_eq!(nothing.let_go, ["settings.ssl"]);
+    let zone: &Zone = &nothing.record;
+    assert!(zone.settings.ssl() == SslMode::Strict && zone.paused, "nothing opens because a line is gone");
+}
+
+#[tokio::test]
+async fn a_hostname_declared_again_goes_on_with_its_checks() {
+    let registry = registry().await;
+    let zone =
+        registry.declare_zone(&domain("saas.test"), &ZoneEdit::default(), keys(&[])).await.unwrap().record;
+    let named = keys(&["custom_metadata", "ssl.method", "ssl.type"]);
+    let gold = serde_json::json!({"plan": "gold"});
+    let declare = async |metadata: &serde_json::Value| {
+        registry.declare_hostname(&zone.id, &shop(metadata.clone()), named.clone()).await.unwrap()
+    };
+    let made = declare(&gold).await.record;
+    let checked = |before: &CustomHostname, _| {
+        let checks = wasmyard_model::hostname::Checks { tries: 7, ..before.checks };
+        Ok(Some(CustomHostname { checks, ..before.clone() }))
+    };
+    let before = registry.change_hostname(&zone.id, &made.id, checked).await.unwrap();
+    assert_eq!(declare(&gold).await.record, before, "the same is not asked for again");
+    let changed = declare(&serde_json::json!({"plan": "free"})).await;
+    assert_eq!((changed.replaced, changed.record.checks.tries), (vec!["custom_metadata".to_owned()], 7));
+    let refused = registry.edit_hostname(&zone.id, &made.id, &shop(gold.clone()).edit).await;
+    assert!(matches!(refused, Err(RegistryError::Configured(_))), "{refused:?}");
+    assert!(matches!(registry.delete_hostname(&zone.id, &made.id).await, Err(RegistryError::Configured(_))));
+    // To ask for its checks again is no change of what the file names.
+    let again = CustomHostnameEdit { metadata: None, ..shop(gold).edit };
+    assert_eq!(registry.edit_hostname(&zone.id, &made.id, &again).await.unwrap().checks.tries, 0);
+    let ours = ConfigName::default();
+    let all = DeclaredNames {
+        zones: vec![domain("saas.test")],
+        hostnames: vec![(domain("saas.test"), made.name.clone())],
+        ..DeclaredNames::default()
+    };
+    registry.announce(&ours, &all).await.unwrap();
+    assert!(registry.let_go_of_others(&ours, &all).await.unwrap().is_empty());
+    let gone = registry.let_go_of_others(&ours, &DeclaredNames::default()).await.unwrap();
+    assert_eq!(gone, ["zone saas.test", "hostname shop.customer.test"]);
+    registry.delete_hostname(&zone.id, &made.id).await.unwrap();
+    registry.delete_zone(&zone.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn records_of_the_file_come_and_go_with_it_and_others_stay() {
+    let registry = registry().await;
+    let zone =
+        registry.declare_zone(&domain("saas.test"), &ZoneEdit::default(), keys(&[])).await.unwrap().record;
+    let record = |name: &str, content: &str, proxied: bool| DnsRecordEdit {
+        kind: Some("A".to_owned()),
+        name: Some(name.to_owned()),
+        content: Some(content.to_owned()),
+        proxied: Some(proxied),
+        ..DnsRecordEdit::default()
+    };
+    let [ours, other] = ["ours", "other"].map(|name| ConfigName::parse(name).unwrap());
+    let by_api = registry.create_dns_record(&zone.id, &record("api", "192.0.2.1", false)).await.unwrap();
+    let taken = registry.create_dns_record(&zone.id, &record("taken", "192.0.2.2", false)).await.unwrap();
+    let wanted = [record("origin", "192.0.2.3", true), record("taken", "192.0.2.2", true)];
+    let replaced = registry.declare_dns_records(&ours, &zone.id, &wanted).await.unwrap();
+    assert_eq!(replaced, ["DNS record taken.saas.test A"]);
+    assert!(registry.declare_dns_records(&ours, &zone.id, &wanted).await.unwrap().is_empty());
+    let elsewhere = registry.declare_dns_records(&other, &zone.id, &wanted[..1]).await;
+    assert!(matches!(elsewhere, Err(RegistryError::Configured(_))), "{elsewhere:?}");
+    let refused = registry.delete_dns_record(&zone.id, &taken.id).await;
+    assert!(matches!(refused, Err(RegistryError::Configured(_))), "{refused:?}");
+    // All or none: the first of these could be made.
+    let both = [DnsChange::Delete(by_api.id.clone()), DnsChange::Delete(taken.id.clone())];
+    assert!(registry.change_dns_records(&zone.id, &both).await.is_err());
+    assert_eq!(registry.dns_records(&zone.id).await.unwrap().len(), 3);
+    registry.declare_dns_records(&ours, &zone.id, &wanted[1..]).await.unwrap();
+    let left = registry.dns_records(&zone.id).await.unwrap();
+    let names: Vec<String> = left.iter().map(|record| record.name.to_string()).collect();
+    assert_eq!(names, ["api.saas.test", "taken.saas.test"]);
 }

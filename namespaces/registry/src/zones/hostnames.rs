@@ -12,6 +12,7 @@ use super::within;
 use crate::collection::{ATTEMPTS, Collection, PAGE, Seen, Transaction, step_aside};
 use crate::error::RegistryError;
 use crate::follow::Follow;
+use crate::ownership::refuse;
 use crate::zone_error::ZoneError;
 use crate::{Inner, Registry, RegistryEvent, Result};
 use wasmyard_model::domain::Domain;
@@ -115,7 +116,8 @@ impl Registry {
     /// Makes an edit of a custom hostname.
     ///
     /// # Errors
-    /// [`ZoneError`]: that it is not there, or which rule is broken; [`RegistryError::Store`].
+    /// [`ZoneError`]: that it is not there, or which rule is broken; [`RegistryError::Configured`] for what the
+    /// configuration names, unless this handle is [over it](Registry::over_configuration); [`RegistryError::Store`].
     pub async fn edit_hostname(
         &self,
         zone: &ZoneId,
@@ -127,9 +129,11 @@ impl Registry {
         self.inner.judge_origin(zone, edit).await?;
         let pack = new_pack()?;
         let mut begins_again = false;
+        let over = self.over_configuration;
         let after = self
             .change_hostname(zone, id, |before, now| {
                 let after = before.edited(edit, pack.clone(), now).map_err(ZoneError::Hostname)?;
+                refuse_configured(before, Some(&after), over)?;
                 begins_again = after.checks != before.checks;
                 Ok(Some(after))
             })
@@ -179,11 +183,13 @@ impl Registry {
     /// Deletes a custom hostname: nobody is served under its names from then on.
     ///
     /// # Errors
-    /// [`ZoneError::HostnameNotFound`]; [`RegistryError::Store`].
+    /// [`ZoneError::HostnameNotFound`]; [`RegistryError::Configured`] for one of the configuration, unless this handle is
+    /// [over it](Registry::over_configuration); [`RegistryError::Store`].
     pub async fn delete_hostname(&self, zone: &ZoneId, id: &CustomHostnameId) -> Result<()> {
         let inner = &self.inner;
         for attempt in 0..ATTEMPTS {
             let (seen, before) = inner.find_hostname(zone, id).await?;
+            refuse_configured(&before, None, self.over_configuration)?;
             let mut transaction = Transaction::default();
             let claims = inner.delete_hostname_in(&mut transaction, &seen, &before).await?;
             match inner.log.commit(&transaction).await {
@@ -205,6 +211,13 @@ impl Registry {
     }
 }
 
+/// Refuses a change of what the configuration names. `after` is none for a deletion.
+fn refuse_configured(before: &CustomHostname, after: Option<&CustomHostname>, over: bool) -> Result<()> {
+    let Some(keys) = before.config.as_ref().filter(|_| !over) else { return Ok(()) };
+    let changed = after.map_or_else(|| vec!["hostname".to_owned()], |after| before.changed(keys, after));
+    refuse(&changed, &format!("hostname {}", before.name))
+}
+
 /// An id that sorts after those that were made before: a UUID of version 7, to the microsecond.
 fn made_in_order(now: Timestamp) -> Result<CustomHostnameId> {
     let mut rest = [0; 10];
@@ -219,7 +232,7 @@ fn made_in_order(now: Timestamp) -> Result<CustomHostnameId> {
     super::made(CustomHostnameId::parse(&uuid.to_string()))
 }
 
-fn new_pack() -> Result<CertificatePackId> {
+pub(crate) fn new_pack() -> Result<CertificatePackId> {
     super::made(CertificatePackId::parse(&uuid::Uuid::new_v4().to_string()))
 }
 

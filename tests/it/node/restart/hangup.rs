@@ -62,3 +62,49 @@ async fn a_configuration_with_a_mistake_changes_nothing_and_the_log_names_it() {
     server.hang_up();
     becomes(&server, "two.test", 200).await;
 }
+
+#[tokio::test]
+async fn a_zone_of_the_file_is_made_and_changed_by_a_reload_and_stays_when_it_leaves_the_file() {
+    let zone = |ssl: &str, hostnames: &[&str]| {
+        let hostname = |name: &&str| {
+            format!(
+                "[zones.\"saas.dev\".hostnames.\"{name}\"]\nssl = {{ method = \"txt\", type = \"dv\" }}\n"
+            )
+        };
+        let hostnames: String = hostnames.iter().map(hostname).collect();
+        format!("[zones.\"saas.dev\"]\nsettings = {{ ssl = \"{ssl}\" }}\n{hostnames}")
+    };
+    let site = Site::new(&zone("strict", &["a.customer.dev", "b.customer.dev"]));
+    let server = site.serve().await;
+    let api = server.api();
+    let found = api.get("/client/v4/zones?name=saas.dev").await.result()[0].clone();
+    assert_eq!(found["declared"], serde_json::json!(["settings.ssl"]));
+    let path = format!("/client/v4/zones/{}", found["id"].as_str().unwrap());
+    let hostnames = async || {
+        let found = api.get(&format!("{path}/custom_hostnames")).await.result().clone();
+        let row = |row: &serde_json::Value| {
+            (row["hostname"].as_str().unwrap().to_owned(), row["declared"].is_array())
+        };
+        found.as_array().unwrap().iter().map(row).collect::<Vec<_>>()
+    };
+    let named = |names: &[(&str, bool)]| {
+        names.iter().map(|(name, declared)| ((*name).to_owned(), *declared)).collect::<Vec<_>>()
+    };
+    assert_eq!(hostnames().await, named(&[("a.customer.dev", true), ("b.customer.dev", true)]));
+    site.write("wasmyard.toml", zone("off", &["b.customer.dev", "c.customer.dev"]));
+    server.hang_up();
+    server.noted("configuration reloaded").await;
+    server.noted("the configuration replaced what zone saas.dev had").await;
+    assert_eq!(api.get(&format!("{path}/settings/ssl")).await.result()["value"], "off");
+    let now = [("a.customer.dev", false), ("b.customer.dev", true), ("c.customer.dev", true)];
+    assert_eq!(hostnames().await, named(&now));
+    site.write("wasmyard.toml", "");
+    server.hang_up();
+    server.noted("zone saas.dev is no longer in the configuration").await;
+    eventually("all are the API's", async || {
+        hostnames().await.iter().all(|(_, declared)| !declared).then_some(())
+    })
+    .await;
+    let deleted = api.delete(&path).await;
+    assert_eq!(deleted.envelope["success"], true, "{}", deleted.envelope);
+}

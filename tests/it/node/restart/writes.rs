@@ -489,7 +489,7 @@ async fn prepared() -> (crate::support::Site, Server) {
             "main = \"shop.wasm\"\n",
             &format!("main = \"shop.wasm\"\nlimits = {{ cpu_ms = 40 }}\n{secret}"),
         );
-    let site = site(&config);
+    let site = site(&format!("{config}{}", zones::CONFIG));
     let server = site.serve().await;
     let calls = Calls::new(&server, false);
     for name in ["gone", "replaced", "tagged", "other", "unused"] {
@@ -582,6 +582,7 @@ async fn a_write_to_what_the_file_declares_is_refused_or_said_and_undone_by_the_
             all.push(result);
         }
         all.push(json!([server.api().content("shop").await.map(|bytes| bytes.len())]));
+        all.push(zones::declared(&server.api()).await);
         all
     };
     let as_declared = shown(&server).await;

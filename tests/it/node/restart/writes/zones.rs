@@ -1,8 +1,12 @@
-//! The rows of zones, DNS records and custom hostnames. A file declares none of them.
+//! The rows of zones, DNS records and custom hostnames, with a zone that the file declares.
 
 use serde_json::{Value, json};
 
-use super::{Calls, Declared::Beside, Row};
+use super::{
+    Calls,
+    Declared::{Beside, Refused},
+    Row,
+};
 use crate::support::Api;
 
 const ZONES: &str = "/client/v4/zones";
@@ -11,6 +15,40 @@ const HOSTNAMES: &str = "/custom_hostnames";
 
 /// Calls that are no writes, though their method could be one's.
 pub(super) const READS: &[&str] = &["PUT zones/{zone_id}/activation_check"];
+
+/// What the file declares of zones.
+pub(super) const CONFIG: &str = r#"
+[zones."declared.dev"]
+settings = { ssl = "strict" }
+fallback_origin = "origin.declared.dev"
+hold = { include_subdomains = true }
+[[zones."declared.dev".dns_records]]
+type = "AAAA"
+name = "origin"
+content = "100::"
+proxied = true
+[zones."declared.dev".hostnames."shop.declared-customer.dev"]
+ssl = { method = "txt", type = "dv" }
+custom_metadata = { plan = "gold" }
+"#;
+
+/// The declared zone, without what a deletion and another start change: ids, times, how far checks have come.
+pub(super) async fn declared(api: &Api) -> Value {
+    let zone = api.get(&format!("{ZONES}?name=declared.dev")).await.result()[0].clone();
+    let below = async |part: &str| {
+        let path = format!("{ZONES}/{}{part}", zone["id"].as_str().unwrap_or_default());
+        api.get(&path).await.envelope["result"].clone()
+    };
+    let (record, hostname) = (below(RECORDS).await[0].clone(), below(HOSTNAMES).await[0].clone());
+    json!([
+        zone["declared"],
+        below("/settings/ssl").await["value"],
+        below("/hold").await,
+        [record["name"], record["content"], record["proxied"], record["comment"]],
+        [hostname["hostname"], hostname["declared"], hostname["custom_metadata"], hostname["ssl"]["method"]],
+        below("/custom_hostnames/fallback_origin").await["origin"],
+    ])
+}
 
 /// What the rows write to.
 pub(super) async fn prepare(api: &Api) {
@@ -61,26 +99,42 @@ impl Calls {
     }
 }
 
-/// A row that writes below the zone `kept.dev`.
+/// A row that writes below the zone `kept.dev`, and where the file declares what it writes, below `declared.dev`.
 macro_rules! below {
     ($endpoint:literal, $method:literal, $rest:literal, $body:expr) => {
+        below!($endpoint, $method, $rest, $body, Beside)
+    };
+    ($endpoint:literal, $method:literal, $rest:literal, $body:expr, declared $declared:literal, $other:expr) => {
+        below!(
+            $endpoint,
+            $method,
+            $rest,
+            $body,
+            Refused(|c| {
+                Box::pin(c.call_below($method, ZONES, "name", "declared.dev", $declared, $other))
+            })
+        )
+    };
+    ($endpoint:literal, $method:literal, $rest:literal, $body:expr, $kind:expr) => {
         Row {
             endpoint: $endpoint,
             seen: "zones",
             write: |c| Box::pin(c.call_below($method, ZONES, "name", "kept.dev", $rest, $body)),
-            declared: Beside,
+            declared: $kind,
         }
     };
 }
 
-/// A row that writes to one thing of a list of the zone `kept.dev`.
+/// A row that writes to one thing of a list of the zone `kept.dev`, and to the one that the file declares.
 macro_rules! one_of {
-    ($endpoint:literal, $method:literal, $list:expr, $field:literal, $value:literal, $body:expr) => {
+    ($endpoint:literal, $method:literal, $list:expr, $field:literal, $value:literal, $body:expr, $declared:literal, $other:expr) => {
         Row {
             endpoint: $endpoint,
             seen: "zones",
             write: |c| Box::pin(c.call_in_zone($method, "kept.dev", $list, ($field, $value), $body)),
-            declared: Beside,
+            declared: Refused(|c| {
+                Box::pin(c.call_in_zone($method, "declared.dev", $list, ($field, $declared), $other))
+            }),
         }
     };
 }
@@ -97,23 +151,34 @@ pub(super) fn rows() -> Vec<Row> {
             endpoint: "DELETE zones/{zone_id}",
             seen: "zones",
             write: |c| Box::pin(c.call_on("DELETE", ZONES, "name", "gone.dev", json!(null))),
-            declared: Beside,
+            declared: Refused(|c| Box::pin(c.call_on("DELETE", ZONES, "name", "declared.dev", json!(null)))),
         },
         below!("PATCH zones/{zone_id}", "PATCH", "", json!({"paused": true})),
         below!(
             "PATCH zones/{zone_id}/settings/{setting_id}",
             "PATCH",
             "/settings/ciphers",
-            json!({"value": ["ECDHE-RSA-AES128-GCM-SHA256"]})
+            json!({"value": ["ECDHE-RSA-AES128-GCM-SHA256"]}),
+            declared "/settings/ssl",
+            json!({"value": "off"})
         ),
-        below!("POST zones/{zone_id}/hold", "POST", "/hold?include_subdomains=true", json!(null)),
+        below!(
+            "POST zones/{zone_id}/hold",
+            "POST",
+            "/hold?include_subdomains=true",
+            json!(null),
+            declared "/hold",
+            json!(null)
+        ),
         below!(
             "PATCH zones/{zone_id}/hold",
             "PATCH",
             "/hold",
-            json!({"hold_after": "2999-01-01T00:00:00Z", "include_subdomains": true})
+            json!({"hold_after": "2999-01-01T00:00:00Z", "include_subdomains": true}),
+            declared "/hold",
+            json!({"include_subdomains": false})
         ),
-        below!("DELETE zones/{zone_id}/hold", "DELETE", "/hold", json!(null)),
+        below!("DELETE zones/{zone_id}/hold", "DELETE", "/hold", json!(null), declared "/hold", json!(null)),
         below!(
             "POST zones/{zone_id}/dns_records",
             "POST",
@@ -126,6 +191,8 @@ pub(super) fn rows() -> Vec<Row> {
             RECORDS,
             "name",
             "changed.kept.dev",
+            json!({"comment": "changed"}),
+            "origin.declared.dev",
             json!({"comment": "changed"})
         ),
         one_of!(
@@ -134,7 +201,9 @@ pub(super) fn rows() -> Vec<Row> {
             RECORDS,
             "name",
             "replaced.kept.dev",
-            json!({"type": "AAAA", "name": "replaced", "content": "100::", "tags": ["a"]})
+            json!({"type": "AAAA", "name": "replaced", "content": "100::", "tags": ["a"]}),
+            "origin.declared.dev",
+            json!({"type": "AAAA", "name": "origin", "content": "100::1"})
         ),
         one_of!(
             "DELETE zones/{zone_id}/dns_records/{dns_record_id}",
@@ -142,6 +211,8 @@ pub(super) fn rows() -> Vec<Row> {
             RECORDS,
             "name",
             "gone.kept.dev",
+            json!(null),
+            "origin.declared.dev",
             json!(null)
         ),
         below!(
@@ -159,7 +230,9 @@ pub(super) fn rows() -> Vec<Row> {
             HOSTNAMES,
             "hostname",
             "changed.customer.dev",
-            json!({"ssl": {"settings": {"min_tls_version": "1.2"}}, "custom_metadata": {"n": [1]}})
+            json!({"ssl": {"settings": {"min_tls_version": "1.2"}}, "custom_metadata": {"n": [1]}}),
+            "shop.declared-customer.dev",
+            json!({"custom_metadata": {"plan": "free"}})
         ),
         one_of!(
             "DELETE zones/{zone_id}/custom_hostnames/{custom_hostname_id}",
@@ -167,18 +240,24 @@ pub(super) fn rows() -> Vec<Row> {
             HOSTNAMES,
             "hostname",
             "gone.customer.dev",
+            json!(null),
+            "shop.declared-customer.dev",
             json!(null)
         ),
         below!(
             "PUT zones/{zone_id}/custom_hostnames/fallback_origin",
             "PUT",
             "/custom_hostnames/fallback_origin",
-            json!({"origin": "replaced.kept.dev"})
+            json!({"origin": "replaced.kept.dev"}),
+            declared "/custom_hostnames/fallback_origin",
+            json!({"origin": "other.declared.dev"})
         ),
         below!(
             "DELETE zones/{zone_id}/custom_hostnames/fallback_origin",
             "DELETE",
             "/custom_hostnames/fallback_origin",
+            json!(null),
+            declared "/custom_hostnames/fallback_origin",
             json!(null)
         ),
     ]
