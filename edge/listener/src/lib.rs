@@ -10,7 +10,8 @@
 //! 2. `open` reads what comes before HTTP: a header of the [`proxy_protocol`], a [`Handshake`], the first bytes.
 //!    [`tls`] is one such handshake.
 //! 3. `connection` speaks HTTP/1.1 or HTTP/2 on it, and ends it when the listener drains.
-//! 4. `patience` bounds how long it may keep us waiting, `slow` how little it may read, `frames` what else it may say.
+//! 4. `patience` bounds how long it may keep us waiting, `slow` how little it may read, `frames` what else it may say;
+//!    `framing` refuses what another reader may cut in another place.
 //! 5. `exchange` is one request and its answer: who the [`Client`] is, by [`Proxies`] that are trusted; `received` is
 //!    the body on its way in, `sent` the one on its way out; both count until the socket is done with them.
 //! 6. `socket` writes; what lies in memory files (`sealed`) is not copied.
@@ -22,6 +23,7 @@ mod connection;
 mod exchange;
 mod figures;
 mod frames;
+mod framing;
 mod listener;
 mod open;
 mod patience;

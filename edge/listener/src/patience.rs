@@ -16,7 +16,8 @@ use tokio::time::{Instant, Sleep};
 
 use crate::activity::Activity;
 use crate::figures::{Figures, Refused};
-use crate::frames::{CALM_DOWN, Frames};
+use crate::frames::{Frames, Wrong};
+use crate::framing::{Broken, Framing};
 use crate::slow::Written;
 use crate::transport::{Peeked, Transport};
 
@@ -67,7 +68,7 @@ pub(crate) struct Patient<S> {
 
 /// What the bytes are.
 enum Protocol {
-    Http1(Presence),
+    Http1(Presence, Messages),
     Http2(Conversation),
 }
 
@@ -83,19 +84,35 @@ enum Presence {
     HalfClosed(Pin<Box<Sleep>>),
 }
 
+/// What an HTTP/1.1 client says.
+struct Messages {
+    framing: Framing,
+    broken: Break,
+}
+
+/// Whether its last byte was read that may be, and what hyper is given then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Break {
+    None,
+    /// The end of a head, so that hyper looks at it.
+    HeadEnd,
+    /// An error.
+    Error,
+}
+
 /// What an HTTP/2 client says.
 struct Conversation {
     frames: Frames,
-    excess: Excess,
+    stop: Stop,
     figures: Figures,
 }
 
-/// Whether a client says too much.
+/// Whether a client says what ends its connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Excess {
+enum Stop {
     None,
     /// It does, and is to be told so.
-    Found,
+    Found(Wrong),
     Told,
 }
 
@@ -113,11 +130,13 @@ enum Waiting {
 
 impl<S> Patient<S> {
     pub(crate) fn http1(stream: S, patience: Patience, activity: Arc<Activity>) -> Self {
-        Self::new(stream, patience, activity, patience.idle, Protocol::Http1(Presence::Unknown))
+        let messages = Messages { framing: Framing::new(), broken: Break::None };
+        let protocol = Protocol::Http1(Presence::Unknown, messages);
+        Self::new(stream, patience, activity, patience.idle, protocol)
     }
 
     pub(crate) fn http2(stream: S, patience: Patience, activity: Arc<Activity>, figures: Figures) -> Self {
-        let conversation = Conversation { frames: Frames::new(), excess: Excess::None, figures };
+        let conversation = Conversation { frames: Frames::new(), stop: Stop::None, figures };
         Self::new(stream, patience, activity, patience.head, Protocol::Http2(conversation))
     }
 
@@ -173,22 +192,21 @@ impl<S> Patient<S> {
         }
     }
 
-    /// Takes note of bytes that were read.
-    fn has_read(&mut self, bytes: &[u8]) {
+    /// Takes note of bytes that were read, and says how many of them hyper is given.
+    fn has_read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let head = self.patience.head;
+        let given;
         match &mut self.protocol {
-            Protocol::Http1(presence) => {
+            Protocol::Http1(presence, messages) => {
                 *presence = Presence::Unknown;
+                given = messages.read(bytes)?;
                 if self.waiting == Waiting::ForRequest {
                     self.wait(Waiting::ForHead, head);
                 }
             }
             Protocol::Http2(conversation) => {
                 let begun = self.activity.begun();
-                if !conversation.frames.read(bytes, begun) && conversation.excess == Excess::None {
-                    conversation.excess = Excess::Found;
-                    conversation.figures.refused(Refused::Frames);
-                }
+                given = conversation.read(bytes, begun);
                 match (conversation.frames.in_fields(), &self.waiting) {
                     (true, Waiting::ForHead)
                     | (false, Waiting::Not | Waiting::ForRequest | Waiting::ForSilence) => {}
@@ -199,7 +217,64 @@ impl<S> Patient<S> {
                 }
             }
         }
+        Ok(given)
     }
+}
+
+impl Conversation {
+    /// Reads on, and says how much of it hyper is given: nothing of a frame that ends the connection.
+    fn read(&mut self, bytes: &[u8], begun: u64) -> usize {
+        match self.frames.read(bytes, begun) {
+            Err(stopped) if self.stop == Stop::None => {
+                self.stop = Stop::Found(stopped.wrong);
+                if stopped.wrong == Wrong::TooMany {
+                    self.figures.refused(Refused::Frames);
+                }
+                stopped.before
+            }
+            _ => bytes.len(),
+        }
+    }
+}
+
+impl Messages {
+    /// Reads on, and says how much of it hyper is given. A head that is broken becomes one that hyper refuses, behind the
+    /// answers that are due before; a body ends with an error.
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self.framing.read(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(Broken::Head(at)) => {
+                self.broken = Break::HeadEnd;
+                // Nothing in a head may hold it.
+                bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = 0);
+                Ok(at.saturating_add(1))
+            }
+            // Nothing at all would be the end of the connection.
+            Err(Broken::Body(0)) => Err(broken()),
+            Err(Broken::Body(at)) => {
+                self.broken = Break::Error;
+                Ok(at)
+            }
+        }
+    }
+
+    /// What hyper is given when it goes on reading behind the last byte that may be read.
+    fn after(&mut self, buffer: &mut ReadBuf<'_>) -> Option<io::Result<()>> {
+        const END: &[u8] = b"\n\n";
+        match self.broken {
+            Break::None => None,
+            Break::HeadEnd if buffer.remaining() >= END.len() => {
+                self.broken = Break::Error;
+                buffer.put_slice(END);
+                Some(Ok(()))
+            }
+            Break::HeadEnd | Break::Error => Some(Err(broken())),
+        }
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the client breaks a rule of HTTP/1.1")
 }
 
 /// Writes once what is said before the end, to a socket that has room for it. A task that has used up its turn would find
@@ -213,7 +288,7 @@ impl<S: AsyncWrite + Unpin> Patient<S> {
     fn late_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Nothing else is being written, so this cannot land inside an answer. Whether the client still listens is
         // its own affair.
-        if matches!(self.protocol, Protocol::Http1(_)) {
+        if matches!(self.protocol, Protocol::Http1(..)) {
             last_words(&mut self.stream, cx, TIMED_OUT);
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -228,10 +303,10 @@ impl<S: AsyncWrite + Unpin> Patient<S> {
         if let Poll::Ready(Ok(bytes)) = wrote {
             match &mut self.protocol {
                 Protocol::Http2(conversation) => conversation.frames.wrote(bytes),
-                Protocol::Http1(Presence::HalfClosed(gone)) => {
+                Protocol::Http1(Presence::HalfClosed(gone), _) => {
                     gone.as_mut().reset(Instant::now() + self.patience.half_closed);
                 }
-                Protocol::Http1(_) => {}
+                Protocol::Http1(..) => {}
             }
         }
         self.written.look(wrote, cx)
@@ -242,7 +317,7 @@ impl<S: Transport> Patient<S> {
     /// Fails when a client that is being answered has gone: at once if its end says so, or after a while if it only
     /// says that nothing more comes.
     fn poll_presence(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let Protocol::Http1(presence) = &mut self.protocol else { return Ok(()) };
+        let Protocol::Http1(presence, _) = &mut self.protocol else { return Ok(()) };
         if !self.activity.is_busy() {
             return Ok(());
         }
@@ -268,13 +343,13 @@ impl<S: Transport> Patient<S> {
         Ok(())
     }
 
-    /// Tells a client that says too much, between two frames: what hyper wrote before is whole when it flushes.
-    fn calm_down(&mut self, cx: &mut Context<'_>) {
+    /// Tells a client why its connection ends, between two frames: what hyper wrote before is whole when it flushes.
+    fn say_goodbye(&mut self, cx: &mut Context<'_>) {
         let Protocol::Http2(conversation) = &mut self.protocol else { return };
-        if conversation.excess == Excess::Found {
-            conversation.excess = Excess::Told;
+        if let Stop::Found(wrong) = conversation.stop {
+            conversation.stop = Stop::Told;
             // A socket that takes no more has nobody who reads.
-            last_words(&mut self.stream, cx, CALM_DOWN);
+            last_words(&mut self.stream, cx, &conversation.frames.goodbye(wrong));
             self.activity.cut();
         }
     }
@@ -288,12 +363,17 @@ impl<S: Transport> AsyncRead for Patient<S> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         this.look();
+        if let Protocol::Http1(_, messages) = &mut this.protocol
+            && let Some(end) = messages.after(buffer)
+        {
+            return Poll::Ready(end);
+        }
         if let Protocol::Http2(conversation) = &this.protocol {
             if this.activity.is_cut(cx.waker()) {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             // It is told with the next flush, which follows.
-            if conversation.excess == Excess::Found {
+            if matches!(conversation.stop, Stop::Found(_)) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -304,10 +384,17 @@ impl<S: Transport> AsyncRead for Patient<S> {
         }
         let before = buffer.filled().len();
         if Pin::new(&mut this.stream).poll_read(cx, buffer)?.is_ready() {
-            this.has_read(buffer.filled().get(before..).unwrap_or_default());
+            let came = buffer.filled().len() > before;
+            let given = this.has_read(buffer.filled_mut().get_mut(before..).unwrap_or_default())?;
+            buffer.set_filled(before.saturating_add(given));
+            if came && given == 0 {
+                // Nothing at all would be the end of the connection.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             return Poll::Ready(Ok(()));
         }
-        if let Protocol::Http1(presence) = &mut this.protocol {
+        if let Protocol::Http1(presence, _) = &mut this.protocol {
             *presence = Presence::Read;
         }
         if this.waiting == Waiting::Not {
@@ -353,7 +440,7 @@ impl<S: Transport> AsyncWrite for Patient<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.poll_presence(cx)?;
-        self.calm_down(cx);
+        self.say_goodbye(cx);
         Poll::Ready(Ok(()))
     }
 
@@ -589,7 +676,7 @@ mod tests {
         };
         assert_eq!(ended.kind(), io::ErrorKind::ConnectionAborted);
         drop(patient);
-        assert_eq!(sends.await.unwrap(), CALM_DOWN);
+        assert_eq!(sends.await.unwrap(), [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -80,10 +80,13 @@ impl HttpBody for Received {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
-            None => Poll::Ready(None),
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = std::task::ready!(Pin::new(body).poll_frame(cx));
+        if frame.is_none() {
+            // Of one in chunks hyper does not know afterwards that it was the end.
+            (self.body, self.rest) = (None, None);
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What two parties may read differently in one message: framing, lengths, paths, fields, in both directions.
 
 mod endings;
+mod framing;
 mod lengths;
 mod outward;
 mod paths;

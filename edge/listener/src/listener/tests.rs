@@ -470,6 +470,67 @@ async fn a_large_answer_that_is_read_is_whole_over_http2() {
     eventually("nothing is left", || running.alive.load(std::sync::atomic::Ordering::Acquire) == 0).await;
 }
 
+/// The code of GOAWAY, in what a server said over HTTP/2.
+fn goodbye(mut said: &[u8]) -> Option<u8> {
+    while let [high, middle, low, kind, _, _, _, _, _, rest @ ..] = said {
+        let length = usize::try_from(u32::from_be_bytes([0, *high, *middle, *low])).unwrap();
+        if *kind == 0x7 {
+            return rest.get(7).copied();
+        }
+        said = rest.get(length..)?;
+    }
+    None
+}
+
+/// All that the server says to these frames behind a preface, until it closes the connection.
+async fn said_to_frames(running: &Running, frames: &[u8]) -> Vec<u8> {
+    let mut stream = running.connect().await;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let _cut_off = stream.write_all(frames).await;
+    let mut said = Vec::new();
+    let _ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await.expect("it is closed");
+    said
+}
+
+fn frame(kind: u8, flags: u8, stream: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], content].concat()
+}
+
+#[tokio::test]
+async fn an_http2_client_that_breaks_a_rule_is_told_which_kind_of_rule() {
+    let running = running(ListenerConfig::default());
+    let wide = [0, 4, 0x80, 0, 0, 0];
+    for (what, frames, code) in [
+        ("PING of 7 bytes", frame(6, 0, 0, &[0; 7]), 6),
+        ("PRIORITY of 4 bytes", frame(2, 0, 1, &[0; 4]), 6),
+        ("RST_STREAM of 3 bytes", frame(3, 0, 1, &[0; 3]), 6),
+        ("SETTINGS of 3 bytes", frame(4, 0, 0, &[0; 3]), 6),
+        ("SETTINGS that acknowledge something", frame(4, 1, 0, &[0; 6]), 6),
+        ("WINDOW_UPDATE of 3 bytes", frame(8, 0, 0, &[0; 3]), 6),
+        ("a window of 2^31", frame(4, 0, 0, &wide), 3),
+        ("PING on a stream", frame(6, 0, 1, &[0; 8]), 1),
+        // h2 has one word for all that HPACK cannot read; COMPRESSION_ERROR (9) would be right.
+        ("an index of nothing", frame(1, 5, 1, &[0xff, 0xff, 0xff, 0x7f]), 1),
+    ] {
+        assert_eq!(goodbye(&said_to_frames(&running, &frames).await), Some(code), "{what}");
+    }
+    assert_eq!(running.figures.refused_for_frames(), 0, "they did not say too much");
+    assert!(running.said(GET).await.ends_with("/\n"));
+}
+
+#[tokio::test]
+async fn fields_of_a_head_in_trailers_over_http2_change_nothing() {
+    let running = running(ListenerConfig::default());
+    // `POST http://a/read`, two bytes, and trailers that begin with `:path: /`; then GOAWAY, so that it ends.
+    let head = [&[0x83, 0x86, 0x44, 5][..], b"/read", &[0x41, 1, b'a']].concat();
+    let frames =
+        [frame(1, 4, 1, &head), frame(0, 0, 1, b"ok"), frame(1, 5, 1, &[0x84]), frame(7, 0, 0, &[0; 8])];
+    let said = said_to_frames(&running, &frames.concat()).await;
+    assert!(said.windows(2).any(|bytes| bytes == b"ok"), "{said:?}");
+    assert_eq!(running.alive.load(std::sync::atomic::Ordering::Acquire), 0);
+}
+
 #[tokio::test]
 async fn an_http2_client_may_ask_for_much_but_not_say_much() {
     let running = running(ListenerConfig::default());
@@ -486,8 +547,7 @@ async fn an_http2_client_may_ask_for_much_but_not_say_much() {
     let _cut_off = stream.write_all(&flood).await;
     let mut said = Vec::new();
     let _ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await.expect("it is closed");
-    let goaway = said.windows(crate::frames::CALM_DOWN.len()).any(|bytes| bytes == crate::frames::CALM_DOWN);
-    assert!(goaway || running.figures.refused_for_frames() == 1, "{} bytes", said.len());
+    assert!(goodbye(&said) == Some(0xb) || running.figures.refused_for_frames() == 1, "{} bytes", said.len());
     assert_eq!(running.figures.refused_for_frames(), 1);
     assert!(running.said(GET).await.ends_with("/\n"));
 }
@@ -504,5 +564,36 @@ async fn fields_are_counted_over_both_protocols() {
         }
         let (answered, _) = client.send_request(request, true).unwrap();
         assert_eq!(answered.await.unwrap().status(), status, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn messages_in_pieces_are_read_as_one_and_what_is_broken_is_refused_behind_them() {
+    let running = running(ListenerConfig::default());
+    let good = [
+        "\r\n",
+        "GET /one HTTP/1.1\r\nhost: a\r\n\r\n",
+        "POST /read HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n\n#\n",
+        "POST /read HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+        "2;a=\"b c\";d\r\n\n\n\r\n000A\r\n0123456789\r\n0;e\r\nx-b: c\r\n\r\n",
+    ]
+    .concat();
+    for (broken, answers) in [("GET / HTTP/1.1\r\nhost: a\n", 4), ("GET /#", 4), ("\n", 4)] {
+        let all = format!("{good}{broken}");
+        for size in [1, 7, all.len()] {
+            let mut stream = running.connect().await;
+            stream.set_nodelay(true).unwrap();
+            for piece in all.as_bytes().chunks(size) {
+                stream.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let mut said = String::new();
+            let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut said));
+            let _ended = read.await.expect("it is closed");
+            let statuses: Vec<&str> =
+                said.matches("HTTP/1.1 200").chain(said.matches("HTTP/1.1 400")).collect();
+            assert_eq!(statuses.len(), answers, "{broken:?} in pieces of {size}: {said}");
+            assert!(said.matches("HTTP/1.1 400").count() == 1, "{said}");
+        }
     }
 }
