@@ -18,6 +18,7 @@ const BOUND: u8 = 3;
 const MEMORY: u8 = 4;
 const INTERNAL: u8 = 5;
 const NO_HANDLER: u8 = 6;
+const OTHER_WASI: u8 = 7;
 
 /// What a compiler answers.
 pub(super) type Answer = Result<Vec<u8>, ModuleError>;
@@ -44,6 +45,7 @@ pub(super) fn write(mut to: impl Write, answer: &Answer) -> io::Result<()> {
         Err(ModuleError::Bound(text)) => (BOUND, cut(text)),
         Err(ModuleError::TooMuchMemory) => (MEMORY, Vec::new()),
         Err(ModuleError::NoHandler) => (NO_HANDLER, Vec::new()),
+        Err(ModuleError::OtherWasi(text)) => (OTHER_WASI, cut(text)),
         Err(ModuleError::Internal(text)) => (INTERNAL, cut(text)),
         // The parent has looked at the header before.
         Err(other) => (INVALID, cut(&other.to_string())),
@@ -76,6 +78,7 @@ pub(super) async fn read(mut from: impl AsyncRead + Unpin, most: u64) -> Result<
         BOUND => ModuleError::Bound(text),
         MEMORY => ModuleError::TooMuchMemory,
         NO_HANDLER => ModuleError::NoHandler,
+        OTHER_WASI => ModuleError::OtherWasi(text),
         INTERNAL => ModuleError::Internal(text),
         _ => return Err(NoAnswer::Broken),
     }))
@@ -104,6 +107,7 @@ mod tests {
         for (refusal, text) in [
             (ModuleError::Invalid("why".into()), "the component is not valid: why"),
             (ModuleError::Bound("too many".into()), "too many"),
+            (ModuleError::OtherWasi("imports x@0.3.0".into()), "the component imports x@0.3.0, and of WASI"),
             (ModuleError::Internal("disk".into()), "the platform could not compile the component"),
             (ModuleError::CoreModule, "the component is not valid: this is a core WebAssembly module"),
         ] {

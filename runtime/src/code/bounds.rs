@@ -1,7 +1,8 @@
 //! What a component may consist of, counted before anything is validated or compiled.
 //!
 //! One pass over the binary, without building anything from it: counts, sizes and depths against the bounds of
-//! [`wasmyard_namespaces::limits::component`]. Whether the component is valid is not decided here.
+//! [`wasmyard_namespaces::limits::component`]; and which version of WASI it is for, because one that is for another is not
+//! valid by rules that nobody would look for. Whether the component is valid is not decided here.
 
 mod instances;
 
@@ -13,6 +14,9 @@ use wasmyard_namespaces::limits::component;
 
 use crate::code::module::ModuleError;
 use instances::Instances;
+
+/// How the versions of WASI begin that are served.
+const WASI: &str = "0.2.";
 
 /// Bytes of a page of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
@@ -96,7 +100,8 @@ const DATA_BYTES: Bound = Bound::new(
 ///
 /// # Errors
 ///
-/// [`ModuleError::Bound`] with the bound, the value found and the most that is allowed;
+/// [`ModuleError::Bound`] with the bound, the value found and the most that is allowed; [`ModuleError::OtherWasi`] with the
+/// interface;
 /// [`ModuleError::Invalid`] where the binary cannot be read that far.
 pub(crate) fn check(component: &[u8], max_memory_bytes: u64) -> Result<(), ModuleError> {
     let mut found = Found { max_memory_bytes, ..Found::default() };
@@ -265,6 +270,7 @@ impl Found {
                     if let ComponentTypeRef::Component(_) = import.ty {
                         self.unfolded.import();
                     }
+                    self.wasi("imports", import.name.name)?;
                     name(import.name.name)
                 })
             }
@@ -275,12 +281,23 @@ impl Found {
                     if export.kind == ComponentExternalKind::Component {
                         self.unfolded.export(export.index);
                     }
+                    self.wasi("exports", export.name.name)?;
                     name(export.name.name)
                 })
             }
             // Custom sections and headers: bounded by the size of the component.
             _ => Ok(()),
         }
+    }
+
+    /// Interfaces of the component itself; those of components in it are their affair among each other.
+    fn wasi(&self, does: &str, interface: &str) -> Result<(), ModuleError> {
+        let version = interface.split_once('@').map(|(_, version)| version);
+        let is_other = version.is_some_and(|version| !version.starts_with(WASI));
+        if self.depth > 0 || !is_other || !interface.starts_with("wasi:") || name(interface).is_err() {
+            return Ok(());
+        }
+        Err(ModuleError::OtherWasi(format!("{does} {interface}")))
     }
 
     /// A core module has one memory at most. Where components call each other the engine makes modules with two, so the

@@ -50,6 +50,11 @@ pub enum ModuleError {
     /// It is larger in some way than is compiled here. The text names the bound, the value and the remedy.
     #[error("{0}")]
     Bound(String),
+    /// It is for another version of WASI.
+    #[error(
+        "the component {0}, and of WASI version 0.2 is served here. Build it for 0.2: in Rust for the target wasm32-wasip2 with the world wasi:http/proxy@0.2, in other languages with the interfaces that `wasmyard wit` writes"
+    )]
+    OtherWasi(String),
     /// Its compilation took longer than it may.
     #[error(
         "the component takes more than {limit_ms} ms of {clock} to compile ({limit}); make its functions smaller, or split it"

@@ -63,6 +63,19 @@ pub fn unknown_import() -> Vec<u8> {
         .unwrap()
 }
 
+/// A component for WASI 0.3, as its toolchains make it: it needs a proposal that no engine of ours has on.
+pub fn wasi_0_3() -> Vec<u8> {
+    wat::parse_str(
+        r#"(component
+            (import "wasi:http/types@0.3.0" (instance
+                (type (stream u8))
+                (export "request" (type (sub resource)))))
+            (instance $handler)
+            (export "wasi:http/handler@0.3.0" (instance $handler)))"#,
+    )
+    .unwrap()
+}
+
 /// A core module.
 pub fn core_module() -> Vec<u8> {
     wat::parse_str("(module)").unwrap()

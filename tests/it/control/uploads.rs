@@ -93,6 +93,11 @@ async fn a_component_that_cannot_be_run_here_is_refused_by_what_it_lacks_or_want
     assert_names(&empty, &["wasi:http/incoming-handler", "wasi:http/proxy"]);
     let import = fresh.refused_component(wat::unknown_import()).await;
     assert_names(&import, &["acme:vault/door", "wasmyard:platform"]);
+    let other = fresh.refused_component(wat::wasi_0_3()).await;
+    assert_names(
+        &other,
+        &["imports wasi:http/types@0.3.0", "WASI version 0.2", "wasm32-wasip2", "wasmyard wit"],
+    );
     let trap = fresh.refused_component(wat::traps_at_start()).await;
     assert_names(&trap, &["start-up"]);
 }

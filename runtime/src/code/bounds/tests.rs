@@ -178,3 +178,46 @@ fn a_component_that_comes_from_elsewhere_is_not_instantiated() {
     let given = "(component (import \"c\" (component $c)) (instance (instantiate $c)))";
     assert!(refusal(given).unwrap().contains("it was given"));
 }
+
+#[test]
+fn a_component_for_another_version_of_wasi_is_told_so_by_the_interface() {
+    let refused =
+        |text: &str| check(&wat::parse_str(text).unwrap(), MEMORY).err().map(|error| error.to_string());
+    let import = |name: &str| format!("(component (import \"{name}\" (instance)))");
+    for name in [
+        "wasi:http/types@0.3.0",
+        "wasi:clocks/types@0.3.0-rc-2025-09-16",
+        "wasi:cli/run@1.0.0",
+        "wasi:io/x@0.1.0",
+    ] {
+        for (does, text) in [
+            ("imports", import(name)),
+            ("exports", format!("(component (instance $i) (export \"{name}\" (instance $i)))")),
+        ] {
+            let text = refused(&text).unwrap_or_else(|| panic!("{name} was taken"));
+            for part in [
+                &format!("{does} {name}"),
+                "WASI version 0.2",
+                "wasm32-wasip2",
+                "wasi:http/proxy@0.2",
+                "wasmyard wit",
+            ] {
+                assert!(text.contains(part), "{part:?} is not in {text:?}");
+            }
+        }
+        let inside = format!("(component {})", import(name));
+        assert_eq!(refused(&inside), None, "what is inside may be given it there");
+    }
+    for name in [
+        "wasi:http/types@0.2.0",
+        "wasi:http/types@0.2.99",
+        "wasi:keyvalue/store@0.2.0-draft",
+        "wasi:logging/logging",
+        "acme:a/b@0.3.0",
+    ] {
+        assert_eq!(refused(&import(name)), None, "{name}");
+    }
+    // By what it is for, and not by what its types need of the engine.
+    let streams = r#"(component (import "wasi:http/types@0.3.0" (instance (type (stream u8)))))"#;
+    assert!(refused(streams).unwrap().contains("wasi:http/types@0.3.0"));
+}
