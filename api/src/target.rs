@@ -12,8 +12,14 @@ use wasmyard_namespaces::{NameError, NamespaceName, ScriptKey, ScriptName, Tag, 
 use crate::error::ApiError;
 use crate::state::Shared;
 
-/// The account that listings name. Any well-formed identifier is taken for it.
-pub(crate) const ACCOUNT: &str = "wasmyard";
+/// The account that listings name, in the form that clients insist on. Any well-formed identifier is taken for it.
+pub(crate) const ACCOUNT: &str = "00000000000000000000000000000000";
+
+/// How it is called.
+pub(crate) const ACCOUNT_NAME: &str = "wasmyard";
+
+/// Who did what was done: there is one operator.
+pub(crate) const OPERATOR: &str = "00000000000000000000000000000001";
 
 /// The address that clients show as the author: there is one operator.
 pub(crate) const EMAIL: &str = "operator@localhost";

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use crate::envelope::{Answer, Reply};
 use crate::lists::Paging;
-use crate::target::{ACCOUNT, EMAIL, QueryOf};
+use crate::target::{ACCOUNT, ACCOUNT_NAME, EMAIL, OPERATOR, QueryOf};
 
 /// Who asks: tokens stand for the operator, there are no other users.
 pub(crate) async fn user() -> Answer<Value> {
     Ok(Reply::ok(
-        json!({ "id": ACCOUNT, "email": EMAIL, "suspended": false, "two_factor_authentication_enabled": false }),
+        json!({ "id": OPERATOR, "email": EMAIL, "suspended": false, "two_factor_authentication_enabled": false }),
     ))
 }
 
@@ -22,7 +22,7 @@ pub(crate) async fn accounts(QueryOf(query): QueryOf<Paging>) -> Answer<Vec<Valu
 /// The one membership.
 pub(crate) async fn memberships(QueryOf(query): QueryOf<Paging>) -> Answer<Vec<Value>> {
     let membership =
-        json!({ "id": ACCOUNT, "status": "accepted", "account": account(), "roles": ["Administrator"] });
+        json!({ "id": OPERATOR, "status": "accepted", "account": account(), "roles": ["Administrator"] });
     Ok(Reply::list(vec![membership], query.page))
 }
 
@@ -32,5 +32,5 @@ pub(crate) async fn nothing() -> Answer<Vec<Value>> {
 }
 
 fn account() -> Value {
-    json!({ "id": ACCOUNT, "name": ACCOUNT, "type": "standard" })
+    json!({ "id": ACCOUNT, "name": ACCOUNT_NAME, "type": "standard" })
 }

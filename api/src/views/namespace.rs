@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use wasmyard_namespaces::{EgressRules, LimitSpec, Namespace, Origin, OutboundDecl};
 
-use crate::target::ACCOUNT;
+use crate::target::OPERATOR;
 
 /// A dispatch namespace as clients see it.
 #[derive(Serialize, JsonSchema)]
@@ -62,9 +62,9 @@ pub(crate) fn view(namespace: &Namespace, script_count: u64) -> View {
         namespace_id: namespace.id.clone(),
         namespace_name: namespace.name.to_string(),
         created_on: namespace.created_on.to_string(),
-        created_by: ACCOUNT,
+        created_by: OPERATOR,
         modified_on: namespace.modified_on.to_string(),
-        modified_by: ACCOUNT,
+        modified_by: OPERATOR,
         script_count,
         trusted_workers: namespace.trusted_workers,
         limits: namespace.limits,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use wasmyard_namespaces::Zone;
 
-use crate::target::ACCOUNT;
+use crate::target::{ACCOUNT, ACCOUNT_NAME};
 
 /// A zone as clients see it.
 #[derive(Serialize, JsonSchema)]
@@ -73,7 +73,7 @@ struct Plan {
 
 /// What clients see of a zone.
 pub(crate) fn view(zone: &Zone) -> View {
-    let owner = || Owner { id: ACCOUNT, name: ACCOUNT, kind: "organization" };
+    let owner = || Owner { id: ACCOUNT, name: ACCOUNT_NAME, kind: "organization" };
     View {
         id: zone.id.to_string(),
         name: zone.name.to_string(),

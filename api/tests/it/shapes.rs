@@ -131,3 +131,68 @@ async fn what_has_no_file_may_come_as_json() {
     assert!(script.refused(400, 10021).contains("not WebAssembly"));
     assert_eq!(Value::Null, api.get("/client/v4/user/tokens").await.json()["errors"][0]);
 }
+
+/// Every place in a value where one of these keys stands, as a path, with what stands there.
+fn ids(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = format!("{path}/{key}");
+                if matches!(key.as_str(), "id" | "created_by" | "modified_by")
+                    && let Some(text) = value.as_str()
+                {
+                    found.push((path.clone(), text.to_owned()));
+                }
+                ids(value, &path, found);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| ids(value, path, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn who_and_where_are_told_by_32_hexadecimal_digits() {
+    let api = Api::with_scripts().await;
+    api.post("/client/v4/zones", &json!({"name": "saas.test", "type": "full"})).await.result();
+    let mut all = Vec::new();
+    for path in [
+        "/client/v4/user",
+        "/client/v4/accounts",
+        "/client/v4/memberships",
+        "/client/v4/user/tokens",
+        "/client/v4/user/tokens/verify",
+        "/client/v4/accounts/acc1/tokens/verify",
+        "/client/v4/zones",
+        NAMESPACES,
+    ] {
+        ids(&api.get(path).await.result(), path.trim_start_matches("/client/v4"), &mut all);
+    }
+    all.retain(|(path, _)| !path.ends_with("/plan/id"));
+    let places: Vec<&str> = all.iter().map(|(path, _)| path.as_str()).collect();
+    let namespaces = NAMESPACES.trim_start_matches("/client/v4");
+    for place in [
+        "/user/id",
+        "/accounts/id",
+        "/memberships/id",
+        "/memberships/account/id",
+        "/user/tokens/id",
+        "/user/tokens/verify/id",
+        "/accounts/acc1/tokens/verify/id",
+        "/zones/id",
+        "/zones/account/id",
+        "/zones/owner/id",
+        &format!("{namespaces}/created_by"),
+        &format!("{namespaces}/modified_by"),
+    ] {
+        assert!(places.contains(&place), "{place} is not among {places:?}");
+    }
+    for (path, id) in &all {
+        let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        assert!(id.len() == 32 && id.bytes().all(digits), "{path}: {id}");
+    }
+    // The account is called by it as well, as by any other name.
+    let account = api.get("/client/v4/accounts").await.result()[0]["id"].as_str().unwrap().to_owned();
+    let path = NAMESPACES.replace("acc1", &account);
+    assert_eq!(api.get(&path).await.result(), api.get(NAMESPACES).await.result());
+}
