@@ -41,7 +41,10 @@ impl Control {
         let before = self.existing_namespace(name).await?;
         let mut remarks = self.remarks_on_outbound(patch.outbound.as_ref().and_then(Option::as_ref)).await?;
         if patch.name.as_ref().is_some_and(|new| new != name) {
-            remarks.extend(self.referrers_of_namespace(name).await?.stand_against("renamed", force)?);
+            // Bindings between its scripts name it, too.
+            let inside = self.siblings_bound(name, |_, _| true).await?;
+            let found = self.referrers_of_namespace(name).await?.also(inside);
+            remarks.extend(found.stand_against("renamed", force)?);
         }
         if let Some(new) = &patch.name {
             self.rebind_kv(&before, new).await?;

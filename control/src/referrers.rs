@@ -1,14 +1,19 @@
 //! Who refers to a script or a namespace by its name, and so fails when it goes.
 //!
-//! Must never search user scripts: there may be a million.
+//! Must never search all user scripts: there may be a million. Those of one namespace are searched where they may call each
+//! other, up to a number, and it is said where that was not all.
 
-use wasmyard_namespaces::{NamespaceName, Reference, RouteTarget, ScriptKey};
+use wasmyard_namespaces::{
+    BindingKind, Namespace, NamespaceName, Reference, RouteTarget, ScriptKey, ScriptName,
+};
 
 use crate::error::ControlError;
 use crate::{Control, Force, Result};
 
 /// How many scripts are looked at at a time.
 const PAGE: usize = 256;
+/// So many scripts of a namespace are looked at: that is some milliseconds of each deletion.
+const MOST_LOOKED_AT: usize = 2048;
 /// More names than this are no help.
 const MOST_NAMES: usize = 20;
 
@@ -24,12 +29,14 @@ pub struct Referrer {
 /// All that refers to one thing.
 #[derive(Clone, Debug, Default)]
 pub struct Referrers {
-    /// Bindings of platform scripts.
+    /// Bindings of platform scripts, and of user scripts to others of their namespace.
     pub bindings: Vec<Referrer>,
     /// Namespaces, and bindings to namespaces, that name a script as their outbound worker.
     pub outbounds: Vec<Referrer>,
     /// Patterns of routes that lead there.
     pub routes: Vec<String>,
+    /// Whether there may be more scripts than were looked at.
+    pub is_partial: bool,
 }
 
 impl Referrers {
@@ -57,10 +64,25 @@ impl Referrers {
             return Err(ControlError::Referenced { done, by: shown(&named) });
         }
         named.extend(self.routes.iter().map(|pattern| format!("route \"{pattern}\"")));
-        if named.is_empty() {
-            return Ok(Vec::new());
+        let mut remarks = Vec::new();
+        if !named.is_empty() {
+            remarks.push(format!("it is {done}, and these still lead to it: {}.", shown(&named)));
         }
-        Ok(vec![format!("it is {done}, and these still lead to it: {}.", shown(&named))])
+        if self.is_partial {
+            remarks.push(format!(
+                "{MOST_LOOKED_AT} scripts of its namespace were searched for service bindings to it; there may be more."
+            ));
+        }
+        Ok(remarks)
+    }
+
+    /// Adds what was found elsewhere.
+    pub(crate) fn also(mut self, other: Self) -> Self {
+        self.bindings.extend(other.bindings);
+        self.outbounds.extend(other.outbounds);
+        self.routes.extend(other.routes);
+        self.is_partial |= other.is_partial;
+        self
     }
 }
 
@@ -72,13 +94,18 @@ impl Referrers {
 }
 
 impl Control {
-    /// Who refers to a script. Bindings of user scripts are not searched.
+    /// Who refers to a script: scripts of its own kind, since no others can call it.
     ///
     /// # Errors
     /// The registry's failure.
     pub async fn referrers_of_script(&self, key: &ScriptKey) -> Result<Referrers> {
+        let name = match key {
+            ScriptKey::Platform(name) => name,
+            ScriptKey::User { namespace, script } => {
+                return self.siblings_bound(namespace, |caller, to| to == script && caller != script).await;
+            }
+        };
         let mut found = Referrers::default();
-        let ScriptKey::Platform(name) = key else { return Ok(found) };
         self.each_reference(|script, binding, reference| {
             let referrer = || Referrer { name: binding.to_owned(), owner: script.to_owned() };
             match reference {
@@ -101,7 +128,47 @@ impl Control {
         Ok(found)
     }
 
-    /// Who refers to a namespace. Bindings of user scripts are not searched.
+    /// Which user scripts have a service binding to another one of their namespace that is meant: caller and callee are
+    /// shown. None where they may not call each other.
+    pub(crate) async fn siblings_bound(
+        &self,
+        namespace: &NamespaceName,
+        is_meant: impl Fn(&ScriptName, &ScriptName) -> bool,
+    ) -> Result<Referrers> {
+        let mut found = Referrers::default();
+        let may_call = |namespace: &Namespace| namespace.service_bindings;
+        if !self.registry.namespace_cached(namespace).is_some_and(|namespace| may_call(&namespace)) {
+            return Ok(found);
+        }
+        let (mut after, mut looked_at) = (None, 0_usize);
+        loop {
+            let page = self.registry.scripts_page(Some(namespace), None, after.as_ref(), PAGE).await?;
+            for script in &page {
+                for binding in &script.version.bindings {
+                    let BindingKind::Service(bound) = &binding.kind else { continue };
+                    if bound.namespace.as_ref() == Some(namespace)
+                        && is_meant(script.key.script(), &bound.service)
+                    {
+                        let (name, owner) = (binding.name.to_string(), script.key.to_string());
+                        found.bindings.push(Referrer { name, owner });
+                    }
+                }
+            }
+            looked_at = looked_at.saturating_add(page.len());
+            match page.last() {
+                Some(last) if page.len() == PAGE && !found.are_enough() => {
+                    found.is_partial = looked_at >= MOST_LOOKED_AT;
+                    after = Some(last.key.script().clone());
+                }
+                _ => return Ok(found),
+            }
+            if found.is_partial {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Who refers to a namespace from outside of it. Bindings of user scripts are not searched.
     ///
     /// # Errors
     /// The registry's failure.

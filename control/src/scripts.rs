@@ -1,5 +1,6 @@
 //! Scripts as a whole: look one up, delete one, delete many by their tags.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use wasmyard_namespaces::{NamespaceName, RegistryError, Script, ScriptKey, ScriptName, TagFilter};
@@ -42,7 +43,7 @@ impl Control {
     }
 
     /// Deletes the scripts of a namespace that a filter takes. Those that the configuration declares stay, unless it is
-    /// forced; the remarks name them.
+    /// forced; the remarks name them, and bindings that lead nowhere now.
     ///
     /// # Errors
     /// That there is no such namespace; or the registry's failure, after which some may be deleted and others not.
@@ -58,6 +59,10 @@ impl Control {
         }
         let left =
             self.registry.scripts_page(Some(namespace), Some(filter), None, configured::MOST_NAMES).await?;
-        Ok(Done::new(names, configured::kept(&left)))
+        let mut remarks = configured::kept(&left);
+        let gone: HashSet<&ScriptName> = names.iter().collect();
+        let bound = self.siblings_bound(namespace, |_, callee| gone.contains(callee)).await?;
+        remarks.extend(bound.stand_against("deleted", Force::Yes)?);
+        Ok(Done::new(names, remarks))
     }
 }

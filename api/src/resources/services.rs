@@ -69,7 +69,6 @@ fn as_service(error: ApiError) -> ApiError {
     error
 }
 
-/// User scripts are not searched: there may be a million, and what a builder deletes is a platform script.
 pub(crate) async fn references(State(shared): SharedState, Target(key): Target) -> Answer<References> {
     let script = shared.control.existing(&key).await?;
     let outgoing = script.version.bindings.iter().filter_map(|binding| match &binding.kind {

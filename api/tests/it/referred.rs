@@ -96,3 +96,61 @@ async fn a_route_that_leads_to_nobody_is_remarked_on() {
     let changed = api.put(&path, &json!({"pattern": "*.b.test/*", "namespace": "production"})).await;
     assert_eq!(note(&changed), "");
 }
+
+const SIBLINGS: &str = "/client/v4/accounts/acc1/workers/dispatch/namespaces/production/scripts";
+
+/// `shop` calls `cart` of its own namespace.
+async fn with_siblings() -> Api {
+    let api = Api::with_scripts().await;
+    for name in ["cart", "shop"] {
+        let bound =
+            json!([{"type": "service", "name": "CART", "service": "cart", "namespace": "production"}]);
+        let metadata = json!({"main_module": "a.wasm", "tags": [name], "bindings": bound});
+        api.upload(&format!("{SIBLINGS}/{name}"), &metadata, &component(name)).await.result();
+    }
+    api
+}
+
+#[tokio::test]
+async fn a_user_script_that_others_of_its_namespace_are_bound_to_is_deleted_only_by_force() {
+    let api = with_siblings().await;
+    let cart = format!("{SIBLINGS}/cart");
+    let named = "binding \"CART\" of script \"production/shop\"";
+    // As long as they may not call each other, the binding is none.
+    assert_eq!(api.delete(&cart).await.json()["messages"], json!([]));
+    let api = with_siblings().await;
+    api.patch(PRODUCTION, &json!({"service_bindings": true})).await.result();
+    let text = api.delete(&cart).await.refused(409, 90015);
+    assert!(text.contains(named) && !text.contains("production/cart"), "its own is none: {text}");
+    assert_eq!(api.delete(&format!("{SIBLINGS}/shop?force=false")).await.json()["messages"], json!([]));
+    let api = with_siblings().await;
+    api.patch(PRODUCTION, &json!({"service_bindings": true})).await.result();
+    let forced = api.delete(&format!("{cart}?force=true")).await;
+    assert!(note(&forced).contains(named), "{}", note(&forced));
+}
+
+#[tokio::test]
+async fn bindings_inside_of_a_namespace_stand_against_a_new_name_and_are_named_where_many_go() {
+    let api = with_siblings().await;
+    api.patch(PRODUCTION, &json!({"service_bindings": true})).await.result();
+    let named = "binding \"CART\" of script \"production/shop\"";
+    let renamed = json!({"name": "prod"});
+    assert!(api.patch(PRODUCTION, &renamed).await.refused(409, 90015).contains(named));
+    let deleted = api.delete(&format!("{SIBLINGS}?tags=cart:yes")).await;
+    assert!(note(&deleted).contains(named), "{}", note(&deleted));
+    // All of them go with the namespace.
+    assert_eq!(api.delete(&format!("{PRODUCTION}?force=false")).await.status, 200);
+}
+
+#[tokio::test]
+async fn in_a_namespace_of_many_scripts_the_search_ends_and_says_so() {
+    let api = with_siblings().await;
+    api.patch(PRODUCTION, &json!({"service_bindings": true})).await.result();
+    let metadata = json!({"main_module": "a.wasm"});
+    for number in 0..2047 {
+        api.upload(&format!("{SIBLINGS}/a{number}"), &metadata, &component("a")).await.result();
+    }
+    // `shop` comes after the last that is looked at.
+    let deleted = api.delete(&format!("{SIBLINGS}/cart")).await;
+    assert!(note(&deleted).contains("2048 scripts of its namespace were searched"), "{}", note(&deleted));
+}
