@@ -7,6 +7,7 @@ use http_body_util::Empty;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use wasmyard_harness::within;
 
 use crate::platform::Target;
@@ -14,6 +15,8 @@ use crate::visits::{Seen, answer, connect, rest};
 
 pub(crate) const UNFINISHED: &str =
     "POST /length HTTP/1.1\r\nhost: probe.localhost\r\ncontent-length: 1000\r\n\r\nx";
+pub(crate) const HALF_A_CHUNK: &str =
+    "POST /length HTTP/1.1\r\nhost: probe.localhost\r\ntransfer-encoding: chunked\r\n\r\nff\r\nhalf of it";
 pub(crate) const WAIT: &str = "GET /wait HTTP/1.1\r\nhost: probe.localhost\r\n\r\n";
 pub(crate) const SPIN: &str = "GET /spin HTTP/1.1\r\nhost: over.localhost\r\n\r\n";
 pub(crate) const FLOOD: &str = "GET /flood HTTP/1.1\r\nhost: flood.apps.localhost\r\n\r\n";
@@ -21,12 +24,27 @@ pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0
 /// HEADERS that announce ten bytes and have one.
 pub(crate) const HALF_A_HEAD: &[u8] =
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x0a\x01\x05\0\0\0\x01\x82";
+/// PING with seven bytes.
+pub(crate) const SHORT_PING: &[u8] =
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x07\x06\0\0\0\0\0abcdefg";
 /// How many streams are opened and reset, or left unread, on one connection.
 const STREAMS: usize = 50;
 
 /// Sends, reads so many bytes, and goes without a word.
 pub(crate) async fn leave(to: Target, request: &'static str, bytes: usize) -> Seen {
-    let mut stream = connect(to).await;
+    begun(connect(to).await, request, bytes).await;
+    Seen::Gone
+}
+
+/// The same, with the connection reset.
+pub(crate) async fn reset(to: Target, request: &'static str, bytes: usize) -> Seen {
+    let stream = connect(to).await;
+    stream.set_zero_linger().ok();
+    begun(stream, request, bytes).await;
+    Seen::Gone
+}
+
+async fn begun(mut stream: TcpStream, request: &'static str, bytes: usize) {
     stream.write_all(request.as_bytes()).await.ok();
     if bytes > 0 {
         // Where it was refused there is less to read.
@@ -35,7 +53,6 @@ pub(crate) async fn leave(to: Target, request: &'static str, bytes: usize) -> Se
         // Long enough that it is under way.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Seen::Gone
 }
 
 /// Asks for a long answer and reads none of it, until it is cut off.
@@ -43,6 +60,19 @@ pub(crate) async fn reads_nothing(to: Target) -> Seen {
     let mut stream = connect(to).await;
     stream.write_all(FLOOD.as_bytes()).await.ok();
     tokio::time::sleep(Duration::from_millis(1_500)).await;
+    Seen::Gone
+}
+
+/// Asks for a long answer and reads a byte of it at a time, less than anybody must, until it is cut off.
+pub(crate) async fn reads_slowly(to: Target) -> Seen {
+    let mut stream = connect(to).await;
+    stream.write_all(FLOOD.as_bytes()).await.ok();
+    for _ in 0..15 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if stream.read_u8().await.is_err() {
+            break;
+        }
+    }
     Seen::Gone
 }
 

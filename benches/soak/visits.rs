@@ -52,6 +52,11 @@ pub(crate) const ALL: &[Visit] = visits! {
     "gone while it computes" [], |to| hostile::leave(to, hostile::SPIN, 0);
     "gone while it streams" [], |to| hostile::leave(to, hostile::FLOOD, 4096);
     "reads nothing" [], |to| hostile::reads_nothing(to);
+    "reads a little now and then" [], |to| hostile::reads_slowly(to);
+    "half a chunk, then gone" [], |to| hostile::leave(to, hostile::HALF_A_CHUNK, 0);
+    "half a body, then a reset" [], |to| hostile::reset(to, hostile::UNFINISHED, 0);
+    "a reset while it waits" [], |to| hostile::reset(to, hostile::WAIT, 0);
+    "a reset while it streams" [], |to| hostile::reset(to, hostile::FLOOD, 4096);
     // What one client may hold for next to nothing.
     "one byte, and no more" [], |to| hostile::until_closed(to, b"P");
     "the preface, and no more" [], |to| hostile::until_closed(to, hostile::PREFACE);
@@ -66,6 +71,10 @@ pub(crate) const ALL: &[Visit] = visits! {
     "who has said all" [200], |to| half_closed(to);
     // What two parties may read differently.
     "two lengths" [400], |to| said(to, "POST / HTTP/1.1\r\nhost: bare.test\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n");
+    "a line that ends in LF" [400], |to| said(to, "GET / HTTP/1.1\nhost: bare.test\r\n\r\n");
+    "a fragment" [400], |to| said(to, "GET /#a HTTP/1.1\r\nhost: bare.test\r\n\r\n");
+    "a size of a chunk with a blank" [400], |to| said(to, "POST /length HTTP/1.1\r\nhost: relay.test\r\ntransfer-encoding: chunked\r\n\r\n1 \r\nx\r\n0\r\n\r\n");
+    "a frame of a wrong length" [], |to| hostile::until_closed(to, hostile::SHORT_PING);
     "a length with a sign" [400], |to| said(to, "POST / HTTP/1.1\r\nhost: bare.test\r\ncontent-length: +5\r\n\r\n");
     "a closed route by another spelling" [403], |to| get(to, "bare.test", "/x/%2e%2e/%61dmin\\secret");
     "a status that is no final one" [500], |to| get(to, "bare.test", "/?bytes=5&status=101");
