@@ -140,6 +140,9 @@ impl From<ControlError> for ApiError {
                 RefusalCode::Failed => Self::internal(refusal.message),
             },
             ControlError::Invalid(rule) => Self::invalid(rule),
+            ControlError::NoCertificates => Self::invalid(text),
+            ControlError::Certificates(error) if error.is_refusal() => Self::invalid(text),
+            ControlError::Certificates(error) => Self::internal(error),
             ControlError::Referenced { .. } => {
                 Self::new(Code::Referenced, format!("{} Or repeat the call with ?force=true.", text))
             }

@@ -3,6 +3,7 @@
 //! Owns the collecting error of the use cases. Callers map it to codes and exit codes. Its texts are safe to show, but
 //! for what only the log may see of the registry's failures.
 
+use wasmyard_hostnames::certificates::PutError;
 use wasmyard_kv::KvError;
 use wasmyard_namespaces::bindings::BindingError;
 use wasmyard_namespaces::{AssetUploadError, LimitError, NameError, RegistryError, ScriptKey, UploadError};
@@ -18,6 +19,14 @@ pub enum ControlError {
     /// Keys and values: refused, or failed.
     #[error(transparent)]
     Kv(#[from] KvError),
+    /// A certificate was not taken, or the store of certificates failed.
+    #[error(transparent)]
+    Certificates(#[from] PutError),
+    /// This server has no store of certificates.
+    #[error(
+        "this server serves no visitors over TLS, so that it keeps no certificates: set `listen_tls` under [server]"
+    )]
+    NoCertificates,
     /// The component did not pass.
     #[error("{}", .0.message)]
     Component(Refusal),

@@ -9,6 +9,7 @@
 //! - `deploy`: a script's new version, from an upload or from the configuration
 //! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `zones`: everything else, a file for each
 //! - `ownership`: whether a custom hostname is its customer's
+//! - `certificates`: what names are served with over TLS, made to follow the record
 //! - [`configuration`]: all that a configuration file declares, applied in order
 //! - `bindings`, [`referrers`], `configured`: remarks on names that lead nowhere, on names that are in use, on what a
 //!   restart undoes
@@ -21,6 +22,7 @@ pub mod referrers;
 pub mod tokens;
 
 mod bindings;
+mod certificates;
 mod configured;
 mod deploy;
 mod kv;
@@ -56,6 +58,7 @@ pub struct Control {
     registry: Registry,
     checker: Arc<dyn ComponentChecker>,
     kv: Kv,
+    certificates: Option<certificates::Certificates>,
     /// Whether customers may have names that are kept for tests and documentation.
     reserved_names: bool,
 }
@@ -83,7 +86,7 @@ impl Control {
     /// The use cases over this registry, and over the keys and values that scripts may be bound to.
     #[must_use]
     pub fn new(registry: Registry, checker: Arc<dyn ComponentChecker>, kv: Kv) -> Control {
-        Control { registry, checker, kv, reserved_names: false }
+        Control { registry, checker, kv, certificates: None, reserved_names: false }
     }
 
     /// The registry, for what only looks.

@@ -76,6 +76,9 @@ impl Control {
             })
             .await?;
         tell(&hostname, &after);
+        if hostname.status != after.status {
+            self.deploy_certificates(&after).await;
+        }
         Ok(next)
     }
 

@@ -14,7 +14,7 @@ use super::*;
 use crate::configuration::DeclaredScript;
 
 /// Passes what begins with `good`, and counts how often it was asked.
-struct Counting(
+pub(crate) struct Counting(
     AtomicUsize,
     #[expect(dead_code, reason = "where the keys and values are")] tempfile::TempDir,
 );
@@ -36,7 +36,7 @@ impl ComponentChecker for Counting {
     }
 }
 
-async fn control() -> (Control, Arc<Counting>) {
+pub(crate) async fn control() -> (Control, Arc<Counting>) {
     let folder = tempfile::tempdir().unwrap();
     let kv = Kv::new(Arc::new(SqliteKv::open(folder.path()).unwrap()), Clock::system(), KvLimits::default());
     let checker = Arc::new(Counting(AtomicUsize::new(0), folder));

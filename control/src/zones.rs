@@ -233,6 +233,7 @@ impl Control {
         let before = self.registry.hostname(zone, id).await?;
         let hostname = self.changing(force).edit_hostname(zone, id, edit).await?;
         tracing::info!(%zone, hostname = %hostname.name, "custom hostname changed");
+        self.deploy_certificates(&hostname).await;
         let changed = before.config.as_ref().map(|keys| before.changed(keys, &hostname)).unwrap_or_default();
         let mut remarks = remarks_on_edit(edit);
         remarks.extend(configured::remark(&changed));
@@ -251,6 +252,7 @@ impl Control {
     ) -> Result<Done<()>> {
         let before = self.registry.hostname(zone, id).await?;
         self.changing(force).delete_hostname(zone, id).await?;
+        self.deploy_certificates(&before).await;
         tracing::info!(%zone, hostname = %id, "custom hostname deleted");
         let name = format!("hostname \"{}\"", before.name);
         Ok(Done::new((), configured::gone(before.config.as_ref(), &name)))

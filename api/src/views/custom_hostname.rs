@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use wasmyard_namespaces::CustomHostname;
-use wasmyard_namespaces::hostname::{Ssl, TlsSettings, ValidationRecord};
+use wasmyard_namespaces::hostname::{HostnameCertificate, Ssl, TlsSettings, ValidationRecord};
 
 /// A custom hostname as clients see it.
 #[derive(Serialize, JsonSchema)]
@@ -87,6 +87,23 @@ struct SslView {
     validation_records: Vec<ValidationRecord>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     validation_errors: Vec<Said>,
+    /// What its certificates are for, and who issued them until when: of the first of them, which most clients are served.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hosts: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uploaded_on: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_on: Option<String>,
+    /// Each certificate: one for each kind of key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Map<String, Value>>")]
+    certificates: Vec<HostnameCertificate>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -142,6 +159,7 @@ pub(crate) fn view(hostname: &CustomHostname) -> View {
 
 fn ssl_view(ssl: &Ssl) -> SslView {
     let config = &ssl.config;
+    let first = ssl.certificates.first();
     SslView {
         id: ssl.id.to_string(),
         kind: config.kind.map(|kind| kind.as_str()),
@@ -157,6 +175,13 @@ fn ssl_view(ssl: &Ssl) -> SslView {
             .iter()
             .map(|message| Said { message: message.clone() })
             .collect(),
+        hosts: first.map(|first| first.hosts.clone()).unwrap_or_default(),
+        issuer: first.map(|first| first.issuer.clone()),
+        serial_number: first.map(|first| first.serial_number.clone()),
+        signature: first.map(|first| first.signature.clone()),
+        uploaded_on: first.map(|first| first.uploaded_on.to_string()),
+        expires_on: first.map(|first| first.expires_on.to_string()),
+        certificates: ssl.certificates.clone(),
     }
 }
 

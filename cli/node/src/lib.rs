@@ -13,6 +13,7 @@
 
 mod apply;
 pub mod assets;
+mod certificates;
 mod checker;
 pub mod config;
 mod development;

@@ -34,7 +34,7 @@ use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::tls::Encrypting;
-use crate::{hostnames, logs, recompile, sweep};
+use crate::{certificates, hostnames, logs, recompile, sweep};
 
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
@@ -117,7 +117,8 @@ impl Node {
             hostnames::lookout(&config.hostnames, metrics.registry()).map_err(StartError::failed)?;
         let visitors_figures = counted("wasmyard", "visitors")?;
         let api_figures = counted("wasmyard_api", "the API's clients")?;
-        let tls = encrypting.map(|Encrypting { listener, certificates, groups }| {
+        let store = encrypting.as_ref().and_then(|encrypting| encrypting.store.clone());
+        let tls = encrypting.map(|Encrypting { listener, certificates, groups, .. }| {
             let figures = TlsFigures::new(metrics.registry(), "wasmyard", "visitors").map_err(unmeasured)?;
             Ok::<_, StartError>(TlsPort { listener, handshake: Tls::new(certificates, groups, figures) })
         });
@@ -151,6 +152,10 @@ impl Node {
         });
         let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv);
         let control = if reserved_names { control.with_reserved_names() } else { control };
+        let control = match store {
+            Some(store) => control.with_certificates(store),
+            None => control,
+        };
         let ready = Arc::new(AtomicBool::new(false));
         let api_state = ApiState {
             control: control.clone(),
@@ -212,6 +217,7 @@ impl Node {
         };
         let sweeping = tokio::spawn(sweep::run(self.control.clone(), Arc::clone(&self.checker.runtime)));
         let checking = tokio::spawn(hostnames::run(self.control.clone(), self.lookout));
+        let deploying = tokio::spawn(certificates::run(self.control.clone()));
         let recompiling = recompile::Recompiling {
             registry: self.control.registry().clone(),
             runtime: Arc::clone(&self.checker.runtime),
@@ -242,6 +248,7 @@ impl Node {
         stopped.cancel();
         sweeping.abort();
         checking.abort();
+        deploying.abort();
         if let Err(error) = recompiling.await {
             tracing::error!(%error, "the list of recently used scripts was not written");
         }

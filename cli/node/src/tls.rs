@@ -22,6 +22,8 @@ pub(crate) struct Encrypting {
     pub(crate) listener: TcpListener,
     pub(crate) certificates: Arc<dyn Certificates>,
     pub(crate) groups: Arc<Groups>,
+    /// Where certificates are kept that come with custom hostnames; none in development, which makes its own.
+    pub(crate) store: Option<Arc<CertificateStore>>,
 }
 
 /// The certificates of a node in production: those of the data directory, and those of files before them. None where no
@@ -36,13 +38,15 @@ pub(crate) async fn certificates(
     take_over(&store, &config.tls).map_err(StartError::failed)?;
     if store.is_empty() && config.tls.certificates.is_empty() {
         tracing::warn!(
-            "no host has a certificate: every handshake is refused until [[tls.certificates]] names some"
+            "no host has a certificate: every handshake is refused until [[tls.certificates]] names some, or a custom hostname has \
+             one"
         );
     }
     let certificates = Arc::clone(&store) as Arc<dyn Certificates>;
     let groups = store.groups();
     let listener = bind(listen, "listen_tls")?;
-    Ok(Some((store, Encrypting { listener, certificates, groups })))
+    let kept = Some(Arc::clone(&store));
+    Ok(Some((store, Encrypting { listener, certificates, groups, store: kept })))
 }
 
 fn open(data: PathBuf) -> Result<Arc<CertificateStore>, StartError> {
@@ -97,7 +101,7 @@ pub(crate) fn for_development(config: &ResolvedConfig) -> Result<Option<DevTls>,
     getrandom::fill(&mut secret).map_err(|error| failed(&error))?;
     let groups = Groups::new(TicketSecret::new(&secret)).map_err(|error| failed(&error))?;
     let certificates = Arc::new(Issuing::new(authority)) as Arc<dyn Certificates>;
-    let encrypting = Encrypting { listener, certificates, groups: Arc::new(groups) };
+    let encrypting = Encrypting { listener, certificates, groups: Arc::new(groups), store: None };
     Ok(Some(DevTls { encrypting, authority: path, is_new }))
 }
 

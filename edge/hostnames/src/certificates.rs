@@ -2,21 +2,29 @@
 //!
 //! The way of one, in order; each step is the file of that name: `pair` checks what somebody brings, `record` seals it,
 //! `vault` keeps it on the disk, `claimed` knows that its name is served, `kept` holds its keys in memory while they are
-//! used, `intern` the certificates of authorities that many share. `files` are those of an operator, who keeps them. `store` is all of it, for the node.
+//! used, `intern` the certificates of authorities that many share. `packs` are certificates that are kept before, and after,
+//! a name is served with them. `files` are those of an operator, who keeps them. `store` is all of it, for the node.
 
 mod claimed;
+mod described;
 mod error;
 mod files;
 mod intern;
 mod kept;
+mod names;
+mod packs;
 mod pair;
 mod record;
+mod rows;
+mod settings;
 mod store;
 mod vault;
 
 pub use claimed::Kind;
+pub use described::describe;
 pub use error::{OpenError, PutError};
 pub use pair::{LARGEST_FILE, Pair, PairError};
-pub use record::{CertificateDigest, Damaged, KeyKind, Leaf, Record};
-pub use store::{CertificateStore, Served};
-pub use vault::{VAULT_FILE, VaultError};
+pub use record::{CertificateDigest, Damaged, KeyKind, Leaf, Owner, Record};
+pub use rows::{VAULT_FILE, VaultError};
+pub use settings::settings_of;
+pub use store::{CertificateStore, Served, ServedWith};

@@ -11,6 +11,7 @@ use crate::domain::Domain;
 use crate::ids::{CertificatePackId, CustomHostnameId, ZoneId};
 use crate::timestamp::Timestamp;
 
+pub use certificate::{CertificateKey, HostnameCertificate};
 pub use error::{HostnameError, TlsSetting};
 pub use metadata::HostnameMetadata;
 pub use name::CustomName;
@@ -21,6 +22,7 @@ pub use ssl::{
 };
 pub use status::{HostnameStatus, SslStatus};
 
+mod certificate;
 mod error;
 mod metadata;
 mod name;

@@ -84,6 +84,11 @@ id_type! {
     CertificatePackId, is_uuid, "ids of certificate packs are UUIDs in lower case, with dashes"
 }
 
+id_type! {
+    /// The id of one certificate.
+    CertificateId, is_uuid, "ids of certificates are UUIDs in lower case, with dashes"
+}
+
 fn is_hex_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }

@@ -344,6 +344,16 @@ impl Inner {
         put(transaction, &seen, JobRecord::due(self.clock().now()))
     }
 
+    /// Has a job done, or done once more where somebody works on it, as a part of a transaction.
+    pub(super) async fn job_again(&self, transaction: &mut Transaction, kind: &str, key: &str) -> Result<()> {
+        let seen = self.log.read(&JOBS, &job_id(kind, key)).await?;
+        let record = match seen.record()? {
+            Some(record) if record.holder.is_some() => JobRecord { again: true, ..record },
+            Some(_) | None => JobRecord::due(self.clock().now()),
+        };
+        put(transaction, &seen, record)
+    }
+
     /// Writes a job in place of what was seen, or removes it. False when somebody was faster.
     async fn put_job(&self, seen: &Seen<JobRecord>, record: Option<JobRecord>) -> Result<bool> {
         let mut transaction = Transaction::default();

@@ -42,7 +42,8 @@ pub use jobs::{Done, Job, Jobs};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
 pub use zones::{
-    DnsChange, HOSTNAME_CHECK, HostMatch, HostnameNames, HostnamePage, HostnameQuota, hostname_of_check,
+    CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, DnsChange, HOSTNAME_CHECK, HostMatch, HostnameNames,
+    HostnamePage, HostnameQuota, hostname_of_check,
 };
 
 pub mod error;

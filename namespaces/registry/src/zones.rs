@@ -28,7 +28,9 @@ pub use claims::HostMatch;
 pub use dns::DnsChange;
 pub(super) use hostnames::Hostnames;
 pub(super) use hostnames::new_pack;
-pub use hostnames::{HOSTNAME_CHECK, HostnameQuota, hostname_of_check};
+pub use hostnames::{
+    CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, HOSTNAME_CHECK, HostnameQuota, hostname_of_check,
+};
 pub use lists::{HostnameNames, HostnamePage};
 
 pub(super) mod claims;

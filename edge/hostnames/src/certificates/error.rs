@@ -1,9 +1,11 @@
 //! Why certificates cannot be served, or were not taken. No text shows anything of a key.
 
 use wasmyard_listener::tls::SettingsError;
+use wasmyard_model::ids::CertificatePackId;
 
 use super::pair::PairError;
-use super::vault::VaultError;
+use super::record::Damaged;
+use super::rows::VaultError;
 use crate::installation::KeyError;
 use crate::name::ServedName;
 
@@ -49,12 +51,35 @@ pub enum PutError {
     /// The file.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// Nothing is kept of a pack.
+    #[error("no certificates are kept of pack {0}")]
+    NotKept(CertificatePackId),
+    /// What was sealed does not open.
+    #[error("what is kept of {of} cannot be used: {damaged}")]
+    Damaged {
+        /// Of what.
+        of: String,
+        /// How.
+        damaged: Damaged,
+    },
     /// It does not fit into a record.
     #[error("the certificate or its key is larger than any that are served")]
     TooLarge,
     /// The process ends.
     #[error("it was given up: {0}")]
     Stopped(#[from] tokio::task::JoinError),
+}
+
+impl PutError {
+    /// Whether what was brought is at fault, and not this server.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Pair(_) | Self::OtherName { .. } | Self::Kinds | Self::Settings(_) | Self::TooLarge => true,
+            Self::Vault(error) => error.is_other_name(),
+            Self::NotKept(_) | Self::Damaged { .. } | Self::Stopped(_) => false,
+        }
+    }
 }
 
 fn names(names: &[ServedName]) -> String {

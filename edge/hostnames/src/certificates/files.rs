@@ -29,7 +29,9 @@ impl Files {
         self.last += 1;
         // Beyond all numbers of the vault.
         let certificate = LARGEST_ID + self.last;
-        self.names.insert(kept.name.clone(), (Found { certificate, group }, kind));
+        if let Some(name) = kept.names.first() {
+            self.names.insert(name.clone(), (Found { certificate, group }, kind));
+        }
         self.kept.insert(certificate, Arc::new(kept));
     }
 

@@ -18,7 +18,8 @@ const RSA_BYTES: usize = 8 << 10;
 
 /// The keys of one name.
 pub(crate) struct Kept {
-    pub(crate) name: ServedName,
+    /// The names that it may be found by.
+    pub(crate) names: Box<[ServedName]>,
     /// For whoever can: signing with it costs a fifteenth of what RSA does.
     elliptic: Option<Arc<CertifiedKey>>,
     rsa: Option<Late>,
@@ -48,13 +49,14 @@ impl Late {
 
 impl Kept {
     pub(crate) fn new(
-        name: ServedName,
+        names: Box<[ServedName]>,
         elliptic: Option<CertifiedKey>,
         rsa: Option<Late>,
         leaf_bytes: usize,
     ) -> Self {
+        let leaf_bytes = leaf_bytes + names.iter().map(|name| 32 + name.as_str().len()).sum::<usize>();
         let weight = BASE_BYTES + leaf_bytes + if rsa.is_some() { RSA_BYTES } else { 0 };
-        Self { name, elliptic: elliptic.map(Arc::new), rsa, weight }
+        Self { names, elliptic: elliptic.map(Arc::new), rsa, weight }
     }
 
     /// The keys of pairs that were just read.
@@ -69,7 +71,7 @@ impl Kept {
                 Some(late)
             }
         };
-        Ok(Self::new(name, elliptic, rsa, 0))
+        Ok(Self::new(Box::new([name]), elliptic, rsa, 0))
     }
 
     /// Bytes of memory, nearly.
@@ -112,6 +114,6 @@ fn has_curve(hello: &ClientHello<'_>, scheme: SignatureScheme) -> bool {
 
 impl fmt::Debug for Kept {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Kept").field("name", &self.name).finish_non_exhaustive()
+        formatter.debug_struct("Kept").field("names", &self.names).finish_non_exhaustive()
     }
 }

@@ -4,23 +4,19 @@
 //! the leaf is for and how long it is valid. A handshake checks none of it again.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rustls::SignatureAlgorithm;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use webpki::{EndEntityCert, Error, KeyUsage};
 
+use super::names;
 use super::record::{KeyKind, LARGEST_CERTIFICATE, MOST_INTERMEDIATES};
 use crate::name::ServedName;
 
 /// The most bytes of a file of certificates or of a key.
 pub const LARGEST_FILE: usize = 256 << 10;
-/// The most names of one certificate: as many as authorities give.
-const MOST_NAMES: usize = 250;
-/// A time after all that certificates can name, in seconds.
-const THE_END: u64 = 1 << 40;
 
 /// A private key with its chain.
 #[derive(Clone)]
@@ -101,7 +97,10 @@ impl Pair {
             return Err(PairError::LongChain);
         }
         let leaf = chain.first().ok_or(PairError::NoChain)?;
-        let (names, not_before, not_after) = read(leaf)?;
+        let (names, not_before, not_after) = names::read(leaf).ok_or(PairError::Leaf)?;
+        if names.is_empty() {
+            return Err(PairError::NoName);
+        }
         let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&private);
         let signing = signing.map_err(|_| PairError::Kind)?;
         let kind = match signing.algorithm() {
@@ -121,17 +120,25 @@ impl Pair {
     /// Whether it is for a name: itself, or by a wildcard, which stands for one label.
     #[must_use]
     pub fn is_for(&self, name: &ServedName) -> bool {
-        let by_wildcard = |wildcard: &ServedName| {
-            let parent = name.as_str().split_once('.').map(|(_, parent)| parent);
-            !name.is_wildcard() && wildcard.as_str().strip_prefix("*.").is_some_and(|of| parent == Some(of))
-        };
-        self.names.iter().any(|own| own == name || by_wildcard(own))
+        names::are_for(&self.names, name)
     }
 
     /// Whether both have keys of one kind: a host has one certificate for each.
     #[must_use]
     pub fn is_of_the_kind_of(&self, other: &Self) -> bool {
         self.kind == other.kind
+    }
+
+    /// The kind of its key.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// The host's own certificate and those above it, as DER.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
     }
 
     /// Until when it is valid.
@@ -167,29 +174,6 @@ pub(crate) fn certified(
 ) -> Option<CertifiedKey> {
     let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(private).ok()?;
     Some(CertifiedKey::new(chain, signing))
-}
-
-/// The names of a certificate, and its life.
-fn read(leaf: &CertificateDer<'_>) -> Result<(Vec<ServedName>, SystemTime, SystemTime), PairError> {
-    let certificate = EndEntityCert::try_from(leaf).map_err(|_| PairError::Leaf)?;
-    let names = certificate.valid_dns_names().filter_map(|name| ServedName::parse(name).ok());
-    let names: Vec<ServedName> = names.take(MOST_NAMES).collect();
-    if names.is_empty() {
-        return Err(PairError::NoName);
-    }
-    // Whoever verifies says from when to when it is valid if it is asked about another time.
-    let judged = |seconds: u64| {
-        let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        certificate.verify_for_usage(&[], &[], &[], time, KeyUsage::server_auth(), None, None).err()
-    };
-    let (Some(Error::CertNotValidYet { not_before, .. }), Some(Error::CertExpired { not_after, .. })) =
-        (judged(0), judged(THE_END))
-    else {
-        return Err(PairError::Leaf);
-    };
-    let time = |at: UnixTime| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at.as_secs()));
-    let (not_before, not_after) = (time(not_before), time(not_after));
-    Ok((names, not_before.ok_or(PairError::Leaf)?, not_after.ok_or(PairError::Leaf)?))
 }
 
 /// The same chain is for the same key.

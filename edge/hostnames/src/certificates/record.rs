@@ -10,8 +10,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use rustls::pki_types::{
     CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
 };
+use wasmyard_model::ids::CertificatePackId;
 use zeroize::Zeroizing;
 
+use super::names::{are_for, names_of};
 use crate::installation::InstallationKey;
 use crate::name::{LONGEST, ServedName};
 
@@ -34,11 +36,46 @@ pub type CertificateDigest = [u8; 32];
 pub struct Record {
     /// Which installation's key it is sealed with.
     pub key_id: [u8; 8],
-    /// The name.
-    pub name: ServedName,
+    /// Whose it is.
+    pub owner: Owner,
     /// A certificate for each kind of key: at least one.
     pub leaves: Vec<Leaf>,
 }
+
+/// Whose a record is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// A name's own: it goes when the name is served no more.
+    Name(ServedName),
+    /// A pack's: it stays whether any name is served with it or not.
+    Pack(CertificatePackId),
+}
+
+impl Owner {
+    /// One text for each. No name has a colon.
+    fn text(&self) -> String {
+        match self {
+            Self::Name(name) => name.as_str().to_owned(),
+            Self::Pack(pack) => format!("{PACK}{pack}"),
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        match text.strip_prefix(PACK) {
+            Some(pack) => CertificatePackId::parse(pack).ok().map(Self::Pack),
+            None => ServedName::parse(text).ok().filter(|name| name.as_str() == text).map(Self::Name),
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text())
+    }
+}
+
+/// What the text of a pack begins with.
+const PACK: &str = "pack:";
 
 /// One certificate of a record.
 #[derive(Clone, PartialEq, Eq)]
@@ -93,13 +130,37 @@ impl Record {
         let key_id = *array(&mut rest)?;
         let length = usize::from(byte(&mut rest)?);
         let text = std::str::from_utf8(take(&mut rest, length, LONGEST)?).ok()?;
-        let name = ServedName::parse(text).ok().filter(|name| name.as_str() == text)?;
+        let owner = Owner::read(text)?;
         let count = usize::from(byte(&mut rest)?);
         if count == 0 || count > MOST_LEAVES {
             return None;
         }
         let leaves = (0..count).map(|_| Leaf::read(&mut rest)).collect::<Option<Vec<_>>>()?;
-        rest.is_empty().then_some(Self { key_id, name, leaves })
+        rest.is_empty().then_some(Self { key_id, owner, leaves })
+    }
+
+    /// The names that it may be found by: its own, or all that the certificates of a pack are for.
+    pub(crate) fn names(&self) -> Box<[ServedName]> {
+        match (&self.owner, self.leaves.split_first()) {
+            (Owner::Name(name), _) => Box::new([name.clone()]),
+            (Owner::Pack(_), Some((first, others))) => {
+                let mut names = names_of(&first.certificate);
+                for other in others {
+                    let others = names_of(&other.certificate);
+                    names.retain(|name| are_for(&others, name));
+                }
+                names.into()
+            }
+            (Owner::Pack(_), None) => Box::default(),
+        }
+    }
+
+    /// Whether a name may be served with it.
+    pub(crate) fn is_for(&self, name: &ServedName) -> bool {
+        match &self.owner {
+            Owner::Name(own) => own == name,
+            Owner::Pack(_) => self.leaves.iter().all(|leaf| are_for(&names_of(&leaf.certificate), name)),
+        }
     }
 
     /// The record as bytes; none if it does not fit into the form.
@@ -107,8 +168,9 @@ impl Record {
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         let mut bytes = vec![FORM];
         bytes.extend(self.key_id);
-        bytes.push(u8::try_from(self.name.as_str().len()).ok()?);
-        bytes.extend(self.name.as_str().as_bytes());
+        let owner = self.owner.text();
+        bytes.push(u8::try_from(owner.len()).ok()?);
+        bytes.extend(owner.as_bytes());
         bytes.push(u8::try_from(self.leaves.len()).ok().filter(|count| usize::from(*count) <= MOST_LEAVES)?);
         for leaf in &self.leaves {
             leaf.write(&mut bytes)?;
@@ -118,10 +180,10 @@ impl Record {
 }
 
 impl Leaf {
-    /// Seals a key for its certificate and name.
+    /// Seals a key for its certificate and owner.
     pub(crate) fn sealed(
         key: &InstallationKey,
-        name: &ServedName,
+        owner: &Owner,
         kind: KeyKind,
         certificate: &CertificateDer<'_>,
         intermediates: Vec<CertificateDigest>,
@@ -136,7 +198,7 @@ impl Leaf {
         let mut plain = Zeroizing::new(Vec::with_capacity(1 + private.secret_der().len()));
         plain.push(tag);
         plain.extend_from_slice(private.secret_der());
-        let sealed = key.seal(&belongs_to(name, kind, certificate), &plain)?;
+        let sealed = key.seal(&belongs_to(owner, kind, certificate), &plain)?;
         Some(Self { kind, certificate: certificate.to_vec(), intermediates, sealed })
     }
 
@@ -144,9 +206,9 @@ impl Leaf {
     pub(crate) fn open(
         &self,
         key: &InstallationKey,
-        name: &ServedName,
+        owner: &Owner,
     ) -> Result<PrivateKeyDer<'static>, Damaged> {
-        let belongs = belongs_to(name, self.kind, &self.certificate);
+        let belongs = belongs_to(owner, self.kind, &self.certificate);
         let plain = key.open(&belongs, &self.sealed).ok_or(Damaged::Seal)?;
         match plain.split_first() {
             Some((1, der)) => Ok(PrivatePkcs1KeyDer::from(der.to_vec()).into()),
@@ -189,12 +251,12 @@ impl Leaf {
 }
 
 /// What a key is sealed for.
-fn belongs_to(name: &ServedName, kind: KeyKind, certificate: &[u8]) -> Vec<u8> {
-    let name = name.as_str().as_bytes();
+fn belongs_to(owner: &Owner, kind: KeyKind, certificate: &[u8]) -> Vec<u8> {
+    let owner = owner.text();
     let mut bytes = b"certificate".to_vec();
     bytes.extend([FORM, kind as u8]);
-    bytes.extend((name.len() as u64).to_be_bytes());
-    bytes.extend(name);
+    bytes.extend((owner.len() as u64).to_be_bytes());
+    bytes.extend(owner.as_bytes());
     bytes.extend(digest(&SHA256, certificate).as_ref());
     bytes
 }
@@ -231,7 +293,7 @@ fn put_counted(bytes: &mut Vec<u8>, content: &[u8], most: usize) -> Option<()> {
 
 impl fmt::Debug for Record {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Record").field("name", &self.name).field("leaves", &self.leaves).finish()
+        formatter.debug_struct("Record").field("owner", &self.owner).field("leaves", &self.leaves).finish()
     }
 }
 
@@ -248,14 +310,14 @@ mod tests {
     use super::*;
 
     fn record(name: &str, key: &InstallationKey) -> Record {
-        let name = ServedName::parse(name).unwrap();
+        let owner = Owner::Name(ServedName::parse(name).unwrap());
         let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(b"private".to_vec()));
         let certificate = CertificateDer::from(b"certificate".to_vec());
-        let leaf = |kind| Leaf::sealed(key, &name, kind, &certificate, vec![[7; 32]; 2], &private).unwrap();
+        let leaf = |kind| Leaf::sealed(key, &owner, kind, &certificate, vec![[7; 32]; 2], &private).unwrap();
         Record {
             key_id: key.id(),
             leaves: vec![leaf(KeyKind::Elliptic), leaf(KeyKind::Rsa)],
-            name: name.clone(),
+            owner: owner.clone(),
         }
     }
 
@@ -267,7 +329,7 @@ mod tests {
         assert!(!bytes.windows(7).any(|bytes| bytes == b"private"));
         assert_eq!(Record::parse(&bytes).unwrap(), record);
         for leaf in &record.leaves {
-            assert_eq!(leaf.open(&key, &record.name).unwrap().secret_der(), b"private");
+            assert_eq!(leaf.open(&key, &record.owner).unwrap().secret_der(), b"private");
         }
         for length in 0..bytes.len() {
             assert_eq!(Record::parse(&bytes[..length]), Err(Damaged::Form), "{length}");
@@ -279,17 +341,17 @@ mod tests {
     fn a_key_opens_for_its_name_its_leaf_and_its_installation_alone() {
         let key = InstallationKey::of(&[1; 32]).unwrap();
         let (mine, other) = (record("shop.test", &key), record("other.test", &key));
-        assert_eq!(mine.leaves[0].open(&key, &other.name), Err(Damaged::Seal));
+        assert_eq!(mine.leaves[0].open(&key, &other.owner), Err(Damaged::Seal));
         assert_eq!(
-            mine.leaves[0].open(&InstallationKey::of(&[2; 32]).unwrap(), &mine.name),
+            mine.leaves[0].open(&InstallationKey::of(&[2; 32]).unwrap(), &mine.owner),
             Err(Damaged::Seal)
         );
         let mut swapped = mine.leaves[0].clone();
         swapped.certificate = b"another's".to_vec();
-        assert_eq!(swapped.open(&key, &mine.name), Err(Damaged::Seal));
+        assert_eq!(swapped.open(&key, &mine.owner), Err(Damaged::Seal));
         let mut moved = mine.leaves[0].clone();
         moved.sealed.clone_from(&mine.leaves[1].sealed);
-        assert_eq!(moved.open(&key, &mine.name), Err(Damaged::Seal), "sealed for the other kind");
+        assert_eq!(moved.open(&key, &mine.owner), Err(Damaged::Seal), "sealed for the other kind");
     }
 
     #[test]
@@ -315,7 +377,7 @@ mod tests {
             bytes[at] ^= 1 << bit;
             if let Ok(record) = Record::parse(&bytes) {
                 for leaf in &record.leaves {
-                    if let Ok(opened) = leaf.open(&key, &record.name) {
+                    if let Ok(opened) = leaf.open(&key, &record.owner) {
                         prop_assert_eq!(opened.secret_der(), b"private");
                     }
                 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use futures::future::{BoxFuture, FutureExt as _};
 use moka::future::Cache;
@@ -19,8 +19,9 @@ use super::files::Files;
 use super::intern::{Authorities, digest_of};
 use super::kept::{Kept, Late};
 use super::pair::{Pair, PairError, certified};
-use super::record::{Damaged, KeyKind, Leaf, MOST_LEAVES, Record};
-use super::vault::{Entering, Known, Vault, VaultError};
+use super::record::{CertificateDigest, Damaged, KeyKind, Leaf, Owner, Record};
+use super::rows::{Known, VaultError};
+use super::vault::{Entering, Vault};
 use crate::installation::InstallationKey;
 use crate::name::ServedName;
 
@@ -56,6 +57,7 @@ struct Inner {
     /// Those of files, which come before those of the vault: the operator's word.
     files: RwLock<Files>,
     authorities: Authorities,
+    changes: Mutex<()>,
     /// None stands for a record that is damaged, which was said when it was found.
     kept: Cache<u64, Option<Arc<Kept>>>,
     turns: Semaphore,
@@ -101,7 +103,8 @@ impl CertificateStore {
             })
             .build();
         let (files, authorities, turns) = (RwLock::default(), Authorities::default(), Semaphore::new(READS));
-        let inner = Inner { key, groups, vault, claimed, files, authorities, kept, turns };
+        let changes = Mutex::default();
+        let inner = Inner { key, groups, vault, claimed, files, authorities, changes, kept, turns };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -135,23 +138,36 @@ impl CertificateStore {
     /// # Errors
     /// [`PutError`]; then everything is as it was.
     pub async fn put(&self, served: Vec<Served>) -> Result<(), PutError> {
-        let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || inner.put(&served)).await?
+        self.changing(move |inner| inner.put(&served)).await
     }
 
-    /// Takes a name out of the vault. Whether it was there.
+    /// Changes the vault and then memory, on a thread that may block, one change after the other: memory would otherwise
+    /// remember whichever of two changes was seen last.
+    async fn changing<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Inner) -> Result<T, PutError> + Send + 'static,
+    ) -> Result<T, PutError> {
+        let inner = Arc::clone(&self.inner);
+        let changed = move || {
+            let _turn = inner.changes.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&inner)
+        };
+        tokio::task::spawn_blocking(changed).await?
+    }
+
+    /// Serves a name no more. Whether it was served. What is kept of a pack stays.
     ///
     /// # Errors
     /// [`PutError::Vault`].
-    pub async fn remove(&self, name: &ServedName) -> Result<bool, PutError> {
-        let (inner, name) = (Arc::clone(&self.inner), name.clone());
-        tokio::task::spawn_blocking(move || {
+    pub async fn stop_serving(&self, name: &ServedName) -> Result<bool, PutError> {
+        let name = name.clone();
+        self.changing(move |inner| {
             let hash = inner.claimed.hash(name.as_str());
             let was_there = inner.vault.remove(hash, &name)?;
             inner.claimed.release(hash);
             Ok(was_there)
         })
-        .await?
+        .await
     }
 
     /// Serves these names by files from now on, and no other ones: what was named before and is not here is gone.
@@ -161,7 +177,7 @@ impl CertificateStore {
     pub fn use_files(&self, served: &[Served]) -> Result<(), PutError> {
         let mut files = Files::after(&self.inner.files.read().unwrap_or_else(PoisonError::into_inner));
         for one in served {
-            check(one)?;
+            checked::check(one)?;
             let group = self.inner.groups.number(&one.settings)?;
             files.add(one.kind, group, Kept::of(one.name.clone(), &one.pairs)?);
         }
@@ -183,28 +199,15 @@ fn groups_of(vault: &Vault, groups: &Groups) -> Result<BTreeMap<i64, u16>, Vault
     Ok(numbers)
 }
 
-/// Whether pairs are for the name that they are to serve.
-fn check(served: &Served) -> Result<(), PutError> {
-    let of = |kind| served.pairs.iter().filter(|pair| pair.kind == kind).count();
-    if served.pairs.is_empty()
-        || of(KeyKind::Elliptic) > 1
-        || of(KeyKind::Rsa) > 1
-        || served.pairs.len() > MOST_LEAVES
-    {
-        return Err(PutError::Kinds);
-    }
-    match served.pairs.iter().find(|pair| !pair.is_for(&served.name)) {
-        Some(pair) => Err(PutError::OtherName { name: served.name.clone(), others: pair.names().to_vec() }),
-        None => Ok(()),
-    }
-}
+/// A record as bytes, and the certificates of authorities that it refers to.
+type Sealed = (Vec<u8>, Vec<(CertificateDigest, Vec<u8>)>);
 
 impl Inner {
     fn put(&self, served: &[Served]) -> Result<(), PutError> {
         let mut groups = Vec::with_capacity(served.len());
         let mut entering = Vec::with_capacity(served.len());
         for one in served {
-            check(one)?;
+            checked::check(one)?;
             groups.push(self.groups.number(&one.settings)?);
             entering.push(self.sealed(one)?);
         }
@@ -219,17 +222,7 @@ impl Inner {
 
     fn sealed(&self, served: &Served) -> Result<Entering, PutError> {
         let Served { name, kind, settings, pairs } = served;
-        let mut authorities = Vec::new();
-        let mut leaves = Vec::with_capacity(pairs.len());
-        for pair in pairs {
-            let (leaf, above) = pair.chain.split_first().ok_or(PairError::NoChain)?;
-            let digests: Vec<_> = above.iter().map(|certificate| digest_of(certificate)).collect();
-            authorities.extend(digests.iter().copied().zip(above.iter().map(|one| one.to_vec())));
-            let sealed = Leaf::sealed(&self.key, name, pair.kind, leaf, digests, &pair.private);
-            leaves.push(sealed.ok_or(PutError::TooLarge)?);
-        }
-        let record = Record { key_id: self.key.id(), name: name.clone(), leaves };
-        let record = record.to_bytes().ok_or(PutError::TooLarge)?;
+        let (record, authorities) = self.sealed_pairs(Owner::Name(name.clone()), pairs)?;
         let hash = self.claimed.hash(name.as_str());
         Ok(Entering {
             hash,
@@ -241,17 +234,31 @@ impl Inner {
         })
     }
 
+    fn sealed_pairs(&self, owner: Owner, pairs: &[Pair]) -> Result<Sealed, PutError> {
+        let mut authorities = Vec::new();
+        let mut leaves = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            let (leaf, above) = pair.chain.split_first().ok_or(PairError::NoChain)?;
+            let digests: Vec<_> = above.iter().map(|certificate| digest_of(certificate)).collect();
+            authorities.extend(digests.iter().copied().zip(above.iter().map(|one| one.to_vec())));
+            let sealed = Leaf::sealed(&self.key, &owner, pair.kind, leaf, digests, &pair.private);
+            leaves.push(sealed.ok_or(PutError::TooLarge)?);
+        }
+        let record = Record { key_id: self.key.id(), owner, leaves };
+        Ok((record.to_bytes().ok_or(PutError::TooLarge)?, authorities))
+    }
+
     /// Reads a name's keys. None if the record is damaged: then the log has been told. Blocks.
     fn read(&self, id: u64) -> Result<Option<Arc<Kept>>, VaultError> {
         let Some(record) = self.vault.record(id)? else {
             tracing::error!(row = id, "the certificate of a name is missing; bring it in again");
             return Ok(None);
         };
-        let told = |name: Option<&ServedName>, damaged: Damaged| {
-            let name = name.map_or("unknown", ServedName::as_str);
+        let told = |owner: Option<&Owner>, damaged: Damaged| {
+            let owner = owner.map_or_else(|| "unknown".to_owned(), Owner::to_string);
             tracing::error!(
                 row = id,
-                name,
+                owner,
                 "a certificate cannot be used: {damaged}; bring it in again. All others are served"
             );
         };
@@ -263,13 +270,13 @@ impl Inner {
             }
         };
         if record.key_id != self.key.id() {
-            told(Some(&record.name), Damaged::OtherKey);
+            told(Some(&record.owner), Damaged::OtherKey);
             return Ok(None);
         }
         match self.opened(&record)? {
             Ok(kept) => Ok(Some(Arc::new(kept))),
             Err(damaged) => {
-                told(Some(&record.name), damaged);
+                told(Some(&record.owner), damaged);
                 Ok(None)
             }
         }
@@ -282,7 +289,7 @@ impl Inner {
             let Some(chain) = self.chain(leaf)? else { return Ok(Err(Damaged::Form)) };
             bytes += leaf.certificate.len() * 2 + leaf.sealed.len();
             if leaf.kind == KeyKind::Elliptic {
-                let opened = leaf.open(&self.key, &record.name);
+                let opened = leaf.open(&self.key, &record.owner);
                 match opened.map(|private| certified(chain, &private)) {
                     Ok(Some(key)) => elliptic = Some(key),
                     Ok(None) => return Ok(Err(Damaged::Form)),
@@ -290,20 +297,20 @@ impl Inner {
                 }
             } else {
                 // Alone it is needed at once, and what is wrong with it is to be known now.
-                if alone && let Err(damaged) = leaf.open(&self.key, &record.name) {
+                if alone && let Err(damaged) = leaf.open(&self.key, &record.owner) {
                     return Ok(Err(damaged));
                 }
-                let (key, leaf, name) = (Arc::clone(&self.key), leaf.clone(), record.name.clone());
+                let (key, leaf, owner) = (Arc::clone(&self.key), leaf.clone(), record.owner.clone());
                 rsa = Some(Late::new(move || {
-                    let opened = leaf.open(&key, &name);
+                    let opened = leaf.open(&key, &owner);
                     let opened = opened.inspect_err(|damaged| {
-                        tracing::error!(%name, "the RSA key of a name cannot be used: {damaged}; bring it in again");
+                        tracing::error!(%owner, "the RSA key of a name cannot be used: {damaged}; bring it in again");
                     });
                     certified(chain.clone(), &opened.ok()?)
                 }));
             }
         }
-        Ok(Ok(Kept::new(record.name.clone(), elliptic, rsa, bytes)))
+        Ok(Ok(Kept::new(record.names(), elliptic, rsa, bytes)))
     }
 
     /// The chain of a leaf; none if an authority's certificate is missing or damaged.
@@ -345,7 +352,7 @@ impl Inner {
                 kept.map_err(|error| *error)?.ok_or(NoCertificate::Unavailable)?
             }
         };
-        if leads_to(name, &kept.name) { Ok(kept) } else { Err(NoCertificate::Unknown) }
+        if kept.names.iter().any(|own| leads_to(name, own)) { Ok(kept) } else { Err(NoCertificate::Unknown) }
     }
 
     fn find(&self, name: &str) -> Option<Found> {
@@ -369,6 +376,12 @@ impl std::fmt::Debug for Inner {
         formatter.debug_struct("Inner").field("names", &self.claimed.len()).finish_non_exhaustive()
     }
 }
+
+mod checked;
+mod packs;
+mod secrets;
+
+pub use packs::ServedWith;
 
 #[cfg(test)]
 mod tests;

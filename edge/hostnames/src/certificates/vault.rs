@@ -9,22 +9,24 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use wasmyard_listener::tls::Settings;
-use wasmyard_sqlite::{Fault, FileFormat, Opening, open_reader};
+use wasmyard_sqlite::{FileFormat, Opening, open_reader};
 
 use super::claimed::Kind;
 use super::record::{CertificateDigest, Damaged, Record};
+use super::rows::{
+    Known, VAULT_FILE, VaultError, give_up, held, put_authorities, put_name, put_record, settings_number,
+    signed, unsigned,
+};
 use crate::name::ServedName;
-
-/// The file's name in the data directory.
-pub const VAULT_FILE: &str = "certificates.sqlite";
 
 /// Readers that wait for the next read. Each holds a page cache.
 const MOST_IDLE: usize = 16;
 
 /// `settings` has a row for each distinct group. `names` is read as a whole at the start, `records` one by one and never
 /// at the start; a table whose key is the name would put records on pages of their own and cost six times as much.
+/// `packs` says which names are served with the record of a pack, one a line. `secrets` are of whoever makes certificates.
 const TABLES: &str = "
     CREATE TABLE sealed_with (key_id BLOB NOT NULL) STRICT;
 
@@ -49,45 +51,22 @@ const TABLES: &str = "
         digest      BLOB PRIMARY KEY,
         certificate BLOB NOT NULL
     ) STRICT;
+
+    CREATE TABLE packs (
+        pack  TEXT PRIMARY KEY,
+        id    INTEGER NOT NULL,
+        names TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE secrets (
+        label  TEXT PRIMARY KEY,
+        sealed BLOB NOT NULL
+    ) STRICT;
 ";
 
 /// "WYCT": says that the file holds the certificates of this program.
 const FORMAT: FileFormat =
-    FileFormat { application: 0x5759_4354, version: 1, tables: TABLES, secure_delete: "ON" };
-
-/// Why the vault cannot do its work.
-#[derive(Debug, thiserror::Error)]
-pub enum VaultError {
-    /// The file cannot be opened, or is another one.
-    #[error("the certificates of the data directory: {0}")]
-    File(#[from] Fault),
-    /// The file cannot be read or written.
-    #[error("the certificates ({VAULT_FILE} in the data directory) cannot be read or written: {0}")]
-    Store(#[from] rusqlite::Error),
-    /// It belongs to another installation, or its key was lost.
-    #[error(
-        "{VAULT_FILE} was sealed with another key than the one that is here: restore the installation.key that belongs to it"
-    )]
-    OtherKey,
-    /// Two names have one hash.
-    #[error(
-        "{name} cannot be taken: another name has the same hash, which happens once in three hundred million names"
-    )]
-    SameHash {
-        /// The new one.
-        name: ServedName,
-    },
-}
-
-/// A name as memory knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Known {
-    pub(crate) hash: u64,
-    pub(crate) id: u64,
-    pub(crate) kind: Kind,
-    /// The number of its settings in the file.
-    pub(crate) settings: i64,
-}
+    FileFormat { application: 0x5759_4354, version: 2, tables: TABLES, secure_delete: "ON" };
 
 /// What is put in.
 pub(crate) struct Entering {
@@ -198,14 +177,29 @@ impl Vault {
     pub(crate) fn remove(&self, hash: u64, name: &ServedName) -> Result<bool, VaultError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = writer.transaction()?;
-        let Some(id) = held(&transaction, hash, name)? else { return Ok(false) };
-        transaction.execute("DELETE FROM records WHERE id = ?1", [id])?;
+        let Some(held) = held(&transaction, hash, name)? else { return Ok(false) };
+        give_up(&transaction, &held, name)?;
         transaction.execute("DELETE FROM names WHERE hash = ?1", [signed(hash)])?;
         transaction.commit()?;
         Ok(true)
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, VaultError> {
+    /// Changes this file in one transaction: all of it is on the disk when this returns, or nothing.
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = writer.transaction()?;
+        let changed = change(&transaction)?;
+        transaction.commit()?;
+        Ok(changed)
+    }
+
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, VaultError> {
         let waiting = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match waiting {
             Some(connection) => connection,
@@ -235,46 +229,12 @@ impl std::fmt::Debug for Vault {
 
 fn put(transaction: &Transaction<'_>, entering: &Entering) -> Result<Known, VaultError> {
     let Entering { hash, kind, settings, name, record, authorities } = entering;
-    for (digest, certificate) in authorities {
-        transaction
-            .execute("INSERT OR IGNORE INTO authorities VALUES (?1, ?2)", params![digest, certificate])?;
-    }
-    let settings = settings.to_bytes();
-    transaction.execute("INSERT OR IGNORE INTO settings (settings) VALUES (?1)", [&settings])?;
-    let find = "SELECT number FROM settings WHERE settings = ?1";
-    let settings: i64 = transaction.query_row(find, [&settings], |row| row.get(0))?;
+    put_authorities(transaction, authorities)?;
+    let settings = settings_number(transaction, settings)?;
     // A new number: whoever has the one before in memory has the certificate before, and no other.
     if let Some(before) = held(transaction, *hash, name)? {
-        transaction.execute("DELETE FROM records WHERE id = ?1", [before])?;
+        give_up(transaction, &before, name)?;
     }
-    transaction.execute("INSERT INTO records (record) VALUES (?1)", [record])?;
-    let id = transaction.last_insert_rowid();
-    transaction.execute(
-        "INSERT OR REPLACE INTO names VALUES (?1, ?2, ?3, ?4)",
-        params![signed(*hash), id, *kind as i64, settings],
-    )?;
-    Ok(Known { hash: *hash, id: unsigned(id), kind: *kind, settings })
-}
-
-/// The row of a name; none if it has none. Refuses to take the row of another name for it.
-fn held(transaction: &Transaction<'_>, hash: u64, name: &ServedName) -> Result<Option<i64>, VaultError> {
-    let find =
-        "SELECT names.id, record FROM names LEFT JOIN records ON records.id = names.id WHERE hash = ?1";
-    let found: Option<(i64, Option<Vec<u8>>)> =
-        transaction.query_row(find, [signed(hash)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((id, record)) = found else { return Ok(None) };
-    match record.map(|record| Record::parse(&record)) {
-        Some(Ok(record)) if record.name != *name => Err(VaultError::SameHash { name: name.clone() }),
-        // One that cannot be read makes way.
-        Some(_) | None => Ok(Some(id)),
-    }
-}
-
-/// SQLite's numbers have a sign; the bits are the same.
-fn signed(hash: u64) -> i64 {
-    i64::from_ne_bytes(hash.to_ne_bytes())
-}
-
-fn unsigned(hash: i64) -> u64 {
-    u64::from_ne_bytes(hash.to_ne_bytes())
+    let id = put_record(transaction, record)?;
+    put_name(transaction, Known { hash: *hash, id: unsigned(id), kind: *kind, settings })
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CustomName, HostnameError, SslStatus};
+use super::{CustomName, HostnameCertificate, HostnameError, SslStatus};
 use crate::closed::closed;
 use crate::ids::CertificatePackId;
 use crate::tls::{Cipher, Switch, TlsVersion};
@@ -65,6 +65,13 @@ pub struct Ssl {
     pub config: SslConfig,
     /// How far it has come.
     pub status: SslStatus,
+    /// The id of the certificates that are to take the place of those that it has: asked for by a change, and not there
+    /// yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<CertificatePackId>,
+    /// The certificates that are kept of it, one for each kind of key; none before the first were issued or uploaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<HostnameCertificate>,
     /// What the authority wants to see.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation_records: Vec<ValidationRecord>,
@@ -217,6 +224,8 @@ impl SslEdit {
                 id: pack,
                 config,
                 status,
+                next: None,
+                certificates: Vec::new(),
                 validation_records: Vec::new(),
                 validation_errors: Vec::new(),
             });
@@ -229,8 +238,24 @@ impl SslEdit {
         }
         if another {
             ssl.validation_records.clear();
+            // What is served stays so until the others are there.
+            ssl.next = (!ssl.certificates.is_empty()).then_some(pack);
         }
         Ok(ssl)
+    }
+}
+
+impl Ssl {
+    /// The id that certificates get which are asked for now.
+    #[must_use]
+    pub fn awaited(&self) -> &CertificatePackId {
+        self.next.as_ref().unwrap_or(&self.id)
+    }
+
+    /// Whether there are certificates to serve with.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.certificates.is_empty()
     }
 }
 

@@ -124,6 +124,16 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// The custom hostname that is served under a name; none where none is.
+    ///
+    /// # Errors
+    /// [`crate::RegistryError::Store`].
+    pub async fn served_under(&self, name: &CustomName) -> Result<Option<Arc<CustomHostname>>> {
+        self.inner.claimed(name).await
+    }
+}
+
 impl Inner {
     async fn host(&self, host: &str) -> Result<Option<HostMatch>> {
         // Without zones nothing is anybody's: then it costs a look into memory.

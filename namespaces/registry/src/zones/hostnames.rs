@@ -17,7 +17,7 @@ use crate::zone_error::ZoneError;
 use crate::{Inner, Registry, RegistryEvent, Result};
 use wasmyard_model::domain::Domain;
 use wasmyard_model::hostname::{
-    CustomHostname, CustomHostnameEdit, CustomName, HostnameError, MadeUp, NewCustomHostname,
+    CustomHostname, CustomHostnameEdit, CustomName, HostnameError, MadeUp, NewCustomHostname, Ssl,
 };
 use wasmyard_model::ids::{CertificatePackId, CustomHostnameId, ZoneId};
 use wasmyard_model::timestamp::Timestamp;
@@ -39,6 +39,12 @@ pub struct HostnameQuota {
 
 /// The kind of the jobs that check custom hostnames.
 pub const HOSTNAME_CHECK: &str = "hostname-check";
+
+/// The kind of the jobs that have a name served with the certificates of whoever has it. The key is the name.
+pub const CERTIFICATE_DEPLOY: &str = "certificate-deploy";
+
+/// The kind of the jobs that forget the certificates of a pack that nobody has any more. The key is the pack's id.
+pub const CERTIFICATE_FORGET: &str = "certificate-forget";
 
 /// The key of the job that checks a custom hostname.
 fn check_key(zone: &ZoneId, id: &CustomHostnameId) -> String {
@@ -168,9 +174,11 @@ impl Registry {
             let mut transaction = Transaction::default();
             transaction.put(&seen, &after)?;
             let claims = inner.change_claims(&mut transaction, Some(&before), Some(&after)).await?;
+            inner.follow_certificates(&mut transaction, &before, Some(&after), &claims).await?;
             match inner.log.commit(&transaction).await {
                 Ok(_) => {
                     inner.forget_hostname(&before, &claims).await?;
+                    inner.jobs_made.notify_waiters();
                     return Ok(Arc::new(after));
                 }
                 Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
@@ -193,7 +201,11 @@ impl Registry {
             let mut transaction = Transaction::default();
             let claims = inner.delete_hostname_in(&mut transaction, &seen, &before).await?;
             match inner.log.commit(&transaction).await {
-                Ok(_) => return inner.forget_hostname(&before, &claims).await,
+                Ok(_) => {
+                    inner.forget_hostname(&before, &claims).await?;
+                    inner.jobs_made.notify_waiters();
+                    return Ok(());
+                }
                 Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
                 Err(error) => return Err(error),
             }
@@ -274,7 +286,40 @@ impl Inner {
     ) -> Result<Vec<CustomName>> {
         transaction.delete(seen);
         transaction.delete_with(seen, &HOSTNAME_NAMES, &name_key(&hostname.zone, &hostname.name));
-        self.change_claims(transaction, Some(hostname), None).await
+        let claims = self.change_claims(transaction, Some(hostname), None).await?;
+        self.follow_certificates(transaction, hostname, None, &claims).await?;
+        Ok(claims)
+    }
+
+    /// Adds to a transaction that what is served follows a change of a hostname: the names whose claims change, those whose
+    /// certificates or settings of TLS do, and the packs that nobody has any more. What serves is another store: as jobs,
+    /// made with the change itself, these outlive a process that ends between the two.
+    async fn follow_certificates(
+        &self,
+        transaction: &mut Transaction,
+        before: &CustomHostname,
+        after: Option<&CustomHostname>,
+        claims: &[CustomName],
+    ) -> Result<()> {
+        let (old, new) = (before.ssl.as_ref(), after.and_then(|after| after.ssl.as_ref()));
+        let shown = |ssl: &Ssl| (ssl.id.clone(), ssl.certificates.clone(), ssl.config.settings.clone());
+        let mut names = claims.to_vec();
+        if let Some(after) = after.filter(|after| after.status.is_served())
+            && old.map(shown) != new.map(shown)
+        {
+            names.extend(after.served_names().filter(|name| !claims.contains(name)));
+        }
+        for name in names {
+            self.job_again(transaction, CERTIFICATE_DEPLOY, name.as_str()).await?;
+        }
+        let packs = |ssl: Option<&Ssl>| -> Vec<CertificatePackId> {
+            ssl.into_iter().flat_map(|ssl| std::iter::once(&ssl.id).chain(&ssl.next)).cloned().collect()
+        };
+        let kept = packs(new);
+        for pack in packs(old).into_iter().filter(|pack| !kept.contains(pack)) {
+            self.job_again(transaction, CERTIFICATE_FORGET, pack.as_str()).await?;
+        }
+        Ok(())
     }
 
     /// Has the memory read again what a change of a hostname may have made untrue.

@@ -136,9 +136,9 @@ async fn what_was_put_in_is_served_then_and_after_a_restart() {
     let second = leaf(&keys(&store, "shop.test").await.unwrap(), "shop.test", ECDSA).unwrap();
     assert_ne!(second, served_leaf);
     assert_eq!(store.len(), 2);
-    assert!(store.remove(&served_name("shop.test")).await.unwrap());
+    assert!(store.stop_serving(&served_name("shop.test")).await.unwrap());
     assert!(store.find("shop.test").is_none());
-    assert!(!store.remove(&served_name("shop.test")).await.unwrap());
+    assert!(!store.stop_serving(&served_name("shop.test")).await.unwrap());
 }
 
 #[tokio::test]
@@ -235,7 +235,7 @@ async fn a_leaf_under_another_name_does_not_open() {
     store.put(vec![served("a.test"), served("b.test")]).await.unwrap();
     let id = |name| store.find(name).unwrap().certificate;
     let record = |name| store.inner.vault.record(id(name)).unwrap().unwrap().unwrap();
-    let forged = Record { name: served_name("a.test"), ..record("b.test") };
+    let forged = Record { owner: Owner::Name(served_name("a.test")), ..record("b.test") };
     assert!(matches!(store.inner.opened(&forged).unwrap(), Err(Damaged::Seal)));
     assert!(store.inner.opened(&record("b.test")).unwrap().is_ok());
 }
@@ -346,3 +346,5 @@ async fn who_waits_for_the_disk_stops_nobody_whose_keys_are_there() {
     drop(taken);
     assert!(waiting.await.unwrap());
 }
+
+mod packs;
