@@ -62,8 +62,15 @@ impl Control {
         };
         let records = self.registry.dns_records(zone).await?;
         let held = self.is_held_elsewhere(&hostname, self.now());
-        let expected =
-            Expected { hostname: &hostname, zone: &found, records: &records, apex: &lookout.apex, held };
+        let contested = self.registry.is_contested(&hostname).await?;
+        let expected = Expected {
+            hostname: &hostname,
+            zone: &found,
+            records: &records,
+            apex: &lookout.apex,
+            held,
+            contested,
+        };
         let finding = rules::look(&expected, &lookout.servers, lookout.web.as_ref()).await;
         let mut next = None;
         let after = self

@@ -25,6 +25,7 @@
 //! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `services`: script to script by a service binding
 //! - `streaming`: bodies of any length, both ways, with trailers
+//! - `takeovers`: names that another zone would like to have
 //! - `tls`: visitors over TLS, with certificates in files
 
 mod afterwards;
@@ -52,4 +53,5 @@ mod routing;
 mod sandbox;
 mod services;
 mod streaming;
+mod takeovers;
 mod tls;

@@ -36,6 +36,9 @@ pub struct Expected<'e> {
     pub apex: &'e [IpNet],
     /// Whether another zone holds the name.
     pub held: bool,
+    /// Whether another zone is served under the name, or was last, or has it as one of its own. What all zones share says
+    /// nothing then: neither an address of the platform, nor a web server that may be the platform itself.
+    pub contested: bool,
 }
 
 /// How a name was shown to be its customer's.
@@ -47,7 +50,7 @@ pub enum Proof {
     Http,
     /// The name is a CNAME that leads to this name of the zone.
     Cname(Domain),
-    /// The name has this address, which is the zone's.
+    /// The name itself has this address, which is the platform's, and no other zone has to do with it.
     Address(IpAddr),
 }
 
@@ -113,10 +116,21 @@ pub async fn look(expected: &Expected<'_>, servers: &[Arc<dyn Dns>], web: &dyn W
     let txt = count(|sight| sight.txt);
     let mut proof = match leads {
         Leads::Here => sights.iter().find_map(|sight| sight.to.clone()),
-        Leads::Elsewhere | Leads::Unknown => (txt >= enough).then_some(Proof::Txt),
+        Leads::Elsewhere | Leads::Unknown => None,
     };
-    let seen = count(|sight| sight.txt || sight.leads == Leads::Here);
-    if proof.is_none() && seen > 0 {
+    if let Some(Proof::Address(address)) = proof
+        && expected.contested
+    {
+        notes.push(format!(
+            "{address} is an address of every zone, and another zone has or had this name: a TXT record or a CNAME to {} \
+             shows whose it is",
+            expected.zone.name
+        ));
+        proof = None;
+    }
+    proof = proof.or_else(|| (txt >= enough).then_some(Proof::Txt));
+    let seen = count(|sight| sight.txt || sight.to.is_some());
+    if proof.is_none() && seen > 0 && seen < enough {
         notes.push(format!(
             "{seen} of {} name servers show it; {enough} must, so it is not counted yet",
             servers.len()
@@ -126,7 +140,7 @@ pub async fn look(expected: &Expected<'_>, servers: &[Arc<dyn Dns>], web: &dyn W
         notes.push("no name server is configured to ask".to_owned());
     }
     let wildcard = expected.hostname.name.is_wildcard();
-    if proof.is_none() && !expected.hostname.status.is_served() && !wildcard {
+    if proof.is_none() && !expected.hostname.status.is_served() && !wildcard && !expected.contested {
         let url = expected.hostname.ownership_http_url();
         match web.get(&url).await {
             Ok(body) if body.trim() == expected.hostname.ownership_token => proof = Some(Proof::Http),
@@ -258,7 +272,15 @@ async fn addresses(
         .collect();
     let ours = |address: &&IpAddr| expected.apex.iter().any(|net| net.contains(*address));
     if let Some(address) = found.iter().find(ours) {
-        return (Leads::Here, Some(Proof::Address(*address)));
+        // By way of another name it is that name's owner who says where it leads: to another zone of this platform, maybe.
+        if passed.is_empty() {
+            return (Leads::Here, Some(Proof::Address(*address)));
+        }
+        notes.push(format!(
+            "{} leads to {address} by way of {name}, which is no target of {zone}",
+            asked(expected.hostname)
+        ));
+        return (Leads::Here, None);
     }
     for answer in [&four, &six] {
         if let Answer::Failed(why) = answer {

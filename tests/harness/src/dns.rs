@@ -37,7 +37,7 @@ impl NameServer {
         NameServer { address, records }
     }
 
-    /// From now on a name is another one.
+    /// From now on a name is another one. `*.` in front of a name stands for all below it that have no record.
     pub fn cname(&self, name: &str, target: &str) {
         self.put(name, RecordType::CNAME, RData::CNAME(CNAME(Name::from_ascii(target).unwrap())));
     }
@@ -69,9 +69,22 @@ fn whole(name: &str) -> String {
     format!("{}.", name.to_ascii_lowercase())
 }
 
+/// The name that has records where this one is asked for: itself, or the wildcard next to it (RFC 4592).
+fn written(known: &Records, name: String) -> String {
+    let exists = |name: &str| known.keys().any(|(known, _)| known == name);
+    if exists(&name) {
+        return name;
+    }
+    let above = std::iter::successors(name.split_once('.'), |(_, parent)| parent.split_once('.'));
+    let mut wildcards = above.map(|(_, parent)| format!("*.{parent}"));
+    let found = wildcards.find(|wildcard| exists(wildcard));
+    found.unwrap_or(name)
+}
+
 fn answered(known: &Records, query: &Message) -> Message {
     let asked = query.queries[0].clone();
     let name = asked.name().to_ascii().to_ascii_lowercase();
+    let name = written(known, name);
     let found = known.get(&(name.clone(), asked.query_type())).cloned().unwrap_or_default();
     let exists = known.keys().any(|(known, _)| *known == name);
     let mut message = Message::response(query.metadata.id, query.metadata.op_code);

@@ -6,7 +6,7 @@ use crate::support::dns::NameServer;
 use crate::support::{Api, Server, Site, eventually, guest};
 
 /// A platform whose fallback origin is a script that shows what it was asked for, with checks that ask these.
-fn config(servers: &[&NameServer], more: &str) -> String {
+pub(super) fn config(servers: &[&NameServer], more: &str) -> String {
     let servers: Vec<String> = servers.iter().map(|server| server.address.to_string()).collect();
     format!(
         r#"
@@ -27,17 +27,22 @@ fn config(servers: &[&NameServer], more: &str) -> String {
 
 /// A zone `saas.test` with a fallback origin; its path in the API.
 async fn zone(api: &Api) -> String {
-    let zone = api.post("/client/v4/zones", &json!({"name": "saas.test"})).await.result().clone();
+    zone_named(api, "saas.test").await
+}
+
+/// A zone with the fallback origin `service` in it; its path in the API.
+pub(super) async fn zone_named(api: &Api, name: &str) -> String {
+    let zone = api.post("/client/v4/zones", &json!({"name": name})).await.result().clone();
     let path = format!("/client/v4/zones/{}", zone["id"].as_str().unwrap());
     let record = json!({"type": "AAAA", "name": "service", "content": "100::", "proxied": true});
     api.post(&format!("{path}/dns_records"), &record).await.result();
-    let origin = json!({"origin": "service.saas.test"});
+    let origin = json!({"origin": format!("service.{name}")});
     api.put(&format!("{path}/custom_hostnames/fallback_origin"), &origin).await.result();
     path
 }
 
 /// Makes a hostname; its path in the API, and what it was answered with.
-async fn hostname(api: &Api, zone: &str, name: &str) -> (String, Value) {
+pub(super) async fn hostname(api: &Api, zone: &str, name: &str) -> (String, Value) {
     let made = api.post(&format!("{zone}/custom_hostnames"), &json!({"hostname": name})).await;
     assert_eq!(made.status, 201, "{}", made.envelope);
     let made = made.envelope["result"].clone();
@@ -45,7 +50,7 @@ async fn hostname(api: &Api, zone: &str, name: &str) -> (String, Value) {
 }
 
 /// Waits until a hostname has this status, and shows it.
-async fn becomes(api: &Api, path: &str, status: &str) -> Value {
+pub(super) async fn becomes(api: &Api, path: &str, status: &str) -> Value {
     eventually(&format!("{path} is {status}"), async || {
         let shown = api.get(path).await.result().clone();
         (shown["status"] == status).then_some(shown)
@@ -54,7 +59,7 @@ async fn becomes(api: &Api, path: &str, status: &str) -> Value {
 }
 
 /// Waits until a check was made of a hostname that is pending, and shows it.
-async fn is_refused(api: &Api, path: &str) -> Value {
+pub(super) async fn is_refused(api: &Api, path: &str) -> Value {
     eventually("a check", async || {
         let shown = api.get(path).await.result().clone();
         (!shown["verification_errors"].is_null()).then_some(shown)

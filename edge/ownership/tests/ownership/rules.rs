@@ -77,6 +77,7 @@ struct Site {
     apex: Vec<IpNet>,
     hostname: CustomHostname,
     held: bool,
+    contested: bool,
 }
 
 impl Site {
@@ -149,7 +150,7 @@ impl Site {
         };
         let hostname = CustomHostname::new(id.clone(), &new, made_up, began()).unwrap();
         let records = vec![record("customers", true), record("mail", false)];
-        Site { zone, records, apex: Vec::new(), hostname, held: false }
+        Site { zone, records, apex: Vec::new(), hostname, held: false, contested: false }
     }
 
     fn expected(&self) -> Expected<'_> {
@@ -159,6 +160,7 @@ impl Site {
             records: &self.records,
             apex: &self.apex,
             held: self.held,
+            contested: self.contested,
         }
     }
 
@@ -391,6 +393,40 @@ async fn with_addresses_of_its_own_the_zone_asks_for_them() {
     dns.say("shop.customer.test", Question::Aaaa, Answer::Records(vec![six]));
     site.check(&dns, began()).await;
     assert_eq!(site.hostname.status, HostnameStatus::Active);
+}
+
+#[tokio::test]
+async fn what_zones_share_shows_nothing_of_a_name_that_another_has_or_had() {
+    let mut site = Site::new();
+    site.apex = vec!["198.51.100.0/28".parse().unwrap()];
+    site.contested = true;
+    let dns = Arc::new(Told::default());
+    dns.address("shop.customer.test", "198.51.100.7");
+    // The web server at that address is the platform, and whoever is served there may write the token as well.
+    let found = site.look(&[&dns], &Says(Some(TOKEN))).await;
+    assert_eq!((found.proof, found.leads), (None, Leads::Here));
+    assert!(found.notes.iter().any(|note| note.contains("is an address of every zone")), "{:?}", found.notes);
+    dns.text("_cf-custom-hostname.shop.customer.test", TOKEN);
+    assert_eq!(site.look(&[&dns], &Says(None)).await.proof, Some(Proof::Txt));
+    dns.cname("shop.customer.test", "customers.saas.test");
+    let target = Domain::parse("customers.saas.test").unwrap();
+    assert_eq!(site.look(&[&dns], &Says(None)).await.proof, Some(Proof::Cname(target)));
+}
+
+#[tokio::test]
+async fn an_address_of_another_name_is_that_names() {
+    let mut site = Site::new();
+    site.apex = vec!["198.51.100.0/28".parse().unwrap()];
+    let dns = Arc::new(Told::default());
+    dns.cname("shop.customer.test", "service.rival.test");
+    dns.address("service.rival.test", "198.51.100.7");
+    let found = site.look(&[&dns], &Says(None)).await;
+    assert_eq!((found.proof, found.leads), (None, Leads::Here));
+    assert!(
+        found.notes.iter().any(|note| note.contains("by way of service.rival.test")),
+        "{:?}",
+        found.notes
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 //! Owns the claims of hostnames that are active, and the answer to whose a host is: a custom hostname of exactly this
 //! name, then the zone that the host belongs to, where it is not the wildcard hostname's own, then a wildcard hostname.
 //! Of the claims, memory holds a hash each: a name that nobody claimed is told without the store being asked. What a
-//! claim leads to is in a cache that is bounded.
+//! claim leads to is in a cache that is bounded. Who was served last is kept of names that nobody is served under any more:
+//! their DNS may lead here still, and another zone is not to have them for that.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -20,11 +21,17 @@ use crate::follow::Follow;
 use crate::{Inner, Registry, RegistryEvent, Result};
 use wasmyard_model::hostname::{CustomHostname, CustomName, HostnameStatus};
 use wasmyard_model::ids::{CustomHostnameId, ZoneId};
+use wasmyard_model::timestamp::Timestamp;
 use wasmyard_model::zone::Zone;
 use wasmyard_stores::Revision;
 
 /// Who is served under a name, by the name.
 const CLAIMS: Collection<Claim> = Collection::at("hostname-claim/");
+
+/// Who was served last under a name that nobody is served under now, by the name.
+const RELEASED: Collection<Released> = Collection::at("hostname-released/");
+/// How many labels of a name are looked at for wildcards of others.
+const MOST_LABELS: usize = 16;
 
 /// How many turns there are. Two names that share one wait for each other now and then, no more.
 const TURNS: usize = 256;
@@ -36,6 +43,13 @@ const CLAIMS_PAGE: usize = 4_096;
 struct Claim {
     zone: ZoneId,
     hostname: CustomHostnameId,
+}
+
+/// Who was served last under a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Released {
+    zone: ZoneId,
+    at: Timestamp,
 }
 
 impl Claim {
@@ -122,6 +136,16 @@ impl Registry {
     pub async fn host(&self, host: &str) -> Result<Option<HostMatch>> {
         self.inner.host(host).await
     }
+
+    /// Whether another zone has to do with the name of a hostname: it is served under it or under a wildcard above it, was
+    /// the last that was, or has it as one of its own. What zones of one platform share, such as its addresses, says
+    /// nothing then about whose the name is.
+    ///
+    /// # Errors
+    /// [`crate::RegistryError::Store`].
+    pub async fn is_contested(&self, hostname: &CustomHostname) -> Result<bool> {
+        self.inner.is_contested(hostname).await
+    }
 }
 
 impl Registry {
@@ -154,6 +178,26 @@ impl Inner {
             return Ok(Some(found));
         }
         Ok(own.map(|zone| HostMatch { zone, hostname: None }))
+    }
+
+    async fn is_contested(&self, hostname: &CustomHostname) -> Result<bool> {
+        let (zone, base) = (&hostname.zone, hostname.name.base());
+        if self.zones.load().containing(base).is_some_and(|owner| owner.id != *zone) {
+            return Ok(true);
+        }
+        let above = std::iter::successors(base.split_once('.'), |(_, parent)| parent.split_once('.'));
+        let above = above.take(MOST_LABELS).map(|(_, parent)| format!("*.{parent}"));
+        let names = std::iter::once(hostname.name.to_string()).chain(above);
+        for name in names {
+            let claim = self.log.read(&CLAIMS, &name).await?;
+            let last = self.log.read(&RELEASED, &name).await?;
+            if claim.whole().is_some_and(|claim| claim.zone != *zone)
+                || last.whole().is_some_and(|last| last.zone != *zone)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The custom hostname that is served under a name, unless its zone is paused.
@@ -212,6 +256,7 @@ impl Inner {
                 && claim.is_of(before)
             {
                 transaction.delete(&seen);
+                self.release(transaction, name, &claim.zone).await?;
                 changed.push(name.clone());
             }
         }
@@ -221,6 +266,10 @@ impl Inner {
             let holder = seen.record()?.filter(|claim| !claim.is_of(after));
             let claim = Claim { zone: after.zone.clone(), hostname: after.id.clone() };
             transaction.put(&seen, &claim)?;
+            let last = self.log.read(&RELEASED, name.as_str()).await?;
+            if last.exists() {
+                transaction.delete(&last);
+            }
             changed.push(name.clone());
             displaced.extend(holder.map(|holder| (name.clone(), holder)));
         }
@@ -228,6 +277,12 @@ impl Inner {
             self.displace(transaction, &name, &holder, &mut changed).await?;
         }
         Ok(changed)
+    }
+
+    /// Notes who was served last under a name that nobody is served under from now on.
+    async fn release(&self, transaction: &mut Transaction, name: &CustomName, zone: &ZoneId) -> Result<()> {
+        let seen = self.log.read(&RELEASED, name.as_str()).await?;
+        transaction.put(&seen, &Released { zone: zone.clone(), at: self.clock().now() })
     }
 
     /// Has a hostname that loses its own name move, and give up what it claims beside.
@@ -247,6 +302,7 @@ impl Inner {
             let claim = self.log.read(&CLAIMS, beside.as_str()).await?;
             if claim.record()?.is_some_and(|claim| claim.is_of(&loser)) {
                 transaction.delete(&claim);
+                self.release(transaction, &beside, &loser.zone).await?;
                 changed.push(beside);
             }
         }
