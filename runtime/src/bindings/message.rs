@@ -141,7 +141,9 @@ impl State {
     fn fields(&mut self, fields: Vec<Field>) -> Result<HeaderMap, String> {
         let mut map = FieldMap::new_mutable(HEADER_BYTES);
         for (name, value) in fields {
-            let shown = shorten(&name);
+            // Which one it was is needed by an error alone, and nearly no field is one: a copy costs a twentieth of a text
+            // that can be shown.
+            let kept = name.clone();
             map.append(&mut self.hooks, name, value).map_err(|error| {
                 let rule = match error {
                     FieldMapError::Forbidden => "it belongs to the connection and is set by the platform",
@@ -150,7 +152,7 @@ impl State {
                     }
                     _ => "name or value break the rules of HTTP",
                 };
-                format!("header `{shown}` cannot be set: {rule}")
+                format!("header `{}` cannot be set: {rule}", shorten(&kept))
             })?;
         }
         Ok(HeaderMap::from(map))
