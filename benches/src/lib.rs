@@ -15,6 +15,7 @@ pub mod machine;
 pub mod process;
 pub mod report;
 pub mod rows;
+pub mod secure;
 pub mod servers;
 pub mod stats;
 pub mod train;

@@ -86,7 +86,8 @@ impl Process {
             let line = line?;
             for (word, found) in words.iter().zip(&mut found) {
                 let rest = line.strip_prefix(word).map(str::trim);
-                if let Some(address) = rest.and_then(|rest| rest.strip_prefix("http://")) {
+                let address = rest.and_then(|rest| rest.split_once("://"));
+                if let Some(("http" | "https", address)) = address {
                     *found = Some(address.parse::<SocketAddr>()?);
                 }
             }
@@ -146,6 +147,16 @@ impl Process {
             }
         }
         Duration::from_nanos(nanoseconds)
+    }
+
+    /// Bytes that the disk was read for by all processes of the group.
+    pub fn read_bytes(&self) -> u64 {
+        let of = |process| {
+            let text = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("read_bytes: "));
+            line.and_then(|line| line.trim().parse::<u64>().ok()).unwrap_or(0)
+        };
+        self.members().into_iter().map(of).sum()
     }
 
     /// Memory of all processes of the group.

@@ -8,6 +8,7 @@ mod latency;
 mod neighbours;
 mod overload;
 mod streaming;
+mod tls;
 
 use std::time::Duration;
 
@@ -99,5 +100,16 @@ pub const OTHERS: &[Other] = &[
         run: neighbours::noisy,
     },
     Other { id: "gone", what: "what goes on when its visitor has gone", run: neighbours::gone },
+    Other {
+        id: "tls-handshakes",
+        what: "connections with one request, beside nginx and Caddy",
+        run: tls::handshakes,
+    },
+    Other {
+        id: "tls-kept",
+        what: "requests over connections that are kept, beside plain ones",
+        run: tls::kept,
+    },
+    Other { id: "tls-unknown", what: "a flood of hellos with names that nobody has", run: tls::unknown },
     Other { id: "overload", what: "four times the load that can be sustained", run: overload::run },
 ];

@@ -2,6 +2,7 @@
 
 pub mod hyper;
 pub mod javascript;
+pub mod proxies;
 pub mod wasmtime;
 pub mod wasmyard;
 pub mod workerd;

@@ -29,6 +29,8 @@ pub struct Platform {
     pub process: Process,
     /// Where visitors connect.
     pub visitors: SocketAddr,
+    /// Where visitors connect over TLS, if the site has them do so.
+    pub secure: Option<SocketAddr>,
     /// The control plane.
     pub api: Api,
 }
@@ -201,10 +203,15 @@ impl Site {
             }
             command.stdout(Stdio::piped()).stderr(kept);
         })?;
-        let [visitors, api] = process
-            .announced(["visitors", "api"])
-            .map_err(|error| format!("{error}\n{}", std::fs::read_to_string(&log).unwrap_or_default()))?;
-        Ok(Platform { process, visitors, api: Api { address: api, token: TOKEN.to_owned() } })
+        let told = |error| format!("{error}\n{}", std::fs::read_to_string(&log).unwrap_or_default());
+        let (visitors, secure, api) = if self.config.contains("listen_tls") {
+            let [visitors, secure, api] = process.announced(["visitors", "https", "api"]).map_err(told)?;
+            (visitors, Some(secure), api)
+        } else {
+            let [visitors, api] = process.announced(["visitors", "api"]).map_err(told)?;
+            (visitors, None, api)
+        };
+        Ok(Platform { process, visitors, secure, api: Api { address: api, token: TOKEN.to_owned() } })
     }
 }
 
