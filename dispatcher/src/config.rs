@@ -5,9 +5,9 @@ use std::time::Duration;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_runtime::Services;
 
-use crate::https::HttpsConfig;
-
 use crate::admission::AdmissionConfig;
+use crate::answer::origin::OriginsConfig;
+use crate::https::HttpsConfig;
 
 /// Sizes and limits of the dispatcher.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct DispatcherConfig {
     pub asset_memory_bytes: u64,
     /// The longest pause of a visitor's request body.
     pub body_idle: Duration,
+    /// How requests go to servers outside that visitors ask for by names of zones.
+    pub origins: OriginsConfig,
     /// What connections have to be.
     pub https: HttpsConfig,
     /// The ports that visitors reach the platform by, beside 80 and 443. A script's request to a host of the
@@ -42,6 +44,7 @@ impl Default for DispatcherConfig {
             ready_wait: Duration::from_millis(500),
             asset_memory_bytes: 64 << 20,
             body_idle: Duration::from_secs(30),
+            origins: OriginsConfig::default(),
             https: HttpsConfig::default(),
             served_ports: Vec::new(),
             services: Services::default(),

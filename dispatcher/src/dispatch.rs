@@ -10,8 +10,10 @@ use http_body::Body as HttpBody;
 use wasmyard_events::{InRay, Sink};
 use wasmyard_listener::{Client, Handler, Received};
 use wasmyard_namespaces::registry::Registry;
+use wasmyard_net::TlsError;
 use wasmyard_runtime::Runtime;
 
+use crate::answer::origin::{OriginFigures, Origins};
 use crate::answer::script::{Overlay, Scripts};
 use crate::config::DispatcherConfig;
 use crate::egress::Egress;
@@ -22,11 +24,23 @@ use crate::trace::{Trace, Underway};
 use crate::visit::{Tracked, VisitLog};
 use crate::{head, https, incoming, zone};
 
+/// Why there is no data plane.
+#[derive(Debug, thiserror::Error)]
+pub enum Unmade {
+    /// Two figures have one name.
+    #[error(transparent)]
+    Figures(#[from] prometheus::Error),
+    /// TLS to origins cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
 /// The data plane of one node.
 pub struct Dispatcher {
     config: DispatcherConfig,
     registry: Registry,
     scripts: Arc<Scripts>,
+    origins: Origins,
     metrics: Arc<Metrics>,
     sink: Arc<dyn Sink>,
     underway: Arc<Underway>,
@@ -38,7 +52,7 @@ impl Dispatcher {
     ///
     /// # Errors
     ///
-    /// When two figures were given the same name, which a test rules out.
+    /// When TLS to origins cannot be set up, or two figures were given the same name, which a test rules out.
     pub fn new(
         config: DispatcherConfig,
         registry: Registry,
@@ -47,11 +61,12 @@ impl Dispatcher {
         metrics: Arc<Metrics>,
         sink: Arc<dyn Sink>,
         overlay: Option<Arc<dyn Overlay>>,
-    ) -> prometheus::Result<Arc<Self>> {
+    ) -> Result<Arc<Self>, Unmade> {
         let shown = metrics.registry();
         let scripts = Scripts::new(&config, registry.clone(), runtime, egress, shown, overlay)?;
+        let origins = Origins::new(config.origins.clone(), registry.clone(), OriginFigures::new(shown)?)?;
         let underway = Underway::new(shown)?;
-        Ok(Arc::new(Self { config, registry, scripts, metrics, sink, underway }))
+        Ok(Arc::new(Self { config, registry, scripts, origins, metrics, sink, underway }))
     }
 
     /// The figures of this node.
@@ -89,6 +104,7 @@ impl Dispatcher {
             // that is called on the way needs a place of its own.
             match destination {
                 Destination::Script(script) => self.scripts.answer(visit, script).await,
+                Destination::Origin(sought) => self.origins.answer(visit, *sought).await,
                 Destination::Status(status) => Err(Refusal::opted_out(status)),
                 Destination::NoSuchScript => Err(Refusal::no_such_script()),
             }

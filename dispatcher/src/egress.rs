@@ -18,9 +18,11 @@ use wasmyard_events::Sink;
 use wasmyard_namespaces::{Namespace, ScriptKey};
 use wasmyard_runtime::{Body, BodyError, OutboundRequest};
 
+pub(crate) use answer::of_fault as body_error;
 pub use client::NetworkEgress;
 pub use config::EgressConfig;
 pub use figures::EgressFigures;
+pub(crate) use policy::Denied;
 pub use policy::Policy;
 pub use wasmyard_net::{ExtraRoots, Roots, TlsError};
 

@@ -11,6 +11,8 @@
 //! 6. `answer/script` answers: by `assets`, a file of the script, if there is one; else `admission` finds it a place, it
 //!    is made ready, and runs. `answer/script/host` is what it can reach: other scripts, and the outside through
 //!    `answer/script/outbound` and `egress`, which says what guests may reach.
+//!    `answer/origin` answers for custom hostnames and names of zones that no route leads to a script: with an HTTP server
+//!    outside.
 //! 7. `respond` turns every failure into status, code and safe text.
 //!
 //! Reads the registry and never writes it. Knows nothing of the control plane.
@@ -34,9 +36,10 @@ mod visit;
 mod zone;
 
 pub use admission::AdmissionConfig;
+pub use answer::origin::OriginsConfig;
 pub use answer::script::Overlay;
 pub use config::DispatcherConfig;
-pub use dispatch::Dispatcher;
+pub use dispatch::{Dispatcher, Unmade};
 pub use egress::{
     Asker, Egress, EgressConfig, EgressFigures, ExtraRoots, NetworkEgress, Policy, Roots, Sender, TlsError,
 };

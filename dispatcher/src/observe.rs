@@ -92,6 +92,7 @@ mod tests {
     use wasmyard_events::Figures;
 
     use super::*;
+    use crate::answer::origin::OriginFigures;
     use crate::answer::script::in_flight;
     use crate::assets::AssetFigures;
     use crate::egress::EgressFigures;
@@ -103,6 +104,7 @@ mod tests {
         let shown = metrics.registry();
         let _figures = (Figures::new(shown).unwrap(), EgressFigures::new(shown).unwrap());
         let _more = (AssetFigures::new(shown).unwrap(), in_flight(shown).unwrap());
+        let _origins = OriginFigures::new(shown).unwrap();
         let _underway: Arc<Underway> = Underway::new(shown).unwrap();
         let figures = CacheFigures { hits: 5, misses: 2, loaded: 1, ..CacheFigures::default() };
         metrics.render(figures);
@@ -113,6 +115,7 @@ mod tests {
             "wasmyard_invocations_in_flight",
             "wasmyard_asset_requests_total",
             "wasmyard_egress_requests_total",
+            "wasmyard_origin_requests_total",
             "wasmyard_requests_total",
         ] {
             assert!(text.contains(&format!("# TYPE {name} ")), "{name} is not in\n{text}");

@@ -1,6 +1,8 @@
 //! Failures become answers here, in one table: status, stable code, safe text. Nothing that the visitor
 //! is shown names a path, an address, a secret, or another tenant.
 
+mod origins;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use wasmyard_runtime::{Body, Failure, body};
 
 use crate::head::{BadHead, strip_hop_by_hop};
 use crate::visit::{Answer, UploadFault, VisitLog};
+
+pub(crate) use origins::OriginFault;
 
 const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
 
@@ -80,20 +84,22 @@ impl Refusal {
 
     /// What a failed invocation shows. A body that the visitor broke off is the visitor's mistake.
     pub(crate) fn of(failure: Failure, upload: Option<UploadFault>) -> Self {
-        match upload {
-            Some(UploadFault::Stalled) => {
+        upload.map_or_else(|| Self::from(failure), Self::of_upload)
+    }
+
+    /// What a visitor is told whose request's body went wrong.
+    pub(crate) fn of_upload(fault: UploadFault) -> Self {
+        let refusal = match fault {
+            UploadFault::Stalled => {
                 let text = "The request body stopped arriving.";
-                let refusal = Self::new(StatusCode::REQUEST_TIMEOUT, 2005, "request_timeout", text);
-                return Self { close: true, ..refusal };
+                Self::new(StatusCode::REQUEST_TIMEOUT, 2005, "request_timeout", text)
             }
-            Some(UploadFault::Broken) => {
+            UploadFault::Broken => {
                 let text = "The request body is incomplete.";
-                let refusal = Self::new(StatusCode::BAD_REQUEST, 2004, "bad_request", text);
-                return Self { close: true, ..refusal };
+                Self::new(StatusCode::BAD_REQUEST, 2004, "bad_request", text)
             }
-            None => {}
-        }
-        Self::from(failure)
+        };
+        Self { close: true, ..refusal }
     }
 }
 
@@ -299,7 +305,11 @@ fn text_page(refusal: &Refusal, ray_id: &str) -> String {
 }
 
 fn html_page(refusal: &Refusal, ray_id: &str) -> String {
-    let status = refusal.status;
+    // Statuses of origins have no phrase of their own.
+    let status = match refusal.status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", refusal.status.as_u16()),
+        None => refusal.status.as_u16().to_string(),
+    };
     let limit =
         refusal.limit.as_ref().map(|limit| format!("<p>Limit: {}</p>", escape(limit))).unwrap_or_default();
     format!(

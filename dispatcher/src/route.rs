@@ -11,27 +11,34 @@ use wasmyard_namespaces::url_path::routed;
 
 use crate::respond::Refusal;
 use crate::visit::Visit;
-use crate::zone;
+use crate::zone::{self, Sought};
 
 /// Who answers a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     /// This script.
     Script(ScriptKey),
+    /// A server outside, where the zone of the host says that there is one.
+    Origin(Box<Sought>),
     /// The platform, with this status: the route opts out of dispatch.
     Status(u16),
     /// A native rule matched, but the label it took cannot be the name of a script.
     NoSuchScript,
 }
 
-/// Finds the most specific route of a visit: one for its host, or for the origin of the custom hostname that it is.
-/// Refused where nothing here answers for either.
+/// Finds the most specific route of a visit: one for its host, or for the origin of the custom hostname that it is. Where
+/// there is none for either, the origin itself answers. Refused where the host has none.
 pub(crate) fn find<B>(registry: &Registry, visit: &Visit<B>) -> Result<Destination, Refusal> {
     let routes = registry.routes();
     let origin = visit.zone.as_ref().and_then(zone::origin);
     let found = routes.lookup(&visit.host, visit.path());
     let found = found.or_else(|| routes.lookup(origin?, visit.path()));
-    found.map(|found| destination(&found)).ok_or_else(|| Refusal::no_route(&visit.host))
+    if let Some(found) = found {
+        return Ok(destination(&found));
+    }
+    let sought = visit.zone.as_ref().map(|found| zone::sought(found, &visit.host)).transpose()?;
+    let sought = sought.flatten().ok_or_else(|| Refusal::no_route(&visit.host))?;
+    Ok(Destination::Origin(Box::new(sought)))
 }
 
 /// Who answers a script's own request, if the platform serves that host. A route for every host does not

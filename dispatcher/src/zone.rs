@@ -1,10 +1,14 @@
 //! Host -> zone and custom hostname: whose visit it is. Looks into memory, and into the registry's store for names that
 //! are served and were not asked for recently.
 
+mod sought;
+
 use wasmyard_namespaces::registry::{HostMatch, Registry};
 
 use crate::respond::Refusal;
 use crate::visit::Visit;
+
+pub(crate) use sought::{AskedName, Sought, sought};
 
 /// The visit with the zone and the custom hostname that its host belongs to, if it belongs to any.
 ///

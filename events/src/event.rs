@@ -32,7 +32,10 @@ impl Event {
     /// About how much memory it takes, in bytes: what a queue of events is bounded by.
     pub(crate) fn weight(&self) -> usize {
         match self {
-            Self::Visit(visit) => size_of::<VisitRecord>() + visit.host.len() + visit.path.len(),
+            Self::Visit(visit) => {
+                let origin = visit.origin.as_ref().map_or(0, OriginRecord::weight);
+                size_of::<VisitRecord>() + visit.host.len() + visit.path.len() + origin
+            }
             Self::Invocation(invocation) => {
                 let texts = |fault: &Fault| {
                     let more = [&fault.limit, &fault.detail].into_iter().flatten();
@@ -70,6 +73,8 @@ pub struct VisitRecord {
     pub script: Option<ScriptKey>,
     /// The tenant that was served: the first user script of the chain.
     pub user_script: Option<ScriptKey>,
+    /// The origin that was asked, where one was.
+    pub origin: Option<OriginRecord>,
     /// The status of the answer; none when the visitor left before there was one.
     pub status: Option<u16>,
     /// A stable word: `ok`, `canceled`, the reason of a platform's page, or why the answer was cut off.
@@ -80,6 +85,25 @@ pub struct VisitRecord {
     pub bytes_out: u64,
     /// From the head of the request to the last byte of the answer.
     pub wall: Duration,
+}
+
+/// What came of asking an origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginRecord {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The status that it answered with, if it did.
+    pub status: Option<u16>,
+    /// Why it did not, for the operator alone.
+    pub fault: Option<String>,
+    /// From the moment in which it was to be asked to the head of its answer, or to the fault.
+    pub wall: Duration,
+}
+
+impl OriginRecord {
+    fn weight(&self) -> usize {
+        self.name.len() + self.fault.as_ref().map_or(0, String::len)
+    }
 }
 
 /// What a script ran for.

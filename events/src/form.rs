@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
-use crate::event::{ApiRecord, EgressRecord, Event, InvocationRecord, LogRecord, Usage, VisitRecord};
+use crate::event::{
+    ApiRecord, EgressRecord, Event, InvocationRecord, LogRecord, OriginRecord, Usage, VisitRecord,
+};
 use crate::moment::Moment;
 
 /// Who reads the lines.
@@ -171,6 +173,12 @@ impl Line<'_, '_> {
         if let Some(user) = user_script {
             self.if_any("namespace", user.namespace())?;
             self.field("user_script", user.script())?;
+        }
+        if let Some(OriginRecord { name, status, fault, wall }) = &visit.origin {
+            self.field("origin", name)?;
+            self.if_any("origin_status", *status)?;
+            self.if_any("origin_fault", fault.as_ref())?;
+            self.field("origin_us", micros(*wall))?;
         }
         let VisitRecord { status, reason, cut, bytes_out, wall, .. } = visit;
         self.field("status", status.unwrap_or(VISITOR_LEFT))?;

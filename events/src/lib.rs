@@ -19,7 +19,8 @@ mod sink;
 mod writer;
 
 pub use event::{
-    ApiRecord, EgressRecord, Event, Fault, InvocationRecord, LogRecord, Trigger, Usage, VisitRecord,
+    ApiRecord, EgressRecord, Event, Fault, InvocationRecord, LogRecord, OriginRecord, Trigger, Usage,
+    VisitRecord,
 };
 pub use figures::Figures;
 pub use form::Form;

@@ -15,6 +15,7 @@
 //! - `limits`: a script that misbehaves, and its neighbour
 //! - `messages`: what two parties may read differently: framing, lengths, paths, fields
 //! - `meters`: what an invocation may use beside CPU and memory, and how it is told
+//! - `origins`: servers outside that visitors are proxied to
 //! - `outbound`: where a script's own requests go
 //! - `overload`: too many at once, too much memory, visitors who do not read or go away
 //! - `own_requests`: requests of a script's own: they arrive as they were made, in one call or in many
@@ -43,6 +44,7 @@ mod hostnames;
 mod limits;
 mod messages;
 mod meters;
+mod origins;
 mod outbound;
 mod overload;
 mod own_requests;

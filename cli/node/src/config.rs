@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use wasmyard_control::configuration::DeclaredZone;
-use wasmyard_dispatcher::EgressConfig;
+use wasmyard_dispatcher::{EgressConfig, OriginsConfig};
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
 use wasmyard_namespaces::bindings::KvNamespace;
@@ -57,6 +57,8 @@ pub struct ResolvedConfig {
     pub egress: EgressConfig,
     /// How custom hostnames are checked.
     pub hostnames: HostnamesConfig,
+    /// `[origins]`: how requests go to servers outside.
+    pub origins: OriginsConfig,
     /// `[limits]` over the built-in defaults: the platform's own limits, which everything is tightened from.
     pub limits: Limits,
     /// `[limits.ceiling]` under the built-in ceilings: the most that anybody may ask for.
@@ -78,6 +80,7 @@ impl ResolvedConfig {
             ("server", self.server != new.server),
             ("tls", !self.tls.differs_in_certificates_alone(&new.tls)),
             ("egress", self.egress != new.egress),
+            ("origins", self.origins != new.origins),
             ("limits", self.limits != new.limits || self.ceiling != new.ceiling),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()

@@ -135,7 +135,8 @@ fn mappings(config: &ResolvedConfig, machine: &Machine, findings: &mut Vec<Fault
 
 fn files(config: &ResolvedConfig, machine: &Machine, findings: &mut Vec<Fault>) -> u32 {
     let wanted = config.server.max_connections;
-    let outgoing = u64::try_from(config.egress.max_connections).unwrap_or(u64::MAX);
+    let outgoing = config.egress.max_connections.saturating_add(config.origins.max_connections);
+    let outgoing = u64::try_from(outgoing).unwrap_or(u64::MAX);
     let api = u64::from(config.server.api_max_connections).saturating_sub(API_FILES);
     let others = outgoing.saturating_add(OTHER_FILES).saturating_add(api);
     let needed = others.saturating_add(wanted.into());
@@ -144,16 +145,17 @@ fn files(config: &ResolvedConfig, machine: &Machine, findings: &mut Vec<Fault>) 
     let remedy = format!("raise the hard limit with `ulimit -Hn {needed}` or LimitNOFILE={needed}");
     if left < LEAST_CONNECTIONS.min(wanted) {
         let text = format!(
-            "{left} would be left: connections of scripts and files of our own need {others} open files, and this process \
-             may have {allowed}"
+            "{left} would be left: connections of scripts and to origins, and files of our own, need {others} open files, and \
+             this process may have {allowed}"
         );
         let fault = Fault::new(0, "server.max_connections", text).value(wanted.to_string());
-        findings.push(fault.remedy(format!("{remedy}, or lower `max_connections` under [egress]")));
+        findings
+            .push(fault.remedy(format!("{remedy}, or lower `max_connections` under [egress] or [origins]")));
         return left;
     }
     let text = format!(
-        "lowered to {left}: with connections of scripts and files of our own {needed} files would be open, and this \
-         process may have {allowed}"
+        "lowered to {left}: with connections of scripts and to origins, and files of our own, {needed} files would be open, \
+         and this process may have {allowed}"
     );
     let fault = Fault::new(0, "server.max_connections", text).value(wanted.to_string());
     findings.push(fault.remedy(remedy).warning());
@@ -306,30 +308,30 @@ mod tests {
 
     #[test]
     fn connections_are_lowered_to_what_there_are_files_for() {
-        let (found, findings) = capacity(&config(""), &Machine { files: Some(4_096), ..large() });
+        let (found, findings) = capacity(&config(""), &Machine { files: Some(5_120), ..large() });
         assert_eq!(found.max_connections, 2_048);
         let (severity, text) = only(&findings);
         assert_eq!(severity, Severity::Warning);
-        assert!(text.contains("lowered to 2048") && text.contains("LimitNOFILE=10240"), "{text}");
+        assert!(text.contains("lowered to 2048") && text.contains("LimitNOFILE=11264"), "{text}");
     }
 
     #[test]
     fn a_machine_with_files_for_next_to_nobody_is_refused() {
-        for files in [40, 1_024, 1_100, 2_049, 2_303] {
+        for files in [40, 1_024, 1_100, 3_073, 3_327] {
             let (_, findings) = capacity(&config(""), &Machine { files: Some(files), ..large() });
             let (severity, text) = only(&findings);
             assert_eq!(severity, Severity::Error, "{files}");
-            assert!(text.contains("LimitNOFILE=10240"), "{text}");
+            assert!(text.contains("LimitNOFILE=11264"), "{text}");
         }
-        let (found, findings) = capacity(&config(""), &Machine { files: Some(2_304), ..large() });
+        let (found, findings) = capacity(&config(""), &Machine { files: Some(3_328), ..large() });
         assert_eq!((found.max_connections, only(&findings).0), (256, Severity::Warning));
         // Who wants few is content with few.
         let few = config("[server]\nmax_connections = 10\n");
-        let (found, findings) = capacity(&few, &Machine { files: Some(2_060), ..large() });
+        let (found, findings) = capacity(&few, &Machine { files: Some(3_084), ..large() });
         assert_eq!((found.max_connections, findings.len()), (10, 0));
         // The API's count as well.
         let many = config("[server]\napi_max_connections = 2512\n");
-        let (found, _) = capacity(&many, &Machine { files: Some(10_240), ..large() });
+        let (found, _) = capacity(&many, &Machine { files: Some(11_264), ..large() });
         assert_eq!(found.max_connections, 6_192);
     }
 

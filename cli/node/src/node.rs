@@ -88,6 +88,12 @@ impl Node {
         let visited: Vec<u16> = port(&visitors).into_iter().chain(tls_port).collect();
         // No script reaches the platform's own ports, whatever else it may reach.
         egress.policy.own_ports = visited.iter().copied().chain(port(&api)).collect();
+        let mut origins = config.origins.clone();
+        origins.policy.own_ports.clone_from(&egress.policy.own_ports);
+        if overlay.is_some() {
+            // As their scripts' requests may.
+            origins.policy.allow_loopback();
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let memory = usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX);
         let compiler = ChildCompiler::new()
@@ -134,6 +140,7 @@ impl Node {
                 body_idle: config.limits.stream_idle,
                 services: Services { kv: Some(kv.clone()), ..Services::default() },
                 served_ports: visited,
+                origins,
                 https: https(&config.tls, tls_port),
                 ..DispatcherConfig::default()
             },
@@ -144,7 +151,7 @@ impl Node {
             Arc::clone(&events),
             overlay,
         )
-        .map_err(unmeasured)?;
+        .map_err(|error| StartError::failed(error.to_string()))?;
         let checker = Arc::new(UploadChecker {
             registry: registry.clone(),
             runtime: Arc::clone(&runtime),

@@ -67,7 +67,8 @@ fn of_connecting(refused: &NoConnection<Denied>) -> BodyError {
     }
 }
 
-fn of_fault(fault: net::Fault) -> BodyError {
+/// What a reader is told of an answer that went wrong.
+pub(crate) fn of_fault(fault: net::Fault) -> BodyError {
     match fault {
         net::Fault::HeadTooLarge => BodyError::HttpResponseHeaderSectionSize(None),
         net::Fault::Incomplete => BodyError::HttpResponseIncomplete,

@@ -153,7 +153,7 @@ impl Policy {
         }
     }
 
-    fn judge_target(&self, host: &Host, port: u16) -> Result<(), Denied> {
+    pub(crate) fn judge_target(&self, host: &Host, port: u16) -> Result<(), Denied> {
         hosts(Whose::Platform, self.allow_hosts.as_deref(), &self.deny_hosts, host)?;
         let open = match &self.ports {
             Some(ports) => ports.contains(&port),
@@ -170,7 +170,7 @@ impl Policy {
         }
     }
 
-    fn judge_address(
+    pub(crate) fn judge_address(
         &self,
         host: &Host,
         address: IpAddr,

@@ -73,6 +73,7 @@ fn page_table() -> String {
         Failure::Internal { detail: text() },
     ];
     let mut rows: Vec<_> = failures.map(Refusal::from).into();
+    rows.extend(OriginFault::ALL.map(Refusal::from));
     rows.push(Refusal::no_route("HOST"));
     rows.push(Refusal::opted_out(404));
     rows.push(Refusal::misdirected());

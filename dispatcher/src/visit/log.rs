@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use http::{Method, Request, StatusCode};
-use wasmyard_events::{Event, VisitRecord};
+use wasmyard_events::{Event, OriginRecord, VisitRecord};
 use wasmyard_namespaces::script::ScriptKey;
 
 use crate::trace::Trace;
@@ -23,6 +23,8 @@ pub(crate) struct VisitLog {
     target: OnceLock<ScriptKey>,
     /// The first user script that was called: the tenant.
     user_script: OnceLock<ScriptKey>,
+    /// What came of asking an origin.
+    origin: OnceLock<OriginRecord>,
     upload: AtomicU8,
     answer: OnceLock<Answer>,
     /// Why an invocation failed after the answer's head was out: the first one is what the others came of.
@@ -70,6 +72,7 @@ impl VisitLog {
             host: OnceLock::new(),
             target: OnceLock::new(),
             user_script: OnceLock::new(),
+            origin: OnceLock::new(),
             upload: AtomicU8::new(0),
             answer: OnceLock::new(),
             failed_since: OnceLock::new(),
@@ -94,6 +97,11 @@ impl VisitLog {
         if script.namespace().is_some() && self.user_script.get().is_none() {
             let _already = self.user_script.set(script.clone());
         }
+    }
+
+    /// Notes what came of asking an origin.
+    pub(crate) fn asked(&self, origin: OriginRecord) {
+        let _already = self.origin.set(origin);
     }
 
     pub(crate) fn upload_failed(&self, fault: UploadFault) {
@@ -152,6 +160,7 @@ impl VisitLog {
             path: std::mem::take(&mut self.path),
             script: self.target.take(),
             user_script: self.user_script.take(),
+            origin: self.origin.take(),
             status: answer.map(|answer| answer.status.as_u16()),
             reason,
             cut: cut == Some(Cut::Here),

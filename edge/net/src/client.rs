@@ -16,7 +16,6 @@ use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection}
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::RootCertStore;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 
 use crate::config::NetworkConfig;
 use crate::connect::{Connector, ConnectorParts, Judge, NoConnection, Use};
@@ -26,7 +25,8 @@ use crate::kept::{IdleConnections, InUse};
 use crate::places::{Bounded, Places};
 use crate::progress::{Upload, watched};
 use crate::resolver::Resolve;
-use crate::tls::{self, TlsError};
+use crate::tls::{Handshakes, TlsError};
+use crate::way::Way;
 
 /// What an HTTP/2 origin may send ahead of its reader: on one stream, and on one connection.
 const STREAM_WINDOW: u32 = 256 << 10;
@@ -37,11 +37,16 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 pub struct Network {
     config: Arc<NetworkConfig>,
     resolver: Arc<dyn Resolve>,
-    tls: TlsConnector,
+    tls: Handshakes,
     figures: NetworkFigures,
     all: Bounded,
     kept: Arc<IdleConnections>,
 }
+
+/// Places for connections that several clients share: an origin has so many of them, whatever is asked for in handshakes
+/// with it.
+#[derive(Clone)]
+pub struct Share(Arc<Places>);
 
 impl Network {
     /// Opens nothing yet.
@@ -56,11 +61,22 @@ impl Network {
         figures: NetworkFigures,
     ) -> Result<Self, TlsError> {
         let all = Bounded::new(config.max_connections);
-        let tls = tls::connector(roots)?;
+        let tls = Handshakes::new(roots)?;
         Ok(Self { config: Arc::new(config), resolver, tls, figures, all, kept: Arc::default() })
     }
 
-    /// The connections of a sender: `most` at once, to what its judge lets through.
+    /// Places for `most` connections at once.
+    #[must_use]
+    pub fn share(&self, most: usize) -> Share {
+        Share(Arc::new(Places::new(
+            self.all.clone(),
+            Bounded::new(most),
+            self.config.max_connections_per_host,
+            Arc::clone(&self.kept),
+        )))
+    }
+
+    /// The connections of a sender: `most` at once, to what its judge lets through of what URIs name.
     pub fn client<J, B>(&self, judge: J, most: usize) -> Client<J, B>
     where
         J: Judge,
@@ -69,18 +85,37 @@ impl Network {
             + Unpin
             + 'static,
     {
+        self.client_over(judge, &self.share(most), None)
+    }
+
+    /// The connections that go one way, whatever the URIs of requests name, to what its judge lets through. They are never
+    /// used for what goes another way, and speak HTTP/1.1: over HTTP/2 the URI would say whom the request is for.
+    pub fn client_to<J, B>(&self, judge: J, share: &Share, way: Way) -> Client<J, B>
+    where
+        J: Judge,
+        B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + Unpin
+            + 'static,
+    {
+        self.client_over(judge, share, Some(way))
+    }
+
+    fn client_over<J, B>(&self, judge: J, share: &Share, way: Option<Way>) -> Client<J, B>
+    where
+        J: Judge,
+        B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + Unpin
+            + 'static,
+    {
         let config = &self.config;
-        let places = Places::new(
-            self.all.clone(),
-            Bounded::new(most),
-            config.max_connections_per_host,
-            Arc::clone(&self.kept),
-        );
         let connector = Connector::new(ConnectorParts {
             judge,
-            places,
+            places: Arc::clone(&share.0),
             resolver: Arc::clone(&self.resolver),
-            tls: self.tls.clone(),
+            tls: self.tls.on(way.as_ref()).clone(),
+            way,
             figures: self.figures.clone(),
             connect_timeout: config.connect_timeout,
             tls_timeout: config.tls_timeout,

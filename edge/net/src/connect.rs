@@ -24,6 +24,7 @@ use crate::figures::{NetworkFigures, Opened};
 use crate::kept::{Listed, Usage};
 use crate::places::{ConnectionPermit, Places};
 use crate::resolver::{NoAddress, Resolve};
+use crate::way::{Handshake, Way};
 
 type TcpStream = tokio::net::TcpStream;
 
@@ -34,9 +35,11 @@ pub(crate) struct Connector<J>(Arc<ConnectorParts<J>>);
 pub(crate) struct ConnectorParts<J> {
     pub(crate) judge: J,
     /// One for each connection that may be open, whether it is in use or kept.
-    pub(crate) places: Places,
+    pub(crate) places: Arc<Places>,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) tls: TlsConnector,
+    /// Where all of them go; none where each request's URI says it.
+    pub(crate) way: Option<Way>,
     pub(crate) figures: NetworkFigures,
     pub(crate) connect_timeout: Duration,
     pub(crate) tls_timeout: Duration,
@@ -112,23 +115,30 @@ impl<J> Clone for Connector<J> {
 
 impl<J: Judge> ConnectorParts<J> {
     async fn open(&self, target: &Uri) -> Result<Stream, NoConnection<J::Denied>> {
-        let secure = target.scheme() == Some(&http::uri::Scheme::HTTPS);
-        let misread = |bad: BadHost| NoConnection::Denied(J::Denied::from(bad));
-        let authority = target.authority().ok_or_else(|| misread(BadHost::Length))?;
-        let (host, port) = read_authority(authority.as_str()).map_err(misread)?;
-        let port = port.unwrap_or(if secure { 443 } else { 80 });
-        self.judge.target(&host, port).map_err(NoConnection::Denied)?;
-        let permit = self.permit(&host, port).await?;
-        let addresses = self.judged(&host, port).await?;
+        let of_uri;
+        let way = match &self.way {
+            Some(way) => way,
+            None => {
+                of_uri = way_of(target).map_err(|bad| NoConnection::Denied(J::Denied::from(bad)))?;
+                &of_uri
+            }
+        };
+        let Way { host, addresses, port, handshake } = way;
+        self.judge.target(host, *port).map_err(NoConnection::Denied)?;
+        let permit = self.permit(host, *port).await?;
+        let addresses = self.judged(host, addresses.as_deref(), *port).await?;
         let tcp =
-            connect_to_any(&addresses, port, self.connect_timeout).await.map_err(|error| {
+            connect_to_any(&addresses, *port, self.connect_timeout).await.map_err(|error| {
                 match error.kind() {
                     io::ErrorKind::TimedOut => NoConnection::Timeout,
                     _ => NoConnection::Unreachable(error),
                 }
             })?;
         let opened = Opened::new(&self.figures);
-        let wire = if secure { self.encrypt(&host, tcp).await? } else { Wire::Plain(tcp) };
+        let wire = match handshake {
+            Some(handshake) => self.encrypt(handshake.name.clone(), tcp).await?,
+            None => Wire::Plain(tcp),
+        };
         Ok(Stream { wire, listed: self.places.opened(), opened, _permit: permit })
     }
 
@@ -140,10 +150,16 @@ impl<J: Judge> ConnectorParts<J> {
 
     /// All addresses of a host, if every one of them may be reached. One that may not refuses the host: an
     /// answer that mixes public and private addresses is an attempt at something.
-    async fn judged(&self, host: &Host, port: u16) -> Result<Vec<IpAddr>, NoConnection<J::Denied>> {
-        let found = match host {
-            Host::Address(address) => vec![*address],
-            Host::Name(name) => {
+    async fn judged(
+        &self,
+        host: &Host,
+        known: Option<&[IpAddr]>,
+        port: u16,
+    ) -> Result<Vec<IpAddr>, NoConnection<J::Denied>> {
+        let found = match (known, host) {
+            (Some(known), _) => known.to_vec(),
+            (None, Host::Address(address)) => vec![*address],
+            (None, Host::Name(name)) => {
                 let began = Instant::now();
                 let found = self.resolver.resolve(name.clone()).await;
                 self.figures.looked_up(began.elapsed());
@@ -158,18 +174,26 @@ impl<J: Judge> ConnectorParts<J> {
         found.into_iter().map(judged).collect::<Result<_, _>>().map_err(NoConnection::Denied)
     }
 
-    async fn encrypt(&self, host: &Host, tcp: TcpStream) -> Result<Wire, NoConnection<J::Denied>> {
-        let name = match host {
-            Host::Name(name) => ServerName::try_from(name.clone())
-                .map_err(|_| NoConnection::Denied(BadHost::Characters.into()))?,
-            Host::Address(address) => ServerName::from(*address),
-        };
+    async fn encrypt(
+        &self,
+        name: ServerName<'static>,
+        tcp: TcpStream,
+    ) -> Result<Wire, NoConnection<J::Denied>> {
         match tokio::time::timeout(self.tls_timeout, self.tls.connect(name, tcp)).await {
             Err(_elapsed) => Err(NoConnection::TlsTimeout),
             Ok(Ok(stream)) => Ok(Wire::Tls(Box::new(stream))),
             Ok(Err(error)) => Err(tls_failure(error)),
         }
     }
+}
+
+/// Where the connections for a URI go.
+fn way_of(target: &Uri) -> Result<Way, BadHost> {
+    let secure = target.scheme() == Some(&http::uri::Scheme::HTTPS);
+    let authority = target.authority().ok_or(BadHost::Length)?;
+    let (host, port) = read_authority(authority.as_str())?;
+    let handshake = secure.then(|| Handshake::with(&host)).transpose()?;
+    Ok(Way { host, addresses: None, port: port.unwrap_or(if secure { 443 } else { 80 }), handshake })
 }
 
 fn tls_failure<D>(error: io::Error) -> NoConnection<D> {

@@ -7,7 +7,7 @@
 //!
 //! 1. [`client`](Client) takes a connection that is kept, or has one opened.
 //! 2. `places` bounds how many there may be; `kept` closes those that only take up a place.
-//! 3. [`resolver`](Resolve) finds addresses. Every one of them is put before the sender's [`Judge`], with what it stands
+//! 3. `way` says where to: what the URI names, or one place for all requests of a client. [`resolver`](Resolve) finds addresses. Every one of them is put before the sender's [`Judge`], with what it stands
 //!    for ([`address`]).
 //! 4. `connect` opens a connection to an address that was judged, and to no other; `tls` says who is believed.
 //! 5. `progress` watches the request going out, `fault` tells how an answer went wrong.
@@ -26,8 +26,9 @@ mod progress;
 mod resolver;
 mod sync;
 mod tls;
+mod way;
 
-pub use client::{Answered, Client, Network, NoAnswer, Waits};
+pub use client::{Answered, Client, Network, NoAnswer, Share, Waits};
 pub use config::NetworkConfig;
 pub use connect::{Judge, NoConnection};
 pub use fault::Fault;
@@ -35,3 +36,4 @@ pub use figures::NetworkFigures;
 pub use kept::InUse;
 pub use resolver::{NameServers, NoAddress, Resolve, named_by};
 pub use tls::{ExtraRoots, Roots, TlsError, trusted};
+pub use way::{Handshake, Way};

@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
+
+use crate::way::Way;
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -84,16 +87,89 @@ pub fn trusted(roots: Roots, extra: &ExtraRoots) -> RootCertStore {
     store
 }
 
-/// Makes the connector; its sessions are resumed for all senders.
-pub(crate) fn connector(roots: RootCertStore) -> Result<TlsConnector, TlsError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError::Setup(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
+/// The ways of making a handshake. Each has sessions of its own to resume, so that none that began unverified goes on as
+/// a verified one.
+#[derive(Clone)]
+pub(crate) struct Handshakes {
+    /// What URIs name: any version of HTTP, verified.
+    uris: TlsConnector,
+    verified: TlsConnector,
+    unverified: TlsConnector,
+}
+
+impl Handshakes {
+    pub(crate) fn new(roots: RootCertStore) -> Result<Self, TlsError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = || {
+            ClientConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()
+                .map_err(|error| TlsError::Setup(error.to_string()))
+        };
+        let made = |mut config: ClientConfig, protocols: &[&[u8]]| {
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            TlsConnector::from(Arc::new(config))
+        };
+        let roots = Arc::new(roots);
+        let verified =
+            || Ok::<_, TlsError>(builder()?.with_root_certificates(Arc::clone(&roots)).with_no_client_auth());
+        let anybody = Arc::new(Anybody(provider.signature_verification_algorithms.supported_schemes()));
+        let unverified =
+            builder()?.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth();
+        Ok(Self {
+            uris: made(verified()?, &[b"h2", b"http/1.1"]),
+            verified: made(verified()?, &[b"http/1.1"]),
+            unverified: made(unverified, &[b"http/1.1"]),
+        })
+    }
+
+    /// The one that connections on this way are made with; none: those that URIs name.
+    pub(crate) fn on(&self, way: Option<&Way>) -> &TlsConnector {
+        match way.map(|way| &way.handshake) {
+            None => &self.uris,
+            Some(Some(handshake)) if !handshake.verified => &self.unverified,
+            Some(_) => &self.verified,
+        }
+    }
+}
+
+/// Takes every certificate. The signatures of a key that nobody vouches for show nothing, so that they are not looked at
+/// either.
+#[derive(Debug)]
+struct Anybody(Vec<SignatureScheme>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.clone()
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub(crate) fn visit() -> VisitRecord {
         path: "/\"\n\u{1b}[31m".to_owned(),
         script: Some(ScriptKey::Platform("edge".parse().unwrap())),
         user_script: Some(ScriptKey::user("production".parse().unwrap(), "shop".parse().unwrap())),
+        origin: None,
         status: Some(200),
         reason: "ok",
         cut: false,

@@ -13,9 +13,11 @@ use crate::ids::ZoneId;
 use crate::timestamp::Timestamp;
 
 pub use dns::{DnsContent, DnsName, DnsRecord, DnsRecordEdit, DnsRecordError, DnsRecordType, NewDnsRecord};
+pub use origin::{OriginPlace, OriginTable};
 pub use settings::{Setting, SettingError, SettingId, SslMode, Tls13, ZoneSettings};
 
 mod dns;
+mod origin;
 mod settings;
 
 closed! {

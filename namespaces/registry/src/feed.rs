@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SHORT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The collections that are held in memory. A user script is found through its namespace: namespaces come first.
-const FOLLOWED: [&dyn Follow; 8] = [
+const FOLLOWED: [&dyn Follow; 9] = [
     &super::namespaces::Namespaces,
     &super::scripts::PlatformScripts,
     &super::scripts::UserScripts,
@@ -28,6 +28,7 @@ const FOLLOWED: [&dyn Follow; 8] = [
     &super::zones::Zones,
     &super::zones::Hostnames,
     &super::zones::Claims,
+    &super::zones::Origins,
 ];
 
 /// Follows the store until the registry or the store is gone. Holds the registry only while it works.

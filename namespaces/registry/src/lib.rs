@@ -3,7 +3,7 @@
 //! Owns the records of namespaces, scripts, routes, tokens, zones and custom hostnames, what is held of them in memory, and the rule
 //! that a change is durable *and* visible to every later lookup before the call that made it returns.
 //! In memory are all namespaces, all routes, all zones and all token hashes, and of each custom hostname that is served a
-//! hash; of scripts and hostnames, bounded caches. Never
+//! hash; of scripts, hostnames and origins, bounded caches. Never
 //! compiles or runs what is deployed.
 //!
 //! How nodes that share a store stay out of each other's way: nothing is appended without what was read before
@@ -92,6 +92,7 @@ struct Inner {
     assets: assets::AssetCache,
     zones: held::Held<zones::ZoneIndex>,
     claims: zones::claims::ClaimMemory,
+    origins: zones::origins::OriginMemory,
     events: broadcast::Sender<RegistryEvent>,
     /// Wakes whoever works on jobs here when one was made here.
     jobs_made: tokio::sync::Notify,
@@ -108,6 +109,8 @@ pub struct RegistryOptions {
     pub manifest_cache_bytes: u64,
     /// Bound on the custom hostnames held in memory, in bytes, about.
     pub hostname_cache_bytes: u64,
+    /// Bound on what is held in memory of where origins are, in bytes, about.
+    pub origin_cache_bytes: u64,
     /// How many custom hostnames a zone may have.
     pub hostname_quota: u64,
     /// How many revisions the log of changes keeps.
@@ -125,6 +128,7 @@ impl Default for RegistryOptions {
             script_cache_bytes: 64 << 20,
             manifest_cache_bytes: 64 << 20,
             hostname_cache_bytes: 32 << 20,
+            origin_cache_bytes: 16 << 20,
             hostname_quota: wasmyard_model::limits::hostnames::CUSTOM_HOSTNAMES,
             keep_changes: 10_000,
             blob_grace: Duration::from_secs(24 * 3_600),
@@ -192,6 +196,7 @@ impl Registry {
             assets: assets::AssetCache::new(options.manifest_cache_bytes),
             zones: held::Held::default(),
             claims: zones::claims::ClaimMemory::new(options.hostname_cache_bytes),
+            origins: zones::origins::OriginMemory::new(options.origin_cache_bytes),
             log: collection::Log::new(store),
             blobs,
             options,

@@ -2,7 +2,7 @@
 //!
 //! Owns their records and the index of them in memory: a platform has few zones, and every host that is asked for is
 //! looked for among them. What belongs to a zone is kept by its id: DNS records (`dns`), custom hostnames
-//! (`hostnames`), and who is served under which name (`claims`). Never two zones of one name.
+//! (`hostnames`), who is served under which name (`claims`), and where origins are (`origins`). Never two zones of one name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -32,11 +32,13 @@ pub use hostnames::{
     CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, HOSTNAME_CHECK, HostnameQuota, hostname_of_check,
 };
 pub use lists::{HostnameNames, HostnamePage};
+pub(super) use origins::Origins;
 
 pub(super) mod claims;
 mod dns;
 mod hostnames;
 mod lists;
+pub(super) mod origins;
 
 /// Zones, by id.
 const ZONES: Collection<Zone> = Collection::at("zone/");
@@ -208,7 +210,9 @@ impl Registry {
             match inner.log.commit(&transaction).await {
                 Ok(_) => {
                     inner.refresh_zone(id).await?;
-                    return inner.purge_zone(id).await;
+                    inner.purge_zone(id).await?;
+                    inner.forget_origins(id).await;
+                    return Ok(());
                 }
                 Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
                 Err(error) => return Err(error),

@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use serde_json::Value as Json;
-use wasmyard_dispatcher::{DispatcherConfig, EgressConfig, Roots};
+use wasmyard_dispatcher::{DispatcherConfig, EgressConfig, OriginsConfig, Roots};
 use wasmyard_listener::tls::LeastVersion;
 use wasmyard_listener::{ForwardedField, ListenerConfig};
 use wasmyard_namespaces::ConfigName;
@@ -34,6 +34,8 @@ section! {
         hostnames: One<RawHostnames> = one("hostnames"),
         /// Zones with their records and custom hostnames.
         zones: ByName<RawZone> = by_name("zones.NAME", "a table of zones, [zones.\"saas.example\"]"),
+        /// How requests go to servers outside.
+        origins: One<RawOrigins> = one("origins"),
         /// What holds for every script.
         limits: One<RawPlatformLimits> = one("limits"),
         /// Namespaces that exist from the start.
@@ -201,6 +203,49 @@ section! {
         apex_addresses: Texts = Texts("none"),
         /// networks that are not public and from which an ownership token may be fetched all the same
         allow_private: Texts = Texts("none"),
+    }
+}
+
+section! {
+    /// `[origins]`
+    RawOrigins {
+        /// addresses that are not public and may be origins all the same: a network such as `"10.1.0.0/16"`, or a name whose
+        /// addresses may be your own
+        allow_private: Texts = Texts("none"),
+        /// the port of origins where a zone's `ssl` is `off` or `flexible`
+        http_port: Number = Number("80"),
+        /// the port of origins where it is `full` or `strict`
+        https_port: Number = Number("443"),
+        /// who is asked where a name is that an origin's CNAME leads to: IP addresses, with or without a port. The file of hosts
+        /// of the machine comes before them
+        name_servers: Texts = Texts("the machine's"),
+        /// whose certificates are believed where a zone's `ssl` is `strict`: the machine's, `"bundled"` for those that came with
+        /// the build, `"none"` for those in `ca_file` alone
+        roots: Choice<Roots> = Choice {
+            words: &[("system", Roots::System), ("bundled", Roots::Bundled), ("none", Roots::None)],
+            expected: "\"system\", \"bundled\" or \"none\"",
+            default: OriginsConfig::default().roots,
+        },
+        /// a PEM file of private authorities that are believed as well
+        ca_file: Text = Text("none"),
+        /// connections at once, in use or kept for the next request
+        max_connections: Count = Count::or(OriginsConfig::default().max_connections),
+        /// requests at once of one zone
+        max_per_zone: Part = Part { one_of: 2, whole: "max_connections", within: false },
+        /// connections to one origin
+        max_per_origin: Part = Part { one_of: 4, whole: "max_connections", within: false },
+        /// longest look-up of a name
+        dns_ms: Millis = Millis::or(OriginsConfig::default().dns_timeout),
+        /// longest wait for a connection, and for a place where there are as many as may be
+        connect_ms: Millis = Millis::or(OriginsConfig::default().connect_timeout),
+        /// longest TLS handshake
+        tls_ms: Millis = Millis::or(OriginsConfig::default().tls_timeout),
+        /// longest wait for the head of an answer, from the last piece of the request
+        first_byte_ms: Millis = Millis::or(OriginsConfig::default().first_byte_timeout),
+        /// longest pause inside an answer's body
+        between_bytes_ms: Millis = Millis::or(OriginsConfig::default().between_bytes_timeout),
+        /// how long a connection is kept unused
+        idle_ms: Millis = Millis::or(OriginsConfig::default().pool_idle),
     }
 }
 

@@ -25,6 +25,7 @@ mod bindings;
 mod egress;
 mod hostnames;
 mod limits;
+mod origins;
 mod proxies;
 mod routes;
 mod tls;
@@ -80,6 +81,7 @@ pub(super) fn resolve(
     }
     let egress = egress::egress(&raw.egress, &root, faults);
     let hostnames = hostnames::hostnames(&raw.hostnames, faults);
+    let origins = origins::origins(&raw.origins, &hostnames.apex_addresses, &root, faults);
     let ceiling = limits::ceiling(&raw.limits.ceiling, faults);
     let platform = limits::platform(&raw.limits.own, &ceiling, faults);
     let mut resolver = Resolver {
@@ -112,6 +114,7 @@ pub(super) fn resolve(
         tls,
         egress,
         hostnames,
+        origins,
         limits: platform,
         ceiling,
         namespaces,

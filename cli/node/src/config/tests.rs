@@ -6,6 +6,7 @@ use super::*;
 
 mod documented;
 mod egress;
+mod origins;
 mod scripts;
 mod server;
 mod zones;
@@ -74,6 +75,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(config.limits, Limits::DEFAULT);
     assert_eq!(config.ceiling, Limits::CEILING);
     assert_eq!(config.egress, EgressConfig::default());
+    assert_eq!(config.origins, OriginsConfig::default());
 }
 
 #[test]

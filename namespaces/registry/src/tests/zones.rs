@@ -13,6 +13,7 @@ use wasmyard_model::zone::{DnsRecordEdit, NewZone, Zone, ZoneEdit, ZoneHold, Zon
 
 mod dns;
 mod hosts;
+mod origins;
 
 fn domain(name: &str) -> Domain {
     Domain::parse(name).unwrap()

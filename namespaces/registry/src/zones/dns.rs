@@ -1,8 +1,8 @@
 //! DNS records of a zone: add, read, change, delete, one or many at once; and which name is an origin.
 //!
 //! Owns the rules that hold between the records of one zone: a CNAME stands alone, no two say the same. Each change
-//! changes a record of all of them, so that the rules hold whichever node was faster. Held nowhere in memory: what
-//! looks for a host looks at zones and claims.
+//! changes a record of all of them, so that the rules hold whichever node was faster. What is held of them is
+//! where origins are (`origins`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -323,7 +323,10 @@ impl Inner {
             }
             transaction.put(&set, &())?;
             match self.log.commit(&transaction).await {
-                Ok(_) => return Ok(made),
+                Ok(_) => {
+                    self.forget_origins(zone).await;
+                    return Ok(made);
+                }
                 Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
                 Err(error) => return Err(error),
             }

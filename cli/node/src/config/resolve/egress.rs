@@ -86,7 +86,7 @@ fn rules(raw: &RawEgressRules, faults: &mut Vec<Fault>) -> EgressRules {
     }
 }
 
-fn hosts(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> Vec<HostRule> {
+pub(super) fn hosts(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> Vec<HostRule> {
     bounded(spots, faults);
     let mut found = Vec::new();
     for spot in spots {
@@ -144,7 +144,7 @@ pub(super) fn name_servers(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> V
     found
 }
 
-fn extra_roots(spot: Option<&Spot<String>>, root: &Path, faults: &mut Vec<Fault>) -> ExtraRoots {
+pub(super) fn extra_roots(spot: Option<&Spot<String>>, root: &Path, faults: &mut Vec<Fault>) -> ExtraRoots {
     let Some(spot) = spot else { return ExtraRoots::default() };
     ExtraRoots::read(&below(root, &spot.value)).unwrap_or_else(|error| {
         let fault = spot.fault_shown(error.to_string());
