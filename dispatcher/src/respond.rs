@@ -48,6 +48,14 @@ impl Refusal {
         refusal
     }
 
+    /// The host is not this platform's, which may be meant to be: it has zones, and customers whose DNS leads here.
+    pub(crate) fn no_custom_hostname(host: &str) -> Self {
+        let mut refusal = Self::new(StatusCode::FORBIDDEN, 1014, "no_custom_hostname", "");
+        refusal.text =
+            Cow::Owned(format!("CNAME Cross-User Banned: there is no custom hostname {host} here."));
+        refusal
+    }
+
     /// Whose the host is cannot be found out for the moment.
     pub(crate) fn unknown_host() -> Self {
         Self::new(

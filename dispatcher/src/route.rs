@@ -36,8 +36,8 @@ pub(crate) fn find<B>(registry: &Registry, visit: &Visit<B>) -> Result<Destinati
     if let Some(found) = found {
         return Ok(destination(&found));
     }
-    let sought = visit.zone.as_ref().map(|found| zone::sought(found, &visit.host)).transpose()?;
-    let sought = sought.flatten().ok_or_else(|| Refusal::no_route(&visit.host))?;
+    let Some(found) = &visit.zone else { return Err(zone::unserved(registry, &visit.host)) };
+    let sought = zone::sought(found, &visit.host)?.ok_or_else(|| Refusal::no_route(&visit.host))?;
     Ok(Destination::Origin(Box::new(sought)))
 }
 

@@ -3,9 +3,10 @@
 
 mod sought;
 
+use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::registry::{HostMatch, Registry};
 
-use crate::respond::Refusal;
+use crate::respond::{OriginFault, Refusal};
 use crate::visit::Visit;
 
 pub(crate) use sought::{AskedName, Sought, sought};
@@ -24,6 +25,18 @@ pub(crate) async fn find<B>(registry: &Registry, mut visit: Visit<B>) -> Result<
             Err(Refusal::unknown_host())
         }
     }
+}
+
+/// What is told of a host that belongs to no zone and has no route. Looks into memory alone: anybody can make such names up.
+pub(crate) fn unserved(registry: &Registry, host: &str) -> Refusal {
+    if registry.is_unserved(host) {
+        // It is being set up, has moved, or its zone is paused.
+        return OriginFault::Dns.into();
+    }
+    if registry.has_zones() && Domain::parse(host).is_ok_and(|name| name.parent().is_some()) {
+        return Refusal::no_custom_hostname(host);
+    }
+    Refusal::no_route(host)
 }
 
 /// The origin that requests for a custom hostname go to: its own, or its zone's.

@@ -75,6 +75,7 @@ fn page_table() -> String {
     let mut rows: Vec<_> = failures.map(Refusal::from).into();
     rows.extend(OriginFault::ALL.map(Refusal::from));
     rows.push(Refusal::no_route("HOST"));
+    rows.push(Refusal::no_custom_hostname("HOST"));
     rows.push(Refusal::opted_out(404));
     rows.push(Refusal::misdirected());
     for status in [StatusCode::MOVED_PERMANENTLY, StatusCode::PERMANENT_REDIRECT] {

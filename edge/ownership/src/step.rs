@@ -52,7 +52,9 @@ pub fn step(expected: &Expected<'_>, finding: &Finding, now: Timestamp) -> Step 
     let mut hostname = expected.hostname.clone();
     hostname.check_notes.clone_from(&finding.notes);
     let next = match hostname.status {
-        HostnameStatus::Active | HostnameStatus::ActiveRedeploying => in_use(&mut hostname, finding, now),
+        HostnameStatus::Active | HostnameStatus::ActiveRedeploying => {
+            in_use(&mut hostname, expected, finding, now)
+        }
         HostnameStatus::Moved => moved(&mut hostname, now),
         HostnameStatus::Deleted | HostnameStatus::PendingDeletion => None,
         _ => pending(&mut hostname, expected, finding, now),
@@ -68,10 +70,7 @@ fn pending(
 ) -> Option<Timestamp> {
     let missing = if expected.held {
         Some(Missing::Held)
-    } else if hostname
-        .origin_or(expected.zone.fallback_origin.as_ref().map(|fallback| &fallback.origin))
-        .is_none()
-    {
+    } else if is_without_origin(hostname, expected) {
         Some(Missing::FallbackOrigin)
     } else if finding.proof.is_some() {
         None
@@ -101,8 +100,16 @@ fn pending(
 
 /// One in use stays in use until it was seen to lead elsewhere several times in a row. One whose customer showed the token
 /// beforehand, and has not pointed it here yet, has nowhere to have left.
-fn in_use(hostname: &mut CustomHostname, finding: &Finding, now: Timestamp) -> Option<Timestamp> {
+fn in_use(
+    hostname: &mut CustomHostname,
+    expected: &Expected<'_>,
+    finding: &Finding,
+    now: Timestamp,
+) -> Option<Timestamp> {
     note_where_it_leads(hostname, finding, now);
+    // It stays its customer's, and is told of what its visitors see.
+    let missing = is_without_origin(hostname, expected).then_some(Missing::FallbackOrigin);
+    hostname.verification_errors = missing.iter().map(ToString::to_string).collect();
     let left = finding.leads == Leads::Elsewhere && hostname.led_here_at.is_some();
     if !left {
         // Who does not answer takes nobody off the net, and takes nothing back that was seen before.
@@ -117,6 +124,12 @@ fn in_use(hostname: &mut CustomHostname, finding: &Finding, now: Timestamp) -> O
     }
     hostname.verification_errors = vec![Missing::Cname.to_string()];
     Some(has_moved(hostname, now))
+}
+
+/// Whether neither it nor its zone says where its requests go.
+fn is_without_origin(hostname: &CustomHostname, expected: &Expected<'_>) -> bool {
+    let fallback = expected.zone.fallback_origin.as_ref().map(|fallback| &fallback.origin);
+    hostname.origin_or(fallback).is_none()
 }
 
 fn note_where_it_leads(hostname: &mut CustomHostname, finding: &Finding, now: Timestamp) {

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SHORT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The collections that are held in memory. A user script is found through its namespace: namespaces come first.
-const FOLLOWED: [&dyn Follow; 9] = [
+const FOLLOWED: [&dyn Follow; 10] = [
     &super::namespaces::Namespaces,
     &super::scripts::PlatformScripts,
     &super::scripts::UserScripts,
@@ -29,6 +29,7 @@ const FOLLOWED: [&dyn Follow; 9] = [
     &super::zones::Hostnames,
     &super::zones::Claims,
     &super::zones::Origins,
+    &super::zones::Waiting,
 ];
 
 /// Follows the store until the registry or the store is gone. Holds the registry only while it works.

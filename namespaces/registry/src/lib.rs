@@ -2,7 +2,7 @@
 //!
 //! Owns the records of namespaces, scripts, routes, tokens, zones and custom hostnames, what is held of them in memory, and the rule
 //! that a change is durable *and* visible to every later lookup before the call that made it returns.
-//! In memory are all namespaces, all routes, all zones and all token hashes, and of each custom hostname that is served a
+//! In memory are all namespaces, all routes, all zones and all token hashes, and of each custom hostname a
 //! hash; of scripts, hostnames and origins, bounded caches. Never
 //! compiles or runs what is deployed.
 //!
@@ -93,6 +93,7 @@ struct Inner {
     zones: held::Held<zones::ZoneIndex>,
     claims: zones::claims::ClaimMemory,
     origins: zones::origins::OriginMemory,
+    waiting: zones::waiting::WaitingMemory,
     events: broadcast::Sender<RegistryEvent>,
     /// Wakes whoever works on jobs here when one was made here.
     jobs_made: tokio::sync::Notify,
@@ -196,6 +197,7 @@ impl Registry {
             assets: assets::AssetCache::new(options.manifest_cache_bytes),
             zones: held::Held::default(),
             claims: zones::claims::ClaimMemory::new(options.hostname_cache_bytes),
+            waiting: zones::waiting::WaitingMemory::default(),
             origins: zones::origins::OriginMemory::new(options.origin_cache_bytes),
             log: collection::Log::new(store),
             blobs,

@@ -2,7 +2,8 @@
 //!
 //! Owns their records and the index of them in memory: a platform has few zones, and every host that is asked for is
 //! looked for among them. What belongs to a zone is kept by its id: DNS records (`dns`), custom hostnames
-//! (`hostnames`), who is served under which name (`claims`), and where origins are (`origins`). Never two zones of one name.
+//! (`hostnames`), who is served under which name (`claims`), which names nobody is served under (`waiting`), and
+//! where origins are (`origins`). Never two zones of one name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -33,12 +34,14 @@ pub use hostnames::{
 };
 pub use lists::{HostnameNames, HostnamePage};
 pub(super) use origins::Origins;
+pub(super) use waiting::Waiting;
 
 pub(super) mod claims;
 mod dns;
 mod hostnames;
 mod lists;
 pub(super) mod origins;
+pub(super) mod waiting;
 
 /// Zones, by id.
 const ZONES: Collection<Zone> = Collection::at("zone/");
@@ -160,6 +163,12 @@ impl Registry {
         let mut zones: Vec<Arc<Zone>> = index.by_id.values().map(|(zone, _)| Arc::clone(zone)).collect();
         zones.sort_by(|a, b| a.name.cmp(&b.name));
         zones
+    }
+
+    /// Whether there is a zone, from memory.
+    #[must_use]
+    pub fn has_zones(&self) -> bool {
+        !self.inner.zones.load().is_empty()
     }
 
     /// The zone with an id, from memory.

@@ -455,3 +455,19 @@ async fn what_is_kept_of_a_check_is_bounded() {
     assert_eq!(finding.notes.len(), MOST_NOTES);
     assert!(finding.notes.iter().all(|note| note.len() <= LONGEST_NOTE + 3), "{finding:?}");
 }
+
+#[tokio::test]
+async fn one_in_use_whose_zone_has_no_origin_any_more_is_told_so_and_stays() {
+    let mut site = Site::new();
+    let dns = Arc::new(Told::default());
+    dns.cname("shop.customer.test", "customers.saas.test");
+    site.check(&dns, began()).await;
+    assert_eq!((site.hostname.status, missing(&site)), (HostnameStatus::Active, None));
+    let fallback = site.zone.fallback_origin.take();
+    site.check(&dns, began()).await;
+    let told = Some("zone does not have a fallback origin set.");
+    assert_eq!((site.hostname.status, missing(&site)), (HostnameStatus::Active, told));
+    site.zone.fallback_origin = fallback;
+    site.check(&dns, began()).await;
+    assert_eq!((site.hostname.status, missing(&site)), (HostnameStatus::Active, None));
+}

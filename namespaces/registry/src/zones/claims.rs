@@ -88,7 +88,7 @@ impl ClaimMemory {
     }
 
     /// Whether a host is claimed, or the wildcard in front of one. Copies nothing: every visit asks.
-    fn is_claimed(&self, wildcard: bool, base: &str) -> bool {
+    pub(super) fn is_claimed(&self, wildcard: bool, base: &str) -> bool {
         let hash = self.hash(wildcard, base);
         self.names.read().unwrap_or_else(PoisonError::into_inner).contains(&hash)
     }
@@ -306,8 +306,12 @@ impl Inner {
                 changed.push(beside);
             }
         }
-        let moved =
-            CustomHostname { status: HostnameStatus::Moved, modified_at: self.clock().now(), ..loser };
+        let moved = CustomHostname {
+            status: HostnameStatus::Moved,
+            modified_at: self.clock().now(),
+            ..loser.clone()
+        };
+        self.change_waiting(transaction, Some(&loser), Some(&moved)).await?;
         transaction.put(&seen, &moved)
     }
 }

@@ -97,8 +97,10 @@ impl Registry {
             transaction.put(&free, &hostname.id)?;
             transaction.put_with(&free, &HOSTNAMES, &hostname_key(zone, &hostname.id), &hostname)?;
             inner.job_soon(&mut transaction, HOSTNAME_CHECK, &check_key(zone, &hostname.id)).await?;
+            inner.change_waiting(&mut transaction, None, Some(&hostname)).await?;
             match inner.log.commit(&transaction).await {
                 Ok(_) => {
+                    inner.refresh_waiting(hostname.name.as_str()).await?;
                     inner.jobs_made.notify_waiters();
                     return Ok(Arc::new(hostname));
                 }
@@ -175,6 +177,7 @@ impl Registry {
             transaction.put(&seen, &after)?;
             let claims = inner.change_claims(&mut transaction, Some(&before), Some(&after)).await?;
             inner.follow_certificates(&mut transaction, &before, Some(&after), &claims).await?;
+            inner.change_waiting(&mut transaction, Some(&before), Some(&after)).await?;
             match inner.log.commit(&transaction).await {
                 Ok(_) => {
                     inner.forget_hostname(&before, &claims).await?;
@@ -286,6 +289,7 @@ impl Inner {
     ) -> Result<Vec<CustomName>> {
         transaction.delete(seen);
         transaction.delete_with(seen, &HOSTNAME_NAMES, &name_key(&hostname.zone, &hostname.name));
+        self.change_waiting(transaction, Some(hostname), None).await?;
         let claims = self.change_claims(transaction, Some(hostname), None).await?;
         self.follow_certificates(transaction, hostname, None, &claims).await?;
         Ok(claims)
@@ -327,6 +331,8 @@ impl Inner {
         let own = before.served_names().filter(|name| !claims.contains(name));
         for name in own.chain(claims.iter().cloned()) {
             self.refresh_claim(&name).await?;
+            // One that lost its claim waits now.
+            self.refresh_waiting(name.as_str()).await?;
         }
         Ok(())
     }

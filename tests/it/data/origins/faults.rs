@@ -129,6 +129,32 @@ async fn an_origin_whose_handshake_fails_is_told_of() {
 }
 
 #[tokio::test]
+async fn a_name_that_waits_is_told_apart_from_one_that_is_nobodys() {
+    let origin = Origin::start().await;
+    let saas = Saas::start(&http_port(origin.address)).await;
+    saas.ssl("off").await;
+    saas.record("fallback", "127.0.0.1").await;
+    saas.fallback("fallback.saas.test").await;
+    let waiting = hostname(&saas.api, &saas.zone, "waiting.customer.test", json!({})).await;
+    saas.hostname("active.customer.test", json!({})).await;
+    let code = async |host: &str| {
+        let (status, told) = page(&saas, host).await;
+        (status, told["error"]["code"].as_u64().unwrap())
+    };
+    assert_eq!(code("waiting.customer.test").await, (530, 1016));
+    assert_eq!(code("nobodys.customer.test").await, (403, 1014));
+    assert_eq!(code("localhost").await, (404, 2001));
+    assert_eq!(code("192.0.2.1").await, (404, 2001));
+    saas.api.patch(&saas.zone, &json!({"paused": true})).await.result();
+    assert_eq!(code("active.customer.test").await, (530, 1016));
+    saas.api.patch(&saas.zone, &json!({"paused": false})).await.result();
+    assert_eq!(saas.get("active.customer.test", "/").await.text(), "origin");
+    assert_eq!(saas.api.delete(&waiting).await.status, 200);
+    assert_eq!(code("waiting.customer.test").await, (403, 1014));
+    assert_eq!(origin.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn a_request_that_goes_in_a_circle_is_stopped() {
     let origin = Origin::start().await;
     let saas = Saas::start(&http_port(origin.address)).await;
@@ -156,7 +182,7 @@ async fn a_zone_has_so_many_requests_at_once_and_one_more_waits_for_its_turn() {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut head = [0; 4096];
-            stream.read(&mut head).await.ok();
+            let _length = stream.read(&mut head).await;
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n").await.ok();
             released.recv().await;
             stream.write_all(b"done").await.ok();

@@ -36,6 +36,16 @@ async fn a_change_of_a_record_holds_for_the_next_request() {
     assert_eq!(answer.status, 530);
     assert!(answer.text().starts_with("error 1016: Origin DNS error."), "{}", answer.text());
     assert_eq!(saas.get("own.saas.test", "/").await.text(), "origin", "others go on");
+    // The hostname is told of it with its next check, and stays its customer's.
+    let again = saas.api.patch(&path, &json!({"ssl": {"method": "http", "type": "dv"}})).await;
+    assert_eq!(again.status, 202, "{}", again.envelope);
+    let shown = eventually("a check", async || {
+        let shown = saas.api.get(&path).await.result().clone();
+        (!shown["verification_errors"].is_null()).then_some(shown)
+    });
+    let shown = shown.await;
+    assert_eq!(shown["verification_errors"], json!(["zone does not have a fallback origin set."]));
+    assert_eq!(shown["status"], "active");
     saas.api.patch(&saas.zone, &json!({"paused": true})).await.result();
     assert_eq!(saas.get("own.saas.test", "/").await.status, 530);
 }

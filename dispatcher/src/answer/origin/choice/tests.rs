@@ -56,7 +56,7 @@ impl Saas {
 
     async fn ssl(&self, mode: SslMode) {
         let setting = Setting::parse(SettingId::Ssl, &json!(mode)).unwrap();
-        self.edit(ZoneEdit { setting: Some(setting), ..ZoneEdit::default() }).await;
+        self.edit(ZoneEdit { settings: vec![setting], ..ZoneEdit::default() }).await;
     }
 
     /// An active custom hostname.

@@ -135,3 +135,42 @@ async fn what_is_served_is_served_after_a_start_and_on_another_node() {
     registry.delete_hostname(&saas.id, &made.id).await.unwrap();
     until(false).await;
 }
+
+#[tokio::test]
+async fn a_name_that_nobody_is_served_under_is_known_from_memory() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let registry = Registry::open(Arc::clone(&store), Blobs::memory()).await.unwrap();
+    let (one, two) = (zone(&registry, "one.test").await, zone(&registry, "two.test").await);
+    let unserved = |host: &str| registry.is_unserved(host);
+    let first = hostname(&registry, &one, "shop.customer.test").await;
+    let second = hostname(&registry, &two, "shop.customer.test").await;
+    hostname(&registry, &one, "*.wild.test").await;
+    assert!(unserved("shop.customer.test") && unserved("a.wild.test"));
+    for other in ["customer.test", "wild.test", "a.b.wild.test", "other.test", "", "localhost"] {
+        assert!(!unserved(other), "{other}");
+    }
+    // Another node, and one that starts now, know it as well.
+    let again = Registry::open(store, Blobs::memory()).await.unwrap();
+    assert!(again.is_unserved("shop.customer.test") && again.is_unserved("a.wild.test"));
+    set_status(&registry, &first, HostnameStatus::Active).await;
+    set_status(&registry, &second, HostnameStatus::Active).await;
+    assert!(whose(&registry, "shop.customer.test").await.is_some());
+    registry.delete_hostname(&two.id, &second.id).await.unwrap();
+    assert!(unserved("shop.customer.test"), "the other one has moved");
+    registry.delete_hostname(&one.id, &first.id).await.unwrap();
+    assert!(!unserved("shop.customer.test"));
+    until(async || !again.is_unserved("shop.customer.test")).await;
+    registry.delete_zone(&one.id).await.unwrap();
+    assert!(!unserved("a.wild.test"));
+}
+
+#[tokio::test]
+async fn a_name_whose_zone_is_paused_is_known() {
+    let registry = registry().await;
+    let saas = zone(&registry, "saas.test").await;
+    let made = hostname(&registry, &saas, "shop.customer.test").await;
+    set_status(&registry, &made, HostnameStatus::Active).await;
+    registry.update_zone(&saas.id, ZoneEdit { paused: Some(true), ..ZoneEdit::default() }).await.unwrap();
+    assert_eq!(whose(&registry, "shop.customer.test").await, None);
+    assert!(registry.is_unserved("shop.customer.test"));
+}
