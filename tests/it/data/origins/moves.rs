@@ -89,8 +89,15 @@ async fn a_name_moves_with_its_cname() {
     assert_eq!(visitors.saw().await, ["one", "two"]);
 }
 
+/// Publishes the token of a hostname.
+async fn show(saas: &Saas, path: &str) {
+    let shown = saas.api.get(path).await.result().clone();
+    let record = &shown["ownership_verification"];
+    saas.dns.text(record["name"].as_str().unwrap(), record["value"].as_str().unwrap());
+}
+
 #[tokio::test]
-async fn a_name_with_an_address_moves_without_its_customer_and_back_with_an_edit() {
+async fn a_name_with_an_address_moves_by_its_token_and_back_with_an_edit() {
     let (saas, other) = two_zones("apex_addresses = [\"198.51.100.0/28\"]").await;
     let shop = "customer.test";
     saas.dns.address_of(shop, "198.51.100.3".parse().unwrap());
@@ -98,11 +105,15 @@ async fn a_name_with_an_address_moves_without_its_customer_and_back_with_an_edit
     becomes_active(&saas.api, &old).await;
     let visitors = Visitors::of(saas.server.visitors, shop);
     is_served_by(&saas, shop, "one").await;
+    // Its address is every zone's: the token says which one is meant.
     let new = hostname(&saas.api, &other, shop, json!({})).await;
+    show(&saas, &new).await;
+    again(&saas.api, &new).await;
     becomes_active(&saas.api, &new).await;
     is_served_by(&saas, shop, "two").await;
     assert_eq!(saas.api.get(&old).await.result()["status"], "moved");
     // Whichever was shown last to be the customer's is served.
+    show(&saas, &old).await;
     again(&saas.api, &old).await;
     becomes_active(&saas.api, &old).await;
     is_served_by(&saas, shop, "one").await;
