@@ -10,10 +10,11 @@
 #   make bench   figures, as ratios against peers on the same machine (15 minutes; make bench-quick: 2)
 #   make soak    good and hostile visitors for ten minutes (SOAK_SECONDS=3600: an hour); make test has 20 seconds
 #   make bench-peers   get what they are measured beside
+#   make fuzz    every fuzz target for a minute (FUZZ_SECONDS=600: ten); the first time all of it is compiled for that, 8 GB
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test swap-test browser-test proxy-test guests lint dist bench bench-quick bench-peers soak clean
+.PHONY: help demo test swap-test browser-test proxy-test guests lint dist bench bench-quick bench-peers soak fuzz clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -63,6 +64,10 @@ SOAK_SECONDS ?= 600
 soak: guests
 	cargo build --package wasmyard-cli --package wasmyard-benches --bins
 	target/debug/soak --seconds $(SOAK_SECONDS)
+
+FUZZ_SECONDS ?= 60
+fuzz:
+	@for target in fuzz/fuzz_targets/*.rs; do scripts/fuzz.sh "$$(basename $$target .rs)" $(FUZZ_SECONDS) || exit 1; done
 
 bench-peers:
 	benches/peers.sh

@@ -15,6 +15,11 @@ cargo clippy --workspace --all-targets --quiet -- -D warnings
 cargo clippy --manifest-path sdk/rust/Cargo.toml --workspace --all-targets --all-features --quiet -- -D warnings
 cargo clippy --manifest-path examples/Cargo.toml --all-targets --quiet -- -D warnings
 
+say "fuzz targets"
+# Compiled and not linked, so that no C++ compiler is needed.
+CUSTOM_LIBFUZZER_PATH=none/fuzzer.a \
+  cargo check --manifest-path fuzz/Cargo.toml --locked --bins --quiet --target-dir target
+
 say "documentation"
 # Links to private items are right where private items are documented.
 RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --quiet

@@ -115,6 +115,11 @@ async fn a_broken_build_is_shown_in_the_browser_and_the_terminal_while_the_last_
     })
     .await;
     assert_eq!(server.get(HOST, "/").await.text(), "good");
+    site.write("src/in.wasm", wat::wasi_0_3());
+    eventually("the refusal of another WASI", || async {
+        browsed(&server).await.text().contains("imports wasi:http/types@0.3.0").then_some(())
+    })
+    .await;
 
     site.write("src/in.wasm", wat::answer("repaired"));
     becomes(&server, "good", "repaired").await;

@@ -1,6 +1,6 @@
 //! What `wasmyard init` writes has no mistakes, builds, runs and reloads as it is.
 
-use crate::support::{Server, Site, eventually};
+use crate::support::{Server, Site, eventually, wat};
 
 /// A project made from a template in the folder `new`, and a platform that runs it.
 async fn started(template: &str) -> (Site, Server) {
@@ -94,6 +94,19 @@ async fn every_mistake_of_a_configuration_is_told_at_once_with_its_line() {
     assert_eq!(started.status.code(), Some(64));
     let text = String::from_utf8(started.stderr).unwrap();
     for expected in [":2: server.lisen", "did you mean `listen`", ":4: limits.cpu_ms", "absent"] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_for_another_wasi_is_told_what_it_is_for_before_anything_starts() {
+    let site =
+        Site::new("[scripts.site]\nmain = \"site.wasm\"\n[[routes]]\npattern = \"*/*\"\nscript = \"site\"\n");
+    site.write("site.wasm", wat::wasi_0_3());
+    let checked = site.run(&["check"]).await;
+    assert_ne!(checked.status.code(), Some(0));
+    let text = [checked.stdout, checked.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    for expected in ["site.wasm", "imports wasi:http/types@0.3.0", "WASI version 0.2", "wasm32-wasip2"] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
 }
