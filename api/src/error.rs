@@ -13,15 +13,16 @@ use wasmyard_namespaces::{
 
 use crate::envelope;
 
-pub use codes::Code;
+pub use codes::{AnyCode, Code, CsrCode};
 
+mod certificates;
 mod codes;
 mod zones;
 
 /// A failure on its way to the client: a code, a text that is safe to show, and for the log what lies behind it.
 #[derive(Debug)]
 pub struct ApiError {
-    code: Code,
+    code: AnyCode,
     message: String,
     /// Which value broke the rule, where the message is the fixed text of its code.
     detail: Option<String>,
@@ -30,21 +31,21 @@ pub struct ApiError {
 
 impl ApiError {
     /// An error whose text the client sees as it is.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), detail: None, cause: None }
+    pub fn new(code: impl Into<AnyCode>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), detail: None, cause: None }
     }
 
     /// A failure of ours: the client learns nothing but the code, the log gets the cause.
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let message = "The server failed to carry out this call. Its log names the cause.".to_owned();
-        Self { code: Code::Internal, message, detail: None, cause: Some(cause.into()) }
+        Self { code: Code::Internal.into(), message, detail: None, cause: Some(cause.into()) }
     }
 
     /// An upload that could not be kept while it arrived.
     pub(crate) fn spool(cause: std::io::Error) -> Self {
         if matches!(cause.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
             let message = "The server's disk is full: no upload can be taken. Try again later.".to_owned();
-            return Self { code: Code::Unavailable, message, detail: None, cause: Some(cause.into()) };
+            return Self { code: Code::Unavailable.into(), message, detail: None, cause: Some(cause.into()) };
         }
         Self::internal(cause)
     }
@@ -110,7 +111,7 @@ impl ApiError {
 
     /// The code.
     #[must_use]
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> AnyCode {
         self.code
     }
 
@@ -175,7 +176,7 @@ impl From<RegistryError> for ApiError {
                     },
                 };
                 Self {
-                    code,
+                    code: code.into(),
                     message: sentence(&other.public_message()),
                     detail: None,
                     cause: Some(other.into()),

@@ -32,6 +32,6 @@ mod unknown;
 mod upload;
 mod views;
 
-pub use error::{ApiError, Code};
+pub use error::{AnyCode, ApiError, Code, CsrCode};
 pub use router::{openapi_document, router};
 pub use state::{ApiState, UploadLimits};

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use wasmyard_kv::limits::MAX_KEY_BYTES;
 
-use crate::error::Code;
+use crate::error::{Code, CsrCode};
 use crate::table::{Access, Operation, Returns, Table, Takes, schema_generator};
 
 /// The document of a table.
@@ -207,9 +207,13 @@ fn responses(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
 
 /// The envelope of an error, with every code there is.
 fn failure() -> Value {
-    let codes: Vec<Value> = Code::ALL
+    let usual = Code::ALL.iter().map(|code| (code.number(), code.status(), code.meaning().to_owned()));
+    let of_csrs = CsrCode::ALL
         .iter()
-        .map(|code| json!({ "const": code.number(), "description": format!("{} {}", code.status(), code.meaning()) }))
+        .map(|code| (code.number(), code.status(), format!("Custom CSRs: {}", code.meaning())));
+    let codes: Vec<Value> = usual
+        .chain(of_csrs)
+        .map(|(number, status, meaning)| json!({ "const": number, "description": format!("{status} {meaning}") }))
         .collect();
     json!({
         "type": "object",
@@ -219,7 +223,7 @@ fn failure() -> Value {
             "errors": { "type": "array", "minItems": 1, "items": {
                 "type": "object",
                 "required": ["code", "message"],
-                "properties": { "code": { "type": "integer", "oneOf": codes }, "message": { "type": "string" } },
+                "properties": { "code": { "type": "integer", "anyOf": codes }, "message": { "type": "string" } },
             } },
             "messages": { "type": "array" },
             "result": { "type": "null" },

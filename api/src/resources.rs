@@ -5,6 +5,7 @@ pub(crate) mod assets;
 pub(crate) mod bindings;
 pub(crate) mod clients;
 pub(crate) mod content;
+pub(crate) mod custom_csrs;
 pub(crate) mod custom_hostnames;
 pub(crate) mod dns_records;
 pub(crate) mod fallback_origin;

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::guard;
 use crate::openapi;
 use crate::resources::{
-    assets, bindings, clients, content, custom_hostnames, dns_records, fallback_origin, health, kv,
-    namespaces, routes, scripts, secrets, services, settings, tags, tokens, versions, zones,
+    assets, bindings, clients, content, custom_csrs, custom_hostnames, dns_records, fallback_origin, health,
+    kv, namespaces, routes, scripts, secrets, services, settings, tags, tokens, versions, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Table, op};
@@ -131,7 +131,14 @@ pub(crate) fn table() -> Table {
         .get("/custom_hostnames/{custom_hostname_id}", custom_hostnames::get, op("get", "Show a custom hostname").returns::<views::custom_hostname::View>())
         .patch("/custom_hostnames/{custom_hostname_id}", custom_hostnames::edit, op("edit", "Change a custom hostname; the same method and type again start its checks anew").forced().takes::<custom_hostnames::Wanted>().succeeds(&[(202, "Taken; what follows from it comes later.")]).returns::<views::custom_hostname::View>())
         .delete("/custom_hostnames/{custom_hostname_id}", custom_hostnames::delete, op("delete", "Delete a custom hostname: nobody is served under its names any more").forced().returns::<zones::Identified>())
+        .put("/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}", custom_hostnames::certificates::replace, op("customHostnames.certificatePack.certificates.update", "Replace a custom certificate by one with the same kind of key").takes::<custom_hostnames::CertificateWanted>().returns::<views::custom_hostname::View>().succeeds(&[(202, "Replaced.")]))
+        .delete("/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}", custom_hostnames::certificates::delete, op("customHostnames.certificatePack.certificates.delete", "Delete a custom certificate of a pack that has another one").returns::<zones::Identified>().succeeds(&[(202, "Deleted.")]))
         .get("/dcv_delegation/uuid", custom_hostnames::dcv_delegation, op("dcvDelegation.get", "The label under which validation of certificates can be delegated").returns::<custom_hostnames::DcvView>());
+
+    t.area("Custom CSRs", "customCsrs", "/client/v4/zones/{zone_id}/custom_csrs");
+    each_csr(t);
+    t.area("Custom CSRs", "accountCustomCsrs", "/client/v4/accounts/{account_id}/custom_csrs");
+    each_csr(t);
 
     // Tokens belong to the one operator, whichever of the two paths a client takes.
     t.area("API tokens", "tokens", "/client/v4/user/tokens");
@@ -173,6 +180,15 @@ fn each_script(t: &mut Table) {
         .get("/secrets/{secret_name}", secrets::get, op("secrets.get", "Show whether a secret exists").returns::<secrets::View>())
         .delete("/secrets/{secret_name}", secrets::delete, op("secrets.delete", "Delete a secret").forced())
         .patch("/secrets-bulk", secrets::bulk, op("secrets.bulk", "Put and delete several secrets").forced().takes::<secrets::Bulk>().returns::<BTreeMap<String, secrets::View>>());
+}
+
+/// The rows that zones and the account share.
+#[rustfmt::skip]
+fn each_csr(t: &mut Table) {
+    t.get("", custom_csrs::list, op("list", "List requests for certificates").counted().query("order", "\"name\", \"account_tag\" or \"created_at\"").query("direction", BACKWARDS).returns::<Vec<custom_csrs::View>>())
+        .post("", custom_csrs::create, op("create", "Make a key, which stays here, and a request for a certificate").takes::<custom_csrs::Wanted>().returns::<custom_csrs::View>().succeeds(&[(201, "Made.")]))
+        .get("/{custom_csr_id}", custom_csrs::get, op("get", "Show a request").returns::<custom_csrs::View>())
+        .delete("/{custom_csr_id}", custom_csrs::delete, op("delete", "Delete a request and its key, unless a certificate of it is in use").returns::<zones::Identified>());
 }
 
 /// The rows that both ways to the tokens share.

@@ -8,18 +8,31 @@
 use std::sync::Arc;
 
 use wasmyard_hostnames::ServedName;
-use wasmyard_hostnames::certificates::{CertificateStore, Pair, PutError, ServedWith, describe, settings_of};
+use wasmyard_hostnames::certificates::{
+    CertificateStore, Pair, PutError, ServedWith, describe, settings_of, zone_settings_of,
+};
+use wasmyard_hostnames::uploads::Trust;
+use wasmyard_listener::tls::Settings;
 use wasmyard_namespaces::RegistryError;
 use wasmyard_namespaces::hostname::{CustomHostname, CustomName, HostnameCertificate, Ssl, SslStatus};
 use wasmyard_namespaces::ids::{CertificateId, CertificatePackId, CustomHostnameId, ZoneId};
-use wasmyard_namespaces::registry::ZoneError;
+use wasmyard_namespaces::registry::{HostnameNames, ZoneError};
 
 use crate::{Control, ControlError, Result};
+
+/// How many hostnames of a zone are looked at at a time.
+const PAGE: usize = 128;
 
 /// The store of certificates, and whose turn it is to change what is served.
 #[derive(Clone)]
 pub(crate) struct Certificates {
-    store: Arc<CertificateStore>,
+    pub(crate) store: Arc<CertificateStore>,
+    /// Which authorities customers' own certificates may be of.
+    pub(crate) trust: Arc<Trust>,
+    /// Whose turn it is to have a key made, or a certificate judged.
+    pub(crate) making: Arc<tokio::sync::Mutex<()>>,
+    /// Whose turn it is to change a part of a pack.
+    pub(crate) packs: Arc<tokio::sync::Mutex<()>>,
     /// Two that make one name follow its record must not do so on what each of them read before.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -28,7 +41,22 @@ impl Control {
     /// The same use cases, where visitors are served over TLS with the certificates of this store.
     #[must_use]
     pub fn with_certificates(mut self, store: Arc<CertificateStore>) -> Control {
-        self.certificates = Some(Certificates { store, turn: Arc::default() });
+        self.certificates = Some(Certificates {
+            store,
+            trust: Arc::default(),
+            making: Arc::default(),
+            packs: Arc::default(),
+            turn: Arc::default(),
+        });
+        self
+    }
+
+    /// The same, where customers may bring certificates of these authorities.
+    #[must_use]
+    pub fn with_trust(mut self, trust: Trust) -> Control {
+        if let Some(certificates) = &mut self.certificates {
+            certificates.trust = Arc::new(trust);
+        }
         self
     }
 
@@ -73,6 +101,7 @@ impl Control {
                     next: ssl.next.clone().filter(|next| next != pack),
                     status,
                     certificates: known.clone(),
+                    custom: Vec::new(),
                     validation_errors: Vec::new(),
                     ..ssl.clone()
                 };
@@ -100,7 +129,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::Certificates`]; the registry's failure.
     pub async fn deploy_name(&self, name: &CustomName) -> Result<()> {
-        let Some(Certificates { store, turn }) = &self.certificates else { return Ok(()) };
+        let Some(Certificates { store, turn, .. }) = &self.certificates else { return Ok(()) };
         let Ok(served) = ServedName::parse(name.as_str()) else { return Ok(()) };
         let _turn = turn.lock().await;
         let owner = self.registry.served_under(name).await?;
@@ -111,7 +140,7 @@ impl Control {
         if !ssl.is_ready() {
             return Ok(());
         }
-        let settings = settings_of(&ssl.config.settings.clone().unwrap_or_default());
+        let settings = self.settings_for(owner, name);
         let wanted = ServedWith { pack: Some(ssl.id.clone()), settings: Some(settings.clone()) };
         let present = store.served_with(&served).await?;
         let has_pack = present.as_ref().is_some_and(|present| present.pack == wanted.pack);
@@ -129,6 +158,44 @@ impl Control {
             self.was_deployed(&owner.zone, &owner.id, &ssl.id).await?;
         }
         Ok(())
+    }
+
+    /// How a name is served: the settings of a custom hostname are for its own name, and what is below it by a wildcard is
+    /// served as its zone says.
+    fn settings_for(&self, owner: &CustomHostname, name: &CustomName) -> Settings {
+        if owner.name == *name {
+            let own = owner.ssl.as_ref().and_then(|ssl| ssl.config.settings.clone());
+            return settings_of(&own.unwrap_or_default());
+        }
+        self.registry.zone(&owner.zone).map(|zone| zone_settings_of(&zone.settings)).unwrap_or_default()
+    }
+
+    /// Makes what is below custom hostnames of a zone be served as the zone says now.
+    ///
+    /// # Errors
+    /// As [`Control::deploy_name`].
+    pub async fn deploy_zone(&self, zone: &ZoneId) -> Result<()> {
+        if self.certificates.is_none() {
+            return Ok(());
+        }
+        let has_wildcard = |hostname: &CustomHostname| {
+            hostname.status.is_served()
+                && hostname.ssl.as_ref().is_some_and(|ssl| ssl.config.wildcard == Some(true))
+        };
+        let mut after: Option<String> = None;
+        loop {
+            let names = HostnameNames::All;
+            let page = self.registry.hostnames(zone, &names, has_wildcard, after.as_deref(), PAGE).await?;
+            for (_, hostname) in &page {
+                for name in hostname.served_names().filter(|name| *name != hostname.name) {
+                    self.deploy_name(&name).await?;
+                }
+            }
+            match page.into_iter().last() {
+                Some((key, _)) => after = Some(key),
+                None => return Ok(()),
+            }
+        }
     }
 
     async fn was_deployed(
@@ -166,7 +233,7 @@ impl Control {
     }
 }
 
-fn new_certificate_id() -> Result<CertificateId> {
+pub(crate) fn new_certificate_id() -> Result<CertificateId> {
     CertificateId::parse(&uuid::Uuid::new_v4().to_string())
         .map_err(|error| ControlError::Invalid(error.to_string()))
 }

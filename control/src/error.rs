@@ -6,7 +6,9 @@
 use wasmyard_hostnames::certificates::PutError;
 use wasmyard_kv::KvError;
 use wasmyard_namespaces::bindings::BindingError;
-use wasmyard_namespaces::{AssetUploadError, LimitError, NameError, RegistryError, ScriptKey, UploadError};
+use wasmyard_namespaces::{
+    AssetUploadError, ErrorKind, LimitError, NameError, RegistryError, ScriptKey, UploadError,
+};
 
 use crate::checker::Refusal;
 
@@ -60,6 +62,18 @@ pub enum ControlError {
 }
 
 impl ControlError {
+    /// Whether it is sure that nothing was changed: a rule was broken, or somebody was faster. Where a store failed, it may
+    /// have been after the change.
+    pub(crate) fn changed_nothing(&self) -> bool {
+        match self {
+            ControlError::Registry(error) => {
+                !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal)
+            }
+            ControlError::Certificates(_) => false,
+            _ => true,
+        }
+    }
+
     /// A rule that was broken.
     pub(crate) fn invalid(rule: impl std::fmt::Display) -> ControlError {
         ControlError::Invalid(rule.to_string())

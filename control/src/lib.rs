@@ -10,6 +10,7 @@
 //! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `zones`: everything else, a file for each
 //! - `ownership`: whether a custom hostname is its customer's
 //! - `certificates`: what names are served with over TLS, made to follow the record
+//! - `uploads`, `csrs`: certificates that customers bring, and keys that are made for them
 //! - [`configuration`]: all that a configuration file declares, applied in order
 //! - `bindings`, [`referrers`], `configured`: remarks on names that lead nowhere, on names that are in use, on what a
 //!   restart undoes
@@ -24,6 +25,7 @@ pub mod tokens;
 mod bindings;
 mod certificates;
 mod configured;
+mod csrs;
 mod deploy;
 mod kv;
 mod namespaces;
@@ -33,6 +35,7 @@ mod scripts;
 mod secrets;
 mod settings;
 mod tags;
+mod uploads;
 mod zones;
 
 use std::fmt;
@@ -47,6 +50,7 @@ pub use error::ControlError;
 pub use ownership::Lookout;
 pub use secrets::is_secret;
 pub use tokens::ADMIN_TOKEN;
+pub use uploads::{Brought, BroughtKey};
 pub use zones::FallbackState;
 
 /// What use cases return.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::header::{self, HeaderValue};
 use http::uri::{Authority, Scheme};
 use http::{Method, Response, StatusCode, Uri};
+use wasmyard_namespaces::zone::SettingId;
 
 use crate::respond::Refusal;
 use crate::visit::Visit;
@@ -15,6 +16,8 @@ use crate::visit::Visit;
 pub struct HttpsConfig {
     /// The port to which requests in clear text are sent instead of being answered; none answers them.
     pub redirect_to: Option<u16>,
+    /// The port at which visitors are served over TLS, for zones that ask for it; none where they are not.
+    pub port: Option<u16>,
     /// For how long browsers are told to ask for a host over https alone (RFC 6797).
     pub strict: Option<Duration>,
 }
@@ -30,6 +33,22 @@ pub(crate) fn checked<B>(visit: &Visit<B>, config: HttpsConfig) -> Result<(), Re
         Some(port) if !visit.client.secure => Err(to_https(visit, port)),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Sends a request that came in clear text to where it should, if the zone of its host asks for that
+/// (`always_use_https`). What shows an authority whose a name is comes in clear text by its nature.
+pub(crate) fn of_zone<B>(visit: &Visit<B>, config: HttpsConfig) -> Result<(), Refusal> {
+    let asked = visit.zone.as_ref().is_some_and(|found| found.zone.settings.is_on(SettingId::AlwaysUseHttps));
+    match config.port {
+        Some(port) if asked && !visit.client.secure && !is_challenge(visit.head.uri.path()) => {
+            Err(to_https(visit, port))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn is_challenge(path: &str) -> bool {
+    path.starts_with("/.well-known/acme-challenge/")
 }
 
 /// Says that browsers are to ask over https alone. Heard only over https, and so said only there.
@@ -88,7 +107,7 @@ mod tests {
 
     #[test]
     fn who_asks_in_clear_text_is_sent_to_the_same_url_over_https() {
-        let to = |port| HttpsConfig { redirect_to: Some(port), strict: None };
+        let to = |port| HttpsConfig { redirect_to: Some(port), ..HttpsConfig::default() };
         let get = || Request::get("/a%2Fb?x=1").header("host", "Shop.test:8080");
         let asked = checked_by(to(443), false, get());
         assert_eq!(asked, Some((301, "https://Shop.test/a%2Fb?x=1".to_owned())));
@@ -101,7 +120,7 @@ mod tests {
 
     #[test]
     fn that_https_is_wanted_is_said_over_https_and_not_over_a_scripts_word() {
-        let config = HttpsConfig { redirect_to: None, strict: Some(Duration::from_secs(300)) };
+        let config = HttpsConfig { strict: Some(Duration::from_secs(300)), ..HttpsConfig::default() };
         let said = |secure, own: Option<&'static str>| {
             let mut response = Response::new(());
             if let Some(own) = own {

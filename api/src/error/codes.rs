@@ -3,35 +3,84 @@
 
 use http::StatusCode;
 
-/// Writes the table of codes once: the enum, its numbers, its statuses and its documentation cannot disagree.
+/// Writes a table of codes once: the enum, its numbers, its statuses and its documentation cannot disagree.
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $status:ident;)+) => {
-        /// What went wrong, as clients tell it apart: they read the number, not the HTTP status.
+    ($(#[doc = $about:literal])+ $table:ident; $($(#[doc = $doc:literal])+ $name:ident = $number:literal, $status:ident;)+) => {
+        $(#[doc = $about])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+        pub enum $table { $($(#[doc = $doc])+ $name,)+ }
 
-        impl Code {
+        impl $table {
             /// Every code, in the order of the table.
-            pub const ALL: &[Code] = &[$(Code::$name,)+];
+            pub const ALL: &[$table] = &[$($table::$name,)+];
 
             /// The number in `errors[].code`.
             #[must_use]
-            pub const fn number(self) -> u32 { match self { $(Code::$name => $number,)+ } }
+            pub const fn number(self) -> u32 { match self { $($table::$name => $number,)+ } }
 
             /// The HTTP status that goes with it.
             #[must_use]
-            pub const fn status(self) -> StatusCode { match self { $(Code::$name => StatusCode::$status,)+ } }
+            pub const fn status(self) -> StatusCode { match self { $($table::$name => StatusCode::$status,)+ } }
 
             /// One line for the documentation.
             #[must_use]
-            pub const fn meaning(self) -> &'static str { match self { $(Code::$name => concat!($($doc),+).trim_ascii(),)+ } }
+            pub const fn meaning(self) -> &'static str { match self { $($table::$name => concat!($($doc),+).trim_ascii(),)+ } }
         }
     };
+}
+
+/// A code of either table. Which one a number is of, the path of the call says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnyCode {
+    /// Of the one for everything else.
+    Usual(Code),
+    /// Of the one for requests for certificates.
+    Csr(CsrCode),
+}
+
+impl AnyCode {
+    /// The number in `errors[].code`.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            AnyCode::Usual(code) => code.number(),
+            AnyCode::Csr(code) => code.number(),
+        }
+    }
+
+    /// The HTTP status that goes with it.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            AnyCode::Usual(code) => code.status(),
+            AnyCode::Csr(code) => code.status(),
+        }
+    }
+}
+
+impl From<Code> for AnyCode {
+    fn from(code: Code) -> AnyCode {
+        AnyCode::Usual(code)
+    }
+}
+
+impl From<CsrCode> for AnyCode {
+    fn from(code: CsrCode) -> AnyCode {
+        AnyCode::Csr(code)
+    }
+}
+
+impl PartialEq<Code> for AnyCode {
+    fn eq(&self, other: &Code) -> bool {
+        *self == AnyCode::Usual(*other)
+    }
 }
 
 // Numbers below 90000 and 100119 are those that existing clients know and act upon. Where none is known for a
 // case, the number is our own, from 90000 upwards.
 codes! {
+    /// What went wrong, as clients tell it apart: they read the number, not the HTTP status.
+    Code;
     /// The path leads nowhere, or the account identifier in it is not well-formed.
     NoRoute = 7003, NOT_FOUND;
     /// The path exists, the method is not one of its methods.
@@ -168,6 +217,18 @@ codes! {
     SettingTls13 = 1424, BAD_REQUEST;
     /// Custom hostnames: `min_tls_version` is no version.
     SettingMinTlsVersion = 1425, BAD_REQUEST;
+    /// Custom hostnames: the certificate is no text of certificates, or too large.
+    CertificateUnparsable = 1426, BAD_REQUEST;
+    /// Custom hostnames: there is no certificate.
+    CertificateEmpty = 1427, BAD_REQUEST;
+    /// Custom hostnames: the private key is none, or of a kind that is not served.
+    CertificateKey = 1428, BAD_REQUEST;
+    /// Custom hostnames: the private key is not the certificate's.
+    CertificateMismatch = 1429, BAD_REQUEST;
+    /// Custom hostnames: the identifier of a custom CSR is none.
+    CertificateCsrId = 1430, BAD_REQUEST;
+    /// Custom hostnames: neither the zone nor the account has a custom CSR of this identifier.
+    CertificateCsrNotFound = 1431, NOT_FOUND;
     /// Custom hostnames: there is no such way of validation.
     SslMethod = 1432, BAD_REQUEST;
     /// Custom hostnames: there is no such type of certificate.
@@ -186,14 +247,68 @@ codes! {
     HostnameRename = 1439, CONFLICT;
     /// Custom hostnames: method and type come together.
     SslMethodAndType = 1440, BAD_REQUEST;
+    /// Custom hostnames: no chain leads from the certificate to an authority that is believed, or it has expired.
+    CertificateBundle = 1441, BAD_REQUEST;
     /// Custom hostnames: cipher suites that are not known, or none that is served.
     SettingCiphers = 1442, BAD_REQUEST;
     /// Custom hostnames: cipher suites cannot be chosen beside TLS 1.3 alone.
     SettingCiphersOfTls13 = 1443, BAD_REQUEST;
+    /// Custom hostnames: the chain has certificates of several hosts.
+    CertificateLeaves = 1444, BAD_REQUEST;
+    /// Custom hostnames: the chain has certificates of authorities alone.
+    CertificateNoLeaf = 1445, BAD_REQUEST;
+    /// Custom hostnames: the certificate is not for the hostname.
+    CertificateName = 1446, BAD_REQUEST;
+    /// Custom hostnames: the certificate is signed in a way that is not taken.
+    CertificateSignature = 1447, BAD_REQUEST;
     /// Custom hostnames: a wildcard has no managed certificate.
     SslManagedWildcard = 1448, BAD_REQUEST;
     /// Custom hostnames: there is no such way of building chains.
     SslBundleMethod = 1449, BAD_REQUEST;
     /// Custom hostnames: the name is too long for a certificate without branding.
     SslBranding = 1469, BAD_REQUEST;
+}
+
+codes! {
+    /// What went wrong with a request for a certificate (`custom_csrs`). The numbers are those of custom hostnames, and mean
+    /// other things.
+    CsrCode;
+    /// The body is not the JSON that it claims to be, or does not fit.
+    Json = 1400, BAD_REQUEST;
+    /// There are as many as there may be.
+    Quota = 1403, FORBIDDEN;
+    /// This server keeps no keys, because it serves no visitors over TLS.
+    Access = 1404, FORBIDDEN;
+    /// `country` is missing, or none.
+    Country = 1405, BAD_REQUEST;
+    /// `state` is missing, or none.
+    State = 1406, BAD_REQUEST;
+    /// `locality` is missing, or none.
+    Locality = 1407, BAD_REQUEST;
+    /// `organization` is missing, or none.
+    Organization = 1408, BAD_REQUEST;
+    /// `common_name` is missing, or none.
+    CommonName = 1409, BAD_REQUEST;
+    /// `common_name` is too long.
+    CommonNameLong = 1410, BAD_REQUEST;
+    /// `sans` is missing, or empty.
+    NoSans = 1411, BAD_REQUEST;
+    /// A name is none, or there are too many.
+    San = 1412, BAD_REQUEST;
+    /// A name has characters outside ASCII.
+    SanAscii = 1413, BAD_REQUEST;
+    /// A name ends in a reserved top domain.
+    SanReserved = 1414, BAD_REQUEST;
+    /// Nobody can own a name.
+    SanSuffix = 1415, BAD_REQUEST;
+    /// A name is kept for documentation.
+    SanDocumentation = 1416, BAD_REQUEST;
+    /// There is no such kind of key.
+    KeyType = 1417, BAD_REQUEST;
+    /// The identifier is none.
+    Id = 1418, BAD_REQUEST;
+    /// There is none of this identifier.
+    NotFound = 1419, NOT_FOUND;
+    /// A certificate that was made for it is in use.
+    InUse = 1420, CONFLICT;
 }

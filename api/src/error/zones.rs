@@ -6,7 +6,7 @@ use wasmyard_namespaces::domain::{DomainError, SuffixError};
 use wasmyard_namespaces::hostname::TlsSetting;
 use wasmyard_namespaces::registry::ZoneError;
 
-use super::{ApiError, Code, sentence};
+use super::{ApiError, Code, certificates, sentence};
 
 impl From<ZoneError> for ApiError {
     fn from(error: ZoneError) -> Self {
@@ -28,10 +28,11 @@ impl From<ZoneError> for ApiError {
             ZoneError::TooManyRecords => Self::new(Code::DnsRecordQuota, said),
             ZoneError::OriginOutside(_) => Self::new(Code::FallbackOrigin, said),
             ZoneError::NoFallbackOrigin => Self::new(Code::FallbackOriginNotFound, said),
-            ZoneError::HostnameNotFound(_) => {
+            ZoneError::HostnameNotFound(_) | ZoneError::CertificateNotFound(_) => {
                 with_text(Code::HostnameNotFound, "The custom hostname was not found.")
             }
             ZoneError::Hostname(error) => error.into(),
+            ZoneError::Csr(error) => error.into(),
             ZoneError::NoQuota => {
                 with_text(Code::HostnameNoQuota, "No quota has been allocated for this zone.")
             }
@@ -122,6 +123,7 @@ impl From<HostnameError> for ApiError {
                 let empty = DomainError::Grammar { value: String::new(), rule };
                 name_text(&ORIGIN, &empty)
             }
+            HostnameError::Certificate(error) => certificates::text(error),
             other => fixed_text(other),
         };
         Self::new(code, text).with_detail(error.to_string())
@@ -139,6 +141,9 @@ fn fixed_text(error: &HostnameError) -> (Code, String) {
         }
         HostnameError::Rename => {
             (Code::HostnameRename, again("Modifying the custom hostname is not supported."))
+        }
+        HostnameError::LastCertificate => {
+            (Code::HostnameRename, again("You cannot delete the only remaining certificate of a pack."))
         }
         HostnameError::Metadata(_) => {
             (Code::HostnameMetadata, again("Unable to encode the Custom Metadata as JSON."))
@@ -201,6 +206,7 @@ fn fixed_text(error: &HostnameError) -> (Code, String) {
                 .to_owned(),
         ),
         HostnameError::Ssl(_)
+        | HostnameError::Certificate(_)
         | HostnameError::Name(_)
         | HostnameError::Origin(_)
         | HostnameError::SniWithoutOrigin => ssl(),

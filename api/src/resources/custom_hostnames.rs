@@ -1,5 +1,5 @@
 //! Owns the calls on custom hostnames: list, create, show, change, delete; the quota and the label of delegated
-//! validation. What a body says is read in [`wanted`].
+//! validation. What a body says is read in [`wanted`]; single certificates of a pack are in [`certificates`].
 
 use std::sync::Arc;
 
@@ -22,12 +22,13 @@ use crate::state::{Shared, SharedState};
 use crate::target::{Forced, QueryOf, named_segment};
 use crate::views::custom_hostname::{View, view};
 
-pub(crate) use wanted::Wanted;
+pub(crate) use wanted::{CertificateWanted, Wanted};
 
+pub(crate) mod certificates;
 mod wanted;
 
 /// The custom hostname that the path names; it need not exist.
-pub(crate) struct InHostname(ZoneId, CustomHostnameId);
+pub(crate) struct InHostname(pub(super) ZoneId, pub(super) CustomHostnameId);
 
 impl FromRequestParts<Arc<Shared>> for InHostname {
     type Rejection = ApiError;
@@ -229,8 +230,8 @@ pub(crate) async fn create(
     wanted: wanted::Body,
 ) -> Answer<View> {
     shared.control.zone(&zone)?;
-    let (new, mut notes) = wanted.new_hostname(&shared.control)?;
-    let done = shared.control.create_hostname(&zone, &new).await?;
+    let (new, brought, mut notes) = wanted.new_hostname(&shared.control)?;
+    let done = shared.control.create_hostname_with(&zone, &new, brought).await?;
     notes.extend(done.remarks);
     Ok(Reply::ok(view(&done.result)).with_status(StatusCode::CREATED).with_notes(notes))
 }
@@ -247,8 +248,8 @@ pub(crate) async fn edit(
     wanted: wanted::Body,
 ) -> Answer<View> {
     shared.control.zone(&zone)?;
-    let (edit, mut notes) = wanted.edit(&shared.control)?;
-    let done = shared.control.edit_hostname(&zone, &id, &edit, query.wanted()?).await?;
+    let (edit, brought, mut notes) = wanted.edit(&shared.control)?;
+    let done = shared.control.edit_hostname_with(&zone, &id, &edit, brought, query.wanted()?).await?;
     notes.extend(done.remarks);
     Ok(Reply::ok(view(&done.result)).with_status(StatusCode::ACCEPTED).with_notes(notes))
 }

@@ -100,6 +100,12 @@ struct SslView {
     uploaded_on: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_on: Option<String>,
+    /// The certificate that was uploaded, byte for byte; its key is never shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_certificate: Option<String>,
+    /// The custom CSR that it was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_csr_id: Option<String>,
     /// Each certificate: one for each kind of key.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<Map<String, Value>>")]
@@ -160,6 +166,7 @@ pub(crate) fn view(hostname: &CustomHostname) -> View {
 fn ssl_view(ssl: &Ssl) -> SslView {
     let config = &ssl.config;
     let first = ssl.certificates.first();
+    let alone = ssl.custom.first().filter(|_| ssl.custom.len() == 1);
     SslView {
         id: ssl.id.to_string(),
         kind: config.kind.map(|kind| kind.as_str()),
@@ -181,6 +188,9 @@ fn ssl_view(ssl: &Ssl) -> SslView {
         signature: first.map(|first| first.signature.clone()),
         uploaded_on: first.map(|first| first.uploaded_on.to_string()),
         expires_on: first.map(|first| first.expires_on.to_string()),
+        // Of two, whoever sent them knows which is which.
+        custom_certificate: alone.map(|alone| alone.text.clone()),
+        custom_csr_id: alone.and_then(|alone| alone.csr.as_ref()).map(|csr| csr.to_string()),
         certificates: ssl.certificates.clone(),
     }
 }

@@ -14,11 +14,14 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use wasmyard_api::{ApiState, UploadLimits, router};
 use wasmyard_control::{Checked, ComponentChecker, Control, Refusal, RefusalCode};
+use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{
     Blobs, Clock, Digest, EventKind, LimitSpec, Registry, RegistryOptions, Store as _,
 };
+
+use crate::zones::certificates::Authority;
 
 /// The first bytes of a component, and a payload that makes each one different.
 pub(crate) fn component(payload: &str) -> Vec<u8> {
@@ -121,6 +124,14 @@ impl Api {
     /// Where customers may have names that are kept for tests.
     pub(crate) async fn with_reserved_names() -> Api {
         Api::with(UploadLimits::default(), RegistryOptions::default(), Control::with_reserved_names).await
+    }
+
+    /// Where visitors are served over TLS, and certificates of this authority are believed. Sealed keys are in this folder.
+    pub(crate) async fn with_certificates(authority: &Authority) -> (Api, tempfile::TempDir) {
+        let data = tempfile::tempdir().unwrap();
+        let store = Arc::new(CertificateStore::open(data.path()).unwrap());
+        let finish = |control: Control| control.with_certificates(store).with_trust(authority.trust());
+        (Api::with(UploadLimits::default(), RegistryOptions::default(), finish).await, data)
     }
 
     /// Where a zone may have this many custom hostnames.
@@ -242,6 +253,20 @@ impl Api {
 
     pub(crate) async fn form(&self, method: Method, path: &str, form: Form) -> Answer {
         self.send(method, path, Form::CONTENT_TYPE, form.end()).await
+    }
+
+    /// All that is stored, as bytes.
+    pub(crate) async fn records(&self) -> Vec<u8> {
+        let (mut bytes, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.store.scan("", after.as_deref(), 100).await.unwrap();
+            let Some(last) = page.last() else { return bytes };
+            after = Some(last.key.clone());
+            for entry in page {
+                bytes.extend(entry.key.as_bytes());
+                bytes.extend(&entry.value);
+            }
+        }
     }
 
     /// What must not change when something is refused: the store's revision, and the number of blobs.

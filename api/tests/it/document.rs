@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use wasmyard_api::{Code, openapi_document};
+use wasmyard_api::{Code, CsrCode, openapi_document};
 
 use crate::common::Api;
 
@@ -94,6 +94,10 @@ fn every_code_has_its_own_number() {
     numbers.dedup();
     assert_eq!(numbers.len(), Code::ALL.len());
     assert!(Code::ALL.iter().all(|code| code.number() >= 1000 && code.status().as_u16() >= 400));
+    let mut numbers: Vec<u32> = CsrCode::ALL.iter().map(|code| code.number()).collect();
+    numbers.dedup();
+    assert_eq!(numbers.len(), CsrCode::ALL.len(), "in their order, each once");
+    assert!(CsrCode::ALL.iter().all(|code| code.status().as_u16() >= 400));
 }
 
 /// The two tables of `docs/api.md`, between its markers.
@@ -102,6 +106,7 @@ fn the_page_lists_every_call_and_every_code() {
     let path = file("../docs/api.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let page_now = between(&between(&page, "calls", &calls()), "codes", &codes());
+    let page_now = between(&page_now, "csr codes", &csr_codes());
     if refresh() {
         std::fs::write(&path, &page_now).unwrap();
         return;
@@ -153,6 +158,14 @@ fn codes() -> String {
     codes.sort_by_key(|code| code.number());
     let mut text = "\n| code | status | meaning |\n|---|---|---|\n".to_owned();
     for code in codes {
+        writeln!(text, "| {} | {} | {} |", code.number(), code.status().as_u16(), code.meaning()).unwrap();
+    }
+    text + "\n"
+}
+
+fn csr_codes() -> String {
+    let mut text = "\n| code | status | meaning |\n|---|---|---|\n".to_owned();
+    for code in CsrCode::ALL {
         writeln!(text, "| {} | {} | {} |", code.number(), code.status().as_u16(), code.meaning()).unwrap();
     }
     text + "\n"

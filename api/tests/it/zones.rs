@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::common::Api;
 
+pub(crate) mod certificates;
+mod csrs;
 mod hostnames;
 mod refused;
 

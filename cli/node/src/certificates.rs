@@ -5,13 +5,16 @@
 
 use wasmyard_control::Control;
 use wasmyard_namespaces::hostname::CustomName;
-use wasmyard_namespaces::ids::CertificatePackId;
-use wasmyard_namespaces::registry::{CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, Done};
+use wasmyard_namespaces::ids::{CertificatePackId, CustomCsrId, ZoneId};
+use wasmyard_namespaces::registry::{
+    CERTIFICATE_AGE, CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CSR_FORGET, Done, ZONE_DEPLOY, hostname_of_check,
+};
 
 /// Makes what is due follow, as it comes, until it is dropped.
 pub(crate) async fn run(control: Control) {
     let registry = control.registry().clone();
-    let forgetting = control.clone();
+    let (forgetting, keyless, ageing) = (control.clone(), control.clone(), control.clone());
+    let zones = control.clone();
     let jobs = registry.jobs().on(CERTIFICATE_DEPLOY, move |job| {
         let control = control.clone();
         async move {
@@ -24,6 +27,31 @@ pub(crate) async fn run(control: Control) {
         async move {
             let Ok(pack) = CertificatePackId::parse(&job.key) else { return Done::Finished };
             done(control.forget_certificates(&pack).await)
+        }
+    });
+    let jobs = jobs.on(CSR_FORGET, move |job| {
+        let control = keyless.clone();
+        async move {
+            let Ok(id) = CustomCsrId::parse(&job.key) else { return Done::Finished };
+            done(control.forget_csr_key(&id).await)
+        }
+    });
+    let jobs = jobs.on(CERTIFICATE_AGE, move |job| {
+        let control = ageing.clone();
+        async move {
+            let Some((zone, id)) = hostname_of_check(&job.key) else { return Done::Finished };
+            match control.age_certificates(&zone, &id).await {
+                Ok(Some(after)) => Done::Again(after),
+                Ok(None) => Done::Finished,
+                Err(error) => Done::Failed(error.to_string()),
+            }
+        }
+    });
+    let jobs = jobs.on(ZONE_DEPLOY, move |job| {
+        let control = zones.clone();
+        async move {
+            let Ok(zone) = ZoneId::parse(&job.key) else { return Done::Finished };
+            done(control.deploy_zone(&zone).await)
         }
     });
     jobs.run().await;

@@ -25,6 +25,7 @@ use wasmyard_namespaces::{
     BindingDecl, BindingKind, BindingName, ConfigKeys, ConfigName, EgressRules, KvNamespaceId, LimitSpec,
     Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
 };
+use wasmyard_net::ExtraRoots;
 
 use crate::assets::AssetsSource;
 
@@ -96,6 +97,8 @@ pub struct HostnamesConfig {
     pub apex_addresses: Vec<IpNet>,
     /// Networks beside public addresses from which a token may be fetched.
     pub allow_private: Vec<IpNet>,
+    /// Private authorities whose certificates customers may bring.
+    pub certificate_roots: ExtraRoots,
 }
 
 /// What the server binds and how much it takes on.

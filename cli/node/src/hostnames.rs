@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmyard_control::{Control, Lookout};
+use wasmyard_hostnames::uploads::Trust;
 use wasmyard_namespaces::registry::{Done, HOSTNAME_CHECK, hostname_of_check};
 use wasmyard_net::{ExtraRoots, NameServers, Network, NetworkConfig, NetworkFigures, Roots, trusted};
 use wasmyard_ownership::dns::{self, Dns};
@@ -36,6 +37,11 @@ pub(crate) fn lookout(config: &HostnamesConfig, figures: &prometheus::Registry) 
     let network = Network::new(network(), resolver, roots, figures).map_err(|error| error.to_string())?;
     let web = Arc::new(Tokens::over(&network, config.allow_private.clone()));
     Ok(Lookout { servers, web, apex: config.apex_addresses.clone() })
+}
+
+/// Whose certificates customers may bring: what browsers believe, whatever this machine does, and what the operator names.
+pub(crate) fn trust(config: &HostnamesConfig) -> Trust {
+    Trust::new(trusted(Roots::Bundled, &config.certificate_roots))
 }
 
 fn network() -> NetworkConfig {

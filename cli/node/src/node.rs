@@ -160,7 +160,7 @@ impl Node {
         let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv);
         let control = if reserved_names { control.with_reserved_names() } else { control };
         let control = match store {
-            Some(store) => control.with_certificates(store),
+            Some(store) => control.with_certificates(store).with_trust(hostnames::trust(&config.hostnames)),
             None => control,
         };
         let ready = Arc::new(AtomicBool::new(false));
@@ -294,8 +294,8 @@ async fn serve_visitors(
 
 /// What connections of visitors have to be.
 fn https(config: &TlsConfig, port: Option<u16>) -> HttpsConfig {
-    let redirect_to = config.redirect_port.or(port).filter(|_| config.redirect);
-    HttpsConfig { redirect_to, strict: config.strict }
+    let port = config.redirect_port.or(port);
+    HttpsConfig { redirect_to: port.filter(|_| config.redirect), port, strict: config.strict }
 }
 
 /// When a node says of itself that it is ready.

@@ -26,5 +26,7 @@ pub use error::{OpenError, PutError};
 pub use pair::{LARGEST_FILE, Pair, PairError};
 pub use record::{CertificateDigest, Damaged, KeyKind, Leaf, Owner, Record};
 pub use rows::{VAULT_FILE, VaultError};
-pub use settings::settings_of;
+pub use settings::{settings_of, zone_settings_of};
 pub use store::{CertificateStore, Served, ServedWith};
+
+pub(crate) use record::{LARGEST_CERTIFICATE, MOST_INTERMEDIATES};

@@ -6,6 +6,9 @@
 
 pub mod authority;
 pub mod certificates;
+pub mod requests;
+pub mod uploads;
+
 mod installation;
 mod name;
 

@@ -12,6 +12,8 @@ use crate::ids::{CertificatePackId, CustomHostnameId, ZoneId};
 use crate::timestamp::Timestamp;
 
 pub use certificate::{CertificateKey, HostnameCertificate};
+pub use certificate_error::CertificateError;
+pub use custom::{CustomCertificate, Uploaded};
 pub use error::{HostnameError, TlsSetting};
 pub use metadata::HostnameMetadata;
 pub use name::CustomName;
@@ -23,6 +25,8 @@ pub use ssl::{
 pub use status::{HostnameStatus, SslStatus};
 
 mod certificate;
+mod certificate_error;
+mod custom;
 mod error;
 mod metadata;
 mod name;
@@ -194,7 +198,8 @@ impl CustomHostname {
         }
         hostname.origin = edit.origin.apply(self.origin.as_ref())?;
         if let Some(ssl) = &edit.ssl {
-            hostname.ssl = Some(ssl.apply(self.ssl.as_ref(), &self.name, pack)?);
+            let is_served = self.status.is_served();
+            hostname.ssl = Some(ssl.apply(self.ssl.as_ref(), &self.name, pack, is_served)?);
             if ssl.is_refresh() {
                 hostname.start_again(now);
             }

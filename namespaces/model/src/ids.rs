@@ -83,6 +83,10 @@ id_type! {
     /// The id of the certificates that a custom hostname has together.
     CertificatePackId, is_uuid, "ids of certificate packs are UUIDs in lower case, with dashes"
 }
+id_type! {
+    /// The id of a request for a certificate.
+    CustomCsrId, is_uuid, "ids of custom CSRs are UUIDs in lower case, with dashes"
+}
 
 id_type! {
     /// The id of one certificate.

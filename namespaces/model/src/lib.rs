@@ -6,7 +6,7 @@
 //! - [`name`], [`digest`], [`timestamp`], [`clock`], [`secret`], [`limits`], [`tags`]: values, parsed once.
 //! - [`domain`], [`ids`], [`tls`]: values of the same kind, for names that are not the platform's own.
 //! - [`assets`], [`bindings`], [`code`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
-//!   [`zone`], [`hostname`]: whose names it answers to;
+//!   [`zone`], [`hostname`], [`csr`]: whose names it answers to, and requests for their certificates;
 //!   [`config_keys`]: which parts of it the operator's configuration owns.
 
 pub mod assets;
@@ -15,6 +15,7 @@ pub mod clock;
 mod closed;
 pub mod code;
 pub mod config_keys;
+pub mod csr;
 pub mod digest;
 pub mod domain;
 pub mod egress;
@@ -48,7 +49,9 @@ pub use digest::Digest;
 pub use domain::{Domain, DomainError};
 pub use egress::{EgressRules, EgressRulesError, HostRule, HostRuleError};
 pub use hostname::{CustomHostname, CustomHostnameEdit, CustomName, HostnameError, NewCustomHostname};
-pub use ids::{CertificatePackId, CustomHostnameId, DnsRecordId, IdError, ZoneId};
+pub use ids::{
+    CertificateId, CertificatePackId, CustomCsrId, CustomHostnameId, DnsRecordId, IdError, ZoneId,
+};
 pub use limits::{ByteSize, LimitError, LimitSpec, Limits};
 pub use name::{BindingName, ConfigName, Hostname, NameError, NamespaceName, ScriptName, Tag};
 pub use namespace::{Namespace, NamespacePatch, NewNamespace, Origin};

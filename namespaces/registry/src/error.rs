@@ -7,6 +7,7 @@
 use crate::zone_error::ZoneError;
 use wasmyard_model::assets::AssetUploadError;
 use wasmyard_model::bindings::BindingError;
+use wasmyard_model::csr::CsrError;
 use wasmyard_model::egress::EgressRulesError;
 use wasmyard_model::hostname::HostnameError;
 use wasmyard_model::limits::LimitError;
@@ -194,7 +195,9 @@ impl ZoneError {
             ZoneError::NotFound(_)
             | ZoneError::RecordNotFound(_)
             | ZoneError::NoFallbackOrigin
-            | ZoneError::HostnameNotFound(_) => ErrorKind::NotFound,
+            | ZoneError::HostnameNotFound(_)
+            | ZoneError::CertificateNotFound(_)
+            | ZoneError::Csr(CsrError::NotFound(_)) => ErrorKind::NotFound,
             ZoneError::Exists(_)
             | ZoneError::RecordExists { .. }
             | ZoneError::Hostname(HostnameError::Duplicate) => ErrorKind::Exists,
@@ -205,6 +208,7 @@ impl ZoneError {
             | ZoneError::TooManyRecords
             | ZoneError::OriginOutside(_)
             | ZoneError::Hostname(_)
+            | ZoneError::Csr(_)
             | ZoneError::NoQuota
             | ZoneError::Quota { .. } => ErrorKind::Invalid,
         }

@@ -42,8 +42,8 @@ pub use jobs::{Done, Job, Jobs};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
 pub use zones::{
-    CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, DnsChange, HOSTNAME_CHECK, HostMatch, HostnameNames,
-    HostnamePage, HostnameQuota, hostname_of_check,
+    CERTIFICATE_AGE, CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CSR_FORGET, DnsChange, HOSTNAME_CHECK,
+    HostMatch, HostnameNames, HostnamePage, HostnameQuota, ZONE_DEPLOY, hostname_of_check,
 };
 
 pub mod error;

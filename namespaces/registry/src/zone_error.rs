@@ -2,6 +2,7 @@
 //!
 //! Owns the variants and their texts, which are safe to show to whoever may see the zone.
 
+use wasmyard_model::csr::CsrError;
 use wasmyard_model::domain::Domain;
 use wasmyard_model::hostname::HostnameError;
 use wasmyard_model::limits::hostnames as limits;
@@ -54,9 +55,17 @@ pub enum ZoneError {
     /// No custom hostname with that id.
     #[error("the zone has no custom hostname {0}; list them for those it has")]
     HostnameNotFound(String),
+    /// No certificate with that id in the pack.
+    #[error(
+        "the custom hostname has no uploaded certificate {0} in this pack; see ssl.id and ssl.certificates"
+    )]
+    CertificateNotFound(String),
     /// A rule of custom hostnames.
     #[error(transparent)]
     Hostname(#[from] HostnameError),
+    /// A rule of requests for certificates.
+    #[error(transparent)]
+    Csr(#[from] CsrError),
     /// None may be made.
     #[error("the operator allows this zone no custom hostnames")]
     NoQuota,

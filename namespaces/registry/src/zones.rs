@@ -2,8 +2,8 @@
 //!
 //! Owns their records and the index of them in memory: a platform has few zones, and every host that is asked for is
 //! looked for among them. What belongs to a zone is kept by its id: DNS records (`dns`), custom hostnames
-//! (`hostnames`), who is served under which name (`claims`), which names nobody is served under (`waiting`), and
-//! where origins are (`origins`). Never two zones of one name.
+//! (`hostnames`), who is served under which name (`claims`), which names nobody is served under (`waiting`),
+//! where origins are (`origins`), and requests for certificates (`csrs`). Never two zones of one name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use wasmyard_stores::Revision;
 
 pub(super) use claims::Claims;
 pub use claims::HostMatch;
+pub use csrs::{CERTIFICATE_AGE, CSR_FORGET};
 pub use dns::DnsChange;
 pub(super) use hostnames::Hostnames;
 pub(super) use hostnames::new_pack;
@@ -37,6 +38,7 @@ pub(super) use origins::Origins;
 pub(super) use waiting::Waiting;
 
 pub(super) mod claims;
+mod csrs;
 mod dns;
 mod hostnames;
 mod lists;
@@ -54,6 +56,9 @@ const DNS_RECORDS: Collection<DnsRecord> = Collection::at("dns-record/");
 /// Changes with every change of a zone's DNS records, by the zone's id: what is true of all of them is decided by one
 /// node at a time.
 const DNS_SETS: Collection<()> = Collection::at("dns-set/");
+
+/// The kind of the jobs that have names of a zone served by its settings. The key is the zone's id.
+pub const ZONE_DEPLOY: &str = "zone-deploy";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Gone {
@@ -238,6 +243,20 @@ fn refuse_configured(before: &Zone, after: Option<&Zone>, over: bool) -> Result<
     refuse(&changed, &format!("zone {}", before.name))
 }
 
+/// A UUID of version 7, to the microsecond.
+fn uuid_in_order(now: Timestamp) -> Result<String> {
+    let mut rest = [0; 10];
+    getrandom::fill(&mut rest).map_err(|_| RegistryError::Closed)?;
+    let micros = now.unix_micros();
+    // The twelve bits after the version are the part of the millisecond that has passed.
+    let passed = (micros % 1_000) * 4_096 / 1_000;
+    for (byte, passed) in rest.iter_mut().zip(u16::try_from(passed).unwrap_or(0xfff).to_be_bytes()) {
+        *byte = passed;
+    }
+    let uuid = uuid::Builder::from_unix_timestamp_millis(micros / 1_000, &rest).into_uuid();
+    Ok(uuid.to_string())
+}
+
 /// An id that was made here, and so has the form of one.
 fn made<T>(id: std::result::Result<T, wasmyard_model::ids::IdError>) -> Result<T> {
     id.map_err(|error| RegistryError::Invalid(error.to_string()))
@@ -263,9 +282,13 @@ impl Inner {
             let Some(after) = decide(&before)? else { return Ok((before.clone(), Arc::new(before))) };
             let mut transaction = Transaction::default();
             transaction.put(&seen, &after)?;
+            if after.settings != before.settings {
+                self.job_again(&mut transaction, ZONE_DEPLOY, id.as_str()).await?;
+            }
             match self.log.commit(&transaction).await {
                 Ok(_) => {
                     self.refresh_zone(id).await?;
+                    self.jobs_made.notify_waiters();
                     return Ok((before, Arc::new(after)));
                 }
                 Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
@@ -292,6 +315,7 @@ impl Inner {
     async fn purge_zone(&self, id: &ZoneId) -> Result<()> {
         let within = within(id);
         self.purge_hostnames(id).await?;
+        self.purge_csrs(id).await?;
         let mut attempt = 0;
         loop {
             let page = self.log.page(&DNS_RECORDS, &within, None, PAGE).await?;

@@ -7,14 +7,14 @@ use axum::extract::{FromRequest, Request};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use wasmyard_control::Control;
+use wasmyard_control::{Brought, BroughtKey, Control};
 use wasmyard_namespaces::hostname::{
-    BundleMethod, CertificateAuthority, CertificateType, HostnameMetadata, OriginEdit, OriginSni, SslEdit,
-    TlsSetting, TlsSettings, ValidationMethod,
+    BundleMethod, CertificateAuthority, CertificateError, CertificateType, HostnameMetadata, OriginEdit,
+    OriginSni, SslEdit, TlsSetting, TlsSettings, ValidationMethod,
 };
 use wasmyard_namespaces::limits::hostnames::CIPHERS;
 use wasmyard_namespaces::tls::{Cipher, Switch, TlsVersion};
-use wasmyard_namespaces::{CustomHostnameEdit, HostnameError, NewCustomHostname};
+use wasmyard_namespaces::{CustomCsrId, CustomHostnameEdit, HostnameError, NewCustomHostname, Secret};
 
 use crate::body::{Small, object, parse};
 use crate::error::{ApiError, Code};
@@ -57,6 +57,25 @@ struct SslWanted {
     cloudflare_branding: Option<bool>,
     /// Replaced whole.
     settings: Option<TlsWanted>,
+    /// A certificate of your own, in PEM form, alone or with its chain.
+    custom_certificate: Option<String>,
+    /// Its private key, in PEM form; left out where `custom_csr_id` says which.
+    custom_key: Option<String>,
+    /// One with a key of RSA and one with a key on an elliptic curve, with `bundle_method` "force".
+    custom_cert_bundle: Option<Vec<CertificateWanted>>,
+    /// The custom CSR that the certificate was made for.
+    custom_csr_id: Option<String>,
+}
+
+/// A certificate with its key.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "CustomCertificateWanted")]
+#[expect(dead_code, reason = "only its shape is used")]
+pub(crate) struct CertificateWanted {
+    /// The certificate, in PEM form, alone or with its chain.
+    custom_certificate: String,
+    /// Its private key, in PEM form.
+    custom_key: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -94,10 +113,10 @@ impl FromRequest<Arc<Shared>> for Body {
 }
 
 const KNOWN: [&str; 5] = ["hostname", "custom_metadata", "custom_origin_server", "custom_origin_sni", "ssl"];
-/// What is uploaded with a certificate, which nothing here takes yet.
-const UPLOADS: [&str; 4] = ["custom_certificate", "custom_key", "custom_cert_bundle", "custom_csr_id"];
+/// The most certificates of a pack: one for each kind of key.
+const BUNDLE: usize = 2;
 
-fn undecodable(detail: &str) -> ApiError {
+pub(super) fn undecodable(detail: &str) -> ApiError {
     let text = "Unable to decode the JSON request body. Check your input and try again.";
     ApiError::new(Code::HostnameJson, text).with_detail(detail)
 }
@@ -107,16 +126,19 @@ impl Body {
     pub(crate) fn new_hostname(
         self,
         control: &Control,
-    ) -> Result<(NewCustomHostname, Vec<String>), ApiError> {
-        let (edit, notes) = self.edit(control)?;
+    ) -> Result<(NewCustomHostname, Vec<Brought>, Vec<String>), ApiError> {
+        let (edit, brought, notes) = self.edit(control)?;
         let Some(name) = edit.name.clone() else {
             return Err(undecodable("hostname: it is missing"));
         };
-        Ok((NewCustomHostname { name, edit }, notes))
+        Ok((NewCustomHostname { name, edit }, brought, notes))
     }
 
-    /// A change of one.
-    pub(crate) fn edit(self, control: &Control) -> Result<(CustomHostnameEdit, Vec<String>), ApiError> {
+    /// A change of one, and the certificates that it brings.
+    pub(crate) fn edit(
+        self,
+        control: &Control,
+    ) -> Result<(CustomHostnameEdit, Vec<Brought>, Vec<String>), ApiError> {
         let Body(keys, notes) = self;
         let name = text(&keys, "hostname")?.map(|name| control.customer_name(name)).transpose()?;
         let metadata = keys.get("custom_metadata").map(HostnameMetadata::take).transpose()?;
@@ -131,12 +153,17 @@ impl Body {
             Some(None) => Some(None),
             None => None,
         };
+        let mut certificates = Vec::new();
         let ssl = match keys.get("ssl") {
             None | Some(Value::Null) => None,
-            Some(Value::Object(ssl)) => Some(ssl_edit(ssl)?),
+            Some(Value::Object(ssl)) => {
+                certificates = brought(ssl)?;
+                Some(ssl_edit(ssl)?)
+            }
             Some(_) => return Err(HostnameError::Ssl("it must be a JSON object".to_owned()).into()),
         };
-        Ok((CustomHostnameEdit { name, metadata, origin: OriginEdit { server, sni }, ssl }, notes))
+        let edit = CustomHostnameEdit { name, metadata, origin: OriginEdit { server, sni }, ssl };
+        Ok((edit, certificates, notes))
     }
 }
 
@@ -159,9 +186,6 @@ fn cleared<'k>(keys: &'k Map<String, Value>, name: &str) -> Result<Option<Option
 
 fn ssl_edit(ssl: &Map<String, Value>) -> Result<SslEdit, HostnameError> {
     let given = |name: &str| ssl.get(name).filter(|value| !value.is_null());
-    if let Some(upload) = UPLOADS.into_iter().find(|name| given(name).is_some()) {
-        return Err(HostnameError::Ssl(format!("{upload}: certificates cannot be uploaded to this server")));
-    }
     let method = match given("method").map(Value::as_str) {
         None => None,
         Some(Some("http")) => Some(ValidationMethod::Http),
@@ -194,7 +218,56 @@ fn ssl_edit(ssl: &Map<String, Value>) -> Result<SslEdit, HostnameError> {
         wildcard: flag("wildcard")?,
         branding: flag("cloudflare_branding")?,
         settings,
+        uploaded: None,
     })
+}
+
+/// The certificates that somebody brings.
+fn brought(ssl: &Map<String, Value>) -> Result<Vec<Brought>, HostnameError> {
+    let given = |name: &str| ssl.get(name).filter(|value| !value.is_null());
+    let (alone, key, csr) = (given("custom_certificate"), given("custom_key"), given("custom_csr_id"));
+    let Some(bundle) = given("custom_cert_bundle") else {
+        return match (alone, key, csr) {
+            (None, None, None) => Ok(Vec::new()),
+            (Some(_), Some(_), Some(_)) => {
+                let rule =
+                    "custom_key and custom_csr_id: the key of a request is here already; give one of the two";
+                Err(HostnameError::Ssl(rule.to_owned()))
+            }
+            (alone, key, None) => pair(alone, key).map(|pair| vec![pair]),
+            (alone, None, Some(csr)) => {
+                let text = csr.as_str().unwrap_or_default().to_ascii_lowercase();
+                let csr = CustomCsrId::parse(&text);
+                let csr = csr.map_err(|error| CertificateError::CsrId(error.to_string()))?;
+                Ok(vec![Brought { certificate: certificate(alone)?, key: BroughtKey::OfCsr(csr) }])
+            }
+            (None, Some(_), Some(_)) => Err(CertificateError::Empty.into()),
+        };
+    };
+    let wrong = |rule: &str| Err(HostnameError::Ssl(format!("custom_cert_bundle: {rule}")));
+    if alone.is_some() || key.is_some() || csr.is_some() {
+        return wrong("beside it there is no custom_certificate, custom_key or custom_csr_id");
+    }
+    let Some(bundle) = bundle.as_array().filter(|bundle| (1..=BUNDLE).contains(&bundle.len())) else {
+        return wrong("it must be an array of one or two certificates with their keys");
+    };
+    bundle.iter().map(|one| pair(one.get("custom_certificate"), one.get("custom_key"))).collect()
+}
+
+/// A certificate that comes with its key.
+pub(super) fn pair(text: Option<&Value>, key: Option<&Value>) -> Result<Brought, HostnameError> {
+    let certificate = certificate(text)?;
+    let missing = || CertificateError::Key("it is missing".to_owned());
+    let key = key.and_then(Value::as_str).filter(|key| !key.trim().is_empty()).ok_or_else(missing)?;
+    Ok(Brought { certificate, key: BroughtKey::Here(Secret::new(key)) })
+}
+
+fn certificate(text: Option<&Value>) -> Result<String, CertificateError> {
+    match text {
+        None => Err(CertificateError::Empty),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(CertificateError::Unparsable("it must be a text".to_owned())),
+    }
 }
 
 fn closed<T>(

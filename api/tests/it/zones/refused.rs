@@ -244,7 +244,9 @@ fn rows() -> Vec<(u32, u16, &'static str, &'static str, Vec<Do>)> {
                 set(json!({"early_hints": "maybe"})),
                 ssl(json!({"method": "http", "type": "dv", "wildcard": true})),
                 ssl(json!({"custom_certificate": "-----BEGIN", "custom_key": "-----BEGIN"})),
-                ssl(json!({"custom_csr_id": "7b163417-1d2b-4c84-a38a-2fb7a0cd7752"})),
+                ssl(
+                    json!({"custom_certificate": "-----BEGIN", "custom_csr_id": "7b163417-1d2b-4c84-a38a-2fb7a0cd7752"}),
+                ),
             ],
         ),
         (

@@ -201,6 +201,8 @@ section! {
         /// addresses and networks at which visitors reach this platform, such as `["192.0.2.10"]`: customers' names that can
         /// have no CNAME have one of these
         apex_addresses: Texts = Texts("none"),
+        /// a PEM file of private authorities whose certificates customers may bring, beside those that browsers believe
+        certificate_ca_file: Text = Text("none"),
         /// networks that are not public and from which an ownership token may be fetched all the same
         allow_private: Texts = Texts("none"),
     }

@@ -80,7 +80,7 @@ pub(super) fn resolve(
         faults.push(fault.value(spot.map_or("", |spot| &spot.value)).remedy("give it another port"));
     }
     let egress = egress::egress(&raw.egress, &root, faults);
-    let hostnames = hostnames::hostnames(&raw.hostnames, faults);
+    let hostnames = hostnames::hostnames(&raw.hostnames, &root, faults);
     let origins = origins::origins(&raw.origins, &hostnames.apex_addresses, &root, faults);
     let ceiling = limits::ceiling(&raw.limits.ceiling, faults);
     let platform = limits::platform(&raw.limits.own, &ceiling, faults);

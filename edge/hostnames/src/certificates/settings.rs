@@ -3,18 +3,33 @@
 use wasmyard_listener::tls::{LeastVersion, Settings};
 use wasmyard_model::hostname::TlsSettings;
 use wasmyard_model::tls::{Cipher, TlsVersion};
+use wasmyard_model::zone::{SettingId, ZoneSettings};
 
 /// How a custom hostname with these settings is served. What is not served here is left out: TLS before 1.2, and suites
 /// without forward secrecy.
 #[must_use]
 pub fn settings_of(settings: &TlsSettings) -> Settings {
-    let least_version = match settings.oldest_version() {
+    let ciphers = settings.ciphers.as_deref().unwrap_or_default();
+    served(settings.oldest_version(), settings.speaks_tls_1_3(), ciphers, settings.speaks_http2())
+}
+
+/// How the names of a zone with these settings are served that have none of their own: those below a custom hostname, by
+/// its wildcard.
+#[must_use]
+pub fn zone_settings_of(settings: &ZoneSettings) -> Settings {
+    let (tls13, http2) = (settings.is_on(SettingId::Tls13), settings.is_on(SettingId::Http2));
+    served(settings.min_tls_version(), tls13, &settings.ciphers(), http2)
+}
+
+fn served(oldest: TlsVersion, tls13: bool, ciphers: &[Cipher], http2: bool) -> Settings {
+    let least_version = match oldest {
         TlsVersion::V1_0 | TlsVersion::V1_1 | TlsVersion::V1_2 => LeastVersion::Tls12,
         TlsVersion::V1_3 => LeastVersion::Tls13,
     };
-    let suites = settings.ciphers.as_deref().filter(|ciphers| !ciphers.is_empty());
-    let suites = suites.map(|ciphers| ciphers.iter().copied().filter_map(number).collect());
-    Settings { least_version, suites, http2: settings.speaks_http2() }
+    let suites = (!ciphers.is_empty()).then(|| ciphers.iter().copied().filter_map(number).collect());
+    // A name for 1.3 alone speaks it, whatever else is said.
+    let tls13 = tls13 || least_version == LeastVersion::Tls13;
+    Settings { least_version, tls13, suites, http2 }
 }
 
 /// The number of a suite; none of one that is not served.
@@ -32,6 +47,10 @@ fn number(cipher: Cipher) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use wasmyard_model::timestamp::Timestamp;
+    use wasmyard_model::tls::Switch;
+    use wasmyard_model::zone::{Setting, Tls13};
+
     use super::*;
 
     #[test]
@@ -39,6 +58,31 @@ mod tests {
         for cipher in Cipher::ALL {
             assert_eq!(number(*cipher).is_some(), cipher.is_served(), "{cipher}");
         }
+    }
+
+    #[test]
+    fn tls13_can_be_off_but_where_it_is_the_least_version() {
+        let off = TlsSettings { tls_1_3: Some(Switch::Off), ..TlsSettings::default() };
+        assert!(!settings_of(&off).tls13);
+        let alone = TlsSettings { min_tls_version: Some(TlsVersion::V1_3), ..off.clone() };
+        assert!(settings_of(&alone).tls13);
+        let old = TlsSettings { tls_1_2_only: Some(Switch::On), ..TlsSettings::default() };
+        assert_eq!(settings_of(&old), Settings { tls13: false, ..Settings::default() });
+    }
+
+    #[test]
+    fn settings_of_a_zone_become_those_of_the_handshake() {
+        let mut settings = ZoneSettings::default();
+        assert_eq!(zone_settings_of(&settings), Settings::default());
+        let now = Timestamp::now();
+        settings.set(Setting::Http2(Switch::Off), now);
+        settings.set(Setting::Ciphers(vec![Cipher::EcdheRsaAes128Gcm]), now);
+        settings.set(Setting::Tls13(Tls13::Off), now);
+        let suites = Some(vec![0xc02f]);
+        assert_eq!(
+            zone_settings_of(&settings),
+            Settings { tls13: false, suites, http2: false, ..Settings::default() }
+        );
     }
 
     #[test]

@@ -378,6 +378,7 @@ impl std::fmt::Debug for Inner {
 }
 
 mod checked;
+mod known;
 mod packs;
 mod secrets;
 

@@ -17,6 +17,9 @@ const MOST_GROUPS: usize = 1_024;
 /// A client chooses among as many suites of TLS 1.2 as there are, which are fewer.
 const MOST_SUITES: usize = 32;
 
+/// In the byte of the least version: 1.3 is not spoken.
+const WITHOUT_TLS13: u8 = 0x80;
+
 /// The least version that is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LeastVersion {
@@ -32,6 +35,8 @@ pub enum LeastVersion {
 pub struct Settings {
     /// The least version.
     pub least_version: LeastVersion,
+    /// Whether 1.3 is spoken where 1.2 is. Where it is the least version, it is the only one.
+    pub tls13: bool,
     /// Which suites of TLS 1.2 there are, by their numbers; none says all that are safe. Those of 1.3 are always there.
     pub suites: Option<Vec<u16>>,
     /// Whether HTTP/2 is offered beside HTTP/1.1.
@@ -40,7 +45,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { least_version: LeastVersion::default(), suites: None, http2: true }
+        Self { least_version: LeastVersion::default(), tls13: true, suites: None, http2: true }
     }
 }
 
@@ -53,6 +58,7 @@ impl Settings {
             LeastVersion::Tls12 => 12,
             LeastVersion::Tls13 => 13,
         };
+        let least = if self.tls13 { least } else { least | WITHOUT_TLS13 };
         let mut bytes = vec![VERSION, least, u8::from(self.http2), u8::from(self.suites.is_some())];
         for suite in self.suites.iter().flatten() {
             bytes.extend(suite.to_be_bytes());
@@ -64,7 +70,8 @@ impl Settings {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&[1, least, http2, chosen], rest) = bytes.split_first_chunk::<4>()? else { return None };
-        let least_version = match least {
+        let tls13 = least & WITHOUT_TLS13 == 0;
+        let least_version = match least & !WITHOUT_TLS13 {
             12 => LeastVersion::Tls12,
             13 => LeastVersion::Tls13,
             _ => return None,
@@ -79,7 +86,7 @@ impl Settings {
             (_, true) => None,
             (_, false) => return None,
         };
-        Some(Self { least_version, suites, http2: http2 == 1 })
+        Some(Self { least_version, tls13, suites, http2: http2 == 1 })
     }
 }
 
@@ -222,6 +229,7 @@ fn config(
     provider.cipher_suites.retain(|suite| is_among(settings, suite));
     provider.cipher_suites.sort_by_key(|suite| rank(suite.suite(), first));
     let versions: &[&rustls::SupportedProtocolVersion] = match settings.least_version {
+        LeastVersion::Tls12 if !settings.tls13 => &[&version::TLS12],
         LeastVersion::Tls12 if has_tls12(&provider) => &[&version::TLS13, &version::TLS12],
         LeastVersion::Tls12 | LeastVersion::Tls13 => &[&version::TLS13],
     };
@@ -277,6 +285,12 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_leave_nothing_to_agree_upon_are_refused() {
+        let nothing = Settings { tls13: false, suites: Some(Vec::new()), ..Settings::default() };
+        assert!(matches!(groups().number(&nothing), Err(SettingsError::Nothing(_))));
+    }
+
+    #[test]
     fn settings_are_bounded_in_number() {
         let groups = groups();
         for number in 0..2_000u16 {
@@ -290,8 +304,10 @@ mod tests {
     fn settings_come_back_from_their_bytes() {
         for suites in [None, Some(vec![]), Some(vec![0xc02b, 0xc02f])] {
             for http2 in [false, true] {
-                for least_version in [LeastVersion::Tls12, LeastVersion::Tls13] {
-                    let settings = Settings { least_version, suites: suites.clone(), http2 };
+                for (least_version, tls13) in
+                    [(LeastVersion::Tls12, true), (LeastVersion::Tls13, true), (LeastVersion::Tls12, false)]
+                {
+                    let settings = Settings { least_version, tls13, suites: suites.clone(), http2 };
                     assert_eq!(Settings::from_bytes(&settings.to_bytes()), Some(settings));
                 }
             }

@@ -410,6 +410,19 @@ async fn a_session_is_taken_up_again_by_its_ticket_and_only_under_the_same_setti
 }
 
 #[tokio::test]
+async fn a_name_without_tls13_is_served_by_tls12_and_refused_to_newer_clients() {
+    let running = running(ListenerConfig::default());
+    let without = Settings { tls13: false, ..Settings::default() };
+    running.certificates.group.store(running.groups.number(&without).unwrap(), Ordering::Relaxed);
+    let new = Arc::new(running.client_with(provider(), &[&rustls::version::TLS13], &[]));
+    let refused = running.connect(&new, "a.test").await;
+    assert_eq!(alert(&refused), rustls::AlertDescription::ProtocolVersion);
+    running.counts(Handshaken::Refused, 1).await;
+    let both = Arc::new(running.client(&[]));
+    assert!(running.get(&both, "a.test", "/").await.contains("TLSv1.2"));
+}
+
+#[tokio::test]
 async fn a_name_for_tls13_alone_is_refused_to_older_clients() {
     let running = running(ListenerConfig::default());
     let strict = Settings { least_version: LeastVersion::Tls13, ..Settings::default() };

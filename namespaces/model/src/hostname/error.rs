@@ -3,6 +3,7 @@
 //! Owns one variant for each rule that the v4 API has a code for. The texts of the codes are the API's
 //! (`api/src/error`); what is here says which value broke the rule.
 
+use super::CertificateError;
 use crate::domain::{Domain, DomainError};
 use crate::ids::ZoneId;
 use crate::tls::Cipher;
@@ -78,6 +79,12 @@ pub enum HostnameError {
     /// Anything else about certificates.
     #[error("ssl: {0}")]
     Ssl(String),
+    /// A certificate that was brought.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The only certificate of a hostname cannot go.
+    #[error("the certificate is the only one of its hostname; replace it, or ask for a managed one")]
+    LastCertificate,
     /// A managed certificate for a wildcard hostname.
     #[error("ssl: a hostname with \"*\" has no managed certificate; use ssl.wildcard of the name below it")]
     ManagedWildcard,

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CustomName, HostnameCertificate, HostnameError, SslStatus};
+use super::{CustomCertificate, CustomName, HostnameCertificate, HostnameError, SslStatus, Uploaded};
 use crate::closed::closed;
 use crate::ids::CertificatePackId;
 use crate::tls::{Cipher, Switch, TlsVersion};
@@ -72,6 +72,9 @@ pub struct Ssl {
     /// The certificates that are kept of it, one for each kind of key; none before the first were issued or uploaded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<HostnameCertificate>,
+    /// Where somebody brought the certificates: each as it was given; none where they are ordered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custom: Vec<CustomCertificate>,
     /// What the authority wants to see.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation_records: Vec<ValidationRecord>,
@@ -178,6 +181,8 @@ pub struct SslEdit {
     pub branding: Option<bool>,
     /// Settings of TLS, in place of all before: what is left out has its default again.
     pub settings: Option<TlsSettings>,
+    /// Certificates that somebody brought, in place of all before.
+    pub uploaded: Option<Uploaded>,
 }
 
 /// Longest common name of a certificate, in bytes.
@@ -192,16 +197,17 @@ impl SslEdit {
 
     /// Whether a certificate of a name that has none yet could be asked for so.
     pub(super) fn check_new(&self, name: &CustomName) -> Result<(), HostnameError> {
-        self.check(name)?;
+        self.check(name, false)?;
         SslConfig::default().over(self).check(name)
     }
 
     /// What can be said of it without what was before.
-    fn check(&self, name: &CustomName) -> Result<(), HostnameError> {
-        if self.method.is_some() != self.kind.is_some() {
+    fn check(&self, name: &CustomName, is_custom: bool) -> Result<(), HostnameError> {
+        // With a certificate comes its type alone, from clients that send back all that they know.
+        if self.uploaded.is_none() && self.method.is_some() != self.kind.is_some() {
             return Err(HostnameError::MethodAndType);
         }
-        if name.is_wildcard() {
+        if name.is_wildcard() && !is_custom {
             return Err(HostnameError::ManagedWildcard);
         }
         self.settings.as_ref().map_or(Ok(()), TlsSettings::check)
@@ -213,25 +219,37 @@ impl SslEdit {
         before: Option<&Ssl>,
         name: &CustomName,
         pack: CertificatePackId,
+        is_served: bool,
     ) -> Result<Ssl, HostnameError> {
-        self.check(name)?;
-        let old = before.map(|before| before.config.clone()).unwrap_or_default();
-        let config = old.over(self);
-        config.check(name)?;
-        let Some(before) = before else {
-            let status = SslStatus::PendingValidation;
-            return Ok(Ssl {
-                id: pack,
+        let was_custom = before.is_some_and(Ssl::is_custom);
+        let is_custom = self.uploaded.is_some() || (was_custom && !self.is_refresh());
+        self.check(name, is_custom)?;
+        let config = before.map(|before| before.config.clone()).unwrap_or_default().over(self);
+        if !is_custom {
+            config.check(name)?;
+        }
+        let mut ssl = match before {
+            Some(before) => Ssl { config, ..before.clone() },
+            None => Ssl {
+                id: pack.clone(),
                 config,
-                status,
+                status: SslStatus::PendingValidation,
                 next: None,
                 certificates: Vec::new(),
+                custom: Vec::new(),
                 validation_records: Vec::new(),
                 validation_errors: Vec::new(),
-            });
+            },
         };
-        let mut ssl = Ssl { config, ..before.clone() };
-        let another = ssl.config.asks_for() != before.config.asks_for();
+        if let Some(uploaded) = &self.uploaded {
+            return Ok(ssl.take(uploaded, is_served));
+        }
+        let Some(before) = before.filter(|_| !is_custom) else { return Ok(ssl) };
+        // From certificates that somebody brought to ordered ones: these are asked for once.
+        let another = match was_custom {
+            true => before.next.is_none() || ssl.config.asks_for() != before.config.asks_for(),
+            false => ssl.config.asks_for() != before.config.asks_for(),
+        };
         if another || (self.is_refresh() && !before.status.is_valid()) {
             ssl.status = SslStatus::PendingValidation;
             ssl.validation_errors.clear();

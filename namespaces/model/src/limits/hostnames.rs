@@ -14,6 +14,10 @@ pub const DNS_RECORDS: u64 = 3_500;
 pub const CUSTOM_HOSTNAMES: u64 = 1_000_000;
 /// Longest metadata of a custom hostname, in bytes of JSON text.
 pub const METADATA_BYTES: u64 = 4_096;
+/// Requests for certificates of one zone, or of the account.
+pub const CUSTOM_CSRS: u64 = 1_000;
+/// Names in one request for a certificate.
+pub const CSR_SANS: u64 = 200;
 /// Cipher suites in one setting.
 pub const CIPHERS: u64 = 64;
 /// Custom hostnames and DNS records of one page of a list.
@@ -38,6 +42,13 @@ pub(super) const ROWS: &[LimitRow] = &[
         METADATA_BYTES,
         "Metadata of one custom hostname, as JSON without spaces.",
     ),
+    row(
+        "custom_csrs",
+        Count,
+        CUSTOM_CSRS,
+        "Requests for certificates (custom CSRs) of one zone, and as many of the account.",
+    ),
+    row("custom_csr_sans", Count, CSR_SANS, "Names in one request for a certificate."),
     row("ciphers", Count, CIPHERS, "Cipher suites in one setting."),
     row("zone_list", Count, PAGE, "Zones, custom hostnames or DNS records of one page of a list."),
     row("dns_comment_bytes", Bytes, COMMENT_BYTES, "Comment on one DNS record."),

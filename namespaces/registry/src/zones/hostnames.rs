@@ -47,7 +47,7 @@ pub const CERTIFICATE_DEPLOY: &str = "certificate-deploy";
 pub const CERTIFICATE_FORGET: &str = "certificate-forget";
 
 /// The key of the job that checks a custom hostname.
-fn check_key(zone: &ZoneId, id: &CustomHostnameId) -> String {
+pub(super) fn check_key(zone: &ZoneId, id: &CustomHostnameId) -> String {
     format!("{zone}:{id}")
 }
 
@@ -96,6 +96,7 @@ impl Registry {
             transaction.expect(&zone_seen);
             transaction.put(&free, &hostname.id)?;
             transaction.put_with(&free, &HOSTNAMES, &hostname_key(zone, &hostname.id), &hostname)?;
+            inner.change_custom(&mut transaction, None, Some(&hostname)).await?;
             inner.job_soon(&mut transaction, HOSTNAME_CHECK, &check_key(zone, &hostname.id)).await?;
             inner.change_waiting(&mut transaction, None, Some(&hostname)).await?;
             match inner.log.commit(&transaction).await {
@@ -178,6 +179,7 @@ impl Registry {
             let claims = inner.change_claims(&mut transaction, Some(&before), Some(&after)).await?;
             inner.follow_certificates(&mut transaction, &before, Some(&after), &claims).await?;
             inner.change_waiting(&mut transaction, Some(&before), Some(&after)).await?;
+            inner.change_custom(&mut transaction, Some(&before), Some(&after)).await?;
             match inner.log.commit(&transaction).await {
                 Ok(_) => {
                     inner.forget_hostname(&before, &claims).await?;
@@ -235,16 +237,7 @@ fn refuse_configured(before: &CustomHostname, after: Option<&CustomHostname>, ov
 
 /// An id that sorts after those that were made before: a UUID of version 7, to the microsecond.
 fn made_in_order(now: Timestamp) -> Result<CustomHostnameId> {
-    let mut rest = [0; 10];
-    getrandom::fill(&mut rest).map_err(|_| RegistryError::Closed)?;
-    let micros = now.unix_micros();
-    // The twelve bits after the version are the part of the millisecond that has passed.
-    let passed = (micros % 1_000) * 4_096 / 1_000;
-    for (byte, passed) in rest.iter_mut().zip(u16::try_from(passed).unwrap_or(0xfff).to_be_bytes()) {
-        *byte = passed;
-    }
-    let uuid = uuid::Builder::from_unix_timestamp_millis(micros / 1_000, &rest).into_uuid();
-    super::made(CustomHostnameId::parse(&uuid.to_string()))
+    super::made(CustomHostnameId::parse(&super::uuid_in_order(now)?))
 }
 
 pub(crate) fn new_pack() -> Result<CertificatePackId> {
@@ -292,6 +285,7 @@ impl Inner {
         self.change_waiting(transaction, Some(hostname), None).await?;
         let claims = self.change_claims(transaction, Some(hostname), None).await?;
         self.follow_certificates(transaction, hostname, None, &claims).await?;
+        self.change_custom(transaction, Some(hostname), None).await?;
         Ok(claims)
     }
 

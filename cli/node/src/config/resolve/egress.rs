@@ -144,6 +144,7 @@ pub(super) fn name_servers(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> V
     found
 }
 
+/// Authorities of a file that are believed beside others.
 pub(super) fn extra_roots(spot: Option<&Spot<String>>, root: &Path, faults: &mut Vec<Fault>) -> ExtraRoots {
     let Some(spot) = spot else { return ExtraRoots::default() };
     ExtraRoots::read(&below(root, &spot.value)).unwrap_or_else(|error| {

@@ -1,20 +1,23 @@
 //! `[hostnames]`: whom checks of custom hostnames ask, and which addresses are the platform's.
 
+use std::path::Path;
+
 use ipnet::IpNet;
 
 use super::super::HostnamesConfig;
 use super::super::document::Spot;
 use super::super::fault::Fault;
 use super::super::keys::RawHostnames;
-use super::egress::name_servers;
+use super::egress::{extra_roots, name_servers};
 use super::proxies::network;
 
 /// Resolves `[hostnames]`.
-pub(super) fn hostnames(raw: &RawHostnames, faults: &mut Vec<Fault>) -> HostnamesConfig {
+pub(super) fn hostnames(raw: &RawHostnames, root: &Path, faults: &mut Vec<Fault>) -> HostnamesConfig {
     HostnamesConfig {
         name_servers: name_servers(raw.name_servers.as_deref().unwrap_or_default(), faults),
         apex_addresses: networks(raw.apex_addresses.as_deref().unwrap_or_default(), faults),
         allow_private: networks(raw.allow_private.as_deref().unwrap_or_default(), faults),
+        certificate_roots: extra_roots(raw.certificate_ca_file.as_ref(), root, faults),
     }
 }
 

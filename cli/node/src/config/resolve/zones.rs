@@ -293,6 +293,7 @@ impl Zones<'_> {
             wildcard: raw.wildcard.as_ref().map(|spot| spot.value),
             branding: raw.cloudflare_branding.as_ref().map(|spot| spot.value),
             settings,
+            uploaded: None,
         }
     }
 }

@@ -1,0 +1,182 @@
+//! Certificates that somebody brought: the text as it was given, and what they become. Their keys are elsewhere, sealed.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CustomHostname, HostnameCertificate, Ssl, SslStatus};
+use crate::ids::{CertificateId, CertificatePackId, CustomCsrId};
+use crate::timestamp::Timestamp;
+
+/// A certificate as somebody brought it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomCertificate {
+    /// Its id.
+    pub id: CertificateId,
+    /// The text, byte for byte.
+    pub text: String,
+    /// The request that its key was made for, if it was made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<CustomCsrId>,
+}
+
+/// Certificates that somebody brought, which are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    /// The pack that they are kept as.
+    pub pack: CertificatePackId,
+    /// What is known of each.
+    pub certificates: Vec<HostnameCertificate>,
+    /// Each as it was given.
+    pub custom: Vec<CustomCertificate>,
+}
+
+impl Ssl {
+    /// Whether its certificates are those that somebody brought. They are not renewed: whoever brought them brings others.
+    #[must_use]
+    pub fn is_custom(&self) -> bool {
+        !self.custom.is_empty()
+    }
+
+    /// Whether an authority is asked for certificates of it, because it has none that somebody brought, or is to have
+    /// others in their place.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        !self.is_custom() || self.next.is_some()
+    }
+
+    /// When the first of its certificates ends.
+    #[must_use]
+    pub fn expires_on(&self) -> Option<Timestamp> {
+        self.certificates.iter().map(|one| one.expires_on).min()
+    }
+
+    /// The status that follows from how near the end of certificates is that somebody brought; none where it stays as it is.
+    #[must_use]
+    pub fn aged(&self, now: Timestamp) -> Option<SslStatus> {
+        let is_used =
+            [SslStatus::Active, SslStatus::PendingExpiration, SslStatus::Expired].contains(&self.status);
+        if !is_used || !self.is_custom() {
+            return None;
+        }
+        let status = match self.expires_on() {
+            Some(end) if end <= now => SslStatus::Expired,
+            Some(_) if self.certificates.iter().any(|one| one.is_late(now)) => SslStatus::PendingExpiration,
+            Some(_) | None => SslStatus::Active,
+        };
+        (status != self.status).then_some(status)
+    }
+
+    /// Takes what somebody brought in place of all before, and stops waiting for anything else.
+    pub(super) fn take(self, uploaded: &Uploaded, is_served: bool) -> Ssl {
+        Ssl {
+            id: uploaded.pack.clone(),
+            next: None,
+            // What is not served yet has nothing to be deployed to.
+            status: if is_served { SslStatus::PendingDeployment } else { SslStatus::Active },
+            certificates: uploaded.certificates.clone(),
+            custom: uploaded.custom.clone(),
+            validation_records: Vec::new(),
+            validation_errors: Vec::new(),
+            ..self
+        }
+    }
+
+    /// The same with one certificate changed for another one of its kind, which has its id from now on, or (none) without
+    /// it.
+    #[must_use]
+    pub fn with_certificate(
+        &self,
+        id: &CertificateId,
+        new: Option<(&HostnameCertificate, &CustomCertificate)>,
+    ) -> Ssl {
+        let mut ssl = self.clone();
+        match new {
+            None => {
+                ssl.certificates.retain(|one| one.id != *id);
+                ssl.custom.retain(|one| one.id != *id);
+            }
+            Some((certificate, custom)) => {
+                ssl.certificates
+                    .iter_mut()
+                    .filter(|one| one.id == *id)
+                    .for_each(|one| *one = certificate.clone());
+                ssl.custom.iter_mut().filter(|one| one.id == *id).for_each(|one| *one = custom.clone());
+            }
+        }
+        ssl
+    }
+}
+
+impl HostnameCertificate {
+    /// Whether two thirds of its life are over: certificates live for 6 days or for a year, so that no number of days is
+    /// right for all.
+    #[must_use]
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        self.expires_on.since(now) < self.expires_on.since(self.not_before) / 3
+    }
+}
+
+impl CustomHostname {
+    /// The requests that its certificates were made for.
+    pub fn csrs(&self) -> impl Iterator<Item = &CustomCsrId> {
+        let custom = self.ssl.iter().flat_map(|ssl| &ssl.custom);
+        custom.filter_map(|custom| custom.csr.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::hostname::{CertificateKey, SslConfig};
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn ssl(life: Duration, now: Timestamp) -> Ssl {
+        let id = CertificateId::parse("1d74f419-c24c-4619-9ff2-489751b61d27").unwrap();
+        let certificate = HostnameCertificate {
+            id: id.clone(),
+            key: CertificateKey::Ecdsa,
+            hosts: vec!["shop.customer.dev".to_owned()],
+            issuer: "Authority".to_owned(),
+            serial_number: "1".to_owned(),
+            signature: "ECDSAWithSHA256".to_owned(),
+            not_before: now,
+            expires_on: now.later(life),
+            fingerprint_sha256: "00".repeat(32),
+            uploaded_on: now,
+        };
+        Ssl {
+            id: CertificatePackId::parse("198d3c94-cd7b-46e6-9a49-d44dab59dfb5").unwrap(),
+            config: SslConfig::default(),
+            status: SslStatus::Active,
+            next: None,
+            certificates: vec![certificate],
+            custom: vec![CustomCertificate { id, text: "text".to_owned(), csr: None }],
+            validation_records: Vec::new(),
+            validation_errors: Vec::new(),
+        }
+    }
+
+    /// A third of the life is left, however long that is: no count of days before the end.
+    #[test]
+    fn a_certificate_runs_out_when_a_third_of_its_life_is_left_and_then_has() {
+        let now = Timestamp::now();
+        for days in [6, 90, 398] {
+            let mut ssl = ssl(days * DAY, now);
+            let after = |tenths: u32| now.later(days * DAY / 10 * tenths);
+            assert_eq!(ssl.aged(after(6)), None);
+            assert_eq!(ssl.aged(after(7)), Some(SslStatus::PendingExpiration));
+            ssl.status = SslStatus::PendingExpiration;
+            assert_eq!(ssl.aged(after(9)), None, "said once");
+            assert_eq!(ssl.aged(after(10)), Some(SslStatus::Expired));
+            ssl.status = SslStatus::Expired;
+            assert_eq!(ssl.aged(after(20)), None);
+            assert_eq!(ssl.aged(after(1)), Some(SslStatus::Active), "another one is there");
+            ssl.status = SslStatus::PendingValidation;
+            assert_eq!(ssl.aged(after(10)), None, "a managed one is on its way");
+        }
+        let managed = Ssl { custom: Vec::new(), ..ssl(6 * DAY, now) };
+        assert_eq!(managed.aged(now.later(7 * DAY)), None, "whoever orders it renews it");
+    }
+}
