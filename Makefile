@@ -5,6 +5,7 @@
 #   make swap-test   that swapped-out memory of one guest is not shown to another; make test runs it where it may
 #   make browser-test   the tests in a real browser; installs Chromium where it is missing
 #   make proxy-test   the tests behind nginx and Caddy; installs them where they are missing
+#   make acme-test    the tests with an authority of certificates, Pebble; installs it where it is missing
 #   make lint    formatting, clippy, documentation, licences
 #   make dist    the binary for production, target/shipped/wasmyard, guided by a profile (half an hour on two processors)
 #   make bench   figures, as ratios against peers on the same machine (15 minutes; make bench-quick: 2)
@@ -14,7 +15,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test swap-test browser-test proxy-test guests lint dist bench bench-quick bench-peers soak fuzz clean
+.PHONY: help demo test swap-test browser-test proxy-test acme-test guests lint dist bench bench-quick bench-peers soak fuzz clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,13 +32,13 @@ test: guests
 	@if cargo nextest --version >/dev/null 2>&1; then \
 	  echo "cargo nextest run --workspace" && cargo nextest run --workspace; \
 	else \
-	  echo "cargo test --workspace --lib --bins --tests -- --skip data::assets_serve::browser --skip data::proxies::real" && cargo test --workspace --lib --bins --tests -- --skip data::assets_serve::browser --skip data::proxies::real; \
+	  echo "cargo test --workspace --lib --bins --tests -- --skip data::assets_serve::browser --skip data::proxies::real --skip data::acme" && cargo test --workspace --lib --bins --tests -- --skip data::assets_serve::browser --skip data::proxies::real --skip data::acme; \
 	fi
 	cargo test --workspace --doc
 	cargo test --manifest-path sdk/rust/Cargo.toml --workspace --all-features
 	cargo test --manifest-path examples/Cargo.toml
 	scripts/swap-test.sh
-	@echo "not run: the tests in a real browser (make browser-test) and behind real proxies (make proxy-test)"
+	@echo "not run: the tests in a real browser (make browser-test) behind real proxies (make proxy-test), and with an authority of certificates (make acme-test)"
 
 swap-test:
 	scripts/swap-test.sh --must
@@ -47,6 +48,9 @@ browser-test: guests
 
 proxy-test: guests
 	scripts/proxy-tests.sh
+
+acme-test: guests
+	scripts/acme-tests.sh
 
 lint:
 	scripts/lint.sh

@@ -9,6 +9,7 @@
 //! - `deploy`: a script's new version, from an upload or from the configuration
 //! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `zones`: everything else, a file for each
 //! - `ownership`: whether a custom hostname is its customer's
+//! - `issuance`: certificates of authorities, step by step
 //! - `certificates`: what names are served with over TLS, made to follow the record
 //! - `uploads`, `csrs`: certificates that customers bring, and keys that are made for them
 //! - [`configuration`]: all that a configuration file declares, applied in order
@@ -27,6 +28,7 @@ mod certificates;
 mod configured;
 mod csrs;
 mod deploy;
+mod issuance;
 mod kv;
 mod namespaces;
 mod ownership;
@@ -47,6 +49,7 @@ use wasmyard_namespaces::Registry;
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
 pub use deploy::{Component, Deploy, Files};
 pub use error::ControlError;
+pub use issuance::Issuers;
 pub use ownership::Lookout;
 pub use secrets::is_secret;
 pub use tokens::ADMIN_TOKEN;
@@ -63,6 +66,8 @@ pub struct Control {
     checker: Arc<dyn ComponentChecker>,
     kv: Kv,
     certificates: Option<certificates::Certificates>,
+    /// Whom certificates are asked of.
+    issuers: Option<Issuers>,
     /// Whether customers may have names that are kept for tests and documentation.
     reserved_names: bool,
 }
@@ -90,7 +95,7 @@ impl Control {
     /// The use cases over this registry, and over the keys and values that scripts may be bound to.
     #[must_use]
     pub fn new(registry: Registry, checker: Arc<dyn ComponentChecker>, kv: Kv) -> Control {
-        Control { registry, checker, kv, certificates: None, reserved_names: false }
+        Control { registry, checker, kv, certificates: None, issuers: None, reserved_names: false }
     }
 
     /// The registry, for what only looks.

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use serde_json::json;
 use wasmyard_kv::{KvLimits, SqliteKv};
+use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{
-    BindingDecl, BindingInput, Clock, ConfigKeys, Digest, EventKind, LimitSpec, NamespaceName,
-    NamespacePatch, NewNamespace, RegistryError, ScriptKey, ScriptName, UploadDraft,
+    BindingDecl, BindingInput, Blobs, Clock, ConfigKeys, Digest, EventKind, LimitSpec, NamespaceName,
+    NamespacePatch, NewNamespace, RegistryError, RegistryOptions, ScriptKey, ScriptName, UploadDraft,
 };
 
 use super::*;
@@ -36,11 +37,17 @@ impl ComponentChecker for Counting {
     }
 }
 
-pub(crate) async fn control() -> (Control, Arc<Counting>) {
+async fn control() -> (Control, Arc<Counting>) {
+    control_at(Clock::system()).await
+}
+
+pub(crate) async fn control_at(clock: Clock) -> (Control, Arc<Counting>) {
     let folder = tempfile::tempdir().unwrap();
-    let kv = Kv::new(Arc::new(SqliteKv::open(folder.path()).unwrap()), Clock::system(), KvLimits::default());
+    let kv = Kv::new(Arc::new(SqliteKv::open(folder.path()).unwrap()), clock.clone(), KvLimits::default());
     let checker = Arc::new(Counting(AtomicUsize::new(0), folder));
-    let control = Control::new(Registry::in_memory().await.unwrap(), Arc::clone(&checker) as _, kv);
+    let options = RegistryOptions { clock, ..RegistryOptions::default() };
+    let registry = Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), options).await.unwrap();
+    let control = Control::new(registry, Arc::clone(&checker) as _, kv);
     control.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
     (control, checker)
 }

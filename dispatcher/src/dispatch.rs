@@ -22,7 +22,7 @@ use crate::respond::{self, Refusal, Wanted};
 use crate::route::{self, Destination};
 use crate::trace::{Trace, Underway};
 use crate::visit::{Tracked, VisitLog};
-use crate::{head, https, incoming, zone};
+use crate::{challenge, head, https, incoming, zone};
 
 /// Why there is no data plane.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,10 @@ impl Dispatcher {
         let answer = async {
             // First, so that every step goes by the same host and path, and none by a field that only claims something.
             let visit = head::read(request, client, &log)?;
+            // Before anybody is sent to https: an authority that looks at a host which has no certificate yet would fail there.
+            if let Some(shown) = challenge::answer(&self.registry, &visit) {
+                return Ok(shown);
+            }
             // Before anything is found out about the host: a connection that was made for another one says nothing of it.
             https::checked(&visit, self.config.https)?;
             // Before the route, which goes by the origin of a custom hostname where none is for its name.

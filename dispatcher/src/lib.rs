@@ -6,6 +6,7 @@
 //! 1. The listener (`edge/listener`) accepts the connection and bounds it; it asks [`Dispatcher`] for each answer.
 //! 2. `trace` names the request; `visit` is what the steps work on, and notes what happens.
 //! 3. `head` agrees on one host and one path, and strips what is only for one hop or only claims something.
+//!    `challenge` answers authorities of certificates, before anybody is sent elsewhere.
 //! 4. `zone` finds whose the host is, `route` who answers; a miss is a 404 of the platform's own.
 //! 5. `incoming` bounds the body in time.
 //! 6. `answer/script` answers: by `assets`, a file of the script, if there is one; else `admission` finds it a place, it
@@ -20,6 +21,7 @@
 mod admission;
 mod answer;
 mod assets;
+mod challenge;
 mod config;
 mod dispatch;
 mod egress;

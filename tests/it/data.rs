@@ -29,6 +29,7 @@
 //! - `takeovers`: names that another zone would like to have
 //! - `tls`: visitors over TLS, with certificates in files
 
+mod acme;
 mod afterwards;
 mod answers;
 mod assets_serve;

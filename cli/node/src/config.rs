@@ -16,11 +16,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use wasmyard_acme::AuthorityConfig;
 use wasmyard_control::configuration::DeclaredZone;
 use wasmyard_dispatcher::{EgressConfig, OriginsConfig};
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
 use wasmyard_namespaces::bindings::KvNamespace;
+use wasmyard_namespaces::hostname::CertificateAuthority;
 use wasmyard_namespaces::{
     BindingDecl, BindingKind, BindingName, ConfigKeys, ConfigName, EgressRules, KvNamespaceId, LimitSpec,
     Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
@@ -60,6 +62,8 @@ pub struct ResolvedConfig {
     pub hostnames: HostnamesConfig,
     /// `[origins]`: how requests go to servers outside.
     pub origins: OriginsConfig,
+    /// Where certificates of custom hostnames come from.
+    pub certificates: CertificatesConfig,
     /// `[limits]` over the built-in defaults: the platform's own limits, which everything is tightened from.
     pub limits: Limits,
     /// `[limits.ceiling]` under the built-in ceilings: the most that anybody may ask for.
@@ -86,6 +90,13 @@ impl ResolvedConfig {
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
     }
+}
+
+/// Where certificates of custom hostnames come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CertificatesConfig {
+    /// The authorities, the one first that is asked where nobody chose one.
+    pub authorities: Vec<(CertificateAuthority, AuthorityConfig, ExtraRoots)>,
 }
 
 /// How custom hostnames are checked.

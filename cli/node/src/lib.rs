@@ -19,6 +19,7 @@ pub mod config;
 mod development;
 mod error;
 mod hostnames;
+mod issuers;
 mod logs;
 pub mod machine;
 mod node;

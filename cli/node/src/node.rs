@@ -34,7 +34,7 @@ use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::tls::Encrypting;
-use crate::{certificates, hostnames, logs, recompile, sweep};
+use crate::{certificates, hostnames, issuers, logs, recompile, sweep};
 
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
@@ -158,11 +158,9 @@ impl Node {
             limits: config.limits,
         });
         let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv);
+        let shown = Arc::clone(&metrics);
         let control = if reserved_names { control.with_reserved_names() } else { control };
-        let control = match store {
-            Some(store) => control.with_certificates(store).with_trust(hostnames::trust(&config.hostnames)),
-            None => control,
-        };
+        let control = issuers::with_certificates(control, store, config, shown.registry())?;
         let ready = Arc::new(AtomicBool::new(false));
         let api_state = ApiState {
             control: control.clone(),
@@ -223,7 +221,8 @@ impl Node {
             })
         };
         let sweeping = tokio::spawn(sweep::run(self.control.clone(), Arc::clone(&self.checker.runtime)));
-        let checking = tokio::spawn(hostnames::run(self.control.clone(), self.lookout));
+        let checking = tokio::spawn(hostnames::run(self.control.clone(), Arc::clone(&self.lookout)));
+        let ordering = tokio::spawn(issuers::run(self.control.clone(), self.lookout));
         let deploying = tokio::spawn(certificates::run(self.control.clone()));
         let recompiling = recompile::Recompiling {
             registry: self.control.registry().clone(),
@@ -256,6 +255,7 @@ impl Node {
         sweeping.abort();
         checking.abort();
         deploying.abort();
+        ordering.abort();
         if let Err(error) = recompiling.await {
             tracing::error!(%error, "the list of recently used scripts was not written");
         }

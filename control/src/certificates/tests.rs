@@ -21,7 +21,7 @@ struct Platform {
 async fn platform() -> Platform {
     let data = tempfile::tempdir().unwrap();
     let store = Arc::new(CertificateStore::open(data.path()).unwrap());
-    let (control, _) = crate::tests::control().await;
+    let (control, _) = crate::tests::control_at(wasmyard_namespaces::Clock::system()).await;
     let control = control.with_reserved_names().with_certificates(Arc::clone(&store));
     Platform { control, store, _data: data }
 }

@@ -26,6 +26,8 @@ pub enum Question {
     A,
     /// IPv6 addresses.
     Aaaa,
+    /// Who may issue certificates.
+    Caa,
 }
 
 impl fmt::Display for Question {
@@ -35,6 +37,7 @@ impl fmt::Display for Question {
             Question::Cname => "CNAME",
             Question::A => "A",
             Question::Aaaa => "AAAA",
+            Question::Caa => "CAA",
         })
     }
 }
@@ -48,6 +51,13 @@ pub enum Record {
     Cname(Domain),
     /// An address.
     Address(IpAddr),
+    /// A rule for certificates.
+    Caa {
+        /// What it is about, such as `issue`.
+        tag: String,
+        /// What it says.
+        value: String,
+    },
 }
 
 /// What a name server said.
@@ -136,6 +146,7 @@ impl Dns for NameServer {
             Question::Cname => RecordType::CNAME,
             Question::A => RecordType::A,
             Question::Aaaa => RecordType::AAAA,
+            Question::Caa => RecordType::CAA,
         };
         match self.resolver.lookup(asked.clone(), kind).await {
             Ok(found) => {
@@ -166,6 +177,10 @@ fn read(data: &RData) -> Option<Record> {
         }
         RData::A(address) => Some(Record::Address(IpAddr::V4(address.0))),
         RData::AAAA(address) => Some(Record::Address(IpAddr::V6(address.0))),
+        RData::CAA(rule) => Some(Record::Caa {
+            tag: rule.tag.to_ascii_lowercase(),
+            value: String::from_utf8_lossy(&rule.value).into_owned(),
+        }),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ pub mod dns;
 pub mod rules;
 pub mod schedule;
 pub mod step;
+pub mod validation;
 pub mod web;
 
 pub use dns::{Dns, NameServer};

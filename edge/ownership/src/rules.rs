@@ -202,7 +202,7 @@ async fn follow(
             Answer::Records(records) => {
                 let Some(target) = records.iter().find_map(|record| match record {
                     Record::Cname(target) => Some(target.clone()),
-                    Record::Txt(_) | Record::Address(_) => None,
+                    Record::Txt(_) | Record::Address(_) | Record::Caa { .. } => None,
                 }) else {
                     notes.push(format!("{name} has a CNAME that is no name"));
                     return (Leads::Elsewhere, None);
@@ -267,7 +267,7 @@ async fn addresses(
         .flat_map(|answer| answer.records())
         .filter_map(|record| match record {
             Record::Address(address) => Some(*address),
-            Record::Txt(_) | Record::Cname(_) => None,
+            Record::Txt(_) | Record::Cname(_) | Record::Caa { .. } => None,
         })
         .collect();
     let ours = |address: &&IpAddr| expected.apex.iter().any(|net| net.contains(*address));

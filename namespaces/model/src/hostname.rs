@@ -15,6 +15,7 @@ pub use certificate::{CertificateKey, HostnameCertificate};
 pub use certificate_error::CertificateError;
 pub use custom::{CustomCertificate, Uploaded};
 pub use error::{HostnameError, TlsSetting};
+pub use issuing::Issuing;
 pub use metadata::HostnameMetadata;
 pub use name::CustomName;
 pub use origin::{CustomOrigin, OriginEdit, OriginSni};
@@ -28,6 +29,7 @@ mod certificate;
 mod certificate_error;
 mod custom;
 mod error;
+mod issuing;
 mod metadata;
 mod name;
 mod origin;
@@ -214,6 +216,10 @@ impl CustomHostname {
         }
         self.verification_errors.clear();
         self.checks = Checks::from(now);
+        if let Some(issuing) = self.ssl.as_mut().and_then(|ssl| ssl.issuing.as_mut()) {
+            // The same order, which nobody gave up yet.
+            (issuing.began, issuing.tries) = (now, 0);
+        }
     }
 
     /// The keys of `keys` whose values differ in another state of the hostname, under the names that the API has for them.

@@ -42,8 +42,8 @@ pub use jobs::{Done, Job, Jobs};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
 pub use zones::{
-    CERTIFICATE_AGE, CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CSR_FORGET, DnsChange, HOSTNAME_CHECK,
-    HostMatch, HostnameNames, HostnamePage, HostnameQuota, ZONE_DEPLOY, hostname_of_check,
+    CERTIFICATE_AGE, CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CERTIFICATE_ORDER, CSR_FORGET, DnsChange,
+    HOSTNAME_CHECK, HostMatch, HostnameNames, HostnamePage, HostnameQuota, ZONE_DEPLOY, hostname_of_check,
 };
 
 pub mod error;
@@ -94,6 +94,7 @@ struct Inner {
     claims: zones::claims::ClaimMemory,
     origins: zones::origins::OriginMemory,
     waiting: zones::waiting::WaitingMemory,
+    challenges: zones::challenges::ChallengeMemory,
     events: broadcast::Sender<RegistryEvent>,
     /// Wakes whoever works on jobs here when one was made here.
     jobs_made: tokio::sync::Notify,
@@ -199,6 +200,7 @@ impl Registry {
             claims: zones::claims::ClaimMemory::new(options.hostname_cache_bytes),
             waiting: zones::waiting::WaitingMemory::default(),
             origins: zones::origins::OriginMemory::new(options.origin_cache_bytes),
+            challenges: zones::challenges::ChallengeMemory::default(),
             log: collection::Log::new(store),
             blobs,
             options,

@@ -3,7 +3,7 @@
 //! Owns their records and the index of them in memory: a platform has few zones, and every host that is asked for is
 //! looked for among them. What belongs to a zone is kept by its id: DNS records (`dns`), custom hostnames
 //! (`hostnames`), who is served under which name (`claims`), which names nobody is served under (`waiting`),
-//! where origins are (`origins`), and requests for certificates (`csrs`). Never two zones of one name.
+//! where origins are (`origins`), requests for certificates (`csrs`), and what authorities are shown (`challenges`). Never two zones of one name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,25 +18,27 @@ use crate::error::RegistryError;
 use crate::ownership::refuse;
 use crate::zone_error::ZoneError;
 use wasmyard_model::domain::Domain;
-use wasmyard_model::ids::ZoneId;
+use wasmyard_model::ids::{CustomHostnameId, ZoneId};
 use wasmyard_model::limits::hostnames as limits;
 use wasmyard_model::timestamp::Timestamp;
 use wasmyard_model::zone::{DnsRecord, NewZone, Zone, ZoneEdit, ZoneSettings, ZoneStatus};
 use wasmyard_stores::Revision;
 
+pub use certificates::{CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CERTIFICATE_ORDER};
+pub(super) use challenges::Challenges;
 pub(super) use claims::Claims;
 pub use claims::HostMatch;
 pub use csrs::{CERTIFICATE_AGE, CSR_FORGET};
 pub use dns::DnsChange;
 pub(super) use hostnames::Hostnames;
 pub(super) use hostnames::new_pack;
-pub use hostnames::{
-    CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, HOSTNAME_CHECK, HostnameQuota, hostname_of_check,
-};
+pub use hostnames::{HOSTNAME_CHECK, HostnameQuota, hostname_of_check};
 pub use lists::{HostnameNames, HostnamePage};
 pub(super) use origins::Origins;
 pub(super) use waiting::Waiting;
 
+mod certificates;
+pub(super) mod challenges;
 pub(super) mod claims;
 mod csrs;
 mod dns;
@@ -44,6 +46,11 @@ mod hostnames;
 mod lists;
 pub(super) mod origins;
 pub(super) mod waiting;
+
+/// The key of the job that checks a custom hostname.
+fn check_key(zone: &ZoneId, id: &CustomHostnameId) -> String {
+    format!("{zone}:{id}")
+}
 
 /// Zones, by id.
 const ZONES: Collection<Zone> = Collection::at("zone/");

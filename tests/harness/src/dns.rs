@@ -47,6 +47,12 @@ impl NameServer {
         self.put(name, RecordType::TXT, RData::TXT(TXT::new(vec![text.to_owned()])));
     }
 
+    /// From now on a name has these texts.
+    pub fn texts(&self, name: &str, texts: &[&str]) {
+        let data = texts.iter().map(|text| RData::TXT(TXT::new(vec![(*text).to_owned()]))).collect();
+        self.records.lock().unwrap().insert((whole(name), RecordType::TXT), data);
+    }
+
     /// From now on a name has this address.
     pub fn address_of(&self, name: &str, address: IpAddr) {
         match address {

@@ -71,6 +71,12 @@ impl Site {
         Server::start_as_it_is(self, command, Stdio::piped()).await
     }
 
+    /// The same, with visitors at this address.
+    pub async fn serve_with_visitors_at(&self, address: &str) -> Server {
+        let command = self.command(&["serve", "--listen", address, "--api-listen", "127.0.0.1:0"]);
+        Server::start_as_it_is(self, command, Stdio::piped()).await
+    }
+
     /// The same, where its data directory is a small disk.
     pub async fn serve_on(&self, disk: &SmallDisk) -> Server {
         let mut command = disk.enter(self.0.path());

@@ -36,6 +36,8 @@ section! {
         zones: ByName<RawZone> = by_name("zones.NAME", "a table of zones, [zones.\"saas.example\"]"),
         /// How requests go to servers outside.
         origins: One<RawOrigins> = one("origins"),
+        /// Where certificates of custom hostnames come from.
+        certificates: One<RawCertificates> = one("certificates"),
         /// What holds for every script.
         limits: One<RawPlatformLimits> = one("limits"),
         /// Namespaces that exist from the start.
@@ -248,6 +250,33 @@ section! {
         between_bytes_ms: Millis = Millis::or(OriginsConfig::default().between_bytes_timeout),
         /// how long a connection is kept unused
         idle_ms: Millis = Millis::or(OriginsConfig::default().pool_idle),
+    }
+}
+
+section! {
+    /// `[certificates]`
+    RawCertificates {
+        /// the authority that is asked where nobody chose one; the others come after it, when it cannot be reached
+        default: Text = Text("the first by name"),
+        /// an authority, below
+        authorities: ByName<RawAuthority> =
+            by_name("certificates.authorities.NAME", "a table of authorities, [certificates.authorities.NAME]"),
+    }
+}
+
+section! {
+    /// `[certificates.authorities.NAME]`
+    RawAuthority {
+        /// where its directory is: an `https://` address
+        directory: Text = Text("required"),
+        /// a PEM file of the authorities that its own certificate is believed by, beside the machine's
+        roots: Text = Text("none"),
+        /// whom it may write to, such as `["mailto:operator@example.com"]`
+        contact: Texts = Texts("nobody"),
+        /// the id of the key of an account that it keeps outside of ACME (external account binding)
+        eab_kid: Text = Text("none"),
+        /// the file with that key, as the authority gave it: base64url
+        eab_key_file: Text = Text("none"),
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
 
 mod assets;
 mod bindings;
+mod certificates;
 mod egress;
 mod hostnames;
 mod limits;
@@ -82,6 +83,7 @@ pub(super) fn resolve(
     let egress = egress::egress(&raw.egress, &root, faults);
     let hostnames = hostnames::hostnames(&raw.hostnames, &root, faults);
     let origins = origins::origins(&raw.origins, &hostnames.apex_addresses, &root, faults);
+    let certificates = certificates::certificates(&raw.certificates, &root, purpose, faults);
     let ceiling = limits::ceiling(&raw.limits.ceiling, faults);
     let platform = limits::platform(&raw.limits.own, &ceiling, faults);
     let mut resolver = Resolver {
@@ -115,6 +117,7 @@ pub(super) fn resolve(
         egress,
         hostnames,
         origins,
+        certificates,
         limits: platform,
         ceiling,
         namespaces,

@@ -85,6 +85,17 @@ impl Pair {
         Self::new(certificates, private)
     }
 
+    /// Reads a chain in PEM form, the host's own certificate first, whose key is PKCS#8 in DER form.
+    ///
+    /// # Errors
+    /// [`PairError`].
+    pub fn with_pkcs8(chain: &[u8], key: &[u8]) -> Result<Self, PairError> {
+        let certificates: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(chain).take(MOST_INTERMEDIATES + 2).collect();
+        let certificates = certificates.map_err(|_| PairError::NoChain)?;
+        Self::new(certificates, PrivateKeyDer::Pkcs8(key.to_vec().into()))
+    }
+
     /// Takes a chain, the host's own certificate first, and its key.
     ///
     /// # Errors

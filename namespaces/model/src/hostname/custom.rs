@@ -153,6 +153,8 @@ mod tests {
             next: None,
             certificates: vec![certificate],
             custom: vec![CustomCertificate { id, text: "text".to_owned(), csr: None }],
+            issuing: None,
+            renew_at: None,
             validation_records: Vec::new(),
             validation_errors: Vec::new(),
         }

@@ -5,9 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CustomCertificate, CustomName, HostnameCertificate, HostnameError, SslStatus, Uploaded};
+use super::{
+    CustomCertificate, CustomName, HostnameCertificate, HostnameError, Issuing, SslStatus, Uploaded,
+};
 use crate::closed::closed;
 use crate::ids::CertificatePackId;
+use crate::timestamp::Timestamp;
 use crate::tls::{Cipher, Switch, TlsVersion};
 
 closed! {
@@ -75,6 +78,12 @@ pub struct Ssl {
     /// Where somebody brought the certificates: each as it was given; none where they are ordered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub custom: Vec<CustomCertificate>,
+    /// How far the certificate is that was asked for; none where none is being issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuing: Option<Issuing>,
+    /// When to ask for the next certificates; none where these were not asked of an authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_at: Option<Timestamp>,
     /// What the authority wants to see.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation_records: Vec<ValidationRecord>,
@@ -237,11 +246,15 @@ impl SslEdit {
                 next: None,
                 certificates: Vec::new(),
                 custom: Vec::new(),
+                issuing: None,
+                renew_at: None,
                 validation_records: Vec::new(),
                 validation_errors: Vec::new(),
             },
         };
         if let Some(uploaded) = &self.uploaded {
+            // What was asked of an authority is not wanted any more.
+            (ssl.issuing, ssl.renew_at) = (None, None);
             return Ok(ssl.take(uploaded, is_served));
         }
         let Some(before) = before.filter(|_| !is_custom) else { return Ok(ssl) };
@@ -256,6 +269,7 @@ impl SslEdit {
         }
         if another {
             ssl.validation_records.clear();
+            ssl.issuing = None;
             // What is served stays so until the others are there.
             ssl.next = (!ssl.certificates.is_empty()).then_some(pack);
         }
@@ -268,6 +282,12 @@ impl Ssl {
     #[must_use]
     pub fn awaited(&self) -> &CertificatePackId {
         self.next.as_ref().unwrap_or(&self.id)
+    }
+
+    /// Whether a certificate was asked for, and nobody works on it yet.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.status.awaits_issue() && self.issuing.is_none()
     }
 
     /// Whether there are certificates to serve with.

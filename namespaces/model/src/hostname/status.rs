@@ -99,6 +99,12 @@ impl HostnameStatus {
 }
 
 impl SslStatus {
+    /// Whether an authority is to issue a certificate.
+    #[must_use]
+    pub const fn awaits_issue(self) -> bool {
+        matches!(self, SslStatus::Initializing | SslStatus::PendingValidation | SslStatus::PendingIssuance)
+    }
+
     /// Whether a certificate is used, or on its way for a validation that succeeded: asking again orders no other.
     #[must_use]
     pub const fn is_valid(self) -> bool {

@@ -4,7 +4,7 @@
 //! deletion which did not see it is made anew. Their keys are elsewhere: what is to be forgotten of them comes as a job with
 //! the deletion.
 
-use super::hostnames::check_key;
+use super::check_key;
 use super::within;
 use crate::collection::{ATTEMPTS, Collection, PAGE, Seen, Transaction, step_aside};
 use crate::error::RegistryError;

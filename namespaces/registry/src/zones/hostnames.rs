@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::within;
+use super::certificates::CERTIFICATE_ORDER;
+use super::{check_key, within};
 use crate::collection::{ATTEMPTS, Collection, PAGE, Seen, Transaction, step_aside};
 use crate::error::RegistryError;
 use crate::follow::Follow;
@@ -39,17 +40,6 @@ pub struct HostnameQuota {
 
 /// The kind of the jobs that check custom hostnames.
 pub const HOSTNAME_CHECK: &str = "hostname-check";
-
-/// The kind of the jobs that have a name served with the certificates of whoever has it. The key is the name.
-pub const CERTIFICATE_DEPLOY: &str = "certificate-deploy";
-
-/// The kind of the jobs that forget the certificates of a pack that nobody has any more. The key is the pack's id.
-pub const CERTIFICATE_FORGET: &str = "certificate-forget";
-
-/// The key of the job that checks a custom hostname.
-pub(super) fn check_key(zone: &ZoneId, id: &CustomHostnameId) -> String {
-    format!("{zone}:{id}")
-}
 
 /// Which custom hostname a job of this key checks.
 #[must_use]
@@ -99,6 +89,9 @@ impl Registry {
             inner.change_custom(&mut transaction, None, Some(&hostname)).await?;
             inner.job_soon(&mut transaction, HOSTNAME_CHECK, &check_key(zone, &hostname.id)).await?;
             inner.change_waiting(&mut transaction, None, Some(&hostname)).await?;
+            if hostname.ssl.as_ref().is_some_and(Ssl::is_wanted) {
+                inner.job_soon(&mut transaction, CERTIFICATE_ORDER, &check_key(zone, &hostname.id)).await?;
+            }
             match inner.log.commit(&transaction).await {
                 Ok(_) => {
                     inner.refresh_waiting(hostname.name.as_str()).await?;
@@ -150,6 +143,9 @@ impl Registry {
         if begins_again {
             // Without it the check that is due later would be made all the same.
             self.do_soon(HOSTNAME_CHECK, &check_key(zone, id)).await?;
+            if after.ssl.as_ref().is_some_and(|ssl| ssl.issuing.is_some()) {
+                self.do_soon(CERTIFICATE_ORDER, &check_key(zone, id)).await?;
+            }
         }
         Ok(after)
     }
@@ -180,9 +176,14 @@ impl Registry {
             inner.follow_certificates(&mut transaction, &before, Some(&after), &claims).await?;
             inner.change_waiting(&mut transaction, Some(&before), Some(&after)).await?;
             inner.change_custom(&mut transaction, Some(&before), Some(&after)).await?;
+            let tokens =
+                inner.change_challenges(&mut transaction, &seen, Some(&before), Some(&after)).await?;
             match inner.log.commit(&transaction).await {
                 Ok(_) => {
                     inner.forget_hostname(&before, &claims).await?;
+                    for token in tokens {
+                        inner.refresh_challenge(&token).await?;
+                    }
                     inner.jobs_made.notify_waiters();
                     return Ok(Arc::new(after));
                 }
@@ -286,38 +287,8 @@ impl Inner {
         let claims = self.change_claims(transaction, Some(hostname), None).await?;
         self.follow_certificates(transaction, hostname, None, &claims).await?;
         self.change_custom(transaction, Some(hostname), None).await?;
+        self.change_challenges(transaction, seen, Some(hostname), None).await?;
         Ok(claims)
-    }
-
-    /// Adds to a transaction that what is served follows a change of a hostname: the names whose claims change, those whose
-    /// certificates or settings of TLS do, and the packs that nobody has any more. What serves is another store: as jobs,
-    /// made with the change itself, these outlive a process that ends between the two.
-    async fn follow_certificates(
-        &self,
-        transaction: &mut Transaction,
-        before: &CustomHostname,
-        after: Option<&CustomHostname>,
-        claims: &[CustomName],
-    ) -> Result<()> {
-        let (old, new) = (before.ssl.as_ref(), after.and_then(|after| after.ssl.as_ref()));
-        let shown = |ssl: &Ssl| (ssl.id.clone(), ssl.certificates.clone(), ssl.config.settings.clone());
-        let mut names = claims.to_vec();
-        if let Some(after) = after.filter(|after| after.status.is_served())
-            && old.map(shown) != new.map(shown)
-        {
-            names.extend(after.served_names().filter(|name| !claims.contains(name)));
-        }
-        for name in names {
-            self.job_again(transaction, CERTIFICATE_DEPLOY, name.as_str()).await?;
-        }
-        let packs = |ssl: Option<&Ssl>| -> Vec<CertificatePackId> {
-            ssl.into_iter().flat_map(|ssl| std::iter::once(&ssl.id).chain(&ssl.next)).cloned().collect()
-        };
-        let kept = packs(new);
-        for pack in packs(old).into_iter().filter(|pack| !kept.contains(pack)) {
-            self.job_again(transaction, CERTIFICATE_FORGET, pack.as_str()).await?;
-        }
-        Ok(())
     }
 
     /// Has the memory read again what a change of a hostname may have made untrue.

@@ -1,0 +1,353 @@
+//! Managed certificates: from what was asked for to what is served, and on to the next one.
+//!
+//! Owns the steps of an order. Each step reads the hostname's record, asks the authority at most a few things, and writes what
+//! came of it: the record holds all that is known, so that a process which ends between two steps goes on with the same order.
+//! Nothing is ordered for a name that is not in a record, and one order at a time for each hostname. What to wait for between two
+//! steps is said, never slept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmyard_acme::{Authorities, Failure, Stage, keys, schedule};
+use wasmyard_hostnames::certificates::{KeyKind, LARGEST_FILE, Pair, PairError};
+use wasmyard_namespaces::hostname::{
+    CertificateAuthority, CertificateKey, CustomHostname, Issuing, Ssl, SslStatus,
+};
+use wasmyard_namespaces::ids::{CertificatePackId, CustomHostnameId, ZoneId};
+use wasmyard_namespaces::registry::ZoneError;
+use wasmyard_namespaces::{RegistryError, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::{Control, ControlError, Lookout, Result};
+
+use work::{After, Work, again_soon, kind};
+
+mod work;
+
+/// How long a new order is left alone: what it wants to see is shown by the API meanwhile, and clients wait to see that.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// How soon a request is made again that an authority was asked for too often, where it does not say.
+const TOO_OFTEN: Duration = Duration::from_secs(600);
+
+/// The authorities that certificates are asked of, the usual one first.
+#[derive(Clone)]
+pub struct Issuers(Vec<(CertificateAuthority, Arc<dyn Authorities>)>);
+
+impl Issuers {
+    /// These, in this order.
+    #[must_use]
+    pub fn new(authorities: Vec<(CertificateAuthority, Arc<dyn Authorities>)>) -> Issuers {
+        Issuers(authorities)
+    }
+
+    fn get(&self, name: CertificateAuthority) -> Option<&Arc<dyn Authorities>> {
+        self.0.iter().find(|(own, _)| *own == name).map(|(_, authority)| authority)
+    }
+
+    /// The one that is tried after another one.
+    fn after(&self, name: CertificateAuthority) -> Option<CertificateAuthority> {
+        let place = self.0.iter().position(|(own, _)| *own == name)?;
+        self.0.get((place + 1) % self.0.len()).map(|(next, _)| *next)
+    }
+}
+
+impl std::fmt::Debug for Issuers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Control {
+    /// The same use cases, where certificates are asked of these authorities.
+    #[must_use]
+    pub fn with_issuers(mut self, issuers: Issuers) -> Control {
+        self.issuers = Some(issuers);
+        self
+    }
+
+    /// Makes the next step towards the certificate that a custom hostname waits for, or that it needs soon. Returns how long to
+    /// wait for the next step; none where there is nothing to be done, or the hostname is gone.
+    ///
+    /// # Errors
+    /// The registry's failure, or that of the store of certificates: then nothing was lost.
+    pub async fn issue(
+        &self,
+        zone: &ZoneId,
+        id: &CustomHostnameId,
+        lookout: &Lookout,
+    ) -> Result<Option<Duration>> {
+        let hostname = match self.registry.hostname(zone, id).await {
+            Ok(hostname) => hostname,
+            Err(RegistryError::Zone(ZoneError::HostnameNotFound(_))) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(ssl) = &hostname.ssl else { return Ok(None) };
+        let (Some(store), Some(issuers)) = (self.certificates(), &self.issuers) else {
+            // A later start may have somebody to ask.
+            return Ok(ssl.status.awaits_issue().then_some(schedule::LONGEST_WAIT));
+        };
+        let now = self.now();
+        let Some(issuing) = &ssl.issuing else {
+            return self.begin(&hostname, ssl, issuers, now).await;
+        };
+        if now.since(issuing.began) >= schedule::WEEK {
+            return self.time_out(&hostname, ssl, issuing, now).await;
+        }
+        let Some(issuer) = issuers.get(issuing.authority) else {
+            let error = format!("no authority is set up as {}", issuing.authority);
+            return self.went(&hostname, ssl, After::tried(issuing, error)).await;
+        };
+        let work = Work { hostname: &hostname, ssl, issuing, issuer, store, lookout };
+        let after = match self.work(&work).await {
+            Ok(Some(after)) => after,
+            // The certificate is there: the record has changed, and says what is next.
+            Ok(None) => return Ok(Some(Duration::ZERO)),
+            Err(failure) => self.failed(&work, issuers, &failure?),
+        };
+        self.went(&hostname, ssl, after).await
+    }
+
+    /// Begins where something was asked for, or is to be renewed.
+    async fn begin(
+        &self,
+        hostname: &CustomHostname,
+        ssl: &Ssl,
+        issuers: &Issuers,
+        now: Timestamp,
+    ) -> Result<Option<Duration>> {
+        if !ssl.status.awaits_issue() {
+            let Some(renew_at) = ssl.renew_at else { return Ok(None) };
+            if renew_at > now {
+                return Ok(Some(renew_at.since(now)));
+            }
+        }
+        let usual = issuers.0.first().map(|(name, _)| *name);
+        let Some(authority) = ssl.config.certificate_authority.or(usual) else { return Ok(None) };
+        let issuing = Issuing::begins(now, CertificateKey::Ecdsa, authority);
+        self.went(hostname, ssl, After::going_on(issuing, Duration::ZERO)).await
+    }
+
+    /// Gives up after a week. A certificate that is served stays so, and its renewal begins anew.
+    async fn time_out(
+        &self,
+        hostname: &CustomHostname,
+        ssl: &Ssl,
+        issuing: &Issuing,
+        now: Timestamp,
+    ) -> Result<Option<Duration>> {
+        let status = match ssl.status {
+            SslStatus::Initializing => Some(SslStatus::InitializingTimedOut),
+            SslStatus::PendingValidation => Some(SslStatus::ValidationTimedOut),
+            SslStatus::PendingIssuance => Some(SslStatus::IssuanceTimedOut),
+            _ => None,
+        };
+        tracing::warn!(hostname = %hostname.name, "no certificate was issued within a week");
+        let again = Issuing::begins(now, issuing.key, issuing.authority);
+        let after = After {
+            issuing: status.is_none().then_some(again),
+            status,
+            records: Some(Vec::new()),
+            errors: ssl.validation_errors.clone(),
+            wait: schedule::LONGEST_WAIT,
+        };
+        self.went(hostname, ssl, after).await
+    }
+
+    /// Writes what came of a step, unless somebody asked for something else meanwhile.
+    async fn went(&self, seen: &CustomHostname, ssl: &Ssl, after: After) -> Result<Option<Duration>> {
+        let mut stands = true;
+        let changed = self.registry.change_hostname(&seen.zone, &seen.id, |before, now| {
+            let Some(present) = &before.ssl else { return Ok(None) };
+            stands = present.issuing == ssl.issuing && present.awaited() == ssl.awaited();
+            if !stands {
+                return Ok(None);
+            }
+            let mut next = present.clone();
+            next.issuing.clone_from(&after.issuing);
+            next.validation_errors.clone_from(&after.errors);
+            if let Some(records) = &after.records {
+                next.validation_records.clone_from(records);
+            }
+            if let Some(status) = after.status.filter(|_| next.status.awaits_issue()) {
+                next.status = status;
+            }
+            let is_same = next == *present;
+            let hostname = CustomHostname { ssl: Some(next), modified_at: now, ..before.clone() };
+            Ok((!is_same).then_some(hostname))
+        });
+        match changed.await {
+            Ok(_) if !stands => Ok(Some(Duration::ZERO)),
+            Ok(_) => Ok(after.issuing.map(|_| after.wait)),
+            Err(RegistryError::Zone(ZoneError::HostnameNotFound(_))) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The next step of an order. None when a certificate was installed.
+    async fn work(&self, work: &Work<'_>) -> std::result::Result<Option<After>, Result<Failure>> {
+        let issuing = work.issuing;
+        let Some(url) = &issuing.order else {
+            if let Some(name) = work.forbidden().await {
+                let tried = After::tried(issuing, format!("caa_error: {name}"));
+                return Ok(Some(work.or_first_alone(tried)));
+            }
+            let order = work.issuer.order(&work.names()).await.map_err(Ok)?;
+            tracing::info!(hostname = %work.hostname.name, order = order.url, "a certificate was ordered");
+            let next = Issuing { order: Some(order.url.clone()), told: false, ..issuing.clone() };
+            // What is shown can be acted on: whoever looks is to see it before it is over.
+            let wait = if order.stage == Stage::Pending { FIRST_LOOK } else { Duration::ZERO };
+            let after = After::going_on(next, wait);
+            return Ok(Some(After { records: Some(work.records(&order)), ..after }));
+        };
+        let order = work.issuer.look(url).await.map_err(Ok)?;
+        match order.stage {
+            Stage::Pending => work.validate(&order).await.map(Some).map_err(Ok),
+            Stage::Ready => {
+                let key = self.key_of(work).await.map_err(Err)?;
+                let request = keys::request(kind(issuing.key), &key, &work.names());
+                let request = request.map_err(|error| Ok(Failure::Refused(error.to_string())))?;
+                work.issuer.finish(url, &request).await.map_err(Ok)?;
+                let after = After::going_on(issuing.clone(), Duration::ZERO);
+                let (status, records) = (Some(SslStatus::PendingIssuance), Some(work.records(&order)));
+                Ok(Some(After { status, records, ..after }))
+            }
+            Stage::Processing => Ok(Some(again_soon(issuing))),
+            Stage::Valid => self.install_issued(work, url).await,
+            Stage::Invalid => {
+                let problems = order.wanted.iter().filter_map(|wanted| wanted.problem.clone());
+                let mut errors: Vec<String> = order.problem.iter().cloned().chain(problems).collect();
+                errors.dedup();
+                let text = if errors.is_empty() { "the order failed".to_owned() } else { errors.join("; ") };
+                tracing::warn!(hostname = %work.hostname.name, error = text, "a certificate was not issued");
+                // A new order has new tokens; those of this one are good for nothing.
+                let tried = After::tried(issuing, text);
+                let fresh = tried.issuing.map(|issuing| Issuing { order: None, told: false, ..issuing });
+                let after = After { issuing: fresh, records: Some(Vec::new()), ..tried };
+                Ok(Some(work.or_first_alone(after)))
+            }
+        }
+    }
+
+    /// The key that a request is signed with: one for each order, kept until its certificate is there.
+    async fn key_of(&self, work: &Work<'_>) -> Result<Zeroizing<Vec<u8>>> {
+        let label = key_label(work.ssl.awaited(), work.issuing.key);
+        if let Some(kept) = work.store.secret(&label).await? {
+            return Ok(kept);
+        }
+        let kind = kind(work.issuing.key);
+        let made = tokio::task::spawn_blocking(move || keys::make(kind)).await;
+        let made = made.map_err(ControlError::invalid)?.map_err(ControlError::invalid)?;
+        work.store.keep_secret(&label, made.clone()).await?;
+        Ok(made)
+    }
+
+    /// Fetches a certificate and has it served. None when that is done.
+    async fn install_issued(
+        &self,
+        work: &Work<'_>,
+        url: &str,
+    ) -> std::result::Result<Option<After>, Result<Failure>> {
+        let issuing = work.issuing;
+        let pack = work.ssl.awaited();
+        let Some(chain) = work.issuer.certificate(url).await.map_err(Ok)? else {
+            return Ok(Some(again_soon(issuing)));
+        };
+        let label = key_label(pack, issuing.key);
+        let key = work.store.secret(&label).await.map_err(|error| Err(error.into()))?;
+        let pair = key.as_ref().map(|key| pair(&chain, key));
+        let Some(Ok(pair)) = pair else {
+            let lost = "its key is not here any more: another one is ordered".to_owned();
+            let fresh = Issuing { order: None, told: false, ..issuing.clone() };
+            return Ok(Some(After { errors: vec![lost], ..After::going_on(fresh, schedule::wait(0)) }));
+        };
+        let kept = work.store.kept(pack).await.map_err(|error| Err(error.into()))?;
+        // Like by like: what the pack has of the other kind stays until its own turn.
+        let others = kept.into_iter().flatten().filter(|other| !other.is_of_the_kind_of(&pair));
+        let names = work.served_names();
+        let mut pairs: Vec<Pair> =
+            others.filter(|other| names.iter().all(|name| other.is_for(name))).collect();
+        pairs.insert(0, pair);
+        pairs.sort_by_key(|pair| pair.kind() == KeyKind::Rsa);
+        let hostname = work.hostname;
+        let installed = self.install_certificates(&hostname.zone, &hostname.id, pack, pairs).await;
+        let installed = installed.map_err(Err)?;
+        tracing::info!(hostname = %hostname.name, key = %issuing.key, "a certificate was issued");
+        let next = match issuing.key {
+            CertificateKey::Ecdsa => {
+                Some(Issuing::begins(self.now(), CertificateKey::Rsa, issuing.authority))
+            }
+            CertificateKey::Rsa => None,
+        };
+        self.issued(&installed, issuing, next).await.map_err(Err)?;
+        work.store.forget_secret(&label).await.map_err(|error| Err(error.into()))?;
+        Ok(None)
+    }
+
+    /// Writes that one order is over, and what comes next.
+    async fn issued(
+        &self,
+        hostname: &CustomHostname,
+        done: &Issuing,
+        next: Option<Issuing>,
+    ) -> Result<Arc<CustomHostname>> {
+        let changed = self.registry.change_hostname(&hostname.zone, &hostname.id, |before, now| {
+            let Some(ssl) = before.ssl.as_ref().filter(|ssl| ssl.issuing.as_ref() == Some(done)) else {
+                return Ok(None);
+            };
+            let mut ssl = ssl.clone();
+            ssl.issuing.clone_from(&next);
+            ssl.validation_records.clear();
+            // Of the one that was issued just now: the other has its turn together with it.
+            let own = ssl.certificates.iter().find(|certificate| certificate.key == done.key);
+            ssl.renew_at =
+                own.map(|own| schedule::renewal(own.not_before, own.expires_on, hostname.id.as_str()));
+            Ok(Some(CustomHostname { ssl: Some(ssl), modified_at: now, ..before.clone() }))
+        });
+        Ok(changed.await?)
+    }
+
+    /// What a failure of an authority leads to.
+    fn failed(&self, work: &Work<'_>, issuers: &Issuers, failure: &Failure) -> After {
+        let issuing = work.issuing;
+        tracing::warn!(hostname = %work.hostname.name, authority = %issuing.authority, %failure, "no step towards a certificate");
+        let tried = After::tried(issuing, failure.to_string());
+        let after = match failure {
+            Failure::TooOften { after, .. } => {
+                let wait = after.unwrap_or(TOO_OFTEN).max(tried.wait).min(schedule::LONGEST_WAIT);
+                After { wait, ..tried }
+            }
+            Failure::Gone(_) => {
+                let fresh = tried.issuing.map(|issuing| Issuing { order: None, told: false, ..issuing });
+                After { issuing: fresh, records: Some(Vec::new()), ..tried }
+            }
+            Failure::Unreachable(_) | Failure::Refused(_) => tried,
+        };
+        // Whom nobody chose may be another one: the next is tried before anything is ordered twice of this one.
+        let is_free = issuing.order.is_none() && work.ssl.config.certificate_authority.is_none();
+        let other = issuers.after(issuing.authority).filter(|other| is_free && *other != issuing.authority);
+        let after = match (other, after.issuing) {
+            (Some(authority), Some(issuing)) => After {
+                issuing: Some(Issuing { authority, ..issuing }),
+                wait: after.wait.min(schedule::wait(0)),
+                ..after
+            },
+            (_, issuing) => After { issuing, ..after },
+        };
+        work.or_first_alone(after)
+    }
+}
+
+fn key_label(pack: &CertificatePackId, key: CertificateKey) -> String {
+    format!("acme-key:{pack}:{key}")
+}
+
+/// What an authority sent, with the key that it was asked for with.
+fn pair(chain: &str, key: &[u8]) -> std::result::Result<Pair, PairError> {
+    if chain.len() > LARGEST_FILE {
+        return Err(PairError::TooLarge("chain"));
+    }
+    Pair::with_pkcs8(chain.as_bytes(), key)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! One order as a step sees it: what it is for, what its authority wants to see, and whether that can be seen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmyard_acme::{Authorities, Failure, Order, Proof, Wanted, schedule};
+use wasmyard_hostnames::ServedName;
+use wasmyard_hostnames::certificates::{CertificateStore, KeyKind};
+use wasmyard_namespaces::domain::Domain;
+use wasmyard_namespaces::hostname::{
+    CertificateAuthority, CertificateKey, CustomHostname, Issuing, Ssl, SslStatus, ValidationMethod,
+    ValidationProof, ValidationRecord,
+};
+use wasmyard_ownership::validation;
+
+use crate::Lookout;
+
+/// How soon an authority is asked again how far something is that it works on; grows with the tries.
+const SOON: Duration = Duration::from_secs(1);
+/// How often the second certificate of a pack is tried before the first does alone.
+const SECOND_TRIES: u32 = 5;
+
+/// What becomes of an order after a step.
+pub(super) struct After {
+    pub(super) issuing: Option<Issuing>,
+    /// The status, where it changes and no certificate is served yet.
+    pub(super) status: Option<SslStatus>,
+    /// What the authority wants to see, where that changes.
+    pub(super) records: Option<Vec<ValidationRecord>>,
+    pub(super) errors: Vec<String>,
+    pub(super) wait: Duration,
+}
+
+impl After {
+    pub(super) fn going_on(issuing: Issuing, wait: Duration) -> After {
+        After { issuing: Some(issuing), status: None, records: None, errors: Vec::new(), wait }
+    }
+
+    /// Nothing came of it, for this reason.
+    pub(super) fn tried(issuing: &Issuing, error: String) -> After {
+        let wait = schedule::wait(issuing.tries);
+        let issuing = Issuing { tries: issuing.tries.saturating_add(1), ..issuing.clone() };
+        After { errors: vec![error], ..After::going_on(issuing, wait) }
+    }
+}
+
+/// An order that is worked on.
+pub(super) struct Work<'w> {
+    pub(super) hostname: &'w CustomHostname,
+    pub(super) ssl: &'w Ssl,
+    pub(super) issuing: &'w Issuing,
+    pub(super) issuer: &'w Arc<dyn Authorities>,
+    pub(super) store: &'w Arc<CertificateStore>,
+    pub(super) lookout: &'w Lookout,
+}
+
+/// What is looked at again in a moment: the more often it was, the longer that is.
+pub(super) fn again_soon(issuing: &Issuing) -> After {
+    let wait = SOON.saturating_mul(1 + issuing.tries.min(59));
+    After::going_on(Issuing { tries: issuing.tries.saturating_add(1), ..issuing.clone() }, wait)
+}
+
+impl Work<'_> {
+    /// The names that the certificate is to be for.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.hostname.served_names().map(|name| name.to_string()).collect()
+    }
+
+    pub(super) fn served_names(&self) -> Vec<ServedName> {
+        let names = self.names();
+        names.iter().filter_map(|name| ServedName::parse(name).ok()).collect()
+    }
+
+    /// The name for which the customer's CAA records forbid the authority to issue.
+    pub(super) async fn forbidden(&self) -> Option<String> {
+        let base = self.hostname.name.base();
+        let domain = Domain::parse(base).ok()?;
+        let wildcard = self.ssl.config.wildcard == Some(true);
+        let authority: Vec<String> =
+            caa_names(self.issuing.authority).iter().map(|name| (*name).to_owned()).collect();
+        let may = validation::may_issue(&self.lookout.servers, &domain, wildcard, &authority).await;
+        (!may).then(|| base.to_owned())
+    }
+
+    fn proof(&self) -> Proof {
+        let is_wildcard = self.ssl.config.wildcard == Some(true);
+        match self.ssl.config.method {
+            Some(ValidationMethod::Txt) => Proof::Txt,
+            None if is_wildcard => Proof::Txt,
+            Some(ValidationMethod::Http | ValidationMethod::Email) | None => Proof::Http,
+        }
+    }
+
+    fn wanted<'o>(&self, order: &'o Order) -> impl Iterator<Item = &'o Wanted> {
+        let proof = self.proof();
+        order.wanted.iter().filter(move |wanted| wanted.proof == proof)
+    }
+
+    pub(super) fn records(&self, order: &Order) -> Vec<ValidationRecord> {
+        let record = |wanted: &Wanted| ValidationRecord {
+            status: wanted.status.to_owned(),
+            proof: match wanted.proof {
+                Proof::Txt => ValidationProof::Txt {
+                    txt_name: format!("_acme-challenge.{}", wanted.name),
+                    txt_value: wanted.text.clone(),
+                },
+                Proof::Http => ValidationProof::Http {
+                    http_url: format!("http://{}{CHALLENGE_PATH}{}", wanted.name, wanted.token),
+                    http_body: wanted.body.clone(),
+                },
+            },
+        };
+        self.wanted(order).map(record).collect()
+    }
+
+    /// Looks whether what the authority wants to see can be seen, and tells it so: an order that fails costs a part of what it
+    /// allows.
+    pub(super) async fn validate(&self, order: &Order) -> std::result::Result<After, Failure> {
+        let issuing = self.issuing;
+        let records = Some(self.records(order));
+        let is_looking = self.wanted(order).any(|wanted| wanted.status == "processing");
+        if is_looking || (issuing.told && self.wanted(order).all(|wanted| wanted.status != "pending")) {
+            return Ok(After { records, ..again_soon(issuing) });
+        }
+        let pending: Vec<&Wanted> = self.wanted(order).filter(|wanted| wanted.status == "pending").collect();
+        // A second certificate for which a customer would have to publish something once more is not worth that.
+        if issuing.key == CertificateKey::Rsa && self.proof() == Proof::Txt {
+            let alone = After { issuing: None, ..After::going_on(issuing.clone(), Duration::ZERO) };
+            return Ok(After { records: Some(Vec::new()), ..alone });
+        }
+        for wanted in &pending {
+            if let Err(missing) = self.sees(wanted).await {
+                return Ok(After { records, ..After::tried(issuing, missing) });
+            }
+        }
+        let names: Vec<String> = pending.iter().map(|wanted| wanted.name.clone()).collect();
+        self.issuer.show(&order.url, self.proof(), &names).await?;
+        let next = Issuing { told: true, tries: 0, ..issuing.clone() };
+        Ok(After { records, ..After::going_on(next, SOON) })
+    }
+
+    /// Whether what is wanted can be seen from here; if not, what is missing.
+    async fn sees(&self, wanted: &Wanted) -> std::result::Result<(), String> {
+        match wanted.proof {
+            Proof::Txt => {
+                let name = format!("_acme-challenge.{}", wanted.name);
+                validation::has_text(&self.lookout.servers, &name, &wanted.text).await
+            }
+            // Its requests come here, and here is the answer.
+            Proof::Http if self.hostname.status.is_served() && self.hostname.led_here_at.is_some() => Ok(()),
+            Proof::Http => {
+                let url = format!("http://{}{CHALLENGE_PATH}{}", wanted.name, wanted.token);
+                match self.lookout.web.get(&url).await {
+                    Ok(body) if body.trim() == wanted.body => Ok(()),
+                    Ok(_) => Err(format!("{url} has another content than the token")),
+                    Err(error) => Err(format!("{url} cannot be fetched: {error}")),
+                }
+            }
+        }
+    }
+
+    /// Where only the second certificate of a pack fails, the first does alone after a few tries.
+    pub(super) fn or_first_alone(&self, after: After) -> After {
+        let tries = after.issuing.as_ref().map_or(0, |issuing| issuing.tries);
+        if self.issuing.key == CertificateKey::Rsa && tries >= SECOND_TRIES {
+            return After { issuing: None, records: Some(Vec::new()), errors: Vec::new(), ..after };
+        }
+        after
+    }
+}
+
+/// Where an authority looks for a token (RFC 8555 section 8.3).
+const CHALLENGE_PATH: &str = "/.well-known/acme-challenge/";
+
+/// What CAA records call the authorities (their own documentation).
+fn caa_names(authority: CertificateAuthority) -> &'static [&'static str] {
+    match authority {
+        CertificateAuthority::Digicert => &["digicert.com", "www.digicert.com", "digicert.ne.jp"],
+        CertificateAuthority::Google => &["pki.goog"],
+        CertificateAuthority::LetsEncrypt => &["letsencrypt.org"],
+        CertificateAuthority::SslCom => &["ssl.com"],
+    }
+}
+
+pub(super) fn kind(key: CertificateKey) -> KeyKind {
+    match key {
+        CertificateKey::Ecdsa => KeyKind::Elliptic,
+        CertificateKey::Rsa => KeyKind::Rsa,
+    }
+}

@@ -1,0 +1,278 @@
+//! An authority over HTTP, and the account that is had with it: made when it is first needed, and once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use instant_acme::{
+    Account, AccountCredentials, AuthorizationStatus, ChallengeStatus, ChallengeType, Error,
+    ExternalAccountKey, Identifier, NewAccount, NewOrder, OrderStatus, Problem,
+};
+use tokio::sync::OnceCell;
+use wasmyard_hostnames::certificates::CertificateStore;
+use wasmyard_net::Network;
+use zeroize::Zeroizing;
+
+use crate::authority::{Authorities, Failure, Order, Proof, Stage, Wanted};
+use crate::http::Requests;
+
+/// How often a call is made again that was refused for its nonce: the library itself tries three times.
+const TRIES: usize = 6;
+/// How long a whole call may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How an authority is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorityConfig {
+    /// Its directory.
+    pub directory: String,
+    /// Whom it may write to: `mailto:` addresses.
+    pub contacts: Vec<String>,
+    /// The account that it keeps outside of ACME.
+    pub external_account: Option<ExternalAccount>,
+}
+
+/// An account that an authority keeps outside of ACME (RFC 8555 section 7.3.4).
+#[derive(Clone, PartialEq, Eq)]
+pub struct ExternalAccount {
+    /// The id of its key.
+    pub id: String,
+    /// Its key.
+    pub key: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for ExternalAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExternalAccount").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// An authority that is asked over HTTP.
+pub struct Authority {
+    config: AuthorityConfig,
+    requests: Requests,
+    store: Arc<CertificateStore>,
+    account: OnceCell<Account>,
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authority").field("directory", &self.config.directory).finish_non_exhaustive()
+    }
+}
+
+impl Authority {
+    /// Asks nobody yet. The account's key is sealed in `store`.
+    #[must_use]
+    pub fn new(config: AuthorityConfig, network: &Network, store: Arc<CertificateStore>) -> Self {
+        Self { config, requests: Requests::over(network), store, account: OnceCell::new() }
+    }
+
+    async fn account(&self) -> Result<&Account, Failure> {
+        self.account.get_or_try_init(|| self.open_account()).await
+    }
+
+    async fn open_account(&self) -> Result<Account, Failure> {
+        let label = format!("acme-account:{}", self.config.directory);
+        let kept =
+            self.store.secret(&label).await.map_err(|error| Failure::Unreachable(error.to_string()))?;
+        if let Some(kept) = kept {
+            let credentials: AccountCredentials = serde_json::from_slice(&kept)
+                .map_err(|error| Failure::Refused(format!("the account that is kept is damaged: {error}")))?;
+            let builder = Account::builder_with_http(Box::new(self.requests.clone()));
+            return within(builder.from_credentials(credentials)).await;
+        }
+        let contacts: Vec<&str> = self.config.contacts.iter().map(String::as_str).collect();
+        let new =
+            NewAccount { contact: &contacts, terms_of_service_agreed: true, only_return_existing: false };
+        let external = self
+            .config
+            .external_account
+            .as_ref()
+            .map(|account| ExternalAccountKey::new(account.id.clone(), &account.key));
+        let made = again(|| {
+            let builder = Account::builder_with_http(Box::new(self.requests.clone()));
+            builder.create(&new, self.config.directory.clone(), external.as_ref())
+        });
+        let (account, credentials) = made.await?;
+        let bytes = serde_json::to_vec(&credentials).map_err(|error| Failure::Refused(error.to_string()))?;
+        let kept = self.store.keep_secret(&label, Zeroizing::new(bytes)).await;
+        kept.map_err(|error| Failure::Unreachable(error.to_string()))?;
+        tracing::info!(directory = self.config.directory, account = account.id(), "an account was made");
+        Ok(account)
+    }
+}
+
+#[async_trait]
+impl Authorities for Authority {
+    async fn order(&self, names: &[String]) -> Result<Order, Failure> {
+        let account = self.account().await?;
+        let names: Vec<Identifier> = names.iter().cloned().map(Identifier::Dns).collect();
+        let new = NewOrder::new(&names);
+        shown(again(|| account.new_order(&new)).await?, account.key_thumbprint()).await
+    }
+
+    async fn look(&self, url: &str) -> Result<Order, Failure> {
+        let account = self.account().await?;
+        shown(again(|| account.order(url.to_owned())).await?, account.key_thumbprint()).await
+    }
+
+    async fn show(&self, url: &str, proof: Proof, names: &[String]) -> Result<(), Failure> {
+        let account = self.account().await?;
+        let mut order = again(|| account.order(url.to_owned())).await?;
+        let kind = match proof {
+            Proof::Http => ChallengeType::Http01,
+            Proof::Txt => ChallengeType::Dns01,
+        };
+        let telling = async {
+            let mut authorizations = order.authorizations();
+            while let Some(authorization) = authorizations.next().await {
+                let mut authorization = authorization?;
+                let name = name_of(authorization.identifier().identifier);
+                if authorization.status != AuthorizationStatus::Pending || !names.contains(&name) {
+                    continue;
+                }
+                if let Some(mut challenge) = authorization.challenge(kind.clone())
+                    && challenge.status == ChallengeStatus::Pending
+                {
+                    challenge.set_ready().await?;
+                }
+            }
+            Ok(())
+        };
+        within(telling).await
+    }
+
+    async fn finish(&self, url: &str, request: &[u8]) -> Result<(), Failure> {
+        let account = self.account().await?;
+        let mut order = again(|| account.order(url.to_owned())).await?;
+        within(order.finalize_csr(request)).await
+    }
+
+    async fn certificate(&self, url: &str) -> Result<Option<String>, Failure> {
+        let account = self.account().await?;
+        let mut order = again(|| account.order(url.to_owned())).await?;
+        within(order.certificate()).await
+    }
+
+    async fn renewal(&self, _certificate: &[u8]) -> Result<Option<(u64, u64)>, Failure> {
+        Ok(None)
+    }
+}
+
+/// Makes a call, and makes it again where it was refused for its nonce.
+async fn again<T, F: Future<Output = Result<T, Error>>>(call: impl Fn() -> F) -> Result<T, Failure> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match tokio::time::timeout(PATIENCE, call()).await {
+            Ok(Err(Error::Api(problem))) if is(&problem, "badNonce") && tries < TRIES => {}
+            Ok(done) => return done.map_err(failure),
+            Err(_elapsed) => return Err(Failure::Unreachable("it does not answer in time".to_owned())),
+        }
+    }
+}
+
+/// Makes a call once: one that is part of several is made again with these.
+async fn within<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    match tokio::time::timeout(PATIENCE, call).await {
+        Ok(done) => done.map_err(failure),
+        Err(_elapsed) => Err(Failure::Unreachable("it does not answer in time".to_owned())),
+    }
+}
+
+fn is(problem: &Problem, kind: &str) -> bool {
+    problem.r#type.as_deref().and_then(|own| own.strip_prefix("urn:ietf:params:acme:error:")) == Some(kind)
+}
+
+fn failure(error: Error) -> Failure {
+    match error {
+        // One more of them: the next step makes the call again.
+        Error::Api(problem) if is(&problem, "badNonce") => Failure::Unreachable(told(&problem)),
+        Error::Api(problem) if is(&problem, "rateLimited") || problem.status == Some(429) => {
+            Failure::TooOften { after: None, text: told(&problem) }
+        }
+        Error::Api(problem) if problem.status == Some(404) => Failure::Gone(told(&problem)),
+        Error::Api(problem) if problem.status.is_some_and(|status| status >= 500) => {
+            Failure::Unreachable(told(&problem))
+        }
+        Error::Api(problem) => Failure::Refused(told(&problem)),
+        other => Failure::Unreachable(other.to_string()),
+    }
+}
+
+/// The words of an authority, for people.
+fn told(problem: &Problem) -> String {
+    /// More than a sentence or two says nothing more.
+    const MOST: usize = 500;
+    let kind = problem.r#type.as_deref().and_then(|kind| kind.rsplit(':').next()).unwrap_or("error");
+    let detail = problem.detail.as_deref().unwrap_or_default();
+    let subproblems: Vec<&str> =
+        problem.subproblems.iter().filter_map(|sub| sub.detail.as_deref()).take(4).collect();
+    let text = [&[detail][..], &subproblems[..]].concat().join("; ");
+    let text: String = text.chars().filter(|letter| !letter.is_control()).take(MOST).collect();
+    format!("{kind}: {text}")
+}
+
+fn name_of(identifier: &Identifier) -> String {
+    match identifier {
+        Identifier::Dns(name) => name.trim_start_matches("*.").to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Reads an order with all that it wants to see.
+async fn shown(mut order: instant_acme::Order, thumbprint: &str) -> Result<Order, Failure> {
+    let reading = async {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut authorizations = order.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let authorization = authorization?;
+            let name = name_of(authorization.identifier().identifier);
+            let is_over = authorization.status == AuthorizationStatus::Valid;
+            for challenge in &authorization.challenges {
+                let proof = match challenge.r#type {
+                    ChallengeType::Http01 => Proof::Http,
+                    ChallengeType::Dns01 => Proof::Txt,
+                    _ => continue,
+                };
+                let status = match challenge.status {
+                    _ if is_over => "valid",
+                    ChallengeStatus::Pending => "pending",
+                    ChallengeStatus::Processing => "processing",
+                    ChallengeStatus::Valid => "valid",
+                    ChallengeStatus::Invalid => "invalid",
+                };
+                // RFC 8555 sections 8.1 and 8.4.
+                let body = format!("{}.{thumbprint}", challenge.token);
+                let text = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, body.as_bytes()));
+                wanted.push(Wanted {
+                    name: name.clone(),
+                    proof,
+                    status,
+                    token: challenge.token.clone(),
+                    body,
+                    text,
+                    problem: challenge.error.as_ref().map(told),
+                });
+            }
+        }
+        // Authorities show them in any order; ours is always the same.
+        wanted.sort_by(|one, other| (&one.name, &one.token).cmp(&(&other.name, &other.token)));
+        Ok(wanted)
+    };
+    let wanted = within(reading).await?;
+    let state = order.state();
+    let stage = match state.status {
+        OrderStatus::Pending => Stage::Pending,
+        OrderStatus::Ready => Stage::Ready,
+        OrderStatus::Processing => Stage::Processing,
+        OrderStatus::Valid => Stage::Valid,
+        OrderStatus::Invalid => Stage::Invalid,
+    };
+    let problem = state.error.as_ref().map(told);
+    Ok(Order { url: order.url().to_owned(), stage, wanted, problem })
+}

@@ -1,0 +1,20 @@
+//! Certificate authorities that speak ACME (RFC 8555): what is asked of one, and the one that is asked over HTTP.
+//!
+//! Owns accounts, orders, keys and requests, and the times of it all. Never knows for whom a certificate is, and never
+//! decides whether one is asked for.
+//!
+//! - [`authority`]: what an order looks like, whoever is asked
+//! - `account`: an authority over HTTP, and the account that is had with it
+//! - `http`: requests to it, within bounds
+//! - [`keys`]: keys and requests for certificates
+//! - [`schedule`]: when to look again, and when to renew
+
+pub mod authority;
+pub mod keys;
+pub mod schedule;
+
+mod account;
+mod http;
+
+pub use account::{Authority, AuthorityConfig, ExternalAccount};
+pub use authority::{Authorities, Failure, Order, Proof, Stage, Wanted};
