@@ -6,6 +6,7 @@
 #   make browser-test   the tests in a real browser; installs Chromium where it is missing
 #   make proxy-test   the tests behind nginx and Caddy; installs them where they are missing
 #   make acme-test    the tests with an authority of certificates, Pebble; installs it where it is missing
+#   make sdk-client-test   the calls of the official SDKs for Python and TypeScript; installs them below target/
 #   make lint    formatting, clippy, documentation, licences
 #   make dist    the binary for production, target/shipped/wasmyard, guided by a profile (half an hour on two processors)
 #   make bench   figures, as ratios against peers on the same machine (15 minutes; make bench-quick: 2)
@@ -15,7 +16,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test swap-test browser-test proxy-test acme-test guests lint dist bench bench-quick bench-peers soak fuzz clean
+.PHONY: help demo test swap-test browser-test proxy-test acme-test sdk-client-test guests lint dist bench bench-quick bench-peers soak fuzz clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,10 +39,13 @@ test: guests
 	cargo test --manifest-path sdk/rust/Cargo.toml --workspace --all-features
 	cargo test --manifest-path examples/Cargo.toml
 	scripts/swap-test.sh
-	@echo "not run: the tests in a real browser (make browser-test) behind real proxies (make proxy-test), and with an authority of certificates (make acme-test)"
+	@echo "not run: the tests in a real browser (make browser-test), behind real proxies (make proxy-test), with an authority of certificates (make acme-test) and by the official SDKs (make sdk-client-test)"
 
 swap-test:
 	scripts/swap-test.sh --must
+
+sdk-client-test:
+	scripts/sdk-tests.sh
 
 browser-test: guests
 	scripts/browser-tests.sh

@@ -7,6 +7,7 @@ use std::fmt;
 use axum::response::{IntoResponse, Response};
 use wasmyard_control::{ControlError, RefusalCode};
 use wasmyard_kv::KvError;
+use wasmyard_namespaces::registry::AlertError;
 use wasmyard_namespaces::{
     AssetUploadError, BindingError, ErrorKind, NamespaceName, RegistryError, ScriptKey, UploadError,
 };
@@ -144,6 +145,7 @@ impl From<ControlError> for ApiError {
             ControlError::NoCertificates => Self::invalid(text),
             ControlError::Certificates(error) if error.is_refusal() => Self::invalid(text),
             ControlError::Certificates(error) => Self::internal(error),
+            ControlError::NotTaken(_) => Self::new(Code::WebhookTest, text),
             ControlError::Referenced { .. } => {
                 Self::new(Code::Referenced, format!("{} Or repeat the call with ?force=true.", text))
             }
@@ -162,6 +164,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::Upload(UploadError::Binding(error)) => error.into(),
             RegistryError::Assets(error) => error.into(),
             RegistryError::Zone(error) => error.into(),
+            RegistryError::Alert(error) => error.into(),
             other => {
                 let code = match &other {
                     RegistryError::RouteNotFound(_) => Code::RouteNotFound,
@@ -183,6 +186,17 @@ impl From<RegistryError> for ApiError {
                 }
             }
         }
+    }
+}
+
+impl From<AlertError> for ApiError {
+    fn from(error: AlertError) -> Self {
+        let code = match &error {
+            AlertError::NotFound { .. } => Code::AlertNotFound,
+            AlertError::TooMany { .. } => Code::Validation,
+            AlertError::InUse { .. } => Code::Referenced,
+        };
+        Self::new(code, sentence(&error.to_string()))
     }
 }
 

@@ -140,6 +140,16 @@ fn request_content(takes: &Takes, generator: &mut SchemaGenerator) -> Option<Val
                 "additionalProperties": { "type": "string", "contentEncoding": "base64" },
             } },
         })),
+        Takes::ZoneFile => Some(json!({
+            "multipart/form-data": { "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {
+                    "file": { "type": "string", "contentMediaType": "text/plain" },
+                    "proxied": { "type": "string", "enum": ["true", "false"] },
+                },
+            } },
+        })),
         Takes::Value => Some(json!({
             "multipart/form-data": { "schema": {
                 "type": "object",

@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use crate::guard;
 use crate::openapi;
 use crate::resources::{
-    assets, bindings, clients, content, custom_csrs, custom_hostnames, dns_records, fallback_origin, health,
-    kv, namespaces, routes, scripts, secrets, services, settings, tags, tokens, versions, zones,
+    alerting, assets, bindings, clients, content, custom_csrs, custom_hostnames, dns_records,
+    fallback_origin, health, kv, namespaces, routes, scripts, secrets, services, settings, tags, tokens,
+    versions, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Table, op};
@@ -112,8 +113,11 @@ pub(crate) fn table() -> Table {
         .patch("/hold", zones::edit_hold, op("holds.edit", "Change the hold").forced().takes::<zones::HoldPatch>().returns::<zones::HoldView>())
         .delete("/hold", zones::delete_hold, op("holds.delete", "Take the hold away").forced().query("hold_after", "The moment from which on it holds again, in RFC 3339").returns::<zones::HoldView>());
     t.area("DNS records", "dns.records", "/client/v4/zones/{zone_id}/dns_records")
-        .get("", dns_records::list, op("list", "List what is kept of the zone's DNS").counted().query("name", "The whole name; name.exact, name.contains, name.startswith and name.endswith as well").query("content", "The content; with .exact, .contains, .startswith and .endswith as well").query("type", "A, AAAA or CNAME").query("proxied", "true or false").query("search", "A part of name or content").query("order", "type, name, content, ttl or proxied").query("direction", BACKWARDS).returns::<Vec<dns_records::View>>())
+        .get("", dns_records::list, op("list", "List what is kept of the zone's DNS").counted().query("name", "The whole name; name.exact, name.contains, name.startswith and name.endswith as well").query("content", "The content; with .exact, .contains, .startswith and .endswith as well").query("type", "A, AAAA or CNAME").query("proxied", "true or false").query("search", "A part of name or content").query("comment", "The comment; with .exact, .contains, .startswith, .endswith, .present and .absent as well").query("match", "any: one of the filters holds").query("order", "type, name, content, ttl or proxied").query("direction", BACKWARDS).returns::<Vec<dns_records::View>>())
         .post("", dns_records::create, op("create", "Add a record").takes::<dns_records::Wanted>().returns::<dns_records::View>())
+        .post("/batch", dns_records::bulk::batch, op("batch", "Delete, change, replace and add records, all or none").forced().takes::<dns_records::bulk::Batch>().returns::<dns_records::bulk::Done>())
+        .get("/export", dns_records::bulk::export, op("export", "The records as a file of a name server").returns_raw("text/plain"))
+        .post("/import", dns_records::bulk::import, op("import", "Add the records of a name server's file; messages name the lines that were passed over").takes_zone_file().returns::<dns_records::bulk::Imported>())
         .get("/{dns_record_id}", dns_records::get, op("get", "Show a record").returns::<dns_records::View>())
         .put("/{dns_record_id}", dns_records::update, op("update", "Replace a record").forced().takes::<dns_records::Wanted>().returns::<dns_records::View>())
         .patch("/{dns_record_id}", dns_records::edit, op("edit", "Change a record").forced().takes::<dns_records::Wanted>().returns::<dns_records::View>())
@@ -134,6 +138,20 @@ pub(crate) fn table() -> Table {
         .put("/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}", custom_hostnames::certificates::replace, op("customHostnames.certificatePack.certificates.update", "Replace a custom certificate by one with the same kind of key").takes::<custom_hostnames::CertificateWanted>().returns::<views::custom_hostname::View>().succeeds(&[(202, "Replaced.")]))
         .delete("/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}", custom_hostnames::certificates::delete, op("customHostnames.certificatePack.certificates.delete", "Delete a custom certificate of a pack that has another one").returns::<zones::Identified>().succeeds(&[(202, "Deleted.")]))
         .get("/dcv_delegation/uuid", custom_hostnames::dcv_delegation, op("dcvDelegation.get", "The label under which validation of certificates can be delegated").returns::<custom_hostnames::DcvView>());
+    t.area("Notifications", "alerting", "/client/v4/accounts/{account_id}/alerting/v3")
+        .get("/available_alerts", alerting::available, op("availableAlerts.list", "List what there can be told of").returns::<alerting::Available>())
+        .get("/destinations/eligible", alerting::eligible, op("destinations.eligible.get", "List the ways in which can be told").returns::<alerting::Eligible>())
+        .get("/destinations/webhooks", alerting::webhooks::list, op("destinations.webhooks.list", "List the webhooks").returns::<Vec<alerting::webhooks::View>>())
+        .post("/destinations/webhooks", alerting::webhooks::create, op("destinations.webhooks.create", "Make a webhook, when it takes a test message").takes::<alerting::webhooks::Wanted>().returns::<alerting::Identified>())
+        .get("/destinations/webhooks/{webhook_id}", alerting::webhooks::get, op("destinations.webhooks.get", "Show a webhook").returns::<alerting::webhooks::View>())
+        .put("/destinations/webhooks/{webhook_id}", alerting::webhooks::update, op("destinations.webhooks.update", "Replace a webhook, when it takes a test message").takes::<alerting::webhooks::Wanted>().returns::<alerting::Identified>())
+        .delete("/destinations/webhooks/{webhook_id}", alerting::webhooks::delete, op("destinations.webhooks.delete", "Delete a webhook that no policy names").returns::<alerting::Identified>())
+        .get("/policies", alerting::policies::list, op("policies.list", "List the notification policies").returns::<Vec<alerting::policies::View>>())
+        .post("/policies", alerting::policies::create, op("policies.create", "Make a notification policy").takes::<alerting::policies::Wanted>().returns::<alerting::Identified>())
+        .get("/policies/{policy_id}", alerting::policies::get, op("policies.get", "Show a notification policy").returns::<alerting::policies::View>())
+        .put("/policies/{policy_id}", alerting::policies::update, op("policies.update", "Replace a notification policy").takes::<alerting::policies::Wanted>().returns::<alerting::Identified>())
+        .delete("/policies/{policy_id}", alerting::policies::delete, op("policies.delete", "Delete a notification policy").returns::<alerting::Identified>())
+        .get("/history", alerting::history, op("history.list", "List what was sent and what was given up, the newest first").counted().query("since", "Sent then or later, in RFC 3339").query("before", "Sent before that").returns::<Vec<alerting::Sent>>());
 
     t.area("Custom CSRs", "customCsrs", "/client/v4/zones/{zone_id}/custom_csrs");
     each_csr(t);

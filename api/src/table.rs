@@ -40,6 +40,8 @@ pub(crate) enum Takes {
     Json(fn(&mut SchemaGenerator) -> Schema),
     /// A form with these parts (name, meaning), or the component by itself.
     Module,
+    /// A form with a file of DNS records.
+    ZoneFile,
     /// Bytes, or a form of bytes and JSON.
     Value,
     /// A form with one JSON part called `settings`, or that JSON by itself.
@@ -137,6 +139,12 @@ impl Op {
     pub(crate) fn takes_value(mut self) -> Self {
         self.takes = Takes::Value;
         self.pace = Pace::Upload;
+        self
+    }
+
+    /// The call takes a form with a file of DNS records.
+    pub(crate) fn takes_zone_file(mut self) -> Self {
+        self.takes = Takes::ZoneFile;
         self
     }
 

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::state::Shared;
 
 /// The account that listings name, in the form that clients insist on. Any well-formed identifier is taken for it.
-pub(crate) const ACCOUNT: &str = "00000000000000000000000000000000";
+pub(crate) use wasmyard_control::ACCOUNT;
 
 /// How it is called.
 pub(crate) const ACCOUNT_NAME: &str = "wasmyard";

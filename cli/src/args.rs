@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use zones::{HostnameCommand, InZoneArgs, ZoneCommand};
+pub use zones::{HostnameCommand, HostnameFilters, HostnameWanted, InZoneArgs, WaitArgs, ZoneCommand};
 
 mod zones;
 
@@ -119,6 +119,9 @@ pub struct DevArgs {
     /// Where visitors connect, instead of server.listen
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub listen: Option<SocketAddr>,
+    /// Where visitors connect over TLS, instead of server.listen_tls
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub listen_tls: Option<SocketAddr>,
     /// Where the v4 API listens, instead of server.api_listen
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub api_listen: Option<SocketAddr>,
@@ -139,6 +142,9 @@ pub struct ServeArgs {
     /// Where visitors connect, instead of server.listen [default: 127.0.0.1:8787]
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub listen: Option<SocketAddr>,
+    /// Where visitors connect over TLS, instead of server.listen_tls [default: nowhere]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub listen_tls: Option<SocketAddr>,
     /// Where the v4 API listens, instead of server.api_listen [default: 127.0.0.1:8788]
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub api_listen: Option<SocketAddr>,

@@ -43,6 +43,9 @@ pub enum ControlError {
         /// Who refers to it.
         by: String,
     },
+    /// A webhook did not take its test message.
+    #[error("the webhook does not take a test message: {0}")]
+    NotTaken(String),
     /// The script has no secret of that name.
     #[error("the script has no secret \"{name}\"; list the secrets for those it has")]
     SecretNotFound {

@@ -8,6 +8,7 @@
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
 //! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `zones`: everything else, a file for each
+//! - [`alerting`]: who is told of what happens to certificates, and the sending of it
 //! - `ownership`: whether a custom hostname is its customer's
 //! - `issuance`: certificates of authorities, step by step
 //! - `certificates`: what names are served with over TLS, made to follow the record
@@ -17,6 +18,7 @@
 //!   restart undoes
 //! - [`error`]: why a change was not made
 
+pub mod alerting;
 pub mod checker;
 pub mod configuration;
 pub mod error;
@@ -46,6 +48,7 @@ use std::sync::Arc;
 use wasmyard_kv::Kv;
 use wasmyard_namespaces::Registry;
 
+pub use alerting::{ACCOUNT, Courier};
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
 pub use deploy::{Component, Deploy, Files};
 pub use error::ControlError;
@@ -70,6 +73,8 @@ pub struct Control {
     issuers: Option<Issuers>,
     /// Whether customers may have names that are kept for tests and documentation.
     reserved_names: bool,
+    /// Who brings notifications to where they go; none: nobody does.
+    courier: Option<Arc<dyn Courier>>,
 }
 
 /// A change that was made, with what a person should know of it.
@@ -95,7 +100,15 @@ impl Control {
     /// The use cases over this registry, and over the keys and values that scripts may be bound to.
     #[must_use]
     pub fn new(registry: Registry, checker: Arc<dyn ComponentChecker>, kv: Kv) -> Control {
-        Control { registry, checker, kv, certificates: None, issuers: None, reserved_names: false }
+        Control {
+            registry,
+            checker,
+            kv,
+            certificates: None,
+            issuers: None,
+            reserved_names: false,
+            courier: None,
+        }
     }
 
     /// The registry, for what only looks.

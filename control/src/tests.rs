@@ -14,6 +14,8 @@ use wasmyard_namespaces::{
 use super::*;
 use crate::configuration::DeclaredScript;
 
+mod alerting;
+
 /// Passes what begins with `good`, and counts how often it was asked.
 pub(crate) struct Counting(
     AtomicUsize,

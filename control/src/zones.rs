@@ -14,7 +14,7 @@ use wasmyard_namespaces::ids::{CustomHostnameId, ZoneId};
 use wasmyard_namespaces::registry::{DnsChange, ZoneError};
 use wasmyard_namespaces::tls::Cipher;
 use wasmyard_namespaces::zone::{
-    DnsRecord, FallbackOrigin, NewZone, Setting, Zone, ZoneEdit, ZoneHold, ZoneType,
+    DnsRecord, DnsRecordEdit, FallbackOrigin, NewZone, Setting, Zone, ZoneEdit, ZoneHold, ZoneType,
 };
 use wasmyard_namespaces::{RegistryError, Timestamp};
 
@@ -188,6 +188,21 @@ impl Control {
         tracing::info!(%zone, changes = changes.len(), "DNS records changed");
         let remarks = records.iter().filter_map(configured::record).collect();
         Ok(Done::new(records, remarks))
+    }
+
+    /// Adds those of these records that go with what is there. Returns what became of each.
+    ///
+    /// # Errors
+    /// That the zone is not there; or the registry's failure.
+    pub async fn import_dns_records(
+        &self,
+        zone: &ZoneId,
+        records: &[DnsRecordEdit],
+    ) -> Result<Vec<std::result::Result<DnsRecord, ZoneError>>> {
+        let done = self.registry.add_dns_records(zone, records).await?;
+        let added = done.iter().filter(|done| done.is_ok()).count();
+        tracing::info!(%zone, added, of = records.len(), "DNS records imported");
+        Ok(done)
     }
 
     /// Makes one change of a DNS record.

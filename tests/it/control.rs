@@ -5,11 +5,15 @@
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
-//! - `zones`: zones and custom hostnames from the command line
+//! - `terraform`: what is applied is read again without a difference
+//! - `webhooks`: what happens to certificates is told
+//! - `zones`: zones and custom hostnames from the command line, and their records in bulk
 
 mod asset_uploads;
 mod bad_limits;
 mod deploy;
 mod kv;
+mod terraform;
 mod uploads;
+mod webhooks;
 mod zones;

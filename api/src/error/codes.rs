@@ -150,6 +150,11 @@ codes! {
     /// The hash of an asset names another content in this namespace already.
     AssetConflict = 90014, CONFLICT;
 
+    /// No webhook or notification policy has this identifier.
+    AlertNotFound = 90019, NOT_FOUND;
+    /// The webhook did not take a test message; the message says why.
+    WebhookTest = 90020, BAD_REQUEST;
+
     // Zones, by the numbers of the API that clients know.
     /// There is a zone of this name already.
     ZoneExists = 1061, BAD_REQUEST;

@@ -22,6 +22,8 @@ use crate::resources::zones::{Identified, InZone};
 use crate::state::{Shared, SharedState};
 use crate::target::{Forced, QueryOf, named_segment};
 
+pub(crate) mod bulk;
+
 /// A DNS record as clients see it.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "DnsRecord")]
@@ -133,19 +135,45 @@ fn view(record: &DnsRecord, zone_name: &str) -> View {
     }
 }
 
-/// Whether a text is as the filters of a name ask: `name=`, `name.exact=`, `name.contains=`, `name.startswith=`,
-/// `name.endswith=`.
-fn is_asked_for(query: &Pairs, name: &str, text: &str) -> bool {
+/// What the filters of a text say of it: `name=`, `name.exact=`, `name.contains=`, `name.startswith=`, `name.endswith=`;
+/// none for those that were not given.
+fn is_asked_for(query: &Pairs, name: &str, text: &str) -> [Option<bool>; 5] {
     let text = text.to_ascii_lowercase();
     let holds = |suffix: &str, test: fn(&str, &str) -> bool| {
         let wanted = query.get(&format!("{name}{suffix}")).map(str::to_ascii_lowercase);
-        wanted.is_none_or(|wanted| test(&text, &wanted))
+        wanted.map(|wanted| test(&text, &wanted))
     };
-    holds("", |text, wanted| text == wanted)
-        && holds(".exact", |text, wanted| text == wanted)
-        && holds(".contains", |text, wanted| text.contains(wanted))
-        && holds(".startswith", |text, wanted| text.starts_with(wanted))
-        && holds(".endswith", |text, wanted| text.ends_with(wanted))
+    [
+        holds("", |text, wanted| text == wanted),
+        holds(".exact", |text, wanted| text == wanted),
+        holds(".contains", |text, wanted| text.contains(wanted)),
+        holds(".startswith", |text, wanted| text.starts_with(wanted)),
+        holds(".endswith", |text, wanted| text.ends_with(wanted)),
+    ]
+}
+
+/// Whether a list is for a record: all filters that were given hold or, with `match=any`, one of them.
+fn is_wanted(query: &Pairs, proxied: Option<bool>, record: &DnsRecord) -> bool {
+    let (name, content) = (record.name.as_str(), record.content.to_string());
+    let comment = record.comment.as_deref().unwrap_or_default();
+    let search = query.get("search").map(str::to_ascii_lowercase);
+    let kind = query.get("type").is_some();
+    let mut given: Vec<Option<bool>> = Vec::new();
+    given.extend(is_asked_for(query, "name", name));
+    given.extend(is_asked_for(query, "content", &content));
+    given.extend(is_asked_for(query, "comment", comment));
+    given.push(query.get("comment.present").map(|_| !comment.is_empty()));
+    given.push(query.get("comment.absent").map(|_| comment.is_empty()));
+    given.push(kind.then(|| query.all("type").any(|kind| kind == record.content.kind().as_str())));
+    given.push(proxied.map(|proxied| proxied == record.proxied));
+    given.push(
+        search.map(|wanted| name.contains(&wanted) || content.contains(&wanted) || comment.contains(&wanted)),
+    );
+    let mut given = given.into_iter().flatten().peekable();
+    match query.get("match") {
+        Some("any") => given.peek().is_none() || given.any(|holds| holds),
+        Some(_) | None => given.all(|holds| holds),
+    }
 }
 
 pub(crate) async fn list(
@@ -157,19 +185,9 @@ pub(crate) async fn list(
     let (page, per_page) = query.paging(100, 1_000)?;
     let proxied = query.flag("proxied")?;
     let mut records = shared.registry().dns_records(&id).await?;
-    records.retain(|record| {
-        let content = record.content.to_string();
-        let search = query.get("search").is_none_or(|wanted| {
-            let wanted = wanted.to_ascii_lowercase();
-            record.name.as_str().contains(&wanted) || content.contains(&wanted)
-        });
-        search
-            && is_asked_for(&query, "name", record.name.as_str())
-            && is_asked_for(&query, "content", &content)
-            && query.get("type").is_none_or(|kind| kind == record.content.kind().as_str())
-            && proxied.is_none_or(|proxied| proxied == record.proxied)
-    });
+    records.retain(|record| is_wanted(&query, proxied, record));
     match query.get("order") {
+        Some("name") => records.sort_by(|a, b| a.name.cmp(&b.name)),
         Some("type") => records.sort_by_key(|record| record.content.kind().as_str()),
         Some("content") => records.sort_by_key(|record| record.content.to_string()),
         Some("ttl") => records.sort_by_key(|record| record.ttl),

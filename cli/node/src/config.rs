@@ -64,6 +64,8 @@ pub struct ResolvedConfig {
     pub origins: OriginsConfig,
     /// Where certificates of custom hostnames come from.
     pub certificates: CertificatesConfig,
+    /// Where notifications may be sent.
+    pub webhooks: WebhooksConfig,
     /// `[limits]` over the built-in defaults: the platform's own limits, which everything is tightened from.
     pub limits: Limits,
     /// `[limits.ceiling]` under the built-in ceilings: the most that anybody may ask for.
@@ -86,6 +88,7 @@ impl ResolvedConfig {
             ("tls", !self.tls.differs_in_certificates_alone(&new.tls)),
             ("egress", self.egress != new.egress),
             ("origins", self.origins != new.origins),
+            ("webhooks", self.webhooks != new.webhooks),
             ("limits", self.limits != new.limits || self.ceiling != new.ceiling),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
@@ -110,6 +113,15 @@ pub struct HostnamesConfig {
     pub allow_private: Vec<IpNet>,
     /// Private authorities whose certificates customers may bring.
     pub certificate_roots: ExtraRoots,
+}
+
+/// Where notifications may be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhooksConfig {
+    /// The only ports that may be reached.
+    pub ports: Vec<u16>,
+    /// Networks beside public addresses that may be reached.
+    pub allow_private: Vec<IpNet>,
 }
 
 /// What the server binds and how much it takes on.
@@ -331,7 +343,7 @@ pub fn local_api(folder: &Path) -> LocalApi {
     LocalApi { listen: server.api_listen, data: server.data }
 }
 
-/// Refuses one address for both listeners, for whoever laid options over the file.
+/// Refuses one address for two listeners, for whoever laid options over the file.
 ///
 /// # Errors
 /// A fault that names the address.
@@ -340,6 +352,14 @@ pub fn two_listeners(config: &ResolvedConfig) -> Result<(), Faults> {
         let fault = Fault::new(0, "", "visitors and the API cannot listen on the same address")
             .value(config.server.listen.to_string())
             .remedy("give --listen and --api-listen different ports");
+        return Err(Faults { file: config.source.shown(), list: vec![fault] });
+    }
+    let others = [config.server.listen, config.server.api_listen];
+    if let Some(tls) =
+        config.tls.listen.filter(|tls| others.iter().any(|other| resolve::collide(*tls, *other)))
+    {
+        let fault = Fault::new(0, "", "TLS needs an address of its own").value(tls.to_string());
+        let fault = fault.remedy("give --listen-tls a port of its own");
         return Err(Faults { file: config.source.shown(), list: vec![fault] });
     }
     Ok(())

@@ -33,6 +33,7 @@ mod storage;
 mod sweep;
 mod tls;
 mod token;
+mod webhooks;
 
 pub use checker::FileChecker;
 pub use config::ResolvedConfig;

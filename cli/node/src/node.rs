@@ -34,6 +34,7 @@ use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::tls::Encrypting;
+use crate::webhooks::{self, Webhooks};
 use crate::{certificates, hostnames, issuers, logs, recompile, sweep};
 
 /// Bytes of compiled code that stay loaded.
@@ -87,7 +88,8 @@ impl Node {
         let tls_port = encrypting.as_ref().and_then(|tls| port(&tls.listener));
         let visited: Vec<u16> = port(&visitors).into_iter().chain(tls_port).collect();
         // No script reaches the platform's own ports, whatever else it may reach.
-        egress.policy.own_ports = visited.iter().copied().chain(port(&api)).collect();
+        let own_ports: Vec<u16> = visited.iter().copied().chain(port(&api)).collect();
+        egress.policy.own_ports.clone_from(&own_ports);
         let mut origins = config.origins.clone();
         origins.policy.own_ports.clone_from(&egress.policy.own_ports);
         if overlay.is_some() {
@@ -158,9 +160,10 @@ impl Node {
             limits: config.limits,
         });
         let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv);
-        let shown = Arc::clone(&metrics);
         let control = if reserved_names { control.with_reserved_names() } else { control };
-        let control = issuers::with_certificates(control, store, config, shown.registry())?;
+        let control = issuers::with_certificates(control, store, config, metrics.registry())?;
+        let webhooks = Webhooks::new(config, own_ports, metrics.registry()).map_err(StartError::failed)?;
+        let control = control.with_courier(Arc::new(webhooks));
         let ready = Arc::new(AtomicBool::new(false));
         let api_state = ApiState {
             control: control.clone(),
@@ -224,6 +227,7 @@ impl Node {
         let checking = tokio::spawn(hostnames::run(self.control.clone(), Arc::clone(&self.lookout)));
         let ordering = tokio::spawn(issuers::run(self.control.clone(), self.lookout));
         let deploying = tokio::spawn(certificates::run(self.control.clone()));
+        let telling = tokio::spawn(webhooks::run(self.control.clone()));
         let recompiling = recompile::Recompiling {
             registry: self.control.registry().clone(),
             runtime: Arc::clone(&self.checker.runtime),
@@ -252,10 +256,7 @@ impl Node {
         };
         serve_visitors(self.visitors, self.tls, &self.dispatcher, stop).await;
         stopped.cancel();
-        sweeping.abort();
-        checking.abort();
-        deploying.abort();
-        ordering.abort();
+        [sweeping, checking, deploying, ordering, telling].iter().for_each(tokio::task::JoinHandle::abort);
         if let Err(error) = recompiling.await {
             tracing::error!(%error, "the list of recently used scripts was not written");
         }

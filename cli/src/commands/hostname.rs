@@ -1,17 +1,21 @@
-//! `wasmyard hostname`: add, list, show, delete.
+//! `wasmyard hostname`: add, list, show, wait, refresh, delete.
 //!
 //! Owns what is asked and shown about custom hostnames, and the table of DNS records that a customer needs. It must never
 //! show a record that the API does not ask for.
+
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::zone::named;
 use super::{client, items, moment, text};
-use crate::args::{HostnameCommand, InZoneArgs};
+use crate::args::{HostnameCommand, HostnameWanted, InZoneArgs, WaitArgs};
 use crate::client::{Body, Client};
 use crate::failure::Failure;
 use crate::output::Output;
+
+mod wait;
 
 const PART: &str = "custom_hostnames";
 
@@ -21,32 +25,48 @@ const PART: &str = "custom_hostnames";
 /// The [`Failure`] that decides the exit code.
 pub async fn run(command: HostnameCommand, output: &Output) -> Result<(), Failure> {
     match command {
-        HostnameCommand::Add { hostname, method, wildcard, no_certificate, metadata, origin, zone } => {
-            let mut wanted = Map::from_iter([("hostname".to_owned(), json!(hostname))]);
-            let mut set = |name: &str, value: Value| wanted.insert(name.to_owned(), value);
-            match (no_certificate, wildcard) {
-                (true, _) => {}
-                (false, true) => drop(set("ssl", json!({"method": method, "type": "dv", "wildcard": true}))),
-                (false, false) => drop(set("ssl", json!({"method": method, "type": "dv"}))),
-            }
-            if let Some(metadata) = metadata {
-                let metadata = serde_json::from_str(&metadata)
-                    .map_err(|error| Failure::Usage(format!("--metadata is not JSON: {error}")))?;
-                set("custom_metadata", metadata);
-            }
-            if let Some(origin) = origin {
-                set("custom_origin_server", json!(origin));
-            }
-            let wanted = Value::Object(wanted);
+        HostnameCommand::Add { wanted, wait, zone } => {
+            let wanted = to_make(wanted)?;
             let (client, id) = in_zone(&zone, output).await?;
             let made = client.call_zones(Method::POST, &[&id, PART], &[], Body::Json(wanted)).await?;
             output.note(&format!("custom hostname {} added", text(&made, "/hostname")));
-            show(&client, &id, &made, &zone, output).await?;
+            finish(&client, &id, &made, wait, &zone, output).await?;
         }
-        HostnameCommand::List { zone } => {
+        HostnameCommand::List { filters, zone } => {
             let (client, id) = in_zone(&zone, output).await?;
-            let found = client.list_zones(&[&id, PART], &[]).await?;
+            let certificate = filters.certificate.map(|with| if with { "1" } else { "0" });
+            let query = [
+                ("hostname.contain", filters.contains.as_deref()),
+                ("hostname_status", filters.status.as_deref()),
+                ("ssl_status", filters.ssl_status.as_deref()),
+                ("custom_origin_server", filters.origin.as_deref()),
+                ("ssl", certificate),
+            ];
+            let query: Vec<(&str, &str)> =
+                query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+            let found = client.list_zones(&[&id, PART], &query).await?;
             list(&found, &zone, output);
+        }
+        HostnameCommand::Wait { hostname, timeout, zone } => {
+            let (client, id) = in_zone(&zone, output).await?;
+            let found = find(&client, &id, &hostname).await?;
+            let wait = WaitArgs { wait: true, timeout };
+            finish(&client, &id, &found, wait, &zone, output).await?;
+        }
+        HostnameCommand::Refresh { hostname, wait, zone } => {
+            let (client, id) = in_zone(&zone, output).await?;
+            let found = find(&client, &id, &hostname).await?;
+            let (method, kind) = (text(&found, "/ssl/method"), text(&found, "/ssl/type"));
+            if method.is_empty() || kind.is_empty() {
+                return Err(Failure::failed(format!(
+                    "{hostname} asks for no certificate, and so cannot be refreshed: its checks go on by themselves"
+                )));
+            }
+            let again = Body::Json(json!({"ssl": {"method": method, "type": kind}}));
+            let path = [id.as_str(), PART, &text(&found, "/id")];
+            let begun = client.call_zones(Method::PATCH, &path, &[], again).await?;
+            output.note(&format!("all checks of {hostname} begin again"));
+            finish(&client, &id, &begun, wait, &zone, output).await?;
         }
         HostnameCommand::Show { hostname, zone } => {
             let (client, id) = in_zone(&zone, output).await?;
@@ -61,6 +81,59 @@ pub async fn run(command: HostnameCommand, output: &Output) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+/// The body that makes a hostname.
+fn to_make(wanted: HostnameWanted) -> Result<Value, Failure> {
+    let HostnameWanted { hostname, method, wildcard, no_certificate, metadata, origin } = wanted;
+    let mut body = Map::from_iter([("hostname".to_owned(), json!(hostname))]);
+    let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    match (no_certificate, wildcard) {
+        (true, _) => {}
+        (false, true) => drop(set("ssl", json!({"method": method, "type": "dv", "wildcard": true}))),
+        (false, false) => drop(set("ssl", json!({"method": method, "type": "dv"}))),
+    }
+    if let Some(metadata) = metadata {
+        let metadata = serde_json::from_str(&metadata)
+            .map_err(|error| Failure::Usage(format!("--metadata is not JSON: {error}")))?;
+        set("custom_metadata", metadata);
+    }
+    if let Some(origin) = origin {
+        set("custom_origin_server", json!(origin));
+    }
+    Ok(Value::Object(body))
+}
+
+/// Shows a hostname, and waits until it is served where that was asked for. JSON comes once, at the end.
+async fn finish(
+    client: &Client,
+    zone: &str,
+    hostname: &Value,
+    WaitArgs { wait, timeout }: WaitArgs,
+    args: &InZoneArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    if !wait {
+        return show(client, zone, hostname, args, output).await;
+    }
+    if !args.output.json {
+        show(client, zone, hostname, args, output).await?;
+    }
+    let target = target(client, zone).await;
+    let patience = Duration::from_secs(timeout);
+    let served = wait::wait(client, zone, hostname, target.as_deref(), patience, output).await?;
+    if args.output.json {
+        return show(client, zone, &served, args, output).await;
+    }
+    output.line(&wait::address(&served));
+    Ok(())
+}
+
+/// What customers point at: the zone's fallback origin. A zone without one has nothing yet.
+async fn target(client: &Client, zone: &str) -> Option<String> {
+    let path = [zone, PART, "fallback_origin"];
+    let fallback = client.call_zones(Method::GET, &path, &[], Body::Empty).await.ok()?;
+    Some(text(&fallback, "/origin")).filter(|origin| !origin.is_empty())
 }
 
 /// The client, and the id of the zone that a command is about.
@@ -106,10 +179,7 @@ async fn show(
     args: &InZoneArgs,
     output: &Output,
 ) -> Result<(), Failure> {
-    let path = [zone, PART, "fallback_origin"];
-    // A zone without one has nothing yet that a customer could point at.
-    let fallback = client.call_zones(Method::GET, &path, &[], Body::Empty).await.ok();
-    let target = fallback.map(|fallback| text(&fallback, "/origin"));
+    let target = target(client, zone).await;
     let records = records(hostname, target.as_deref());
     if args.output.json {
         let record = |[kind, name, value]: &[String; 3]| json!({"type": kind, "name": name, "value": value});

@@ -90,6 +90,7 @@ fn load_for_dev(args: &DevArgs, output: &Output) -> Result<ResolvedConfig, Failu
     warn(&warnings, output);
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.server.api_listen = args.api_listen.unwrap_or(config.server.api_listen);
+    config.tls.listen = args.listen_tls.or(config.tls.listen);
     config::two_listeners(&config)?;
     Ok(config)
 }
@@ -101,6 +102,7 @@ fn load_for_serve(args: &ServeArgs, output: &Output) -> Result<ResolvedConfig, F
     warn(&warnings, output);
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.server.api_listen = args.api_listen.unwrap_or(config.server.api_listen);
+    config.tls.listen = args.listen_tls.or(config.tls.listen);
     if let Some(data) = &args.data {
         config.server.data = std::path::absolute(data)
             .map_err(|error| Failure::Usage(format!("--data {}: {error}", data.display())))?;
@@ -130,12 +132,16 @@ mod tests {
             dir: folder.path().to_owned(),
             config: None,
             listen: None,
+            listen_tls: None,
             api_listen: None,
             trust: false,
         };
         assert_eq!(load_for_dev(&args, &output).unwrap().server.listen.port(), 1000);
         args.listen = Some("127.0.0.1:2000".parse().unwrap());
         assert_eq!(load_for_dev(&args, &output).unwrap().server.listen.port(), 2000);
+        args.listen_tls = args.listen;
+        assert_eq!(load_for_dev(&args, &output).unwrap_err().exit_code(), 64);
+        args.listen_tls = None;
         args.api_listen = args.listen;
         assert_eq!(load_for_dev(&args, &output).unwrap_err().exit_code(), 64);
     }
@@ -148,6 +154,7 @@ mod tests {
             dir: folder.path().to_owned(),
             config: None,
             listen: None,
+            listen_tls: None,
             api_listen: None,
             trust: false,
         };
@@ -164,6 +171,7 @@ mod tests {
             config: None,
             data: Some(data.path().to_owned()),
             listen: Some("127.0.0.1:0".parse().unwrap()),
+            listen_tls: Some("127.0.0.1:0".parse().unwrap()),
             api_listen: Some("127.0.0.1:0".parse().unwrap()),
             token: None,
         };
@@ -172,6 +180,7 @@ mod tests {
         assert_eq!(config.source.file, None);
         assert_eq!(config.server.data, data.path());
         assert_eq!(config.server.listen.port(), 0);
+        assert_eq!(config.tls.listen.map(|listen| listen.port()), Some(0));
         assert!(config.scripts.is_empty() && config.routes.is_empty());
     }
 }

@@ -1,7 +1,9 @@
-//! `wasmyard zone`: add, list, delete.
+//! `wasmyard zone`: add, origin, list, delete.
 //!
 //! Owns what is asked and shown about zones, and how a zone is found by its name. It must never delete custom hostnames
 //! unasked.
+
+use std::net::IpAddr;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -26,6 +28,19 @@ pub async fn run(command: ZoneCommand, output: &Output) -> Result<(), Failure> {
                 output.json(&made);
             } else {
                 output.fields(&[("name", text(&made, "/name")), ("id", text(&made, "/id"))]);
+                let name = text(&made, "/name");
+                output.note(&format!("next: `wasmyard zone origin service.{name}` says where requests go"));
+            }
+        }
+        ZoneCommand::Origin { name, target, zone: args } => {
+            let client = client(&args.output.api, output)?;
+            let zone = named(&client, args.zone.as_deref()).await?;
+            let set = set_origin(&client, &text(&zone, "/id"), &name, target.as_deref()).await?;
+            output.note(&format!("requests for custom hostnames of {} go to {name}", text(&zone, "/name")));
+            if args.output.json {
+                output.json(&set);
+            } else {
+                output.fields(&[("origin", text(&set, "/origin")), ("status", text(&set, "/status"))]);
             }
         }
         ZoneCommand::List { output: listing } => {
@@ -50,6 +65,26 @@ pub async fn run(command: ZoneCommand, output: &Output) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Sets the fallback origin of a zone, and makes the proxied record that it needs where there is none like it.
+async fn set_origin(client: &Client, zone: &str, name: &str, target: Option<&str>) -> Result<Value, Failure> {
+    // A script is no place to connect to: this address leads nowhere.
+    let content = target.unwrap_or("100::");
+    let kind = match content.parse() {
+        Ok(IpAddr::V4(_)) => "A",
+        Ok(IpAddr::V6(_)) => "AAAA",
+        Err(_) => "CNAME",
+    };
+    let record = json!({"type": kind, "name": name, "content": content, "proxied": true});
+    let path = [zone, "dns_records"];
+    let known = client.list_zones(&path, &[("name", name), ("proxied", "true")]).await?;
+    let is_there = |known: &&Value| target.is_none() || text(known, "/content") == content;
+    if !items(&known).iter().any(|known| is_there(&known)) {
+        client.call_zones(Method::POST, &path, &[], Body::Json(record)).await?;
+    }
+    let path = [zone, "custom_hostnames", "fallback_origin"];
+    Ok(client.call_zones(Method::PUT, &path, &[], Body::Json(json!({ "origin": name }))).await?)
 }
 
 /// The zone of a name; where none is named, the one that there is.

@@ -92,6 +92,18 @@ id_type! {
     /// The id of one certificate.
     CertificateId, is_uuid, "ids of certificates are UUIDs in lower case, with dashes"
 }
+id_type! {
+    /// The id of a webhook.
+    WebhookId, is_hex_32, "ids of webhooks have 32 of 0-9 and a-f"
+}
+id_type! {
+    /// The id of a notification policy.
+    AlertPolicyId, is_hex_32, "ids of notification policies have 32 of 0-9 and a-f"
+}
+id_type! {
+    /// The id of something that is told.
+    AlertEventId, is_hex_32, "ids of events have 32 of 0-9 and a-f"
+}
 
 fn is_hex_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')

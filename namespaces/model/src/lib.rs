@@ -9,6 +9,7 @@
 //!   [`zone`], [`hostname`], [`csr`]: whose names it answers to, and requests for their certificates;
 //!   [`config_keys`]: which parts of it the operator's configuration owns.
 
+pub mod alerting;
 pub mod assets;
 pub mod bindings;
 pub mod clock;

@@ -12,6 +12,7 @@ pub use byte_size::{ByteSize, ByteSizeError};
 pub use row::{LimitRow, LimitScope, Unit};
 pub use table::table;
 
+pub mod alerting;
 mod byte_size;
 pub mod component;
 pub mod events;

@@ -13,10 +13,12 @@ use crate::ids::ZoneId;
 use crate::timestamp::Timestamp;
 
 pub use dns::{DnsContent, DnsName, DnsRecord, DnsRecordEdit, DnsRecordError, DnsRecordType, NewDnsRecord};
+pub use file::ZoneFile;
 pub use origin::{OriginPlace, OriginTable};
 pub use settings::{Setting, SettingError, SettingId, SslMode, Tls13, ZoneSettings};
 
 mod dns;
+mod file;
 mod origin;
 mod settings;
 

@@ -4,6 +4,7 @@
 //! sources for the operator's log, and [`RegistryError::public_message`] for whoever asked. The leaves know
 //! nothing of this file.
 
+use crate::alert_error::AlertError;
 use crate::zone_error::ZoneError;
 use wasmyard_model::assets::AssetUploadError;
 use wasmyard_model::bindings::BindingError;
@@ -57,6 +58,9 @@ pub enum RegistryError {
     /// Something about a zone.
     #[error(transparent)]
     Zone(#[from] ZoneError),
+    /// Something about notifications.
+    #[error(transparent)]
+    Alert(#[from] AlertError),
     /// What was given breaks a rule of uploads.
     #[error(transparent)]
     Upload(#[from] UploadError),
@@ -153,6 +157,8 @@ impl RegistryError {
             },
             RegistryError::Shared(error) => error.kind(),
             RegistryError::Zone(error) => error.kind(),
+            RegistryError::Alert(AlertError::NotFound { .. }) => ErrorKind::NotFound,
+            RegistryError::Alert(_) => ErrorKind::Invalid,
             RegistryError::Blob(_) if self.cause() == Cause::NoSpace => ErrorKind::Unavailable,
             RegistryError::Blob(_) | RegistryError::Record { .. } | RegistryError::Manifest { .. } => {
                 ErrorKind::Internal

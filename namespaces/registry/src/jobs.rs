@@ -354,6 +354,22 @@ impl Inner {
         put(transaction, &seen, record)
     }
 
+    /// Has a job done when it is due, and after this, as a part of a transaction: one that is there must not end before it has
+    /// seen what the transaction wrote, and keeps its pause.
+    pub(super) async fn job_stays(&self, transaction: &mut Transaction, kind: &str, key: &str) -> Result<()> {
+        let seen = self.log.read(&JOBS, &job_id(kind, key)).await?;
+        match seen.record()? {
+            Some(record) if record.holder.is_some() => {
+                put(transaction, &seen, JobRecord { again: true, ..record })
+            }
+            Some(_) => {
+                transaction.expect(&seen);
+                Ok(())
+            }
+            None => put(transaction, &seen, JobRecord::due(self.clock().now())),
+        }
+    }
+
     /// Writes a job in place of what was seen, or removes it. False when somebody was faster.
     async fn put_job(&self, seen: &Seen<JobRecord>, record: Option<JobRecord>) -> Result<bool> {
         let mut transaction = Transaction::default();

@@ -34,6 +34,8 @@ use wasmyard_model::script::ScriptKey;
 use wasmyard_stores::blob::Blobs;
 use wasmyard_stores::{Health, Revision, SqliteStore, Store, StoreError};
 
+pub use alert_error::AlertError;
+pub use alerting::{DueDelivery, WEBHOOK_DELIVERY};
 pub use assets::AssetSession;
 pub use configured::{Applied, DeclaredNames};
 pub use error::{ErrorKind, RegistryError};
@@ -48,6 +50,8 @@ pub use zones::{
 
 pub mod error;
 
+mod alert_error;
+mod alerting;
 mod assets;
 mod cache;
 mod collection;
@@ -95,6 +99,8 @@ struct Inner {
     origins: zones::origins::OriginMemory,
     waiting: zones::waiting::WaitingMemory,
     challenges: zones::challenges::ChallengeMemory,
+    /// Who is told of what.
+    alerts: held::Held<Vec<Arc<wasmyard_model::alerting::AlertPolicy>>>,
     events: broadcast::Sender<RegistryEvent>,
     /// Wakes whoever works on jobs here when one was made here.
     jobs_made: tokio::sync::Notify,
@@ -201,6 +207,7 @@ impl Registry {
             waiting: zones::waiting::WaitingMemory::default(),
             origins: zones::origins::OriginMemory::new(options.origin_cache_bytes),
             challenges: zones::challenges::ChallengeMemory::default(),
+            alerts: held::Held::default(),
             log: collection::Log::new(store),
             blobs,
             options,

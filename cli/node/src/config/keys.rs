@@ -32,6 +32,8 @@ section! {
         egress: One<RawEgress> = one("egress"),
         /// How custom hostnames are checked.
         hostnames: One<RawHostnames> = one("hostnames"),
+        /// Where notifications may be sent.
+        webhooks: One<RawWebhooks> = one("webhooks"),
         /// Zones with their records and custom hostnames.
         zones: ByName<RawZone> = by_name("zones.NAME", "a table of zones, [zones.\"saas.example\"]"),
         /// How requests go to servers outside.
@@ -277,6 +279,16 @@ section! {
         eab_kid: Text = Text("none"),
         /// the file with that key, as the authority gave it: base64url
         eab_key_file: Text = Text("none"),
+    }
+}
+
+section! {
+    /// `[webhooks]`
+    RawWebhooks {
+        /// the only ports that may be reached
+        ports: Numbers = Numbers("`[80, 443]`"),
+        /// networks that are not public and that webhooks may be in all the same, such as `["10.1.0.0/16"]`
+        allow_private: Texts = Texts("none"),
     }
 }
 

@@ -84,6 +84,7 @@ pub(super) fn resolve(
     let hostnames = hostnames::hostnames(&raw.hostnames, &root, faults);
     let origins = origins::origins(&raw.origins, &hostnames.apex_addresses, &root, faults);
     let certificates = certificates::certificates(&raw.certificates, &root, purpose, faults);
+    let webhooks = hostnames::webhooks(&raw.webhooks, faults);
     let ceiling = limits::ceiling(&raw.limits.ceiling, faults);
     let platform = limits::platform(&raw.limits.own, &ceiling, faults);
     let mut resolver = Resolver {
@@ -118,6 +119,7 @@ pub(super) fn resolve(
         hostnames,
         origins,
         certificates,
+        webhooks,
         limits: platform,
         ceiling,
         namespaces,

@@ -10,6 +10,10 @@ use super::row::Unit::{self, Bytes, Count};
 pub const ZONES: u64 = 1_000;
 /// DNS records of one zone.
 pub const DNS_RECORDS: u64 = 3_500;
+/// Changes of DNS records that are made together.
+pub const DNS_BATCH: usize = 1_000;
+/// Longest file of DNS records, in bytes.
+pub const ZONE_FILE_BYTES: usize = 256 << 10;
 /// Custom hostnames of one zone.
 pub const CUSTOM_HOSTNAMES: u64 = 1_000_000;
 /// Longest metadata of a custom hostname, in bytes of JSON text.
@@ -35,6 +39,8 @@ const fn row(name: &'static str, unit: Unit, most: u64, doc: &'static str) -> Li
 pub(super) const ROWS: &[LimitRow] = &[
     row("zones", Count, ZONES, "Zones of the platform."),
     row("dns_records", Count, DNS_RECORDS, "DNS records of one zone."),
+    row("dns_batch", Count, DNS_BATCH as u64, "Changes of DNS records in one call."),
+    row("zone_file_bytes", Bytes, ZONE_FILE_BYTES as u64, "File of DNS records that is imported."),
     row("custom_hostnames", Count, CUSTOM_HOSTNAMES, "Custom hostnames of one zone, active or not."),
     row(
         "custom_metadata_bytes",

@@ -75,6 +75,29 @@ impl Registry {
             .await
     }
 
+    /// Adds those of these records that go with what is there, in their order. Returns what became of each.
+    ///
+    /// # Errors
+    /// [`ZoneError::NotFound`]; [`RegistryError::Store`].
+    pub async fn add_dns_records(
+        &self,
+        zone: &ZoneId,
+        records: &[DnsRecordEdit],
+    ) -> Result<Vec<std::result::Result<DnsRecord, ZoneError>>> {
+        let add = |draft: &mut Draft| {
+            let mut done = Vec::with_capacity(records.len());
+            for edit in records {
+                done.push(match draft.make(&DnsChange::Create(edit.clone()), false) {
+                    Ok(record) => Ok(record),
+                    Err(RegistryError::Zone(refused)) => Err(refused),
+                    Err(error) => return Err(error),
+                });
+            }
+            Ok(done)
+        };
+        self.inner.draft_dns(zone, add).await
+    }
+
     async fn change_dns_record(&self, zone: &ZoneId, change: DnsChange) -> Result<DnsRecord> {
         let changed = self.change_dns_records(zone, std::slice::from_ref(&change)).await?;
         changed.into_iter().next().ok_or(RegistryError::Closed)

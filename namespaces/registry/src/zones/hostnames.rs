@@ -178,6 +178,7 @@ impl Registry {
             inner.change_custom(&mut transaction, Some(&before), Some(&after)).await?;
             let tokens =
                 inner.change_challenges(&mut transaction, &seen, Some(&before), Some(&after)).await?;
+            inner.tell_of_certificate(&mut transaction, &before, Some(&after)).await?;
             match inner.log.commit(&transaction).await {
                 Ok(_) => {
                     inner.forget_hostname(&before, &claims).await?;
@@ -284,6 +285,7 @@ impl Inner {
         transaction.delete(seen);
         transaction.delete_with(seen, &HOSTNAME_NAMES, &name_key(&hostname.zone, &hostname.name));
         self.change_waiting(transaction, Some(hostname), None).await?;
+        self.tell_of_certificate(transaction, hostname, None).await?;
         let claims = self.change_claims(transaction, Some(hostname), None).await?;
         self.follow_certificates(transaction, hostname, None, &claims).await?;
         self.change_custom(transaction, Some(hostname), None).await?;

@@ -9,6 +9,7 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
+mod alerting;
 mod kv;
 mod zones;
 
@@ -136,6 +137,7 @@ impl Calls {
             return self.contents(script, unknown).await["errors"][0]["code"].clone();
         }
         match seen {
+            "alerting" => alerting::seen(&self.api).await,
             "kv" => kv::seen(&self.api).await,
             "zones" => zones::seen(&self.api).await,
             "contents" => {
@@ -244,6 +246,7 @@ fn rows() -> Vec<Row> {
     rows.extend(script_rows!("dispatch/namespaces/{dispatch_namespace}/scripts", user, "shop"));
     rows.extend(script_rows!("scripts", platform, "front"));
     rows.extend(other_rows());
+    rows.extend(alerting::rows());
     rows.extend(kv::rows());
     rows.extend(zones::rows());
     rows
@@ -467,7 +470,7 @@ fn other_rows() -> Vec<Row> {
 fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
-        "contents" | "kv" | "zones" => seen,
+        "alerting" | "contents" | "kv" | "zones" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -489,7 +492,9 @@ async fn prepared() -> (crate::support::Site, Server) {
             "main = \"shop.wasm\"\n",
             &format!("main = \"shop.wasm\"\nlimits = {{ cpu_ms = 40 }}\n{secret}"),
         );
-    let site = site(&format!("{config}{}", zones::CONFIG));
+    let receiver = crate::support::origin::Origin::start().await;
+    let webhooks = alerting::config(&receiver);
+    let site = site(&format!("{config}{}{webhooks}", zones::CONFIG));
     let server = site.serve().await;
     let calls = Calls::new(&server, false);
     for name in ["gone", "replaced", "tagged", "other", "unused"] {
@@ -500,6 +505,7 @@ async fn prepared() -> (crate::support::Site, Server) {
         let metadata = json!({"main_module": "worker.wasm", "tags": ["old"]});
         calls.upload(&user(name), metadata, name).await;
     }
+    alerting::prepare(&calls.api, &receiver).await;
     kv::prepare(&calls.api).await;
     zones::prepare(&calls.api).await;
     for name in ["spare", "gone"] {

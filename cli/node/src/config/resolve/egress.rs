@@ -101,7 +101,7 @@ pub(super) fn hosts(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> Vec<Host
     found
 }
 
-fn ports(spots: &[Spot<u64>], faults: &mut Vec<Fault>) -> Vec<u16> {
+pub(super) fn ports(spots: &[Spot<u64>], faults: &mut Vec<Fault>) -> Vec<u16> {
     bounded(spots, faults);
     let mut found = Vec::new();
     for spot in spots {

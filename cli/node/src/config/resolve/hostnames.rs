@@ -1,14 +1,15 @@
-//! `[hostnames]`: whom checks of custom hostnames ask, and which addresses are the platform's.
+//! `[hostnames]`: whom checks of custom hostnames ask, and which addresses are the platform's. `[webhooks]`: where
+//! notifications may be sent.
 
 use std::path::Path;
 
 use ipnet::IpNet;
 
-use super::super::HostnamesConfig;
 use super::super::document::Spot;
 use super::super::fault::Fault;
-use super::super::keys::RawHostnames;
-use super::egress::{extra_roots, name_servers};
+use super::super::keys::{RawHostnames, RawWebhooks};
+use super::super::{HostnamesConfig, WebhooksConfig};
+use super::egress::{extra_roots, name_servers, ports};
 use super::proxies::network;
 
 /// Resolves `[hostnames]`.
@@ -18,6 +19,14 @@ pub(super) fn hostnames(raw: &RawHostnames, root: &Path, faults: &mut Vec<Fault>
         apex_addresses: networks(raw.apex_addresses.as_deref().unwrap_or_default(), faults),
         allow_private: networks(raw.allow_private.as_deref().unwrap_or_default(), faults),
         certificate_roots: extra_roots(raw.certificate_ca_file.as_ref(), root, faults),
+    }
+}
+
+/// Resolves `[webhooks]`.
+pub(super) fn webhooks(raw: &RawWebhooks, faults: &mut Vec<Fault>) -> WebhooksConfig {
+    WebhooksConfig {
+        ports: raw.ports.as_deref().map_or_else(|| vec![80, 443], |spots| ports(spots, faults)),
+        allow_private: networks(raw.allow_private.as_deref().unwrap_or_default(), faults),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The rows of zones, DNS records and custom hostnames, with a zone that the file declares.
 
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
     Declared::{Beside, Refused},
     Row,
 };
-use crate::support::Api;
+use crate::support::{Api, within};
 
 const ZONES: &str = "/client/v4/zones";
 const RECORDS: &str = "/dns_records";
@@ -96,6 +98,17 @@ impl Calls {
         let zones = self.api.get(&format!("{ZONES}?name={zone}")).await.result().clone();
         let list = format!("{ZONES}/{}{list}", zones[0]["id"].as_str().unwrap());
         self.call_on(method, &list, field, value, body).await
+    }
+}
+
+impl Calls {
+    /// Records of a name server's file.
+    async fn import(&self, zone: &str, text: &'static str) -> Value {
+        let zones = self.api.get(&format!("{ZONES}?name={zone}")).await.result().clone();
+        let path = format!("{ZONES}/{}{RECORDS}/import", zones[0]["id"].as_str().unwrap());
+        let form = Form::new().part("file", Part::text(text).file_name("zone.txt"));
+        let request = self.api.request(Method::POST, &path).multipart(form);
+        within("import", request.send()).await.unwrap().json().await.unwrap()
     }
 }
 
@@ -215,6 +228,18 @@ pub(super) fn rows() -> Vec<Row> {
             "origin.declared.dev",
             json!(null)
         ),
+        below!(
+            "POST zones/{zone_id}/dns_records/batch",
+            "POST",
+            "/dns_records/batch",
+            json!({"posts": [{"type": "A", "name": "batch", "content": "192.0.2.9"}]})
+        ),
+        Row {
+            endpoint: "POST zones/{zone_id}/dns_records/import",
+            seen: "zones",
+            write: |c| Box::pin(c.import("kept.dev", "imported 300 IN A 192.0.2.8\n")),
+            declared: Beside,
+        },
         below!(
             "POST zones/{zone_id}/custom_hostnames",
             "POST",

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# The calls of the official SDKs for Python and TypeScript on zones, custom hostnames and notifications, against a server of
+# this build. The SDKs are installed below target/. Without them this fails: a test that was not run must not look like one
+# that passed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+clients="$PWD/target/clients"
+mkdir -p "$clients/node"
+
+fail() {
+  echo "sdk-tests: FAILED: $1" >&2
+  exit 1
+}
+if ! "$clients/python/bin/python" -c 'import cloudflare' 2>/dev/null; then
+  python3 -m venv "$clients/python" || fail "python3 with venv is missing"
+  "$clients/python/bin/pip" install --quiet cloudflare==5.9.0 || fail "the SDK for Python cannot be installed"
+fi
+if [ ! -d "$clients/node/node_modules/cloudflare" ]; then
+  (cd "$clients/node" && npm install --no-save --no-fund --no-audit --loglevel=error cloudflare@6.5.0) ||
+    fail "the SDK for TypeScript cannot be installed"
+fi
+program=${WASMYARD:-}
+if [ -z "$program" ]; then
+  cargo build --workspace --bin wasmyard
+  program="$PWD/target/debug/wasmyard"
+fi
+
+folder=$(mktemp -d)
+processes=()
+clean() {
+  for process in "${processes[@]}"; do kill "$process" 2>/dev/null || true; done
+  rm -rf "$folder"
+}
+trap clean EXIT
+
+# Somebody who takes notifications: says at which port it listens, and takes everything.
+"$clients/python/bin/python" - >"$folder/receiver" <<'PYTHON' &
+import http.server
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+PYTHON
+processes+=($!)
+until [ -s "$folder/receiver" ]; do sleep 0.1; done
+port=$(cat "$folder/receiver")
+printf '[server]\nreserved_names = true\n[webhooks]\nports = [%s]\nallow_private = ["127.0.0.1"]\n' "$port" >"$folder/wasmyard.toml"
+export WASMYARD_RECEIVER="http://127.0.0.1:$port/" WASMYARD_API_TOKEN="a-token-for-these-tests" WASMYARD_NODE_MODULES="$clients/node"
+"$program" serve --config "$folder/wasmyard.toml" --data "$folder/data" --listen 127.0.0.1:0 --api-listen 127.0.0.1:0 \
+  >"$folder/serve" 2>"$folder/log" &
+processes+=($!)
+until grep -q '^api ' "$folder/serve" 2>/dev/null; do
+  kill -0 "${processes[1]}" 2>/dev/null || fail "the server does not start: $(cat "$folder/log")"
+  sleep 0.1
+done
+api="$(sed -n 's/^api *//p' "$folder/serve")/client/v4"
+"$clients/python/bin/python" tests/clients/python_sdk.py "$api"
+node tests/clients/typescript_sdk.mjs "$api"
