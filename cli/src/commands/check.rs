@@ -180,7 +180,7 @@ mod tests {
     async fn what_this_machine_cannot_give_is_told_as_well() {
         let (_folder, args) = project(GOOD);
         let (output, _, notes) = captured();
-        let small = Machine { memory: Some(4 << 30), files: Some(4_096), ..Machine::default() };
+        let small = Machine { memory: Some(4 << 30), files: Some(5_120), ..Machine::default() };
         run(&args, None, &small, &output).await.unwrap();
         let text = notes.text();
         assert!(text.contains("guests may hold 3GiB together"), "{text}");

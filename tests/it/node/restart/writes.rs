@@ -10,6 +10,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 mod alerting;
+mod certificates;
 mod kv;
 mod zones;
 
@@ -138,6 +139,7 @@ impl Calls {
         }
         match seen {
             "alerting" => alerting::seen(&self.api).await,
+            "certificates" => certificates::seen(&self.api).await,
             "kv" => kv::seen(&self.api).await,
             "zones" => zones::seen(&self.api).await,
             "contents" => {
@@ -247,6 +249,7 @@ fn rows() -> Vec<Row> {
     rows.extend(script_rows!("scripts", platform, "front"));
     rows.extend(other_rows());
     rows.extend(alerting::rows());
+    rows.extend(certificates::rows());
     rows.extend(kv::rows());
     rows.extend(zones::rows());
     rows
@@ -470,7 +473,7 @@ fn other_rows() -> Vec<Row> {
 fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
-        "alerting" | "contents" | "kv" | "zones" => seen,
+        "alerting" | "certificates" | "contents" | "kv" | "zones" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -494,7 +497,8 @@ async fn prepared() -> (crate::support::Site, Server) {
         );
     let receiver = crate::support::origin::Origin::start().await;
     let webhooks = alerting::config(&receiver);
-    let site = site(&format!("{config}{}{webhooks}", zones::CONFIG));
+    let server = certificates::SERVER;
+    let site = site(&format!("{server}{config}{}{webhooks}", zones::CONFIG));
     let server = site.serve().await;
     let calls = Calls::new(&server, false);
     for name in ["gone", "replaced", "tagged", "other", "unused"] {
@@ -508,6 +512,7 @@ async fn prepared() -> (crate::support::Site, Server) {
     alerting::prepare(&calls.api, &receiver).await;
     kv::prepare(&calls.api).await;
     zones::prepare(&calls.api).await;
+    certificates::prepare(&calls.api).await;
     for name in ["spare", "gone"] {
         calls.call("POST", crate::support::NAMESPACES, json!({"name": name})).await;
     }
