@@ -217,13 +217,17 @@ impl Inner {
         if let Some(known) = self.claims.hostnames.get(name) {
             return Ok(known);
         }
-        let hostname = match self.log.read(&CLAIMS, name.as_str()).await?.whole() {
-            Some(claim) => {
-                let key = hostname_key(&claim.zone, &claim.hostname);
-                let seen = self.log.read(&HOSTNAMES, &key).await?;
-                seen.whole().filter(|hostname| hostname.status.is_served()).map(Arc::new)
+        // The name may change hands between the two reads: then the first led to a hostname that has moved. Whoever has the
+        // name now is there under the claim that is read again.
+        let mut before: Option<Claim> = None;
+        let hostname = loop {
+            let claim = self.log.read(&CLAIMS, name.as_str()).await?.whole();
+            let Some(claim) = claim.filter(|claim| before.as_ref() != Some(claim)) else { break None };
+            let seen = self.log.read(&HOSTNAMES, &hostname_key(&claim.zone, &claim.hostname)).await?;
+            if let Some(hostname) = seen.whole().filter(|hostname| hostname.status.is_served()) {
+                break Some(Arc::new(hostname));
             }
-            None => None,
+            before = Some(claim);
         };
         self.claims.hostnames.insert(name.clone(), hostname.clone());
         Ok(hostname)

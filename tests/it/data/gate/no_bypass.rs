@@ -134,7 +134,9 @@ fn importing(function: &Function) -> Vec<u8> {
 async fn is_given(api: &Api, function: &Function) -> bool {
     let reply = api.deploy("asks", importing(function)).await;
     let message = reply.refused(400, 10021);
-    !message.contains("implementation is missing")
+    let missing = message.contains("implementation is missing");
+    let other_wasi = message.contains(&function.interface) && message.contains("WASI version 0.2 is served");
+    !missing && !other_wasi
 }
 
 #[tokio::test]
