@@ -81,7 +81,8 @@ impl Control {
             Err(RegistryError::Zone(ZoneError::HostnameNotFound(_))) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let Some(ssl) = &hostname.ssl else { return Ok(None) };
+        // What somebody brought is theirs to renew, and is not ordered over.
+        let Some(ssl) = hostname.ssl.as_ref().filter(|ssl| ssl.is_ordered()) else { return Ok(None) };
         let (Some(store), Some(issuers)) = (self.certificates(), &self.issuers) else {
             // A later start may have somebody to ask.
             return Ok(ssl.status.awaits_issue().then_some(schedule::LONGEST_WAIT));

@@ -9,7 +9,8 @@ use wasmyard_hostnames::ServedName;
 use wasmyard_namespaces::Clock;
 use wasmyard_namespaces::clock::ClockHand;
 use wasmyard_namespaces::hostname::{
-    CertificateType, CustomHostnameEdit, CustomName, NewCustomHostname, SslEdit,
+    CertificateType, CustomCertificate, CustomHostname, CustomHostnameEdit, CustomName, NewCustomHostname,
+    SslEdit,
 };
 use wasmyard_namespaces::zone::ZoneType;
 use wasmyard_ownership::dns::{Answer, Dns, Question, Record};
@@ -298,4 +299,23 @@ async fn certificates_are_renewed_for_a_year_and_for_lives_of_six_days_without_a
         let name = ServedName::parse("shop.customer.test").unwrap();
         assert!(kept.len() == 2 && kept.iter().all(|pair| pair.is_for(&name)));
     }
+}
+
+#[tokio::test]
+async fn certificates_that_somebody_brought_are_never_ordered_over() {
+    let platform = platform(90 * DAY).await;
+    *platform.names.0.lock().unwrap() = true;
+    platform.until(is_done).await;
+    let bring = |before: &CustomHostname, _| {
+        let mut after = before.clone();
+        let ssl = after.ssl.as_mut().unwrap();
+        let id = ssl.certificates.first().unwrap().id.clone();
+        ssl.custom = vec![CustomCertificate { id, text: "theirs".to_owned(), csr: None }];
+        Ok(Some(after))
+    };
+    platform.control.registry.change_hostname(&platform.zone, &platform.id, bring).await.unwrap();
+    let orders = platform.told(|told| told.orders);
+    platform.hand.advance(365 * DAY);
+    assert_eq!(platform.step().await, None);
+    assert_eq!(platform.told(|told| told.orders), orders);
 }
