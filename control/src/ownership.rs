@@ -62,7 +62,8 @@ impl Control {
         };
         let records = self.registry.dns_records(zone).await?;
         let held = self.is_held_elsewhere(&hostname, self.now());
-        let contested = self.registry.is_contested(&hostname).await?;
+        // One that is served has nothing left to show.
+        let contested = !hostname.status.is_served() && self.registry.is_contested(&hostname).await?;
         let expected = Expected {
             hostname: &hostname,
             zone: &found,

@@ -19,44 +19,36 @@ pub(crate) async fn run(control: Control) {
         let control = control.clone();
         async move {
             let Ok(name) = CustomName::parse(&job.key) else { return Done::Finished };
-            done(control.deploy_name(&name).await)
+            control.deploy_name(&name).await.into()
         }
     });
     let jobs = jobs.on(CERTIFICATE_FORGET, move |job| {
         let control = forgetting.clone();
         async move {
             let Ok(pack) = CertificatePackId::parse(&job.key) else { return Done::Finished };
-            done(control.forget_certificates(&pack).await)
+            control.forget_certificates(&pack).await.into()
         }
     });
     let jobs = jobs.on(CSR_FORGET, move |job| {
         let control = keyless.clone();
         async move {
             let Ok(id) = CustomCsrId::parse(&job.key) else { return Done::Finished };
-            done(control.forget_csr_key(&id).await)
+            control.forget_csr_key(&id).await.into()
         }
     });
     let jobs = jobs.on(CERTIFICATE_AGE, move |job| {
         let control = ageing.clone();
         async move {
             let Some((zone, id)) = hostname_of_check(&job.key) else { return Done::Finished };
-            match control.age_certificates(&zone, &id).await {
-                Ok(Some(after)) => Done::Again(after),
-                Ok(None) => Done::Finished,
-                Err(error) => Done::Failed(error.to_string()),
-            }
+            control.age_certificates(&zone, &id).await.into()
         }
     });
     let jobs = jobs.on(ZONE_DEPLOY, move |job| {
         let control = zones.clone();
         async move {
             let Ok(zone) = ZoneId::parse(&job.key) else { return Done::Finished };
-            done(control.deploy_zone(&zone).await)
+            control.deploy_zone(&zone).await.into()
         }
     });
     jobs.run().await;
-}
-
-fn done(made: wasmyard_control::Result<()>) -> Done {
-    made.map_or_else(|error| Done::Failed(error.to_string()), |()| Done::Finished)
 }

@@ -66,11 +66,7 @@ pub(crate) async fn run(control: Control, lookout: Arc<Lookout>) {
             let Some((zone, id)) = hostname_of_check(&job.key) else {
                 return Done::Failed(format!("{:?} names no custom hostname", job.key));
             };
-            match control.check_hostname(&zone, &id, &lookout).await {
-                Ok(Some(after)) => Done::Again(after),
-                Ok(None) => Done::Finished,
-                Err(error) => Done::Failed(error.to_string()),
-            }
+            control.check_hostname(&zone, &id, &lookout).await.into()
         }
     });
     jobs.run().await;

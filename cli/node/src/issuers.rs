@@ -78,11 +78,7 @@ pub(crate) async fn run(control: Control, lookout: Arc<Lookout>) {
         let (control, lookout) = (control.clone(), Arc::clone(&lookout));
         async move {
             let Some((zone, id)) = hostname_of_check(&job.key) else { return Done::Finished };
-            match control.issue(&zone, &id, &lookout).await {
-                Ok(Some(after)) => Done::Again(after),
-                Ok(None) => Done::Finished,
-                Err(error) => Done::Failed(error.to_string()),
-            }
+            control.issue(&zone, &id, &lookout).await.into()
         }
     });
     jobs.run().await;

@@ -257,6 +257,26 @@ impl Log {
         Ok(self.store.count(&of.key(within)).await?)
     }
 
+    /// Commits a page of a removal, which several may make at once. Whether it was taken: otherwise another node removes the
+    /// same, or a change that had begun got through, and the page is to be read again.
+    ///
+    /// # Errors
+    /// [`RegistryError::Conflict`] after [`ATTEMPTS`] in a row; [`RegistryError::Store`].
+    pub(super) async fn commit_page(&self, transaction: &Transaction, attempt: &mut u32) -> Result<bool> {
+        match self.commit(transaction).await {
+            Ok(_) => {
+                *attempt = 0;
+                Ok(true)
+            }
+            Err(RegistryError::Conflict(_)) if *attempt < ATTEMPTS => {
+                step_aside(*attempt).await;
+                *attempt += 1;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes all writes of a transaction or none, durably when it returns.
     ///
     /// # Errors

@@ -20,6 +20,10 @@ use crate::error::RegistryError;
 use wasmyard_model::clock::Clock;
 use wasmyard_model::timestamp::Timestamp;
 
+pub use done::Done;
+
+mod done;
+
 /// Jobs, by kind and key.
 const JOBS: Collection<JobRecord> = Collection::at("job/");
 /// When each is due: ids sort by time, and the record is the job's id.
@@ -69,17 +73,6 @@ pub struct Job {
     pub key: String,
     /// How often it was begun before and not finished: 0 the first time.
     pub attempt: u32,
-}
-
-/// What becomes of a job that was worked on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done {
-    /// It is over.
-    Finished,
-    /// It is due again after this time.
-    Again(Duration),
-    /// It failed, for this reason: it is tried again after a pause that grows.
-    Failed(String),
 }
 
 /// The work of one kind of job.

@@ -291,15 +291,7 @@ impl Inner {
                     transaction.retire(seen, &blob, now)?;
                 }
             }
-            match self.log.commit(&transaction).await {
-                Ok(_) => attempt = 0,
-                // Another node removes them as well, or a change that had begun got through.
-                Err(RegistryError::Conflict(_)) if attempt < ATTEMPTS => {
-                    step_aside(attempt).await;
-                    attempt += 1;
-                }
-                Err(error) => return Err(error),
-            }
+            self.log.commit_page(&transaction, &mut attempt).await?;
         }
         let note = self.log.read(&PURGES, namespace_id).await?;
         let mut transaction = Transaction::default();

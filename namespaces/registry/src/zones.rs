@@ -331,14 +331,7 @@ impl Inner {
             }
             let mut transaction = Transaction::default();
             page.iter().for_each(|seen| transaction.delete(seen));
-            match self.log.commit(&transaction).await {
-                Ok(_) => attempt = 0,
-                Err(RegistryError::Conflict(_)) if attempt < ATTEMPTS => {
-                    step_aside(attempt).await;
-                    attempt += 1;
-                }
-                Err(error) => return Err(error),
-            }
+            self.log.commit_page(&transaction, &mut attempt).await?;
         }
         let note = self.log.read(&ZONE_PURGES, id.as_str()).await?;
         let set = self.log.read(&DNS_SETS, id.as_str()).await?;

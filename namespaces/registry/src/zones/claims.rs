@@ -21,15 +21,14 @@ use crate::follow::Follow;
 use crate::{Inner, Registry, RegistryEvent, Result};
 use wasmyard_model::hostname::{CustomHostname, CustomName, HostnameStatus};
 use wasmyard_model::ids::{CustomHostnameId, ZoneId};
-use wasmyard_model::timestamp::Timestamp;
 use wasmyard_model::zone::Zone;
 use wasmyard_stores::Revision;
 
 /// Who is served under a name, by the name.
 const CLAIMS: Collection<Claim> = Collection::at("hostname-claim/");
 
-/// Who was served last under a name that nobody is served under now, by the name.
-const RELEASED: Collection<Released> = Collection::at("hostname-released/");
+/// The zone that was served last under a name that nobody is served under now, by the name.
+const RELEASED: Collection<ZoneId> = Collection::at("hostname-released/");
 /// How many labels of a name are looked at for wildcards of others.
 const MOST_LABELS: usize = 16;
 
@@ -43,13 +42,6 @@ const CLAIMS_PAGE: usize = 4_096;
 struct Claim {
     zone: ZoneId,
     hostname: CustomHostnameId,
-}
-
-/// Who was served last under a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Released {
-    zone: ZoneId,
-    at: Timestamp,
 }
 
 impl Claim {
@@ -192,7 +184,7 @@ impl Inner {
             let claim = self.log.read(&CLAIMS, &name).await?;
             let last = self.log.read(&RELEASED, &name).await?;
             if claim.whole().is_some_and(|claim| claim.zone != *zone)
-                || last.whole().is_some_and(|last| last.zone != *zone)
+                || last.whole().is_some_and(|last| last != *zone)
             {
                 return Ok(true);
             }
@@ -286,7 +278,7 @@ impl Inner {
     /// Notes who was served last under a name that nobody is served under from now on.
     async fn release(&self, transaction: &mut Transaction, name: &CustomName, zone: &ZoneId) -> Result<()> {
         let seen = self.log.read(&RELEASED, name.as_str()).await?;
-        transaction.put(&seen, &Released { zone: zone.clone(), at: self.clock().now() })
+        transaction.put(&seen, zone)
     }
 
     /// Has a hostname that loses its own name move, and give up what it claims beside.

@@ -207,14 +207,7 @@ impl Inner {
                     self.job_again(&mut transaction, CSR_FORGET, csr.id.as_str()).await?;
                 }
             }
-            match self.log.commit(&transaction).await {
-                Ok(_) => attempt = 0,
-                Err(RegistryError::Conflict(_)) if attempt < ATTEMPTS => {
-                    step_aside(attempt).await;
-                    attempt += 1;
-                }
-                Err(error) => return Err(error),
-            }
+            self.log.commit_page(&transaction, &mut attempt).await?;
         }
     }
 }

@@ -324,14 +324,8 @@ impl Inner {
                     None => transaction.delete(seen),
                 }
             }
-            match self.log.commit(&transaction).await {
-                Ok(_) => attempt = 0,
-                Err(RegistryError::Conflict(_)) if attempt < ATTEMPTS => {
-                    step_aside(attempt).await;
-                    attempt += 1;
-                    continue;
-                }
-                Err(error) => return Err(error),
+            if !self.log.commit_page(&transaction, &mut attempt).await? {
+                continue;
             }
             for (hostname, claims) in gone {
                 self.forget_hostname(&hostname, &claims).await?;
