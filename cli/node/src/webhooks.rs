@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use wasmyard_control::{Control, Courier};
 use wasmyard_namespaces::Secret;
 use wasmyard_namespaces::egress::{BadHost, Host};
-use wasmyard_namespaces::registry::{Done, WEBHOOK_DELIVERY};
+use wasmyard_namespaces::registry::WEBHOOK_DELIVERY;
 use wasmyard_net::address::{self, Kind};
 use wasmyard_net::{Client, Judge, NameServers, Network, NetworkConfig, NetworkFigures, Waits, trusted};
 
@@ -65,20 +65,14 @@ impl Judge for Destinations {
         port: u16,
         is_local: impl Fn(IpAddr) -> bool,
     ) -> Result<IpAddr, Denied> {
-        let stands_for = address::translated(address).unwrap_or_else(|| address::undressed(address));
-        if self.own_ports.contains(&port) && is_local(stands_for) {
+        let meant = address::meant(address);
+        if self.own_ports.contains(&port) && is_local(meant) {
             return Err(Denied::Own);
         }
-        let kind = address::kind(stands_for);
-        // Credentials of the machine are opened by their very address alone.
-        let opens = |net: &IpNet| match kind {
-            Kind::Metadata => address::is_exactly(net, stands_for),
-            _ => net.contains(&stands_for),
-        };
-        if kind == Kind::Global || self.opened.iter().any(opens) {
-            return Ok(address::undressed(address));
+        match address::closed(meant, &self.opened) {
+            None => Ok(address::undressed(address)),
+            Some(kind) => Err(Denied::Address(kind)),
         }
-        Err(Denied::Address(kind))
     }
 }
 
@@ -122,12 +116,8 @@ impl Courier for Webhooks {
             value.set_sensitive(true);
             request.headers_mut().insert(SECRET, value);
         }
-        let answered = self.client.send(request, WAITS).await.map_err(|error| {
-            match error.no_connection::<Destinations>() {
-                Some(why) => why.to_string(),
-                None => error.to_string(),
-            }
-        })?;
+        let answered = self.client.send(request, WAITS).await;
+        let answered = answered.map_err(|error| error.told::<Destinations>())?;
         // What else it says matters to nobody, and is not read.
         let status = answered.response.status();
         match (status.is_success(), status.is_redirection()) {
@@ -156,13 +146,7 @@ pub(crate) async fn run(control: Control) {
     let registry = control.registry().clone();
     let jobs = registry.jobs().on(WEBHOOK_DELIVERY, move |job| {
         let control = control.clone();
-        async move {
-            match control.deliver(&job.key).await {
-                Ok(Some(after)) => Done::Again(after),
-                Ok(None) => Done::Finished,
-                Err(error) => Done::Failed(error.to_string()),
-            }
-        }
+        async move { control.deliver(&job.key).await.into() }
     });
     jobs.run().await;
 }

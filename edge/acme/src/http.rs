@@ -66,10 +66,8 @@ impl Requests {
 
     /// Sends a request that is not signed.
     pub(crate) async fn fetch(&self, request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Error> {
-        let answered = self.0.send(request, WAITS).await.map_err(|error| {
-            let why = error.no_connection::<Named>().map(ToString::to_string);
-            Error::Other(why.unwrap_or_else(|| error.to_string()).into())
-        })?;
+        let answered = self.0.send(request, WAITS).await;
+        let answered = answered.map_err(|error| Error::Other(error.told::<Named>().into()))?;
         let (head, body) = answered.response.into_parts();
         let body = tokio::time::timeout(BODY, Limited::new(body, MOST_BYTES).collect());
         let body =

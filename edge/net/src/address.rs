@@ -112,6 +112,24 @@ pub fn translated(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
+/// The address that is reached by way of this one: behind a translator, or without its dress.
+#[must_use]
+pub fn meant(address: IpAddr) -> IpAddr {
+    translated(address).unwrap_or_else(|| undressed(address))
+}
+
+/// What keeps an address that is meant from being reached, where public ones may be and those that were opened; none where
+/// nothing does. Credentials of the machine are opened by their very address alone.
+#[must_use]
+pub fn closed(meant: IpAddr, opened: &[IpNet]) -> Option<Kind> {
+    let kind = kind(meant);
+    let opens = |net: &IpNet| match kind {
+        Kind::Metadata => is_exactly(net, meant),
+        _ => net.contains(&meant),
+    };
+    (kind != Kind::Global && !opened.iter().any(opens)).then_some(kind)
+}
+
 fn kind_v4(address: Ipv4Addr) -> Kind {
     V4.iter().find(|(net, _)| net.contains(&address)).map_or(Kind::Global, |(_, kind)| *kind)
 }

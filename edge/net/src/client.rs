@@ -188,6 +188,11 @@ impl NoAnswer {
         }
     }
 
+    /// Why there is none, in a sentence: what the judge says before what the library makes of it.
+    pub fn told<J: Judge>(&self) -> String {
+        self.no_connection::<J>().map_or_else(|| self.to_string(), ToString::to_string)
+    }
+
     /// How the answer failed where there was a connection.
     pub fn fault(&self) -> Fault {
         match self {

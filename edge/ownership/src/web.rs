@@ -56,12 +56,11 @@ impl Judge for Public {
         _port: u16,
         _is_local: impl Fn(IpAddr) -> bool,
     ) -> Result<IpAddr, Denied> {
-        let stands_for = address::translated(address).unwrap_or_else(|| address::undressed(address));
-        let kind = address::kind(stands_for);
-        if kind == Kind::Global || self.opened.iter().any(|net| net.contains(&stands_for)) {
-            return Ok(address::undressed(address));
+        let meant = address::meant(address);
+        match address::closed(meant, &self.opened) {
+            None => Ok(address::undressed(address)),
+            Some(kind) => Err(Denied::Address(meant, kind)),
         }
-        Err(Denied::Address(stands_for, kind))
     }
 }
 
@@ -92,12 +91,7 @@ impl Web for Tokens {
             .header(header::ACCEPT, "text/plain, */*")
             .body(Empty::new())
             .map_err(|error| error.to_string())?;
-        let answered = self.client.send(request, WAITS).await.map_err(|error| {
-            match error.no_connection::<Public>() {
-                Some(why) => why.to_string(),
-                None => error.to_string(),
-            }
-        })?;
+        let answered = self.client.send(request, WAITS).await.map_err(|error| error.told::<Public>())?;
         let status = answered.response.status();
         if status != http::StatusCode::OK {
             return Err(format!("it answers with {status}, not 200"));

@@ -45,9 +45,9 @@ impl Judge for ZoneJudge {
     ) -> Result<IpAddr, Denied> {
         let Rules { policy, own_addresses } = &*self.0;
         // First, because whoever leads here is told so, whatever else is wrong with it.
-        let stands_for = address::translated(address).unwrap_or_else(|| address::undressed(address));
+        let meant = address::meant(address);
         let is_visited = VISITED.contains(&port) || policy.own_ports.contains(&port);
-        if is_visited && own_addresses.iter().any(|own| own.contains(&stands_for)) {
+        if is_visited && own_addresses.iter().any(|own| own.contains(&meant)) {
             return Err(Denied::Own { address, port });
         }
         policy.judge_address(host, address, port, is_local)

@@ -161,3 +161,17 @@ proptest! {
         prop_assert!(inside || carries || kind(IpAddr::V6(address)) != Kind::Global);
     }
 }
+
+#[test]
+fn what_is_opened_is_opened_and_credentials_by_their_very_address_alone() {
+    let nets = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpNet>>();
+    let closed_by = |address: &str, opened: &[&str]| closed(meant(address.parse().unwrap()), &nets(opened));
+    assert_eq!(closed_by("1.1.1.1", &[]), None);
+    assert_eq!(closed_by("127.0.0.1", &[]), Some(Kind::Loopback));
+    for dressed in ["127.0.0.1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"] {
+        assert_eq!(closed_by(dressed, &["127.0.0.0/8"]), None, "{dressed}");
+        assert_eq!(closed_by(dressed, &["10.0.0.0/8"]), Some(Kind::Loopback), "{dressed}");
+    }
+    assert_eq!(closed_by("169.254.169.254", &["169.254.0.0/16"]), Some(Kind::Metadata));
+    assert_eq!(closed_by("169.254.169.254", &["169.254.169.254/32"]), None);
+}
