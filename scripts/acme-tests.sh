@@ -3,16 +3,9 @@
 # fails: a test that was not run must not look like one that passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/packages.sh
 
-if ! command -v pebble >/dev/null 2>&1; then
-  echo "acme-tests: installing pebble" >&2
-  as_root=()
-  [ "$(id -u)" = 0 ] || as_root=(sudo -n)
-  if ! { "${as_root[@]}" apt-get update -q && "${as_root[@]}" apt-get install -q -y --no-install-recommends pebble; } >&2; then
-    echo "acme-tests: FAILED: pebble could not be installed; install it by hand and run this again." >&2
-    exit 1
-  fi
-fi
+command -v pebble >/dev/null 2>&1 || install_packages acme-tests pebble
 
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --workspace --ignore-default-filter -E 'test(/^data::acme/)'

@@ -3,17 +3,9 @@
 # they are missing. Without them this fails, loudly: a test that was not run must not look like one that passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/packages.sh
 
-if ! command -v chromedriver >/dev/null 2>&1; then
-  echo "browser-tests: chromedriver is not installed; installing chromium and chromium-driver" >&2
-  as_root=()
-  [ "$(id -u)" = 0 ] || as_root=(sudo -n)
-  if ! { "${as_root[@]}" apt-get update -q && "${as_root[@]}" apt-get install -q -y --no-install-recommends chromium chromium-driver; } >&2; then
-    echo "browser-tests: FAILED: there is no browser, and none could be installed." >&2
-    echo "browser-tests: install chromium and chromium-driver by hand and run this again." >&2
-    exit 1
-  fi
-fi
+command -v chromedriver >/dev/null 2>&1 || install_packages browser-tests chromium chromium-driver
 chromium --version --no-sandbox 2>/dev/null || true
 
 if cargo nextest --version >/dev/null 2>&1; then

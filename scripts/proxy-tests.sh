@@ -3,20 +3,12 @@
 # packages where they are missing. Without them this fails: a test that was not run must not look like one that passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/packages.sh
 
 missing=()
 command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v caddy >/dev/null 2>&1 || missing+=(caddy)
-if [ "${#missing[@]}" -gt 0 ]; then
-  echo "proxy-tests: installing ${missing[*]}" >&2
-  as_root=()
-  [ "$(id -u)" = 0 ] || as_root=(sudo -n)
-  # Their own services are not wanted: the tests start them with files of their own.
-  if ! { "${as_root[@]}" apt-get update -q && RUNLEVEL=1 "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"; } >&2; then
-    echo "proxy-tests: FAILED: ${missing[*]} could not be installed; install them by hand and run this again." >&2
-    exit 1
-  fi
-fi
+[ "${#missing[@]}" = 0 ] || install_packages proxy-tests "${missing[@]}"
 PATH="$PATH:/usr/sbin"
 export PATH
 

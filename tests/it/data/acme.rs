@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio_rustls::TlsConnector;
 
+use super::hostnames::zone_named;
 use crate::support::dns::NameServer;
 use crate::support::{Api, Server, Site, eventually, guest, within};
 
@@ -175,17 +176,6 @@ async fn root_of(management: u16, own: &CertificateDer<'static>) -> CertificateD
     .await
 }
 
-/// A zone `saas.test` with a fallback origin; its path in the API.
-async fn zone(api: &Api) -> String {
-    let zone = api.post("/client/v4/zones", &json!({"name": "saas.test"})).await.result().clone();
-    let path = format!("/client/v4/zones/{}", zone["id"].as_str().unwrap());
-    let record = json!({"type": "AAAA", "name": "service", "content": "100::", "proxied": true});
-    api.post(&format!("{path}/dns_records"), &record).await.result();
-    let origin = json!({"origin": "service.saas.test"});
-    api.put(&format!("{path}/custom_hostnames/fallback_origin"), &origin).await.result();
-    path
-}
-
 /// Makes a hostname with a certificate; its path in the API.
 async fn hostname(api: &Api, zone: &str, name: &str, ssl: Value) -> String {
     let made = api.post(&format!("{zone}/custom_hostnames"), &json!({"hostname": name, "ssl": ssl})).await;
@@ -216,7 +206,7 @@ async fn a_token_over_http_brings_a_certificate_that_visitors_are_served_with() 
     let platform = Platform::start("0").await;
     let server = platform.serve().await;
     let api = server.api();
-    let zone = zone(&api).await;
+    let zone = zone_named(&api, "saas.test").await;
     let ssl = json!({"method": "http", "type": "dv"});
     let path = hostname(&api, &zone, "shop.customer.test", ssl.clone()).await;
     let shown =
@@ -254,7 +244,7 @@ async fn two_texts_bring_a_wildcard_also_where_the_process_ends_in_the_middle() 
     let platform = Platform::start("100").await;
     let server = platform.serve().await;
     let api = server.api();
-    let zone = zone(&api).await;
+    let zone = zone_named(&api, "saas.test").await;
     let ssl = json!({"method": "txt", "type": "dv", "wildcard": true});
     let path = hostname(&api, &zone, "shop.customer.test", ssl).await;
     let wanted = |ssl: &Value| ssl["validation_records"].as_array().is_some_and(|all| all.len() == 2);
