@@ -150,7 +150,7 @@ pub(super) fn unknown(effort: &Effort) -> Result<Vec<Reading>, Error> {
     let known = vec![HOST.to_owned(); effort.pick(1_500, 300)];
     let mut figures: [Vec<f64>; 4] = Default::default();
     let [alone50, beside50, slower, cost] = &mut figures;
-    let (reads, resident) = (reads_of(&platform), platform.process.memory().resident);
+    let (reads, resident) = (platform.process.read_bytes(), platform.process.memory().resident);
     let mut refused = 0;
     for turn in 0..=effort.rounds {
         let alone = secure::one_by_one(secure, &known, "/two.txt", time)?;
@@ -170,7 +170,7 @@ pub(super) fn unknown(effort: &Effort) -> Result<Vec<Reading>, Error> {
         return Err("no hello of the flood was refused".into());
     }
     let grown = platform.process.memory().resident.saturating_sub(resident) as f64 / 1e6;
-    let read = (reads_of(&platform) - reads) as f64;
+    let read = (platform.process.read_bytes() - reads) as f64;
     Ok(vec![
         Reading::of("known name, alone: connect and handshake, p50", alone50, "us", Goal::None),
         Reading::of("known name beside 5,000 unknown ones a second, p50", beside50, "us", Goal::None),
@@ -184,11 +184,6 @@ pub(super) fn unknown(effort: &Effort) -> Result<Vec<Reading>, Error> {
         Reading::once("read from the disk meanwhile", read, "bytes", Goal::AtMost(0.0)),
         Reading::once("memory that grew meanwhile", grown, "MB", Goal::AtMost(8.0)),
     ])
-}
-
-/// Bytes that the server's process had the disk read.
-fn reads_of(platform: &Platform) -> u64 {
-    platform.process.read_bytes()
 }
 
 /// Server CPU in microseconds of each connection of a flood, as fast as the client can.
