@@ -11,7 +11,7 @@ use std::time::Duration;
 use wasmyard_acme::{Authorities, Failure, Stage, keys, schedule};
 use wasmyard_hostnames::certificates::{KeyKind, LARGEST_FILE, Pair, PairError};
 use wasmyard_namespaces::hostname::{
-    CertificateAuthority, CertificateKey, CustomHostname, Issuing, Ssl, SslStatus,
+    CertificateAuthority, CertificateKey, CustomHostname, HostnameStatus, Issuing, Ssl, SslStatus,
 };
 use wasmyard_namespaces::ids::{CertificatePackId, CustomHostnameId, ZoneId};
 use wasmyard_namespaces::registry::ZoneError;
@@ -87,6 +87,10 @@ impl Control {
             // A later start may have somebody to ask.
             return Ok(ssl.status.awaits_issue().then_some(schedule::LONGEST_WAIT));
         };
+        // Nothing is asked for of a name that nobody may have.
+        if hostname.status == HostnameStatus::Blocked || self.is_blocked(&hostname) {
+            return Ok(Some(schedule::LONGEST_WAIT));
+        }
         let now = self.now();
         let Some(issuing) = &ssl.issuing else {
             return self.begin(&hostname, ssl, issuers, now).await;
@@ -149,6 +153,7 @@ impl Control {
             status,
             records: Some(Vec::new()),
             errors: ssl.validation_errors.clone(),
+            flaws: Vec::new(),
             wait: schedule::LONGEST_WAIT,
         };
         self.went(hostname, ssl, after).await
@@ -164,7 +169,10 @@ impl Control {
                 return Ok(None);
             }
             let mut next = present.clone();
-            next.issuing.clone_from(&after.issuing);
+            next.issuing = after.issuing.clone().map(|issuing| {
+                let (flaws, next_at) = (after.flaws.clone(), Some(now.later(after.wait)));
+                Issuing { flaws, next_at, ..issuing }
+            });
             next.validation_errors.clone_from(&after.errors);
             if let Some(records) = &after.records {
                 next.validation_records.clone_from(records);
@@ -188,9 +196,9 @@ impl Control {
     async fn work(&self, work: &Work<'_>) -> std::result::Result<Option<After>, Result<Failure>> {
         let issuing = work.issuing;
         let Some(url) = &issuing.order else {
-            if let Some(name) = work.forbidden().await {
-                let tried = After::tried(issuing, format!("caa_error: {name}"));
-                return Ok(Some(work.or_first_alone(tried)));
+            if let Some(flaw) = work.forbidden().await {
+                let error = format!("caa_error: {}", work.hostname.name.base());
+                return Ok(Some(work.or_first_alone(After::flawed(issuing, error, flaw))));
             }
             let order = work.issuer.order(&work.names()).await.map_err(Ok)?;
             tracing::info!(hostname = %work.hostname.name, order = order.url, "a certificate was ordered");

@@ -46,7 +46,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use wasmyard_kv::Kv;
-use wasmyard_namespaces::Registry;
+use wasmyard_namespaces::{BlockedNames, Registry};
 
 pub use alerting::{ACCOUNT, Courier};
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
@@ -73,6 +73,8 @@ pub struct Control {
     issuers: Option<Issuers>,
     /// Whether customers may have names that are kept for tests and documentation.
     reserved_names: bool,
+    /// Names that no zone may claim.
+    blocked: BlockedNames,
     /// Who brings notifications to where they go; none: nobody does.
     courier: Option<Arc<dyn Courier>>,
 }
@@ -107,6 +109,7 @@ impl Control {
             certificates: None,
             issuers: None,
             reserved_names: false,
+            blocked: BlockedNames::default(),
             courier: None,
         }
     }

@@ -15,7 +15,7 @@ use wasmyard_namespaces::ids::{CustomHostnameId, ZoneId};
 use wasmyard_namespaces::registry::ZoneError;
 use wasmyard_namespaces::{RegistryError, Timestamp};
 use wasmyard_ownership::dns::Dns;
-use wasmyard_ownership::rules::{self, Expected, Web};
+use wasmyard_ownership::rules::{self, Expected, Finding, Web};
 use wasmyard_ownership::step;
 
 use crate::{Control, Result};
@@ -62,6 +62,7 @@ impl Control {
         };
         let records = self.registry.dns_records(zone).await?;
         let held = self.is_held_elsewhere(&hostname, self.now());
+        let blocked = self.is_blocked(&hostname);
         // One that is served has nothing left to show.
         let contested = !hostname.status.is_served() && self.registry.is_contested(&hostname).await?;
         let expected = Expected {
@@ -70,15 +71,21 @@ impl Control {
             records: &records,
             apex: &lookout.apex,
             held,
+            blocked,
             contested,
         };
-        let finding = rules::look(&expected, &lookout.servers, lookout.web.as_ref()).await;
+        let finding = match blocked {
+            // Nothing that could be seen would change anything.
+            true => Finding::nothing(),
+            false => rules::look(&expected, &lookout.servers, lookout.web.as_ref()).await,
+        };
         let mut next = None;
         let after = self
             .registry
-            .change_hostname(zone, id, |before, now| {
-                let expected = Expected { hostname: before, ..expected };
-                let after = step(&expected, &finding, now);
+            // Another zone may have come to the name while the questions were out.
+            .judge_hostname(zone, id, |before, contested, now| {
+                let expected = Expected { hostname: before, contested, ..expected };
+                let after = step(&expected, &finding.clone().judged(&expected), now);
                 next = after.next.map(|next| next.since(now));
                 Ok(Some(after.hostname))
             })
@@ -88,6 +95,22 @@ impl Control {
             self.deploy_certificates(&after).await;
         }
         Ok(next)
+    }
+
+    /// Whether the operator lets nobody have the name.
+    pub(crate) fn is_blocked(&self, hostname: &CustomHostname) -> bool {
+        hostname.served_names().any(|name| self.blocked.contains(name.base()))
+    }
+
+    /// Has all names be checked soon that are served and that nobody may have any more. Returns how many that are.
+    ///
+    /// # Errors
+    /// The registry's failure.
+    pub async fn check_blocked_names(&self) -> Result<usize> {
+        if self.blocked.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.registry.check_served_names(|name| self.blocked.contains(name.base())).await?)
     }
 
     /// Whether another zone keeps the name to itself.

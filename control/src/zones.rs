@@ -16,7 +16,7 @@ use wasmyard_namespaces::tls::Cipher;
 use wasmyard_namespaces::zone::{
     DnsRecord, DnsRecordEdit, FallbackOrigin, NewZone, Setting, Zone, ZoneEdit, ZoneHold, ZoneType,
 };
-use wasmyard_namespaces::{RegistryError, Timestamp};
+use wasmyard_namespaces::{BlockedNames, RegistryError, Timestamp};
 
 use crate::{Control, ControlError, Done, Force, Result, configured};
 
@@ -35,6 +35,13 @@ impl Control {
     #[must_use]
     pub fn with_reserved_names(mut self) -> Control {
         self.reserved_names = true;
+        self
+    }
+
+    /// The same use cases, where no zone may claim these names.
+    #[must_use]
+    pub fn with_blocked_names(mut self, blocked: BlockedNames) -> Control {
+        self.blocked = blocked;
         self
     }
 
@@ -69,6 +76,9 @@ impl Control {
     /// That the name is none or taken; or the registry's failure.
     pub async fn create_zone(&self, name: &str, kind: ZoneType) -> Result<Done<Arc<Zone>>> {
         let name = Zone::parse_name(name).map_err(|error| ControlError::Invalid(format!("name: {error}")))?;
+        if self.blocked.contains(name.as_str()) {
+            return Err(RegistryError::Zone(ZoneError::Blocked(name)).into());
+        }
         let zone = self.registry.create_zone(NewZone { name, kind }).await?;
         tracing::info!(zone = %zone.name, id = %zone.id, "zone made");
         Ok(Done::new(zone, Vec::new()))

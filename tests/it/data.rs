@@ -15,6 +15,7 @@
 //! - `limits`: a script that misbehaves, and its neighbour
 //! - `messages`: what two parties may read differently: framing, lengths, paths, fields
 //! - `meters`: what an invocation may use beside CPU and memory, and how it is told
+//! - `mistakes`: what customers get wrong, and names that they may not have
 //! - `origins`: servers outside that visitors are proxied to
 //! - `outbound`: where a script's own requests go
 //! - `overload`: too many at once, too much memory, visitors who do not read or go away
@@ -25,6 +26,7 @@
 //! - `routing`: host and path -> who answers
 //! - `sandbox`: what a script cannot reach, and what is not left of it
 //! - `services`: script to script by a service binding
+//! - `strangers`: hellos with names that nobody has, certificates and keys that are bombs, and where keys must not be
 //! - `streaming`: bodies of any length, both ways, with trailers
 //! - `takeovers`: names that another zone would like to have
 //! - `tls`: visitors over TLS, with certificates in files
@@ -45,6 +47,7 @@ mod hostnames;
 mod limits;
 mod messages;
 mod meters;
+mod mistakes;
 mod origins;
 mod outbound;
 mod overload;
@@ -55,6 +58,7 @@ mod reuse;
 mod routing;
 mod sandbox;
 mod services;
+mod strangers;
 mod streaming;
 mod takeovers;
 mod tls;

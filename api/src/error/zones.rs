@@ -15,7 +15,9 @@ impl From<ZoneError> for ApiError {
         match error {
             ZoneError::NotFound(_) => Self::new(Code::NoRoute, said),
             ZoneError::Exists(_) => Self::new(Code::ZoneExists, said),
-            ZoneError::Held(_) | ZoneError::TooMany => Self::new(Code::ZoneRefused, said),
+            ZoneError::Held(_) | ZoneError::Blocked(_) | ZoneError::TooMany => {
+                Self::new(Code::ZoneRefused, said)
+            }
             ZoneError::RecordNotFound(_) => with_text(Code::DnsRecordNotFound, "Record does not exist."),
             ZoneError::Record(_) => with_text(Code::DnsRecord, "DNS Validation Error"),
             ZoneError::RecordExists { .. } => {

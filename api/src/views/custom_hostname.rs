@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use wasmyard_namespaces::CustomHostname;
-use wasmyard_namespaces::hostname::{HostnameCertificate, Ssl, TlsSettings, ValidationRecord};
+use wasmyard_namespaces::hostname::{Flaw, HostnameCertificate, Issuing, Ssl, TlsSettings, ValidationRecord};
 
 /// A custom hostname as clients see it.
 #[derive(Serialize, JsonSchema)]
@@ -61,8 +61,53 @@ struct Checks {
     began: String,
     /// How many of it found nothing.
     tries: u32,
+    /// When the next one is; left out where it is about to be made, or where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_check_at: Option<String>,
     /// What was seen and missed, by which name server.
     seen: Vec<String>,
+    /// The mistakes among that, what explains others first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mistakes: Vec<MistakeView>,
+}
+
+/// One mistake of a customer's.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CustomHostnameMistake")]
+struct MistakeView {
+    /// Which: "record_missing", "cname_elsewhere" and their like.
+    code: &'static str,
+    /// What was looked at: "TXT", "CNAME", "A", "AAAA", "CAA" or "HTTP".
+    #[serde(rename = "type")]
+    place: &'static str,
+    /// The name of the record, or the URL.
+    name: String,
+    /// What is wanted there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    /// What was seen.
+    seen: String,
+    /// Which name servers saw it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seen_by: Vec<String>,
+    /// What the customer can do.
+    remedy: String,
+}
+
+/// How far the order of a certificate is.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CustomHostnameIssue")]
+struct IssueView {
+    /// When the certificate was asked for, or asked for again.
+    began: String,
+    /// How often nothing came of it.
+    tries: u32,
+    /// When it is gone on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_check_at: Option<String>,
+    /// What keeps the authority from seeing what it wants to see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mistakes: Vec<MistakeView>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -87,6 +132,9 @@ struct SslView {
     validation_records: Vec<ValidationRecord>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     validation_errors: Vec<Said>,
+    /// How far the certificate is that is being ordered; left out where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation_checks: Option<IssueView>,
     /// What its certificates are for, and who issued them until when: of the first of them, which most clients are served.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hosts: Vec<String>,
@@ -150,16 +198,45 @@ pub(crate) fn view(hostname: &CustomHostname) -> View {
             http_url: hostname.ownership_http_url(),
             http_body: hostname.ownership_token.clone(),
         },
-        ownership_checks: (!hostname.check_notes.is_empty()).then(|| Checks {
+        ownership_checks: was_checked(hostname).then(|| Checks {
             began: hostname.checks.began.to_string(),
             tries: hostname.checks.tries,
+            next_check_at: hostname.check_next_at.map(|at| at.to_string()),
             seen: hostname.check_notes.clone(),
+            mistakes: mistakes(&hostname.check_flaws),
         }),
         custom_metadata: hostname.metadata.as_ref().map(|metadata| metadata.to_object()),
         custom_origin_server: origin.map(|origin| origin.server.to_string()),
         custom_origin_sni: origin.and_then(|origin| origin.sni.as_ref()).map(|sni| sni.as_str().to_owned()),
         ssl: hostname.ssl.as_ref().map(ssl_view),
         declared: hostname.config.as_ref().map(|keys| super::declared(Some(keys))),
+    }
+}
+
+/// Whether there is something to tell of a check: one was made, and said something.
+fn was_checked(hostname: &CustomHostname) -> bool {
+    !hostname.check_notes.is_empty() || !hostname.check_flaws.is_empty()
+}
+
+fn mistakes(flaws: &[Flaw]) -> Vec<MistakeView> {
+    let view = |flaw: &Flaw| MistakeView {
+        code: flaw.code.as_str(),
+        place: flaw.place.as_str(),
+        name: flaw.name.clone(),
+        expected: flaw.expected.clone(),
+        seen: flaw.seen.clone(),
+        seen_by: flaw.seen_by.clone(),
+        remedy: flaw.remedy(),
+    };
+    flaws.iter().map(view).collect()
+}
+
+fn issue_view(issuing: &Issuing) -> IssueView {
+    IssueView {
+        began: issuing.began.to_string(),
+        tries: issuing.tries,
+        next_check_at: issuing.next_at.map(|at| at.to_string()),
+        mistakes: mistakes(&issuing.flaws),
     }
 }
 
@@ -182,6 +259,7 @@ fn ssl_view(ssl: &Ssl) -> SslView {
             .iter()
             .map(|message| Said { message: message.clone() })
             .collect(),
+        validation_checks: ssl.issuing.as_ref().map(issue_view),
         hosts: first.map(|first| first.hosts.clone()).unwrap_or_default(),
         issuer: first.map(|first| first.issuer.clone()),
         serial_number: first.map(|first| first.serial_number.clone()),

@@ -24,10 +24,11 @@ use wasmyard_listener::Proxies;
 use wasmyard_namespaces::bindings::KvNamespace;
 use wasmyard_namespaces::hostname::CertificateAuthority;
 use wasmyard_namespaces::{
-    BindingDecl, BindingKind, BindingName, ConfigKeys, ConfigName, EgressRules, KvNamespaceId, LimitSpec,
-    Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
+    BindingDecl, BindingKind, BindingName, BlockedNames, ConfigKeys, ConfigName, EgressRules, KvNamespaceId,
+    LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
 };
 use wasmyard_net::ExtraRoots;
+use wasmyard_ownership::Dnssec;
 
 use crate::assets::AssetsSource;
 
@@ -107,12 +108,18 @@ pub struct CertificatesConfig {
 pub struct HostnamesConfig {
     /// Who is asked; none is the machine's own.
     pub name_servers: Vec<SocketAddr>,
+    /// Whether their answers are validated.
+    pub dnssec: Dnssec,
+    /// The file of keys that signatures are believed by; none: the root's own.
+    pub trust_anchors: Option<PathBuf>,
     /// Addresses at which visitors reach this platform.
     pub apex_addresses: Vec<IpNet>,
     /// Networks beside public addresses from which a token may be fetched.
     pub allow_private: Vec<IpNet>,
     /// Private authorities whose certificates customers may bring.
     pub certificate_roots: ExtraRoots,
+    /// Names that no zone may claim.
+    pub blocked: BlockedNames,
 }
 
 /// Where notifications may be sent.

@@ -11,7 +11,7 @@ use wasmyard_hostnames::uploads::Trust;
 use wasmyard_namespaces::registry::{Done, HOSTNAME_CHECK, hostname_of_check};
 use wasmyard_net::{ExtraRoots, NameServers, Network, NetworkConfig, NetworkFigures, Roots, trusted};
 use wasmyard_ownership::dns::{self, Dns};
-use wasmyard_ownership::{NameServer, Tokens};
+use wasmyard_ownership::{Anchors, NameServer, Tokens};
 
 use crate::config::HostnamesConfig;
 
@@ -26,8 +26,12 @@ pub(crate) fn lookout(config: &HostnamesConfig, figures: &prometheus::Registry) 
     let addresses: Vec<SocketAddr> =
         if config.name_servers.is_empty() { dns::of_this_machine() } else { config.name_servers.clone() };
     let mut servers: Vec<Arc<dyn Dns>> = Vec::with_capacity(addresses.len());
+    let anchors = match &config.trust_anchors {
+        Some(path) => Anchors::from_file(path).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => Anchors::default(),
+    };
     for address in &addresses {
-        servers.push(Arc::new(NameServer::at(*address, PATIENCE)?));
+        servers.push(Arc::new(NameServer::validating(*address, PATIENCE, config.dnssec, &anchors)?));
     }
     let figures =
         NetworkFigures::new(figures, "wasmyard_hostname_checks").map_err(|error| error.to_string())?;
@@ -59,6 +63,12 @@ fn network() -> NetworkConfig {
 
 /// Makes the checks that are due, as they come, until it is dropped.
 pub(crate) async fn run(control: Control, lookout: Arc<Lookout>) {
+    // What the operator blocked since is served no longer than a check takes.
+    match control.check_blocked_names().await {
+        Ok(0) => {}
+        Ok(count) => tracing::warn!(count, "names are served that are blocked; they are checked now"),
+        Err(error) => tracing::error!(%error, "whether blocked names are served is not known"),
+    }
     let registry = control.registry().clone();
     let jobs = registry.jobs().on(HOSTNAME_CHECK, move |job| {
         let (control, lookout) = (control.clone(), Arc::clone(&lookout));

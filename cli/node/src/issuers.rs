@@ -42,13 +42,14 @@ fn of(
     Ok(Some(Issuers::new(issuers)))
 }
 
-/// The use cases over a store of certificates, with the authorities of a configuration.
+/// The use cases over a store of certificates, with the authorities of a configuration, and the names that it blocks.
 pub(crate) fn with_certificates(
     control: Control,
     store: Option<Arc<CertificateStore>>,
     config: &ResolvedConfig,
     figures: &prometheus::Registry,
 ) -> Result<Control, StartError> {
+    let control = control.with_blocked_names(config.hostnames.blocked.clone());
     let Some(store) = store else { return Ok(control) };
     let issuers = of(config, &store, figures).map_err(StartError::failed)?;
     let control = control.with_certificates(store).with_trust(crate::hostnames::trust(&config.hostnames));

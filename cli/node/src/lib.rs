@@ -30,6 +30,7 @@ mod schedule;
 mod serve;
 mod stop;
 mod storage;
+mod store_figures;
 mod sweep;
 mod tls;
 mod token;

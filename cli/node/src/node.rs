@@ -35,7 +35,7 @@ use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
-use crate::{certificates, hostnames, issuers, logs, recompile, sweep};
+use crate::{certificates, hostnames, issuers, logs, recompile, store_figures, sweep};
 
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
@@ -126,6 +126,9 @@ impl Node {
         let visitors_figures = counted("wasmyard", "visitors")?;
         let api_figures = counted("wasmyard_api", "the API's clients")?;
         let store = encrypting.as_ref().and_then(|encrypting| encrypting.store.clone());
+        store.iter().try_for_each(|store| {
+            store_figures::register(Arc::clone(store), metrics.registry()).map_err(unmeasured)
+        })?;
         let tls = encrypting.map(|Encrypting { listener, certificates, groups, .. }| {
             let figures = TlsFigures::new(metrics.registry(), "wasmyard", "visitors").map_err(unmeasured)?;
             Ok::<_, StartError>(TlsPort { listener, handshake: Tls::new(certificates, groups, figures) })

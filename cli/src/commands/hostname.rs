@@ -15,6 +15,7 @@ use crate::client::{Body, Client};
 use crate::failure::Failure;
 use crate::output::Output;
 
+mod mistakes;
 mod wait;
 
 const PART: &str = "custom_hostnames";
@@ -196,9 +197,11 @@ async fn show(
         ("certificate", text(hostname, "/ssl/status")),
         ("missing", text(hostname, "/verification_errors")),
         ("seen", text(hostname, "/ownership_checks/seen")),
+        ("looked at", mistakes::next(hostname).unwrap_or_default()),
         ("metadata", text(hostname, "/custom_metadata")),
         ("origin", text(hostname, "/custom_origin_server")),
     ]);
+    mistakes::lines(hostname).iter().for_each(|line| output.line(line));
     output.line("");
     let rows: Vec<Vec<String>> = records.into_iter().map(Vec::from).collect();
     output.table(&["TYPE", "NAME", "VALUE"], &rows, "no DNS records are needed");

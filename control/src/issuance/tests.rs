@@ -13,6 +13,7 @@ use wasmyard_namespaces::hostname::{
     SslEdit,
 };
 use wasmyard_namespaces::zone::ZoneType;
+use wasmyard_ownership::NoToken;
 use wasmyard_ownership::dns::{Answer, Dns, Question, Record};
 use wasmyard_ownership::rules::Web;
 
@@ -151,8 +152,8 @@ struct Nobody;
 
 #[async_trait]
 impl Web for Nobody {
-    async fn get(&self, _: &str) -> std::result::Result<String, String> {
-        Err("nobody is there".to_owned())
+    async fn get(&self, _: &str) -> std::result::Result<String, NoToken> {
+        Err(NoToken::Closed("nobody is there".to_owned()))
     }
 }
 

@@ -8,7 +8,7 @@ use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::{CertificateStore, KeyKind};
 use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::hostname::{
-    CertificateAuthority, CertificateKey, CustomHostname, Issuing, Ssl, SslStatus, ValidationMethod,
+    CertificateAuthority, CertificateKey, CustomHostname, Flaw, Issuing, Ssl, SslStatus, ValidationMethod,
     ValidationProof, ValidationRecord,
 };
 use wasmyard_ownership::validation;
@@ -28,12 +28,15 @@ pub(super) struct After {
     /// What the authority wants to see, where that changes.
     pub(super) records: Option<Vec<ValidationRecord>>,
     pub(super) errors: Vec<String>,
+    /// What of it the customer can mend.
+    pub(super) flaws: Vec<Flaw>,
     pub(super) wait: Duration,
 }
 
 impl After {
     pub(super) fn going_on(issuing: Issuing, wait: Duration) -> After {
-        After { issuing: Some(issuing), status: None, records: None, errors: Vec::new(), wait }
+        let (errors, flaws) = (Vec::new(), Vec::new());
+        After { issuing: Some(issuing), status: None, records: None, errors, flaws, wait }
     }
 
     /// Nothing came of it, for this reason.
@@ -41,6 +44,13 @@ impl After {
         let wait = schedule::wait(issuing.tries);
         let issuing = Issuing { tries: issuing.tries.saturating_add(1), ..issuing.clone() };
         After { errors: vec![error], ..After::going_on(issuing, wait) }
+    }
+}
+
+impl After {
+    /// Nothing came of it, for a reason that the customer can mend.
+    pub(super) fn flawed(issuing: &Issuing, error: String, flaw: Flaw) -> After {
+        After { flaws: vec![flaw], ..After::tried(issuing, error) }
     }
 }
 
@@ -71,15 +81,14 @@ impl Work<'_> {
         names.iter().filter_map(|name| ServedName::parse(name).ok()).collect()
     }
 
-    /// The name for which the customer's CAA records forbid the authority to issue.
-    pub(super) async fn forbidden(&self) -> Option<String> {
+    /// Which of the customer's CAA records forbid the authority to issue.
+    pub(super) async fn forbidden(&self) -> Option<Flaw> {
         let base = self.hostname.name.base();
         let domain = Domain::parse(base).ok()?;
         let wildcard = self.ssl.config.wildcard == Some(true);
         let authority: Vec<String> =
             caa_names(self.issuing.authority).iter().map(|name| (*name).to_owned()).collect();
-        let may = validation::may_issue(&self.lookout.servers, &domain, wildcard, &authority).await;
-        (!may).then(|| base.to_owned())
+        validation::may_issue(&self.lookout.servers, &domain, wildcard, &authority).await.err()
     }
 
     fn proof(&self) -> Proof {
@@ -129,8 +138,8 @@ impl Work<'_> {
             return Ok(After { records: Some(Vec::new()), ..alone });
         }
         for wanted in &pending {
-            if let Err(missing) = self.sees(wanted).await {
-                return Ok(After { records, ..After::tried(issuing, missing) });
+            if let Err(flaw) = self.sees(wanted).await {
+                return Ok(After { records, ..After::flawed(issuing, flaw.seen.clone(), flaw) });
             }
         }
         let names: Vec<String> = pending.iter().map(|wanted| wanted.name.clone()).collect();
@@ -140,7 +149,7 @@ impl Work<'_> {
     }
 
     /// Whether what is wanted can be seen from here; if not, what is missing.
-    async fn sees(&self, wanted: &Wanted) -> std::result::Result<(), String> {
+    async fn sees(&self, wanted: &Wanted) -> std::result::Result<(), Flaw> {
         match wanted.proof {
             Proof::Txt => {
                 let name = format!("_acme-challenge.{}", wanted.name);
@@ -150,11 +159,7 @@ impl Work<'_> {
             Proof::Http if self.hostname.status.is_served() && self.hostname.led_here_at.is_some() => Ok(()),
             Proof::Http => {
                 let url = format!("http://{}{CHALLENGE_PATH}{}", wanted.name, wanted.token);
-                match self.lookout.web.get(&url).await {
-                    Ok(body) if body.trim() == wanted.body => Ok(()),
-                    Ok(_) => Err(format!("{url} has another content than the token")),
-                    Err(error) => Err(format!("{url} cannot be fetched: {error}")),
-                }
+                validation::has_file(self.lookout.web.as_ref(), &url, &wanted.body).await
             }
         }
     }

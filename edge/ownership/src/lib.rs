@@ -4,13 +4,19 @@
 //! hostname is the registry's, and the time is the caller's.
 
 pub mod dns;
+pub mod flaws;
+mod name_server;
+mod networks;
 pub mod rules;
 pub mod schedule;
+mod seen;
+mod sight;
 pub mod step;
 pub mod validation;
 pub mod web;
 
-pub use dns::{Dns, NameServer};
-pub use rules::{Expected, Finding, Leads, Proof, Web};
+pub use dns::Dns;
+pub use name_server::{Anchors, Dnssec, NameServer};
+pub use rules::{Expected, Finding, Leads, NoToken, Proof, Web};
 pub use step::{Step, step};
 pub use web::Tokens;

@@ -6,64 +6,22 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::future::join_all;
-use ipnet::IpNet;
-use wasmyard_model::domain::Domain;
-use wasmyard_model::hostname::CustomHostname;
-use wasmyard_model::zone::{DnsRecord, Zone};
+use wasmyard_model::hostname::{Flaw, FlawCode, FlawPlace};
 
-use crate::dns::{Answer, Dns, Question, Record};
+use crate::dns::Dns;
+use crate::flaws;
+use crate::sight::{Saw, Sight, asked, sight, target};
 
-/// Most CNAMEs that are followed from a name.
-pub const MOST_STEPS: usize = 8;
+use crate::seen::cut;
+pub use crate::seen::{Expected, LONGEST_NOTE, Leads, MOST_STEPS, NoToken, Proof, Web};
+
 /// Most sentences that are kept of a check.
 pub const MOST_NOTES: usize = 16;
-/// The longest of them, in bytes.
-pub const LONGEST_NOTE: usize = 400;
-
-/// What a hostname is judged by.
-#[derive(Clone, Copy, Debug)]
-pub struct Expected<'e> {
-    /// The hostname.
-    pub hostname: &'e CustomHostname,
-    /// Its zone.
-    pub zone: &'e Zone,
-    /// The records of the zone: customers' CNAMEs lead to those whose requests come through the platform.
-    pub records: &'e [DnsRecord],
-    /// Addresses at which this platform takes the zone's requests, for names that can have no CNAME.
-    pub apex: &'e [IpNet],
-    /// Whether another zone holds the name.
-    pub held: bool,
-    /// Whether another zone is served under the name, or was last, or has it as one of its own. What all zones share says
-    /// nothing then: neither an address of the platform, nor a web server that may be the platform itself.
-    pub contested: bool,
-}
-
-/// How a name was shown to be its customer's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// A TXT record has the token.
-    Txt,
-    /// The customer's web server gives the token out.
-    Http,
-    /// The name is a CNAME that leads to this name of the zone.
-    Cname(Domain),
-    /// The name itself has this address, which is the platform's, and no other zone has to do with it.
-    Address(IpAddr),
-}
-
-/// Where requests for a name go, as its DNS says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leads {
-    /// To this zone.
-    Here,
-    /// Not to this zone.
-    Elsewhere,
-    /// Too few name servers said.
-    Unknown,
-}
+/// How long one name server may take for all that it is asked at first.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,32 +32,42 @@ pub struct Finding {
     pub leads: Leads,
     /// What was seen and what is missing, a sentence each, for people. Bounded.
     pub notes: Vec<String>,
+    /// The mistakes among that, what explains others first. Bounded.
+    pub flaws: Vec<Flaw>,
 }
 
-/// The customer's own web server.
-#[async_trait]
-pub trait Web: Send + Sync + 'static {
-    /// What it answers to a GET with status 200, bounded in length and time; or why that failed, for people.
-    async fn get(&self, url: &str) -> Result<String, String>;
-}
+impl Finding {
+    /// Of a check that looked at nothing.
+    #[must_use]
+    pub fn nothing() -> Finding {
+        Finding { proof: None, leads: Leads::Unknown, notes: Vec::new(), flaws: Vec::new() }
+    }
 
-/// What one name server showed.
-struct Sight {
-    by: String,
-    txt: bool,
-    leads: Leads,
-    /// The name or the address of the zone that it leads to.
-    to: Option<Proof>,
-    notes: Vec<String>,
+    /// What is left of it, judged by what holds now: another zone may have come to the name since it was looked for, and what
+    /// zones share shows nothing then.
+    #[must_use]
+    pub fn judged(mut self, expected: &Expected<'_>) -> Finding {
+        let shared = match self.proof {
+            Some(Proof::Address(address)) if expected.contested => shared(expected, Some(address)),
+            Some(Proof::Http) if expected.contested => shared(expected, None),
+            _ => return self,
+        };
+        self.proof = None;
+        self.notes.truncate(MOST_NOTES - 1);
+        self.notes.push(shared.seen.clone());
+        self.flaws.insert(0, shared);
+        self.flaws.truncate(flaws::MOST_FLAWS);
+        self
+    }
 }
 
 /// Looks once: asks all name servers, and the customer's web server where they show nothing and the token has not been seen
-/// yet.
+/// yet; then looks closer at what the customer may have done instead. Ends in time whoever does not answer.
 ///
 /// # Cancel safety
 /// Dropping the future ends all questions.
 pub async fn look(expected: &Expected<'_>, servers: &[Arc<dyn Dns>], web: &dyn Web) -> Finding {
-    let sights = join_all(servers.iter().map(|server| sight(expected, server.as_ref()))).await;
+    let mut sights = join_all(servers.iter().map(|server| in_time(expected, server.as_ref()))).await;
     let enough = servers.len() / 2 + 1;
     let count = |seen: fn(&Sight) -> bool| sights.iter().filter(|sight| seen(sight)).count();
     let leads = if count(|sight| sight.leads == Leads::Here) >= enough {
@@ -109,11 +77,8 @@ pub async fn look(expected: &Expected<'_>, servers: &[Arc<dyn Dns>], web: &dyn W
     } else {
         Leads::Unknown
     };
-    let mut notes: Vec<String> = sights
-        .iter()
-        .flat_map(|sight| sight.notes.iter().map(|note| format!("{}: {note}", sight.by)))
-        .collect();
-    let txt = count(|sight| sight.txt);
+    let mut more: Vec<Flaw> = Vec::new();
+    let mut said: Vec<String> = Vec::new();
     let mut proof = match leads {
         Leads::Here => sights.iter().find_map(|sight| sight.to.clone()),
         Leads::Elsewhere | Leads::Unknown => None,
@@ -121,177 +86,100 @@ pub async fn look(expected: &Expected<'_>, servers: &[Arc<dyn Dns>], web: &dyn W
     if let Some(Proof::Address(address)) = proof
         && expected.contested
     {
-        notes.push(format!(
-            "{address} is an address of every zone, and another zone has or had this name: a TXT record or a CNAME to {} \
-             shows whose it is",
-            expected.zone.name
-        ));
+        let shared = shared(expected, Some(address));
+        said.push(shared.seen.clone());
+        more.push(shared);
         proof = None;
     }
-    proof = proof.or_else(|| (txt >= enough).then_some(Proof::Txt));
+    proof = proof.or_else(|| (count(|sight| sight.txt) >= enough).then_some(Proof::Txt));
     let seen = count(|sight| sight.txt || sight.to.is_some());
     if proof.is_none() && seen > 0 && seen < enough {
-        notes.push(format!(
-            "{seen} of {} name servers show it; {enough} must, so it is not counted yet",
-            servers.len()
-        ));
+        let all = servers.len();
+        let text = format!("{seen} of {all} name servers show it; {enough} must, so it is not counted yet");
+        more.push(disagree(expected, &text, &sights));
+        said.push(text);
     }
     if servers.is_empty() {
-        notes.push("no name server is configured to ask".to_owned());
+        said.push("no name server is configured to ask".to_owned());
     }
-    let wildcard = expected.hostname.name.is_wildcard();
-    if proof.is_none() && !expected.hostname.status.is_served() && !wildcard && !expected.contested {
+    let is_served = expected.hostname.status.is_served();
+    if proof.is_none() && !is_served && !expected.hostname.name.is_wildcard() && !expected.contested {
         let url = expected.hostname.ownership_http_url();
-        match web.get(&url).await {
-            Ok(body) if body.trim() == expected.hostname.ownership_token => proof = Some(Proof::Http),
-            Ok(_) => notes.push(format!("{url} answers with something else than the token")),
-            Err(why) => notes.push(format!("{url}: {why}")),
+        let token = &expected.hostname.ownership_token;
+        let refused = match web.get(&url).await {
+            Ok(body) if body.trim() == token => None,
+            Ok(_) => Some(NoToken::Other),
+            Err(refused) => Some(refused),
+        };
+        match refused {
+            None => proof = Some(Proof::Http),
+            Some(refused) => {
+                said.push(format!("{url}: {refused}"));
+                more.extend(flaws::of_web(&url, token, &refused));
+            }
         }
     }
+    let heard = sights.iter().position(|sight| sight.is_heard && !sight.txt && sight.to.is_none());
+    if proof.is_none()
+        && !is_served
+        && let Some(place) = heard
+        && let (Some(server), Some(sight)) = (servers.get(place), sights.get_mut(place))
+    {
+        sight.saw.extend(flaws::look_closer(expected, server.as_ref()).await);
+    }
+    let seen =
+        sights.iter().flat_map(|sight| sight.saw.iter().map(|saw| format!("{}: {}", sight.by, saw.text)));
+    let mut notes: Vec<String> = seen.chain(said).collect();
     notes.truncate(MOST_NOTES);
     notes.iter_mut().for_each(cut);
-    Finding { proof, leads, notes }
+    more.extend(flaws::together(&sights));
+    let led_here = expected.hostname.led_here_at.is_some();
+    let flaws = flaws::settle(more, proof.is_some() || is_served, leads, led_here);
+    Finding { proof, leads, notes, flaws }
 }
 
-fn cut(note: &mut String) {
-    if note.len() > LONGEST_NOTE {
-        note.truncate(note.floor_char_boundary(LONGEST_NOTE));
-        note.push_str("...");
-    }
+/// What one name server shows, unless it takes too long.
+async fn in_time(expected: &Expected<'_>, server: &dyn Dns) -> Sight {
+    let Ok(sight) = tokio::time::timeout(PATIENCE, sight(expected, server)).await else {
+        let name = asked(expected.hostname);
+        let text = format!("{name}: no answer within {} s", PATIENCE.as_secs());
+        let saw =
+            Saw { code: FlawCode::NameServersFail, place: FlawPlace::Cname, name, expected: None, text };
+        let (by, leads) = (server.name(), Leads::Unknown);
+        return Sight { by, txt: false, is_heard: false, leads, to: None, saw: vec![saw] };
+    };
+    sight
 }
 
-async fn sight(expected: &Expected<'_>, server: &dyn Dns) -> Sight {
-    let mut notes = Vec::new();
-    let owner = expected.hostname.ownership_txt_name();
-    let (text, (leads, to)) =
-        futures::join!(server.ask(&owner, Question::Txt), follow(expected, server, &mut notes));
-    let token = expected.hostname.ownership_token.as_str();
-    let is_token = |record: &Record| matches!(record, Record::Txt(text) if text.trim() == token);
-    let txt = text.records().iter().any(is_token);
-    if !txt && leads != Leads::Here {
-        notes.push(match &text {
-            Answer::Records(_) => format!("the TXT record {owner} does not have the token"),
-            Answer::None | Answer::NoName => format!("there is no TXT record {owner}"),
-            Answer::Failed(why) => format!("TXT of {owner}: {why}"),
-        });
-    }
-    Sight { by: server.name(), txt, leads, to, notes }
-}
-
-/// The name that is asked for in the place of a hostname. For a wildcard it is one that nobody made a record for, so that
-/// what answers is the wildcard's.
-fn asked(hostname: &CustomHostname) -> String {
-    if hostname.name.is_wildcard() {
-        let id = hostname.id.to_string();
-        format!("check-{}.{}", id.get(..8).unwrap_or(&id), hostname.name.base())
-    } else {
-        hostname.name.as_str().to_owned()
-    }
-}
-
-/// Follows CNAMEs from the name, a question a step, until one leads to the zone, or to addresses.
-async fn follow(
-    expected: &Expected<'_>,
-    server: &dyn Dns,
-    notes: &mut Vec<String>,
-) -> (Leads, Option<Proof>) {
-    let mut name = asked(expected.hostname);
-    let mut passed: Vec<String> = Vec::new();
-    loop {
-        match server.ask(&name, Question::Cname).await {
-            Answer::Records(records) => {
-                let Some(target) = records.iter().find_map(|record| match record {
-                    Record::Cname(target) => Some(target.clone()),
-                    Record::Txt(_) | Record::Address(_) | Record::Caa { .. } => None,
-                }) else {
-                    notes.push(format!("{name} has a CNAME that is no name"));
-                    return (Leads::Elsewhere, None);
-                };
-                if leads_to_zone(expected, &target) {
-                    return (Leads::Here, Some(Proof::Cname(target)));
-                }
-                if target.as_str() == name || passed.iter().any(|one| one == target.as_str()) {
-                    notes.push(format!(
-                        "the CNAMEs from {} lead in a circle at {target}",
-                        asked(expected.hostname)
-                    ));
-                    return (Leads::Elsewhere, None);
-                }
-                passed.push(std::mem::replace(&mut name, target.as_str().to_owned()));
-                if passed.len() >= MOST_STEPS {
-                    notes.push(format!(
-                        "more than {MOST_STEPS} CNAMEs follow from {}",
-                        asked(expected.hostname)
-                    ));
-                    return (Leads::Elsewhere, None);
-                }
-            }
-            Answer::None => return addresses(expected, server, &name, &passed, notes).await,
-            Answer::NoName => {
-                notes.push(format!("there is no name {name}"));
-                return (Leads::Elsewhere, None);
-            }
-            Answer::Failed(why) => {
-                notes.push(format!("CNAME of {name}: {why}"));
-                return (Leads::Unknown, None);
-            }
-        }
-    }
-}
-
-/// Whether a name is one that customers of the zone point to: the fallback origin, or a record whose requests come through
-/// the platform.
-fn leads_to_zone(expected: &Expected<'_>, target: &Domain) -> bool {
-    let fallback = expected.zone.fallback_origin.as_ref().is_some_and(|fallback| fallback.origin == *target);
-    fallback || expected.records.iter().any(|record| record.proxied && record.name.covers(target))
-}
-
-async fn addresses(
-    expected: &Expected<'_>,
-    server: &dyn Dns,
-    name: &str,
-    passed: &[String],
-    notes: &mut Vec<String>,
-) -> (Leads, Option<Proof>) {
+/// An address that shows nothing, or a web server at one.
+fn shared(expected: &Expected<'_>, address: Option<IpAddr>) -> Flaw {
     let zone = &expected.zone.name;
-    if expected.apex.is_empty() {
-        notes.push(match passed.first() {
-            Some(first) => format!("{first} is a CNAME that ends at {name}, which is no target of {zone}"),
-            None => format!("{name} has no CNAME"),
-        });
-        return (Leads::Elsewhere, None);
+    let what = match address {
+        Some(address) => format!("{address} is an address of every zone"),
+        None => "the web server may be this platform".to_owned(),
+    };
+    Flaw {
+        code: FlawCode::AddressShared,
+        place: if address.is_some_and(|address| address.is_ipv6()) { FlawPlace::Aaaa } else { FlawPlace::A },
+        name: asked(expected.hostname),
+        expected: target(expected),
+        seen: format!(
+            "{what}, and another zone has or had this name: a TXT record or a CNAME to {zone} shows whose it is"
+        ),
+        seen_by: Vec::new(),
     }
-    let (four, six) = futures::join!(server.ask(name, Question::A), server.ask(name, Question::Aaaa));
-    let found: Vec<IpAddr> = [&four, &six]
-        .into_iter()
-        .flat_map(|answer| answer.records())
-        .filter_map(|record| match record {
-            Record::Address(address) => Some(*address),
-            Record::Txt(_) | Record::Cname(_) | Record::Caa { .. } => None,
-        })
-        .collect();
-    let ours = |address: &&IpAddr| expected.apex.iter().any(|net| net.contains(*address));
-    if let Some(address) = found.iter().find(ours) {
-        // By way of another name it is that name's owner who says where it leads: to another zone of this platform, maybe.
-        if passed.is_empty() {
-            return (Leads::Here, Some(Proof::Address(*address)));
-        }
-        notes.push(format!(
-            "{} leads to {address} by way of {name}, which is no target of {zone}",
-            asked(expected.hostname)
-        ));
-        return (Leads::Here, None);
+}
+
+/// Servers of which some show what shows whose the name is.
+fn disagree(expected: &Expected<'_>, text: &str, sights: &[Sight]) -> Flaw {
+    let is_text = sights.iter().any(|sight| sight.txt);
+    let shows = |sight: &&Sight| sight.txt || sight.to.is_some();
+    Flaw {
+        code: FlawCode::NameServersDisagree,
+        place: if is_text { FlawPlace::Txt } else { FlawPlace::Cname },
+        name: if is_text { expected.hostname.ownership_txt_name() } else { asked(expected.hostname) },
+        expected: None,
+        seen: text.to_owned(),
+        seen_by: sights.iter().filter(shows).map(|sight| sight.by.clone()).take(8).collect(),
     }
-    for answer in [&four, &six] {
-        if let Answer::Failed(why) = answer {
-            notes.push(format!("addresses of {name}: {why}"));
-            return (Leads::Unknown, None);
-        }
-    }
-    let shown = found.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
-    notes.push(match shown.is_empty() {
-        true => format!("{name} has no CNAME and no address"),
-        false => format!("{name} has the addresses {shown}, none of which is one of {zone}"),
-    });
-    (Leads::Elsewhere, None)
 }

@@ -27,6 +27,7 @@ enum Missing {
     Cname,
     Address,
     Held,
+    Blocked,
 }
 
 impl fmt::Display for Missing {
@@ -42,6 +43,9 @@ impl fmt::Display for Missing {
                 "The hostname is associated with a held zone. Please contact the owner of this domain to have the hold \
                  removed."
             }
+            Missing::Blocked => {
+                "custom hostname cannot be added at this time. Please contact the operator of this platform."
+            }
         })
     }
 }
@@ -51,14 +55,19 @@ impl fmt::Display for Missing {
 pub fn step(expected: &Expected<'_>, finding: &Finding, now: Timestamp) -> Step {
     let mut hostname = expected.hostname.clone();
     hostname.check_notes.clone_from(&finding.notes);
+    hostname.check_flaws.clone_from(&finding.flaws);
     let next = match hostname.status {
+        HostnameStatus::Moved | HostnameStatus::Deleted | HostnameStatus::PendingDeletion => {
+            gone(&mut hostname, now)
+        }
+        // Also from one that is served: what the operator lets nobody have is served no longer.
+        _ if expected.blocked => Some(blocked(&mut hostname, now)),
         HostnameStatus::Active | HostnameStatus::ActiveRedeploying => {
             in_use(&mut hostname, expected, finding, now)
         }
-        HostnameStatus::Moved => moved(&mut hostname, now),
-        HostnameStatus::Deleted | HostnameStatus::PendingDeletion => None,
         _ => pending(&mut hostname, expected, finding, now),
     };
+    hostname.check_next_at = next;
     Step { hostname, next }
 }
 
@@ -145,7 +154,18 @@ fn has_moved(hostname: &mut CustomHostname, now: Timestamp) -> Timestamp {
     now.later(WEEK)
 }
 
-fn moved(hostname: &mut CustomHostname, now: Timestamp) -> Option<Timestamp> {
+/// It stays blocked for as long as the name is, and its validation begins anew afterwards.
+fn blocked(hostname: &mut CustomHostname, now: Timestamp) -> Timestamp {
+    hostname.status = HostnameStatus::Blocked;
+    hostname.verification_errors = vec![Missing::Blocked.to_string()];
+    hostname.checks = Checks::from(now);
+    now.later(LONGEST_WAIT)
+}
+
+fn gone(hostname: &mut CustomHostname, now: Timestamp) -> Option<Timestamp> {
+    if hostname.status != HostnameStatus::Moved {
+        return None;
+    }
     let until = hostname.checks.began.later(WEEK);
     if now < until {
         return Some(until);

@@ -7,42 +7,121 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use wasmyard_model::domain::Domain;
+use wasmyard_model::hostname::{Flaw, FlawCode, FlawPlace};
 
 use crate::dns::{Answer, Dns, Question, Record};
+use crate::flaws::{self, above};
+use crate::seen::{NoToken, Web, cut};
 
 /// How many CNAMEs are followed.
 const MOST_STEPS: usize = 8;
+/// Most name servers that are named of a mistake.
+const MOST_SEEN_BY: usize = 8;
 
 /// Whether a text is published under a name.
 ///
 /// # Errors
-/// What is missing, in one sentence for people, with what was seen.
+/// What is missing, with what was seen by whom.
 ///
 /// # Cancel safety
 /// Dropping the future ends all questions.
-pub async fn has_text(servers: &[Arc<dyn Dns>], name: &str, text: &str) -> Result<(), String> {
+pub async fn has_text(servers: &[Arc<dyn Dns>], name: &str, text: &str) -> Result<(), Flaw> {
     let answers = join_all(servers.iter().map(|server| texts(server.as_ref(), name))).await;
-    let count =
-        answers.iter().filter(|found| matches!(found, Ok(found) if found.iter().any(|one| one == text)));
-    let (seen, enough) = (count.count(), servers.len() / 2 + 1);
+    let shows = |found: &Texts| matches!(found, Texts::Are(found) if found.iter().any(|one| one == text));
+    let (seen, enough) = (answers.iter().filter(|found| shows(found)).count(), servers.len() / 2 + 1);
     if seen >= enough {
         return Ok(());
     }
+    let by = |is: &dyn Fn(&Texts) -> bool| -> Vec<String> {
+        let all = servers.iter().zip(&answers).filter(|(_, found)| is(found));
+        all.map(|(server, _)| server.name()).take(MOST_SEEN_BY).collect()
+    };
+    let flaw = |code, seen: String, seen_by| {
+        let (place, name, expected) = (FlawPlace::Txt, name.to_owned(), Some(text.to_owned()));
+        let mut flaw = Flaw { code, place, name, expected, seen, seen_by };
+        cut(&mut flaw.seen);
+        flaw
+    };
     if seen > 0 {
-        return Err(format!("{seen} of {} name servers show the TXT record of {name}", servers.len()));
+        let told = format!("{seen} of {} name servers show the TXT record of {name}", servers.len());
+        return Err(flaw(FlawCode::NameServersDisagree, told, by(&shows)));
     }
-    let others =
-        answers.iter().filter_map(|found| found.as_ref().ok()).map(Vec::len).max().unwrap_or_default();
-    let failed = answers.iter().find_map(|found| found.as_ref().err());
-    Err(match (others, failed) {
-        (0, Some(why)) => format!("no TXT record found: {name}: {why}"),
-        (0, None) => format!("no TXT record found: {name} has none"),
-        (_, _) => format!("no TXT record found: {name} has others than the one that is asked for"),
-    })
+    let others = answers.iter().find_map(|found| match found {
+        Texts::Are(texts) if !texts.is_empty() => Some(texts),
+        _ => None,
+    });
+    if let Some(others) = others {
+        let is_spelt = |other: &&String| other.contains(text);
+        let (code, shown) = match others.iter().find(is_spelt) {
+            Some(spelt) => (FlawCode::ValueMisspelt, spelt.as_str()),
+            None => (FlawCode::ValueWrong, others.first().map(String::as_str).unwrap_or_default()),
+        };
+        let told =
+            format!("no TXT record found: {name} has others than the one that is asked for: {shown:?}");
+        return Err(flaw(code, told, by(&|found| matches!(found, Texts::Are(texts) if !texts.is_empty()))));
+    }
+    if let Some((code, why)) = answers.iter().find_map(Texts::failed) {
+        let told = format!("no TXT record found: {name}: {why}");
+        return Err(flaw(code, told, by(&|found| found.failed().is_some())));
+    }
+    // Most panels put the domain behind what is typed in.
+    if let Some(place) = misplaced(servers, name, text).await {
+        let told = format!("no TXT record found: it is at {place}, and not at {name}");
+        return Err(flaw(FlawCode::RecordMisplaced, told, by(&|_| true)));
+    }
+    Err(flaw(FlawCode::RecordMissing, format!("no TXT record found: {name} has none"), by(&|_| true)))
+}
+
+/// Whether a web server gives a text out.
+///
+/// # Errors
+/// What it does instead.
+///
+/// # Cancel safety
+/// Dropping the future ends the request.
+pub async fn has_file(web: &dyn Web, url: &str, text: &str) -> Result<(), Flaw> {
+    let refused = match web.get(url).await {
+        Ok(body) if body.trim() == text => return Ok(()),
+        Ok(_) => NoToken::Other,
+        Err(refused) => refused,
+    };
+    let code = flaws::code_of(&refused).unwrap_or(FlawCode::RecordMissing);
+    let (place, name, expected) = (FlawPlace::Http, url.to_owned(), Some(text.to_owned()));
+    let mut flaw =
+        Flaw { code, place, name, expected, seen: format!("{url}: {refused}"), seen_by: Vec::new() };
+    cut(&mut flaw.seen);
+    Err(flaw)
+}
+
+/// Where a text is that was to be under a name, and has the domain behind that.
+async fn misplaced(servers: &[Arc<dyn Dns>], name: &str, text: &str) -> Option<String> {
+    let server = servers.first()?;
+    let base = name.split_once('.').map(|(_, base)| base)?;
+    let places: Vec<String> = above(base).iter().map(|above| format!("{name}.{above}")).collect();
+    let answers = join_all(places.iter().map(|place| server.ask(place, Question::Txt))).await;
+    let shows = |answer: &Answer| {
+        answer.records().iter().any(|record| matches!(record, Record::Txt(found) if found == text))
+    };
+    places.into_iter().zip(&answers).find(|(_, answer)| shows(answer)).map(|(place, _)| place)
+}
+
+/// What a name server says of the texts of a name.
+enum Texts {
+    Are(Vec<String>),
+    Failed(FlawCode, String),
+}
+
+impl Texts {
+    fn failed(&self) -> Option<(FlawCode, &str)> {
+        match self {
+            Texts::Are(_) => None,
+            Texts::Failed(code, why) => Some((*code, why)),
+        }
+    }
 }
 
 /// The texts of a name, or of the name that stands in its place.
-async fn texts(server: &dyn Dns, name: &str) -> Result<Vec<String>, String> {
+async fn texts(server: &dyn Dns, name: &str) -> Texts {
     let mut name = name.to_owned();
     for _ in 0..MOST_STEPS {
         match server.ask(&name, Question::Txt).await {
@@ -51,50 +130,83 @@ async fn texts(server: &dyn Dns, name: &str) -> Result<Vec<String>, String> {
                     Record::Txt(text) => Some(text),
                     _ => None,
                 });
-                return Ok(texts.collect());
+                return Texts::Are(texts.collect());
             }
-            Answer::Failed(why) => return Err(why),
+            Answer::Failed(why) => return Texts::Failed(FlawCode::NameServersFail, why),
+            Answer::Bogus(why) => return Texts::Failed(FlawCode::DnssecBroken, why),
             Answer::NoName | Answer::None => {}
         }
         let answer = server.ask(&name, Question::Cname).await;
         match answer.records() {
             [Record::Cname(target), ..] => name = target.as_str().to_owned(),
-            _ => return Ok(Vec::new()),
+            _ => return Texts::Are(Vec::new()),
         }
     }
-    Err(format!("more than {MOST_STEPS} CNAMEs stand in its place"))
+    Texts::Failed(FlawCode::CnameChain, format!("more than {MOST_STEPS} CNAMEs stand in its place"))
 }
 
 /// Whether an authority, known by these names, may issue for a domain, by the CAA records of it and of what is above (RFC 8659).
 /// Where the name servers do not say, it may: the authority looks as well.
+///
+/// # Errors
+/// Which records forbid it.
 pub async fn may_issue(
     servers: &[Arc<dyn Dns>],
     domain: &Domain,
     wildcard: bool,
     authority: &[String],
-) -> bool {
+) -> Result<(), Flaw> {
     let judged = join_all(servers.iter().map(|server| judge(server.as_ref(), domain, wildcard, authority)));
-    let refused = judged.await.iter().filter(|may| **may == Some(false)).count();
-    refused < servers.len() / 2 + 1
+    let judged = judged.await;
+    let refused: Vec<(String, &Refused)> = servers
+        .iter()
+        .zip(&judged)
+        .filter_map(|(server, refused)| Some((server.name(), refused.as_ref()?)))
+        .collect();
+    if refused.len() < servers.len() / 2 + 1 {
+        return Ok(());
+    }
+    let Some((_, Refused { name, tag, values })) = refused.first() else { return Ok(()) };
+    let own = authority.first().map(String::as_str).unwrap_or_default();
+    let mut flaw = Flaw {
+        code: FlawCode::CaaForbids,
+        place: FlawPlace::Caa,
+        name: name.clone(),
+        expected: Some(format!("0 {tag} \"{own}\"")),
+        seen: format!("the CAA records of {name} allow {values} to issue certificates, and not {own}"),
+        seen_by: refused.iter().map(|(by, _)| by.clone()).take(MOST_SEEN_BY).collect(),
+    };
+    cut(&mut flaw.seen);
+    Err(flaw)
 }
 
-/// What one name server says; none where it does not say.
-async fn judge(server: &dyn Dns, domain: &Domain, wildcard: bool, authority: &[String]) -> Option<bool> {
+/// Records that forbid an authority to issue.
+struct Refused {
+    /// Whose they are.
+    name: String,
+    /// Of which kind they are.
+    tag: &'static str,
+    /// Whom they allow.
+    values: String,
+}
+
+/// Why one name server says that an authority may not issue; none where it may, or where that is not said.
+async fn judge(server: &dyn Dns, domain: &Domain, wildcard: bool, authority: &[String]) -> Option<Refused> {
     let mut name = domain.as_str();
     loop {
         match server.ask(name, Question::Caa).await {
-            Answer::Records(records) => return Some(allows(&records, wildcard, authority)),
-            Answer::Failed(_) => return None,
+            Answer::Records(records) => return refused(name, &records, wildcard, authority),
+            Answer::Failed(_) | Answer::Bogus(_) => return None,
             Answer::None | Answer::NoName => {}
         }
         match name.split_once('.') {
             Some((_, above)) if above.contains('.') => name = above,
-            _ => return Some(true),
+            _ => return None,
         }
     }
 }
 
-fn allows(records: &[Record], wildcard: bool, authority: &[String]) -> bool {
+fn refused(name: &str, records: &[Record], wildcard: bool, authority: &[String]) -> Option<Refused> {
     let of = |wanted: &str| -> Vec<&str> {
         let values = records.iter().filter_map(|record| match record {
             Record::Caa { tag, value } if tag == wanted => Some(value.as_str()),
@@ -103,13 +215,17 @@ fn allows(records: &[Record], wildcard: bool, authority: &[String]) -> bool {
         values.collect()
     };
     let wild = if wildcard { of("issuewild") } else { Vec::new() };
-    let named = if wild.is_empty() { of("issue") } else { wild };
+    let (tag, named) = if wild.is_empty() { ("issue", of("issue")) } else { ("issuewild", wild) };
+    let issuer = |value: &str| value.split(';').next().unwrap_or_default().trim().to_owned();
+    let is_own = |value: &&str| authority.iter().any(|own| own.eq_ignore_ascii_case(&issuer(value)));
     // Records that say nothing of who may issue forbid nobody.
-    named.is_empty()
-        || named.iter().any(|value| {
-            let name = value.split(';').next().unwrap_or_default().trim();
-            authority.iter().any(|own| own.eq_ignore_ascii_case(name))
-        })
+    if named.is_empty() || named.iter().any(is_own) {
+        return None;
+    }
+    let named: Vec<String> =
+        named.iter().map(|value| issuer(value)).filter(|name| !name.is_empty()).collect();
+    let values = if named.is_empty() { "nobody".to_owned() } else { named.join(", ") };
+    Some(Refused { name: name.to_owned(), tag, values })
 }
 
 #[cfg(test)]
@@ -178,11 +294,16 @@ mod tests {
             (vec![Zone::default().silent(NAME, Question::Txt).shared()], "no answer"),
         ] {
             let missing = has_text(&servers, NAME, "tok").await.unwrap_err();
-            assert!(missing.contains(part), "{missing}");
+            assert!(missing.seen.contains(part) && missing.seen_by == ["zone"], "{missing:?}");
         }
+        let doubled = format!("{NAME}.shop.test");
+        let doubled = Zone::default().with(&doubled, Question::Txt, text("tok")).shared();
+        let missing = has_text(&[doubled], NAME, "tok").await.unwrap_err();
+        assert_eq!(missing.code, FlawCode::RecordMisplaced, "{missing:?}");
         let itself = Domain::parse("loop.test").unwrap();
         let circle = Zone::default().with("loop.test", Question::Cname, vec![Record::Cname(itself)]).shared();
-        assert!(has_text(&[circle], "loop.test", "tok").await.unwrap_err().contains("CNAMEs"));
+        let missing = has_text(&[circle], "loop.test", "tok").await.unwrap_err();
+        assert_eq!(missing.code, FlawCode::CnameChain, "{missing:?}");
     }
 
     #[tokio::test]
@@ -194,7 +315,7 @@ mod tests {
                 zone.with(name, Question::Caa, records.clone())
             });
             let (servers, domain, own) = ([zone.shared()], domain.clone(), own.clone());
-            async move { may_issue(&servers, &domain, wildcard, &own).await }
+            async move { may_issue(&servers, &domain, wildcard, &own).await.is_ok() }
         };
         assert!(may(&[], false).await);
         assert!(may(&[("customer.test", vec![caa("issue", "letsencrypt.org; x=1")])], false).await);
@@ -209,6 +330,12 @@ mod tests {
         let wild = [("customer.test", vec![caa("issue", "letsencrypt.org"), caa("issuewild", ";")])];
         assert!(may(&wild, false).await && !may(&wild, true).await);
         let silent = Zone::default().silent("shop.customer.test", Question::Caa).shared();
-        assert!(may_issue(&[silent], &domain, false, &own).await, "the authority looks as well");
+        assert_eq!(may_issue(&[silent], &domain, false, &own).await, Ok(()), "the authority looks as well");
+        let records = vec![caa("issue", "other.example; x=1"), caa("issue", "third.example")];
+        let zone = Zone::default().with("customer.test", Question::Caa, records).shared();
+        let flaw = may_issue(&[zone], &domain, false, &own).await.unwrap_err();
+        assert_eq!((flaw.code, flaw.name.as_str()), (FlawCode::CaaForbids, "customer.test"));
+        assert!(flaw.seen.contains("other.example, third.example"), "{flaw:?}");
+        assert_eq!(flaw.expected.as_deref(), Some("0 issue \"letsencrypt.org\""));
     }
 }

@@ -14,17 +14,17 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use ipnet::IpNet;
 use wasmyard_model::egress::{BadHost, Host};
 use wasmyard_net::address::{self, Kind};
-use wasmyard_net::{Client, Judge, Network, Waits};
+use wasmyard_net::{Client, Judge, Network, NoAnswer, NoConnection, Waits};
 
-use crate::rules::Web;
+use crate::seen::{NoToken, Web};
 
 /// How it says who asks; customers may let it through by this.
 pub const USER_AGENT: &str = "Wasmyard Custom Hostname Verification";
 /// A token is short; more than this is none.
 const MOST_BYTES: usize = 4 << 10;
-const WAITS: Waits = Waits { connect: Duration::from_secs(5), first_byte: Duration::from_secs(5) };
+const WAITS: Waits = Waits { connect: Duration::from_secs(3), first_byte: Duration::from_secs(4) };
 /// For the body, once its head is there.
-const BODY: Duration = Duration::from_secs(5);
+const BODY: Duration = Duration::from_secs(2);
 /// How many are asked at once.
 const MOST_CONNECTIONS: usize = 32;
 
@@ -64,6 +64,22 @@ impl Judge for Public {
     }
 }
 
+/// Why there was no answer.
+fn not_answered(failed: &NoAnswer) -> NoToken {
+    let told = failed.told::<Public>();
+    match failed.no_connection::<Public>() {
+        Some(NoConnection::Denied(_) | NoConnection::NoAddress(_)) => NoToken::NoAddress(told),
+        Some(_) => NoToken::Closed(told),
+        None => match failed {
+            NoAnswer::ConnectTimeout | NoAnswer::ResponseTimeout => NoToken::Closed(told),
+            NoAnswer::Failed(_) => NoToken::Broken(told),
+        },
+    }
+}
+
+/// The longest target of a redirect that is shown.
+const LONGEST_TARGET: usize = 200;
+
 /// Asks web servers over a network.
 pub struct Tokens {
     client: Client<Public, Empty<Bytes>>,
@@ -85,23 +101,30 @@ impl Tokens {
 
 #[async_trait]
 impl Web for Tokens {
-    async fn get(&self, url: &str) -> Result<String, String> {
+    async fn get(&self, url: &str) -> Result<String, NoToken> {
+        let broken = |why: String| NoToken::Broken(why);
         let request = Request::get(url)
             .header(header::USER_AGENT, USER_AGENT)
             .header(header::ACCEPT, "text/plain, */*")
             .body(Empty::new())
-            .map_err(|error| error.to_string())?;
-        let answered = self.client.send(request, WAITS).await.map_err(|error| error.told::<Public>())?;
+            .map_err(|error| broken(error.to_string()))?;
+        let answered = self.client.send(request, WAITS).await.map_err(|failed| not_answered(&failed))?;
         let status = answered.response.status();
+        if status.is_redirection() {
+            let to = answered.response.headers().get(header::LOCATION);
+            let to: String = to.map(|to| String::from_utf8_lossy(to.as_bytes())).unwrap_or_default().into();
+            let to = to.chars().take(LONGEST_TARGET).collect();
+            return Err(NoToken::Redirects { status: status.as_u16(), to });
+        }
         if status != http::StatusCode::OK {
-            return Err(format!("it answers with {status}, not 200"));
+            return Err(NoToken::Status(status));
         }
         let body = Limited::new(answered.response.into_body(), MOST_BYTES);
         let body = tokio::time::timeout(BODY, body.collect())
             .await
-            .map_err(|_elapsed| "its answer does not end".to_owned())?;
+            .map_err(|_elapsed| broken("its answer does not end".to_owned()))?;
         let body = body.map_err(|error| {
-            format!("its answer broke off, or is longer than {MOST_BYTES} bytes: {error}")
+            broken(format!("its answer broke off, or is longer than {MOST_BYTES} bytes: {error}"))
         })?;
         Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
     }

@@ -15,6 +15,7 @@ pub use certificate::{CertificateKey, HostnameCertificate};
 pub use certificate_error::CertificateError;
 pub use custom::{CustomCertificate, Uploaded};
 pub use error::{HostnameError, TlsSetting};
+pub use flaw::{Flaw, FlawCode, FlawPlace};
 pub use issuing::Issuing;
 pub use metadata::HostnameMetadata;
 pub use name::CustomName;
@@ -29,6 +30,7 @@ mod certificate;
 mod certificate_error;
 mod custom;
 mod error;
+mod flaw;
 mod issuing;
 mod metadata;
 mod name;
@@ -67,6 +69,12 @@ pub struct CustomHostname {
     /// What the last check saw and missed, a sentence each, for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub check_notes: Vec<String>,
+    /// The mistakes among that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub check_flaws: Vec<Flaw>,
+    /// When it is checked again; none where nothing would come of it, or where that is to be done at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_next_at: Option<Timestamp>,
     /// What the builder keeps of it for their scripts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<HostnameMetadata>,
@@ -169,6 +177,8 @@ impl CustomHostname {
             checks: Checks::from(now),
             led_here_at: None,
             check_notes: Vec::new(),
+            check_flaws: Vec::new(),
+            check_next_at: None,
             metadata: None,
             origin: None,
             ssl: None,
@@ -215,7 +225,7 @@ impl CustomHostname {
             self.status = HostnameStatus::Pending;
         }
         self.verification_errors.clear();
-        self.checks = Checks::from(now);
+        (self.checks, self.check_next_at) = (Checks::from(now), None);
         if let Some(issuing) = self.ssl.as_mut().and_then(|ssl| ssl.issuing.as_mut()) {
             // The same order, which nobody gave up yet.
             (issuing.began, issuing.tries) = (now, 0);

@@ -6,12 +6,13 @@
 //! - [`name`], [`digest`], [`timestamp`], [`clock`], [`secret`], [`limits`], [`tags`]: values, parsed once.
 //! - [`domain`], [`ids`], [`tls`]: values of the same kind, for names that are not the platform's own.
 //! - [`assets`], [`bindings`], [`code`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
-//!   [`zone`], [`hostname`], [`csr`]: whose names it answers to, and requests for their certificates;
+//!   [`zone`], [`hostname`], [`csr`], [`blocked`]: whose names it answers to, requests for their certificates, names that are nobody's;
 //!   [`config_keys`]: which parts of it the operator's configuration owns.
 
 pub mod alerting;
 pub mod assets;
 pub mod bindings;
+pub mod blocked;
 pub mod clock;
 mod closed;
 pub mod code;
@@ -43,6 +44,7 @@ pub use assets::{
 pub use bindings::{
     BindingDecl, BindingError, BindingInput, BindingKind, BindingType, KvNamespaceId, OutboundDecl, Reference,
 };
+pub use blocked::BlockedNames;
 pub use clock::{Clock, ClockHand};
 pub use code::{Code, CodeKind, CodeUpload, Component, EventKind};
 pub use config_keys::ConfigKeys;

@@ -208,6 +208,7 @@ impl ZoneError {
             | ZoneError::RecordExists { .. }
             | ZoneError::Hostname(HostnameError::Duplicate) => ErrorKind::Exists,
             ZoneError::Held(_)
+            | ZoneError::Blocked(_)
             | ZoneError::TooMany
             | ZoneError::Record(_)
             | ZoneError::RecordBesideCname { .. }

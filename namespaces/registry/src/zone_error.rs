@@ -20,6 +20,9 @@ pub enum ZoneError {
     /// Another zone keeps the name.
     #[error("the name {0} is held by the zone above it; its owner has to take the hold away first")]
     Held(Domain),
+    /// The operator lets nobody have it.
+    #[error("the name {0} is blocked by the operator of this platform; another one can be used")]
+    Blocked(Domain),
     /// As many as there may be.
     #[error("there are {} zones, the most that there may be; delete some", limits::ZONES)]
     TooMany,

@@ -40,6 +40,7 @@ pub(super) use waiting::Waiting;
 mod certificates;
 pub(super) mod challenges;
 pub(super) mod claims;
+mod contest;
 mod csrs;
 mod dns;
 mod hostnames;

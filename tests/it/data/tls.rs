@@ -32,10 +32,10 @@ fn config(tls: &str) -> String {
 
 const ONE: &str = "[[tls.certificates]]\nchain = \"one.pem\"\nkey = \"one.key\"\n";
 
-struct Visitor(Arc<ClientConfig>);
+pub(super) struct Visitor(Arc<ClientConfig>);
 
 impl Visitor {
-    fn trusting(certificates: &[CertificateDer<'static>]) -> Visitor {
+    pub(super) fn trusting(certificates: &[CertificateDer<'static>]) -> Visitor {
         let mut roots = RootCertStore::empty();
         for certificate in certificates {
             roots.add(certificate.clone()).unwrap();
@@ -47,13 +47,13 @@ impl Visitor {
     }
 
     #[expect(clippy::disallowed_methods, reason = "a visitor of this test, not a guest's socket")]
-    async fn connect(&self, to: SocketAddr, name: &'static str) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn connect(&self, to: SocketAddr, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(to).await?;
-        let name = ServerName::try_from(name).unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
         within("a handshake", TlsConnector::from(Arc::clone(&self.0)).connect(name, stream)).await
     }
 
-    async fn get(&self, to: SocketAddr, name: &'static str, host: &str) -> String {
+    pub(super) async fn get(&self, to: SocketAddr, name: &str, host: &str) -> String {
         let mut stream = self.connect(to, name).await.unwrap();
         let head = format!("GET /page HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();

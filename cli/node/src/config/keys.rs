@@ -11,6 +11,7 @@ use wasmyard_listener::tls::LeastVersion;
 use wasmyard_listener::{ForwardedField, ListenerConfig};
 use wasmyard_namespaces::ConfigName;
 use wasmyard_namespaces::limits::{LimitRow, LimitScope, Unit, table};
+use wasmyard_ownership::Dnssec;
 
 use super::document::{Reader, Spot, Table};
 use super::forms::numbers::{Count, MachineSize, Millis, Part, Size};
@@ -202,6 +203,15 @@ section! {
         /// who is asked whose a custom hostname is: IP addresses, with or without a port. More than half of them must say the
         /// same, so that two are better than one
         name_servers: Texts = Texts("the machine's"),
+        /// whether their answers are validated by DNSSEC: `"auto"` where a name server hands out the signatures of the root, `"on"`
+        /// always, so that one that does not shows nothing, `"off"` never
+        dnssec: Choice<Dnssec> = Choice {
+            words: &[("auto", Dnssec::Auto), ("on", Dnssec::On), ("off", Dnssec::Off)],
+            expected: "\"auto\", \"on\" or \"off\"",
+            default: Dnssec::Auto,
+        },
+        /// a file of DNSKEY records of the root, in place of the root's own: for networks with a root of their own
+        trust_anchor_file: Text = Text("the root's"),
         /// addresses and networks at which visitors reach this platform, such as `["192.0.2.10"]`: customers' names that can
         /// have no CNAME have one of these
         apex_addresses: Texts = Texts("none"),
@@ -209,6 +219,9 @@ section! {
         certificate_ca_file: Text = Text("none"),
         /// networks that are not public and from which an ownership token may be fetched all the same
         allow_private: Texts = Texts("none"),
+        /// names that no zone may have as its own or as a custom hostname: `"bank.example"` with all names below it,
+        /// `"*.bank.example"` only those below it
+        blocked: Texts = Texts("none"),
     }
 }
 

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{PART, records, text};
+use super::{PART, mistakes, records, text};
 use crate::client::{Body, Client, ClientError};
 use crate::commands::items;
 use crate::failure::Failure;
@@ -42,6 +42,7 @@ pub(super) async fn wait(
     let id = text(hostname, "/id");
     let until = Instant::now() + patience;
     let mut told = (String::new(), records(hostname, target));
+    let mut wrong: Vec<String> = Vec::new();
     let (mut now, mut pause) = (hostname.clone(), FIRST);
     output.note("waiting; Ctrl-C ends the waiting, and the hostname stays");
     loop {
@@ -50,6 +51,15 @@ pub(super) async fn wait(
             output.note(&line);
             told.0 = line;
         }
+        let mistakes = mistakes::lines(&now);
+        if mistakes != wrong && !mistakes.is_empty() {
+            mistakes.iter().for_each(|line| output.note(&format!("  {line}")));
+            if let Some(next) = mistakes::next(&now) {
+                output
+                    .note(&format!("  looked at again at {next}, or at once by `wasmyard hostname refresh`"));
+            }
+        }
+        wrong = mistakes;
         // What an authority wants to see comes some time after the hostname was made.
         let wanted = records(&now, target);
         let more: Vec<&[String; 3]> = wanted.iter().filter(|record| !told.1.contains(record)).collect();
@@ -143,9 +153,15 @@ fn missing(hostname: &Value, patience: Duration) -> Failure {
     let name = text(hostname, "/hostname");
     let seen = hostname.pointer("/ownership_checks/seen").map(items).unwrap_or_default();
     let seen: Vec<String> = seen.iter().map(|seen| text(seen, "")).collect();
+    let wrong = mistakes::lines(hostname);
     let mut said = format!("not served after {} s. {}", patience.as_secs(), progress(hostname));
-    if matches!(stage(hostname), Stage::Under("ownership")) && !seen.is_empty() {
+    if !wrong.is_empty() {
+        said += &format!("\n  {}", wrong.join("\n  "));
+    } else if matches!(stage(hostname), Stage::Under("ownership")) && !seen.is_empty() {
         said += &format!(" Seen: {}", seen.join("; "));
+    }
+    if let Some(next) = mistakes::next(hostname) {
+        said += &format!("\n  looked at again at {next}");
     }
     let remedy = format!("make the records above; `wasmyard hostname wait {name}` goes on");
     Failure::with_remedy(said, remedy)
@@ -245,6 +261,20 @@ mod tests {
             ["does not CNAME", "there is no name shop.customer.test", "hostname wait shop.customer.test"]
         {
             assert!(said.contains(part), "{part}: {said}");
+        }
+        let wrong = json!({"ownership_checks": {
+            "seen": ["192.0.2.53: elsewhere"], "next_check_at": "2026-01-01T00:01:00Z", "mistakes": [{
+                "code": "cname_elsewhere", "type": "CNAME", "name": "shop.customer.test", "seen": "it ends elsewhere",
+                "seen_by": ["192.0.2.53"], "remedy": "point it here",
+            }],
+        }});
+        let (done, told) =
+            waited(vec![hostname("pending", "pending_validation", wrong)], Duration::ZERO).await;
+        let said = done.unwrap_err().to_string();
+        for part in
+            ["cname_elsewhere", "ends elsewhere (by 192.0.2.53)", "point it here", "at 2026-01-01T00:01:00Z"]
+        {
+            assert!(said.contains(part) && told.contains(part), "{part}: {said}: {told}");
         }
     }
 

@@ -7,6 +7,8 @@
 )]
 
 mod dns;
+mod mistakes;
 mod rules;
 mod schedule;
+mod signed;
 mod web;

@@ -19,29 +19,29 @@ use wasmyard_model::zone::{DnsRecord, Zone};
 use wasmyard_ownership::dns::{Answer, Dns, Question, Record};
 use wasmyard_ownership::rules::{Expected, Finding, LONGEST_NOTE, Leads, MOST_NOTES, Proof, Web, look};
 use wasmyard_ownership::schedule::{AFTER_A_MISS, LONGEST_WAIT, MISSES, TRIES, WEEK, wait};
-use wasmyard_ownership::{Step, step};
+use wasmyard_ownership::{NoToken, Step, step};
 
-const TOKEN: &str = "29625d98-cb2e-4ec0-94d1-4f562ac2fec2";
+pub(super) const TOKEN: &str = "29625d98-cb2e-4ec0-94d1-4f562ac2fec2";
 
 /// A name server that says what it was told, and that other names are not there.
 #[derive(Default)]
-struct Told(Mutex<HashMap<(String, Question), Answer>>);
+pub(super) struct Told(Mutex<HashMap<(String, Question), Answer>>);
 
 impl Told {
-    fn say(&self, name: &str, question: Question, answer: Answer) {
+    pub(super) fn say(&self, name: &str, question: Question, answer: Answer) {
         self.0.lock().unwrap().insert((name.to_owned(), question), answer);
     }
 
-    fn cname(&self, name: &str, target: &str) {
+    pub(super) fn cname(&self, name: &str, target: &str) {
         self.say(name, Question::Cname, Answer::Records(vec![Record::Cname(Domain::parse(target).unwrap())]));
     }
 
-    fn address(&self, name: &str, address: &str) {
+    pub(super) fn address(&self, name: &str, address: &str) {
         self.say(name, Question::Cname, Answer::None);
         self.say(name, Question::A, Answer::Records(vec![Record::Address(address.parse().unwrap())]));
     }
 
-    fn text(&self, name: &str, text: &str) {
+    pub(super) fn text(&self, name: &str, text: &str) {
         self.say(name, Question::Txt, Answer::Records(vec![Record::Txt(text.to_owned())]));
     }
 }
@@ -62,27 +62,28 @@ struct Says(Option<&'static str>);
 
 #[async_trait]
 impl Web for Says {
-    async fn get(&self, _url: &str) -> Result<String, String> {
-        self.0.map(str::to_owned).ok_or_else(|| "connection refused".to_owned())
+    async fn get(&self, _url: &str) -> Result<String, NoToken> {
+        self.0.map(str::to_owned).ok_or_else(|| NoToken::Closed("connection refused".to_owned()))
     }
 }
 
-fn began() -> Timestamp {
+pub(super) fn began() -> Timestamp {
     "2026-01-01T00:00:00Z".parse().unwrap()
 }
 
-struct Site {
+pub(super) struct Site {
     zone: Zone,
     records: Vec<DnsRecord>,
-    apex: Vec<IpNet>,
-    hostname: CustomHostname,
+    pub(super) apex: Vec<IpNet>,
+    pub(super) hostname: CustomHostname,
     held: bool,
-    contested: bool,
+    blocked: bool,
+    pub(super) contested: bool,
 }
 
 impl Site {
     /// `shop.customer.test` in `saas.test`, whose customers point to `customers.saas.test`.
-    fn new() -> Site {
+    pub(super) fn new() -> Site {
         Site::of("shop.customer.test")
     }
 
@@ -150,21 +151,22 @@ impl Site {
         };
         let hostname = CustomHostname::new(id.clone(), &new, made_up, began()).unwrap();
         let records = vec![record("customers", true), record("mail", false)];
-        Site { zone, records, apex: Vec::new(), hostname, held: false, contested: false }
+        Site { zone, records, apex: Vec::new(), hostname, held: false, blocked: false, contested: false }
     }
 
-    fn expected(&self) -> Expected<'_> {
+    pub(super) fn expected(&self) -> Expected<'_> {
         Expected {
             hostname: &self.hostname,
             zone: &self.zone,
             records: &self.records,
             apex: &self.apex,
             held: self.held,
+            blocked: self.blocked,
             contested: self.contested,
         }
     }
 
-    async fn look(&self, dns: &[&Arc<Told>], web: &Says) -> Finding {
+    pub(super) async fn look(&self, dns: &[&Arc<Told>], web: &dyn Web) -> Finding {
         let servers: Vec<Arc<dyn Dns>> = dns.iter().map(|told| Arc::clone(told) as Arc<dyn Dns>).collect();
         look(&self.expected(), &servers, web).await
     }
@@ -470,4 +472,42 @@ async fn one_in_use_whose_zone_has_no_origin_any_more_is_told_so_and_stays() {
     site.zone.fallback_origin = fallback;
     site.check(&dns, began()).await;
     assert_eq!((site.hostname.status, missing(&site)), (HostnameStatus::Active, None));
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_may_have_is_blocked_from_any_status_for_as_long_as_it_is() {
+    let mut site = Site::new();
+    let dns = Arc::new(Told::default());
+    dns.cname("shop.customer.test", "customers.saas.test");
+    site.check(&dns, began()).await;
+    assert_eq!(site.hostname.status, HostnameStatus::Active);
+    site.blocked = true;
+    let mut now = began();
+    for _ in 0..100 {
+        assert_eq!(site.check(&dns, now).await, Some(now.later(LONGEST_WAIT)));
+        assert_eq!(site.hostname.status, HostnameStatus::Blocked);
+        assert!(missing(&site).is_some_and(|text| text.starts_with("custom hostname cannot be added")));
+        now = now.later(LONGEST_WAIT);
+    }
+    site.blocked = false;
+    site.check(&dns, now).await;
+    assert_eq!((site.hostname.status, missing(&site)), (HostnameStatus::Active, None));
+}
+
+#[tokio::test]
+async fn a_proof_that_zones_share_is_none_when_another_came_meanwhile() {
+    let mut site = Site::new();
+    site.apex = vec!["198.51.100.0/28".parse().unwrap()];
+    let dns = Arc::new(Told::default());
+    dns.address("shop.customer.test", "198.51.100.7");
+    let by_address = site.look(&[&dns], &Says(None)).await;
+    let by_file = site.look(&[&Arc::new(Told::default())], &Says(Some(TOKEN))).await;
+    assert!(by_address.proof.is_some() && by_file.proof == Some(Proof::Http));
+    assert_eq!(by_address.clone().judged(&site.expected()), by_address);
+    site.contested = true;
+    for found in [by_address, by_file] {
+        let judged = found.judged(&site.expected());
+        assert_eq!(judged.proof, None);
+        assert_eq!(judged.flaws[0].code.as_str(), "address_shared");
+    }
 }

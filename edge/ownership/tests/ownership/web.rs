@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use wasmyard_net::{Network, NetworkConfig, NetworkFigures, NoAddress, Resolve};
 
-use wasmyard_ownership::Tokens;
 use wasmyard_ownership::rules::Web as _;
+use wasmyard_ownership::{NoToken, Tokens};
 
 /// Every name is at this address.
 struct At(IpAddr);
@@ -69,13 +69,30 @@ async fn a_token_is_fetched_and_nothing_else() {
     ] {
         let (port, _asked) = saying(answer).await;
         let refused = open.get(&format!("http://shop.customer.test:{port}/x")).await.unwrap_err();
-        assert!(refused.contains(why), "{refused}");
+        assert!(refused.to_string().contains(why), "{refused}");
     }
     let long: &'static str =
         format!("HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n{}", "x".repeat(9_000)).leak();
     let (port, _asked) = saying(long).await;
     let refused = open.get(&format!("http://shop.customer.test:{port}/x")).await.unwrap_err();
-    assert!(refused.contains("longer than 4096 bytes"), "{refused}");
+    assert!(refused.to_string().contains("longer than 4096 bytes"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_at_port_80_is_told_apart() {
+    let open = tokens(&["127.0.0.0/8"]);
+    let ask = async |port: u16| open.get(&format!("http://shop.customer.test:{port}/x")).await.unwrap_err();
+    let (port, _asked) =
+        saying("HTTP/1.1 301 Moved\r\nlocation: https://shop.customer.test/x\r\ncontent-length: 0\r\n\r\n")
+            .await;
+    let to = "https://shop.customer.test/x".to_owned();
+    assert_eq!(ask(port).await, NoToken::Redirects { status: 301, to });
+    let (port, _asked) = saying("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
+    assert_eq!(ask(port).await, NoToken::Status(http::StatusCode::NOT_FOUND));
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = closed.local_addr().unwrap().port();
+    drop(closed);
+    assert!(matches!(ask(port).await, NoToken::Closed(_)));
 }
 
 #[tokio::test]
@@ -83,6 +100,7 @@ async fn what_is_not_public_is_not_asked() {
     let (port, asked) = saying("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     let refused =
         tokens(&["10.0.0.0/8"]).get(&format!("http://shop.customer.test:{port}/x")).await.unwrap_err();
-    assert!(refused.contains("127.0.0.1, which is a loopback address"), "{refused}");
+    assert!(matches!(refused, NoToken::NoAddress(_)), "{refused:?}");
+    assert!(refused.to_string().contains("127.0.0.1, which is a loopback address"), "{refused}");
     asked.abort();
 }

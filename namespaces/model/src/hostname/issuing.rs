@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CertificateAuthority, CertificateKey};
+use super::{CertificateAuthority, CertificateKey, Flaw};
 use crate::timestamp::Timestamp;
 
 /// A certificate that is being issued.
@@ -24,12 +24,27 @@ pub struct Issuing {
     /// Whether the authority was told to look.
     #[serde(default)]
     pub told: bool,
+    /// Why nothing came of the last look, where that is the customer's to mend.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flaws: Vec<Flaw>,
+    /// When it is gone on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
 }
 
 impl Issuing {
     /// One that begins.
     #[must_use]
     pub fn begins(now: Timestamp, key: CertificateKey, authority: CertificateAuthority) -> Issuing {
-        Issuing { began: now, tries: 0, key, authority, order: None, told: false }
+        Issuing {
+            began: now,
+            tries: 0,
+            key,
+            authority,
+            order: None,
+            told: false,
+            flaws: Vec::new(),
+            next_at: None,
+        }
     }
 }

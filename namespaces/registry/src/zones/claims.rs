@@ -15,7 +15,8 @@ use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::hostnames::{HOSTNAMES, hostname_key};
+use super::check_key;
+use super::hostnames::{HOSTNAME_CHECK, HOSTNAMES, hostname_key};
 use crate::collection::{Collection, Transaction};
 use crate::follow::Follow;
 use crate::{Inner, Registry, RegistryEvent, Result};
@@ -25,12 +26,12 @@ use wasmyard_model::zone::Zone;
 use wasmyard_stores::Revision;
 
 /// Who is served under a name, by the name.
-const CLAIMS: Collection<Claim> = Collection::at("hostname-claim/");
+pub(super) const CLAIMS: Collection<Claim> = Collection::at("hostname-claim/");
 
 /// The zone that was served last under a name that nobody is served under now, by the name.
-const RELEASED: Collection<ZoneId> = Collection::at("hostname-released/");
+pub(super) const RELEASED: Collection<ZoneId> = Collection::at("hostname-released/");
 /// How many labels of a name are looked at for wildcards of others.
-const MOST_LABELS: usize = 16;
+pub(super) const MOST_LABELS: usize = 16;
 
 /// How many turns there are. Two names that share one wait for each other now and then, no more.
 const TURNS: usize = 256;
@@ -39,8 +40,8 @@ const CLAIMS_PAGE: usize = 4_096;
 
 /// Who is served under a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Claim {
-    zone: ZoneId,
+pub(super) struct Claim {
+    pub(super) zone: ZoneId,
     hostname: CustomHostnameId,
 }
 
@@ -128,16 +129,6 @@ impl Registry {
     pub async fn host(&self, host: &str) -> Result<Option<HostMatch>> {
         self.inner.host(host).await
     }
-
-    /// Whether another zone has to do with the name of a hostname: it is served under it or under a wildcard above it, was
-    /// the last that was, or has it as one of its own. What zones of one platform share, such as its addresses, says
-    /// nothing then about whose the name is.
-    ///
-    /// # Errors
-    /// [`crate::RegistryError::Store`].
-    pub async fn is_contested(&self, hostname: &CustomHostname) -> Result<bool> {
-        self.inner.is_contested(hostname).await
-    }
 }
 
 impl Registry {
@@ -147,6 +138,29 @@ impl Registry {
     /// [`crate::RegistryError::Store`].
     pub async fn served_under(&self, name: &CustomName) -> Result<Option<Arc<CustomHostname>>> {
         self.inner.claimed(name).await
+    }
+}
+
+impl Registry {
+    /// Has each hostname be checked soon whose name is served and is one of these. Returns how many that are.
+    ///
+    /// # Errors
+    /// [`crate::RegistryError::Store`].
+    pub async fn check_served_names(&self, is_meant: impl Fn(&CustomName) -> bool) -> Result<usize> {
+        let (mut after, mut count) = (None::<String>, 0);
+        loop {
+            let page = self.inner.log.page(&CLAIMS, "", after.as_deref(), CLAIMS_PAGE).await?;
+            let Some(last) = page.last() else { return Ok(count) };
+            after = Some(last.id().to_owned());
+            for seen in page {
+                if !CustomName::parse(seen.id()).is_ok_and(|name| is_meant(&name)) {
+                    continue;
+                }
+                let Some(claim) = seen.whole() else { continue };
+                self.do_soon(HOSTNAME_CHECK, &check_key(&claim.zone, &claim.hostname)).await?;
+                count += 1;
+            }
+        }
     }
 }
 
@@ -170,26 +184,6 @@ impl Inner {
             return Ok(Some(found));
         }
         Ok(own.map(|zone| HostMatch { zone, hostname: None }))
-    }
-
-    async fn is_contested(&self, hostname: &CustomHostname) -> Result<bool> {
-        let (zone, base) = (&hostname.zone, hostname.name.base());
-        if self.zones.load().containing(base).is_some_and(|owner| owner.id != *zone) {
-            return Ok(true);
-        }
-        let above = std::iter::successors(base.split_once('.'), |(_, parent)| parent.split_once('.'));
-        let above = above.take(MOST_LABELS).map(|(_, parent)| format!("*.{parent}"));
-        let names = std::iter::once(hostname.name.to_string()).chain(above);
-        for name in names {
-            let claim = self.log.read(&CLAIMS, &name).await?;
-            let last = self.log.read(&RELEASED, &name).await?;
-            if claim.whole().is_some_and(|claim| claim.zone != *zone)
-                || last.whole().is_some_and(|last| last != *zone)
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// The custom hostname that is served under a name, unless its zone is paused.

@@ -38,6 +38,15 @@ pub struct HostnameQuota {
     pub used: u64,
 }
 
+/// What a change of a hostname hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decided {
+    /// On the hostname alone.
+    ByItself,
+    /// Also on whether another zone has to do with its name.
+    ByContest,
+}
+
 /// The kind of the jobs that check custom hostnames.
 pub const HOSTNAME_CHECK: &str = "hostname-check";
 
@@ -162,15 +171,33 @@ impl Registry {
         id: &CustomHostnameId,
         mut decide: impl FnMut(&CustomHostname, Timestamp) -> Result<Option<CustomHostname>>,
     ) -> Result<Arc<CustomHostname>> {
+        self.decide_hostname(zone, id, Decided::ByItself, |before, _, now| decide(before, now)).await
+    }
+
+    /// The way of each change.
+    pub(super) async fn decide_hostname(
+        &self,
+        zone: &ZoneId,
+        id: &CustomHostnameId,
+        by: Decided,
+        mut decide: impl FnMut(&CustomHostname, bool, Timestamp) -> Result<Option<CustomHostname>>,
+    ) -> Result<Arc<CustomHostname>> {
         let inner = &self.inner;
         for attempt in 0..ATTEMPTS {
             let (seen, before) = inner.find_hostname(zone, id).await?;
+            let mut contest = Transaction::default();
+            let contested = by == Decided::ByContest
+                && !before.status.is_served()
+                && inner.contest(&before, &mut contest).await?;
             let now = inner.clock().now();
-            let Some(mut after) = decide(&before, now)? else { return Ok(Arc::new(before)) };
+            let Some(mut after) = decide(&before, contested, now)? else { return Ok(Arc::new(before)) };
             if after.status.is_served() && !before.status.is_served() {
                 after.activated_at = Some(now);
             }
             let mut transaction = Transaction::default();
+            if after.status.is_served() {
+                transaction.join(&contest);
+            }
             transaction.put(&seen, &after)?;
             let claims = inner.change_claims(&mut transaction, Some(&before), Some(&after)).await?;
             inner.follow_certificates(&mut transaction, &before, Some(&after), &claims).await?;

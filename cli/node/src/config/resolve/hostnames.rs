@@ -1,13 +1,16 @@
 //! `[hostnames]`: whom checks of custom hostnames ask, and which addresses are the platform's. `[webhooks]`: where
 //! notifications may be sent.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use wasmyard_namespaces::BlockedNames;
+use wasmyard_ownership::Anchors;
 
 use super::super::document::Spot;
 use super::super::fault::Fault;
 use super::super::keys::{RawHostnames, RawWebhooks};
+use super::super::locate::below;
 use super::super::{HostnamesConfig, WebhooksConfig};
 use super::egress::{extra_roots, name_servers, ports};
 use super::proxies::network;
@@ -16,10 +19,37 @@ use super::proxies::network;
 pub(super) fn hostnames(raw: &RawHostnames, root: &Path, faults: &mut Vec<Fault>) -> HostnamesConfig {
     HostnamesConfig {
         name_servers: name_servers(raw.name_servers.as_deref().unwrap_or_default(), faults),
+        dnssec: raw.dnssec.get(faults),
+        trust_anchors: trust_anchors(raw.trust_anchor_file.as_ref(), root, faults),
         apex_addresses: networks(raw.apex_addresses.as_deref().unwrap_or_default(), faults),
         allow_private: networks(raw.allow_private.as_deref().unwrap_or_default(), faults),
         certificate_roots: extra_roots(raw.certificate_ca_file.as_ref(), root, faults),
+        blocked: blocked(raw.blocked.as_deref().unwrap_or_default(), faults),
     }
+}
+
+/// Read here as well, so that a mistake has its line.
+fn trust_anchors(spot: Option<&Spot<String>>, root: &Path, faults: &mut Vec<Fault>) -> Option<PathBuf> {
+    let spot = spot?;
+    let path = below(root, &spot.value);
+    if let Err(error) = Anchors::from_file(&path) {
+        let fault = spot.fault_shown(format!("no keys can be read of it: {error}"));
+        faults.push(fault.remedy(
+            "name a file with DNSKEY records of the root, such as \". 172800 IN DNSKEY 257 3 13 ...\"",
+        ));
+    }
+    Some(path)
+}
+
+fn blocked(spots: &[Spot<String>], faults: &mut Vec<Fault>) -> BlockedNames {
+    BlockedNames::parse(spots.iter().map(|spot| spot.value.as_str())).unwrap_or_else(|(place, error)| {
+        let fault = spots.get(place).map(|spot| {
+            let told = spot.fault_shown(format!("this is no name: {error}"));
+            told.remedy("write it like \"bank.example\" or \"*.bank.example\"")
+        });
+        faults.extend(fault);
+        BlockedNames::default()
+    })
 }
 
 /// Resolves `[webhooks]`.
