@@ -54,7 +54,10 @@ PYTHON
 processes+=($!)
 until [ -s "$folder/receiver" ]; do sleep 0.1; done
 port=$(cat "$folder/receiver")
-printf '[server]\nreserved_names = true\n[webhooks]\nports = [%s]\nallow_private = ["127.0.0.1"]\n' "$port" >"$folder/wasmyard.toml"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=partner -keyout "$folder/ca.key" \
+  -out "$folder/ca.pem" 2>/dev/null || fail "openssl makes no authority of clients"
+export WASMYARD_CLIENT_CA="$folder/ca.pem"
+printf '[server]\nreserved_names = true\nlisten_tls = "127.0.0.1:0"\n[webhooks]\nports = [%s]\nallow_private = ["127.0.0.1"]\n' "$port" >"$folder/wasmyard.toml"
 export WASMYARD_RECEIVER="http://127.0.0.1:$port/" WASMYARD_API_TOKEN="a-token-for-these-tests" WASMYARD_NODE_MODULES="$clients/node"
 "$program" serve --config "$folder/wasmyard.toml" --data "$folder/data" --listen 127.0.0.1:0 --api-listen 127.0.0.1:0 \
   >"$folder/serve" 2>"$folder/log" &

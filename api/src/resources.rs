@@ -4,6 +4,7 @@
 pub(crate) mod alerting;
 pub(crate) mod assets;
 pub(crate) mod bindings;
+pub(crate) mod client_ca;
 pub(crate) mod clients;
 pub(crate) mod content;
 pub(crate) mod custom_csrs;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::guard;
 use crate::openapi;
 use crate::resources::{
-    alerting, assets, bindings, clients, content, custom_csrs, custom_hostnames, dns_records,
+    alerting, assets, bindings, client_ca, clients, content, custom_csrs, custom_hostnames, dns_records,
     fallback_origin, health, kv, namespaces, routes, scripts, secrets, services, settings, tags, tokens,
     versions, zones,
 };
@@ -153,6 +153,15 @@ pub(crate) fn table() -> Table {
         .delete("/policies/{policy_id}", alerting::policies::delete, op("policies.delete", "Delete a notification policy").returns::<alerting::Identified>())
         .get("/history", alerting::history, op("history.list", "List what was sent and what was given up, the newest first").counted().query("since", "Sent then or later, in RFC 3339").query("before", "Sent before that").returns::<Vec<alerting::Sent>>());
 
+    t.area("mTLS certificates", "mtlsCertificates", "/client/v4/accounts/{account_id}/mtls_certificates")
+        .get("", client_ca::list, op("list", "List authorities of clients").counted().returns::<Vec<client_ca::View>>())
+        .post("", client_ca::create, op("create", "Upload certificates of authorities of clients").takes::<client_ca::Wanted>().returns::<client_ca::View>())
+        .get("/{mtls_certificate_id}", client_ca::get, op("get", "Show authorities of clients").returns::<client_ca::View>())
+        .delete("/{mtls_certificate_id}", client_ca::delete, op("delete", "Delete authorities that no hostname asks for").returns::<client_ca::View>())
+        .get("/{mtls_certificate_id}/associations", client_ca::associations, op("associations.get", "Show whether hostnames ask for them").returns::<Vec<client_ca::Association>>());
+    t.area("mTLS certificates", "certificateAuthorities", "/client/v4/zones/{zone_id}/certificate_authorities")
+        .get("/hostname_associations", client_ca::hostnames, op("hostnameAssociations.get", "List the hostnames that ask clients for certificates of these authorities").query("mtls_certificate_id", "The authorities").returns::<client_ca::Hostnames>())
+        .put("/hostname_associations", client_ca::associate, op("hostnameAssociations.update", "Have these hostnames, and no others of the zone, ask clients for certificates of these authorities").takes::<client_ca::HostnamesWanted>().returns::<client_ca::Hostnames>());
     t.area("Custom CSRs", "customCsrs", "/client/v4/zones/{zone_id}/custom_csrs");
     each_csr(t);
     t.area("Custom CSRs", "accountCustomCsrs", "/client/v4/accounts/{account_id}/custom_csrs");

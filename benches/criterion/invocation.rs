@@ -52,6 +52,7 @@ fn invocation(host: Arc<dyn Host>, depth: u32) -> Invocation {
         client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         hostname: Arc::from("customer-a.localhost"),
         hostname_metadata: None,
+        tls: None,
     };
     let (limits, ceiling, entry) = (Limits::DEFAULT, Limits::CEILING, Arc::default());
     Invocation { limits, ceiling, trusted: false, depth, host, info: Arc::new(info), entry }

@@ -75,6 +75,7 @@ fn invocation(host: Arc<dyn Host>, depth: u32, entry: Entry) -> Invocation {
         client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         hostname: Arc::from("customer-a.localhost"),
         hostname_metadata: None,
+        tls: None,
     };
     let (limits, ceiling) = (Limits::DEFAULT, Limits::CEILING);
     let (info, entry) = (Arc::new(info), Arc::new(entry));

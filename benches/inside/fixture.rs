@@ -148,6 +148,7 @@ fn invocation(host: Arc<dyn Host>, depth: u32, limits: Limits) -> Invocation {
         client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         hostname: Arc::from("customer-a.localhost"),
         hostname_metadata: None,
+        tls: None,
     };
     let (ceiling, entry) = (Limits::CEILING, Arc::default());
     Invocation { limits, ceiling, depth, trusted: false, host, info: Arc::new(info), entry }

@@ -140,7 +140,7 @@ impl Control {
         if !ssl.is_ready() {
             return Ok(());
         }
-        let settings = self.settings_for(owner, name);
+        let settings = self.settings_for(owner, name).await?;
         let wanted = ServedWith { pack: Some(ssl.id.clone()), settings: Some(settings.clone()) };
         let present = store.served_with(&served).await?;
         let has_pack = present.as_ref().is_some_and(|present| present.pack == wanted.pack);
@@ -162,12 +162,15 @@ impl Control {
 
     /// How a name is served: the settings of a custom hostname are for its own name, and what is below it by a wildcard is
     /// served as its zone says.
-    fn settings_for(&self, owner: &CustomHostname, name: &CustomName) -> Settings {
-        if owner.name == *name {
+    async fn settings_for(&self, owner: &CustomHostname, name: &CustomName) -> Result<Settings> {
+        let settings = if owner.name == *name {
             let own = owner.ssl.as_ref().and_then(|ssl| ssl.config.settings.clone());
-            return settings_of(&own.unwrap_or_default());
-        }
-        self.registry.zone(&owner.zone).map(|zone| zone_settings_of(&zone.settings)).unwrap_or_default()
+            settings_of(&own.unwrap_or_default())
+        } else {
+            let zone = self.registry.zone(&owner.zone);
+            zone.map(|zone| zone_settings_of(&zone.settings)).unwrap_or_default()
+        };
+        self.with_clients(settings, owner, name).await
     }
 
     /// Makes what is below custom hostnames of a zone be served as the zone says now.

@@ -27,6 +27,7 @@ pub mod tokens;
 
 mod bindings;
 mod certificates;
+mod client_ca;
 mod configured;
 mod csrs;
 mod deploy;

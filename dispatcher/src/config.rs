@@ -1,7 +1,9 @@
 //! What the data plane is made from: typed values with their units. Where they come from is not its concern.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use wasmyard_listener::tls::Asking;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_runtime::Services;
 
@@ -28,6 +30,8 @@ pub struct DispatcherConfig {
     pub origins: OriginsConfig,
     /// What connections have to be.
     pub https: HttpsConfig,
+    /// Which hosts require certificates of clients; none where visitors are not served over TLS.
+    pub asking: Option<Arc<Asking>>,
     /// The ports that visitors reach the platform by, beside 80 and 443. A script's request to a host of the
     /// platform goes inside on these; on another port it is meant for something else, and goes to egress.
     pub served_ports: Vec<u16>,
@@ -46,6 +50,7 @@ impl Default for DispatcherConfig {
             body_idle: Duration::from_secs(30),
             origins: OriginsConfig::default(),
             https: HttpsConfig::default(),
+            asking: None,
             served_ports: Vec::new(),
             services: Services::default(),
         }

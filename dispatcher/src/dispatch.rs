@@ -97,11 +97,11 @@ impl Dispatcher {
                 return Ok(shown);
             }
             // Before anything is found out about the host: a connection that was made for another one says nothing of it.
-            https::checked(&visit, self.config.https)?;
+            https::checked(&visit, self.config.https, self.config.asking.as_deref())?;
             // Before the route, which goes by the origin of a custom hostname where none is for its name.
             let visit = zone::find(&self.registry, visit).await?;
             // As soon as it is known whose the host is: what came in clear text is not for a script to see.
-            https::of_zone(&visit, self.config.https)?;
+            https::of_zone(&visit, self.config.https, &self.registry)?;
             // Before anything is spent: it looks into memory, and what is asked of a host that nobody has ends here.
             let destination = route::find(&self.registry, &visit)?;
             // After the route, because a body that nobody is there to read needs no watch.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::header::{self, HeaderValue};
 use http::uri::{Authority, Scheme};
 use http::{Method, Response, StatusCode, Uri};
+use wasmyard_listener::tls::Asking;
+use wasmyard_namespaces::registry::{HostMatch, Registry};
 use wasmyard_namespaces::zone::SettingId;
 
 use crate::respond::Refusal;
@@ -23,11 +25,19 @@ pub struct HttpsConfig {
 }
 
 /// Refuses a request that came over the wrong connection, and sends one that came in clear text to where it should.
-pub(crate) fn checked<B>(visit: &Visit<B>, config: HttpsConfig) -> Result<(), Refusal> {
+pub(crate) fn checked<B>(
+    visit: &Visit<B>,
+    config: HttpsConfig,
+    asking: Option<&Asking>,
+) -> Result<(), Refusal> {
     if let Some(encrypted) = &visit.client.encrypted
         && !encrypted.is_for(&visit.host)
     {
         return Err(Refusal::misdirected());
+    }
+    // Over a connection of the host's own the handshake has seen to it; what came another way showed nothing.
+    if !showed_certificate(visit) && asking.is_some_and(|asking| asking.requires(&visit.host)) {
+        return Err(unshown(visit, config));
     }
     match config.redirect_to {
         Some(port) if !visit.client.secure => Err(to_https(visit, port)),
@@ -37,13 +47,31 @@ pub(crate) fn checked<B>(visit: &Visit<B>, config: HttpsConfig) -> Result<(), Re
 
 /// Sends a request that came in clear text to where it should, if the zone of its host asks for that
 /// (`always_use_https`). What shows an authority whose a name is comes in clear text by its nature.
-pub(crate) fn of_zone<B>(visit: &Visit<B>, config: HttpsConfig) -> Result<(), Refusal> {
+///
+/// Refuses one without a certificate of its client, where the host requires that and has no certificate of its own yet.
+pub(crate) fn of_zone<B>(visit: &Visit<B>, config: HttpsConfig, registry: &Registry) -> Result<(), Refusal> {
+    let required = |found: &HostMatch| registry.requires_client_certificate(found, &visit.host);
+    if !showed_certificate(visit) && visit.zone.as_ref().is_some_and(required) {
+        return Err(unshown(visit, config));
+    }
     let asked = visit.zone.as_ref().is_some_and(|found| found.zone.settings.is_on(SettingId::AlwaysUseHttps));
     match config.port {
         Some(port) if asked && !visit.client.secure && !is_challenge(visit.head.uri.path()) => {
             Err(to_https(visit, port))
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+fn showed_certificate<B>(visit: &Visit<B>) -> bool {
+    visit.client.encrypted.as_ref().is_some_and(|encrypted| encrypted.client_certificate.is_some())
+}
+
+/// What a client is told that showed no certificate: where to show it, if it asks in clear text.
+fn unshown<B>(visit: &Visit<B>, config: HttpsConfig) -> Refusal {
+    match config.port {
+        Some(port) if !visit.client.secure => to_https(visit, port),
+        Some(_) | None => Refusal::no_client_certificate(),
     }
 }
 
@@ -99,7 +127,7 @@ mod tests {
         let client = Client::at(IpAddr::from([192, 0, 2, 1]), secure);
         let log = VisitLog::open(trace, client.address, &request);
         let visit = head::read(request, client, &log).unwrap();
-        let refusal = checked(&visit, config).err()?;
+        let refusal = checked(&visit, config, None).err()?;
         let page = crate::respond::page(&refusal, crate::respond::Wanted::Text, "ray");
         let location = page.headers().get(header::LOCATION)?.to_str().unwrap().to_owned();
         Some((page.status().as_u16(), location))

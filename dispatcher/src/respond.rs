@@ -76,6 +76,12 @@ impl Refusal {
         Self::new(StatusCode::MISDIRECTED_REQUEST, 2006, "misdirected", text)
     }
 
+    /// The host requires a certificate of clients, and the request came by a way on which none was shown.
+    pub(crate) fn no_client_certificate() -> Self {
+        let text = "This host asks for a certificate of yours; connect to it directly, with one.";
+        Self::new(StatusCode::FORBIDDEN, 2008, "client_certificate", text)
+    }
+
     /// The host is served over https.
     pub(crate) fn to_https(status: StatusCode, location: Option<HeaderValue>) -> Self {
         let refusal = Self::new(status, 2007, "to_https", "This host is served over https.");

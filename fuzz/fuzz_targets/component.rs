@@ -72,6 +72,7 @@ async fn answers(worker: &Arc<Worker>, limits: Limits) -> bool {
         client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         hostname: Arc::from("guest.test"),
         hostname_metadata: None,
+        tls: None,
     };
     let invocation = Invocation {
         limits,

@@ -40,6 +40,7 @@ pub use limits::guest_memory::{GuestMemoryFigures, GuestMemoryLimits};
 pub use limits::idle::Pause;
 pub use outcome::{End, Failure, Outcome};
 pub use seams::{
-    Call, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest, RequestInfo, Service, Target,
+    Call, ClientCertificateInfo, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest,
+    RequestInfo, Service, Target, TlsInfo,
 };
 pub use worker::{Invocation, Ready, Worker};

@@ -165,4 +165,42 @@ pub struct RequestInfo {
     pub hostname: Arc<str>,
     /// The custom hostname's metadata as JSON text.
     pub hostname_metadata: Option<Arc<str>>,
+    /// How the visitor's own connection is encrypted, where it is known.
+    pub tls: Option<Arc<TlsInfo>>,
+}
+
+/// How a visitor's connection is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The suite, by the name that OpenSSL has for it.
+    pub cipher: &'static str,
+    /// The name that the client asked for.
+    pub server_name: Option<Box<str>>,
+    /// What the client showed, which was verified.
+    pub client_certificate: Option<ClientCertificateInfo>,
+}
+
+/// A certificate of a visitor's client. Numbers, hashes and identifiers are in hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificateInfo {
+    /// Whose it is, as RFC 4514 writes names.
+    pub subject: String,
+    /// Who issued it.
+    pub issuer: String,
+    /// Its number.
+    pub serial: String,
+    /// SHA-256 of it.
+    pub fingerprint_sha256: String,
+    /// SHA-1 of it.
+    pub fingerprint_sha1: String,
+    /// From when on it is valid, in seconds since 1970.
+    pub not_before: i64,
+    /// Until when it is valid.
+    pub not_after: i64,
+    /// The identifier of its key.
+    pub subject_key: Option<String>,
+    /// The identifier of its issuer's key.
+    pub issuer_key: Option<String>,
 }

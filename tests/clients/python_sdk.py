@@ -82,6 +82,21 @@ again = hostnames.edit(shop.id, zone_id=zone.id, ssl={"method": "txt", "type": "
 check("the hostname asked for again", again.id == shop.id)
 check("the label of delegated validation", len(client.dcv_delegation.get(zone_id=zone.id).uuid) == 16)
 
+mtls = client.mtls_certificates
+with open(os.environ["WASMYARD_CLIENT_CA"]) as file:
+    authority = mtls.create(account_id=ACCOUNT, ca=True, certificates=file.read(), name="partner")
+check("the authority of clients", authority.issuer == "CN=partner" and authority.type == "custom" and authority.ca is True)
+check("the list of authorities", [row.id for row in mtls.list(account_id=ACCOUNT)] == [authority.id])
+check("the authority shown", mtls.get(authority.id, account_id=ACCOUNT).serial_number == authority.serial_number)
+asking = client.certificate_authorities.hostname_associations
+named = asking.update(zone_id=zone.id, hostnames=["shop.customer.test"], mtls_certificate_id=authority.id)
+check("the hostnames that ask", named.hostnames == ["shop.customer.test"])
+check("the hostnames shown", asking.get(zone_id=zone.id, mtls_certificate_id=authority.id).hostnames == named.hostnames)
+check("who asks", [row.status for row in mtls.associations.get(authority.id, account_id=ACCOUNT)] == ["active"])
+check("no hostname asks", asking.update(zone_id=zone.id, hostnames=[], mtls_certificate_id=authority.id).hostnames == [])
+check("the authority deleted", mtls.delete(authority.id, account_id=ACCOUNT).id == authority.id)
+gone("the authority", lambda: mtls.get(authority.id, account_id=ACCOUNT))
+
 alerting = client.alerting
 check("what there can be told of", alerting.available_alerts.list(account_id=ACCOUNT) is not None)
 receiver = os.environ["WASMYARD_RECEIVER"]

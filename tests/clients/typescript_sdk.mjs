@@ -1,4 +1,5 @@
 // The calls of python_sdk.py by the TypeScript SDK. Takes the address of the API and, by WASMYARD_API_TOKEN, its token.
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -77,6 +78,23 @@ const changed = await customHostnames.edit(shop.id, { zone_id, custom_metadata: 
 check('the hostname changed', changed.custom_metadata.plan === 'free');
 check('the hostname asked for again', (await customHostnames.edit(shop.id, { zone_id, ssl })).id === shop.id);
 check('the label of delegated validation', (await client.dcvDelegation.get({ zone_id })).uuid.length === 16);
+
+const mtls = client.mtlsCertificates;
+const certificates = readFileSync(process.env.WASMYARD_CLIENT_CA, 'utf8');
+const authority = await mtls.create({ account_id, ca: true, certificates, name: 'partner' });
+check('the authority of clients', authority.issuer === 'CN=partner' && authority.type === 'custom');
+check('the list of authorities', (await all(mtls.list({ account_id }))).length === 1);
+check('the authority shown', (await mtls.get(authority.id, { account_id })).name === 'partner');
+const asking = client.certificateAuthorities.hostnameAssociations;
+const mtls_certificate_id = authority.id;
+const hostnamesThatAsk = ['shop.customer.test'];
+const named = await asking.update({ zone_id: zone.id, hostnames: hostnamesThatAsk, mtls_certificate_id });
+check('the hostnames that ask', named.hostnames[0] === 'shop.customer.test');
+check('the hostnames shown', (await asking.get({ zone_id: zone.id, mtls_certificate_id })).hostnames.length === 1);
+check('who asks', (await all(mtls.associations.get(authority.id, { account_id })))[0].status === 'active');
+await asking.update({ zone_id: zone.id, hostnames: [], mtls_certificate_id });
+check('the authority deleted', (await mtls.delete(authority.id, { account_id })).id === authority.id);
+await gone('the authority', () => mtls.get(authority.id, { account_id }));
 
 const { webhooks } = client.alerting.destinations;
 const url = process.env.WASMYARD_RECEIVER;

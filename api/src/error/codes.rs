@@ -150,6 +150,13 @@ codes! {
     /// The hash of an asset names another content in this namespace already.
     AssetConflict = 90014, CONFLICT;
 
+    /// No certificates of authorities of clients have this identifier.
+    MtlsNotFound = 90030, NOT_FOUND;
+    /// Authorities of clients, or which hostnames ask for them: a rule is broken, which the message names.
+    Mtls = 90031, BAD_REQUEST;
+    /// Hostnames ask clients for certificates of these authorities.
+    MtlsInUse = 90032, CONFLICT;
+
     /// No webhook or notification policy has this identifier.
     AlertNotFound = 90019, NOT_FOUND;
     /// The webhook did not take a test message; the message says why.

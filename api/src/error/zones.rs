@@ -2,6 +2,7 @@
 //! Must never leave a rule without a code of its own where the API has one.
 
 use wasmyard_namespaces::HostnameError;
+use wasmyard_namespaces::client_ca::MtlsError;
 use wasmyard_namespaces::domain::{DomainError, SuffixError};
 use wasmyard_namespaces::hostname::TlsSetting;
 use wasmyard_namespaces::registry::ZoneError;
@@ -35,6 +36,9 @@ impl From<ZoneError> for ApiError {
             }
             ZoneError::Hostname(error) => error.into(),
             ZoneError::Csr(error) => error.into(),
+            ZoneError::Mtls(MtlsError::NotFound(_)) => Self::new(Code::MtlsNotFound, said),
+            ZoneError::Mtls(MtlsError::InUse(_)) => Self::new(Code::MtlsInUse, said),
+            ZoneError::Mtls(_) => Self::new(Code::Mtls, said),
             ZoneError::NoQuota => {
                 with_text(Code::HostnameNoQuota, "No quota has been allocated for this zone.")
             }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::common::Api;
 
 pub(crate) mod certificates;
+mod client_ca;
 mod csrs;
 mod hostnames;
 mod refused;

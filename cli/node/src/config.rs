@@ -19,6 +19,7 @@ use ipnet::IpNet;
 use wasmyard_acme::AuthorityConfig;
 use wasmyard_control::configuration::DeclaredZone;
 use wasmyard_dispatcher::{EgressConfig, OriginsConfig};
+use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
 use wasmyard_namespaces::bindings::KvNamespace;
@@ -198,12 +199,14 @@ pub struct TlsConfig {
     pub strict: Option<Duration>,
     /// What is served with certificates from files.
     pub certificates: Vec<Served>,
+    /// Whose certificate clients are served with that name no host.
+    pub default: Option<ServedName>,
 }
 
 impl TlsConfig {
     /// Whether everything but the certificates, which a reload takes over, is the same.
     fn differs_in_certificates_alone(&self, other: &Self) -> bool {
-        let Self { listen, redirect, redirect_port, strict, certificates: _ } = self;
+        let Self { listen, redirect, redirect_port, strict, certificates: _, default: _ } = self;
         (*listen, *redirect, *redirect_port, *strict)
             == (other.listen, other.redirect, other.redirect_port, other.strict)
     }

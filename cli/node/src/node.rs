@@ -20,7 +20,7 @@ use wasmyard_dispatcher::{
 };
 use wasmyard_events::{Figures, Sink, Sinks};
 use wasmyard_kv::Kv;
-use wasmyard_listener::tls::Tls;
+use wasmyard_listener::tls::{Asking, Tls};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use wasmyard_namespaces::{Health, Registry};
@@ -129,6 +129,9 @@ impl Node {
         store.iter().try_for_each(|store| {
             store_figures::register(Arc::clone(store), metrics.registry()).map_err(unmeasured)
         })?;
+        let asking = encrypting.as_ref().map(|Encrypting { certificates, groups, .. }| {
+            Arc::new(Asking::new(Arc::clone(certificates), Arc::clone(groups)))
+        });
         let tls = encrypting.map(|Encrypting { listener, certificates, groups, .. }| {
             let figures = TlsFigures::new(metrics.registry(), "wasmyard", "visitors").map_err(unmeasured)?;
             Ok::<_, StartError>(TlsPort { listener, handshake: Tls::new(certificates, groups, figures) })
@@ -147,6 +150,7 @@ impl Node {
                 served_ports: visited,
                 origins,
                 https: https(&config.tls, tls_port),
+                asking,
                 ..DispatcherConfig::default()
             },
             registry.clone(),

@@ -55,7 +55,7 @@ fn open(data: PathBuf) -> Result<Arc<CertificateStore>, StartError> {
 
 /// Serves with the certificates of the files that a configuration names, and no other files.
 pub(crate) fn take_over(store: &CertificateStore, config: &TlsConfig) -> Result<(), String> {
-    store.use_files(&config.certificates).map_err(|error| error.to_string())
+    store.use_files(&config.certificates, config.default.as_ref()).map_err(|error| error.to_string())
 }
 
 /// Where `dev` listens if nothing says otherwise.

@@ -12,6 +12,8 @@ use wasmyard_namespaces::zone::{Zone, ZoneType};
 
 use super::*;
 
+mod client_ca;
+
 struct Platform {
     control: Control,
     store: Arc<CertificateStore>,

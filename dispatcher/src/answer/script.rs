@@ -4,6 +4,7 @@
 //! [`Scripts::run`]. It is bounded by depth.
 
 mod chain;
+mod connection;
 mod host;
 mod outbound;
 mod ready;
@@ -16,6 +17,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use prometheus::IntGauge;
 use wasmyard_events::metric;
+use wasmyard_listener::tls::Asking;
 use wasmyard_namespaces::limits::{LimitSpec, Limits};
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
@@ -48,6 +50,7 @@ pub(crate) struct Scripts {
     admission: Arc<Admission>,
     limits: Limits,
     served_ports: Vec<u16>,
+    asking: Option<Arc<Asking>>,
     assets: Arc<Assets>,
     /// What stands behind bindings on this node.
     services: Services,
@@ -77,6 +80,7 @@ impl Scripts {
             admission: Admission::new(config.admission),
             limits: config.limits,
             served_ports: config.served_ports.clone(),
+            asking: config.asking.clone(),
             versions: Versions::new(config.ready_workers),
             ready_wait: config.ready_wait,
         });
@@ -158,6 +162,24 @@ impl Scripts {
         .boxed()
     }
 
+    /// Whether no request for a host may be answered without a certificate of its client. Where that cannot be found out,
+    /// none is.
+    async fn requires_client_certificate(&self, host: &str) -> bool {
+        if self.asking.as_ref().is_some_and(|asking| asking.requires(host)) {
+            return true;
+        }
+        if !self.registry.has_associations() {
+            return false;
+        }
+        match self.registry.host(host).await {
+            Ok(found) => found.is_some_and(|found| self.registry.requires_client_certificate(&found, host)),
+            Err(error) => {
+                tracing::error!(%error, "whose a host is cannot be found out");
+                true
+            }
+        }
+    }
+
     async fn find(&self, key: &ScriptKey) -> Result<Arc<Script>, Failure> {
         let script = match self.registry.script_cached(key) {
             Some(known) => known,
@@ -190,6 +212,7 @@ pub(crate) fn info_of<B>(visit: &Visit<B>) -> RequestInfo {
         client_address: visit.client.address,
         hostname: Arc::clone(&visit.host),
         hostname_metadata: metadata.map(|metadata| Arc::clone(metadata.as_json())),
+        tls: visit.client.encrypted.as_deref().map(connection::told).map(Arc::new),
     }
 }
 

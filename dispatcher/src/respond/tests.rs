@@ -78,6 +78,7 @@ fn page_table() -> String {
     rows.push(Refusal::no_custom_hostname("HOST"));
     rows.push(Refusal::opted_out(404));
     rows.push(Refusal::misdirected());
+    rows.push(Refusal::no_client_certificate());
     for status in [StatusCode::MOVED_PERMANENTLY, StatusCode::PERMANENT_REDIRECT] {
         rows.push(Refusal::to_https(status, None));
     }

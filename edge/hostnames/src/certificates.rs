@@ -21,7 +21,7 @@ mod store;
 mod vault;
 
 pub use claimed::Kind;
-pub use described::describe;
+pub use described::{DescribedAuthority, describe, describe_authority};
 pub use error::{OpenError, PutError};
 pub use pair::{LARGEST_FILE, Pair, PairError};
 pub use record::{CertificateDigest, Damaged, KeyKind, Leaf, Owner, Record};

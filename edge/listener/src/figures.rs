@@ -104,6 +104,8 @@ pub(crate) enum Handshaken {
     UnknownName,
     /// The certificate could not be had.
     Unavailable,
+    /// The client showed no certificate where one is required, or one that is not accepted.
+    ClientCertificate,
     /// What the client said is not TLS, or nothing that we agree to.
     Refused,
     /// The client went, or let the time for it pass.
@@ -155,9 +157,15 @@ impl Handshaking {
 
     /// Takes note of an error: one of the socket, or one of what was said.
     pub(crate) fn failed(&mut self, error: &io::Error) {
-        if error.kind() == io::ErrorKind::InvalidData {
-            self.result = Handshaken::Refused;
+        if error.kind() != io::ErrorKind::InvalidData {
+            return;
         }
+        self.result = match error.get_ref().and_then(|error| error.downcast_ref()) {
+            Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)) => {
+                Handshaken::ClientCertificate
+            }
+            _ => Handshaken::Refused,
+        };
     }
 }
 
@@ -168,12 +176,13 @@ impl Drop for Handshaking {
 }
 
 impl Handshaken {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Full,
         Self::Resumed,
         Self::NoName,
         Self::UnknownName,
         Self::Unavailable,
+        Self::ClientCertificate,
         Self::Refused,
         Self::Abandoned,
     ];
@@ -185,6 +194,7 @@ impl Handshaken {
             Self::NoName => "no_name",
             Self::UnknownName => "unknown_name",
             Self::Unavailable => "unavailable",
+            Self::ClientCertificate => "client_certificate",
             Self::Refused => "refused",
             Self::Abandoned => "abandoned",
         }

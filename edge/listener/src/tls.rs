@@ -5,16 +5,24 @@
 //! from anywhere itself, and never ask for one that is not known to be there.
 
 mod accept;
+mod asking;
 pub(crate) mod certificates;
+mod client_auth;
 pub(crate) mod encrypted;
 mod groups;
+mod settings;
+mod shown;
 mod stream;
 mod tickets;
 
 pub use accept::Tls;
+pub use asking::Asking;
 pub use certificates::{Certificates, Found, Keys, NoCertificate};
+pub use client_auth::{ClientAuth, ClientAuthError, MOST_CLIENT_AUTHORITIES};
 pub use encrypted::{Encrypted, TlsVersion};
-pub use groups::{Groups, LeastVersion, Settings, SettingsError, TooManyGroups};
+pub use groups::{Groups, SettingsError, TooManyGroups};
+pub use settings::{LeastVersion, Settings};
+pub use shown::ClientCertificate;
 pub use stream::TlsSocket;
 pub use tickets::TicketSecret;
 

@@ -93,6 +93,10 @@ id_type! {
     CertificateId, is_uuid, "ids of certificates are UUIDs in lower case, with dashes"
 }
 id_type! {
+    /// The id of certificates of authorities of clients.
+    MtlsCertificateId, is_uuid, "ids of mTLS certificates are UUIDs in lower case, with dashes"
+}
+id_type! {
     /// The id of a webhook.
     WebhookId, is_hex_32, "ids of webhooks have 32 of 0-9 and a-f"
 }

@@ -6,13 +6,15 @@
 //! - [`name`], [`digest`], [`timestamp`], [`clock`], [`secret`], [`limits`], [`tags`]: values, parsed once.
 //! - [`domain`], [`ids`], [`tls`]: values of the same kind, for names that are not the platform's own.
 //! - [`assets`], [`bindings`], [`code`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
-//!   [`zone`], [`hostname`], [`csr`], [`blocked`]: whose names it answers to, requests for their certificates, names that are nobody's;
+//!   [`zone`], [`hostname`], [`csr`], [`client_ca`], [`blocked`]: whose names it answers to, requests for their certificates, whose
+//!   clients they let in, names that are nobody's;
 //!   [`config_keys`]: which parts of it the operator's configuration owns.
 
 pub mod alerting;
 pub mod assets;
 pub mod bindings;
 pub mod blocked;
+pub mod client_ca;
 pub mod clock;
 mod closed;
 pub mod code;

@@ -8,6 +8,7 @@ use crate::alert_error::AlertError;
 use crate::zone_error::ZoneError;
 use wasmyard_model::assets::AssetUploadError;
 use wasmyard_model::bindings::BindingError;
+use wasmyard_model::client_ca::MtlsError;
 use wasmyard_model::csr::CsrError;
 use wasmyard_model::egress::EgressRulesError;
 use wasmyard_model::hostname::HostnameError;
@@ -203,7 +204,8 @@ impl ZoneError {
             | ZoneError::NoFallbackOrigin
             | ZoneError::HostnameNotFound(_)
             | ZoneError::CertificateNotFound(_)
-            | ZoneError::Csr(CsrError::NotFound(_)) => ErrorKind::NotFound,
+            | ZoneError::Csr(CsrError::NotFound(_))
+            | ZoneError::Mtls(MtlsError::NotFound(_)) => ErrorKind::NotFound,
             ZoneError::Exists(_)
             | ZoneError::RecordExists { .. }
             | ZoneError::Hostname(HostnameError::Duplicate) => ErrorKind::Exists,
@@ -216,6 +218,7 @@ impl ZoneError {
             | ZoneError::OriginOutside(_)
             | ZoneError::Hostname(_)
             | ZoneError::Csr(_)
+            | ZoneError::Mtls(_)
             | ZoneError::NoQuota
             | ZoneError::Quota { .. } => ErrorKind::Invalid,
         }

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SHORT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The collections that are held in memory. A user script is found through its namespace: namespaces come first.
-const FOLLOWED: [&dyn Follow; 12] = [
+const FOLLOWED: [&dyn Follow; 13] = [
     &super::namespaces::Namespaces,
     &super::scripts::PlatformScripts,
     &super::scripts::UserScripts,
@@ -31,6 +31,7 @@ const FOLLOWED: [&dyn Follow; 12] = [
     &super::zones::Origins,
     &super::zones::Waiting,
     &super::zones::Challenges,
+    &super::zones::Associations,
     &super::alerting::Alerts,
 ];
 

@@ -99,6 +99,7 @@ struct Inner {
     origins: zones::origins::OriginMemory,
     waiting: zones::waiting::WaitingMemory,
     challenges: zones::challenges::ChallengeMemory,
+    associations: zones::client_ca::AssociationMemory,
     /// Who is told of what.
     alerts: held::Held<Vec<Arc<wasmyard_model::alerting::AlertPolicy>>>,
     events: broadcast::Sender<RegistryEvent>,
@@ -207,6 +208,7 @@ impl Registry {
             waiting: zones::waiting::WaitingMemory::default(),
             origins: zones::origins::OriginMemory::new(options.origin_cache_bytes),
             challenges: zones::challenges::ChallengeMemory::default(),
+            associations: zones::client_ca::AssociationMemory::default(),
             alerts: held::Held::default(),
             log: collection::Log::new(store),
             blobs,

@@ -2,6 +2,7 @@
 //!
 //! Owns the variants and their texts, which are safe to show to whoever may see the zone.
 
+use wasmyard_model::client_ca::MtlsError;
 use wasmyard_model::csr::CsrError;
 use wasmyard_model::domain::Domain;
 use wasmyard_model::hostname::HostnameError;
@@ -69,6 +70,9 @@ pub enum ZoneError {
     /// A rule of requests for certificates.
     #[error(transparent)]
     Csr(#[from] CsrError),
+    /// A rule of authorities of clients.
+    #[error(transparent)]
+    Mtls(#[from] MtlsError),
     /// None may be made.
     #[error("the operator allows this zone no custom hostnames")]
     NoQuota,

@@ -3,7 +3,7 @@
 //! Owns their records and the index of them in memory: a platform has few zones, and every host that is asked for is
 //! looked for among them. What belongs to a zone is kept by its id: DNS records (`dns`), custom hostnames
 //! (`hostnames`), who is served under which name (`claims`), which names nobody is served under (`waiting`),
-//! where origins are (`origins`), requests for certificates (`csrs`), and what authorities are shown (`challenges`). Never two zones of one name.
+//! where origins are (`origins`), requests for certificates (`csrs`), whose clients names let in (`client_ca`), and what authorities are shown (`challenges`). Never two zones of one name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -28,6 +28,7 @@ pub use certificates::{CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CERTIFICATE_ORDER
 pub(super) use challenges::Challenges;
 pub(super) use claims::Claims;
 pub use claims::HostMatch;
+pub(super) use client_ca::Associations;
 pub use csrs::{CERTIFICATE_AGE, CSR_FORGET};
 pub use dns::DnsChange;
 pub(super) use hostnames::Hostnames;
@@ -40,6 +41,7 @@ pub(super) use waiting::Waiting;
 mod certificates;
 pub(super) mod challenges;
 pub(super) mod claims;
+pub(super) mod client_ca;
 mod contest;
 mod csrs;
 mod dns;
@@ -324,6 +326,7 @@ impl Inner {
         let within = within(id);
         self.purge_hostnames(id).await?;
         self.purge_csrs(id).await?;
+        self.purge_associations(id).await?;
         let mut attempt = 0;
         loop {
             let page = self.log.page(&DNS_RECORDS, &within, None, PAGE).await?;

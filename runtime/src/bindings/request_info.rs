@@ -2,8 +2,9 @@
 
 use wasmyard_namespaces::script::ScriptKey;
 
-use super::request_info_wit::{CallingScript, Host};
+use super::request_info_wit::{CallingScript, ClientCertificate, Host, TlsConnection};
 use crate::guest::state::State;
+use crate::seams::ClientCertificateInfo;
 
 impl Host for State {
     fn ray_id(&mut self) -> wasmtime::Result<String> {
@@ -20,6 +21,15 @@ impl Host for State {
 
     fn hostname_metadata(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(self.info.hostname_metadata.as_deref().map(str::to_owned))
+    }
+
+    fn tls(&mut self) -> wasmtime::Result<Option<TlsConnection>> {
+        Ok(self.info.tls.as_deref().map(|tls| TlsConnection {
+            version: tls.version.to_owned(),
+            cipher: tls.cipher.to_owned(),
+            server_name: tls.server_name.as_deref().map(str::to_owned),
+            client_certificate: tls.client_certificate.clone().map(shown),
+        }))
     }
 
     fn script(&mut self) -> wasmtime::Result<String> {
@@ -40,5 +50,30 @@ impl Host for State {
             script: caller.script().to_string(),
             namespace: caller.namespace().map(ToString::to_string),
         }))
+    }
+}
+
+fn shown(certificate: ClientCertificateInfo) -> ClientCertificate {
+    let ClientCertificateInfo {
+        subject,
+        issuer,
+        serial,
+        fingerprint_sha256,
+        fingerprint_sha1,
+        not_before,
+        not_after,
+        subject_key,
+        issuer_key,
+    } = certificate;
+    ClientCertificate {
+        subject,
+        issuer,
+        serial,
+        fingerprint_sha256,
+        fingerprint_sha1,
+        not_before,
+        not_after,
+        subject_key,
+        issuer_key,
     }
 }

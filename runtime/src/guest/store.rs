@@ -187,6 +187,7 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
         client_address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
         hostname: Arc::from(""),
         hostname_metadata: None,
+        tls: None,
     };
     let meter = Arc::new(Meter::default());
     let key = ScriptKey::Platform(name);

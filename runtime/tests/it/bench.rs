@@ -133,6 +133,7 @@ pub(crate) fn invocation(limits: Limits, host: Arc<dyn Host>) -> Invocation {
         client_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         hostname: Arc::from("guest.test"),
         hostname_metadata: None,
+        tls: None,
     };
     let (ceiling, entry) = (Limits::CEILING, Arc::default());
     Invocation { limits, ceiling, trusted: false, depth: 0, host, info: Arc::new(info), entry }

@@ -165,6 +165,37 @@ impl Env {
         request_info::hostname_metadata()
     }
 
+    /// How the visitor's connection to the platform is encrypted. `None` where it is not, where it ends at a proxy in
+    /// front of the platform, and for a request that another script sent to this one's host. The platform says so: no
+    /// header can claim it.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let shown = env.tls().and_then(|tls| tls.client_certificate);
+    /// let Some(shown) = shown else { return Ok(Response::text("show a certificate").with_status(403)) };
+    /// Ok(Response::text(format!("hello, {}", shown.subject)))
+    /// # }
+    /// ```
+    pub fn tls(&self) -> Option<Tls> {
+        request_info::tls().map(|tls| Tls {
+            version: tls.version,
+            cipher: tls.cipher,
+            server_name: tls.server_name,
+            client_certificate: tls.client_certificate.map(|shown| ClientCertificate {
+                subject: shown.subject,
+                issuer: shown.issuer,
+                serial: shown.serial,
+                fingerprint_sha256: shown.fingerprint_sha256,
+                fingerprint_sha1: shown.fingerprint_sha1,
+                not_before: shown.not_before,
+                not_after: shown.not_after,
+                subject_key: shown.subject_key,
+                issuer_key: shown.issuer_key,
+            }),
+        })
+    }
+
     /// The name of this script.
     pub fn script(&self) -> String {
         request_info::script()
@@ -190,6 +221,45 @@ pub struct Caller {
     pub script: String,
     /// The namespace it belongs to; `None` for a platform script.
     pub namespace: Option<String>,
+}
+
+/// How a visitor's connection is encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tls {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: String,
+    /// The suite, such as `AEAD-AES128-GCM-SHA256`.
+    pub cipher: String,
+    /// The name that the client asked for, if it did.
+    pub server_name: Option<String>,
+    /// What the client showed, where the host asks for certificates and the client has one.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// A certificate that a visitor's client showed. It was verified: one of the authorities that the host asks for vouches
+/// for it. Numbers, hashes and identifiers are in hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientCertificate {
+    /// Whose it is, as RFC 4514 writes names: the last part first.
+    pub subject: String,
+    /// Who issued it.
+    pub issuer: String,
+    /// Its number.
+    pub serial: String,
+    /// SHA-256 of it.
+    pub fingerprint_sha256: String,
+    /// SHA-1 of it.
+    pub fingerprint_sha1: String,
+    /// From when on it is valid, in seconds since 1970.
+    pub not_before: i64,
+    /// Until when it is valid.
+    pub not_after: i64,
+    /// The identifier of its key, if it has one.
+    pub subject_key: Option<String>,
+    /// The identifier of its issuer's key, if it says it.
+    pub issuer_key: Option<String>,
 }
 
 /// Why a variable has no value.

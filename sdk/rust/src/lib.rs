@@ -81,7 +81,7 @@ mod url;
 pub use assets::Assets;
 pub use body::{Body, Writer};
 pub use dispatch::{BindingError, DispatchError, Limits, Namespace, Service, Worker};
-pub use env::{Caller, Env, VarError};
+pub use env::{Caller, ClientCertificate, Env, Tls, VarError};
 pub use error::{BodyError, Error, Result};
 pub use executor::spawn;
 pub use fetch::{FetchError, FetchErrorKind, fetch, fetch_last};

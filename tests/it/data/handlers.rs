@@ -90,6 +90,7 @@ impl Handlers {
             client_address: std::net::Ipv4Addr::LOCALHOST.into(),
             hostname: Arc::from(""),
             hostname_metadata: None,
+            tls: None,
         };
         let host = Arc::clone(&kept) as Arc<dyn Host>;
         let (ceiling, entry) = (Limits::CEILING, Arc::<Entry>::default());

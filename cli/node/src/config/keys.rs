@@ -156,7 +156,25 @@ section! {
         },
         /// whether HTTP/2 is offered
         http2: Flag = Flag("`true`"),
+        /// whether clients that name no host are served with it, as those are that ask for an address
+        default: Flag = Flag("`false`: they are refused"),
+        /// whose certificates clients are asked for: a path to those of authorities in PEM form, up to eight
+        client_ca: Text = Text("nothing is asked of clients"),
+        /// what becomes of a client that has none: `"required"` refuses it in the handshake, `"optional"` leaves it to the
+        /// script. One that shows a certificate of somebody else is refused in any case
+        client_certificates: Choice<ClientCertificates> = Choice {
+            words: &[("required", ClientCertificates::Required), ("optional", ClientCertificates::Optional)],
+            expected: "\"required\" or \"optional\"",
+            default: ClientCertificates::Required,
+        },
     }
+}
+
+/// What becomes of a client that has no certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientCertificates {
+    Required,
+    Optional,
 }
 
 section! {

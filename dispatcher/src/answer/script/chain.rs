@@ -85,7 +85,8 @@ impl Chain {
 
     /// The same place, where a script's own request for another host is answered.
     pub(super) fn at_host(mut self, host: Arc<str>) -> Self {
-        let info = RequestInfo { hostname: host, hostname_metadata: None, ..(*self.info).clone() };
+        // Nor did the visitor show that host anything: it was asked by a script.
+        let info = RequestInfo { hostname: host, hostname_metadata: None, tls: None, ..(*self.info).clone() };
         self.info = Arc::new(info);
         self
     }

@@ -290,10 +290,19 @@ impl Host for ScriptHost {
                 None => async { Err(BodyError::HttpRequestDenied) }.boxed(),
             };
         };
-        match self.answer_inside(destination, host, outbound.request) {
-            Ok(answer) => answer.map(|answer| answer.map_err(|failure| code_of(&failure))).boxed(),
-            Err(error) => async { Err(error) }.boxed(),
+        let (scripts, asked) = (Arc::clone(&self.scripts), Arc::clone(&host));
+        let answer = match self.answer_inside(destination, host, outbound.request) {
+            Ok(answer) => answer,
+            Err(error) => return async { Err(error) }.boxed(),
+        };
+        async move {
+            // A script has no certificate to show, whoever the visitor is that it works for.
+            if scripts.requires_client_certificate(&asked).await {
+                return Err(BodyError::HttpRequestDenied);
+            }
+            answer.await.map_err(|failure| code_of(&failure))
         }
+        .boxed()
     }
 
     fn log(&self, line: LogLine) {

@@ -1,6 +1,8 @@
 //! What is shown of a certificate, read from the certificate itself.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use rustls::pki_types::CertificateDer;
+use wasmyard_listener::tls::ClientCertificate;
 use wasmyard_model::hostname::{CertificateKey, HostnameCertificate};
 use wasmyard_model::ids::CertificateId;
 use wasmyard_model::timestamp::Timestamp;
@@ -43,6 +45,32 @@ pub fn describe(pair: &Pair, id: CertificateId, uploaded_on: Timestamp) -> Optio
         expires_on: Timestamp::from(pair.not_after()),
         fingerprint_sha256: fingerprint.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
         uploaded_on,
+    })
+}
+
+/// What is shown of an authority of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedAuthority {
+    /// Who issued it, as RFC 4514 writes names.
+    pub issuer: String,
+    /// How it is signed.
+    pub signature: String,
+    /// Its number.
+    pub serial_number: String,
+    /// Until when it is valid.
+    pub expires_on: Timestamp,
+}
+
+/// What is shown of the certificate of an authority; none of one that cannot be read.
+#[must_use]
+pub fn describe_authority(authority: &CertificateDer<'_>) -> Option<DescribedAuthority> {
+    let read = yasna::parse_der(authority, certificate).ok()?;
+    let known = ClientCertificate::read(authority)?;
+    Some(DescribedAuthority {
+        issuer: known.issuer,
+        signature: signature(&read.signature).to_owned(),
+        serial_number: decimal(&read.serial)?,
+        expires_on: Timestamp::from(known.not_after),
     })
 }
 

@@ -14,6 +14,8 @@ use crate::name::ServedName;
 pub(super) struct Files {
     names: HashMap<ServedName, (Found, Kind)>,
     kept: HashMap<u64, Arc<Kept>>,
+    /// The name whose certificate clients are served with that name none.
+    default: Option<ServedName>,
     /// The last number that was given. A reload gives new ones, so that nothing takes the new for the old.
     last: u64,
 }
@@ -33,6 +35,17 @@ impl Files {
             self.names.insert(name.clone(), (Found { certificate, group }, kind));
         }
         self.kept.insert(certificate, Arc::new(kept));
+    }
+
+    /// Serves clients that name no host with the certificate of this one.
+    pub(super) fn default_to(&mut self, name: ServedName) {
+        self.default = Some(name);
+    }
+
+    /// What clients are served with that name no host, and under which name it is kept.
+    pub(super) fn nameless(&self) -> Option<(Box<str>, Found)> {
+        let name = self.default.as_ref()?;
+        self.names.get(name).map(|(found, _)| (name.as_str().into(), *found))
     }
 
     /// The keys of a number.

@@ -29,7 +29,7 @@ fn served(oldest: TlsVersion, tls13: bool, ciphers: &[Cipher], http2: bool) -> S
     let suites = (!ciphers.is_empty()).then(|| ciphers.iter().copied().filter_map(number).collect());
     // A name for 1.3 alone speaks it, whatever else is said.
     let tls13 = tls13 || least_version == LeastVersion::Tls13;
-    Settings { least_version, tls13, suites, http2 }
+    Settings { least_version, tls13, suites, http2, clients: None }
 }
 
 /// The number of a suite; none of one that is not served.

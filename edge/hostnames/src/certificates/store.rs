@@ -170,16 +170,20 @@ impl CertificateStore {
         .await
     }
 
-    /// Serves these names by files from now on, and no other ones: what was named before and is not here is gone.
+    /// Serves these names by files from now on, and no other ones: what was named before and is not here is gone. Clients
+    /// that name no host are served as `default` is.
     ///
     /// # Errors
     /// [`PutError`]; then everything is as it was.
-    pub fn use_files(&self, served: &[Served]) -> Result<(), PutError> {
+    pub fn use_files(&self, served: &[Served], default: Option<&ServedName>) -> Result<(), PutError> {
         let mut files = Files::after(&self.inner.files.read().unwrap_or_else(PoisonError::into_inner));
         for one in served {
             checked::check(one)?;
             let group = self.inner.groups.number(&one.settings)?;
             files.add(one.kind, group, Kept::of(one.name.clone(), &one.pairs)?);
+        }
+        if let Some(default) = default {
+            files.default_to(default.clone());
         }
         *self.inner.files.write().unwrap_or_else(PoisonError::into_inner) = files;
         Ok(())
@@ -364,6 +368,10 @@ impl Inner {
 impl tls::Certificates for CertificateStore {
     fn find(&self, name: &str) -> Option<Found> {
         self.inner.find(name)
+    }
+
+    fn nameless(&self) -> Option<(Box<str>, Found)> {
+        self.inner.files.read().unwrap_or_else(PoisonError::into_inner).nameless()
     }
 
     fn keys<'a>(&'a self, name: &'a str, found: Found) -> BoxFuture<'a, Result<Keys, NoCertificate>> {

@@ -8,14 +8,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::CertificateError;
 use rustls::server::Acceptor;
 use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::certificates::{Certificates, Found, Keys, NoCertificate};
-use super::encrypted::{Encrypted, TlsVersion};
-use super::groups::Groups;
+use super::encrypted::{Encrypted, TlsVersion, cipher_name};
+use super::groups::{Group, Groups};
+use super::shown::ClientCertificate;
 use super::stream::TlsSocket;
 use crate::figures::{Handshaken, TlsFigures};
 use crate::socket::Socket;
@@ -57,12 +59,15 @@ impl Tls {
         let start = LazyConfigAcceptor::new(Acceptor::default(), socket);
         let mut start = start.await.inspect_err(|error| ended.failed(error))?;
         let name: Option<Box<str>> = start.client_hello().server_name().map(Into::into);
-        let Some(name) = name else {
-            ended.is(Handshaken::NoName);
-            return refuse(&mut start.io, UNRECOGNIZED_NAME, "the client names no host").await;
+        let (kept_as, found) = match (&name, self.certificates.nameless()) {
+            (Some(name), _) => (name.clone(), self.certificates.find(name)),
+            (None, Some((kept_as, found))) => (kept_as, Some(found)),
+            (None, None) => {
+                ended.is(Handshaken::NoName);
+                return refuse(&mut start.io, UNRECOGNIZED_NAME, "the client names no host").await;
+            }
         };
-        let found = self.certificates.find(&name);
-        let (found, keys) = match self.keys(&name, found).await {
+        let (found, keys) = match self.keys(&kept_as, found).await {
             Ok(found) => found,
             Err(NoCertificate::Unknown) => {
                 ended.is(Handshaken::UnknownName);
@@ -77,8 +82,9 @@ impl Tls {
         let mut config = group.config(&start.client_hello());
         config.cert_resolver = keys;
         let stream = start.into_stream(Arc::new(config)).await.inspect_err(|error| ended.failed(error))?;
+        let shown = client(&stream, &group).inspect_err(|error| ended.failed(error))?;
         ended.is(if is_resumed(&stream) { Handshaken::Resumed } else { Handshaken::Full });
-        Ok(self.shaken(stream, name, found))
+        Ok(self.shaken(stream, name, found, shown))
     }
 
     async fn keys(&self, name: &str, found: Option<Found>) -> Result<(Found, Keys), NoCertificate> {
@@ -89,8 +95,9 @@ impl Tls {
     fn shaken(
         &self,
         mut stream: TlsStream<Rewound<Socket>>,
-        name: Box<str>,
+        name: Option<Box<str>>,
         found: Found,
+        client_certificate: Option<ClientCertificate>,
     ) -> Shaken<TlsSocket> {
         let session = stream.get_mut().1;
         session.set_buffer_limit(Some(BUFFER));
@@ -100,8 +107,16 @@ impl Tls {
         };
         // Who does not ask for HTTP/2 here does not speak it (RFC 9113 section 3.2).
         let is_http2 = session.alpn_protocol() == Some(b"h2");
-        let certificates = Arc::clone(&self.certificates);
-        let encrypted = Encrypted::new(version, name, found, certificates);
+        let cipher = session.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite()));
+        let encrypted = Encrypted {
+            version,
+            cipher,
+            server_name: name,
+            client_certificate,
+            found,
+            certificates: Arc::clone(&self.certificates),
+            groups: Arc::clone(&self.groups),
+        };
         Shaken {
             transport: TlsSocket::new(stream),
             is_http2: Some(is_http2),
@@ -112,6 +127,18 @@ impl Tls {
 
 fn is_resumed(stream: &TlsStream<Rewound<Socket>>) -> bool {
     stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+}
+
+/// The certificate that a client showed, in this handshake or in the one of the session that it took up.
+fn client(stream: &TlsStream<Rewound<Socket>>, group: &Group) -> io::Result<Option<ClientCertificate>> {
+    let refused = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let Some(shown) = stream.get_ref().1.peer_certificates() else { return Ok(None) };
+    if is_resumed(stream) {
+        group.verify_again(shown).map_err(refused)?;
+    }
+    let Some(leaf) = shown.first() else { return Ok(None) };
+    let read = ClientCertificate::read(leaf).ok_or(CertificateError::BadEncoding.into());
+    read.map(Some).map_err(refused)
 }
 
 /// Says why, and no more.

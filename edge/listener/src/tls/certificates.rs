@@ -32,6 +32,12 @@ pub trait Certificates: Send + Sync + 'static {
     /// like, so that this looks into memory and nowhere else. The name is in lower case and has no dot at its end.
     fn find(&self, name: &str) -> Option<Found>;
 
+    /// What clients are served with that name no host, and under which of its names it is kept; none where they are
+    /// refused.
+    fn nameless(&self) -> Option<(Box<str>, Found)> {
+        None
+    }
+
     /// The keys of what was found, from wherever they are.
     fn keys<'a>(&'a self, name: &'a str, found: Found) -> BoxFuture<'a, Result<Keys, NoCertificate>>;
 }

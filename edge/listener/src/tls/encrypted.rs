@@ -3,7 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::CipherSuite;
+
 use super::certificates::{Certificates, Found};
+use super::groups::Groups;
+use super::shown::ClientCertificate;
 
 /// The version of TLS that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,46 +33,85 @@ impl TlsVersion {
 pub struct Encrypted {
     /// The version.
     pub version: TlsVersion,
-    /// The name that the client asked for: in lower case, without a dot at its end.
-    pub server_name: Box<str>,
-    found: Found,
-    certificates: Arc<dyn Certificates>,
+    /// The suite, by the name that OpenSSL has for it.
+    pub cipher: &'static str,
+    /// The name that the client asked for: in lower case, without a dot at its end; none where it named none.
+    pub server_name: Option<Box<str>>,
+    /// The certificate that the client showed, if it was asked for one: it was verified.
+    pub client_certificate: Option<ClientCertificate>,
+    pub(super) found: Found,
+    pub(super) certificates: Arc<dyn Certificates>,
+    pub(super) groups: Arc<Groups>,
 }
 
 impl Encrypted {
-    pub(super) fn new(
-        version: TlsVersion,
-        server_name: Box<str>,
-        found: Found,
-        certificates: Arc<dyn Certificates>,
-    ) -> Self {
-        Self { version, server_name, found, certificates }
-    }
-
     /// Whether a request for this host may come over the connection: a client may use one for several hosts of the same
-    /// certificate, but what was agreed upon for one name says nothing about another's (RFC 9110 section 7.4).
+    /// certificate, but what was agreed upon for one name says nothing about another's (RFC 9110 section 7.4). A host
+    /// that asks clients for certificates is served over connections that were made for it, and after it began to ask
+    /// for what it asks now.
     #[must_use]
     pub fn is_for(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
-        *self.server_name == *host || self.certificates.find(host) == Some(self.found)
+        let is_named = self.server_name.as_deref() == Some(host);
+        if is_named && !self.groups.may_ask_clients() {
+            return true;
+        }
+        let found = self.certificates.find(host);
+        match found {
+            Some(found) if self.groups.ask_clients(found.group) => {
+                is_named && found.group == self.found.group
+            }
+            // Who named none knows by the certificate alone whom it speaks with, and agreed to these settings.
+            found if self.server_name.is_none() => found.is_none_or(|found| found.group == self.found.group),
+            found => is_named || found == Some(self.found),
+        }
+    }
+}
+
+/// The name of a suite, as OpenSSL and BoringSSL have it; empty for one that is not spoken.
+pub(super) fn cipher_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "AEAD-AES128-GCM-SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "AEAD-AES256-GCM-SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "AEAD-CHACHA20-POLY1305-SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
+        _ => "",
     }
 }
 
 impl fmt::Debug for Encrypted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { version, server_name, .. } = self;
-        formatter
-            .debug_struct("Encrypted")
-            .field("version", version)
-            .field("server_name", server_name)
-            .finish()
+        let Self { version, cipher, server_name, .. } = self;
+        let mut shown = formatter.debug_struct("Encrypted");
+        shown.field("version", version).field("cipher", cipher).field("server_name", server_name);
+        shown.finish_non_exhaustive()
     }
 }
 
 impl PartialEq for Encrypted {
     fn eq(&self, other: &Self) -> bool {
-        (self.version, &self.server_name, self.found) == (other.version, &other.server_name, other.found)
+        let parts = |one: &Self| (one.version, one.cipher, one.found);
+        parts(self) == parts(other)
+            && self.server_name == other.server_name
+            && self.client_certificate == other.client_certificate
     }
 }
 
 impl Eq for Encrypted {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_suite_that_is_spoken_has_a_name() {
+        for suite in rustls::crypto::aws_lc_rs::default_provider().cipher_suites {
+            assert_ne!(cipher_name(suite.suite()), "", "{:?}", suite.suite());
+        }
+    }
+}

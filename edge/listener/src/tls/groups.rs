@@ -2,98 +2,32 @@
 //! group of settings, and shared by all its names.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier as _;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::time_provider::TimeProvider;
 use rustls::{CipherSuite, ServerConfig, SupportedCipherSuite, version};
 
+use super::client_auth::Verifier;
+use super::settings::{LeastVersion, Settings};
 use super::tickets::{Clock, TicketSecret, Tickets};
 
 /// More distinct settings than an installation has: each costs a few kilobytes.
 const MOST_GROUPS: usize = 1_024;
-/// A client chooses among as many suites of TLS 1.2 as there are, which are fewer.
-const MOST_SUITES: usize = 32;
-
-/// In the byte of the least version: 1.3 is not spoken.
-const WITHOUT_TLS13: u8 = 0x80;
-
-/// The least version that is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LeastVersion {
-    /// 1.2, and 1.3 to whoever can. What is older is not spoken at all.
-    #[default]
-    Tls12,
-    /// 1.3 alone.
-    Tls13,
-}
-
-/// How a name is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// The least version.
-    pub least_version: LeastVersion,
-    /// Whether 1.3 is spoken where 1.2 is. Where it is the least version, it is the only one.
-    pub tls13: bool,
-    /// Which suites of TLS 1.2 there are, by their numbers; none says all that are safe. Those of 1.3 are always there.
-    pub suites: Option<Vec<u16>>,
-    /// Whether HTTP/2 is offered beside HTTP/1.1.
-    pub http2: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { least_version: LeastVersion::default(), tls13: true, suites: None, http2: true }
-    }
-}
-
-impl Settings {
-    /// The settings as bytes: the same for the same settings, other ones for others.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        const VERSION: u8 = 1;
-        let least = match self.least_version {
-            LeastVersion::Tls12 => 12,
-            LeastVersion::Tls13 => 13,
-        };
-        let least = if self.tls13 { least } else { least | WITHOUT_TLS13 };
-        let mut bytes = vec![VERSION, least, u8::from(self.http2), u8::from(self.suites.is_some())];
-        for suite in self.suites.iter().flatten() {
-            bytes.extend(suite.to_be_bytes());
-        }
-        bytes
-    }
-
-    /// Reads what [`Settings::to_bytes`] wrote; none for anything else.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (&[1, least, http2, chosen], rest) = bytes.split_first_chunk::<4>()? else { return None };
-        let tls13 = least & WITHOUT_TLS13 == 0;
-        let least_version = match least & !WITHOUT_TLS13 {
-            12 => LeastVersion::Tls12,
-            13 => LeastVersion::Tls13,
-            _ => return None,
-        };
-        let (suites, odd) = rest.as_chunks::<2>();
-        if http2 > 1 || chosen > 1 || !odd.is_empty() || suites.len() > MOST_SUITES {
-            return None;
-        }
-        let suites: Vec<u16> = suites.iter().map(|bytes| u16::from_be_bytes(*bytes)).collect();
-        let suites = match (chosen, suites.is_empty()) {
-            (1, _) => Some(suites),
-            (_, true) => None,
-            (_, false) => return None,
-        };
-        Some(Self { least_version, tls13, suites, http2: http2 == 1 })
-    }
-}
+/// The same of settings with authorities of clients, of which every host may have its own.
+const MOST_WITH_CLIENTS: usize = 8_192;
 
 /// There are as many distinct settings as there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there are {MOST_GROUPS} different settings of TLS, and no more can be; give several hosts the same ones"
+    "there are as many different settings of TLS as there can be ({MOST_GROUPS}, and {MOST_WITH_CLIENTS} with authorities of \
+     clients); give several hosts the same ones. Those that no host has any more are forgotten at the next start"
 )]
 pub struct TooManyGroups;
 
@@ -102,6 +36,8 @@ pub struct Groups {
     secret: TicketSecret,
     clock: Clock,
     made: RwLock<Vec<Arc<Group>>>,
+    /// Whether any of them asks clients for certificates: most installations have none that does.
+    ask_clients: AtomicBool,
 }
 
 /// What the names of one group share.
@@ -111,6 +47,9 @@ pub(crate) struct Group {
     aes: Arc<ServerConfig>,
     /// For those that would rather not: phones without it put ChaCha20 first.
     chacha: Arc<ServerConfig>,
+    /// Verifies what clients show, where they are asked.
+    clients: Option<Arc<Verifier>>,
+    clock: Clock,
 }
 
 impl Groups {
@@ -131,7 +70,8 @@ impl Groups {
         clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     ) -> Result<Self, rustls::Error> {
         let first = Group::new(Settings::default(), &secret, &clock)?;
-        Ok(Self { secret, clock, made: RwLock::new(vec![Arc::new(first)]) })
+        let made = RwLock::new(vec![Arc::new(first)]);
+        Ok(Self { secret, clock, made, ask_clients: AtomicBool::new(false) })
     }
 
     /// The number of the group with these settings; it is made if there is none.
@@ -142,13 +82,31 @@ impl Groups {
         let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
         let place = match made.iter().position(|group| group.settings == *settings) {
             Some(place) => place,
-            None if made.len() >= MOST_GROUPS => return Err(TooManyGroups.into()),
+            None if is_full(&made, settings) => return Err(TooManyGroups.into()),
             None => {
                 made.push(Arc::new(Group::new(settings.clone(), &self.secret, &self.clock)?));
+                self.ask_clients.fetch_or(settings.clients.is_some(), Ordering::Release);
                 made.len() - 1
             }
         };
         u16::try_from(place).map_err(|_| TooManyGroups.into())
+    }
+
+    /// Whether clients of any name may be asked for certificates.
+    pub(crate) fn may_ask_clients(&self) -> bool {
+        self.ask_clients.load(Ordering::Acquire)
+    }
+
+    /// Whether clients of a group's names are asked for certificates.
+    pub(crate) fn ask_clients(&self, number: u16) -> bool {
+        self.of(number).is_some_and(|group| group.clients.is_some())
+    }
+
+    /// Whether clients of a group's names without a certificate are refused.
+    pub(crate) fn require_clients(&self, number: u16) -> bool {
+        let required =
+            |group: Arc<Group>| group.clients.as_ref().is_some_and(|clients| clients.client_auth_mandatory());
+        self.of(number).is_some_and(required)
     }
 
     pub(crate) fn of(&self, number: u16) -> Option<Arc<Group>> {
@@ -175,13 +133,37 @@ pub enum SettingsError {
     Nothing(#[from] rustls::Error),
 }
 
+/// Whether there are as many of the kind of these settings as there may be.
+fn is_full(made: &[Arc<Group>], settings: &Settings) -> bool {
+    let asks = settings.clients.is_some();
+    let most = if asks { MOST_WITH_CLIENTS } else { MOST_GROUPS };
+    made.iter().filter(|group| group.clients.is_some() == asks).count() >= most
+}
+
 impl Group {
     fn new(settings: Settings, secret: &TicketSecret, clock: &Clock) -> Result<Self, rustls::Error> {
-        let tickets = Arc::new(Tickets::new(secret.clone(), settings.to_bytes(), Arc::clone(clock)));
-        let config = |first: CipherSuite| config(&settings, first, Arc::clone(&tickets));
+        let tickets = Arc::new(Tickets::new(secret.clone(), &settings.to_bytes(), Arc::clone(clock)));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let clients = settings.clients.as_ref().map(|asked| Verifier::new(asked, &provider).map(Arc::new));
+        let clients = clients.transpose()?;
+        let config = |first: CipherSuite| {
+            let mut config = config(&settings, first, Arc::clone(&tickets), clients.clone())?;
+            config.time_provider = Arc::new(Time(Arc::clone(clock)));
+            Ok::<_, rustls::Error>(config)
+        };
         let aes = Arc::new(config(CipherSuite::TLS13_AES_128_GCM_SHA256)?);
         let chacha = Arc::new(config(CipherSuite::TLS13_CHACHA20_POLY1305_SHA256)?);
-        Ok(Self { settings, aes, chacha })
+        Ok(Self { settings, aes, chacha, clients, clock: Arc::clone(clock) })
+    }
+
+    /// Verifies again what a client showed in a session that it takes up: its certificate, or the authority, may have
+    /// expired since.
+    pub(crate) fn verify_again(&self, shown: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
+        let (Some(clients), Some((leaf, between))) = (&self.clients, shown.split_first()) else {
+            return Ok(());
+        };
+        let now = unix_time(&self.clock).ok_or(rustls::Error::FailedToGetCurrentTime)?;
+        clients.verify_client_cert(leaf, between, now).map(drop)
     }
 
     /// The configuration for this client, which signs with these keys.
@@ -224,7 +206,9 @@ fn config(
     settings: &Settings,
     first: CipherSuite,
     tickets: Arc<Tickets>,
+    clients: Option<Arc<Verifier>>,
 ) -> Result<ServerConfig, rustls::Error> {
+    let clients = clients.map_or_else(WebPkiClientVerifier::no_client_auth, |clients| clients as _);
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.cipher_suites.retain(|suite| is_among(settings, suite));
     provider.cipher_suites.sort_by_key(|suite| rank(suite.suite(), first));
@@ -235,7 +219,7 @@ fn config(
     };
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(Arc::new(Nobody));
     config.alpn_protocols =
         if settings.http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
@@ -253,6 +237,25 @@ fn is_among(settings: &Settings, suite: &SupportedCipherSuite) -> bool {
 
 fn has_tls12(provider: &CryptoProvider) -> bool {
     provider.cipher_suites.iter().any(|suite| suite.tls13().is_none())
+}
+
+/// The clock, as rustls asks it.
+struct Time(Clock);
+
+impl TimeProvider for Time {
+    fn current_time(&self) -> Option<UnixTime> {
+        unix_time(&self.0)
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Time")
+    }
+}
+
+fn unix_time(clock: &Clock) -> Option<UnixTime> {
+    clock().duration_since(SystemTime::UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
 }
 
 /// Stands where each handshake puts its own keys.
@@ -297,31 +300,6 @@ mod tests {
             let made = groups.number(&Settings { suites: Some(vec![number]), ..Settings::default() });
             let fits = usize::from(number) < MOST_GROUPS - 1;
             assert_eq!(made.is_ok(), fits, "{number}");
-        }
-    }
-
-    #[test]
-    fn settings_come_back_from_their_bytes() {
-        for suites in [None, Some(vec![]), Some(vec![0xc02b, 0xc02f])] {
-            for http2 in [false, true] {
-                for (least_version, tls13) in
-                    [(LeastVersion::Tls12, true), (LeastVersion::Tls13, true), (LeastVersion::Tls12, false)]
-                {
-                    let settings = Settings { least_version, tls13, suites: suites.clone(), http2 };
-                    assert_eq!(Settings::from_bytes(&settings.to_bytes()), Some(settings));
-                }
-            }
-        }
-        for bytes in [
-            &b""[..],
-            &[1, 12, 1],
-            &[2, 12, 1, 0],
-            &[1, 11, 1, 0],
-            &[1, 12, 2, 0],
-            &[1, 12, 1, 0, 1, 1],
-            &[1, 12, 1, 1, 7],
-        ] {
-            assert_eq!(Settings::from_bytes(bytes), None, "{bytes:?}");
         }
     }
 

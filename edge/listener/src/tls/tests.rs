@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt as _};
@@ -30,6 +30,8 @@ use crate::{
     serve,
 };
 
+mod client_certificates;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Says what it knows of the client.
@@ -44,6 +46,11 @@ impl Handler for Tells {
 
     async fn answer(&self, request: Request<Received>, client: Client) -> Response<Full<Bytes>> {
         match request.uri().path() {
+            "/client" => {
+                let tls = client.encrypted.as_ref().unwrap();
+                let shown = tls.client_certificate.as_ref().map_or("nothing", |shown| &shown.subject);
+                return Response::new(Full::new(format!("{} shows {shown}\n", tls.cipher).into()));
+            }
             "/file" => return Response::new(Full::new(self.file.clone())),
             "/slow" => {
                 self.slow.fetch_add(1, Ordering::Relaxed);
@@ -56,7 +63,8 @@ impl Handler for Tells {
             Some(tls) => {
                 let host = request.uri().host().or_else(|| request.headers().get("host")?.to_str().ok());
                 let host = host.unwrap_or_default();
-                format!("{} {} {}", tls.version.name(), tls.server_name, tls.is_for(host))
+                let name = tls.server_name.as_deref().unwrap_or("nameless");
+                format!("{} {name} {}", tls.version.name(), tls.is_for(host))
             }
         };
         let said = format!("{} {} {tls} {:?}\n", client.address, client.secure, request.version());
@@ -78,6 +86,8 @@ struct Table {
     names: HashMap<&'static str, u64>,
     keys: Keys,
     group: AtomicU16,
+    /// Names with a group of their own.
+    apart: Mutex<HashMap<&'static str, u16>>,
     asked: AtomicUsize,
 }
 
@@ -85,7 +95,8 @@ const BROKEN: u64 = 99;
 
 impl Certificates for Table {
     fn find(&self, name: &str) -> Option<Found> {
-        let group = self.group.load(Ordering::Relaxed);
+        let apart = self.apart.lock().unwrap().get(name).copied();
+        let group = apart.unwrap_or_else(|| self.group.load(Ordering::Relaxed));
         self.names.get(name).map(|certificate| Found { certificate: *certificate, group })
     }
 
@@ -104,6 +115,8 @@ struct Running {
     address: SocketAddr,
     certificates: Arc<Table>,
     groups: Arc<Groups>,
+    /// How many hours have passed.
+    hours: Arc<AtomicU64>,
     root: CertificateDer<'static>,
     figures: Figures,
     tls: TlsFigures,
@@ -131,9 +144,17 @@ fn running_at(config: ListenerConfig, places: Places, deadline: Duration) -> Run
         names: HashMap::from([("a.test", 1), ("b.test", 1), ("other.test", 2), ("broken.test", BROKEN)]),
         keys: Arc::new(One(Arc::new(key))),
         group: AtomicU16::new(0),
+        apart: Mutex::default(),
         asked: AtomicUsize::new(0),
     });
-    let groups = Arc::new(Groups::new(TicketSecret::new(&[1; 32])).unwrap());
+    let hours = Arc::<AtomicU64>::default();
+    let shown = Arc::clone(&hours);
+    // An hour before the fifteenth of June 2030.
+    let clock = move || {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_907_708_400 + shown.load(Ordering::Relaxed) * 3_600)
+    };
+    let groups = Groups::with_clock(TicketSecret::new(&[1; 32]), Arc::new(clock));
+    let groups = Arc::new(groups.unwrap());
     let registry = Registry::new();
     let figures = Figures::new(&registry, "test", "tests").unwrap();
     let tls = TlsFigures::new(&registry, "test", "tests").unwrap();
@@ -148,7 +169,8 @@ fn running_at(config: ListenerConfig, places: Places, deadline: Duration) -> Run
     let slow = Arc::<AtomicUsize>::default();
     let handler = Arc::new(Tells { file: sealed::seal(&[b'f'; 1 << 20]).unwrap(), slow: Arc::clone(&slow) });
     let serving = tokio::spawn(serve(listener, handshake, handler, config, places, figures.clone(), until));
-    Running { address, certificates, groups, root, figures, tls, slow, stop: Some(stop), serving }
+    let stop = Some(stop);
+    Running { address, certificates, groups, hours, root, figures, tls, slow, stop, serving }
 }
 
 impl Running {

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use rustls::server::ProducesTickets;
 
@@ -43,15 +44,19 @@ pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// The tickets of one group of settings.
 pub(crate) struct Tickets {
     secret: TicketSecret,
-    /// What the settings of the group are.
-    group: Vec<u8>,
+    /// What stands for the settings of the group.
+    group: [u8; 32],
     clock: Clock,
     /// Keys that were needed, with their times: the present one, and the one before.
     keys: RwLock<Vec<(u64, Arc<RandomizedNonceKey>)>>,
 }
 
 impl Tickets {
-    pub(crate) fn new(secret: TicketSecret, group: Vec<u8>, clock: Clock) -> Self {
+    /// Tickets of a group with these settings, which may be long.
+    pub(crate) fn new(secret: TicketSecret, settings: &[u8], clock: Clock) -> Self {
+        let mut group = [0; 32];
+        let hash = digest(&SHA256, settings);
+        group.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
         Self { secret, group, clock, keys: RwLock::default() }
     }
 
@@ -138,7 +143,7 @@ mod tests {
     }
 
     fn tickets(secret: u8, group: &[u8], clock: &Clock) -> Tickets {
-        Tickets::new(TicketSecret::new(&[secret; 32]), group.to_vec(), Arc::clone(clock))
+        Tickets::new(TicketSecret::new(&[secret; 32]), group, Arc::clone(clock))
     }
 
     #[test]

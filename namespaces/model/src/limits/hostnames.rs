@@ -22,6 +22,10 @@ pub const METADATA_BYTES: u64 = 4_096;
 pub const CUSTOM_CSRS: u64 = 1_000;
 /// Names in one request for a certificate.
 pub const CSR_SANS: u64 = 200;
+/// Certificates of authorities of clients, each of which may be several.
+pub const MTLS_CERTIFICATES: u64 = 1_000;
+/// Names of one zone that ask clients for certificates.
+pub const MTLS_ASSOCIATIONS: u64 = 1_000;
 /// Cipher suites in one setting.
 pub const CIPHERS: u64 = 64;
 /// Custom hostnames and DNS records of one page of a list.
@@ -55,6 +59,13 @@ pub(super) const ROWS: &[LimitRow] = &[
         "Requests for certificates (custom CSRs) of one zone, and as many of the account.",
     ),
     row("custom_csr_sans", Count, CSR_SANS, "Names in one request for a certificate."),
+    row("mtls_certificates", Count, MTLS_CERTIFICATES, "Uploads of certificates of authorities of clients."),
+    row(
+        "mtls_associations",
+        Count,
+        MTLS_ASSOCIATIONS,
+        "Names of one zone that ask clients for certificates.",
+    ),
     row("ciphers", Count, CIPHERS, "Cipher suites in one setting."),
     row("zone_list", Count, PAGE, "Zones, custom hostnames or DNS records of one page of a list."),
     row("dns_comment_bytes", Bytes, COMMENT_BYTES, "Comment on one DNS record."),

@@ -8954,6 +8954,68 @@ pub mod wasmyard {
                         .finish()
                 }
             }
+            /// A certificate that a visitor's client showed. It was verified: one of the authorities that the host asks for vouches
+            /// for it.
+            #[derive(Clone)]
+            pub struct ClientCertificate {
+                /// Whose it is, as RFC 4514 writes names: the last part first.
+                pub subject: _rt::String,
+                /// Who issued it.
+                pub issuer: _rt::String,
+                /// Its number, in hexadecimal digits; so are the next two.
+                pub serial: _rt::String,
+                pub fingerprint_sha256: _rt::String,
+                pub fingerprint_sha1: _rt::String,
+                /// From when to when it is valid, in seconds since 1970.
+                pub not_before: i64,
+                pub not_after: i64,
+                /// The identifiers of its key and of its issuer's, in hexadecimal digits, where it has them.
+                pub subject_key: ::core::option::Option<_rt::String>,
+                pub issuer_key: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for ClientCertificate {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ClientCertificate")
+                        .field("subject", &self.subject)
+                        .field("issuer", &self.issuer)
+                        .field("serial", &self.serial)
+                        .field("fingerprint-sha256", &self.fingerprint_sha256)
+                        .field("fingerprint-sha1", &self.fingerprint_sha1)
+                        .field("not-before", &self.not_before)
+                        .field("not-after", &self.not_after)
+                        .field("subject-key", &self.subject_key)
+                        .field("issuer-key", &self.issuer_key)
+                        .finish()
+                }
+            }
+            /// How a visitor's own connection to the platform is encrypted.
+            #[derive(Clone)]
+            pub struct TlsConnection {
+                /// `TLSv1.2` or `TLSv1.3`.
+                pub version: _rt::String,
+                /// The suite, such as `AEAD-AES128-GCM-SHA256`.
+                pub cipher: _rt::String,
+                /// The name that the client asked for, if it did.
+                pub server_name: ::core::option::Option<_rt::String>,
+                /// What the client showed, where the host asks for certificates and the client has one.
+                pub client_certificate: ::core::option::Option<ClientCertificate>,
+            }
+            impl ::core::fmt::Debug for TlsConnection {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("TlsConnection")
+                        .field("version", &self.version)
+                        .field("cipher", &self.cipher)
+                        .field("server-name", &self.server_name)
+                        .field("client-certificate", &self.client_certificate)
+                        .finish()
+                }
+            }
             #[allow(unused_unsafe, clippy::all)]
             /// Identifies this request in every log line; the same along a chain of scripts.
             #[allow(async_fn_in_trait)]
@@ -9120,6 +9182,243 @@ pub mod wasmyard {
                         _ => _rt::invalid_enum_discriminant(),
                     };
                     result6
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// How the visitor's connection is encrypted. None where it is not, where it ends at a proxy in front of the platform, and
+            /// for a request that a script sent to the host of another.
+            #[allow(async_fn_in_trait)]
+            pub fn tls() -> ::core::option::Option<TlsConnection> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 40 + 22 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 40
+                            + 22 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/request-info@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "tls"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result39 = match l2 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l3 = *ptr0.add(8).cast::<*mut u8>();
+                                let l4 = *ptr0
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len5 = l4;
+                                let bytes5 = _rt::Vec::from_raw_parts(
+                                    l3.cast(),
+                                    len5,
+                                    len5,
+                                );
+                                let l6 = *ptr0
+                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l7 = *ptr0
+                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len8 = l7;
+                                let bytes8 = _rt::Vec::from_raw_parts(
+                                    l6.cast(),
+                                    len8,
+                                    len8,
+                                );
+                                let l9 = i32::from(
+                                    *ptr0
+                                        .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l13 = i32::from(
+                                    *ptr0
+                                        .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                TlsConnection {
+                                    version: _rt::string_lift(bytes5),
+                                    cipher: _rt::string_lift(bytes8),
+                                    server_name: match l9 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l10 = *ptr0
+                                                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr0
+                                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                    client_certificate: match l13 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l14 = *ptr0
+                                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l15 = *ptr0
+                                                    .add(24 + 7 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len16 = l15;
+                                                let bytes16 = _rt::Vec::from_raw_parts(
+                                                    l14.cast(),
+                                                    len16,
+                                                    len16,
+                                                );
+                                                let l17 = *ptr0
+                                                    .add(24 + 8 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l18 = *ptr0
+                                                    .add(24 + 9 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len19 = l18;
+                                                let bytes19 = _rt::Vec::from_raw_parts(
+                                                    l17.cast(),
+                                                    len19,
+                                                    len19,
+                                                );
+                                                let l20 = *ptr0
+                                                    .add(24 + 10 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l21 = *ptr0
+                                                    .add(24 + 11 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len22 = l21;
+                                                let bytes22 = _rt::Vec::from_raw_parts(
+                                                    l20.cast(),
+                                                    len22,
+                                                    len22,
+                                                );
+                                                let l23 = *ptr0
+                                                    .add(24 + 12 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l24 = *ptr0
+                                                    .add(24 + 13 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len25 = l24;
+                                                let bytes25 = _rt::Vec::from_raw_parts(
+                                                    l23.cast(),
+                                                    len25,
+                                                    len25,
+                                                );
+                                                let l26 = *ptr0
+                                                    .add(24 + 14 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l27 = *ptr0
+                                                    .add(24 + 15 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len28 = l27;
+                                                let bytes28 = _rt::Vec::from_raw_parts(
+                                                    l26.cast(),
+                                                    len28,
+                                                    len28,
+                                                );
+                                                let l29 = *ptr0
+                                                    .add(24 + 16 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l30 = *ptr0
+                                                    .add(32 + 16 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l31 = i32::from(
+                                                    *ptr0
+                                                        .add(40 + 16 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l35 = i32::from(
+                                                    *ptr0
+                                                        .add(40 + 19 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                ClientCertificate {
+                                                    subject: _rt::string_lift(bytes16),
+                                                    issuer: _rt::string_lift(bytes19),
+                                                    serial: _rt::string_lift(bytes22),
+                                                    fingerprint_sha256: _rt::string_lift(bytes25),
+                                                    fingerprint_sha1: _rt::string_lift(bytes28),
+                                                    not_before: l29,
+                                                    not_after: l30,
+                                                    subject_key: match l31 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l32 = *ptr0
+                                                                    .add(40 + 17 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l33 = *ptr0
+                                                                    .add(40 + 18 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len34 = l33;
+                                                                let bytes34 = _rt::Vec::from_raw_parts(
+                                                                    l32.cast(),
+                                                                    len34,
+                                                                    len34,
+                                                                );
+                                                                _rt::string_lift(bytes34)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    issuer_key: match l35 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l36 = *ptr0
+                                                                    .add(40 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l37 = *ptr0
+                                                                    .add(40 + 21 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len38 = l37;
+                                                                let bytes38 = _rt::Vec::from_raw_parts(
+                                                                    l36.cast(),
+                                                                    len38,
+                                                                    len38,
+                                                                );
+                                                                _rt::string_lift(bytes38)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                }
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result39
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -9506,8 +9805,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10106] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfcM\x01A\x02\x01A*\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10336] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe2O\x01A\x02\x01A*\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -9707,18 +10006,22 @@ e\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\x03\x02
 request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\x01\x01@\x01\x07request\x1a\0\x13\x04\
 \0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\0\x13\x04\0\x0cforw\
 ard-with\x01\x1c\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03out\x1d\0\x1e\
-\x04\0\x04tail\x01\x1f\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1a\x01B\x0e\
-\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01@\
-\0\0s\x04\0\x06ray-id\x01\x03\x04\0\x0eclient-address\x01\x03\x04\0\x08hostname\x01\
-\x03\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x04\x04\0\x06script\x01\x03\x04\0\
-\x09namespace\x01\x04\x01k\x02\x01@\0\0\x05\x04\0\x06caller\x01\x06\x03\0$wasmya\
-rd:platform/request-info@0.1.0\x05\x1b\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02i\
-o\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\
-\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\
-\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x1c\x04\0\x1fwasmy\
-ard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producer\
-s\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.6\
-2.0";
+\x04\0\x04tail\x01\x1f\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1a\x01B\x16\
+\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01r\
+\x09\x07subjects\x06issuers\x06serials\x12fingerprint-sha256s\x10fingerprint-sha\
+1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0aissuer-key\0\x04\0\x12client\
+-certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\x06ciphers\x0bserver-name\0\
+\x12client-certificate\x05\x04\0\x0etls-connection\x03\0\x06\x01@\0\0s\x04\0\x06\
+ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08hostname\x01\x08\x01@\0\0\
+\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\
+\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06\
+caller\x01\x0d\x03\0$wasmyard:platform/request-info@0.1.0\x05\x1b\x01B\x0b\x01q\x02\
+\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\
+\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\
+\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\
+\x05\x1c\x04\0\x1fwasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\
+\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10\
+wit-bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -160,6 +160,16 @@ fn seen(req: &Request, env: &Env) -> String {
         format!("hostname {}", env.hostname()),
         format!("ray-id {}", env.ray_id()),
     ];
+    if let Some(tls) = env.tls() {
+        let name = tls.server_name.as_deref().unwrap_or("-");
+        lines.push(format!("tls {} {} {name}", tls.version, tls.cipher));
+        if let Some(shown) = tls.client_certificate {
+            lines.push(format!("client-certificate {}", shown.subject));
+            lines.push(format!("client-certificate-issuer {}", shown.issuer));
+            lines.push(format!("client-certificate-sha256 {}", shown.fingerprint_sha256));
+            lines.push(format!("client-certificate-life {}", shown.not_after - shown.not_before));
+        }
+    }
     for (name, value) in req.headers().entries() {
         lines.push(format!("header {name}: {}", String::from_utf8_lossy(&value)));
     }

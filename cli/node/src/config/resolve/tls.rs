@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::{Kind, LARGEST_FILE, Pair, Served};
-use wasmyard_listener::tls::Settings;
+use wasmyard_listener::tls::{ClientAuth, Settings};
 
 use super::super::document::Spot;
 use super::super::fault::Fault;
-use super::super::keys::{RawCertificate, RawServer, RawTls};
+use super::super::keys::{ClientCertificates, RawCertificate, RawServer, RawTls};
 use super::super::locate::below;
 use super::super::{Purpose, TlsConfig};
 
@@ -26,9 +26,9 @@ pub(super) fn tls(
 ) -> TlsConfig {
     let listen = server.listen_tls.as_ref().and_then(|spot| address(spot, faults));
     // Whoever deploys has not the server's files, and `dev` has certificates of its own.
-    let certificates = match purpose {
+    let (certificates, default) = match purpose {
         Purpose::Serve | Purpose::Check => certificates(raw, root, faults),
-        Purpose::Dev | Purpose::Deploy => Vec::new(),
+        Purpose::Dev | Purpose::Deploy => (Vec::new(), None),
     };
     let redirect = raw.redirect.as_ref().is_some_and(|spot| spot.value);
     if let (None, Some(spot)) = (listen, &raw.redirect)
@@ -51,7 +51,7 @@ pub(super) fn tls(
         }
     });
     let strict = raw.hsts_seconds.as_ref().map(|spot| Duration::from_secs(spot.value));
-    TlsConfig { listen, redirect, redirect_port, strict, certificates }
+    TlsConfig { listen, redirect, redirect_port, strict, certificates, default }
 }
 
 fn address(spot: &Spot<String>, faults: &mut Vec<Fault>) -> Option<SocketAddr> {
@@ -63,15 +63,31 @@ fn address(spot: &Spot<String>, faults: &mut Vec<Fault>) -> Option<SocketAddr> {
     parsed.ok()
 }
 
-/// All certificates by the names that they serve.
-fn certificates(raw: &RawTls, root: &Path, faults: &mut Vec<Fault>) -> Vec<Served> {
+/// All certificates by the names that they serve, and the name of the default one.
+fn certificates(raw: &RawTls, root: &Path, faults: &mut Vec<Fault>) -> (Vec<Served>, Option<ServedName>) {
     let mut found = BTreeMap::<ServedName, Served>::new();
+    let mut default: Option<ServedName> = None;
     for entry in raw.certificates.iter() {
         let Some(pair) = pair(entry, root, faults) else { continue };
         let http2 = entry.http2.as_ref().is_none_or(|spot| spot.value);
-        let settings =
-            Settings { least_version: entry.min_version.get(faults), http2, ..Settings::default() };
-        for (line, name) in hosts(entry, &pair, faults) {
+        let least_version = entry.min_version.get(faults);
+        let Ok(clients) = clients(entry, root, faults) else { continue };
+        let settings = Settings { least_version, http2, clients, ..Settings::default() };
+        let hosts = hosts(entry, &pair, faults);
+        if let Some(spot) = entry.default.as_ref().filter(|spot| spot.value) {
+            let first = hosts.first().map(|(_, name)| name);
+            match (&default, first) {
+                // The other certificate of the same host.
+                (Some(before), Some(first)) if before == first => {}
+                (Some(_), Some(_)) => {
+                    let fault = spot.fault("another certificate is the default one already").value("true");
+                    faults.push(fault.remedy("say it of one host"));
+                }
+                (None, first) => default = first.cloned(),
+                (Some(_), None) => {}
+            }
+        }
+        for (line, name) in hosts {
             let pairs = vec![pair.clone()];
             let served = Served { name: name.clone(), kind: Kind::Host, settings: settings.clone(), pairs };
             match found.get_mut(&name) {
@@ -80,14 +96,29 @@ fn certificates(raw: &RawTls, root: &Path, faults: &mut Vec<Fault>) -> Vec<Serve
             }
         }
     }
-    found.into_values().collect()
+    (found.into_values().collect(), default)
+}
+
+/// What the hosts of an entry ask of clients. An error was told.
+fn clients(entry: &RawCertificate, root: &Path, faults: &mut Vec<Fault>) -> Result<Option<ClientAuth>, ()> {
+    let required = entry.client_certificates.get(faults) == ClientCertificates::Required;
+    let Some(spot) = &entry.client_ca else { return Ok(None) };
+    let text = file(Some(spot), "client_ca", entry.place.line, root, faults).ok_or(())?;
+    let clients = ClientAuth::from_pem(&text, required).map_err(|error| {
+        let fault = spot.fault_shown(error.to_string());
+        faults
+            .push(fault.remedy("give the certificates of the authorities that issue those of your clients"));
+    });
+    clients.map(Some)
 }
 
 /// Adds a second certificate of a name, if it is for another kind of key.
 fn join(before: &mut Served, also: Served, line: usize, faults: &mut Vec<Fault>) {
     let fault = |expected: &str| Fault::new(line, "tls.certificates", expected).value(also.name.to_string());
     if before.settings != also.settings {
-        let fault = fault("both certificates of a host need the same `min_version` and `http2`");
+        let fault = fault(
+            "both certificates of a host need the same `min_version`, `http2` and authorities of clients",
+        );
         return faults.push(fault.remedy("write the same in both"));
     }
     let differs = |pair: &Pair| before.pairs.iter().all(|other| !other.is_of_the_kind_of(pair));

@@ -310,16 +310,19 @@ async fn files_come_before_the_vault_and_go_with_the_next_ones() {
     let vaults = leaf(&keys(&store, "shop.test").await.unwrap(), "shop.test", ECDSA);
     let (file, wild) = (served("shop.test"), served("*.wild.test"));
     let files = Some(file.pairs[0].chain[0].to_vec());
-    store.use_files(&[file, wild]).unwrap();
+    store.use_files(&[file, wild], Some(&served_name("*.wild.test"))).unwrap();
+    let (kept_as, nameless) = store.nameless().unwrap();
+    assert!(store.keys(&kept_as, nameless).await.is_ok());
     assert_eq!(leaf(&keys(&store, "shop.test").await.unwrap(), "shop.test", ECDSA), files);
     let before = store.find("b.wild.test").unwrap();
     assert!(keys(&store, "b.wild.test").await.is_ok());
     assert_ne!(store.find("a.wild.test").unwrap(), before, "a name of its own comes before a wildcard");
 
     let wrong = Served { name: served_name("other.test"), ..served("shop.test") };
-    assert!(store.use_files(&[wrong]).is_err());
+    assert!(store.use_files(&[wrong], None).is_err());
     assert!(keys(&store, "b.wild.test").await.is_ok(), "what is refused changes nothing");
-    store.use_files(&[]).unwrap();
+    store.use_files(&[], None).unwrap();
+    assert_eq!(store.nameless(), None);
     assert_eq!(leaf(&keys(&store, "shop.test").await.unwrap(), "shop.test", ECDSA), vaults);
     assert!(store.find("b.wild.test").is_none());
     assert_eq!(store.keys("b.wild.test", before).await.err(), Some(NoCertificate::Unknown));

@@ -1,6 +1,9 @@
 //! The rows of certificates that customers bring, and of requests for certificates.
 
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm};
+use rcgen::{
+    BasicConstraints, CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
+    SignatureAlgorithm,
+};
 use serde_json::{Value, json};
 
 use super::{Calls, Declared::Beside, Row};
@@ -11,7 +14,16 @@ pub(super) const SERVER: &str = "[server]\nlisten_tls = \"127.0.0.1:0\"\n";
 
 const ZONES: &str = "/client/v4/zones";
 const OF_ACCOUNT: &str = "/client/v4/accounts/0/custom_csrs";
+const AUTHORITIES: &str = "/client/v4/accounts/0/mtls_certificates";
 const HOST: &str = "brought.customer.dev";
+
+/// An authority of clients.
+fn authority(name: &str) -> Value {
+    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    json!({"ca": true, "certificates": made.pem(), "name": name})
+}
 
 /// A certificate that only its owner vouches for, with its key.
 fn made(algorithm: &'static SignatureAlgorithm) -> Value {
@@ -42,6 +54,9 @@ pub(super) async fn prepare(api: &Api) {
     for csrs in [format!("{zone}/custom_csrs"), OF_ACCOUNT.to_owned()] {
         api.post(&csrs, &request("gone.customer.dev")).await;
     }
+    for name in ["stays", "goes"] {
+        api.post(AUTHORITIES, &authority(name)).await;
+    }
 }
 
 /// The certificates of the hostname, and all requests.
@@ -49,7 +64,13 @@ pub(super) async fn seen(api: &Api) -> Value {
     let zone = zone(api).await;
     let hostname = api.get(&format!("{zone}/custom_hostnames?hostname={HOST}")).await.result()[0].clone();
     let requests = api.get(&format!("{zone}/custom_csrs")).await.result().clone();
-    json!([hostname["ssl"], requests, api.get(OF_ACCOUNT).await.result()])
+    let authorities = api.get(AUTHORITIES).await.result().clone();
+    let mut asking = Vec::new();
+    for one in authorities.as_array().unwrap() {
+        let path = format!("{zone}/certificate_authorities/hostname_associations?mtls_certificate_id=");
+        asking.push(api.get(&(path + one["id"].as_str().unwrap())).await.result().clone());
+    }
+    json!([hostname["ssl"], requests, api.get(OF_ACCOUNT).await.result(), authorities, asking])
 }
 
 impl Calls {
@@ -64,6 +85,13 @@ impl Calls {
         let certificate = one["id"].as_str().unwrap();
         let path = format!("{zone}/custom_hostnames/{id}/certificate_pack/{pack}/certificates/{certificate}");
         self.call(method, &path, body).await
+    }
+
+    async fn on_associations(&self) -> Value {
+        let all = self.api.get(AUTHORITIES).await.result().clone();
+        let one = all.as_array().unwrap().iter().find(|one| one["name"] == "stays").cloned().unwrap();
+        let path = format!("{}/certificate_authorities/hostname_associations", zone(&self.api).await);
+        self.call("PUT", &path, json!({"hostnames": [HOST], "mtls_certificate_id": one["id"]})).await
     }
 
     async fn on_request(&self, method: &str, of_zone: bool, name: Option<&str>) -> Value {
@@ -87,6 +115,13 @@ pub(super) fn rows() -> Vec<Row> {
             "DELETE zones/{zone_id}/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}",
             |c| Box::pin(c.on_certificate("DELETE", "RSA", json!(null))),
         ),
+        row("POST mtls_certificates", |c| Box::pin(c.call("POST", AUTHORITIES, authority("made")))),
+        row("DELETE mtls_certificates/{mtls_certificate_id}", |c| {
+            Box::pin(c.call_on("DELETE", AUTHORITIES, "name", "goes", json!(null)))
+        }),
+        row("PUT zones/{zone_id}/certificate_authorities/hostname_associations", |c| {
+            Box::pin(c.on_associations())
+        }),
         row("POST zones/{zone_id}/custom_csrs", |c| Box::pin(c.on_request("POST", true, None))),
         row("DELETE zones/{zone_id}/custom_csrs/{custom_csr_id}", |c| {
             Box::pin(c.on_request("DELETE", true, Some("gone.customer.dev")))
