@@ -219,6 +219,28 @@ impl Client {
         self.send(with_body(request, body)).await
     }
 
+    /// Sends one request about something else of the account.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn call_account(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Body,
+    ) -> Result<Value, ClientError> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["accounts", ACCOUNT]).extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.authorized(self.http.request(method, url));
+        self.send(with_body(request, body)).await
+    }
+
     /// Uploads a script: `metadata`, and the component as a part named after its file.
     ///
     /// # Errors

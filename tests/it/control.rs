@@ -11,6 +11,7 @@
 
 mod asset_uploads;
 mod bad_limits;
+mod clients;
 mod deploy;
 mod kv;
 mod terraform;

@@ -1,5 +1,7 @@
 //! What can be typed about zones and custom hostnames.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::{ApiArgs, ListingArgs};
@@ -91,6 +93,17 @@ pub enum HostnameCommand {
         #[command(flatten)]
         zone: InZoneArgs,
     },
+    /// Have a custom hostname ask its clients for certificates, or ask no more
+    Clients {
+        /// The customer's domain, or `*.` and one that has a certificate for the names below it
+        hostname: String,
+        /// What for.
+        #[command(flatten)]
+        wanted: ClientsWanted,
+        /// Which zone.
+        #[command(flatten)]
+        zone: InZoneArgs,
+    },
     /// Show a custom hostname, and the DNS records that your customer needs
     Show {
         /// The customer's domain
@@ -132,6 +145,20 @@ pub struct HostnameWanted {
     /// Where its requests go, instead of the zone's fallback origin
     #[arg(long, value_name = "NAME")]
     pub origin: Option<String>,
+}
+
+/// What clients of a hostname are asked for.
+#[derive(Debug, Clone, Args)]
+pub struct ClientsWanted {
+    /// A file with the certificates of the authorities that issue those of clients, in PEM form
+    #[arg(long, value_name = "FILE", required_unless_present = "none")]
+    pub ca: Option<PathBuf>,
+    /// Let clients in that have none, too, and leave it to the script
+    #[arg(long, requires = "ca")]
+    pub optional: bool,
+    /// Ask for certificates no more
+    #[arg(long, conflicts_with = "ca")]
+    pub none: bool,
 }
 
 /// Whether a command waits until a hostname is served.

@@ -1,4 +1,4 @@
-//! `wasmyard hostname`: add, list, show, wait, refresh, delete.
+//! `wasmyard hostname`: add, list, show, wait, refresh, clients, delete.
 //!
 //! Owns what is asked and shown about custom hostnames, and the table of DNS records that a customer needs. It must never
 //! show a record that the API does not ask for.
@@ -15,6 +15,7 @@ use crate::client::{Body, Client};
 use crate::failure::Failure;
 use crate::output::Output;
 
+mod clients;
 mod mistakes;
 mod wait;
 
@@ -68,6 +69,10 @@ pub async fn run(command: HostnameCommand, output: &Output) -> Result<(), Failur
             let begun = client.call_zones(Method::PATCH, &path, &[], again).await?;
             output.note(&format!("all checks of {hostname} begin again"));
             finish(&client, &id, &begun, wait, &zone, output).await?;
+        }
+        HostnameCommand::Clients { hostname, wanted, zone } => {
+            let (client, id) = in_zone(&zone, output).await?;
+            clients::set(&client, &id, &hostname.to_ascii_lowercase(), &wanted, output).await?;
         }
         HostnameCommand::Show { hostname, zone } => {
             let (client, id) = in_zone(&zone, output).await?;

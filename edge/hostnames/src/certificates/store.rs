@@ -80,6 +80,9 @@ impl CertificateStore {
         let vault = Vault::open(data, key.id())?;
         let room = usize::try_from(vault.count()?).unwrap_or_default();
         let claimed = Claimed::new(&*key.secret_for(b"names")?, room);
+        if let Err(error) = vault.forget_unused_settings() {
+            tracing::warn!(%error, "settings of TLS that no name has any more are kept");
+        }
         let numbers = groups_of(&vault, &groups)?;
         let mut lost = 0u64;
         vault.each(|known| match (numbers.get(&known.settings), known.id) {

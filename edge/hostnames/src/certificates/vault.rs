@@ -21,6 +21,8 @@ use super::rows::{
 };
 use crate::name::ServedName;
 
+/// As many settings as are not worth a look at all names.
+const FEW_SETTINGS: u64 = 64;
 /// Readers that wait for the next read. Each holds a page cache.
 const MOST_IDLE: usize = 16;
 
@@ -128,6 +130,19 @@ impl Vault {
                 Ok((row.get(0)?, Settings::from_bytes(&bytes)))
             })?;
             rows.collect()
+        })
+    }
+
+    /// Forgets settings that no name has any more, where there are many: each is made ready at a start, and hosts may have
+    /// authorities of clients of their own, which change.
+    pub(crate) fn forget_unused_settings(&self) -> Result<(), VaultError> {
+        self.change(|transaction| {
+            let count: u64 = transaction.query_row("SELECT count(*) FROM settings", [], |row| row.get(0))?;
+            if count > FEW_SETTINGS {
+                let forget = "DELETE FROM settings WHERE number NOT IN (SELECT settings FROM names)";
+                transaction.execute(forget, [])?;
+            }
+            Ok(())
         })
     }
 

@@ -329,6 +329,24 @@ async fn files_come_before_the_vault_and_go_with_the_next_ones() {
 }
 
 #[tokio::test]
+async fn settings_that_no_name_has_any_more_are_forgotten_at_a_start() {
+    let data = tempfile::tempdir().unwrap();
+    let store = CertificateStore::open(data.path()).unwrap();
+    store.put(vec![served("shop.test"), served("other.test")]).await.unwrap();
+    let of = |number: u16| Settings { suites: Some(vec![number]), ..Settings::default() };
+    for number in 0..100 {
+        store.set_settings(&served_name("shop.test"), &of(number)).await.unwrap();
+    }
+    assert!(store.inner.vault.settings().unwrap().len() > 100);
+    drop(store);
+    let store = CertificateStore::open(data.path()).unwrap();
+    let mut kept: Vec<Settings> = store.inner.vault.settings().unwrap().into_values().flatten().collect();
+    kept.sort_by_key(|settings| settings.suites.is_some());
+    assert_eq!(kept, [Settings::default(), of(99)]);
+    assert!(keys(&store, "shop.test").await.is_ok() && keys(&store, "other.test").await.is_ok());
+}
+
+#[tokio::test]
 async fn who_waits_for_the_disk_stops_nobody_whose_keys_are_there() {
     let data = tempfile::tempdir().unwrap();
     let store = Arc::new(CertificateStore::open(data.path()).unwrap());
