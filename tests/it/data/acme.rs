@@ -18,6 +18,8 @@ use super::hostnames::zone_named;
 use crate::support::dns::NameServer;
 use crate::support::{Api, Server, Site, eventually, guest, within};
 
+mod started;
+
 /// A port that nobody listens on just now. Below those that the system gives to clients.
 fn free_port() -> u16 {
     for _ in 0..1_000 {
@@ -95,6 +97,9 @@ impl Platform {
                 {hello}
                 [[routes]]
                 pattern = "service.saas.test/*"
+                script = "origin"
+                [[routes]]
+                pattern = "proxy-fallback.saasprovider.com/*"
                 script = "origin"
                 "#,
                 dns = dns.address,
