@@ -4,7 +4,9 @@
 
 mod deploy;
 mod inside;
+mod issued;
 mod latency;
+mod million;
 mod neighbours;
 mod overload;
 mod streaming;
@@ -109,6 +111,16 @@ pub const OTHERS: &[Other] = &[
         id: "tls-kept",
         what: "requests over connections that are kept, beside plain ones",
         run: tls::kept,
+    },
+    Other {
+        id: "hostnames",
+        what: "a million custom hostnames with certificates on one node",
+        run: million::run,
+    },
+    Other {
+        id: "issued",
+        what: "from an authority's look at a token to the first answer over HTTPS",
+        run: issued::run,
     },
     Other { id: "tls-unknown", what: "a flood of hellos with names that nobody has", run: tls::unknown },
     Other { id: "overload", what: "four times the load that can be sustained", run: overload::run },

@@ -169,6 +169,19 @@ pub fn one_by_one(
     })
 }
 
+/// Connects, asks once and is answered.
+///
+/// # Errors
+/// When that fails, or the answer has another status than 200.
+pub fn answered(target: &Endpoint) -> Result<(), Error> {
+    let connector = TlsConnector::from(config(Sessions::New)?);
+    runtime()?.block_on(async {
+        let (mut stream, _) = open(&connector, target).await?;
+        ask(&mut stream, target).await?;
+        reset(&stream)
+    })
+}
+
 /// A client on one thread: the load has one processor.
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)

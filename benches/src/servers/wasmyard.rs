@@ -183,10 +183,24 @@ impl Site {
     /// # Errors
     /// When it does not start.
     pub fn serve(self) -> Result<Platform, Error> {
-        let file = self.write()?;
-        let prepared = self.start(&file, Place::Anywhere)?;
-        prepared.process.end()?;
-        self.start(&file, Place::ServerCpu)
+        self.prepare()?;
+        self.again()
+    }
+
+    /// Compiles what was not compiled before, on all processors.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn prepare(&self) -> Result<(), Error> {
+        self.start(&self.write()?, Place::Anywhere)?.process.end()
+    }
+
+    /// Starts the platform on its one processor, once it was prepared.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn again(&self) -> Result<Platform, Error> {
+        self.start(&self.write()?, Place::ServerCpu)
     }
 
     /// What it logs goes to a file while it is prepared, so that a start that fails can be explained. While it

@@ -15,8 +15,11 @@ use wasmyard_ownership::validation;
 
 use crate::Lookout;
 
-/// How soon an authority is asked again how far something is that it works on; grows with the tries.
-const SOON: Duration = Duration::from_secs(1);
+/// How soon an authority is asked again how far something is that it works on. What it does takes it milliseconds or minutes: the
+/// wait doubles until it is a second, and grows by a second each time from then on.
+const SOON: Duration = Duration::from_millis(20);
+/// How often it doubles.
+const DOUBLED: u32 = 6;
 /// How often the second certificate of a pack is tried before the first does alone.
 const SECOND_TRIES: u32 = 5;
 
@@ -66,7 +69,10 @@ pub(super) struct Work<'w> {
 
 /// What is looked at again in a moment: the more often it was, the longer that is.
 pub(super) fn again_soon(issuing: &Issuing) -> After {
-    let wait = SOON.saturating_mul(1 + issuing.tries.min(59));
+    let wait = match issuing.tries {
+        few @ 0..DOUBLED => SOON * 2_u32.pow(few),
+        many => Duration::from_secs(u64::from((many - DOUBLED).min(59)) + 1),
+    };
     After::going_on(Issuing { tries: issuing.tries.saturating_add(1), ..issuing.clone() }, wait)
 }
 
