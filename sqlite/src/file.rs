@@ -107,7 +107,7 @@ impl Opening {
             Ok(text) if text == "ok" => Ok(()),
             Ok(found) => Err(self.damaged(found)),
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
-                tracing::info!(%file, seconds = longest.as_secs(), "a file is too large to be checked whole at a start");
+                tracing::info!(%file, seconds = longest.as_secs_f64(), "a file is too large to be checked whole at a start");
                 Ok(())
             }
             Err(error) => Err(Fault::of(&self.path, "check its file")(error)),

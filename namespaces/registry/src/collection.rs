@@ -240,6 +240,18 @@ impl Log {
         Ok(entries.into_iter().map(|entry| Seen::new(of, entry.key.clone(), Some(entry))).collect())
     }
 
+    /// The ids alone of what [`Log::page`] returns: a million of them are read without their records.
+    pub(super) async fn ids<T>(
+        &self,
+        of: &Collection<T>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>> {
+        let after = after.map(|id| of.key(id));
+        let keys = self.store.keys(of.prefix(), after.as_deref(), limit).await?;
+        Ok(keys.iter().filter_map(|key| key.strip_prefix(of.prefix())).map(str::to_owned).collect())
+    }
+
     /// All records whose ids start with `within`.
     pub(super) async fn all<T>(&self, of: &Collection<T>, within: &str) -> Result<Vec<Seen<T>>> {
         let mut all: Vec<Seen<T>> = Vec::new();

@@ -119,6 +119,12 @@ async fn scans_in_bytewise_order(store: Shared) {
     assert_eq!(names(store.scan("a/", Some("b"), 100).await.unwrap()), [""; 0]);
     assert_eq!(names(store.scan("a/", None, 0).await.unwrap()), [""; 0]);
     assert_eq!(names(store.scan("c", None, 100).await.unwrap()), [""; 0]);
+    for (prefix, after, limit) in
+        [("", None, 100), ("a/", Some("a/10"), 3), ("a/", Some("A"), 2), ("a/", None, 0), ("c", None, 100)]
+    {
+        let scanned = names(store.scan(prefix, after, limit).await.unwrap());
+        assert_eq!(store.keys(prefix, after, limit).await.unwrap(), scanned, "{prefix} {after:?} {limit}");
+    }
 }
 
 async fn counts_by_prefix(store: Shared) {

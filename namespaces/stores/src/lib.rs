@@ -278,6 +278,14 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Engine`] when the engine fails.
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
+    /// The keys alone of what [`Store::scan`] returns. A store that keeps values apart reads none of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when the engine fails.
+    async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        Ok(self.scan(prefix, after, limit).await?.into_iter().map(|entry| entry.key).collect())
+    }
+
     /// How many keys start with `prefix`.
     ///
     /// # Errors

@@ -181,6 +181,17 @@ impl Store for SqliteStore {
         Ok(self.readers.read("scan", read).await?)
     }
 
+    async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        let (start, end) = (lower_bound(prefix, after), upper_bound(prefix));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let read = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(KEYS)?;
+            let rows = statement.query_map(params![start, end, limit], |row| row.get(0))?;
+            rows.collect()
+        };
+        Ok(self.readers.read("list", read).await?)
+    }
+
     async fn count(&self, prefix: &str) -> Result<u64, StoreError> {
         let (start, end) = (prefix.to_owned(), upper_bound(prefix));
         let read = move |connection: &Connection| {
@@ -265,6 +276,8 @@ const GET: &str = "SELECT key, value, revision FROM current WHERE key = ?1";
 // end of the table when a prefix has few keys.
 const SCAN: &str =
     "SELECT key, value, revision FROM current WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3";
+/// Answered by the index of the keys: the rows, and the values in them, lie elsewhere.
+const KEYS: &str = "SELECT key FROM current WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3";
 const COUNT: &str = "SELECT count(*) FROM current WHERE key >= ?1 AND key < ?2";
 
 /// The first text to be read. The text with a zero byte at its end is the very next one in the order of bytes.

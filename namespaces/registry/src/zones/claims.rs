@@ -149,13 +149,14 @@ impl Registry {
     pub async fn check_served_names(&self, is_meant: impl Fn(&CustomName) -> bool) -> Result<usize> {
         let (mut after, mut count) = (None::<String>, 0);
         loop {
-            let page = self.inner.log.page(&CLAIMS, "", after.as_deref(), CLAIMS_PAGE).await?;
+            let page = self.inner.log.ids(&CLAIMS, after.as_deref(), CLAIMS_PAGE).await?;
             let Some(last) = page.last() else { return Ok(count) };
-            after = Some(last.id().to_owned());
-            for seen in page {
-                if !CustomName::parse(seen.id()).is_ok_and(|name| is_meant(&name)) {
+            after = Some(last.clone());
+            for name in page {
+                if !CustomName::parse(&name).is_ok_and(|name| is_meant(&name)) {
                     continue;
                 }
+                let seen = self.inner.log.read(&CLAIMS, &name).await?;
                 let Some(claim) = seen.whole() else { continue };
                 self.do_soon(HOSTNAME_CHECK, &check_key(&claim.zone, &claim.hostname)).await?;
                 count += 1;
@@ -325,11 +326,14 @@ impl Follow for Claims {
         let mut after: Option<String> = None;
         let mut hashes = HashSet::new();
         loop {
-            let page = registry.log.page(&CLAIMS, "", after.as_deref(), CLAIMS_PAGE).await?;
+            let page = registry.log.ids(&CLAIMS, after.as_deref(), CLAIMS_PAGE).await?;
             let Some(last) = page.last() else { break };
-            after = Some(last.id().to_owned());
-            let names = page.iter().filter_map(|seen| CustomName::parse(seen.id()).ok());
-            hashes.extend(names.map(|name| memory.hash(name.is_wildcard(), name.base())));
+            // They were written in their one spelling.
+            hashes.extend(page.iter().map(|name| match name.strip_prefix("*.") {
+                Some(base) => memory.hash(true, base),
+                None => memory.hash(false, name),
+            }));
+            after = Some(last.clone());
         }
         *memory.names.write().unwrap_or_else(PoisonError::into_inner) = hashes;
         memory.hostnames.invalidate_all();

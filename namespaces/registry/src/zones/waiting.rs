@@ -116,10 +116,10 @@ impl Follow for Waiting {
         let mut hashes = HashSet::new();
         let mut after: Option<String> = None;
         loop {
-            let page = registry.log.page(&WAITING, "", after.as_deref(), PAGE).await?;
+            let page = registry.log.ids(&WAITING, after.as_deref(), PAGE).await?;
             let Some(last) = page.last() else { break };
-            after = Some(last.id().to_owned());
-            let names = page.iter().filter_map(|seen| seen.id().split_once('/'));
+            after = Some(last.clone());
+            let names = page.iter().filter_map(|id| id.split_once('/'));
             hashes.extend(names.map(|(name, _)| memory.hasher.hash_one(name)));
         }
         *memory.names.write().unwrap_or_else(PoisonError::into_inner) = hashes;

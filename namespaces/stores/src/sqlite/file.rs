@@ -23,7 +23,7 @@ const FORMAT: FileFormat = FileFormat {
 };
 
 /// How long a start looks for damage.
-const LONGEST_CHECK: Duration = Duration::from_secs(3);
+const LONGEST_CHECK: Duration = Duration::from_millis(500);
 
 const TABLES: &str = "
     CREATE TABLE state (
