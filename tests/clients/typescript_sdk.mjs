@@ -88,8 +88,8 @@ check('the authority shown', (await mtls.get(authority.id, { account_id })).name
 const asking = client.certificateAuthorities.hostnameAssociations;
 const mtls_certificate_id = authority.id;
 const hostnamesThatAsk = ['shop.customer.test'];
-const named = await asking.update({ zone_id: zone.id, hostnames: hostnamesThatAsk, mtls_certificate_id });
-check('the hostnames that ask', named.hostnames[0] === 'shop.customer.test');
+const asked = await asking.update({ zone_id: zone.id, hostnames: hostnamesThatAsk, mtls_certificate_id });
+check('the hostnames that ask', asked.hostnames[0] === 'shop.customer.test');
 check('the hostnames shown', (await asking.get({ zone_id: zone.id, mtls_certificate_id })).hostnames.length === 1);
 check('who asks', (await all(mtls.associations.get(authority.id, { account_id })))[0].status === 'active');
 await asking.update({ zone_id: zone.id, hostnames: [], mtls_certificate_id });
