@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use wasmyard_control::{ControlError, RefusalCode};
@@ -28,25 +29,27 @@ pub struct ApiError {
     /// Which value broke the rule, where the message is the fixed text of its code.
     detail: Option<String>,
     cause: Option<Box<dyn Error + Send + Sync>>,
+    /// How soon the call may be made again.
+    retry_after: Option<Duration>,
 }
 
 impl ApiError {
     /// An error whose text the client sees as it is.
     pub fn new(code: impl Into<AnyCode>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), detail: None, cause: None }
+        Self { code: code.into(), message: message.into(), detail: None, cause: None, retry_after: None }
     }
 
     /// A failure of ours: the client learns nothing but the code, the log gets the cause.
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let message = "The server failed to carry out this call. Its log names the cause.".to_owned();
-        Self { code: Code::Internal.into(), message, detail: None, cause: Some(cause.into()) }
+        Self { cause: Some(cause.into()), ..Self::new(Code::Internal, message) }
     }
 
     /// An upload that could not be kept while it arrived.
     pub(crate) fn spool(cause: std::io::Error) -> Self {
         if matches!(cause.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
             let message = "The server's disk is full: no upload can be taken. Try again later.".to_owned();
-            return Self { code: Code::Unavailable.into(), message, detail: None, cause: Some(cause.into()) };
+            return Self { cause: Some(cause.into()), ..Self::new(Code::Unavailable, message) };
         }
         Self::internal(cause)
     }
@@ -54,6 +57,16 @@ impl ApiError {
     /// The same, with what broke the rule beside the fixed text of its code.
     pub(crate) fn with_detail(self, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// The same, with how soon the call may be made again.
+    pub(crate) fn with_retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    /// How many seconds later the call may be made again; none where that is not known.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.retry_after.map(|wait| wait.as_secs().max(1))
     }
 
     /// A value that was read and refused.
@@ -178,12 +191,8 @@ impl From<RegistryError> for ApiError {
                         ErrorKind::Internal => Code::Internal,
                     },
                 };
-                Self {
-                    code: code.into(),
-                    message: sentence(&other.public_message()),
-                    detail: None,
-                    cause: Some(other.into()),
-                }
+                let shown = Self::new(code, sentence(&other.public_message()));
+                Self { cause: Some(other.into()), ..shown }
             }
         }
     }

@@ -8,10 +8,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmyard_acme::{Authorities, Failure, Stage, keys, schedule};
+use wasmyard_acme::{Failure, Stage, keys, schedule};
 use wasmyard_hostnames::certificates::{KeyKind, LARGEST_FILE, Pair, PairError};
+use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::hostname::{
-    CertificateAuthority, CertificateKey, CustomHostname, HostnameStatus, Issuing, Ssl, SslStatus,
+    CertificateKey, CustomHostname, HostnameStatus, Issuing, Ssl, SslStatus,
 };
 use wasmyard_namespaces::ids::{CertificatePackId, CustomHostnameId, ZoneId};
 use wasmyard_namespaces::registry::ZoneError;
@@ -20,8 +21,15 @@ use zeroize::Zeroizing;
 
 use crate::{Control, ControlError, Lookout, Result};
 
+use renewal::Next;
 use work::{After, Work, again_soon, kind};
 
+pub use issuers::Issuers;
+pub use turns::OrdersLeft;
+
+mod issuers;
+mod renewal;
+mod turns;
 mod work;
 
 /// How long a new order is left alone: what it wants to see is shown by the API meanwhile, and clients wait to see that.
@@ -29,40 +37,26 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// How soon a request is made again that an authority was asked for too often, where it does not say.
 const TOO_OFTEN: Duration = Duration::from_secs(600);
 
-/// The authorities that certificates are asked of, the usual one first.
-#[derive(Clone)]
-pub struct Issuers(Vec<(CertificateAuthority, Arc<dyn Authorities>)>);
-
-impl Issuers {
-    /// These, in this order.
-    #[must_use]
-    pub fn new(authorities: Vec<(CertificateAuthority, Arc<dyn Authorities>)>) -> Issuers {
-        Issuers(authorities)
-    }
-
-    fn get(&self, name: CertificateAuthority) -> Option<&Arc<dyn Authorities>> {
-        self.0.iter().find(|(own, _)| *own == name).map(|(_, authority)| authority)
-    }
-
-    /// The one that is tried after another one.
-    fn after(&self, name: CertificateAuthority) -> Option<CertificateAuthority> {
-        let place = self.0.iter().position(|(own, _)| *own == name)?;
-        self.0.get((place + 1) % self.0.len()).map(|(next, _)| *next)
-    }
-}
-
-impl std::fmt::Debug for Issuers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
-    }
-}
-
 impl Control {
     /// The same use cases, where certificates are asked of these authorities.
     #[must_use]
     pub fn with_issuers(mut self, issuers: Issuers) -> Control {
         self.issuers = Some(issuers);
         self
+    }
+
+    /// The same, where validation can be delegated to names below this one.
+    #[must_use]
+    pub fn with_delegation(mut self, suffix: Domain) -> Control {
+        self.delegation = Some(suffix);
+        self
+    }
+
+    /// Below which name validation of a zone's hostnames is delegated; none where that is not offered.
+    #[must_use]
+    pub fn delegated_below(&self, zone: &ZoneId) -> Option<String> {
+        let (suffix, zone) = (self.delegation.as_ref()?, self.registry.zone(zone)?);
+        Some(format!("{}.{suffix}", zone.dcv_label))
     }
 
     /// Makes the next step towards the certificate that a custom hostname waits for, or that it needs soon. Returns how long to
@@ -102,12 +96,14 @@ impl Control {
             let error = format!("no authority is set up as {}", issuing.authority);
             return self.went(&hostname, ssl, After::tried(issuing, error)).await;
         };
-        let work = Work { hostname: &hostname, ssl, issuing, issuer, store, lookout };
+        let delegated_below = self.delegated_below(zone);
+        let work =
+            Work { hostname: &hostname, ssl, issuing, issuer, issuers, store, lookout, delegated_below };
         let after = match self.work(&work).await {
             Ok(Some(after)) => after,
             // The certificate is there: the record has changed, and says what is next.
             Ok(None) => return Ok(Some(Duration::ZERO)),
-            Err(failure) => self.failed(&work, issuers, &failure?),
+            Err(failure) => failed(&work, &failure?),
         };
         self.went(&hostname, ssl, after).await
     }
@@ -120,15 +116,23 @@ impl Control {
         issuers: &Issuers,
         now: Timestamp,
     ) -> Result<Option<Duration>> {
+        let mut replaces = false;
         if !ssl.status.awaits_issue() {
-            let Some(renew_at) = ssl.renew_at else { return Ok(None) };
-            if renew_at > now {
-                return Ok(Some(renew_at.since(now)));
+            match self.next_certificate(hostname, ssl, issuers, now).await? {
+                Some(Next::Now { replaces: wished }) => replaces = wished,
+                Some(Next::Wait(wait)) => return Ok(Some(wait)),
+                None => return Ok(None),
             }
         }
-        let usual = issuers.0.first().map(|(name, _)| *name);
-        let Some(authority) = ssl.config.certificate_authority.or(usual) else { return Ok(None) };
-        let issuing = Issuing::begins(now, CertificateKey::Ecdsa, authority);
+        let chosen = ssl.config.certificate_authority;
+        // Only who issued a certificate takes another one in its place.
+        let authority = match ssl.issued_by.filter(|_| replaces && chosen.is_none()) {
+            Some(issued_by) => Some(issued_by),
+            None => chosen.or(issuers.usual()),
+        };
+        let Some(authority) = authority else { return Ok(None) };
+        let replaces = replaces && ssl.issued_by == Some(authority);
+        let issuing = Issuing { replaces, ..Issuing::begins(now, CertificateKey::Ecdsa, authority) };
         self.went(hostname, ssl, After::going_on(issuing, Duration::ZERO)).await
     }
 
@@ -180,6 +184,10 @@ impl Control {
             if let Some(status) = after.status.filter(|_| next.status.awaits_issue()) {
                 next.status = status;
             }
+            // Whatever is tried: what visitors are served with is good for nothing any more.
+            if next.has_run_out(now) {
+                next.status = SslStatus::Expired;
+            }
             let is_same = next == *present;
             let hostname = CustomHostname { ssl: Some(next), modified_at: now, ..before.clone() };
             Ok((!is_same).then_some(hostname))
@@ -196,17 +204,7 @@ impl Control {
     async fn work(&self, work: &Work<'_>) -> std::result::Result<Option<After>, Result<Failure>> {
         let issuing = work.issuing;
         let Some(url) = &issuing.order else {
-            if let Some(flaw) = work.forbidden().await {
-                let error = format!("caa_error: {}", work.hostname.name.base());
-                return Ok(Some(work.or_first_alone(After::flawed(issuing, error, flaw))));
-            }
-            let order = work.issuer.order(&work.names()).await.map_err(Ok)?;
-            tracing::info!(hostname = %work.hostname.name, order = order.url, "a certificate was ordered");
-            let next = Issuing { order: Some(order.url.clone()), told: false, ..issuing.clone() };
-            // What is shown can be acted on: whoever looks is to see it before it is over.
-            let wait = if order.stage == Stage::Pending { FIRST_LOOK } else { Duration::ZERO };
-            let after = After::going_on(next, wait);
-            return Ok(Some(After { records: Some(work.records(&order)), ..after }));
+            return self.order(work).await;
         };
         let order = work.issuer.look(url).await.map_err(Ok)?;
         match order.stage {
@@ -230,11 +228,32 @@ impl Control {
                 tracing::warn!(hostname = %work.hostname.name, error = text, "a certificate was not issued");
                 // A new order has new tokens; those of this one are good for nothing.
                 let tried = After::tried(issuing, text);
-                let fresh = tried.issuing.map(|issuing| Issuing { order: None, told: false, ..issuing });
-                let after = After { issuing: fresh, records: Some(Vec::new()), ..tried };
-                Ok(Some(work.or_first_alone(after)))
+                Ok(Some(work.or_first_alone(tried.anew())))
             }
         }
+    }
+
+    /// Orders, when it may.
+    async fn order(&self, work: &Work<'_>) -> std::result::Result<Option<After>, Result<Failure>> {
+        let issuing = work.issuing;
+        if let Some(flaw) = work.forbidden().await {
+            let error = format!("caa_error: {}", work.hostname.name.base());
+            let tried = work.of_another(After::flawed(issuing, error, flaw));
+            let after = After { status: Some(SslStatus::PendingValidation), ..tried };
+            return Ok(Some(work.or_first_alone(after)));
+        }
+        let pace = work.issuers.pace(issuing.authority);
+        if let Some(waits) = self.turns(work.hostname, issuing, pace).await.map_err(Err)? {
+            return Ok(Some(waits));
+        }
+        let replaced = work.replaced().await.map_err(Err)?;
+        let order = work.issuer.order(&work.names(), replaced.as_deref()).await.map_err(Ok)?;
+        tracing::info!(hostname = %work.hostname.name, order = order.url, "a certificate was ordered");
+        let next = Issuing { order: Some(order.url.clone()), ..issuing.clone().anew(issuing.authority) };
+        // What is shown can be acted on: whoever looks is to see it before it is over.
+        let wait = if order.stage == Stage::Pending { FIRST_LOOK } else { Duration::ZERO };
+        let (status, records) = (Some(SslStatus::PendingValidation), Some(work.records(&order)));
+        Ok(Some(After { status, records, ..After::going_on(next, wait) }))
     }
 
     /// The key that a request is signed with: one for each order, kept until its certificate is there.
@@ -266,7 +285,7 @@ impl Control {
         let pair = key.as_ref().map(|key| pair(&chain, key));
         let Some(Ok(pair)) = pair else {
             let lost = "its key is not here any more: another one is ordered".to_owned();
-            let fresh = Issuing { order: None, told: false, ..issuing.clone() };
+            let fresh = issuing.clone().anew(issuing.authority);
             return Ok(Some(After { errors: vec![lost], ..After::going_on(fresh, schedule::wait(0)) }));
         };
         let kept = work.store.kept(pack).await.map_err(|error| Err(error.into()))?;
@@ -283,7 +302,8 @@ impl Control {
         tracing::info!(hostname = %hostname.name, key = %issuing.key, "a certificate was issued");
         let next = match issuing.key {
             CertificateKey::Ecdsa => {
-                Some(Issuing::begins(self.now(), CertificateKey::Rsa, issuing.authority))
+                let begins = Issuing::begins(self.now(), CertificateKey::Rsa, issuing.authority);
+                Some(Issuing { replaces: issuing.replaces, ..begins })
             }
             CertificateKey::Rsa => None,
         };
@@ -306,6 +326,7 @@ impl Control {
             let mut ssl = ssl.clone();
             ssl.issuing.clone_from(&next);
             ssl.validation_records.clear();
+            ssl.issued_by = Some(done.authority);
             // Of the one that was issued just now: the other has its turn together with it.
             let own = ssl.certificates.iter().find(|certificate| certificate.key == done.key);
             ssl.renew_at =
@@ -314,36 +335,22 @@ impl Control {
         });
         Ok(changed.await?)
     }
+}
 
-    /// What a failure of an authority leads to.
-    fn failed(&self, work: &Work<'_>, issuers: &Issuers, failure: &Failure) -> After {
-        let issuing = work.issuing;
-        tracing::warn!(hostname = %work.hostname.name, authority = %issuing.authority, %failure, "no step towards a certificate");
-        let tried = After::tried(issuing, failure.to_string());
-        let after = match failure {
-            Failure::TooOften { after, .. } => {
-                let wait = after.unwrap_or(TOO_OFTEN).max(tried.wait).min(schedule::LONGEST_WAIT);
-                After { wait, ..tried }
-            }
-            Failure::Gone(_) => {
-                let fresh = tried.issuing.map(|issuing| Issuing { order: None, told: false, ..issuing });
-                After { issuing: fresh, records: Some(Vec::new()), ..tried }
-            }
-            Failure::Unreachable(_) | Failure::Refused(_) => tried,
-        };
-        // Whom nobody chose may be another one: the next is tried before anything is ordered twice of this one.
-        let is_free = issuing.order.is_none() && work.ssl.config.certificate_authority.is_none();
-        let other = issuers.after(issuing.authority).filter(|other| is_free && *other != issuing.authority);
-        let after = match (other, after.issuing) {
-            (Some(authority), Some(issuing)) => After {
-                issuing: Some(Issuing { authority, ..issuing }),
-                wait: after.wait.min(schedule::wait(0)),
-                ..after
-            },
-            (_, issuing) => After { issuing, ..after },
-        };
-        work.or_first_alone(after)
-    }
+/// What a failure of an authority leads to.
+fn failed(work: &Work<'_>, failure: &Failure) -> After {
+    let issuing = work.issuing;
+    tracing::warn!(hostname = %work.hostname.name, authority = %issuing.authority, %failure, "no step towards a certificate");
+    let tried = After::tried(issuing, failure.to_string());
+    let after = match failure {
+        Failure::TooOften { after, .. } => {
+            let wait = after.unwrap_or(TOO_OFTEN).max(tried.wait).min(schedule::LONGEST_WAIT);
+            After { wait, ..tried }
+        }
+        Failure::Gone(_) => tried.anew(),
+        Failure::Unreachable(_) | Failure::Refused(_) => tried,
+    };
+    work.or_first_alone(work.of_another(after))
 }
 
 fn key_label(pack: &CertificatePackId, key: CertificateKey) -> String {

@@ -47,13 +47,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use wasmyard_kv::Kv;
+use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::{BlockedNames, Registry};
 
 pub use alerting::{ACCOUNT, Courier};
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
 pub use deploy::{Component, Deploy, Files};
 pub use error::ControlError;
-pub use issuance::Issuers;
+pub use issuance::{Issuers, OrdersLeft};
 pub use ownership::Lookout;
 pub use secrets::is_secret;
 pub use tokens::ADMIN_TOKEN;
@@ -78,6 +79,10 @@ pub struct Control {
     blocked: BlockedNames,
     /// Who brings notifications to where they go; none: nobody does.
     courier: Option<Arc<dyn Courier>>,
+    /// Below which name validation is delegated to the platform; none: below none.
+    delegation: Option<Domain>,
+    /// How many certificates a zone may ask for within a minute; none: any number.
+    per_minute: Option<u64>,
 }
 
 /// A change that was made, with what a person should know of it.
@@ -112,6 +117,8 @@ impl Control {
             reserved_names: false,
             blocked: BlockedNames::default(),
             courier: None,
+            delegation: None,
+            per_minute: None,
         }
     }
 

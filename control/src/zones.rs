@@ -239,7 +239,7 @@ impl Control {
         zone: &ZoneId,
         new: &NewCustomHostname,
     ) -> Result<Done<Arc<CustomHostname>>> {
-        let hostname = self.registry.create_hostname(zone, new).await?;
+        let hostname = self.asking(&self.registry).create_hostname(zone, new).await?;
         tracing::info!(%zone, hostname = %hostname.name, id = %hostname.id, "custom hostname made");
         Ok(Done::new(hostname, remarks_on_edit(&new.edit)))
     }
@@ -256,7 +256,7 @@ impl Control {
         force: Force,
     ) -> Result<Done<Arc<CustomHostname>>> {
         let before = self.registry.hostname(zone, id).await?;
-        let hostname = self.changing(force).edit_hostname(zone, id, edit).await?;
+        let hostname = self.asking(&self.changing(force)).edit_hostname(zone, id, edit).await?;
         tracing::info!(%zone, hostname = %hostname.name, "custom hostname changed");
         self.deploy_certificates(&hostname).await;
         let changed = before.config.as_ref().map(|keys| before.changed(keys, &hostname)).unwrap_or_default();

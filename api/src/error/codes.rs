@@ -161,6 +161,8 @@ codes! {
     AlertNotFound = 90019, NOT_FOUND;
     /// The webhook did not take a test message; the message says why.
     WebhookTest = 90020, BAD_REQUEST;
+    /// The zone asked for more certificates within a minute than it may; `Retry-After` says when it may ask again.
+    TooManyCertificates = 90021, TOO_MANY_REQUESTS;
 
     // Zones, by the numbers of the API that clients know.
     /// There is a zone of this name already.

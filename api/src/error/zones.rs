@@ -43,6 +43,9 @@ impl From<ZoneError> for ApiError {
                 with_text(Code::HostnameNoQuota, "No quota has been allocated for this zone.")
             }
             ZoneError::Quota { .. } => with_text(Code::HostnameQuota, "Quota exceeded."),
+            ZoneError::TooOften { wait, .. } => {
+                Self::new(Code::TooManyCertificates, said).with_retry_after(wait)
+            }
         }
     }
 }

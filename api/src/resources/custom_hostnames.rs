@@ -52,6 +52,35 @@ pub(crate) struct QuotaView {
     used: u64,
     hard_cap: u64,
     exceeded: bool,
+    /// How many certificates the zone may ask for; left out where nobody counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificates: Option<CertificatesLeft>,
+    /// How soon each authority would be sent an order that the zone asks for now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    orders: Vec<OrdersView>,
+}
+
+/// How many certificates a zone may ask for within a minute.
+#[derive(Serialize, JsonSchema)]
+struct CertificatesLeft {
+    per_minute: u64,
+    used: u64,
+    /// Whether none may be asked for until then.
+    blocked: bool,
+    /// When as many may be asked for again; left out when none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returns_at: Option<String>,
+}
+
+/// How many orders an authority is sent within an hour.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OrdersLeft")]
+struct OrdersView {
+    authority: &'static str,
+    per_hour: u64,
+    per_hour_and_zone: u64,
+    /// When the next one of this zone would be made.
+    next_at: String,
 }
 
 /// The label under which validation can be delegated.
@@ -165,6 +194,7 @@ fn part_of_a_name(part: &str) -> Result<String, ApiError> {
 struct Filtered {
     registry: Registry,
     zone: ZoneId,
+    delegated_below: Option<String>,
     filter: Filter,
 }
 
@@ -172,10 +202,11 @@ impl Rows for Filtered {
     type Row = View;
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, View)>, ApiError> {
-        let Filtered { registry, zone, filter } = self;
+        let Filtered { registry, zone, delegated_below, filter } = self;
+        let below = delegated_below.as_deref();
         let keep = |hostname: &CustomHostname| filter.takes(hostname);
         let found = registry.hostnames(zone, &filter.names, keep, after, limit).await?;
-        Ok(found.into_iter().map(|(key, hostname)| (key, view(&hostname))).collect())
+        Ok(found.into_iter().map(|(key, hostname)| (key, view(&hostname, below))).collect())
     }
 
     async fn count(&self) -> Result<Option<u64>, ApiError> {
@@ -195,6 +226,7 @@ pub(crate) async fn list(
     let (page, per_page) = query.paging(50, 1_000)?;
     let filter = Filter::parse(&query)?;
     let registry = shared.registry().clone();
+    let delegated_below = shared.control.delegated_below(&zone);
     match query.get("order") {
         Some(order @ ("ssl" | "ssl_status")) => {
             let keep = |hostname: &CustomHostname| filter.takes(hostname);
@@ -215,13 +247,20 @@ pub(crate) async fn list(
             if query.is_backwards() {
                 found.reverse();
             }
-            let rows: Vec<View> = found.iter().map(|hostname| view(hostname)).collect();
+            let rows: Vec<View> =
+                found.iter().map(|hostname| view(hostname, delegated_below.as_deref())).collect();
             Ok(lists::slice(&rows, page, per_page))
         }
         Some(_) | None => {
-            lists::counted(Filtered { registry, zone, filter }, page, per_page, query.get("cursor")).await
+            let rows = Filtered { registry, zone, delegated_below, filter };
+            lists::counted(rows, page, per_page, query.get("cursor")).await
         }
     }
+}
+
+/// A custom hostname as it is answered with.
+fn shown(shared: &Shared, hostname: &CustomHostname) -> View {
+    view(hostname, shared.control.delegated_below(&hostname.zone).as_deref())
 }
 
 pub(crate) async fn create(
@@ -233,12 +272,13 @@ pub(crate) async fn create(
     let (new, brought, mut notes) = wanted.new_hostname(&shared.control)?;
     let done = shared.control.create_hostname_with(&zone, &new, brought).await?;
     notes.extend(done.remarks);
-    Ok(Reply::ok(view(&done.result)).with_status(StatusCode::CREATED).with_notes(notes))
+    Ok(Reply::ok(shown(&shared, &done.result)).with_status(StatusCode::CREATED).with_notes(notes))
 }
 
 pub(crate) async fn get(State(shared): SharedState, InHostname(zone, id): InHostname) -> Answer<View> {
     shared.control.zone(&zone)?;
-    Ok(Reply::ok(view(&*shared.registry().hostname(&zone, &id).await?)))
+    let hostname = shared.registry().hostname(&zone, &id).await?;
+    Ok(Reply::ok(shown(&shared, &hostname)))
 }
 
 pub(crate) async fn edit(
@@ -251,7 +291,7 @@ pub(crate) async fn edit(
     let (edit, brought, mut notes) = wanted.edit(&shared.control)?;
     let done = shared.control.edit_hostname_with(&zone, &id, &edit, brought, query.wanted()?).await?;
     notes.extend(done.remarks);
-    Ok(Reply::ok(view(&done.result)).with_status(StatusCode::ACCEPTED).with_notes(notes))
+    Ok(Reply::ok(shown(&shared, &done.result)).with_status(StatusCode::ACCEPTED).with_notes(notes))
 }
 
 pub(crate) async fn delete(
@@ -267,11 +307,26 @@ pub(crate) async fn delete(
 pub(crate) async fn quota(State(shared): SharedState, InZone(zone): InZone) -> Answer<QuotaView> {
     shared.control.zone(&zone)?;
     let quota = shared.registry().hostname_quota(&zone).await?;
+    let asked = shared.control.issue_quota(&zone).await?;
+    let certificates = asked.map(|asked| CertificatesLeft {
+        per_minute: asked.per_minute,
+        used: asked.used,
+        blocked: asked.is_blocked,
+        returns_at: asked.returns_at.map(|at| at.to_string()),
+    });
+    let orders = shared.control.orders_left(&zone).await?.into_iter().map(|left| OrdersView {
+        authority: left.authority.as_str(),
+        per_hour: left.pace.all,
+        per_hour_and_zone: left.pace.per_zone,
+        next_at: left.next_at.to_string(),
+    });
     Ok(Reply::ok(QuotaView {
         allocated: quota.allocated,
         used: quota.used,
         hard_cap: quota.allocated,
         exceeded: quota.used > quota.allocated,
+        certificates,
+        orders: orders.collect(),
     }))
 }
 

@@ -130,6 +130,9 @@ struct SslView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<Map<String, Value>>")]
     validation_records: Vec<ValidationRecord>,
+    /// The record by which its validation is delegated to the platform, for this certificate and all that follow.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dcv_delegation_records: Vec<Delegated>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     validation_errors: Vec<Said>,
     /// How far the certificate is that is being ordered; left out where none is.
@@ -175,13 +178,21 @@ struct SettingsView {
     ciphers: Option<Vec<&'static str>>,
 }
 
+/// A CNAME record that the customer makes once.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DcvDelegationRecord")]
+struct Delegated {
+    cname: String,
+    cname_target: String,
+}
+
 #[derive(Serialize, JsonSchema)]
 struct Said {
     message: String,
 }
 
-/// What clients see of a custom hostname.
-pub(crate) fn view(hostname: &CustomHostname) -> View {
+/// What clients see of a custom hostname, whose validation can be delegated to names below `delegated_below`.
+pub(crate) fn view(hostname: &CustomHostname, delegated_below: Option<&str>) -> View {
     let origin = hostname.origin.as_ref();
     View {
         id: hostname.id.to_string(),
@@ -208,7 +219,7 @@ pub(crate) fn view(hostname: &CustomHostname) -> View {
         custom_metadata: hostname.metadata.as_ref().map(|metadata| metadata.to_object()),
         custom_origin_server: origin.map(|origin| origin.server.to_string()),
         custom_origin_sni: origin.and_then(|origin| origin.sni.as_ref()).map(|sni| sni.as_str().to_owned()),
-        ssl: hostname.ssl.as_ref().map(ssl_view),
+        ssl: hostname.ssl.as_ref().map(|ssl| ssl_view(ssl, delegated(hostname, ssl, delegated_below))),
         declared: hostname.config.as_ref().map(|keys| super::declared(Some(keys))),
     }
 }
@@ -240,7 +251,21 @@ fn issue_view(issuing: &Issuing) -> IssueView {
     }
 }
 
-fn ssl_view(ssl: &Ssl) -> SslView {
+/// The record that delegates the validation of a certificate, if it is ordered, and shown by texts.
+fn delegated(hostname: &CustomHostname, ssl: &Ssl, below: Option<&str>) -> Vec<Delegated> {
+    /// Longest name in the DNS.
+    const LONGEST: usize = 253;
+    let Some(below) = below.filter(|_| ssl.is_ordered() && ssl.config.is_shown_by_text()) else {
+        return Vec::new();
+    };
+    let base = hostname.name.base();
+    let record =
+        Delegated { cname: format!("_acme-challenge.{base}"), cname_target: format!("{base}.{below}") };
+    let fits = record.cname.len() <= LONGEST && record.cname_target.len() <= LONGEST;
+    fits.then_some(record).into_iter().collect()
+}
+
+fn ssl_view(ssl: &Ssl, dcv_delegation_records: Vec<Delegated>) -> SslView {
     let config = &ssl.config;
     let first = ssl.certificates.first();
     let alone = ssl.custom.first().filter(|_| ssl.custom.len() == 1);
@@ -254,6 +279,7 @@ fn ssl_view(ssl: &Ssl) -> SslView {
         certificate_authority: config.certificate_authority.map(|authority| authority.as_str()),
         settings: config.settings.as_ref().map(settings_view),
         validation_records: ssl.validation_records.clone(),
+        dcv_delegation_records,
         validation_errors: ssl
             .validation_errors
             .iter()

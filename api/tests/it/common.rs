@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use wasmyard_api::{ApiState, UploadLimits, router};
-use wasmyard_control::{Checked, ComponentChecker, Control, Refusal, RefusalCode};
+use wasmyard_control::{Checked, ComponentChecker, Control, Issuers, Refusal, RefusalCode};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::MemoryStore;
@@ -132,6 +132,14 @@ impl Api {
         let store = Arc::new(CertificateStore::open(data.path()).unwrap());
         let finish = |control: Control| control.with_certificates(store).with_trust(authority.trust());
         (Api::with(UploadLimits::default(), RegistryOptions::default(), finish).await, data)
+    }
+
+    /// Where certificates are asked of authorities, so many within a minute.
+    pub(crate) async fn with_certificates_per_minute(most: u64) -> Api {
+        let finish = |control: Control| {
+            control.with_issuers(Issuers::new(Vec::new())).with_certificates_per_minute(most)
+        };
+        Api::with(UploadLimits::default(), RegistryOptions::default(), finish).await
     }
 
     /// Where a zone may have this many custom hostnames.

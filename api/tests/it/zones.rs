@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::Api;
 
+mod budget;
 pub(crate) mod certificates;
 mod client_ca;
 mod csrs;

@@ -11,6 +11,7 @@
 //! - a script, namespace or binding that is named but not declared is an error for `dev`, where nothing
 //!   else exists; for `serve` and `check` it is a warning, since the API may have made it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
 use wasmyard_namespaces::bindings::KvNamespace;
+use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::hostname::CertificateAuthority;
 use wasmyard_namespaces::{
     BindingDecl, BindingKind, BindingName, BlockedNames, ConfigKeys, ConfigName, EgressRules, KvNamespaceId,
@@ -66,6 +68,8 @@ pub struct ResolvedConfig {
     pub origins: OriginsConfig,
     /// Where certificates of custom hostnames come from.
     pub certificates: CertificatesConfig,
+    /// The name server of delegated validation; none: nothing is delegated.
+    pub dcv: Option<DcvConfig>,
     /// Where notifications may be sent.
     pub webhooks: WebhooksConfig,
     /// `[limits]` over the built-in defaults: the platform's own limits, which everything is tightened from.
@@ -90,6 +94,7 @@ impl ResolvedConfig {
             ("tls", !self.tls.differs_in_certificates_alone(&new.tls)),
             ("egress", self.egress != new.egress),
             ("origins", self.origins != new.origins),
+            ("dcv", self.dcv != new.dcv),
             ("webhooks", self.webhooks != new.webhooks),
             ("limits", self.limits != new.limits || self.ceiling != new.ceiling),
         ];
@@ -102,6 +107,21 @@ impl ResolvedConfig {
 pub struct CertificatesConfig {
     /// The authorities, the one first that is asked where nobody chose one.
     pub authorities: Vec<(CertificateAuthority, AuthorityConfig, ExtraRoots)>,
+    /// How many orders each of them is sent within an hour.
+    pub orders_per_hour: BTreeMap<CertificateAuthority, u64>,
+    /// How many certificates a zone may ask for within a minute.
+    pub per_minute: u64,
+}
+
+/// The name server of delegated validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DcvConfig {
+    /// The zone.
+    pub suffix: Domain,
+    /// Where it is answered for.
+    pub listen: SocketAddr,
+    /// What it is called in the zone above.
+    pub name_server: Domain,
 }
 
 /// How custom hostnames are checked.

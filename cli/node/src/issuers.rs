@@ -39,7 +39,10 @@ fn of(
         let authority = Authority::new(authority.clone(), &network, Arc::clone(store));
         issuers.push((*name, Arc::new(authority)));
     }
-    Ok(Some(Issuers::new(issuers)))
+    let paces = config.certificates.orders_per_hour.iter();
+    let issuers =
+        paces.fold(Issuers::new(issuers), |issuers, (name, most)| issuers.with_orders_per_hour(*name, *most));
+    Ok(Some(issuers))
 }
 
 /// The use cases over a store of certificates, with the authorities of a configuration, and the names that it blocks.
@@ -54,7 +57,9 @@ pub(crate) fn with_certificates(
     let issuers = of(config, &store, figures).map_err(StartError::failed)?;
     let control = control.with_certificates(store).with_trust(crate::hostnames::trust(&config.hostnames));
     Ok(match issuers {
-        Some(issuers) => control.with_issuers(issuers),
+        Some(issuers) => {
+            control.with_issuers(issuers).with_certificates_per_minute(config.certificates.per_minute)
+        }
         None => control,
     })
 }

@@ -8,7 +8,7 @@
 //! 5. `apply` - what the configuration declares becomes part of the registry
 //! 6. `serve` or `development` - the node runs until it is told to stop
 //!
-//! Beside them `tls` has the certificates for visitors over TLS, `hostnames` has custom hostnames checked, `sweep` removes
+//! Beside them `tls` has the certificates for visitors over TLS, `hostnames` has custom hostnames checked, `delegation` answers for delegated validation, `sweep` removes
 //! what nothing refers to, `recompile` compiles what is missing, `reload` reads the file again. Nothing in here prints: whoever starts a node asks it what there is to say. `logs` alone writes, to the log.
 
 mod apply;
@@ -16,6 +16,7 @@ pub mod assets;
 mod certificates;
 mod checker;
 pub mod config;
+mod delegation;
 mod development;
 mod error;
 mod hostnames;

@@ -30,6 +30,7 @@ use wasmyard_runtime::{
 
 use crate::checker::UploadChecker;
 use crate::config::{Faults, ResolvedConfig, ServerConfig, TlsConfig};
+use crate::delegation::Delegation;
 use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
@@ -60,6 +61,7 @@ pub(crate) struct Node {
     dispatcher: Arc<Dispatcher>,
     visitors: Port,
     tls: Option<TlsPort>,
+    delegation: Option<Delegation>,
     api: Port,
     api_state: ApiState,
     ready: Arc<AtomicBool>,
@@ -169,6 +171,13 @@ impl Node {
         let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv);
         let control = if reserved_names { control.with_reserved_names() } else { control };
         let control = issuers::with_certificates(control, store, config, metrics.registry())?;
+        let delegation = config.dcv.as_ref();
+        let delegation =
+            delegation.map(|dcv| Delegation::open(dcv, registry.clone(), metrics.registry())).transpose()?;
+        let control = match &config.dcv {
+            Some(dcv) => control.with_delegation(dcv.suffix.clone()),
+            None => control,
+        };
         let webhooks = Webhooks::new(config, own_ports, metrics.registry()).map_err(StartError::failed)?;
         let control = control.with_courier(Arc::new(webhooks));
         let ready = Arc::new(AtomicBool::new(false));
@@ -201,7 +210,19 @@ impl Node {
         };
         let recent = config.server.data.join("artifacts").join("recent");
         let lookout = Arc::new(lookout);
-        Ok(Self { control, checker, dispatcher, visitors, tls, api, api_state, ready, lookout, recent })
+        Ok(Self {
+            control,
+            checker,
+            dispatcher,
+            visitors,
+            tls,
+            delegation,
+            api,
+            api_state,
+            ready,
+            lookout,
+            recent,
+        })
     }
 
     /// The port that visitors connect to.
@@ -214,7 +235,9 @@ impl Node {
         let visitors = ("visitors", &self.visitors.listener);
         let tls = self.tls.as_ref().map(|port| ("https", &port.listener));
         let ports = [visitors].into_iter().chain(tls).chain([("api", &self.api.listener)]);
-        ports.filter_map(|(name, listener)| Some((name, listener.local_addr().ok()?))).collect()
+        let ports = ports.filter_map(|(name, listener)| Some((name, listener.local_addr().ok()?)));
+        let dns = self.delegation.iter().filter_map(|delegation| Some(("dcv", delegation.address()?)));
+        ports.chain(dns).collect()
     }
 
     /// Serves until `stop`, then drains. The control plane stays reachable until visitors are done.
@@ -235,6 +258,11 @@ impl Node {
         let ordering = tokio::spawn(issuers::run(self.control.clone(), self.lookout));
         let deploying = tokio::spawn(certificates::run(self.control.clone()));
         let telling = tokio::spawn(webhooks::run(self.control.clone()));
+        let naming = tokio::spawn(async {
+            if let Some(delegation) = self.delegation {
+                delegation.run().await;
+            }
+        });
         let recompiling = recompile::Recompiling {
             registry: self.control.registry().clone(),
             runtime: Arc::clone(&self.checker.runtime),
@@ -263,7 +291,9 @@ impl Node {
         };
         serve_visitors(self.visitors, self.tls, &self.dispatcher, stop).await;
         stopped.cancel();
-        [sweeping, checking, deploying, ordering, telling].iter().for_each(tokio::task::JoinHandle::abort);
+        [sweeping, checking, deploying, ordering, telling, naming]
+            .iter()
+            .for_each(tokio::task::JoinHandle::abort);
         if let Err(error) = recompiling.await {
             tracing::error!(%error, "the list of recently used scripts was not written");
         }

@@ -34,6 +34,12 @@ pub enum ZoneCommand {
         #[command(flatten)]
         output: ListingArgs,
     },
+    /// How many custom hostnames and certificates a zone may have, and when more
+    Quota {
+        /// Which zone.
+        #[command(flatten)]
+        zone: InZoneArgs,
+    },
     /// Delete a zone with its DNS records and custom hostnames
     Delete {
         /// The domain

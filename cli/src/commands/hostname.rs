@@ -209,12 +209,21 @@ async fn show(
     mistakes::lines(hostname).iter().for_each(|line| output.line(line));
     output.line("");
     let rows: Vec<Vec<String>> = records.into_iter().map(Vec::from).collect();
+    let texts = rows.iter().any(|row| is_of(row, "TXT")) && rows.iter().any(|row| is_of(row, "CNAME"));
     output.table(&["TYPE", "NAME", "VALUE"], &rows, "no DNS records are needed");
+    if texts {
+        output.note("of the records of _acme-challenge one kind is enough: CNAME, for good, or TXT, for this certificate");
+    }
     if target.is_none() {
         output
             .note("the zone has no fallback origin: there is nothing yet that your customer could point at");
     }
     Ok(())
+}
+
+/// Whether a row is a record of this type by which an authority is shown whose the name is.
+fn is_of(row: &[String], kind: &str) -> bool {
+    matches!(row, [own, name, ..] if own == kind && name.starts_with("_acme-challenge."))
 }
 
 /// Type, name and value of each DNS record that a customer makes.
@@ -229,6 +238,10 @@ fn records(hostname: &Value, target: Option<&str>) -> Vec<[String; 3]> {
         if proof.pointer("/txt_name").is_some() {
             records.push(record("TXT", text(proof, "/txt_name"), text(proof, "/txt_value")));
         }
+    }
+    // In place of the texts, for all certificates that follow.
+    for delegated in hostname.pointer("/ssl/dcv_delegation_records").map(items).unwrap_or_default() {
+        records.push(record("CNAME", text(delegated, "/cname"), text(delegated, "/cname_target")));
     }
     if let Some(target) = target {
         records.push(record("CNAME", text(hostname, "/hostname"), target.to_owned()));
@@ -248,6 +261,8 @@ mod tests {
             "ssl": {"validation_records": [
                 {"status": "pending", "txt_name": "_acme-challenge.shop.customer.test", "txt_value": "proof"},
                 {"status": "pending", "http_url": "http://shop.customer.test/x", "http_body": "y"},
+            ], "dcv_delegation_records": [
+                {"cname": "_acme-challenge.shop.customer.test", "cname_target": "shop.customer.test.label.dcv.test"},
             ]},
         });
         let shown = records(&hostname, Some("service.saas.test"));
@@ -257,6 +272,7 @@ mod tests {
             [
                 "TXT _cf-custom-hostname.shop.customer.test token",
                 "TXT _acme-challenge.shop.customer.test proof",
+                "CNAME _acme-challenge.shop.customer.test shop.customer.test.label.dcv.test",
                 "CNAME shop.customer.test service.saas.test",
             ]
         );

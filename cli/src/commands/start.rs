@@ -78,7 +78,11 @@ fn note_token(storage: &Storage, output: &Output) {
 /// Says where the node can be reached: on standard output, one line each, for people and scripts.
 fn announce(addresses: &[(&str, std::net::SocketAddr)], output: &Output) {
     for (name, address) in addresses {
-        let scheme = if *name == "https" { "https" } else { "http" };
+        let scheme = match *name {
+            "https" => "https",
+            "dcv" => "dns",
+            _ => "http",
+        };
         output.line(&format!("{name:<9} {scheme}://{address}"));
     }
 }

@@ -47,6 +47,18 @@ pub async fn run(command: ZoneCommand, output: &Output) -> Result<(), Failure> {
             let found = client(&listing.api, output)?.list_zones(&[], &[]).await?;
             list(&found, &listing, output);
         }
+        ZoneCommand::Quota { zone } => {
+            let client = client(&zone.output.api, output)?;
+            let id = text(&named(&client, zone.zone.as_deref()).await?, "/id");
+            let path = [id.as_str(), "custom_hostnames", "quota"];
+            let quota = client.call_zones(Method::GET, &path, &[], Body::Empty).await?;
+            if zone.output.json {
+                output.json(&quota);
+            } else {
+                let lines = quota_lines(&quota);
+                output.fields(&lines.iter().map(|(name, line)| (*name, line.clone())).collect::<Vec<_>>());
+            }
+        }
         ZoneCommand::Delete { name, yes, api } => {
             let client = client(&api, output)?;
             let zone = named(&client, Some(&name)).await?;
@@ -65,6 +77,33 @@ pub async fn run(command: ZoneCommand, output: &Output) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// How many there are and may be, for people.
+fn quota_lines(quota: &Value) -> Vec<(&'static str, String)> {
+    let of = |used: &str, most: &str| format!("{} of {}", text(quota, used), text(quota, most));
+    let mut lines = vec![("hostnames", of("/used", "/allocated"))];
+    if quota.pointer("/certificates").is_some() {
+        let asked = of("/certificates/used", "/certificates/per_minute");
+        let again = text(quota, "/certificates/returns_at");
+        let line = match quota.pointer("/certificates/blocked") {
+            Some(Value::Bool(true)) => {
+                format!("none before {again}: more were asked for than may be in a minute")
+            }
+            _ if again.is_empty() => format!("{asked} asked for in this minute"),
+            _ => format!("{asked} asked for in this minute, which ends at {again}"),
+        };
+        lines.push(("certificates", line));
+    }
+    for left in quota.pointer("/orders").map(items).unwrap_or_default() {
+        let (authority, next) = (text(left, "/authority"), text(left, "/next_at"));
+        let (all, own) = (text(left, "/per_hour"), text(left, "/per_hour_and_zone"));
+        lines.push((
+            "orders",
+            format!("{authority}: {all} an hour, {own} of this zone; the next one at {next}"),
+        ));
+    }
+    lines
 }
 
 /// Sets the fallback origin of a zone, and makes the proxied record that it needs where there is none like it.
@@ -112,4 +151,32 @@ fn list(found: &Value, listing: &ListingArgs, output: &Output) {
     };
     let rows: Vec<Vec<String>> = items(found).iter().map(row).collect();
     output.table(&["NAME", "", "CREATED", "ID"], &rows, "no zones yet: `wasmyard zone add NAME` makes one");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_says_when_more_may_be_asked_for() {
+        let mut quota = json!({
+            "used": 3, "allocated": 100,
+            "certificates": {"per_minute": 15, "used": 2, "blocked": false, "returns_at": "T1"},
+            "orders": [{"authority": "google", "per_hour": 100, "per_hour_and_zone": 50, "next_at": "T2"}],
+        });
+        let shown = |quota: &Value| -> Vec<String> {
+            quota_lines(quota).iter().map(|(name, line)| format!("{name}: {line}")).collect()
+        };
+        assert_eq!(
+            shown(&quota),
+            [
+                "hostnames: 3 of 100",
+                "certificates: 2 of 15 asked for in this minute, which ends at T1",
+                "orders: google: 100 an hour, 50 of this zone; the next one at T2",
+            ]
+        );
+        quota["certificates"]["blocked"] = json!(true);
+        assert!(shown(&quota)[1].starts_with("certificates: none before T1"));
+        assert_eq!(shown(&json!({"used": 0, "allocated": 1})), ["hostnames: 0 of 1"]);
+    }
 }

@@ -9,8 +9,8 @@ use wasmyard_hostnames::ServedName;
 use wasmyard_namespaces::Clock;
 use wasmyard_namespaces::clock::ClockHand;
 use wasmyard_namespaces::hostname::{
-    CertificateType, CustomCertificate, CustomHostname, CustomHostnameEdit, CustomName, NewCustomHostname,
-    SslEdit,
+    CertificateAuthority, CertificateType, CustomCertificate, CustomHostname, CustomHostnameEdit, CustomName,
+    NewCustomHostname, SslEdit,
 };
 use wasmyard_namespaces::zone::ZoneType;
 use wasmyard_ownership::NoToken;
@@ -18,7 +18,7 @@ use wasmyard_ownership::dns::{Answer, Dns, Question, Record};
 use wasmyard_ownership::rules::Web;
 
 use super::*;
-use wasmyard_acme::{Order, Proof, Wanted};
+use wasmyard_acme::{Authorities, Order, Proof, Wanted, Window};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_namespaces::hostname::ValidationMethod;
 
@@ -35,6 +35,18 @@ struct Told {
     /// Until when every call fails.
     down_until: Option<Timestamp>,
     requested: bool,
+    /// When it would have certificates renewed; none: it does not say.
+    window: Option<(Timestamp, Timestamp)>,
+    /// How often it was asked for that.
+    asked: u32,
+    /// Of each order, whether it takes the place of a certificate.
+    replaced: Vec<bool>,
+    /// When each was made.
+    ordered_at: Vec<Timestamp>,
+    /// At which call the process ends, and whether the authority has done then what it was called for.
+    ends_at: Option<(u32, bool)>,
+    /// Whether an order for the same names is the one that is open, as at Let's Encrypt.
+    remembers: bool,
 }
 
 struct Ca {
@@ -43,12 +55,27 @@ struct Ca {
     store: Arc<CertificateStore>,
     life: Duration,
     pack: Mutex<Option<CertificatePackId>>,
+    /// The process ends.
+    ends: tokio::sync::Notify,
 }
 
 impl Ca {
-    fn call(&self) -> std::result::Result<(), Failure> {
+    /// The process ends here, if it is to: whoever called never hears of it.
+    async fn may_end(&self, is_done: bool) {
+        let ends = {
+            let told = self.told.lock().unwrap();
+            told.ends_at == Some((told.calls, is_done))
+        };
+        if ends {
+            self.ends.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn call(&self) -> std::result::Result<(), Failure> {
+        self.told.lock().unwrap().calls += 1;
+        self.may_end(false).await;
         let mut told = self.told.lock().unwrap();
-        told.calls += 1;
         if told.down_until.is_some_and(|until| self.clock.now() < until) {
             return Err(Failure::Unreachable("it is down".to_owned()));
         }
@@ -73,41 +100,55 @@ impl Ca {
 
 #[async_trait]
 impl Authorities for Ca {
-    async fn order(&self, names: &[String]) -> std::result::Result<Order, Failure> {
-        self.call()?;
+    async fn order(&self, names: &[String], replaces: Option<&[u8]>) -> std::result::Result<Order, Failure> {
+        self.call().await?;
         assert_eq!(names, ["shop.customer.test"], "never a name that nobody asked for");
-        let mut told = self.told.lock().unwrap();
-        told.orders += 1;
-        // What was shown once is remembered.
-        told.stage = Some(if told.shows > 0 { Stage::Ready } else { Stage::Pending });
-        drop(told);
+        {
+            let mut told = self.told.lock().unwrap();
+            let is_open = matches!(told.stage, Some(Stage::Pending | Stage::Ready));
+            if !(told.remembers && is_open) {
+                told.orders += 1;
+                told.replaced.push(replaces.is_some());
+                told.ordered_at.push(self.clock.now());
+                // What was shown once is remembered.
+                told.stage = Some(if told.shows > 0 { Stage::Ready } else { Stage::Pending });
+            }
+        }
+        self.may_end(true).await;
         Ok(Ca::order(self))
     }
 
     async fn look(&self, url: &str) -> std::result::Result<Order, Failure> {
-        self.call()?;
+        self.call().await?;
         assert_eq!(url, format!("order/{}", self.told.lock().unwrap().orders), "the same order");
         Ok(Ca::order(self))
     }
 
     async fn show(&self, _: &str, _: Proof, _: &[String]) -> std::result::Result<(), Failure> {
-        self.call()?;
-        let mut told = self.told.lock().unwrap();
-        told.shows += 1;
-        told.stage = Some(Stage::Ready);
+        self.call().await?;
+        {
+            let mut told = self.told.lock().unwrap();
+            told.shows += 1;
+            told.stage = Some(Stage::Ready);
+        }
+        self.may_end(true).await;
         Ok(())
     }
 
     async fn finish(&self, _: &str, _: &[u8]) -> std::result::Result<(), Failure> {
-        self.call()?;
-        let mut told = self.told.lock().unwrap();
-        (told.stage, told.requested) = (Some(Stage::Valid), true);
+        self.call().await?;
+        {
+            let mut told = self.told.lock().unwrap();
+            (told.stage, told.requested) = (Some(Stage::Valid), true);
+        }
+        self.may_end(true).await;
         Ok(())
     }
 
     async fn certificate(&self, _: &str) -> std::result::Result<Option<String>, Failure> {
-        self.call()?;
+        self.call().await?;
         assert!(self.told.lock().unwrap().requested);
+        self.may_end(true).await;
         let pack = self.pack.lock().unwrap().clone().unwrap();
         let now = self.clock.now();
         for (key, algorithm) in
@@ -124,8 +165,15 @@ impl Authorities for Ca {
         panic!("no key is kept");
     }
 
-    async fn renewal(&self, _: &[u8]) -> std::result::Result<Option<(u64, u64)>, Failure> {
-        Ok(None)
+    async fn renewal(&self, certificate: &[u8]) -> std::result::Result<Option<Window>, Failure> {
+        assert!(!certificate.is_empty());
+        let mut told = self.told.lock().unwrap();
+        told.asked += 1;
+        if told.down_until.is_some_and(|until| self.clock.now() < until) {
+            return Err(Failure::Unreachable("it is down".to_owned()));
+        }
+        let window = |(from, until)| Window { from, until, again: Duration::from_secs(6 * 3_600) };
+        Ok(told.window.map(window))
     }
 }
 
@@ -169,14 +217,21 @@ struct Platform {
 }
 
 async fn platform(life: Duration) -> Platform {
+    platform_with(life, |issuers, _| issuers).await
+}
+
+async fn platform_with(life: Duration, set_up: impl FnOnce(Issuers, &Arc<Ca>) -> Issuers) -> Platform {
     let data = tempfile::tempdir().unwrap();
     let store = Arc::new(CertificateStore::open(data.path()).unwrap());
     let (clock, hand) = Clock::by_hand("2026-01-01T00:00:00Z".parse().unwrap());
     let (control, _) = crate::tests::control_at(clock.clone()).await;
     let told = Mutex::default();
-    let ca = Arc::new(Ca { told, clock, store: Arc::clone(&store), life, pack: Mutex::default() });
+    let (pack, ends) = Default::default();
+    let ca = Arc::new(Ca { told, clock, store: Arc::clone(&store), life, pack, ends });
     let issuers = Issuers::new(vec![(CertificateAuthority::LetsEncrypt, Arc::clone(&ca) as _)]);
+    let issuers = set_up(issuers, &ca);
     let control = control.with_reserved_names().with_certificates(store).with_issuers(issuers);
+    let control = control.with_certificates_per_minute(100);
     let zone = control.create_zone("saas.test", ZoneType::Full).await.unwrap().result.id.clone();
     let ssl = SslEdit {
         method: Some(ValidationMethod::Txt),
@@ -320,3 +375,7 @@ async fn certificates_that_somebody_brought_are_never_ordered_over() {
     assert_eq!(platform.step().await, None);
     assert_eq!(platform.told(|told| told.orders), orders);
 }
+
+mod deaths;
+mod renewals;
+mod turns;

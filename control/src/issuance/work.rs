@@ -8,12 +8,13 @@ use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::{CertificateStore, KeyKind};
 use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::hostname::{
-    CertificateAuthority, CertificateKey, CustomHostname, Flaw, Issuing, Ssl, SslStatus, ValidationMethod,
-    ValidationProof, ValidationRecord,
+    CertificateAuthority, CertificateKey, CustomHostname, Flaw, Issuing, Ssl, SslStatus, ValidationProof,
+    ValidationRecord,
 };
 use wasmyard_ownership::validation;
 
-use crate::Lookout;
+use super::Issuers;
+use crate::{Lookout, Result};
 
 /// How soon an authority is asked again how far something is that it works on. What it does takes it milliseconds or minutes: the
 /// wait doubles until it is a second, and grows by a second each time from then on.
@@ -48,6 +49,12 @@ impl After {
         let issuing = Issuing { tries: issuing.tries.saturating_add(1), ..issuing.clone() };
         After { errors: vec![error], ..After::going_on(issuing, wait) }
     }
+
+    /// The same with another order: it has other tokens, and those of this one are good for nothing.
+    pub(super) fn anew(self) -> After {
+        let issuing = self.issuing.map(|issuing| issuing.clone().anew(issuing.authority));
+        After { issuing, records: Some(Vec::new()), ..self }
+    }
 }
 
 impl After {
@@ -63,8 +70,11 @@ pub(super) struct Work<'w> {
     pub(super) ssl: &'w Ssl,
     pub(super) issuing: &'w Issuing,
     pub(super) issuer: &'w Arc<dyn Authorities>,
+    pub(super) issuers: &'w Issuers,
     pub(super) store: &'w Arc<CertificateStore>,
     pub(super) lookout: &'w Lookout,
+    /// Below which name validation of the zone is delegated; none: it is not.
+    pub(super) delegated_below: Option<String>,
 }
 
 /// What is looked at again in a moment: the more often it was, the longer that is.
@@ -98,12 +108,7 @@ impl Work<'_> {
     }
 
     fn proof(&self) -> Proof {
-        let is_wildcard = self.ssl.config.wildcard == Some(true);
-        match self.ssl.config.method {
-            Some(ValidationMethod::Txt) => Proof::Txt,
-            None if is_wildcard => Proof::Txt,
-            Some(ValidationMethod::Http | ValidationMethod::Email) | None => Proof::Http,
-        }
+        if self.ssl.config.is_shown_by_text() { Proof::Txt } else { Proof::Http }
     }
 
     fn wanted<'o>(&self, order: &'o Order) -> impl Iterator<Item = &'o Wanted> {
@@ -138,20 +143,28 @@ impl Work<'_> {
             return Ok(After { records, ..again_soon(issuing) });
         }
         let pending: Vec<&Wanted> = self.wanted(order).filter(|wanted| wanted.status == "pending").collect();
-        // A second certificate for which a customer would have to publish something once more is not worth that.
-        if issuing.key == CertificateKey::Rsa && self.proof() == Proof::Txt {
-            let alone = After { issuing: None, ..After::going_on(issuing.clone(), Duration::ZERO) };
-            return Ok(After { records: Some(Vec::new()), ..alone });
-        }
         for wanted in &pending {
-            if let Err(flaw) = self.sees(wanted).await {
-                return Ok(After { records, ..After::flawed(issuing, flaw.seen.clone(), flaw) });
+            let Err(flaw) = self.sees(wanted).await else { continue };
+            // A second certificate for which a customer would have to publish something once more is not worth that.
+            let is_second = issuing.key == CertificateKey::Rsa && self.proof() == Proof::Txt;
+            if is_second && !self.is_delegated(&wanted.name).await {
+                let alone = After { issuing: None, ..After::going_on(issuing.clone(), Duration::ZERO) };
+                return Ok(After { records: Some(Vec::new()), ..alone });
             }
+            let after = After::flawed(issuing, flaw.seen.clone(), flaw);
+            return Ok(self.or_first_alone(After { records, ..after }));
         }
         let names: Vec<String> = pending.iter().map(|wanted| wanted.name.clone()).collect();
         self.issuer.show(&order.url, self.proof(), &names).await?;
         let next = Issuing { told: true, tries: 0, ..issuing.clone() };
         Ok(After { records, ..After::going_on(next, SOON) })
+    }
+
+    /// Whether what authorities look for at a name is looked for here.
+    async fn is_delegated(&self, name: &str) -> bool {
+        let Some(below) = &self.delegated_below else { return false };
+        let (own, target) = (format!("_acme-challenge.{name}"), format!("{name}.{below}"));
+        validation::leads_to(&self.lookout.servers, &own, &target).await
     }
 
     /// Whether what is wanted can be seen from here; if not, what is missing.
@@ -168,6 +181,29 @@ impl Work<'_> {
                 validation::has_file(self.lookout.web.as_ref(), &url, &wanted.body).await
             }
         }
+    }
+
+    /// Whom nobody chose may be another one: the next is tried before anything is ordered twice of this one. When all were, it
+    /// is waited as long as for one.
+    pub(super) fn of_another(&self, after: After) -> After {
+        let is_free = self.issuing.order.is_none() && self.ssl.config.certificate_authority.is_none();
+        let other = self.issuers.after(self.issuing.authority).filter(|_| is_free);
+        let (Some(other), Some(issuing)) = (other, &after.issuing) else { return after };
+        let round = issuing.tries / self.issuers.count().max(1);
+        let is_last = issuing.tries % self.issuers.count().max(1) == 0;
+        let wait =
+            if is_last { after.wait.min(schedule::wait(round)) } else { after.wait.min(schedule::wait(0)) };
+        After { issuing: Some(Issuing { replaces: false, ..issuing.clone().anew(other) }), wait, ..after }
+    }
+
+    /// The certificate whose place the ordered one takes, as DER, if its authority wished for that.
+    pub(super) async fn replaced(&self) -> Result<Option<Vec<u8>>> {
+        if !self.issuing.replaces {
+            return Ok(None);
+        }
+        let kept = self.store.kept(&self.ssl.id).await?.unwrap_or_default();
+        let of_the_kind = kept.iter().find(|pair| pair.kind() == kind(self.issuing.key));
+        Ok(of_the_kind.and_then(|pair| pair.chain().first()).map(|leaf| leaf.to_vec()))
     }
 
     /// Where only the second certificate of a pack fails, the first does alone after a few tries.

@@ -1,7 +1,6 @@
 //! An authority over HTTP, and the account that is had with it: made when it is first needed, and once.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -9,20 +8,17 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, ChallengeStatus, ChallengeType, Error,
-    ExternalAccountKey, Identifier, NewAccount, NewOrder, OrderStatus, Problem,
+    ExternalAccountKey, Identifier, NewAccount, NewOrder, OrderStatus,
 };
 use tokio::sync::OnceCell;
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_net::Network;
 use zeroize::Zeroizing;
 
-use crate::authority::{Authorities, Failure, Order, Proof, Stage, Wanted};
+use crate::authority::{Authorities, Failure, Order, Proof, Stage, Wanted, Window};
+use crate::calls::{failure, is_too_often, told, tried};
 use crate::http::Requests;
-
-/// How often a call is made again that was refused for its nonce: the library itself tries three times.
-const TRIES: usize = 6;
-/// How long a whole call may take.
-const PATIENCE: Duration = Duration::from_secs(90);
+use crate::renewal;
 
 /// How an authority is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +79,7 @@ impl Authority {
             let credentials: AccountCredentials = serde_json::from_slice(&kept)
                 .map_err(|error| Failure::Refused(format!("the account that is kept is damaged: {error}")))?;
             let builder = Account::builder_with_http(Box::new(self.requests.clone()));
-            return within(builder.from_credentials(credentials)).await;
+            return self.requests.within(builder.from_credentials(credentials)).await;
         }
         let contacts: Vec<&str> = self.config.contacts.iter().map(String::as_str).collect();
         let new =
@@ -93,7 +89,7 @@ impl Authority {
             .external_account
             .as_ref()
             .map(|account| ExternalAccountKey::new(account.id.clone(), &account.key));
-        let made = again(|| {
+        let made = self.requests.again(|| {
             let builder = Account::builder_with_http(Box::new(self.requests.clone()));
             builder.create(&new, self.config.directory.clone(), external.as_ref())
         });
@@ -108,21 +104,34 @@ impl Authority {
 
 #[async_trait]
 impl Authorities for Authority {
-    async fn order(&self, names: &[String]) -> Result<Order, Failure> {
+    async fn order(&self, names: &[String], replaces: Option<&[u8]>) -> Result<Order, Failure> {
         let account = self.account().await?;
         let names: Vec<Identifier> = names.iter().cloned().map(Identifier::Dns).collect();
+        if let Some(replaced) = replaces.and_then(renewal::identifier) {
+            let new = NewOrder::new(&names).replaces(replaced);
+            match tried(|| account.new_order(&new)).await? {
+                Ok(order) => return self.shown(order, account).await,
+                Err(Error::Api(problem))
+                    if !is_too_often(&problem) && problem.status.is_some_and(|status| status < 500) =>
+                {
+                    tracing::debug!(problem = told(&problem), "nothing is replaced: an order like any other");
+                }
+                Err(error) if is_about_replacing(&error) => {}
+                Err(error) => return Err(failure(error, self.requests.told_to_wait())),
+            }
+        }
         let new = NewOrder::new(&names);
-        shown(again(|| account.new_order(&new)).await?, account.key_thumbprint()).await
+        self.shown(self.requests.again(|| account.new_order(&new)).await?, account).await
     }
 
     async fn look(&self, url: &str) -> Result<Order, Failure> {
         let account = self.account().await?;
-        shown(again(|| account.order(url.to_owned())).await?, account.key_thumbprint()).await
+        self.shown(self.requests.again(|| account.order(url.to_owned())).await?, account).await
     }
 
     async fn show(&self, url: &str, proof: Proof, names: &[String]) -> Result<(), Failure> {
         let account = self.account().await?;
-        let mut order = again(|| account.order(url.to_owned())).await?;
+        let mut order = self.requests.again(|| account.order(url.to_owned())).await?;
         let kind = match proof {
             Proof::Http => ChallengeType::Http01,
             Proof::Txt => ChallengeType::Dns01,
@@ -143,78 +152,24 @@ impl Authorities for Authority {
             }
             Ok(())
         };
-        within(telling).await
+        self.requests.within(telling).await
     }
 
     async fn finish(&self, url: &str, request: &[u8]) -> Result<(), Failure> {
         let account = self.account().await?;
-        let mut order = again(|| account.order(url.to_owned())).await?;
-        within(order.finalize_csr(request)).await
+        let mut order = self.requests.again(|| account.order(url.to_owned())).await?;
+        self.requests.within(order.finalize_csr(request)).await
     }
 
     async fn certificate(&self, url: &str) -> Result<Option<String>, Failure> {
         let account = self.account().await?;
-        let mut order = again(|| account.order(url.to_owned())).await?;
-        within(order.certificate()).await
+        let mut order = self.requests.again(|| account.order(url.to_owned())).await?;
+        self.requests.within(order.certificate()).await
     }
 
-    async fn renewal(&self, _certificate: &[u8]) -> Result<Option<(u64, u64)>, Failure> {
-        Ok(None)
+    async fn renewal(&self, certificate: &[u8]) -> Result<Option<Window>, Failure> {
+        renewal::window(self.account().await?, certificate).await
     }
-}
-
-/// Makes a call, and makes it again where it was refused for its nonce.
-async fn again<T, F: Future<Output = Result<T, Error>>>(call: impl Fn() -> F) -> Result<T, Failure> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match tokio::time::timeout(PATIENCE, call()).await {
-            Ok(Err(Error::Api(problem))) if is(&problem, "badNonce") && tries < TRIES => {}
-            Ok(done) => return done.map_err(failure),
-            Err(_elapsed) => return Err(Failure::Unreachable("it does not answer in time".to_owned())),
-        }
-    }
-}
-
-/// Makes a call once: one that is part of several is made again with these.
-async fn within<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
-    match tokio::time::timeout(PATIENCE, call).await {
-        Ok(done) => done.map_err(failure),
-        Err(_elapsed) => Err(Failure::Unreachable("it does not answer in time".to_owned())),
-    }
-}
-
-fn is(problem: &Problem, kind: &str) -> bool {
-    problem.r#type.as_deref().and_then(|own| own.strip_prefix("urn:ietf:params:acme:error:")) == Some(kind)
-}
-
-fn failure(error: Error) -> Failure {
-    match error {
-        // One more of them: the next step makes the call again.
-        Error::Api(problem) if is(&problem, "badNonce") => Failure::Unreachable(told(&problem)),
-        Error::Api(problem) if is(&problem, "rateLimited") || problem.status == Some(429) => {
-            Failure::TooOften { after: None, text: told(&problem) }
-        }
-        Error::Api(problem) if problem.status == Some(404) => Failure::Gone(told(&problem)),
-        Error::Api(problem) if problem.status.is_some_and(|status| status >= 500) => {
-            Failure::Unreachable(told(&problem))
-        }
-        Error::Api(problem) => Failure::Refused(told(&problem)),
-        other => Failure::Unreachable(other.to_string()),
-    }
-}
-
-/// The words of an authority, for people.
-fn told(problem: &Problem) -> String {
-    /// More than a sentence or two says nothing more.
-    const MOST: usize = 500;
-    let kind = problem.r#type.as_deref().and_then(|kind| kind.rsplit(':').next()).unwrap_or("error");
-    let detail = problem.detail.as_deref().unwrap_or_default();
-    let subproblems: Vec<&str> =
-        problem.subproblems.iter().filter_map(|sub| sub.detail.as_deref()).take(4).collect();
-    let text = [&[detail][..], &subproblems[..]].concat().join("; ");
-    let text: String = text.chars().filter(|letter| !letter.is_control()).take(MOST).collect();
-    format!("{kind}: {text}")
 }
 
 fn name_of(identifier: &Identifier) -> String {
@@ -224,8 +179,28 @@ fn name_of(identifier: &Identifier) -> String {
     }
 }
 
+/// Whether an authority that says when to renew does not speak of what is replaced, as it would have to.
+fn is_about_replacing(error: &Error) -> bool {
+    match error {
+        Error::Unsupported(_) => true,
+        // The library's own words, which have no type.
+        Error::Other(error) => error.to_string().starts_with("replaces field mismatch"),
+        _ => false,
+    }
+}
+
+impl Authority {
+    async fn shown(&self, order: instant_acme::Order, account: &Account) -> Result<Order, Failure> {
+        shown(order, account.key_thumbprint(), &self.requests).await
+    }
+}
+
 /// Reads an order with all that it wants to see.
-async fn shown(mut order: instant_acme::Order, thumbprint: &str) -> Result<Order, Failure> {
+async fn shown(
+    mut order: instant_acme::Order,
+    thumbprint: &str,
+    requests: &Requests,
+) -> Result<Order, Failure> {
     let reading = async {
         let mut wanted: Vec<Wanted> = Vec::new();
         let mut authorizations = order.authorizations();
@@ -264,7 +239,7 @@ async fn shown(mut order: instant_acme::Order, thumbprint: &str) -> Result<Order
         wanted.sort_by(|one, other| (&one.name, &one.token).cmp(&(&other.name, &other.token)));
         Ok(wanted)
     };
-    let wanted = within(reading).await?;
+    let wanted = requests.within(reading).await?;
     let state = order.state();
     let stage = match state.status {
         OrderStatus::Pending => Stage::Pending,

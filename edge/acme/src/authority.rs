@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use wasmyard_model::timestamp::Timestamp;
 
 /// What an authority is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,17 @@ pub struct Wanted {
     pub problem: Option<String>,
 }
 
+/// When an authority would have a certificate renewed (RFC 9773).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From when on.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// How soon to ask again: it may change its mind.
+    pub again: Duration,
+}
+
 /// Why an authority did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -85,11 +97,11 @@ pub enum Failure {
 /// An authority. Every call is bounded in time.
 #[async_trait]
 pub trait Authorities: Send + Sync + 'static {
-    /// Orders a certificate for names.
+    /// Orders a certificate for names, in the place of another one where that is given, as DER.
     ///
     /// # Errors
     /// [`Failure`].
-    async fn order(&self, names: &[String]) -> Result<Order, Failure>;
+    async fn order(&self, names: &[String], replaces: Option<&[u8]>) -> Result<Order, Failure>;
 
     /// Looks how far an order is.
     ///
@@ -115,9 +127,9 @@ pub trait Authorities: Send + Sync + 'static {
     /// [`Failure`].
     async fn certificate(&self, url: &str) -> Result<Option<String>, Failure>;
 
-    /// When it would have a certificate renewed, in seconds since 1970, from and to; none where it does not say.
+    /// When it would have a certificate renewed, given as DER; none where it does not say.
     ///
     /// # Errors
     /// [`Failure`].
-    async fn renewal(&self, certificate: &[u8]) -> Result<Option<(u64, u64)>, Failure>;
+    async fn renewal(&self, certificate: &[u8]) -> Result<Option<Window>, Failure>;
 }

@@ -5,6 +5,8 @@
 //!
 //! - [`authority`]: what an order looks like, whoever is asked
 //! - `account`: an authority over HTTP, and the account that is had with it
+//! - `calls`: how they are made, and what a failed one says
+//! - `renewal`: when it would have certificates renewed
 //! - `http`: requests to it, within bounds
 //! - [`keys`]: keys and requests for certificates
 //! - [`schedule`]: when to look again, and when to renew
@@ -14,7 +16,9 @@ pub mod keys;
 pub mod schedule;
 
 mod account;
+mod calls;
 mod http;
+mod renewal;
 
 pub use account::{Authority, AuthorityConfig, ExternalAccount};
-pub use authority::{Authorities, Failure, Order, Proof, Stage, Wanted};
+pub use authority::{Authorities, Failure, Order, Proof, Stage, Wanted, Window};

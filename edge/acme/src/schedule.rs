@@ -27,13 +27,40 @@ pub fn wait(look: u32) -> Duration {
 #[must_use]
 pub fn renewal(not_before: Timestamp, expires_on: Timestamp, id: &str) -> Timestamp {
     let life = expires_on.since(not_before);
+    let part = part(id);
+    let early = (life / 10).saturating_mul(part) / 1_000;
+    not_before.later((life / 3).saturating_mul(2).saturating_sub(early))
+}
+
+/// When to renew a certificate that its authority would have renewed within a window: at a moment in it that the id picks,
+/// never so late that there is no time left to try again, and not as soon as it is there: an authority that says "now" of
+/// whatever it issues is not asked for one after the other.
+#[must_use]
+pub fn within(
+    from: Timestamp,
+    until: Timestamp,
+    not_before: Timestamp,
+    expires_on: Timestamp,
+    id: &str,
+) -> Timestamp {
+    let picked = from.later(until.since(from).saturating_mul(part(id)) / 1_000);
+    let life = expires_on.since(not_before);
+    picked.min(not_before.later(life / 10 * 9)).max(not_before.later(life / 100))
+}
+
+/// How soon to ask again when an authority would have a certificate renewed: as it says, and neither all the time nor so
+/// seldom that a revocation of many is missed.
+#[must_use]
+pub fn ask_again(said: Duration) -> Duration {
+    said.clamp(Duration::from_secs(3_600), Duration::from_secs(24 * 3_600))
+}
+
+/// A part of 1,000 that any id is as likely to have as another.
+fn part(id: &str) -> u32 {
     let picked = id
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    // A part of 1,000 that any id is as likely to have as another.
-    let part = u32::try_from((picked >> 20) % 1_000).unwrap_or_default();
-    let early = (life / 10).saturating_mul(part) / 1_000;
-    not_before.later((life / 3).saturating_mul(2).saturating_sub(early))
+    u32::try_from((picked >> 20) % 1_000).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -61,5 +88,24 @@ mod tests {
             let busiest = hours.values().max().unwrap();
             assert!(*busiest < 1_300, "a hundredth of the life has at most about a tenth: {hours:?}");
         }
+    }
+
+    #[test]
+    fn a_window_is_filled_evenly_and_never_too_late() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (day, end) = (Duration::from_secs(86_400), now.later(Duration::from_secs(90 * 86_400)));
+        let (from, until) = (now.later(60 * day), now.later(62 * day));
+        let mut hours = [0; 48];
+        for number in 0..10_000 {
+            let at = within(from, until, now, end, &format!("{number:032x}"));
+            assert!(at >= from && at <= until);
+            hours[usize::try_from(at.since(from).as_secs() / 3_600).unwrap()] += 1;
+        }
+        assert!(hours.iter().all(|count| (150..300).contains(count)), "{hours:?}");
+        let late = within(now.later(85 * day), now.later(120 * day), now, end, "f");
+        assert_eq!(late, now.later(81 * day));
+        assert_eq!(within(until, from, now, end, "f"), until, "one that ends before it begins");
+        assert_eq!(within(now, now, now, end, "f"), now.later(day / 10 * 9), "a hundredth of 90 days");
+        assert_eq!(ask_again(Duration::ZERO).as_secs(), 3_600);
     }
 }

@@ -120,6 +120,17 @@ impl Texts {
     }
 }
 
+/// Whether a CNAME leads from a name to another one, as more than half of the name servers say.
+///
+/// # Cancel safety
+/// Dropping the future ends all questions.
+pub async fn leads_to(servers: &[Arc<dyn Dns>], name: &str, target: &str) -> bool {
+    let answers = join_all(servers.iter().map(|server| server.ask(name, Question::Cname))).await;
+    let leads =
+        |answer: &&Answer| matches!(answer.records(), [Record::Cname(own), ..] if own.as_str() == target);
+    answers.iter().filter(leads).count() > servers.len() / 2
+}
+
 /// The texts of a name, or of the name that stands in its place.
 async fn texts(server: &dyn Dns, name: &str) -> Texts {
     let mut name = name.to_owned();
@@ -285,7 +296,10 @@ mod tests {
             .with("shop.dcv.test", Question::Txt, text("tok"))
             .shared();
         assert_eq!(has_text(&[shows()], NAME, "tok").await, Ok(()));
-        assert_eq!(has_text(&[delegated], NAME, "tok").await, Ok(()));
+        assert_eq!(has_text(&[Arc::clone(&delegated)], NAME, "tok").await, Ok(()));
+        assert!(leads_to(&[Arc::clone(&delegated)], NAME, "shop.dcv.test").await);
+        assert!(!leads_to(&[delegated, shows()], NAME, "shop.dcv.test").await);
+        assert!(!leads_to(&[], NAME, "shop.dcv.test").await);
         assert_eq!(has_text(&[shows(), other(), shows()], NAME, "tok").await, Ok(()));
         for (servers, part) in [
             (vec![shows(), other()], "1 of 2"),

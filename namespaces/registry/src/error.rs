@@ -221,6 +221,7 @@ impl ZoneError {
             | ZoneError::Mtls(_)
             | ZoneError::NoQuota
             | ZoneError::Quota { .. } => ErrorKind::Invalid,
+            ZoneError::TooOften { .. } => ErrorKind::Unavailable,
         }
     }
 }

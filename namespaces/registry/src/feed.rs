@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SHORT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The collections that are held in memory. A user script is found through its namespace: namespaces come first.
-const FOLLOWED: [&dyn Follow; 13] = [
+const FOLLOWED: [&dyn Follow; 14] = [
     &super::namespaces::Namespaces,
     &super::scripts::PlatformScripts,
     &super::scripts::UserScripts,
@@ -32,6 +32,7 @@ const FOLLOWED: [&dyn Follow; 13] = [
     &super::zones::Waiting,
     &super::zones::Challenges,
     &super::zones::Associations,
+    &super::zones::DelegatedTexts,
     &super::alerting::Alerts,
 ];
 

@@ -45,7 +45,8 @@ pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
 pub use zones::{
     CERTIFICATE_AGE, CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CERTIFICATE_ORDER, CSR_FORGET, DnsChange,
-    HOSTNAME_CHECK, HostMatch, HostnameNames, HostnamePage, HostnameQuota, ZONE_DEPLOY, hostname_of_check,
+    HOSTNAME_CHECK, HostMatch, HostnameNames, HostnamePage, HostnameQuota, IssueQuota, OrderPace,
+    ZONE_DEPLOY, hostname_of_check,
 };
 
 pub mod error;
@@ -82,6 +83,8 @@ pub struct Registry {
     inner: Arc<Inner>,
     /// Whether changes through this handle may touch what the configuration names.
     over_configuration: bool,
+    /// How many certificates a zone may ask for through this handle within a minute; none: any number.
+    issues_a_minute: Option<u64>,
 }
 
 struct Inner {
@@ -100,6 +103,7 @@ struct Inner {
     waiting: zones::waiting::WaitingMemory,
     challenges: zones::challenges::ChallengeMemory,
     associations: zones::client_ca::AssociationMemory,
+    texts: zones::texts::TextMemory,
     /// Who is told of what.
     alerts: held::Held<Vec<Arc<wasmyard_model::alerting::AlertPolicy>>>,
     events: broadcast::Sender<RegistryEvent>,
@@ -209,6 +213,7 @@ impl Registry {
             origins: zones::origins::OriginMemory::new(options.origin_cache_bytes),
             challenges: zones::challenges::ChallengeMemory::default(),
             associations: zones::client_ca::AssociationMemory::default(),
+            texts: zones::texts::TextMemory::default(),
             alerts: held::Held::default(),
             log: collection::Log::new(store),
             blobs,
@@ -223,7 +228,7 @@ impl Registry {
         let newest = inner.log.watch();
         let loaded = inner.load().await?;
         tokio::spawn(feed::run(Arc::downgrade(&inner), newest, loaded));
-        Ok(Registry { inner, over_configuration: false })
+        Ok(Registry { inner, over_configuration: false, issues_a_minute: None })
     }
 
     /// Opens the registry of a data directory: takes the directory's lock, opens `registry.sqlite` and
@@ -288,7 +293,14 @@ impl Registry {
     /// configuration is applied the next time: whoever made it has to be told.
     #[must_use]
     pub fn over_configuration(&self) -> Registry {
-        Registry { inner: Arc::clone(&self.inner), over_configuration: true }
+        Registry { over_configuration: true, ..self.clone() }
+    }
+
+    /// A handle through which certificates are asked for of an authority: a zone may ask for so many within a minute, and
+    /// what is asked for begins with its order.
+    #[must_use]
+    pub fn asking_for(&self, per_minute: u64) -> Registry {
+        Registry { issues_a_minute: Some(per_minute), ..self.clone() }
     }
 
     /// The options it was opened with.

@@ -2,6 +2,8 @@
 //!
 //! Owns the variants and their texts, which are safe to show to whoever may see the zone.
 
+use std::time::Duration;
+
 use wasmyard_model::client_ca::MtlsError;
 use wasmyard_model::csr::CsrError;
 use wasmyard_model::domain::Domain;
@@ -81,5 +83,16 @@ pub enum ZoneError {
     Quota {
         /// How many.
         allocated: u64,
+    },
+    /// It asks for certificates too often.
+    #[error(
+        "the zone asked for {per_minute} certificates within a minute, the most that it may; ask again in {} seconds",
+        wait.as_secs().max(1)
+    )]
+    TooOften {
+        /// How many it may ask for.
+        per_minute: u64,
+        /// How long it may ask for none.
+        wait: Duration,
     },
 }

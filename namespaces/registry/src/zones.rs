@@ -3,7 +3,8 @@
 //! Owns their records and the index of them in memory: a platform has few zones, and every host that is asked for is
 //! looked for among them. What belongs to a zone is kept by its id: DNS records (`dns`), custom hostnames
 //! (`hostnames`), who is served under which name (`claims`), which names nobody is served under (`waiting`),
-//! where origins are (`origins`), requests for certificates (`csrs`), whose clients names let in (`client_ca`), and what authorities are shown (`challenges`). Never two zones of one name.
+//! where origins are (`origins`), requests for certificates (`csrs`), whose clients names let in (`client_ca`), what authorities
+//! are shown (`challenges`, `texts`), and how often one is asked (`budget`). Never two zones of one name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use wasmyard_model::timestamp::Timestamp;
 use wasmyard_model::zone::{DnsRecord, NewZone, Zone, ZoneEdit, ZoneSettings, ZoneStatus};
 use wasmyard_stores::Revision;
 
+pub use budget::{IssueQuota, OrderPace};
 pub use certificates::{CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CERTIFICATE_ORDER};
 pub(super) use challenges::Challenges;
 pub(super) use claims::Claims;
@@ -31,13 +33,14 @@ pub use claims::HostMatch;
 pub(super) use client_ca::Associations;
 pub use csrs::{CERTIFICATE_AGE, CSR_FORGET};
 pub use dns::DnsChange;
-pub(super) use hostnames::Hostnames;
-pub(super) use hostnames::new_pack;
 pub use hostnames::{HOSTNAME_CHECK, HostnameQuota, hostname_of_check};
+pub(super) use hostnames::{Hostnames, new_pack};
 pub use lists::{HostnameNames, HostnamePage};
 pub(super) use origins::Origins;
+pub(super) use texts::DelegatedTexts;
 pub(super) use waiting::Waiting;
 
+mod budget;
 mod certificates;
 pub(super) mod challenges;
 pub(super) mod claims;
@@ -48,6 +51,7 @@ mod dns;
 mod hostnames;
 mod lists;
 pub(super) mod origins;
+pub(super) mod texts;
 pub(super) mod waiting;
 
 /// The key of the job that checks a custom hostname.
@@ -76,26 +80,28 @@ struct Gone {
     on: Timestamp,
 }
 
-/// All zones, by id and by name.
+/// All zones, by id, by name and by label.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ZoneIndex {
     by_id: BTreeMap<ZoneId, (Arc<Zone>, Revision)>,
     by_name: HashMap<Domain, ZoneId>,
+    by_label: HashMap<String, ZoneId>,
 }
 
 impl ZoneIndex {
     fn put(&mut self, zone: Zone, revision: Revision) {
         self.take(&zone.id.clone());
         self.by_name.insert(zone.name.clone(), zone.id.clone());
+        self.by_label.insert(zone.dcv_label.clone(), zone.id.clone());
         self.by_id.insert(zone.id.clone(), (Arc::new(zone), revision));
     }
 
     fn take(&mut self, id: &ZoneId) {
-        if let Some((zone, _)) = self.by_id.remove(id)
-            && self.by_name.get(&zone.name) == Some(id)
-        {
+        let Some((zone, _)) = self.by_id.remove(id) else { return };
+        if self.by_name.get(&zone.name) == Some(id) {
             self.by_name.remove(&zone.name);
         }
+        self.by_label.remove(&zone.dcv_label);
     }
 
     fn is_empty(&self) -> bool {
@@ -342,6 +348,7 @@ impl Inner {
         let mut transaction = Transaction::default();
         transaction.delete(&note);
         transaction.delete(&set);
+        self.forget_asked(&mut transaction, id).await?;
         match self.log.commit(&transaction).await {
             Ok(_) | Err(RegistryError::Conflict(_)) => Ok(()),
             Err(error) => Err(error),

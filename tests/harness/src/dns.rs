@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, TXT};
@@ -17,6 +18,7 @@ pub struct NameServer {
     /// Where it is asked, over UDP.
     pub address: SocketAddr,
     records: Arc<Mutex<Records>>,
+    delegated: Arc<Mutex<HashMap<String, SocketAddr>>>,
 }
 
 impl NameServer {
@@ -25,16 +27,49 @@ impl NameServer {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let records = Arc::<Mutex<Records>>::default();
-        let known = Arc::clone(&records);
+        let server = NameServer { address, records, delegated: Arc::default() };
+        let answering = server.clone();
         tokio::spawn(async move {
             let mut buffer = [0; 4096];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
                 let query = Message::from_vec(&buffer[..length]).unwrap();
-                let answer = answered(&known.lock().unwrap(), &query);
+                let answer = answering.resolved(&query).await;
                 socket.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
             }
         });
-        NameServer { address, records }
+        server
+    }
+
+    /// From now on another server is asked for names below this one.
+    pub fn delegate(&self, suffix: &str, server: SocketAddr) {
+        self.delegated.lock().unwrap().insert(whole(suffix), server);
+    }
+
+    /// What it says, with what servers say that it delegated names to, also where a CNAME leads there.
+    async fn resolved(&self, query: &Message) -> Message {
+        let asked = query.queries[0].clone();
+        let name = asked.name().to_ascii().to_ascii_lowercase();
+        if let Some(server) = self.delegate_of(&name) {
+            return ask(server, query).await;
+        }
+        let mut answer = answered(&self.records.lock().unwrap(), query);
+        let target =
+            self.records.lock().unwrap().get(&(name, RecordType::CNAME)).cloned().unwrap_or_default();
+        if let [RData::CNAME(target)] = target.as_slice()
+            && asked.query_type() != RecordType::CNAME
+            && let Some(server) = self.delegate_of(&whole(target.0.to_ascii().trim_end_matches('.')))
+        {
+            let mut behind = query.clone();
+            behind.queries[0].set_name(target.0.clone());
+            answer.answers = vec![Record::from_rdata(asked.name().clone(), 60, RData::CNAME(target.clone()))];
+            answer.answers.extend(ask(server, &behind).await.answers);
+        }
+        answer
+    }
+
+    fn delegate_of(&self, name: &str) -> Option<SocketAddr> {
+        let delegated = self.delegated.lock().unwrap();
+        delegated.iter().find(|(suffix, _)| name.ends_with(suffix.as_str())).map(|(_, server)| *server)
     }
 
     /// From now on a name is another one. `*.` in front of a name stands for all below it that have no record.
@@ -68,6 +103,19 @@ impl NameServer {
 
     fn put(&self, name: &str, kind: RecordType, data: RData) {
         self.records.lock().unwrap().insert((whole(name), kind), vec![data]);
+    }
+}
+
+/// One question to another server; what does not answer says nothing.
+async fn ask(server: SocketAddr, query: &Message) -> Message {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.send_to(&query.to_vec().unwrap(), server).await.unwrap();
+    let mut buffer = [0; 4096];
+    let answered = tokio::time::timeout(Duration::from_secs(2), socket.recv_from(&mut buffer)).await;
+    let failed = || Message::error_msg(query.metadata.id, query.metadata.op_code, ResponseCode::ServFail);
+    match answered {
+        Ok(Ok((length, _))) => Message::from_vec(&buffer[..length]).unwrap(),
+        _ => failed(),
     }
 }
 

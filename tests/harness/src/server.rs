@@ -203,6 +203,11 @@ impl Server {
         eventually("https", || std::future::ready(self.printed.address("https"))).await
     }
 
+    /// Where the name server of delegated validation listens.
+    pub async fn dcv(&self) -> SocketAddr {
+        eventually("dcv", || std::future::ready(self.printed.address("dcv"))).await
+    }
+
     /// Where the API listens.
     pub fn api_address(&self) -> SocketAddr {
         self.api

@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -18,7 +18,15 @@ use super::hostnames::zone_named;
 use crate::support::dns::NameServer;
 use crate::support::{Api, Server, Site, eventually, guest, within};
 
+mod delegation;
+mod external;
+mod renewal;
 mod started;
+
+use renewal::Said;
+
+/// The key of an account that an authority keeps elsewhere, as Pebble's own examples have it.
+const EXTERNAL_KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
 
 /// A port that nobody listens on just now. Below those that the system gives to clients.
 fn free_port() -> u16 {
@@ -36,6 +44,17 @@ fn rand() -> u64 {
     RandomState::new().hash_one(0)
 }
 
+/// What an authority is like.
+#[derive(Clone, Copy, Default)]
+struct Setup {
+    /// How many of a hundred proofs it takes again that it saw before.
+    reuse: u8,
+    /// It takes nobody without an account elsewhere, and comes after one that nobody answers for.
+    is_second: bool,
+    /// It says when to renew.
+    says_when: bool,
+}
+
 /// An authority with a platform that asks it, and a name server that both ask.
 struct Platform {
     site: Site,
@@ -43,11 +62,12 @@ struct Platform {
     listen: SocketAddr,
     management: u16,
     root: CertificateDer<'static>,
+    said: Arc<Mutex<Said>>,
     _pebble: Child,
 }
 
 impl Platform {
-    async fn start(reuse: &str) -> Platform {
+    async fn start(setup: Setup) -> Platform {
         let dns = NameServer::start().await;
         let (acme, management, visitors) = (free_port(), free_port(), free_port());
         let site = Site::new("");
@@ -61,6 +81,10 @@ impl Platform {
             "privateKey": site.path("pebble.key"),
             "httpPort": visitors,
             "tlsPort": free_port(),
+            "externalAccountBindingRequired": setup.is_second,
+            "externalAccountMACKeys": {"kid-1": EXTERNAL_KEY},
+            // A hundredth of a life passes before one is renewed.
+            "certificateValidityPeriod": if setup.says_when { 300 } else { 90 * 86_400 },
         }});
         site.write("pebble.json", config.to_string());
         let pebble = Command::new("pebble")
@@ -69,13 +93,41 @@ impl Platform {
             .args(["-dnsserver", &dns.address.to_string()])
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_WFE_NONCEREJECT", "10")
-            .env("PEBBLE_AUTHZREUSE", reuse)
+            .env("PEBBLE_AUTHZREUSE", setup.reuse.to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .expect("pebble: scripts/acme-tests.sh installs it");
         let listen = SocketAddr::from(([127, 0, 0, 1], visitors));
+        let (proxy, said) = renewal::proxy(acme, &own.cert, own.signing_key.serialize_der()).await;
+        let directory = if setup.says_when { proxy } else { acme };
+        site.write("external.key", EXTERNAL_KEY);
+        let authorities = if setup.is_second {
+            format!(
+                r#"
+                [certificates]
+                default = "lets_encrypt"
+                [certificates.authorities.lets_encrypt]
+                directory = "https://localhost:{nobody}/dir"
+                [certificates.authorities.google]
+                directory = "https://localhost:{directory}/dir"
+                roots = "pebble.pem"
+                eab_kid = "kid-1"
+                eab_key_file = "external.key"
+                "#,
+                nobody = free_port(),
+            )
+        } else {
+            format!(
+                r#"
+                [certificates.authorities.lets_encrypt]
+                directory = "https://localhost:{directory}/dir"
+                roots = "pebble.pem"
+                contact = ["mailto:operator@saas.test"]
+                "#
+            )
+        };
         site.write(
             "wasmyard.toml",
             format!(
@@ -89,10 +141,11 @@ impl Platform {
                 [hostnames]
                 name_servers = ["{dns}"]
                 allow_private = ["127.0.0.0/8"]
-                [certificates.authorities.lets_encrypt]
-                directory = "https://localhost:{acme}/dir"
-                roots = "pebble.pem"
-                contact = ["mailto:operator@saas.test"]
+                [dcv]
+                suffix = "dcv.saas.test"
+                listen = "127.0.0.1:0"
+                name_server = "ns.saas.test"
+                {authorities}
                 [scripts.origin]
                 {hello}
                 [[routes]]
@@ -107,7 +160,7 @@ impl Platform {
             ),
         );
         let root = root_of(management, own.cert.der()).await;
-        Platform { site, dns, listen, management, root, _pebble: pebble }
+        Platform { site, dns, listen, management, root, said, _pebble: pebble }
     }
 
     /// `wasmyard serve`, on the port that the authority looks at.
@@ -185,7 +238,7 @@ async fn root_of(management: u16, own: &CertificateDer<'static>) -> CertificateD
 async fn hostname(api: &Api, zone: &str, name: &str, ssl: Value) -> String {
     let made = api.post(&format!("{zone}/custom_hostnames"), &json!({"hostname": name, "ssl": ssl})).await;
     assert_eq!(made.status, 201, "{}", made.envelope);
-    assert_eq!(made.envelope["result"]["ssl"]["status"], "pending_validation");
+    assert_eq!(made.envelope["result"]["ssl"]["status"], "initializing");
     format!("{zone}/custom_hostnames/{}", made.envelope["result"]["id"].as_str().unwrap())
 }
 
@@ -208,7 +261,7 @@ fn has_both(ssl: &Value) -> bool {
 
 #[tokio::test]
 async fn a_token_over_http_brings_a_certificate_that_visitors_are_served_with() {
-    let platform = Platform::start("0").await;
+    let platform = Platform::start(Setup::default()).await;
     let server = platform.serve().await;
     let api = server.api();
     let zone = zone_named(&api, "saas.test").await;
@@ -217,6 +270,16 @@ async fn a_token_over_http_brings_a_certificate_that_visitors_are_served_with() 
     let shown =
         shows(&api, &path, "what the authority wants to see", |ssl| !ssl["validation_records"].is_null())
             .await;
+    assert_eq!(shown["ssl"]["status"], "pending_validation");
+    let quota = api.get(&format!("{zone}/custom_hostnames/quota")).await.result().clone();
+    assert_eq!(
+        (&quota["certificates"]["per_minute"], &quota["certificates"]["used"]),
+        (&json!(15), &json!(1))
+    );
+    assert_eq!(
+        (&quota["orders"][0]["authority"], &quota["orders"][0]["per_hour"]),
+        (&json!("lets_encrypt"), &json!(100))
+    );
     let record = &shown["ssl"]["validation_records"][0];
     let url = record["http_url"].as_str().unwrap();
     let token = url.strip_prefix("http://shop.customer.test").unwrap();
@@ -246,7 +309,7 @@ async fn a_token_over_http_brings_a_certificate_that_visitors_are_served_with() 
 
 #[tokio::test]
 async fn two_texts_bring_a_wildcard_also_where_the_process_ends_in_the_middle() {
-    let platform = Platform::start("100").await;
+    let platform = Platform::start(Setup { reuse: 100, ..Setup::default() }).await;
     let server = platform.serve().await;
     let api = server.api();
     let zone = zone_named(&api, "saas.test").await;

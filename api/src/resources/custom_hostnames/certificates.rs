@@ -9,13 +9,13 @@ use http::StatusCode;
 use http::request::Parts;
 use wasmyard_namespaces::{CertificateId, CertificatePackId, IdError};
 
-use super::{InHostname, wanted};
+use super::{InHostname, shown, wanted};
 use crate::body::{Small, object, parse};
 use crate::envelope::{self, Answer, Reply};
 use crate::error::{ApiError, Code};
 use crate::state::{Shared, SharedState};
 use crate::target::named_segment;
-use crate::views::custom_hostname::{View, view};
+use crate::views::custom_hostname::View;
 
 /// The certificate that the path names; it need not exist.
 pub(crate) struct InPack(InHostname, CertificatePackId, CertificateId);
@@ -48,7 +48,7 @@ pub(crate) async fn replace(
     let keys = object(value).map_err(|error| wanted::undecodable(error.message()))?;
     let brought = wanted::pair(keys.get("custom_certificate"), keys.get("custom_key"))?;
     let done = shared.control.replace_certificate(&zone, &id, (&pack, &certificate), brought).await?;
-    Ok(Reply::ok(view(&done.result)).with_status(StatusCode::ACCEPTED).with_notes(done.remarks))
+    Ok(Reply::ok(shown(&shared, &done.result)).with_status(StatusCode::ACCEPTED).with_notes(done.remarks))
 }
 
 pub(crate) async fn delete(

@@ -41,6 +41,8 @@ section! {
         origins: One<RawOrigins> = one("origins"),
         /// Where certificates of custom hostnames come from.
         certificates: One<RawCertificates> = one("certificates"),
+        /// The name server of delegated validation.
+        dcv: One<RawDcv> = one("dcv"),
         /// What holds for every script.
         limits: One<RawPlatformLimits> = one("limits"),
         /// Namespaces that exist from the start.
@@ -291,6 +293,8 @@ section! {
     RawCertificates {
         /// the authority that is asked where nobody chose one; the others come after it, when it cannot be reached
         default: Text = Text("the first by name"),
+        /// how many certificates a zone may ask for within a minute; one more is refused, and so are all for 30 seconds then
+        per_minute: Count = Count::or(15),
         /// an authority, below
         authorities: ByName<RawAuthority> =
             by_name("certificates.authorities.NAME", "a table of authorities, [certificates.authorities.NAME]"),
@@ -306,10 +310,26 @@ section! {
         roots: Text = Text("none"),
         /// whom it may write to, such as `["mailto:operator@example.com"]`
         contact: Texts = Texts("nobody"),
+        /// how many orders it is sent within an hour, and half as many of one zone; what is more waits for its turn. The bound of
+        /// Let's Encrypt is 300 in three hours
+        orders_per_hour: Count = Count::or(100),
         /// the id of the key of an account that it keeps outside of ACME (external account binding)
         eab_kid: Text = Text("none"),
         /// the file with that key, as the authority gave it: base64url
         eab_key_file: Text = Text("none"),
+    }
+}
+
+section! {
+    /// `[dcv]`
+    RawDcv {
+        /// the name below which customers delegate validation, such as `"dcv.saas.example"`: a zone of its own, for which the zone
+        /// above it names `name_server`
+        suffix: Text = Text("nothing is delegated"),
+        /// where it is answered for, over UDP and TCP, such as `"0.0.0.0:53"`. Port 0 lets the system choose
+        listen: Text = Text("required with `suffix`"),
+        /// the host of this server in the NS record of the zone above, such as `"ns.saas.example"`; not below `suffix`
+        name_server: Text = Text("required with `suffix`"),
     }
 }
 

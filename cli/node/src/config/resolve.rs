@@ -23,6 +23,7 @@ use super::{
 mod assets;
 mod bindings;
 mod certificates;
+mod dcv;
 mod egress;
 mod hostnames;
 mod limits;
@@ -84,6 +85,7 @@ pub(super) fn resolve(
     let hostnames = hostnames::hostnames(&raw.hostnames, &root, faults);
     let origins = origins::origins(&raw.origins, &hostnames.apex_addresses, &root, faults);
     let certificates = certificates::certificates(&raw.certificates, &root, purpose, faults);
+    let dcv = dcv::dcv(&raw.dcv, purpose, faults);
     let webhooks = hostnames::webhooks(&raw.webhooks, faults);
     let ceiling = limits::ceiling(&raw.limits.ceiling, faults);
     let platform = limits::platform(&raw.limits.own, &ceiling, faults);
@@ -119,6 +121,7 @@ pub(super) fn resolve(
         hostnames,
         origins,
         certificates,
+        dcv,
         webhooks,
         limits: platform,
         ceiling,

@@ -155,6 +155,7 @@ mod tests {
             custom: vec![CustomCertificate { id, text: "text".to_owned(), csr: None }],
             issuing: None,
             renew_at: None,
+            issued_by: None,
             validation_records: Vec::new(),
             validation_errors: Vec::new(),
         }

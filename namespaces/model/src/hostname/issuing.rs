@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CertificateAuthority, CertificateKey, Flaw};
+use super::{CertificateAuthority, CertificateKey, Flaw, Ssl, SslConfig, SslStatus, ValidationMethod};
 use crate::timestamp::Timestamp;
 
 /// A certificate that is being issued.
@@ -30,6 +30,12 @@ pub struct Issuing {
     /// When it is gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
+    /// Whether it takes the place of another one, as the authority wished: such an order counts for nothing there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaces: bool,
+    /// When it may be ordered, as its zone had a turn, and as the authority had one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Timestamp>,
 }
 
 impl Issuing {
@@ -45,6 +51,45 @@ impl Issuing {
             told: false,
             flaws: Vec::new(),
             next_at: None,
+            replaces: false,
+            turns: Vec::new(),
         }
+    }
+
+    /// The same for another order, of this authority.
+    #[must_use]
+    pub fn anew(self, authority: CertificateAuthority) -> Issuing {
+        Issuing { authority, order: None, told: false, turns: Vec::new(), ..self }
+    }
+}
+
+impl SslConfig {
+    /// Whether an authority is shown by texts whose the name is, and not by a file.
+    #[must_use]
+    pub fn is_shown_by_text(&self) -> bool {
+        match self.method {
+            Some(ValidationMethod::Txt) => true,
+            Some(ValidationMethod::Http | ValidationMethod::Email) => false,
+            None => self.wildcard == Some(true),
+        }
+    }
+}
+
+impl Ssl {
+    /// Whether all that visitors are served with has run out, and nothing says so yet. Of what somebody brought that is told
+    /// [elsewhere](Ssl::aged).
+    #[must_use]
+    pub fn has_run_out(&self, now: Timestamp) -> bool {
+        self.status == SslStatus::Active
+            && !self.is_custom()
+            && !self.certificates.is_empty()
+            && self.certificates.iter().all(|one| one.expires_on <= now)
+    }
+
+    /// Whether this asks an authority for a certificate that nobody asked for before.
+    #[must_use]
+    pub fn asks_anew(&self, before: Option<&Ssl>) -> bool {
+        let asks = |ssl: &Ssl| (ssl.is_wanted(), ssl.config.clone());
+        self.is_wanted() && before.map(asks) != Some(asks(self))
     }
 }

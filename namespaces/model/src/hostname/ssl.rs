@@ -84,6 +84,9 @@ pub struct Ssl {
     /// When to ask for the next certificates; none where these were not asked of an authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew_at: Option<Timestamp>,
+    /// Who issued the certificates; none where nobody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_by: Option<CertificateAuthority>,
     /// What the authority wants to see.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation_records: Vec<ValidationRecord>,
@@ -248,6 +251,7 @@ impl SslEdit {
                 custom: Vec::new(),
                 issuing: None,
                 renew_at: None,
+                issued_by: None,
                 validation_records: Vec::new(),
                 validation_errors: Vec::new(),
             },

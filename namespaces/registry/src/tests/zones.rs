@@ -15,6 +15,7 @@ mod contest;
 mod dns;
 mod hosts;
 mod origins;
+mod texts;
 
 fn domain(name: &str) -> Domain {
     Domain::parse(name).unwrap()

@@ -37,8 +37,7 @@ impl Inner {
         for name in names {
             self.job_again(transaction, CERTIFICATE_DEPLOY, name.as_str()).await?;
         }
-        let asks = |ssl: &Ssl| (ssl.is_wanted(), ssl.config.clone());
-        let is_new = new.is_some_and(Ssl::is_wanted) && old.map(asks) != new.map(asks);
+        let is_new = new.is_some_and(|new| new.asks_anew(old));
         let is_led_here = after.is_some_and(|after| after.status.is_served()) && !before.status.is_served();
         if is_new || (is_led_here && new.is_some_and(|ssl| ssl.issuing.is_some())) {
             let key = check_key(&before.zone, &before.id);

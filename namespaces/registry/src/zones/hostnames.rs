@@ -88,10 +88,11 @@ impl Registry {
                 ownership_token: uuid::Uuid::new_v4().to_string(),
                 pack: new_pack()?,
             };
-            let hostname =
+            let mut hostname =
                 CustomHostname::new(zone.clone(), new, made_up, now).map_err(ZoneError::Hostname)?;
             inner.judge_origin(zone, &new.edit).await?;
             let mut transaction = Transaction::default();
+            self.ask(&mut transaction, None, &mut hostname, now).await?;
             transaction.expect(&zone_seen);
             transaction.put(&free, &hostname.id)?;
             transaction.put_with(&free, &HOSTNAMES, &hostname_key(zone, &hostname.id), &hostname)?;
@@ -198,6 +199,7 @@ impl Registry {
             if after.status.is_served() {
                 transaction.join(&contest);
             }
+            self.ask(&mut transaction, before.ssl.as_ref(), &mut after, now).await?;
             transaction.put(&seen, &after)?;
             let claims = inner.change_claims(&mut transaction, Some(&before), Some(&after)).await?;
             inner.follow_certificates(&mut transaction, &before, Some(&after), &claims).await?;
@@ -205,12 +207,16 @@ impl Registry {
             inner.change_custom(&mut transaction, Some(&before), Some(&after)).await?;
             let tokens =
                 inner.change_challenges(&mut transaction, &seen, Some(&before), Some(&after)).await?;
+            let texts = Inner::change_texts(&mut transaction, &seen, Some(&before), Some(&after))?;
             inner.tell_of_certificate(&mut transaction, &before, Some(&after)).await?;
             match inner.log.commit(&transaction).await {
                 Ok(_) => {
                     inner.forget_hostname(&before, &claims).await?;
                     for token in tokens {
                         inner.refresh_challenge(&token).await?;
+                    }
+                    for text in texts {
+                        inner.refresh_text(&text).await?;
                     }
                     inner.jobs_made.notify_waiters();
                     return Ok(Arc::new(after));
@@ -317,6 +323,7 @@ impl Inner {
         self.follow_certificates(transaction, hostname, None, &claims).await?;
         self.change_custom(transaction, Some(hostname), None).await?;
         self.change_challenges(transaction, seen, Some(hostname), None).await?;
+        Inner::change_texts(transaction, seen, Some(hostname), None)?;
         Ok(claims)
     }
 

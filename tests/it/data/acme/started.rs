@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Platform, hostname, is_active, shows};
+use super::{Platform, Setup, hostname, is_active, shows};
 use crate::support::{Api, eventually};
 
 /// Initial setup, steps 1 and 2: a fallback origin, and a friendlier name in front of it that customers point at. The path of the
@@ -39,7 +39,7 @@ async fn is_validated(api: &Api, path: &str) -> Value {
 
 #[tokio::test]
 async fn the_page_that_begins_it_all_works_as_it_is_written() {
-    let platform = Platform::start("0").await;
+    let platform = Platform::start(Setup::default()).await;
     let server = platform.serve().await;
     let api = server.api();
     let zone = initial_setup(&api).await;

@@ -1,5 +1,6 @@
 //! `[certificates]`: the authorities that certificates are asked of.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -30,9 +31,11 @@ pub(super) fn certificates(
     if matches!(purpose, Purpose::Dev | Purpose::Deploy) {
         return CertificatesConfig::default();
     }
-    let mut authorities = Vec::new();
+    let (mut authorities, mut orders_per_hour) = (Vec::new(), BTreeMap::new());
     for entry in &raw.authorities {
         let known = name(&entry.name, faults);
+        let most = u64::from(entry.orders_per_hour.get(faults));
+        known.map(|name| orders_per_hour.insert(name, most));
         if let (Some(name), Some((config, roots))) = (known, authority(entry, root, faults)) {
             authorities.push((name, config, roots));
         }
@@ -47,7 +50,8 @@ pub(super) fn certificates(
         }
         authorities.sort_by_key(|(name, ..)| (*name != usual, *name));
     }
-    CertificatesConfig { authorities }
+    let per_minute = u64::from(raw.per_minute.get(faults));
+    CertificatesConfig { authorities, orders_per_hour, per_minute }
 }
 
 fn name(spot: &Spot<String>, faults: &mut Vec<Fault>) -> Option<CertificateAuthority> {

@@ -54,7 +54,7 @@ pub(super) fn tls(
     TlsConfig { listen, redirect, redirect_port, strict, certificates, default }
 }
 
-fn address(spot: &Spot<String>, faults: &mut Vec<Fault>) -> Option<SocketAddr> {
+pub(super) fn address(spot: &Spot<String>, faults: &mut Vec<Fault>) -> Option<SocketAddr> {
     let parsed = spot.value.parse();
     if parsed.is_err() {
         let fault = spot.fault_shown("expected an IP address and a port");
