@@ -11,6 +11,7 @@ use wasmyard_model::hostname::{
 use wasmyard_model::ids::ZoneId;
 use wasmyard_model::zone::{DnsRecordEdit, NewZone, Zone, ZoneEdit, ZoneHold, ZoneType};
 
+mod client_ca;
 mod contest;
 mod dns;
 mod hosts;
