@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 use wasmyard_namespaces::CodeKind;
+use wasmyard_namespaces::bundle::{self, Bundle, PartKind, is_bundle};
 use wasmyard_namespaces::name::shorten;
 
 use crate::body::{self, Bounds};
@@ -15,8 +16,9 @@ use crate::multipart::{self, Part};
 use crate::spool;
 use crate::state::{Shared, UploadLimits};
 
-const HOW_TO_COMPONENT: &str = "Build one with `cargo build --target wasm32-wasip2`, or with componentize-js \
-    or componentize-py for JavaScript and Python";
+const HOW_TO_COMPONENT: &str = "Build a component with `cargo build --target wasm32-wasip2`, or with componentize-py for Python";
+/// How WebAssembly begins.
+const WASM: &[u8] = b"\0asm";
 
 /// How many parts of a form an error names.
 const SHOWN_PARTS: usize = 8;
@@ -65,12 +67,12 @@ pub(crate) async fn receive(
             )
         }
         // The SDKs send what has no file in it as JSON, some under the type of a script.
-        "application/javascript" | "text/javascript" | "application/json" => {
+        "application/javascript" | "text/javascript" | "application/javascript+module" | "application/json" => {
             let whole = body::read(&parts.headers, body, bounds(limits.metadata_bytes)).await?;
             match without_files(&whole) {
                 Some(metadata) => from_form(vec![metadata], &parts.headers, limits),
                 None if media_type == "application/json" => Err(content_type()),
-                None => Err(javascript(fallback_name)),
+                None => script_alone(whole, &media_type, fallback_name, limits),
             }
         }
         _ => Err(content_type()),
@@ -146,13 +148,18 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
             sent.join(", ")
         )));
     };
-    let kind = CodeKind::of_upload(&main.content).ok_or_else(|| javascript(&wanted))?;
+    if !main.content.starts_with(WASM) && !is_bundle(&main.content) {
+        let module = files(&form, main, &wanted)?;
+        return checked(Received { declared, module_name: wanted, module: Some(module) }, limits);
+    }
+    let kind = CodeKind::of_upload(&main.content).ok_or_else(|| not_run(&wanted))?;
     let spare = |part: &&Part| is_spare(part) && !std::ptr::eq(*part, main);
-    if let Some(part) = modules().find(spare).filter(|_| !kind.takes_more_files()) {
+    if let Some(part) = modules().find(spare) {
         // A script that looks uploaded and then misses a file is worse than one that is refused.
         let name = shorten(part.filename.as_deref().unwrap_or(&part.name));
         let why = match kind {
             CodeKind::Component => "a component is one file. Leave it out, or compose it into the component.",
+            CodeKind::Modules => "a bundle has all of a script's files. Leave it out.",
         };
         return Err(ApiError::invalid(format_args!("The file \"{name}\" would be lost: {why}")));
     }
@@ -178,15 +185,62 @@ fn checked(received: Received, limits: &UploadLimits) -> Result<Received, ApiErr
         ));
     }
     match CodeKind::of_upload(module) {
-        Some(CodeKind::Component) => Ok(received),
-        None => Err(javascript(&received.module_name)),
+        Some(CodeKind::Component | CodeKind::Modules) => Ok(received),
+        None => Err(not_run(&received.module_name)),
     }
 }
 
-fn javascript(name: &str) -> ApiError {
+/// The files of a script in JavaScript, as one blob: the main one first, the others as they came.
+fn files(form: &[Part], main: &Part, wanted: &str) -> Result<Bytes, ApiError> {
+    let others = form.iter().filter(|part| part.name != "metadata" && is_spare(part) && !std::ptr::eq(*part, main));
+    let mut parts = vec![file(main, wanted, true)?];
+    for part in others {
+        parts.push(file(part, normal(part.filename.as_deref().unwrap_or(&part.name)), false)?);
+    }
+    Bundle::new(parts).map(|bundle| bundle.written()).map_err(|error| ApiError::invalid(format_args!("{error}.")))
+}
+
+/// One file: what it is goes by its type, and without one by its name.
+fn file(part: &Part, name: &str, is_main: bool) -> Result<bundle::Part, ApiError> {
+    let declared = part.content_type.as_deref().filter(|declared| !is_main || *declared != "application/octet-stream");
+    let kind = match declared {
+        // Who names a main module means a module, whatever the client calls it.
+        Some(declared) if is_main && PartKind::of_media_type(declared) == Some(PartKind::Script) => Some(PartKind::Module),
+        Some(declared) => PartKind::of_media_type(declared),
+        None if is_main || name.ends_with(".js") || name.ends_with(".mjs") => Some(PartKind::Module),
+        None if name.ends_with(".json") => Some(PartKind::Json),
+        None => Some(PartKind::Data),
+    };
+    let kind = kind.ok_or_else(|| {
+        ApiError::invalid(format_args!(
+            "The file \"{}\" is of the type {:?}. A script's files are of the types {}.",
+            shorten(name),
+            shorten(declared.unwrap_or_default()),
+            [PartKind::Module, PartKind::Text, PartKind::Data, PartKind::Json].map(PartKind::media_type).join(", ")
+        ))
+    })?;
+    Ok(bundle::Part { name: name.to_owned(), kind, bytes: part.content.clone() })
+}
+
+/// A script that came by itself, without a form: in the older syntax, where its type does not say that it is a module.
+fn script_alone(
+    content: Bytes,
+    media_type: &str,
+    fallback_name: &str,
+    limits: &UploadLimits,
+) -> Result<Received, ApiError> {
+    let name = if fallback_name.is_empty() { "worker.js" } else { fallback_name };
+    let kind = PartKind::of_media_type(media_type).unwrap_or(PartKind::Script);
+    let part = bundle::Part { name: name.to_owned(), kind, bytes: content };
+    let module = Bundle::new(vec![part]).map_err(|error| ApiError::invalid(format_args!("{error}.")))?.written();
+    let declared = Declared { metadata: Metadata::default(), notes: Vec::new() };
+    checked(Received { declared, module_name: name.to_owned(), module: Some(module) }, limits)
+}
+
+fn not_run(name: &str) -> ApiError {
     let name: String = name.chars().take(100).collect();
     ApiError::invalid(format_args!(
-        "main_module {name:?} is not WebAssembly (it does not begin with \\0asm). This platform runs WebAssembly components, not JavaScript. {HOW_TO_COMPONENT}."
+        "main_module {name:?} is neither WebAssembly (it does not begin with \\0asm) nor JavaScript. {HOW_TO_COMPONENT}."
     ))
 }
 

@@ -114,6 +114,7 @@ fn subrequests(criterion: &mut Criterion) {
         loaded_code_bytes: 1 << 30,
         loaded_modules: u64::MAX,
         compilations: 2,
+        javascript: None,
         guest_memory: GuestMemoryLimits::NONE,
     };
     let runtime = Runtime::new(&sizes, Arc::new(InProcess)).unwrap();

@@ -26,6 +26,7 @@ pub(crate) fn runtime(folder: &Path, engine: EngineConfig, code_bytes: u64) -> R
         loaded_code_bytes: code_bytes,
         loaded_modules: u64::MAX,
         compilations: 2,
+        javascript: None,
         guest_memory: GuestMemoryLimits::NONE,
     };
     Ok(Runtime::new(&config, Arc::new(InProcess))?)

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use wasmyard_namespaces::ScriptKey;
 use wasmyard_node::DevNode;
 use wasmyard_node::config::{self, ConfigSource, Purpose, ResolvedConfig, ScriptConfig};
+use wasmyard_node::sources;
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -123,6 +124,11 @@ fn interests(config: &ResolvedConfig) -> Vec<Interest> {
         let key = &script.key;
         if let Some(main) = &script.main {
             interests.push(Interest { change: Change::Main(key.clone()), path: main.clone(), deep: false });
+            // What it imports lies beside it or below.
+            if let Some(folder) = main.parent().filter(|_| sources::is_javascript(main)) {
+                let path = folder.to_owned();
+                interests.push(Interest { change: Change::Main(key.clone()), path, deep: true });
+            }
         }
         if let Some(assets) = &script.assets {
             let path = assets.directory.clone();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmyard_namespaces::registry::AssetSession;
 use wasmyard_namespaces::{
-    Applied, AssetsConfig, AssetsUpload, BindingType, Code, CodeUpload, ConfigKeys, Digest, FinishedAssets,
+    Applied, AssetsConfig, AssetsUpload, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest, FinishedAssets,
     LimitSpec, Script, ScriptKey, Upload, UploadDraft, bindings,
 };
 
@@ -181,7 +181,8 @@ impl Control {
         self.registry.has_room()?;
         let checked =
             self.checker.check(&digest, bytes.clone(), &asked).await.map_err(ControlError::Component)?;
-        let code = Code::Component(wasmyard_namespaces::Component {
+        let kind = CodeKind::of_upload(&bytes).unwrap_or(CodeKind::Component);
+        let code = kind.code(wasmyard_namespaces::Component {
             digest: self.registry.put_component(bytes).await?,
             size,
             main_module: name,

@@ -41,6 +41,7 @@ fn platform() -> &'static Platform {
             loaded_code_bytes: 1 << 20,
             loaded_modules: u64::MAX,
             compilations: 1,
+            javascript: None,
             guest_memory: GuestMemoryLimits::NONE,
         };
         let tokio =

@@ -25,9 +25,10 @@ mod worker;
 
 pub use bindings::granted::{Files, Granted, Services};
 pub use body::{Body, BodyError};
-pub use code::compile::{CompileJob, Compiler, InProcess, compile, compile_worker};
+pub use code::compile::{CompileJob, Compiler, Evaluation, InProcess, compile, compile_worker, prepare};
 pub use code::config::{RuntimeConfig, StartError};
 pub use code::engine::{EngineConfig, Metering, address_space, mappings};
+pub use code::javascript::ScriptEngine;
 pub use code::loaded::modules_by_mappings;
 pub use code::module::{Module, ModuleError};
 pub use code::preparing::{Preparation, Wanted};
@@ -40,7 +41,7 @@ pub use limits::guest_memory::{GuestMemoryFigures, GuestMemoryLimits};
 pub use limits::idle::Pause;
 pub use outcome::{End, Failure, Outcome};
 pub use seams::{
-    Call, ClientCertificateInfo, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest,
+    Call, ClientCertificateInfo, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest, Parameter,
     RequestInfo, Service, Target, TlsInfo,
 };
 pub use worker::{Invocation, Ready, Worker};

@@ -37,7 +37,7 @@ pub enum Target {
         script: String,
         /// Parameters for the outbound worker: name, and the value as a configuration value. Checked by
         /// [`Host::check_outbound`].
-        outbound: Arc<[(String, String)]>,
+        outbound: Arc<[Parameter]>,
     },
     /// The script that a service binding names.
     Service(Arc<Service>),
@@ -151,7 +151,34 @@ pub struct Entry {
     pub caller: Option<ScriptKey>,
     /// Configuration values for this invocation alone, beside those of the script's bindings. The embedder sees to
     /// it that no name is in both.
-    pub config: Arc<[(String, String)]>,
+    pub config: Arc<[Parameter]>,
+}
+
+/// A value for one invocation alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// A text, or JSON.
+    pub text: String,
+    /// Whether it is JSON that is no string.
+    pub is_json: bool,
+}
+
+impl Parameter {
+    /// A value of JSON: of a string its text.
+    pub fn of(name: &str, json: &serde_json::Value) -> Self {
+        let (text, is_json) = match json.as_str() {
+            Some(text) => (text.to_owned(), false),
+            None => (json.to_string(), true),
+        };
+        Self { name: name.to_owned(), text, is_json }
+    }
+
+    /// Its type, as bindings have them.
+    pub(crate) const fn kind(&self) -> &'static str {
+        if self.is_json { "json_parameter" } else { "parameter" }
+    }
 }
 
 /// What the platform tells a guest about the request it handles. Shared by all scripts of a chain.

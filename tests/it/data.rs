@@ -46,6 +46,7 @@ mod handlers;
 mod headers;
 mod hostile;
 mod hostnames;
+mod javascript;
 mod limits;
 mod messages;
 mod meters;

@@ -7,6 +7,7 @@ use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use wasmyard_namespaces::Code;
+use wasmyard_namespaces::bundle::{self, Bundle};
 
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
@@ -23,7 +24,7 @@ pub(crate) async fn download(
 ) -> Result<Response, ApiError> {
     let script = shared.control.existing(&key).await?;
     let code = match &script.version.code {
-        Code::Component(code) => code,
+        Code::Component(code) | Code::Modules(code) => code,
         Code::None => {
             return Err(ApiError::invalid(format_args!("The script \"{key}\" has no component.")));
         }
@@ -31,10 +32,16 @@ pub(crate) async fn download(
     let component = shared.registry().component(&code.digest).await?;
     let bare =
         headers.get_all(header::ACCEPT).iter().any(|value| value.as_bytes().starts_with(b"application/wasm"));
-    let (content_type, body) = if bare {
+    let is_component = matches!(script.version.code, Code::Component(_));
+    let (content_type, body) = if bare && is_component {
         (HeaderValue::from_static("application/wasm"), component)
+    } else if is_component {
+        let part = Part { name: code.main_module.clone(), media_type: "application/wasm", bytes: component };
+        form(&script.version.id, &[part])?
     } else {
-        form(&script.version.id, &code.main_module, &component)?
+        let bundle = Bundle::read(&component).map_err(ApiError::internal)?;
+        let part = |part: bundle::Part| Part { name: part.name, media_type: part.kind.media_type(), bytes: part.bytes };
+        form(&script.version.id, &bundle.parts.into_iter().map(part).collect::<Vec<_>>())?
     };
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
@@ -47,18 +54,28 @@ pub(crate) async fn download(
     Ok(response)
 }
 
-/// One part, named as it was uploaded. The version's id makes a boundary that the component cannot hold: it was
-/// drawn after the component had been made.
-fn form(version: &str, name: &str, component: &Bytes) -> Result<(HeaderValue, Bytes), ApiError> {
+/// A file as it is sent.
+struct Part {
+    name: String,
+    media_type: &'static str,
+    bytes: Bytes,
+}
+
+/// The files, each named as it was uploaded. The version's id makes a boundary that none of them can hold: it was drawn
+/// after they had been made.
+fn form(version: &str, parts: &[Part]) -> Result<(HeaderValue, Bytes), ApiError> {
     let boundary = format!("wasmyard-{version}");
-    let name: String = name.chars().filter(|c| !c.is_control() && !"\"\\".contains(*c)).collect();
-    let mut body = BytesMut::with_capacity(component.len() + 512);
-    let head = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\nContent-Type: application/wasm\r\n\r\n"
-    );
-    body.extend_from_slice(head.as_bytes());
-    body.extend_from_slice(component);
-    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    let mut body = BytesMut::with_capacity(parts.iter().map(|part| part.bytes.len() + 512).sum());
+    for Part { name, media_type, bytes } in parts {
+        let name: String = name.chars().filter(|c| !c.is_control() && !"\"\\".contains(*c)).collect();
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\nContent-Type: {media_type}\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     let content_type = format!("multipart/form-data; boundary={boundary}");
     Ok((HeaderValue::from_str(&content_type).map_err(ApiError::internal)?, body.freeze()))
 }

@@ -38,10 +38,8 @@ pub(super) fn limit(args: &CompileArgs) -> io::Result<()> {
     for (resource, soft, hard) in [
         (Resource::Cpu, seconds, seconds.saturating_add(GRACE)),
         (Resource::As, args.memory_bytes, args.memory_bytes),
-        // No core dump holds a stranger's component, no file is written, none is opened.
+        // No core dump holds a stranger's component.
         (Resource::Core, 0, 0),
-        (Resource::Fsize, 0, 0),
-        (Resource::Nofile, 0, 0),
     ] {
         setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) })?;
     }
@@ -71,6 +69,10 @@ fn close_inherited(open: &Path) -> io::Result<()> {
 /// Lets go of every system call but those that computing and answering need. Others do not exist any more
 /// (ENOSYS), which is what C libraries know how to live with.
 pub(super) fn seal() -> io::Result<()> {
+    // No file is written, none is opened.
+    for resource in [Resource::Fsize, Resource::Nofile] {
+        setrlimit(resource, Rlimit { current: Some(0), maximum: Some(0) })?;
+    }
     let program = filter().map_err(io::Error::other)?;
     seccompiler::apply_filter(&program).map_err(io::Error::other)
 }

@@ -37,6 +37,12 @@ pub struct CompileArgs {
     /// Address space that this process may take, in bytes
     #[arg(long)]
     pub memory_bytes: u64,
+    /// Bytes of the JavaScript engine's machine code, which comes first of all
+    #[arg(long, default_value_t = 0)]
+    pub engine_code_bytes: u64,
+    /// Bytes of the memory that it begins with, which comes next
+    #[arg(long, default_value_t = 0)]
+    pub engine_memory_bytes: u64,
     /// The process that waits for the answer
     #[arg(long)]
     pub parent: i32,

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 
 use async_trait::async_trait;
 use rustix::process::Signal;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use wasmyard_runtime::{CompileJob, Compiler, ModuleError};
@@ -51,6 +51,12 @@ impl ChildCompiler {
         Ok(Self { program, limits, starter: Starter::new()? })
     }
 
+    /// What a child may name of memory. One that evaluates a script reserves what an instance takes, and uses little of it.
+    fn address_space(&self, job: &CompileJob) -> u64 {
+        let instance = if job.javascript.is_some() { wasmyard_runtime::address_space(1) } else { 0 };
+        self.limits.memory_bytes.saturating_add(instance)
+    }
+
     fn command(&self, job: &CompileJob) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -60,9 +66,10 @@ impl ChildCompiler {
             .args(["--max-memory-bytes", &job.max_memory_bytes.to_string()])
             .args(["--threads", &job.threads.to_string()])
             .args(["--cpu-seconds", &self.limits.cpu.as_secs().max(1).to_string()])
-            .args(["--memory-bytes", &self.limits.memory_bytes.to_string()])
+            .args(["--memory-bytes", &self.address_space(job).to_string()])
             .args(["--parent", &std::process::id().to_string()])
             .args(job.in_background.then_some("--in-background"))
+            .args(engine_args(job))
             .env_clear()
             // The allocator would take a gigabyte of address space before the limit on it holds.
             .env("MIMALLOC_ARENA_RESERVE", "0")
@@ -83,7 +90,7 @@ impl Compiler for ChildCompiler {
         let mut child = self.starter.start(self.command(&job)).await.map_err(|error| {
             ModuleError::Internal(format!("the compiler's process could not be started: {error}"))
         })?;
-        let talking = talk(&mut child, &job.component, self.limits.artifact_bytes);
+        let talking = talk(&mut child, &job, self.limits.artifact_bytes);
         let Ok(ended) = tokio::time::timeout(self.limits.wall, talking).await else {
             // Waits for its end as well, so that nobody is left behind.
             child.kill().await.map_err(ModuleError::internal)?;
@@ -130,7 +137,7 @@ impl ChildCompiler {
 }
 
 /// Sends the component, takes the answer, and waits for the end.
-async fn talk(child: &mut Child, component: &[u8], most: u64) -> io::Result<Ended> {
+async fn talk(child: &mut Child, job: &CompileJob, most: u64) -> io::Result<Ended> {
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
@@ -138,11 +145,34 @@ async fn talk(child: &mut Child, component: &[u8], most: u64) -> io::Result<Ende
     };
     let sending = async move {
         // Who does not read to the end says why in the answer, or in the way it ends.
-        stdin.write_all(component).await.ok();
+        drop(write(&mut stdin, job).await);
     };
     // With the answer, its pipe goes: a child that writes on finds nobody, and ends.
     let ((), answer, words) = tokio::join!(sending, wire::read(stdout, most), listen(stderr));
     Ok(Ended { answer, status: child.wait().await?, words })
+}
+
+/// What a child reads: the engine first, where it is a script that is sent.
+async fn write(to: &mut (impl AsyncWrite + Unpin), job: &CompileJob) -> io::Result<()> {
+    if let Some(engine) = &job.javascript {
+        let (head, code, memory) = engine.parts();
+        for part in [&head, code, memory] {
+            to.write_all(part).await?;
+        }
+    }
+    to.write_all(&job.component).await
+}
+
+/// How a child is told how long the engine is.
+fn engine_args(job: &CompileJob) -> Vec<String> {
+    let Some(engine) = &job.javascript else { return Vec::new() };
+    let (_, code, memory) = engine.parts();
+    vec![
+        "--engine-code-bytes".to_owned(),
+        code.len().to_string(),
+        "--engine-memory-bytes".to_owned(),
+        memory.len().to_string(),
+    ]
 }
 
 /// Reads to the end and keeps the beginning.

@@ -19,6 +19,7 @@ const MEMORY: u8 = 4;
 const INTERNAL: u8 = 5;
 const NO_HANDLER: u8 = 6;
 const OTHER_WASI: u8 = 7;
+const SCRIPT: u8 = 8;
 
 /// What a compiler answers.
 pub(super) type Answer = Result<Vec<u8>, ModuleError>;
@@ -46,6 +47,7 @@ pub(super) fn write(mut to: impl Write, answer: &Answer) -> io::Result<()> {
         Err(ModuleError::TooMuchMemory) => (MEMORY, Vec::new()),
         Err(ModuleError::NoHandler) => (NO_HANDLER, Vec::new()),
         Err(ModuleError::OtherWasi(text)) => (OTHER_WASI, cut(text)),
+        Err(ModuleError::Script(text)) => (SCRIPT, cut(text)),
         Err(ModuleError::Internal(text)) => (INTERNAL, cut(text)),
         // The parent has looked at the header before.
         Err(other) => (INVALID, cut(&other.to_string())),
@@ -79,6 +81,7 @@ pub(super) async fn read(mut from: impl AsyncRead + Unpin, most: u64) -> Result<
         MEMORY => ModuleError::TooMuchMemory,
         NO_HANDLER => ModuleError::NoHandler,
         OTHER_WASI => ModuleError::OtherWasi(text),
+        SCRIPT => ModuleError::Script(text),
         INTERNAL => ModuleError::Internal(text),
         _ => return Err(NoAnswer::Broken),
     }))
@@ -108,6 +111,7 @@ mod tests {
             (ModuleError::Invalid("why".into()), "the component is not valid: why"),
             (ModuleError::Bound("too many".into()), "too many"),
             (ModuleError::OtherWasi("imports x@0.3.0".into()), "the component imports x@0.3.0, and of WASI"),
+            (ModuleError::Script("Error: boom".into()), "Error: boom"),
             (ModuleError::Internal("disk".into()), "the platform could not compile the component"),
             (ModuleError::CoreModule, "the component is not valid: this is a core WebAssembly module"),
         ] {

@@ -14,6 +14,7 @@ use wasmyard_namespaces::{
 
 use crate::assets::{AssetsSource, FolderError};
 use crate::config::{ResolvedConfig, ScriptConfig};
+use crate::sources;
 
 /// All that the configuration declares, and nothing that it does not declare any more. Says what was refused: the rest is
 /// in place.
@@ -123,13 +124,13 @@ pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
 }
 
 async fn read(main: &Path) -> Result<Bytes, String> {
-    let failed = |error| format!("{} cannot be read: {error}", main.display());
-    let size = tokio::fs::metadata(main).await.map_err(failed)?.len();
-    if size > MAX_COMPONENT_BYTES {
-        let shown = main.display();
-        return Err(format!("{shown} has {size} bytes; at most {MAX_COMPONENT_BYTES} are allowed"));
+    let shown = main.display();
+    let bytes = sources::read(main).await.map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    if !sources::is_javascript(main) && bytes.len() as u64 > MAX_COMPONENT_BYTES {
+        let size = bytes.len();
+        return Err(format!("{shown} has {size} bytes or more; at most {MAX_COMPONENT_BYTES} are allowed"));
     }
-    Ok(Bytes::from(tokio::fs::read(main).await.map_err(failed)?))
+    Ok(bytes)
 }
 
 /// Brings the files of a folder into the registry, as an upload does. A folder that is being written to is

@@ -10,6 +10,8 @@ use wasmyard_control::{Checked, ComponentChecker, Refusal, RefusalCode};
 use wasmyard_namespaces::{Digest, LimitSpec, Limits, Registry};
 use wasmyard_runtime::{EngineConfig, GuestMemoryLimits, Metering, ModuleError, Runtime, RuntimeConfig};
 
+use crate::javascript;
+
 /// Compiles uploads, so that an accepted one is ready to serve, and starts each once.
 pub(crate) struct UploadChecker {
     pub(crate) registry: Registry,
@@ -76,6 +78,7 @@ impl FileChecker {
             loaded_modules: u64::MAX,
             compilations: 1,
             guest_memory: GuestMemoryLimits::NONE,
+            javascript: javascript::engine(),
         };
         let runtime = Runtime::new(&config, Arc::new(ChildCompiler::new().ok()?)).ok()?;
         Some(Self { runtime, _scratch: scratch })
@@ -86,7 +89,7 @@ impl FileChecker {
     /// # Errors
     /// The text that an upload would be refused with.
     pub async fn check(&self, path: &Path) -> Result<(), String> {
-        let bytes = tokio::fs::read(path).await.map_err(|error| error.to_string())?;
-        self.runtime.check(bytes.into()).await.map_err(|error| error.to_string())
+        let bytes = crate::sources::read(path).await.map_err(|error| error.to_string())?;
+        self.runtime.check(bytes).await.map_err(|error| error.to_string())
     }
 }

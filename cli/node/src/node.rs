@@ -36,7 +36,7 @@ use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
-use crate::{certificates, hostnames, issuers, logs, recompile, store_figures, sweep};
+use crate::{certificates, hostnames, issuers, javascript, logs, recompile, store_figures, sweep};
 
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
@@ -113,6 +113,7 @@ impl Node {
             loaded_modules: modules_by_mappings(config.server.max_invocations),
             compilations: cores,
             guest_memory: guest_memory(config, capacity),
+            javascript: javascript::engine(),
         };
         let runtime = Runtime::new(&sizes, Arc::new(compiler)).map_err(|error| {
             StartError::with_remedy(error.to_string(), "lower `max_invocations` under [server]")

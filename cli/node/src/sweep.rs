@@ -125,6 +125,7 @@ mod tests {
             loaded_modules: u64::MAX,
             compilations: 2,
             guest_memory: GuestMemoryLimits::NONE,
+            javascript: None,
         };
         Arc::new(Runtime::new(&sizes, Arc::new(InProcess)).unwrap())
     }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use tokio::io::AsyncReadExt;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
     AssetsConfig, BindingDecl, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,
@@ -20,6 +19,7 @@ use crate::client::{Client, Module};
 use crate::failure::Failure;
 use crate::output::{Output, Progress};
 use wasmyard_node::config::{self, ConfigSource, KvByTitle, Purpose, ScriptConfig};
+use wasmyard_node::sources;
 
 mod assets;
 mod kv;
@@ -252,22 +252,20 @@ async fn read(file: &Path) -> Result<Bytes, Failure> {
         }
         _ => Failure::failed(format!("{shown} cannot be read: {error}")),
     };
-    let opened = tokio::fs::File::open(file).await.map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    opened.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).await.map_err(unreadable)?;
+    let bytes = sources::read(file).await.map_err(unreadable)?;
     if bytes.len() as u64 > MAX_COMPONENT_BYTES {
         return Err(Failure::with_remedy(
             format!("{shown} is larger than the {} MiB that a component may have", MAX_COMPONENT_BYTES >> 20),
             "build with --release, and strip debug information",
         ));
     }
-    if !bytes.starts_with(b"\0asm") {
+    if !sources::is_javascript(file) && !bytes.starts_with(b"\0asm") {
         return Err(Failure::with_remedy(
             format!("{shown} is not WebAssembly"),
-            "name the .wasm file that the build made",
+            "name the .wasm file that the build made, or a .js file",
         ));
     }
-    Ok(bytes.into())
+    Ok(bytes)
 }
 
 #[cfg(test)]

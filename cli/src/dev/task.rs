@@ -8,10 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use tokio::io::AsyncReadExt as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{Digest, ScriptKey};
 use wasmyard_node::config::ScriptConfig;
 
@@ -205,7 +203,6 @@ impl Task {
 
 /// Reads no more than a component may have; the platform refuses what is larger.
 async fn read_digest(path: &Path) -> std::io::Result<Digest> {
-    let mut bytes = Vec::new();
-    tokio::fs::File::open(path).await?.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).await?;
+    let bytes = wasmyard_node::sources::read(path).await?;
     Ok(Digest::of(&bytes))
 }

@@ -135,7 +135,7 @@ impl Scripts {
             let CallOptions { limits: asked, outbound, behalf, entry } = options;
             // Before a place is taken: a call that cannot be right should not wait for one.
             let (limits, trusted) = this.limits(&script, &asked)?;
-            outbound::no_clash(&script.version.bindings, entry.config.iter().map(|(name, _)| name))?;
+            outbound::no_clash(&script.version.bindings, entry.config.iter().map(|given| &given.name))?;
             // From here on it costs, also to make it ready: that may mean to load its code. The place is given up while
             // the code is compiled, and held from then on until the last of the invocation is gone.
             let (depth, metering) = (chain.depth, Metering::of(&limits));

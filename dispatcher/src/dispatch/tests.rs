@@ -81,6 +81,7 @@ async fn a_sink_that_joins_the_others_sees_visit_invocation_and_lines_and_what_b
         loaded_code_bytes: 1 << 30,
         loaded_modules: u64::MAX,
         compilations: 1,
+        javascript: None,
         guest_memory: GuestMemoryLimits::NONE,
     };
     let runtime = Arc::new(Runtime::new(&sizes, Arc::new(InProcess)).unwrap());

@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::bundle;
 use crate::digest::Digest;
 use crate::name::shorten;
 
@@ -17,6 +18,8 @@ use crate::name::shorten;
 pub enum Code {
     /// A WebAssembly component, as it was uploaded.
     Component(Component),
+    /// A script's files, JavaScript and what it imports, as a [bundle](crate::bundle::Bundle).
+    Modules(Component),
     /// There is none: only files are served.
     #[default]
     None,
@@ -78,7 +81,7 @@ impl Code {
     /// The blob of the component that has to be loaded before it can run; none where nothing runs.
     pub fn loads(&self) -> Option<Digest> {
         match self {
-            Self::Component(component) => Some(component.digest),
+            Self::Component(component) | Self::Modules(component) => Some(component.digest),
             Self::None => None,
         }
     }
@@ -86,7 +89,7 @@ impl Code {
     /// The blobs that it refers to by name: a sweep leaves them.
     pub fn blobs(&self) -> impl Iterator<Item = Digest> + use<> {
         match self {
-            Self::Component(component) => Some(component.digest),
+            Self::Component(component) | Self::Modules(component) => Some(component.digest),
             Self::None => None,
         }
         .into_iter()
@@ -95,7 +98,7 @@ impl Code {
     /// Identifies the content: what has the same runs alike. None where there is none.
     pub fn content(&self) -> Option<Digest> {
         match self {
-            Self::Component(component) => Some(component.digest),
+            Self::Component(component) | Self::Modules(component) => Some(component.digest),
             Self::None => None,
         }
     }
@@ -103,7 +106,7 @@ impl Code {
     /// How many bytes were uploaded.
     pub fn size(&self) -> u64 {
         match self {
-            Self::Component(component) => component.size,
+            Self::Component(component) | Self::Modules(component) => component.size,
             Self::None => 0,
         }
     }
@@ -111,7 +114,7 @@ impl Code {
     /// About how many bytes of memory this value takes beside its own size.
     pub fn weight(&self) -> usize {
         match self {
-            Self::Component(component) => {
+            Self::Component(component) | Self::Modules(component) => {
                 component.main_module.len() + component.handlers.len() * size_of::<EventKind>()
             }
             Self::None => 0,
@@ -121,7 +124,7 @@ impl Code {
     /// The name of the file that it begins with; empty where there is none.
     pub fn main_module(&self) -> &str {
         match self {
-            Self::Component(component) => &component.main_module,
+            Self::Component(component) | Self::Modules(component) => &component.main_module,
             Self::None => "",
         }
     }
@@ -129,7 +132,7 @@ impl Code {
     /// How long it took to start when it was judged, in milliseconds.
     pub fn startup_time_ms(&self) -> u64 {
         match self {
-            Self::Component(component) => component.startup_time_ms,
+            Self::Component(component) | Self::Modules(component) => component.startup_time_ms,
             Self::None => 0,
         }
     }
@@ -137,7 +140,7 @@ impl Code {
     /// What it handles. Files answer requests, too.
     pub fn handlers(&self) -> &[EventKind] {
         match self {
-            Self::Component(component) => &component.handlers,
+            Self::Component(component) | Self::Modules(component) => &component.handlers,
             Self::None => &[EventKind::Fetch],
         }
     }
@@ -145,7 +148,7 @@ impl Code {
     /// Whether a request that no file answers is for it.
     pub fn answers_requests(&self) -> bool {
         match self {
-            Self::Component(component) => component.handlers.contains(&EventKind::Fetch),
+            Self::Component(component) | Self::Modules(component) => component.handlers.contains(&EventKind::Fetch),
             Self::None => false,
         }
     }
@@ -168,6 +171,7 @@ impl<'de> Deserialize<'de> for Code {
         let Tagged { kind, rest } = Tagged::deserialize(deserializer)?;
         match kind.as_str() {
             "component" => Component::deserialize(rest).map(Self::Component).map_err(D::Error::custom),
+            "modules" => Component::deserialize(rest).map(Self::Modules).map_err(D::Error::custom),
             "none" => Ok(Self::None),
             other => Err(D::Error::custom(format_args!(
                 "the code is of the kind \"{}\", which this program does not run; start the version that deployed it, or \
@@ -183,18 +187,32 @@ impl<'de> Deserialize<'de> for Code {
 pub enum CodeKind {
     /// See [`Code::Component`].
     Component,
+    /// See [`Code::Modules`].
+    Modules,
 }
 
 impl CodeKind {
     /// What kind an upload is, by how its main file begins; none where nothing begins so that runs here.
     pub fn of_upload(main: &[u8]) -> Option<Self> {
+        if bundle::is_bundle(main) {
+            return Some(Self::Modules);
+        }
         main.starts_with(WASM_MAGIC).then_some(Self::Component)
+    }
+
+    /// The code of this kind.
+    pub fn code(self, component: Component) -> Code {
+        match self {
+            Self::Component => Code::Component(component),
+            Self::Modules => Code::Modules(component),
+        }
     }
 
     /// Whether its main file may come with others.
     pub fn takes_more_files(self) -> bool {
         match self {
             Self::Component => false,
+            Self::Modules => true,
         }
     }
 }
@@ -253,9 +271,9 @@ mod tests {
 
     #[test]
     fn a_kind_of_a_later_version_is_refused_by_its_name() {
-        let record = serde_json::json!({"kind": "modules", "engine": "a", "parts": []});
+        let record = serde_json::json!({"kind": "programs", "engine": "a", "parts": []});
         let refused = serde_json::from_value::<Code>(record).unwrap_err().to_string();
-        assert!(refused.contains("of the kind \"modules\", which this program does not run"), "{refused}");
+        assert!(refused.contains("of the kind \"programs\", which this program does not run"), "{refused}");
         for (damaged, named) in [
             (serde_json::json!({}), "missing field `kind`"),
             (serde_json::json!({"kind": "component"}), "missing field `digest`"),

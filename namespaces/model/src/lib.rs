@@ -14,6 +14,7 @@ pub mod alerting;
 pub mod assets;
 pub mod bindings;
 pub mod blocked;
+pub mod bundle;
 pub mod client_ca;
 pub mod clock;
 mod closed;

@@ -1,7 +1,7 @@
 //! Linear memories and stacks that guests are lent, and that forget whoever had them.
 //!
 //! Wasmtime asks a [`Pool`] for every linear memory and every stack, through its public traits. A memory that comes
-//! back is made all zeros before anybody else gets it: pages that may hold something are asked of the kernel and
+//! back is made all zeros, or the [`Image`] that it is mapped from, before anybody else gets it: pages that may hold something are asked of the kernel and
 //! overwritten, or given back. **Nothing here relies on a page being present**: a page that was swapped out, or that
 //! the kernel is just moving, counts as written. `docs/decisions/0001-memory-pool.md` says why this is our own.
 //!
@@ -9,8 +9,9 @@
 //! `sealed.rs` the only `unsafe` of the host: it is in `span.rs` (what is done to memory), `pagemap.rs` (what the
 //! kernel is asked) and the two trait implementations that Wasmtime trusts.
 //!
-//! Modules, low to high: `pagemap`, `span`, `shelf`, `wipe` < `memories`, `stacks`.
+//! Modules, low to high: `image`, `pagemap`, `span`, `shelf`, `wipe` < `memories`, `stacks`.
 
+mod image;
 mod memories;
 mod pagemap;
 mod shelf;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use wasmtime::{Config, InstanceAllocationStrategy};
 
+pub use image::{Capture, Content, Image, Order};
 use memories::Memories;
 use span::Reservation;
 use stacks::Stacks;
@@ -32,8 +34,8 @@ pub const RESERVATION: usize = 4 << 30;
 /// Address space before and behind each memory that nobody can read or write. Compiled code leaves out its checks of
 /// bounds where an instruction's own offset is smaller than this.
 pub const GUARD: usize = 32 << 20;
-/// Mappings of a slot that is or was in use: a memory and what follows it, a stack and what follows that.
-pub const MAPPINGS_PER_SLOT: u64 = 4;
+/// Mappings of a slot that is or was in use: an image, a memory and what follows it, a stack and what follows that.
+pub const MAPPINGS_PER_SLOT: u64 = 5;
 
 /// What a [`Pool`] is made from.
 #[derive(Debug, Clone)]

@@ -1,10 +1,12 @@
-//! Linear memories: lent to one instance each, and all zeros when they are.
+//! Linear memories: lent to one instance each. When they are, they hold what was ordered: zeros, or an image with the
+//! stretches of one script on top, and nothing of whoever had them before.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
+use crate::image::{Image, Order};
 use crate::pagemap::Pagemap;
 use crate::shelf::Shelf;
 use crate::span::{Span, page_bytes};
@@ -26,7 +28,7 @@ pub(crate) struct Memories {
     lent: AtomicUsize,
 }
 
-/// A memory that nobody has. **All of it is zero**, as much as is open and whatever is not.
+/// A memory that nobody has. **All of it is zero, or its image**, as much as is open and whatever is not.
 struct Idle {
     span: Span,
     /// How much of it is resident.
@@ -66,19 +68,29 @@ impl Memories {
         self.kept.load(Ordering::Relaxed)
     }
 
-    /// A memory of zeros, of which `open` bytes can be used.
-    fn lend(self: &Arc<Self>, open: usize) -> Result<Lent, Refused> {
+    /// A memory as ordered, of which `open` bytes can be used, or as many as its content has.
+    fn lend(self: &Arc<Self>, open: usize, order: Order) -> Result<Lent, Refused> {
+        let image = order.content.as_ref().map(|content| content.image());
+        let open = order.content.as_ref().map_or(open, |content| open.max(content.len()));
         if open > self.max_bytes {
             let most = self.max_bytes;
             return Err(Refused::Unsuitable(format!(
                 "{open} bytes of memory at its start, of {most} at most"
             )));
         }
-        let idle = self.shelf.take(|idle| idle.span.open() == open);
+        let idle = self.shelf.take(|idle| idle.span.open() == open && begins_with(&idle.span, image));
         let Some(Idle { mut span, kept }) = idle else {
             return Err(Refused::Exhausted { what: "memories", slots: self.slots });
         };
         self.kept.fetch_sub(kept, Ordering::Relaxed);
+        if !begins_with(&span, image)
+            && let Err(error) = span.begin_with(image.cloned())
+        {
+            // What it holds now is not known. Nobody gets this one any more.
+            let refused = Refused::Machine(error);
+            tracing::error!(error = %refused, "a memory cannot be mapped anew and is not used again");
+            return Err(refused);
+        }
         if let Err(error) = fit(&mut span, open) {
             // As zero as it was, and no larger: it can wait for somebody else.
             self.keep(span, kept);
@@ -86,8 +98,11 @@ impl Memories {
             tracing::error!(error = %refused, "a memory cannot be lent");
             return Err(refused);
         }
+        for (at, bytes) in order.content.iter().flat_map(|content| content.stretches()) {
+            span.write(*at, bytes);
+        }
         self.lent.fetch_add(1, Ordering::Relaxed);
-        Ok(Lent { initial: open, span: Some(span), from: Arc::clone(self) })
+        Ok(Lent { initial: open, span: Some(span), from: Arc::clone(self), order })
     }
 
     /// Takes a memory back that began with `initial` bytes.
@@ -128,6 +143,15 @@ impl Memories {
     }
 }
 
+/// Whether a span begins with this image, or with zeros where there is none.
+fn begins_with(span: &Span, image: Option<&Arc<Image>>) -> bool {
+    match (span.image(), image) {
+        (Some(has), Some(wants)) => Arc::ptr_eq(has, wants),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 /// Has exactly `open` bytes be usable. What is closed is given back: when it is opened again it is zero.
 fn fit(span: &mut Span, open: usize) -> std::io::Result<()> {
     span.discard(open..span.open().max(open));
@@ -140,7 +164,7 @@ pub(crate) struct Creator(pub(crate) Arc<Memories>);
 #[expect(unsafe_code, reason = "Wasmtime trusts whoever supplies memories")]
 // SAFETY: a memory is `RESERVATION` bytes of address space with `GUARD` bytes before and behind it that nobody ever
 // opens; that this is as much as compiled code relies on is checked here. It begins at a page, for the reservation and all
-// offsets do. It is zero: see `Idle`. It belongs to one `Lent` until that is dropped: a `Span` cannot be copied.
+// offsets do. It is zero, or what was ordered: see `Idle`. It belongs to one `Lent` until that is dropped: a `Span` cannot be copied.
 unsafe impl MemoryCreator for Creator {
     fn new_memory(
         &self,
@@ -151,7 +175,7 @@ unsafe impl MemoryCreator for Creator {
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
         let lent =
-            suitable(&ty, reserved_size_in_bytes, guard_size_in_bytes).and_then(|()| self.0.lend(minimum));
+            suitable(&ty, reserved_size_in_bytes, guard_size_in_bytes).and_then(|()| self.0.lend(minimum, Order::current()));
         match lent {
             Ok(lent) => Ok(Box::new(lent)),
             Err(refused) => Err(refused.to_string()),
@@ -179,6 +203,7 @@ struct Lent {
     /// How large it was at first.
     initial: usize,
     from: Arc<Memories>,
+    order: Order,
 }
 
 #[expect(unsafe_code, reason = "Wasmtime trusts whoever supplies memories")]
@@ -212,6 +237,9 @@ unsafe impl LinearMemory for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(span) = self.span.take() {
+            if let Some(capture) = &self.order.capture {
+                capture.put(span.copied());
+            }
             self.from.take_back(span, self.initial);
         }
     }

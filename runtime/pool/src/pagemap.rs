@@ -11,7 +11,8 @@ use std::os::fd::AsRawFd as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::span::{Reservation, page_bytes};
+use crate::image::Image;
+use crate::span::{Reservation, Span, page_bytes};
 
 /// What the kernel says about a page (`PAGE_IS_...` of its `linux/fs.h`).
 mod page {
@@ -19,6 +20,8 @@ mod page {
     pub(super) const PRESENT: u64 = 1 << 3;
     /// It is not, and its entry says where it is: in swap, on its way, or broken.
     pub(super) const SWAPPED: u64 = 1 << 4;
+    /// It is a page of the file that is mapped, and not one of this process's own: nobody here has written to it.
+    pub(super) const FILE: u64 = 1 << 2;
     /// It is the one page of zeros that all share: it was read and never written.
     pub(super) const ZERO: u64 = 1 << 5;
 }
@@ -58,8 +61,10 @@ const PAGEMAP_SCAN: libc::c_ulong =
 const ANSWERS: usize = 64;
 
 impl Question {
-    /// Which pages of `start..end` may hold something, and which of those are not in memory.
+    /// Which pages of `start..end` may hold something, and which of those are not in memory. Where a file is mapped, and
+    /// privately, what is still the file's is what it holds, and is not told.
     fn new(start: usize, end: usize) -> Self {
+        let untouched = page::ZERO | page::FILE;
         Self {
             size: size_of::<Self>() as u64,
             flags: 0,
@@ -69,8 +74,8 @@ impl Question {
             answers: 0,
             answers_len: 0,
             max_pages: 0,
-            inverted: page::ZERO,
-            all_of: page::ZERO,
+            inverted: untouched,
+            all_of: untouched,
             any_of: page::PRESENT | page::SWAPPED,
             returned: page::SWAPPED,
         }
@@ -128,7 +133,28 @@ impl Pagemap {
             }
             ControlFlow::Continue(())
         });
-        asked.is_ok() && matches!(touched.as_slice(), [_, true, _, true])
+        asked.is_ok() && matches!(touched.as_slice(), [_, true, _, true]) && self.tells_files_apart(&mut span)
+    }
+
+    /// Whether it tells pages of an image that were written to, and none that were not.
+    fn tells_files_apart(&self, span: &mut Span) -> bool {
+        let page = page_bytes();
+        let Ok(image) = Image::new(&vec![1; 3 * page]) else { return false };
+        if span.begin_with(Some(image)).and_then(|()| span.resize(4 * page)).is_err() {
+            return false;
+        }
+        // The first is not looked at, the second is read, the third and the fourth are written to.
+        let read = span.copied();
+        span.write(2 * page, &[1]);
+        span.write(3 * page, &[0]);
+        let mut touched = vec![false; 4];
+        let asked = self.touched(span.as_ptr() as usize, span.open(), |found| {
+            for (index, touched) in touched.iter_mut().enumerate() {
+                *touched |= found.part.contains(&(index * page));
+            }
+            ControlFlow::Continue(())
+        });
+        asked.is_ok() && read.get(page) == Some(&1) && touched == [false, false, true, true]
     }
 
     /// Tells which pages of `len` bytes at `start` may hold something, from the first to the last.
@@ -200,14 +226,15 @@ mod tests {
             seen & question.all_of == question.all_of && seen & question.any_of != 0
         };
         const WRITTEN: u64 = 1 << 1;
-        const FILE: u64 = 1 << 2;
         const HUGE: u64 = 1 << 6;
         const SOFT_DIRTY: u64 = 1 << 7;
-        for other in [0, WRITTEN, FILE, HUGE, SOFT_DIRTY, WRITTEN | FILE | HUGE | SOFT_DIRTY] {
+        for other in [0, WRITTEN, HUGE, SOFT_DIRTY, WRITTEN | HUGE | SOFT_DIRTY] {
             assert!(told(page::PRESENT | other), "in memory, {other:#x}");
             // What is being moved has an entry of the same kind as what is in swap.
             assert!(told(page::SWAPPED | other), "away, {other:#x}");
             assert!(!told(page::PRESENT | page::ZERO | other), "read and never written, {other:#x}");
+            assert!(!told(page::PRESENT | page::FILE | other), "the file's own, {other:#x}");
+            assert!(!told(page::SWAPPED | page::FILE | other), "the file's own, on its way, {other:#x}");
         }
         assert!(!told(0), "never touched");
         assert_eq!(question.returned, page::SWAPPED, "away and in memory are told apart");

@@ -3,8 +3,11 @@
 
 use std::io;
 use std::ops::Range;
+use std::os::fd::AsRawFd as _;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+
+use crate::image::{Image, split};
 
 /// Address space of this process, unmapped when the last span of it is gone.
 pub(crate) struct Reservation {
@@ -51,7 +54,7 @@ impl Reservation {
                 _ => break,
             }
             // Each begins behind the end of the one before: no two have a byte in common.
-            spans.push(Span { reservation: Arc::clone(&reservation), offset, len, open: 0 });
+            spans.push(Span { reservation: Arc::clone(&reservation), offset, len, open: 0, image: None });
         }
         spans
     }
@@ -73,6 +76,8 @@ pub(crate) struct Span {
     offset: usize,
     len: usize,
     open: usize,
+    /// What its beginning is mapped from, privately: until it is written to, it is what the image holds.
+    image: Option<Arc<Image>>,
 }
 
 impl Span {
@@ -121,20 +126,98 @@ impl Span {
         Ok(())
     }
 
-    /// Makes this part of what is open zero and gives its pages back.
+    /// What it begins with; zeros where there is none.
+    pub(crate) fn image(&self) -> Option<&Arc<Image>> {
+        self.image.as_ref()
+    }
+
+    /// Closes it, forgets everything in it, and has it begin with an image from now on, or with zeros.
+    ///
+    /// # Errors
+    ///
+    /// What the system said; then nobody knows what it holds, and it is not to be used again.
+    #[expect(unsafe_code, reason = "mmap over what is this span's own")]
+    pub(crate) fn begin_with(&mut self, image: Option<Arc<Image>>) -> io::Result<()> {
+        self.discard(0..self.open);
+        self.resize(0)?;
+        let (flags, len) = (libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE, self.len);
+        let covered = self.image.as_ref().map_or(0, |before| before.len());
+        let address = self.as_ptr().cast();
+        let map = |len: usize, flags: libc::c_int, file: libc::c_int| {
+            // SAFETY: the range lies within this span, which is part of the reservation and of no other span, and is
+            // closed: no guest is on it, and nobody holds a reference into it. What was mapped there goes.
+            match unsafe { libc::mmap(address, len, libc::PROT_NONE, flags, file, 0) } {
+                libc::MAP_FAILED => Err(io::Error::last_os_error()),
+                _ => Ok(()),
+            }
+        };
+        match &image {
+            Some(image) if image.len() <= len => map(image.len(), flags, image.file().as_raw_fd())?,
+            Some(_) => return Err(io::Error::from(io::ErrorKind::InvalidInput)),
+            None if covered > 0 => map(covered, flags | libc::MAP_ANONYMOUS, -1)?,
+            None => {}
+        }
+        // An image that was longer leaves nothing behind the new one's end.
+        if let Some(new) = &image
+            && covered > new.len()
+        {
+            let rest = self.as_ptr().wrapping_add(new.len()).cast();
+            // SAFETY: as above: the part of the old image behind the new one.
+            let mapped = unsafe {
+                libc::mmap(rest, covered - new.len(), libc::PROT_NONE, flags | libc::MAP_ANONYMOUS, -1, 0)
+            };
+            if mapped == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        self.image = image;
+        Ok(())
+    }
+
+    /// Writes bytes to a part of what is open; what is not inside of it is left out.
+    #[expect(unsafe_code, reason = "memory that guests reach by address")]
+    pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) {
+        let Some((address, len)) = self.part(at..at.saturating_add(bytes.len())) else { return };
+        // SAFETY: `part` made sure that the range is open, so it can be written; it belongs to this span alone, which is
+        // borrowed exclusively and lent to nobody at the moment. `bytes` is no part of it: it is borrowed from elsewhere.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), address, len) };
+    }
+
+    /// A copy of everything that is open.
+    #[expect(unsafe_code, reason = "memory that guests reach by address")]
+    pub(crate) fn copied(&self) -> Vec<u8> {
+        let mut copy = Vec::with_capacity(self.open);
+        // SAFETY: what is open can be read; no guest runs on it: it came back to its owner.
+        unsafe {
+            ptr::copy_nonoverlapping(self.as_ptr(), copy.as_mut_ptr(), self.open);
+            copy.set_len(self.open);
+        }
+        copy
+    }
+
+    /// Makes this part of what is open what it was at first and gives its pages back.
     pub(crate) fn discard(&mut self, part: Range<usize>) {
         let Some((address, len)) = self.part(part.clone()) else { return };
-        // Private and anonymous: what is discarded reads as zero from then on, whether it was in memory, in swap
-        // or between the two.
+        // Private: what is discarded reads as zero, or as the image, from then on, whether it was in memory, in swap or
+        // between the two.
         if self.advise(address, len, libc::MADV_DONTNEED).is_err() {
             // Memory that is locked cannot be given back, but can be overwritten.
             self.wipe(part);
         }
     }
 
-    /// Overwrites this part of what is open with zeros.
-    #[expect(unsafe_code, reason = "memory that guests reach by address")]
+    /// Overwrites this part of what is open with what it was at first.
     pub(crate) fn wipe(&mut self, part: Range<usize>) {
+        let Some(image) = self.image.clone() else { return self.zero(part) };
+        let (covered, rest) = split(part, image.len());
+        if let Some(bytes) = image.bytes().get(covered.clone()) {
+            self.write(covered.start, bytes);
+        }
+        self.zero(rest);
+    }
+
+    #[expect(unsafe_code, reason = "memory that guests reach by address")]
+    fn zero(&mut self, part: Range<usize>) {
         let Some((address, len)) = self.part(part) else { return };
         // SAFETY: `part` made sure that the range is open, so it can be written; it belongs to this span alone, which is
         // borrowed exclusively. No guest runs on it: a span is lent to one guest at a time, and is wiped by its owner.

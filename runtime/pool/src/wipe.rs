@@ -1,11 +1,12 @@
-//! Makes a span that somebody used all zeros: the one place where it is decided what happens to each page.
+//! Makes a span that somebody used what it was at first, zeros or its image: the one place where it is decided what
+//! happens to each page.
 
 use std::ops::ControlFlow;
 
 use crate::pagemap::Pagemap;
 use crate::span::{Span, page_bytes};
 
-/// Makes everything that is open zero and says how many bytes of it stay resident: at most `keep`, the first ones.
+/// Makes everything that is open what it was at first and says how many bytes of it stay resident: at most `keep`, the first ones.
 ///
 /// Pages in memory are overwritten. Those that are away are given back, for overwriting would read them in first, and so is
 /// everything past what may be kept. Where the kernel does not say which pages there are, all are given back.
@@ -125,6 +126,69 @@ mod tests {
                 }
                 let open = span.open();
                 prop_assert!(span.bytes() == &model[..open]);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// The same where memories begin with images, and change from one to another.
+        #[test]
+        fn after_any_history_a_wiped_span_is_its_image(
+            lengths in prop::collection::vec(1..PAGES, 3),
+            steps in prop::collection::vec((step(), 0..6_usize), 1..40),
+        ) {
+            let page = page_bytes();
+            let pagemap = Pagemap::of_this_process();
+            let images: Vec<_> = lengths
+                .iter()
+                .enumerate()
+                .map(|(number, pages)| {
+                    // Some of its pages are zeros.
+                    let byte = |at: usize| if at / page % 3 == 0 { 0 } else { (at % 251) as u8 ^ number as u8 };
+                    crate::Image::new(&(0..pages * page).map(byte).collect::<Vec<u8>>()).unwrap()
+                })
+                .collect();
+            let mut span = span();
+            let begin = |span: &mut Span, choice: usize| {
+                let image = images.get(choice);
+                span.begin_with(image.cloned()).unwrap();
+                span.resize(PAGES * page).unwrap();
+                let mut fresh = image.map_or_else(Vec::new, |image| image.bytes().to_vec());
+                fresh.resize(PAGES * page, 0);
+                fresh
+            };
+            let mut fresh = begin(&mut span, 0);
+            let mut model = fresh.clone();
+            for (step, choice) in steps {
+                match step {
+                    Step::Write { first, count, step, at } => {
+                        for index in (first..first + count).step_by(step) {
+                            let at = index * page + at % page;
+                            if at < span.open() {
+                                span.bytes()[at] = 0x5a;
+                                model[at] = 0x5a;
+                            }
+                        }
+                    }
+                    Step::Read { first, count } => {
+                        let end = ((first + count) * page).min(span.open());
+                        let start = (first * page).min(end);
+                        prop_assert!(span.bytes()[start..end] == model[start..end]);
+                    }
+                    Step::PageOut { first, count } => page_out(&mut span, first * page, count * page),
+                    Step::Resize { .. } => {
+                        fresh = begin(&mut span, choice);
+                        model.clone_from(&fresh);
+                    }
+                    Step::Wipe { keep, listed } => {
+                        let kept = wipe(&mut span, pagemap.filter(|_| listed), keep * page);
+                        prop_assert!(kept <= keep * page);
+                        model.clone_from(&fresh);
+                    }
+                }
+                prop_assert!(span.bytes() == model.as_slice());
             }
         }
     }

@@ -30,7 +30,7 @@ use super::message_wit::{OwnRequest, RequestChanges, ResponseChanges};
 use crate::body::{self, Body};
 use crate::guest::state::{Last, State, TailCall};
 use crate::outcome::Failure;
-use crate::seams::{Call, Door, Target};
+use crate::seams::{Call, Door, Parameter, Target};
 
 /// Most bytes of outbound parameters, names and JSON texts together, that one call may carry.
 const MAX_OUTBOUND_BYTES: usize = 16 << 10;
@@ -109,7 +109,7 @@ impl HostNamespace for State {
             Err(failure) => return Ok(Err(failure.into())),
         };
         if !outbound.is_empty() {
-            let names = outbound.iter().map(|(name, _)| name.clone()).collect();
+            let names = outbound.iter().map(|given| given.name.clone()).collect();
             if let Err(failure) = self.hooks.host().check_outbound(Arc::clone(&door), names).await {
                 return Ok(Err(failure.into()));
             }
@@ -315,7 +315,7 @@ fn limit_spec(limits: &Limits, ceiling: &Ceiling) -> Result<LimitSpec, Failure> 
 
 /// Checks the parameters of a call as far as it needs no look-up, and turns them into configuration values: a JSON
 /// string into its text, everything else into compact JSON.
-fn outbound_values(params: Vec<(String, String)>) -> Result<Arc<[(String, String)]>, Failure> {
+fn outbound_values(params: Vec<(String, String)>) -> Result<Arc<[Parameter]>, Failure> {
     let bytes: usize = params.iter().map(|(name, value)| name.len() + value.len()).sum();
     if params.len() > MAX_OUTBOUND_PARAMS || bytes > MAX_OUTBOUND_BYTES {
         return Err(Failure::InvalidArgument(format!(
@@ -324,20 +324,17 @@ fn outbound_values(params: Vec<(String, String)>) -> Result<Arc<[(String, String
             params.len()
         )));
     }
-    let mut values: Vec<(String, String)> = Vec::with_capacity(params.len());
+    let mut values: Vec<Parameter> = Vec::with_capacity(params.len());
     for (name, json) in params {
         let refused = |why: &str| {
             Failure::InvalidArgument(format!("outbound: the parameter \"{}\" {why}", shorten(&name)))
         };
-        if values.iter().any(|(known, _)| *known == name) {
+        if values.iter().any(|known| known.name == name) {
             return Err(refused("is given twice; give it once"));
         }
-        let value = match serde_json::from_str(&json) {
-            Ok(serde_json::Value::String(text)) => text,
-            Ok(other) => other.to_string(),
-            Err(_) => return Err(refused("is not JSON; write a text as \"text\"")),
-        };
-        values.push((name, value));
+        let value: serde_json::Value =
+            serde_json::from_str(&json).map_err(|_| refused("is not JSON; write a text as \"text\""))?;
+        values.push(Parameter::of(&name, &value));
     }
     Ok(values.into())
 }

@@ -101,6 +101,11 @@ impl Granted {
         self.find(name, |grant| if let Grant::Text(text) = grant { Some(text.as_str()) } else { None }).ok()
     }
 
+    /// Every binding's name and type.
+    pub(crate) fn types(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.each.iter().map(|(name, (kind, _))| (&**name, *kind))
+    }
+
     /// All configuration values.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.each.iter().filter_map(|(name, (_, grant))| match grant {

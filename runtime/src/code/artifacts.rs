@@ -15,7 +15,7 @@ use rustix::process::geteuid;
 
 use wasmyard_namespaces::digest::Digest;
 
-const MAC_BYTES: usize = 32;
+pub(super) const MAC_BYTES: usize = 32;
 /// How the names of artifacts end.
 const SUFFIX: &str = ".cwasm";
 /// The list of the engines that started: the last two, one line each with the names of their folders.

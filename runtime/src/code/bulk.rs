@@ -362,7 +362,7 @@ impl Body {
     }
 }
 
-mod binary;
+pub(super) mod binary;
 mod data;
 use binary::{
     Section, appended, counted, imported_functions, is_about_code, leb, push_leb, push_section,

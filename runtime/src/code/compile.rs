@@ -4,12 +4,15 @@
 //! gives every component a process with hard limits, tests and benches stay in their own ([`InProcess`]).
 //! Must never be called by a [`crate::Runtime`] in any other way than through its [`Compiler`].
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 use wasmyard_namespaces::code::EventKind;
 
 use crate::code::engine::{self, Metering};
+use crate::code::javascript::{self, Evaluator, ScriptEngine};
 use crate::code::module::{ModuleError, check_header};
 use crate::code::{bounds, bulk};
 use crate::event;
@@ -25,8 +28,10 @@ pub struct CompileJob {
     pub threads: usize,
     /// Whether nobody waits for it: then it goes after all others.
     pub in_background: bool,
-    /// The component, as it was uploaded.
+    /// The component, as it was uploaded; or a bundle of a script's files.
     pub component: Bytes,
+    /// What a bundle is evaluated by; none for a component.
+    pub javascript: Option<Arc<ScriptEngine>>,
 }
 
 /// Whoever compiles.
@@ -53,6 +58,40 @@ pub trait Compiler: Send + Sync + 'static {
 ///
 /// As [`compile`]; [`ModuleError::NoHandler`] for one that is valid and exports no handler.
 pub fn compile_worker(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
+    match prepare(job)? {
+        Some(evaluator) => evaluator.0.evaluate(),
+        None => compile_component(job),
+    }
+}
+
+/// A script that is to be evaluated, with the engine loaded that does it.
+pub struct Evaluation(Evaluator);
+
+impl Evaluation {
+    /// Evaluates it: nothing is asked of the system for that but memory and time.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile_worker`].
+    pub fn run(self) -> Result<Vec<u8>, ModuleError> {
+        self.0.evaluate()
+    }
+}
+
+/// What has to be done for a job before a process gives up the right to load code. None for a component.
+///
+/// # Errors
+///
+/// When the machine does not let it.
+pub fn prepare(job: &CompileJob) -> Result<Option<Evaluation>, ModuleError> {
+    if !javascript::is_bundle(&job.component) {
+        return Ok(None);
+    }
+    let scripts = job.javascript.as_deref().ok_or(ModuleError::NoJavaScript)?;
+    Evaluator::new(job, scripts).map(Evaluation).map(Some)
+}
+
+fn compile_component(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {
     check_header(&job.component)?;
     bounds::check(&job.component, job.max_memory_bytes)?;
     if !exports_handler(&job.component) && is_valid(&job.component) {
@@ -142,6 +181,7 @@ mod tests {
             max_memory_bytes: 1 << 20,
             threads: 1,
             in_background: false,
+            javascript: None,
             component: wat::parse_str(text).unwrap().into(),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
+
 use super::engine::EngineConfig;
 use crate::limits::guest_memory::GuestMemoryLimits;
 
@@ -21,6 +23,8 @@ pub struct RuntimeConfig {
     pub compilations: usize,
     /// How much memory guests may hold.
     pub guest_memory: GuestMemoryLimits,
+    /// The engine of scripts written in JavaScript, as the project builds it; none where there is none.
+    pub javascript: Option<Bytes>,
 }
 
 /// Why the runtime could not start.

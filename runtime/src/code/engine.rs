@@ -12,10 +12,11 @@ use wasmyard_pool::{MAPPINGS_PER_SLOT, Pool, PoolConfig, Refused};
 
 use crate::code::ticker::Ticker;
 
-/// Host stack for one guest call.
-const ASYNC_STACK_BYTES: usize = 1 << 20;
-/// The part of it that Wasm frames may use; the rest is for host calls.
-const WASM_STACK_BYTES: usize = 512 << 10;
+/// Host stack for one guest call. What of it is touched stays resident only as far as requests use that do not recurse.
+pub(super) const ASYNC_STACK_BYTES: usize = 3 << 19;
+/// The part of it that Wasm frames may use; the rest is for host calls. As deep as functions of JavaScript may call each
+/// other by the measure of their engine, with room to spare.
+const WASM_STACK_BYTES: usize = 1 << 20;
 /// How much of a memory stays resident when it comes back to the pool: what JavaScript's engines touch for a request.
 const KEEP_BYTES: usize = 4 << 20;
 /// What all memories that nobody has may keep together: a part of the guests' memory, within these bounds.
@@ -178,6 +179,15 @@ fn running(metering: Metering, pool: &Pool) -> Config {
         // symbolicating the first one costs half a second in a binary with debug information.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     wasmtime
+}
+
+/// An engine for the process that evaluates scripts: like one that runs, with memories and stacks from this pool.
+///
+/// # Errors
+///
+/// When Wasmtime refuses the configuration.
+pub(super) fn evaluating(metering: Metering, pool: &Pool) -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&running(metering, pool))
 }
 
 /// What compiled code depends on: the same for whoever compiles and whoever runs.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmyard_namespaces::bundle;
 use wasmyard_namespaces::code::EventKind;
 use wasmyard_namespaces::limits::{MAX_COMPONENT_BYTES, component};
+use wasmyard_pool::{Content, Order};
 
 use crate::code::engine::Engine;
 use crate::code::mapping::{Key, Mapping};
@@ -92,6 +94,12 @@ pub enum ModuleError {
         "the component exports no handler, so nothing can be given to it: for requests that is wasi:http/incoming-handler@0.2 (target the world wasi:http/proxy), and else scheduled, queue or tail of wasmyard:platform@0.1.0"
     )]
     NoHandler,
+    /// It is JavaScript, and this is what it says, or what is wrong with it.
+    #[error("{0}")]
+    Script(String),
+    /// It is JavaScript, and there is no engine for it.
+    #[error("this build of the server has no JavaScript engine: build one with `make engines`, and then the server again")]
+    NoJavaScript,
     /// It needs more of the engine than one component gets: known when its code is loaded.
     #[error("the component cannot be loaded: {0}")]
     TooDemanding(String),
@@ -118,6 +126,9 @@ impl ModuleError {
     }
 }
 
+/// What the JavaScript engine's memory has at the start, as `scripts/js-engine.sh` links it.
+const DECLARED_MEMORY: usize = 4 << 20;
+
 /// A component that is compiled and linked, ready to be instantiated.
 pub struct Module {
     pub(crate) instance: InstancePre<State>,
@@ -133,6 +144,10 @@ pub struct Module {
     pub(crate) mapping: Mapping,
     /// What its invocations share with all others.
     pub(crate) commons: Commons,
+    /// What its instances' memory begins with, where that is not what its code says.
+    pub(crate) order: Order,
+    /// How much memory its code asks for at the start, where the memory's content is ordered.
+    pub(crate) declared_memory: usize,
 }
 
 impl Module {
@@ -184,7 +199,32 @@ impl Module {
             key,
             mapping: mapping(size as u64),
             commons: commons.clone(),
+            order: Order::default(),
+            declared_memory: 0,
         })
+    }
+
+    /// A script that an engine runs: the same code, for the events that it handles, with a memory of its own.
+    pub(super) fn of_script(
+        engine: &Arc<Self>,
+        (content, handlers): (Arc<Content>, Vec<EventKind>),
+        key: Key,
+        mapping: impl FnOnce(u64) -> Mapping,
+    ) -> Self {
+        let handled = |kind: EventKind| handlers.contains(&kind);
+        let other = |kind: EventKind| engine.handler(kind).copied().filter(|_| handled(kind));
+        Self {
+            instance: engine.instance.clone(),
+            requests: engine.requests.clone().filter(|_| handled(EventKind::Fetch)),
+            others: EventKind::ALL.map(other),
+            engine: engine.engine.clone(),
+            ticker: Arc::clone(&engine.ticker),
+            key,
+            mapping: mapping(content.weight() as u64),
+            commons: engine.commons.clone(),
+            declared_memory: DECLARED_MEMORY,
+            order: Order { content: Some(content), capture: None },
+        }
     }
 
     /// Loads what a [`crate::Compiler`] has just returned.
@@ -217,6 +257,7 @@ pub(crate) fn check_header(bytes: &[u8]) -> Result<(), ModuleError> {
     match bytes {
         [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00, ..] => Ok(()),
         [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00, ..] => Err(ModuleError::CoreModule),
+        _ if bundle::is_bundle(bytes) => Ok(()),
         [0x00, b'a', b's', b'm', rest @ ..] => {
             Err(ModuleError::UnknownVersion(hex(rest.get(..4).unwrap_or(rest))))
         }

@@ -1,13 +1,15 @@
 //! The whole life of one store: made for one request, armed with its limits, run, and gone. A store is used
 //! once and never again, but where a version asks for that, and then only after it has returned ([`crate::guest::pool`]).
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use http_body::Frame;
 use tokio::time::Instant;
-use wasmtime::{Store, component};
+use wasmtime::component::{ComponentNamedList, ComponentType, InstancePre, Lift, Lower};
+use wasmtime::{ResourceLimiter as _, Store, component};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
@@ -15,10 +17,12 @@ use wasmyard_namespaces::code::EventKind;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::name::{ScriptName, shorten};
 use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_pool::Order;
 
 use crate::bindings::granted::{Granted, Version};
 use crate::body::{Body, BodyError, Handover, HandoverSlot, inspected};
 use crate::code::module::Module;
+use crate::code::ticker::Ticker;
 use crate::codes::to_code;
 use crate::event::{self, Batch, Exported, Scheduled, Tail};
 use crate::guest::armed::{Armed, failure_of};
@@ -27,9 +31,9 @@ use crate::guest::pool::{Instance, Resters};
 use crate::guest::state::{Last, RequestHead, State, TailCall};
 use crate::limits::arriving::Arriving;
 use crate::limits::idle::paced;
-use crate::limits::meter::Meter;
 use crate::limits::metered::Metered;
 use crate::limits::scheduler::Fair;
+use crate::limits::shared::Commons;
 use crate::outcome::Failure;
 use crate::seams::{DenyAll, RequestInfo};
 
@@ -114,10 +118,19 @@ impl Guest {
         let pre = self.module.requests.as_ref().ok_or_else(no_handler)?;
         let mut armed = self.armed(State::new(&self.parts, request, body))?;
         let begun = Instant::now();
-        let instantiated = pre.instantiate_async(&mut armed.store).await;
+        self.room_for_content(&mut armed)?;
+        let instantiated = ordered(&self.module.order, pre.instantiate_async(&mut armed.store)).await;
         let proxy = instantiated.map_err(|error| failure_of(&error, &self.parts.limits))?;
         self.parts.meter.instantiated(begun.elapsed());
         Ok(Instance::new(armed, proxy))
+    }
+
+    /// Counts what a script's memory begins with past what its module declares, which Wasmtime asks for.
+    fn room_for_content(&self, armed: &mut Armed) -> Result<(), Failure> {
+        let Some(content) = &self.module.order.content else { return Ok(()) };
+        let extra = content.len().saturating_sub(self.module.declared_memory);
+        let counted = armed.store.data_mut().memory.memory_growing(0, extra, None);
+        counted.map(|_| ()).map_err(|error| failure_of(&error, &self.parts.limits))
     }
 
     fn armed(&self, state: State) -> Result<Armed, Failure> {
@@ -158,7 +171,9 @@ impl Guest {
         let (_lent, slot) = Handover::new(crate::body::empty(), &Arriving::default());
         let mut armed = self.armed(State::new(&self.parts, RequestHead::none(held), slot))?;
         let begun = Instant::now();
-        let instance = self.module.instance.instantiate_async(&mut armed.store).await;
+        self.room_for_content(&mut armed)?;
+        let instance =
+            ordered(&self.module.order, self.module.instance.instantiate_async(&mut armed.store)).await;
         let instance = instance.map_err(|error| failure_of(&error, &self.parts.limits))?;
         self.parts.meter.instantiated(begun.elapsed());
         Ok((armed, instance))
@@ -181,29 +196,8 @@ impl Guest {
 ///
 /// The [`Failure`] that every invocation of it would end with.
 pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration, Failure> {
-    let name = ScriptName::try_from("start-up").map_err(Failure::internal)?;
-    let info = RequestInfo {
-        ray_id: Arc::from(""),
-        client_address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-        hostname: Arc::from(""),
-        hostname_metadata: None,
-        tls: None,
-    };
-    let meter = Arc::new(Meter::default());
-    let key = ScriptKey::Platform(name);
-    let memory = module.commons.memory.account(&key);
-    let parts = InvocationParts {
-        version: Arc::new(Version::new(key, "", Granted::default())),
-        memory,
-        limits: *limits,
-        ceiling: *limits,
-        trusted: false,
-        host: Arc::new(DenyAll),
-        info: Arc::new(info),
-        entry: Arc::default(),
-        meter: Arc::clone(&meter),
-        head: Arc::default(),
-    };
+    let parts = parts_of_nobody(&module.commons, limits)?;
+    let meter = Arc::clone(&parts.meter);
     let guest = Guest { module: Arc::clone(module), pool: None, parts };
     let begun = Instant::now();
     let future = Box::pin(guest.instantiate());
@@ -213,4 +207,84 @@ pub async fn start_up(module: &Arc<Module>, limits: &Limits) -> Result<Duration,
         Ok(instantiated) => instantiated.map(|()| begun.elapsed()),
         Err(_elapsed) => Err(Failure::TimedOut { limit: limits.first_byte }),
     }
+}
+
+/// An instance whose memories are as ordered.
+async fn ordered<T>(order: &Order, instance: impl Future<Output = T>) -> T {
+    let mut instance = std::pin::pin!(instance);
+    if order.content.is_none() && order.capture.is_none() {
+        return instance.await;
+    }
+    std::future::poll_fn(|cx| order.around(|| instance.as_mut().poll(cx))).await
+}
+
+/// A component of the platform's own that is called for no request.
+pub(crate) struct Inner<'a> {
+    pub(crate) instance: &'a InstancePre<State>,
+    pub(crate) engine: &'a wasmtime::Engine,
+    pub(crate) ticker: &'a Ticker,
+    pub(crate) commons: &'a Commons,
+}
+
+/// Calls one function of a fresh instance, whose memory is as ordered, and drops the instance.
+///
+/// # Errors
+///
+/// The [`Failure`] that it ends with.
+pub(crate) async fn call_inner<P, R>(
+    inner: &Inner<'_>,
+    limits: &Limits,
+    order: &Order,
+    (interface, function): (&str, &str),
+    parameters: P,
+) -> Result<R, Failure>
+where
+    P: ComponentNamedList + Lower + Send + Sync + 'static,
+    R: Lift + ComponentType + Send + Sync + 'static,
+{
+    let parts = parts_of_nobody(inner.commons, limits)?;
+    let meter = Arc::clone(&parts.meter);
+    let (_lent, slot) = Handover::new(crate::body::empty(), &Arriving::default());
+    let state = State::new(&parts, RequestHead::none(0), slot);
+    let mut armed = Armed::new(inner.engine, state, limits, &meter)?;
+    let _ticking = inner.ticker.ticking();
+    let work = async {
+        let failure = |error| failure_of(&error, limits);
+        let instance =
+            ordered(order, inner.instance.instantiate_async(&mut armed.store)).await.map_err(failure)?;
+        let missing = || Failure::internal(format!("there is no function {function} in {interface}"));
+        let store = &mut armed.store;
+        let interface = instance.get_export_index(&mut *store, None, interface).ok_or_else(missing)?;
+        let index = instance.get_export_index(&mut *store, Some(&interface), function).ok_or_else(missing)?;
+        let function = instance.get_typed_func::<P, (R,)>(&mut *store, index).map_err(failure)?;
+        function.call_async(store, parameters).await.map(|(said,)| said).map_err(failure)
+    };
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|cx| meter.cpu.charge(|| work.as_mut().poll(cx))).await
+}
+
+/// What an invocation is made from that nobody asked for.
+fn parts_of_nobody(commons: &Commons, limits: &Limits) -> Result<InvocationParts, Failure> {
+    let name = ScriptName::try_from("start-up").map_err(Failure::internal)?;
+    let info = RequestInfo {
+        ray_id: Arc::from(""),
+        client_address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        hostname: Arc::from(""),
+        hostname_metadata: None,
+        tls: None,
+    };
+    let key = ScriptKey::Platform(name);
+    let memory = commons.memory.account(&key);
+    Ok(InvocationParts {
+        version: Arc::new(Version::new(key, "", Granted::default())),
+        memory,
+        limits: *limits,
+        ceiling: *limits,
+        trusted: false,
+        host: Arc::new(DenyAll),
+        info: Arc::new(info),
+        entry: Arc::default(),
+        meter: Arc::default(),
+        head: Arc::default(),
+    })
 }

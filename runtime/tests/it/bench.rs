@@ -62,6 +62,7 @@ impl Bench {
             loaded_code_bytes: 1 << 30,
             loaded_modules: u64::MAX,
             compilations: 1,
+            javascript: None,
             guest_memory: GuestMemoryLimits::NONE,
         };
         let runtime = Runtime::new(&sizes, Arc::new(InProcess));

@@ -9,6 +9,7 @@ fn refusal(component: &str) -> String {
         max_memory_bytes: 128 << 20,
         threads: 1,
         in_background: false,
+        javascript: None,
         component,
     };
     match compile(&job) {

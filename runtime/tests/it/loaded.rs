@@ -38,6 +38,7 @@ impl Site {
             loaded_code_bytes,
             loaded_modules,
             compilations: 2,
+            javascript: None,
             guest_memory: GuestMemoryLimits::NONE,
         };
         Site { runtime: Runtime::new(&sizes, Arc::new(InProcess)).unwrap(), scratch }

@@ -28,6 +28,7 @@ fn job(component: Vec<u8>) -> CompileJob {
         max_memory_bytes: 128 << 20,
         threads: 1,
         in_background: false,
+        javascript: None,
         component: component.into(),
     }
 }

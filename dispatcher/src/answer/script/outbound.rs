@@ -16,12 +16,12 @@ use wasmyard_namespaces::name::{NamespaceName, ScriptName, shorten};
 use wasmyard_namespaces::namespace::Namespace;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::ScriptKey;
-use wasmyard_runtime::{Body, BodyError, Door, Failure};
+use wasmyard_runtime::{Body, BodyError, Door, Failure, Parameter};
 
 use crate::head::strip_hop_by_hop;
 
 /// Configuration values for one invocation.
-type Values = Arc<[(String, String)]>;
+type Values = Arc<[Parameter]>;
 
 /// The outbound worker that requests of a user script go through.
 #[derive(Debug)]

@@ -78,6 +78,7 @@ impl Site {
             loaded_code_bytes: 1 << 30,
             loaded_modules: u64::MAX,
             compilations: 1,
+            javascript: None,
             guest_memory: GuestMemoryLimits::NONE,
         };
         let runtime = Arc::new(Runtime::new(&sizes, Arc::clone(&compiler) as _).unwrap());

@@ -1,0 +1,149 @@
+//! The code of a script, from its files on this machine: a component is one file; a script in JavaScript is its main file
+//! with those that it imports by relative names.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use bytes::Bytes;
+use tokio::io::AsyncReadExt as _;
+use wasmyard_namespaces::bundle::{Bundle, MAX_PARTS, Part, PartKind};
+use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
+
+/// How files of JavaScript end.
+const JAVASCRIPT: [&str; 2] = ["js", "mjs"];
+
+/// Whether a file is JavaScript, by its name.
+pub fn is_javascript(file: &Path) -> bool {
+    extension(file).is_some_and(|end| JAVASCRIPT.contains(&end))
+}
+
+/// Reads the code of a script: the bytes that are uploaded. At most one byte more than a component may have is read of
+/// each file.
+///
+/// # Errors
+///
+/// When a file cannot be read; [`io::ErrorKind::InvalidData`] for files that are no script.
+pub async fn read(main: &Path) -> io::Result<Bytes> {
+    if is_javascript(main) { bundle(main).await } else { read_file(main).await }
+}
+
+async fn read_file(file: &Path) -> io::Result<Bytes> {
+    let opened = tokio::fs::File::open(file).await?;
+    let mut bytes = Vec::new();
+    opened.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).await?;
+    Ok(bytes.into())
+}
+
+/// The main file under its own name, and the others under the names by which it reaches them.
+async fn bundle(main: &Path) -> io::Result<Bytes> {
+    let folder = main.parent().unwrap_or(Path::new(""));
+    let name = main.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (mut parts, mut known) = (Vec::new(), HashSet::from([name.clone()]));
+    let mut open = VecDeque::from([name]);
+    while let Some(name) = open.pop_front() {
+        let is_main = parts.is_empty();
+        let bytes = match read_file(&folder.join(&name)).await {
+            // What looked like an import was none, or is one of another kind: the engine says so if it matters.
+            Err(error) if !is_main && error.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        let kind = kind_of(Path::new(&name));
+        if kind == PartKind::Module {
+            for import in imports(&String::from_utf8_lossy(&bytes)) {
+                let Some(name) = joined(&name, &import) else { continue };
+                if known.len() <= MAX_PARTS && known.insert(name.clone()) {
+                    open.push_back(name);
+                }
+            }
+        }
+        parts.push(Part { name, kind, bytes });
+    }
+    let bundle = Bundle::new(parts).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(bundle.written())
+}
+
+fn extension(file: &Path) -> Option<&str> {
+    file.extension().and_then(|end| end.to_str())
+}
+
+/// What a file is, by its name.
+pub fn kind_of(file: &Path) -> PartKind {
+    match extension(file) {
+        Some("json") => PartKind::Json,
+        Some("txt" | "html" | "sql" | "css" | "svg" | "md") => PartKind::Text,
+        Some(end) if JAVASCRIPT.contains(&end) => PartKind::Module,
+        _ => PartKind::Data,
+    }
+}
+
+/// The relative names that a module imports: each text in quotes behind `from`, `import` or `import(`. What stands so in a
+/// comment or a text is among them.
+fn imports(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, quote) in source.match_indices(['"', '\'']) {
+        let before = source.get(..at).unwrap_or_default().trim_end();
+        let before = before.strip_suffix('(').unwrap_or(before).trim_end();
+        if !(before.ends_with("from") || before.ends_with("import")) {
+            continue;
+        }
+        let rest = source.get(at + 1..).unwrap_or_default();
+        let Some(end) = rest.find(quote) else { continue };
+        let name = rest.get(..end).unwrap_or_default();
+        if (name.starts_with("./") || name.starts_with("../")) && !name.contains('\n') {
+            found.push(name.to_owned());
+        }
+    }
+    found
+}
+
+/// The file that a relative name means, seen from another. None: it lies above the main file's folder.
+fn joined(base: &str, name: &str) -> Option<String> {
+    let mut path = PathBuf::from(base);
+    path.pop();
+    for step in Path::new(name).components() {
+        match step {
+            Component::CurDir => {}
+            Component::Normal(step) => path.push(step),
+            Component::ParentDir => path.pop().then_some(())?,
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    path.to_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_script_is_its_main_file_and_what_that_imports() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("worker.js", "import a, { b } from './lib/a.mjs'; import page from \"./page.html\";\n// import './gone.js'\nimport \"node:buffer\"; const x = await import ( './late.js' ); import './worker.js'");
+        write("lib/a.mjs", "export * from '../data.json'; import '../../outside.js'; const s = 'from x'; export default './page.html'");
+        write("page.html", "<p>");
+        write("data.json", "{}");
+        write("late.js", "");
+        write("unused.js", "");
+        let bundle = Bundle::read(&read(&folder.path().join("worker.js")).await.unwrap()).unwrap();
+        let parts: Vec<_> = bundle.parts.iter().map(|part| (part.name.as_str(), part.kind)).collect();
+        assert_eq!(
+            parts,
+            [
+                ("worker.js", PartKind::Module),
+                ("lib/a.mjs", PartKind::Module),
+                ("page.html", PartKind::Text),
+                ("late.js", PartKind::Module),
+                ("data.json", PartKind::Json),
+            ]
+        );
+        assert_eq!(read(&folder.path().join("missing.js")).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        write("a.wasm", "bytes");
+        assert_eq!(read(&folder.path().join("a.wasm")).await.unwrap(), "bytes");
+    }
+}

@@ -1,0 +1,150 @@
+// Bodies of requests and responses. Those of the host's are not touched until somebody reads them, so that what a script
+// only hands on never enters its memory.
+
+import { ReadableStream } from "web-streams-polyfill";
+
+import { host } from "./host.js";
+import { Blob, concat } from "./blob.js";
+import { decode, encode, view } from "./encoding.js";
+import { FormData, readForm, writeMultipart } from "./form-data.js";
+import { URLSearchParams } from "./url.js";
+
+/** By stream: the source that it reads from, while nobody has read of it. */
+const sources = new WeakMap();
+/** How many bytes are asked of the host at once. */
+const PIECE = 65536;
+
+/** A stream over a body of the host's: `owner` is its request or response. */
+function hostStream(owner) {
+  let id = null;
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      if (id === null) {
+        id = host.openBody(owner);
+        if (id === null) { controller.close(); controller.byobRequest?.respond(0); return; }
+      }
+      for (;;) {
+        const piece = host.read(id, PIECE);
+        if (piece === undefined) { await host.wait(id); continue; }
+        if (piece === null) {
+          host.drop(id);
+          controller.close();
+          controller.byobRequest?.respond(0);
+        } else {
+          controller.enqueue(new Uint8Array(piece));
+        }
+        return;
+      }
+    },
+    cancel() { if (id !== null) host.drop(id); },
+  }, { highWaterMark: 0 });
+}
+
+/** What a body is: nothing, bytes, a stream, or a body of the host's. */
+export function makeBody(init) {
+  if (init === null || init === undefined) return [null, null];
+  if (typeof init === "string") return [{ bytes: encode(init) }, "text/plain;charset=UTF-8"];
+  if (init instanceof ReadableStream) {
+    if (init.locked || init._disturbed) throw new TypeError("This ReadableStream is disturbed (has already been read from), and cannot be used as a body.");
+    return [sources.get(init) ?? { stream: init }, null];
+  }
+  if (init instanceof ArrayBuffer || ArrayBuffer.isView(init)) return [{ bytes: view(init).slice() }, null];
+  if (init instanceof URLSearchParams) return [{ bytes: encode(init.toString()) }, "application/x-www-form-urlencoded;charset=UTF-8"];
+  if (init instanceof FormData) { const [bytes, type] = writeMultipart(init); return [{ bytes }, type]; }
+  if (init instanceof Blob) return [{ bytes: Blob._bytes(init) }, init.type || null];
+  if (typeof init[Symbol.asyncIterator] === "function" && typeof init !== "string") {
+    const iterator = init[Symbol.asyncIterator]();
+    const stream = new ReadableStream({
+      async pull(controller) {
+        const { done, value } = await iterator.next();
+        if (done) controller.close(); else controller.enqueue(typeof value === "string" ? encode(value) : value);
+      },
+    });
+    return [{ stream }, null];
+  }
+  return [{ bytes: encode(String(init)) }, "text/plain;charset=UTF-8"];
+}
+
+/** Reads a stream of bytes to its end. */
+export async function readAll(stream) {
+  const reader = stream.getReader();
+  const chunks = [];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return concat(chunks.length ? chunks : [new Uint8Array(0)]);
+    chunks.push(typeof value === "string" ? encode(value) : view(value));
+  }
+}
+
+/** What Request and Response have in common. */
+export class Body {
+  #source = null; #stream = null; #used = false;
+  /** For subclasses: what the body is. */
+  static _set(owner, source) { owner.#source = source; }
+  /** The body for whoever sends it on: it counts as used. */
+  static _take(owner) {
+    if (owner.bodyUsed) throw new TypeError("Body has already been used. It can only be used once. Use tee() first if you need to read it twice.");
+    if (owner.#source === null) return null;
+    owner.#used = true;
+    if (owner.#stream && !sources.has(owner.#stream)) return { stream: owner.#stream };
+    if (owner.#stream) sources.delete(owner.#stream);
+    return owner.#source;
+  }
+  /** The handle of a body of the host's that nobody has touched. */
+  static _untouched(owner) {
+    return !owner.bodyUsed && owner.#source?.host !== undefined && !owner.#stream?.locked ? owner.#source.host : undefined;
+  }
+  /** Two bodies in place of this one. */
+  static _tee(owner) {
+    if (owner.bodyUsed || owner.#stream?.locked) throw new TypeError("Cannot clone a body that was used already.");
+    if (owner.#source === null) return null;
+    if (owner.#source.bytes) return { bytes: owner.#source.bytes };
+    const [one, other] = owner.body.tee();
+    owner.#stream = one;
+    owner.#source = { stream: one };
+    return { stream: other };
+  }
+  get body() {
+    if (this.#source === null) return null;
+    if (!this.#stream) {
+      const source = this.#source;
+      if (source.stream) this.#stream = source.stream;
+      else if (source.bytes) {
+        this.#stream = new ReadableStream({
+          type: "bytes",
+          start(controller) { if (source.bytes.length) controller.enqueue(source.bytes.slice()); controller.close(); },
+        });
+      } else {
+        this.#stream = hostStream(source.host);
+        sources.set(this.#stream, source);
+      }
+    }
+    return this.#stream;
+  }
+  get bodyUsed() {
+    return this.#used || Boolean(this.#stream?._disturbed);
+  }
+  async #read() {
+    if (this.bodyUsed || this.#stream?.locked) {
+      throw new TypeError("Body has already been used. It can only be used once. Use tee() first if you need to read it twice.");
+    }
+    if (this.#source === null) return new Uint8Array(0);
+    this.#used = true;
+    if (this.#source.bytes) return this.#source.bytes;
+    return readAll(this.body);
+  }
+  async text() {
+    const bytes = await this.#read();
+    const skip = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+    return decode(skip ? bytes.subarray(skip) : bytes);
+  }
+  async json() { return JSON.parse(await this.text()); }
+  async bytes() { return (await this.#read()).slice(); }
+  async arrayBuffer() { return (await this.#read()).slice().buffer; }
+  async blob() { return new Blob([await this.#read()], { type: this.headers.get("content-type") ?? "" }); }
+  async formData() {
+    const type = this.headers.get("content-type");
+    return readForm(await this.#read(), type);
+  }
+}

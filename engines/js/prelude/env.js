@@ -1,0 +1,142 @@
+// `env`: what a script was given, made anew for each event.
+
+import { host, isFailure } from "./host.js";
+import { Request, Response, sendTo, thrown } from "./fetch.js";
+import { ReadableStream } from "web-streams-polyfill";
+import { decode, encode, view } from "./encoding.js";
+import { readAll } from "./body.js";
+
+function open(kind, name) {
+  const handle = host.open(kind, name);
+  if (isFailure(handle)) throw thrown(handle);
+  return handle;
+}
+
+/** Somebody who answers requests: another script, or the files. */
+export class Fetcher {
+  #open; #handle;
+  constructor(open) { this.#open = open; }
+  async fetch(input, init) {
+    const request = new Request(input, init);
+    this.#handle ??= this.#open();
+    const handle = await sendTo(this.#handle, request);
+    return Response._received(handle, "", false, request.method === "HEAD");
+  }
+}
+
+function given(value, name) {
+  if (value === undefined || value === null) return -1;
+  const number = Number(value);
+  if (!Number.isFinite(number) || number < 0) throw new TypeError(`limits.${name} is a number that is not negative, and ${String(value)} was given.`);
+  return number;
+}
+
+export class DispatchNamespace {
+  #name; #handle;
+  constructor(name) { this.#name = name; }
+  get(script, props = {}, options = {}) {
+    return new Fetcher(() => {
+      this.#handle ??= open("dispatch_namespace", this.#name);
+      const parameters = [];
+      for (const [name, value] of Object.entries(options?.outbound ?? {})) {
+        const text = JSON.stringify(value);
+        if (text !== undefined) parameters.push(name, text);
+      }
+      const limits = options?.limits ?? {};
+      const handle = host.get(this.#handle, String(script), given(limits.cpuMs, "cpuMs"), given(limits.subRequests ?? limits.subrequests, "subRequests"), parameters);
+      if (isFailure(handle)) throw thrown(handle);
+      return handle;
+    });
+  }
+}
+
+function answered(result) {
+  if (isFailure(result)) throw new Error(result[1]);
+  return result;
+}
+
+export class KvNamespace {
+  #name; #handle;
+  constructor(name) { this.#name = name; }
+  #open() { return (this.#handle ??= open("kv_namespace", this.#name)); }
+  #one(key, type) {
+    const entry = answered(host.kvGet(this.#open(), String(key)));
+    if (entry === null) return { value: null, metadata: null, cacheStatus: null };
+    const bytes = new Uint8Array(entry[0]);
+    const metadata = entry[1] === null || entry[1] === undefined ? null : JSON.parse(entry[1]);
+    const value =
+      type === "json" ? JSON.parse(decode(bytes))
+      : type === "arrayBuffer" ? bytes.buffer
+      : type === "stream" ? new ReadableStream({ type: "bytes", start(controller) { if (bytes.length) controller.enqueue(bytes); controller.close(); } })
+      : decode(bytes);
+    return { value, metadata, cacheStatus: null };
+  }
+  async get(key, options) {
+    const type = typeof options === "string" ? options : options?.type ?? "text";
+    if (Array.isArray(key)) return new Map(key.map((each) => [each, this.#one(each, type).value]));
+    return this.#one(key, type).value;
+  }
+  async getWithMetadata(key, options) {
+    const type = typeof options === "string" ? options : options?.type ?? "text";
+    if (Array.isArray(key)) return new Map(key.map((each) => [each, this.#one(each, type)]));
+    return this.#one(key, type);
+  }
+  async put(key, value, options = {}) {
+    let bytes;
+    if (typeof value === "string") bytes = encode(value);
+    else if (value instanceof ReadableStream) bytes = await readAll(value);
+    else if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) bytes = view(value);
+    else throw new TypeError("KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.");
+    const metadata = options?.metadata === undefined || options.metadata === null ? undefined : JSON.stringify(options.metadata);
+    const number = (value) => (value === undefined || value === null ? -1 : Number(value));
+    const buffer = bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
+    answered(host.kvPut(this.#open(), String(key), buffer, number(options?.expiration), number(options?.expirationTtl), metadata));
+  }
+  async delete(key) { answered(host.kvDelete(this.#open(), String(key))); }
+  async list(options = {}) {
+    const text = (value) => (value === undefined || value === null ? undefined : String(value));
+    const [flat, cursor] = answered(host.kvList(this.#open(), text(options?.prefix), text(options?.cursor), options?.limit === undefined || options?.limit === null ? -1 : Number(options.limit)));
+    const keys = [];
+    for (let at = 0; at < flat.length; at += 3) {
+      const key = { name: flat[at] };
+      if (typeof flat[at + 2] === "number") key.expiration = flat[at + 2];
+      if (typeof flat[at + 1] === "string") key.metadata = JSON.parse(flat[at + 1]);
+      keys.push(key);
+    }
+    return typeof cursor === "string"
+      ? { keys, list_complete: false, cursor, cacheStatus: null }
+      : { keys, list_complete: true, cacheStatus: null };
+  }
+}
+
+const makers = {
+  service: (name) => new Fetcher(() => open("service", name)),
+  assets: (name) => new Fetcher(() => open("assets", name)),
+  dispatch_namespace: (name) => new DispatchNamespace(name),
+  kv_namespace: (name) => new KvNamespace(name),
+};
+
+/** Everything that the script was given for this event. */
+export function makeEnv() {
+  const env = {};
+  const values = host.config();
+  const types = host.bindings();
+  const kinds = new Map();
+  for (let at = 0; at < types.length; at += 2) {
+    kinds.set(types[at], types[at + 1]);
+    const make = makers[types[at + 1]];
+    if (make) env[types[at]] = make(types[at]);
+  }
+  const spread = [];
+  for (let at = 0; at < values.length; at += 2) {
+    const kind = kinds.get(values[at]);
+    const value = kind === "json" || kind === "json_parameter" ? JSON.parse(values[at + 1]) : values[at + 1];
+    env[values[at]] = value;
+    if (kind === "json_parameter" && typeof value === "object" && value !== null && !Array.isArray(value)) spread.push(value);
+  }
+  // What an object of parameters holds is there by its own names as well, where those are free.
+  for (const fields of spread) {
+    for (const [name, value] of Object.entries(fields)) if (!Object.hasOwn(env, name)) env[name] = value;
+  }
+  return env;
+}

@@ -1,0 +1,70 @@
+// The global names.
+
+import {
+  ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream,
+  TransformStreamDefaultController, WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter,
+} from "web-streams-polyfill";
+import { URLPattern } from "urlpattern-polyfill/urlpattern";
+
+import { host } from "./host.js";
+import { AbortController, AbortSignal, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent, PromiseRejectionEvent } from "./event-target.js";
+import { Blob, File } from "./blob.js";
+import { FormData } from "./form-data.js";
+import { Headers } from "./headers.js";
+import { Request, Response, fetch, FixedLengthStream, IdentityTransformStream } from "./fetch.js";
+import { TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream } from "./encoding.js";
+import { URL, URLSearchParams } from "./url.js";
+import { console } from "./console.js";
+import { Crypto, CryptoKey, SubtleCrypto, crypto } from "./crypto.js";
+import { clearTimeout, scheduler, setInterval, setTimeout, setImmediate } from "./timers.js";
+import { structuredClone } from "./clone.js";
+import { FetchEvent, ScheduledEvent, addEventListener, dispatchEvent, removeEventListener } from "./service-worker.js";
+
+class Performance extends EventTarget {
+  get timeOrigin() { return 0; }
+  now() { return host.now(); }
+  toJSON() { return { timeOrigin: 0 }; }
+}
+
+class Navigator {
+  get userAgent() { return "Cloudflare-Workers"; }
+  get language() { return "en"; }
+  get hardwareConcurrency() { return 1; }
+}
+
+class WorkerGlobalScope extends EventTarget {}
+class ServiceWorkerGlobalScope extends WorkerGlobalScope {}
+
+function reportError(error) {
+  console.error("Uncaught", error);
+}
+
+const classes = {
+  AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, CountQueuingStrategy, Crypto, CryptoKey, CustomEvent, ErrorEvent,
+  Event, EventTarget, FetchEvent, File, FixedLengthStream, FormData, Headers, IdentityTransformStream, MessageEvent, Navigator,
+  Performance, PromiseRejectionEvent, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, Request, Response, ScheduledEvent,
+  ServiceWorkerGlobalScope, SubtleCrypto, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, TransformStream,
+  TransformStreamDefaultController, URL, URLPattern, URLSearchParams, WorkerGlobalScope, WritableStream,
+  WritableStreamDefaultController, WritableStreamDefaultWriter,
+};
+
+const functions = {
+  addEventListener, clearInterval: clearTimeout, clearTimeout, clearImmediate: clearTimeout, dispatchEvent, fetch,
+  removeEventListener, reportError, setImmediate, setInterval, setTimeout, structuredClone,
+};
+
+export function install(scope) {
+  const define = (name, value) =>
+    Object.defineProperty(scope, name, { value, writable: true, configurable: true, enumerable: false });
+  for (const [name, value] of Object.entries({ ...classes, ...functions })) define(name, value);
+  define("self", scope);
+  define("console", console);
+  define("crypto", crypto);
+  define("navigator", new Navigator());
+  define("performance", new Performance());
+  define("scheduler", scheduler);
+  // For modules that are made of files without code, while a script is loaded.
+  Object.defineProperty(scope, Symbol.for("wasmyard.part"), { value: host.part, configurable: true });
+}

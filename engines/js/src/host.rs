@@ -1,0 +1,112 @@
+//! What the prelude may call: the platform's interfaces as plain functions of JavaScript, and what is better done natively.
+//!
+//! Nothing of this is reachable by scripts: the prelude keeps the object to itself. Header fields travel as one flat list
+//! of names and values, each a string of characters up to U+00FF that stand for bytes. Failures of the host are lists of
+//! two strings: a word and a text.
+
+pub(crate) mod http;
+mod crypto;
+mod kv;
+mod platform;
+mod text;
+mod url;
+
+use rquickjs_core::{ArrayBuffer, Array, Ctx, Exception, Function, Object, Result, Value};
+
+use crate::bindings::wasi::random::random;
+use crate::bindings::wasmyard::platform::log;
+use crate::{clock, script, table, turns};
+
+/// The error for what only a handler may do; the text is the product's.
+const AT_THE_TOP: &str = "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or connect()), \
+    setting a timeout, and generating random values are not allowed within global scope. To fix this error, perform this \
+    operation within a handler. https://developers.cloudflare.com/workers/runtime-apis/handlers/";
+
+/// Refuses what only a handler may do.
+pub(crate) fn in_handler(ctx: &Ctx<'_>) -> Result<()> {
+    if clock::is_sealed() { Ok(()) } else { Err(Exception::throw_message(ctx, AT_THE_TOP)) }
+}
+
+/// The object with all functions.
+pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    let host = Object::new(ctx.clone())?;
+    host.set("log", Function::new(ctx.clone(), write_log)?)?;
+    host.set("now", Function::new(ctx.clone(), clock::now_ms)?)?;
+    host.set("monotonic", Function::new(ctx.clone(), clock::monotonic_ms)?)?;
+    host.set("inHandler", Function::new(ctx.clone(), |ctx: Ctx<'js>| in_handler(&ctx))?)?;
+    host.set("random", Function::new(ctx.clone(), random_bytes)?)?;
+    host.set("wait", Function::new(ctx.clone(), turns::wait)?)?;
+    host.set("drop", Function::new(ctx.clone(), let_go)?)?;
+    host.set("part", Function::new(ctx.clone(), script::part)?)?;
+    text::add(ctx, &host)?;
+    http::add(ctx, &host)?;
+    platform::add(ctx, &host)?;
+    kv::add(ctx, &host)?;
+    crypto::add(ctx, &host)?;
+    url::add(ctx, &host)?;
+    Ok(host)
+}
+
+fn write_log(to_error: bool, line: String) {
+    if clock::is_sealed() {
+        let to = if to_error { log::Destination::Error } else { log::Destination::Output };
+        log::write(to, line.as_bytes());
+    }
+}
+
+fn random_bytes<'js>(ctx: Ctx<'js>, count: u32) -> Result<ArrayBuffer<'js>> {
+    in_handler(&ctx)?;
+    ArrayBuffer::new_copy(ctx, random::get_random_bytes(u64::from(count)))
+}
+
+fn let_go(id: u32) {
+    turns::forget(id);
+    drop(table::take(id));
+}
+
+/// A copy of bytes that JavaScript has.
+pub(crate) fn bytes(ctx: &Ctx<'_>, buffer: &ArrayBuffer<'_>) -> Result<Vec<u8>> {
+    // SAFETY: the bytes are copied before any JavaScript runs again.
+    match unsafe { buffer.as_bytes() } {
+        Some(bytes) => Ok(bytes.to_vec()),
+        None => Err(Exception::throw_type(ctx, "the buffer was detached")),
+    }
+}
+
+/// Characters up to U+00FF as bytes; others become question marks.
+pub(crate) fn to_bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|character| u8::try_from(u32::from(character)).unwrap_or(b'?')).collect()
+}
+
+/// Bytes as characters up to U+00FF.
+pub(crate) fn from_bytes(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// Header fields of a flat list.
+pub(crate) fn fields(flat: &[String]) -> Vec<(String, Vec<u8>)> {
+    flat.chunks_exact(2).map(|field| (field[0].clone(), to_bytes(&field[1]))).collect()
+}
+
+/// A flat list of header fields.
+pub(crate) fn flat<'js>(ctx: &Ctx<'js>, fields: &[(String, Vec<u8>)]) -> Result<Array<'js>> {
+    let list = Array::new(ctx.clone())?;
+    for (index, (name, value)) in fields.iter().enumerate() {
+        list.set(index * 2, name.as_str())?;
+        list.set(index * 2 + 1, from_bytes(value))?;
+    }
+    Ok(list)
+}
+
+/// A failure as JavaScript gets it.
+pub(crate) fn failure<'js>(ctx: &Ctx<'js>, word: &str, text: &str) -> Result<Value<'js>> {
+    let list = Array::new(ctx.clone())?;
+    list.set(0, word)?;
+    list.set(1, text)?;
+    Ok(list.into_value())
+}
+
+/// A number as JavaScript gets it.
+pub(crate) fn number<'js>(ctx: &Ctx<'js>, number: u32) -> Value<'js> {
+    Value::new_number(ctx.clone(), f64::from(number))
+}

@@ -1,0 +1,421 @@
+//! Requests and responses: heads as lists, bodies in pieces, and the answer to the event that is handled.
+
+use std::cell::RefCell;
+
+use rquickjs_core::{Array, ArrayBuffer, Ctx, Exception, Function, Object, Result, Value};
+
+use super::{bytes, failure, fields, flat, in_handler, number};
+use crate::bindings::wasi::http::outgoing_handler;
+use crate::bindings::wasi::http::types::{
+    Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
+};
+use crate::bindings::wasi::io::streams::StreamError;
+use crate::bindings::wasmyard::platform::{dispatch, message, outgoing};
+use crate::table::{self, Resource};
+
+thread_local! {
+    /// Where the answer goes, until there is one.
+    static OUT: RefCell<Option<ResponseOutparam>> = const { RefCell::new(None) };
+}
+
+/// An event begins that has an answer.
+pub(crate) fn begin(out: ResponseOutparam) {
+    OUT.set(Some(out));
+}
+
+/// Ends the event with an error, if it has no answer yet.
+pub(crate) fn fail(text: &str) {
+    if let Some(out) = OUT.take() {
+        message::fail(out, text);
+    }
+}
+
+pub(super) fn add<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
+    host.set("requestHead", Function::new(ctx.clone(), request_head)?)?;
+    host.set("responseHead", Function::new(ctx.clone(), response_head)?)?;
+    host.set("openBody", Function::new(ctx.clone(), open_body)?)?;
+    host.set("read", Function::new(ctx.clone(), read)?)?;
+    host.set("send", Function::new(ctx.clone(), send)?)?;
+    host.set("stream", Function::new(ctx.clone(), stream)?)?;
+    host.set("forward", Function::new(ctx.clone(), forward)?)?;
+    host.set("take", Function::new(ctx.clone(), take)?)?;
+    host.set("answer", Function::new(ctx.clone(), answer)?)?;
+    host.set("answerWith", Function::new(ctx.clone(), answer_with)?)?;
+    host.set("startAnswer", Function::new(ctx.clone(), start_answer)?)?;
+    host.set("fail", Function::new(ctx.clone(), |text: String| fail(&text))?)?;
+    host.set("space", Function::new(ctx.clone(), space)?)?;
+    host.set("write", Function::new(ctx.clone(), write)?)?;
+    host.set("finish", Function::new(ctx.clone(), finish)?)?;
+    Ok(())
+}
+
+/// The head of the request: method, scheme, authority, path with query, fields.
+fn request_head<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
+    let head = table::with(id, |resource| match resource {
+        Resource::Request(request) => Some((
+            method_name(&request.method()),
+            match request.scheme() {
+                Some(Scheme::Http) => "http".to_owned(),
+                Some(Scheme::Other(other)) => other,
+                _ => "https".to_owned(),
+            },
+            request.authority().unwrap_or_default(),
+            request.path_with_query().unwrap_or_default(),
+            request.headers().entries(),
+        )),
+        _ => None,
+    });
+    let Some((method, scheme, authority, path, entries)) = head.flatten() else {
+        return Ok(Value::new_null(ctx));
+    };
+    let list = Array::new(ctx.clone())?;
+    list.set(0, method)?;
+    list.set(1, scheme)?;
+    list.set(2, authority)?;
+    list.set(3, path)?;
+    list.set(4, flat(&ctx, &entries)?)?;
+    Ok(list.into_value())
+}
+
+/// The head of a response: status, fields.
+fn response_head<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
+    let head = table::with(id, |resource| match resource {
+        Resource::Response(response) => Some((response.status(), response.headers().entries())),
+        _ => None,
+    });
+    let Some((status, entries)) = head.flatten() else { return Ok(Value::new_null(ctx)) };
+    let list = Array::new(ctx.clone())?;
+    list.set(0, status)?;
+    list.set(1, flat(&ctx, &entries)?)?;
+    Ok(list.into_value())
+}
+
+/// The body of a request or a response, to be read; once.
+fn open_body<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
+    let body = table::with(id, |resource| match resource {
+        Resource::Request(request) => request.consume().ok(),
+        Resource::Response(response) => response.consume().ok(),
+        _ => None,
+    });
+    let Some(body) = body.flatten() else { return Ok(Value::new_null(ctx)) };
+    let Ok(stream) = body.stream() else { return Ok(Value::new_null(ctx)) };
+    Ok(number(&ctx, table::put(Resource::Source { stream, _body: body })))
+}
+
+/// Some bytes; none where nothing is there yet, null at the end.
+fn read<'js>(ctx: Ctx<'js>, id: u32, most: u32) -> Result<Value<'js>> {
+    let read = table::with(id, |resource| match resource {
+        Resource::Source { stream, .. } => stream.read(u64::from(most)),
+        _ => Err(StreamError::Closed),
+    });
+    match read {
+        Some(Ok(bytes)) if bytes.is_empty() => Ok(Value::new_undefined(ctx)),
+        Some(Ok(bytes)) => Ok(ArrayBuffer::new_copy(ctx, bytes)?.into_value()),
+        Some(Err(StreamError::LastOperationFailed(error))) => {
+            Err(Exception::throw_message(&ctx, &format!("The body could not be read: {}", error.to_debug_string())))
+        }
+        Some(Err(StreamError::Closed)) | None => Ok(Value::new_null(ctx)),
+    }
+}
+
+/// Where a request goes: to its URL, or to what a handle names.
+fn target(id: i64) -> Option<u32> {
+    u32::try_from(id).ok()
+}
+
+/// A request's head as the prelude hands it over: method, scheme, authority, path with query, then fields.
+struct Head {
+    method: String,
+    scheme: String,
+    authority: String,
+    path: String,
+    fields: Vec<(String, Vec<u8>)>,
+}
+
+impl Head {
+    fn of(ctx: &Ctx<'_>, list: &[String]) -> Result<Self> {
+        let [method, scheme, authority, path, rest @ ..] = list else {
+            return Err(Exception::throw_type(ctx, "a head has four parts"));
+        };
+        let (method, scheme) = (method.clone(), scheme.clone());
+        Ok(Self { method, scheme, authority: authority.clone(), path: path.clone(), fields: fields(rest) })
+    }
+}
+
+/// Sends a request that is there as a whole: a handle of what is on its way, or a failure.
+fn send<'js>(ctx: Ctx<'js>, to: i64, head: Vec<String>, body: Option<ArrayBuffer<'js>>) -> Result<Value<'js>> {
+    in_handler(&ctx)?;
+    let Head { method, scheme, authority, path, fields } = Head::of(&ctx, &head)?;
+    let request = message::OwnRequest {
+        method,
+        scheme: Some(scheme),
+        authority: Some(authority),
+        path_with_query: Some(path),
+        headers: fields,
+        body: body.map(|body| bytes(&ctx, &body)).transpose()?.unwrap_or_default(),
+    };
+    let sent = match target(to) {
+        None => outgoing::send(&request).map(Resource::FromUrl).map_err(|text| ("invalid-argument", text)),
+        Some(id) => table::with(id, |resource| match resource {
+            Resource::Worker(worker) => Some(worker.send(&request)),
+            Resource::Files(files) => Some(files.send(&request)),
+            _ => None,
+        })
+        .flatten()
+        .unwrap_or_else(|| Err(dispatch::DispatchError::Internal("no such target".to_owned())))
+        .map(Resource::FromScript)
+        .map_err(dispatch_failure),
+    };
+    match sent {
+        Ok(future) => Ok(number(&ctx, table::put(future))),
+        Err((word, text)) => failure(&ctx, word, &text),
+    }
+}
+
+/// Sends a request whose body is still to come: the handles of what is on its way and of the body, or a failure.
+fn stream<'js>(ctx: Ctx<'js>, to: i64, head: Vec<String>) -> Result<Value<'js>> {
+    in_handler(&ctx)?;
+    let Head { method, scheme, authority, path, fields } = Head::of(&ctx, &head)?;
+    let headers = match Fields::from_list(&fields) {
+        Ok(headers) => headers,
+        Err(error) => return failure(&ctx, "invalid-argument", &format!("{error:?}")),
+    };
+    let request = OutgoingRequest::new(headers);
+    let scheme = if scheme == "http" { Scheme::Http } else { Scheme::Https };
+    let set = request.set_method(&method_of(&method)).is_ok()
+        && request.set_scheme(Some(&scheme)).is_ok()
+        && request.set_authority(Some(&authority)).is_ok()
+        && request.set_path_with_query(Some(&path)).is_ok();
+    let body = request.body().ok().filter(|_| set);
+    let Some(body) = body else { return failure(&ctx, "invalid-argument", "the request's head is not valid") };
+    let Ok(stream) = body.write() else { return failure(&ctx, "internal", "the body cannot be written") };
+    let sent = match target(to) {
+        None => outgoing_handler::handle(request, None)
+            .map(Resource::FromStream)
+            .map_err(|code| ("outbound", format!("{code:?}"))),
+        Some(id) => {
+            let worker = table::with(id, |resource| match resource {
+                Resource::Worker(worker) => worker.fetch(request),
+                Resource::Files(files) => files.fetch(request),
+                _ => Err(dispatch::DispatchError::Internal("no such target".to_owned())),
+            });
+            worker
+                .unwrap_or_else(|| Err(dispatch::DispatchError::Internal("no such target".to_owned())))
+                .map(Resource::FromScript)
+                .map_err(dispatch_failure)
+        }
+    };
+    match sent {
+        Ok(future) => {
+            let list = Array::new(ctx)?;
+            list.set(0, table::put(future))?;
+            list.set(1, table::put(Resource::Sink { stream, body }))?;
+            Ok(list.into_value())
+        }
+        Err((word, text)) => failure(&ctx, word, &text),
+    }
+}
+
+/// Hands the request that is handled on, with its body: waits for the head of the response.
+fn forward<'js>(ctx: Ctx<'js>, to: i64, request: u32, head: Vec<String>) -> Result<Value<'js>> {
+    let Head { method, scheme, authority, path, fields } = Head::of(&ctx, &head)?;
+    let changes = message::RequestChanges {
+        method: Some(method),
+        scheme: Some(scheme),
+        authority: Some(authority),
+        path_with_query: Some(path),
+        headers: Some(fields),
+    };
+    let Some(Resource::Request(request)) = table::take(request) else {
+        return failure(&ctx, "invalid-argument", "the request was handed on already");
+    };
+    let request: IncomingRequest = request;
+    let answered = match target(to) {
+        None => outgoing::forward_with(&changes, request).map_err(|code| ("outbound", format!("{code:?}"))),
+        Some(id) => table::with(id, |resource| match resource {
+            Resource::Worker(worker) => worker.forward_with(&changes, request),
+            _ => Err(dispatch::DispatchError::Internal("no such target".to_owned())),
+        })
+        .unwrap_or_else(|| Err(dispatch::DispatchError::Internal("no such target".to_owned())))
+        .map_err(dispatch_failure),
+    };
+    match answered {
+        Ok(response) => Ok(number(&ctx, table::put(Resource::Response(response)))),
+        Err((word, text)) => failure(&ctx, word, &text),
+    }
+}
+
+/// What came of something sent: undefined while it is on its way, then a response's handle, or a failure.
+fn take<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
+    let gone = || ("internal", "the response was taken already".to_owned());
+    let taken = table::with(id, |resource| match resource {
+        Resource::FromScript(future) => {
+            future.get().map(|once| once.map_err(|()| gone()).and_then(|answer| answer.map_err(dispatch_failure)))
+        }
+        Resource::FromUrl(future) => future.get().map(|once| {
+            once.map_err(|()| gone())
+                .and_then(|answer| answer.map_err(|code| ("outbound", format!("{code:?}"))))
+        }),
+        Resource::FromStream(future) => future.get().map(|once| {
+            once.map_err(|()| gone())
+                .and_then(|answer| answer.map_err(|code| ("outbound", format!("{code:?}"))))
+        }),
+        _ => Some(Err(gone())),
+    });
+    match taken.unwrap_or_else(|| Some(Err(gone()))) {
+        None => Ok(Value::new_undefined(ctx)),
+        Some(answer) => {
+            drop(table::take(id));
+            match answer {
+                Ok(response) => Ok(number(&ctx, table::put(Resource::Response(response)))),
+                Err((word, text)) => failure(&ctx, word, &text),
+            }
+        }
+    }
+}
+
+/// The answer, as a whole. A text says what of it is refused.
+fn answer(status: u16, head: Vec<String>, body: Option<ArrayBuffer<'_>>) -> Option<String> {
+    let out = OUT.take()?;
+    let fields = fields(&head);
+    // SAFETY: no JavaScript runs while the bytes are borrowed.
+    let bytes = body.as_ref().and_then(|body| unsafe { body.as_bytes() }).unwrap_or_default();
+    // One call takes up to a mebibyte, fields included.
+    let most = (1_usize << 20).saturating_sub(64 << 10);
+    let (first, mut rest) = bytes.split_at(bytes.len().min(most));
+    let refused = message::answer(out, status, &fields, first, rest.len() as u64).err();
+    while refused.is_none() && !rest.is_empty() {
+        let (part, more) = rest.split_at(rest.len().min(most));
+        if !message::write(part) {
+            break;
+        }
+        rest = more;
+    }
+    refused
+}
+
+/// The answer is another's, with its body as it is.
+fn answer_with(ctx: Ctx<'_>, response: u32, status: u16, head: Option<Vec<String>>) -> Result<Option<String>> {
+    let Some(out) = OUT.take() else { return Ok(None) };
+    let Some(Resource::Response(response)) = table::take(response) else {
+        return Err(Exception::throw_type(&ctx, "the response was taken already"));
+    };
+    match head {
+        None => {
+            dispatch::respond(out, response);
+            Ok(None)
+        }
+        Some(head) => {
+            let changes = message::ResponseChanges { status: Some(status), headers: Some(fields(&head)) };
+            Ok(dispatch::respond_with(out, &changes, response).err())
+        }
+    }
+}
+
+/// The answer's head, with a body to come: its handle, or a failure.
+fn start_answer<'js>(ctx: Ctx<'js>, status: u16, head: Vec<String>) -> Result<Value<'js>> {
+    let Some(out) = OUT.take() else { return Ok(Value::new_null(ctx)) };
+    let response = Fields::from_list(&fields(&head)).map_err(|error| format!("{error:?}")).and_then(|headers| {
+        let response = OutgoingResponse::new(headers);
+        match response.set_status_code(status) {
+            Ok(()) => Ok(response),
+            Err(()) => Err(format!("{status} is no status")),
+        }
+    });
+    let response = match response {
+        Ok(response) => response,
+        Err(text) => {
+            message::fail(out, &text);
+            return failure(&ctx, "invalid-argument", &text);
+        }
+    };
+    let body = response.body().ok().and_then(|body: OutgoingBody| body.write().ok().map(|stream| (body, stream)));
+    ResponseOutparam::set(out, Ok(response));
+    match body {
+        Some((body, stream)) => Ok(number(&ctx, table::put(Resource::Sink { stream, body }))),
+        None => failure(&ctx, "internal", "the body cannot be written"),
+    }
+}
+
+/// How many bytes a body takes now; negative when nobody reads it any more.
+fn space(id: u32) -> f64 {
+    let space = table::with(id, |resource| match resource {
+        Resource::Sink { stream, .. } => stream.check_write().ok(),
+        _ => None,
+    });
+    space.flatten().map_or(-1.0, |space| space as f64)
+}
+
+/// Writes a part of a buffer, no longer than there is space. False when nobody reads it any more.
+fn write(id: u32, buffer: ArrayBuffer<'_>, offset: usize, length: usize) -> bool {
+    // SAFETY: no JavaScript runs while the bytes are borrowed.
+    let part = unsafe { buffer.as_bytes() }.and_then(|all| all.get(offset..offset.checked_add(length)?));
+    let Some(part) = part else { return false };
+    let written = table::with(id, |resource| match resource {
+        Resource::Sink { stream, .. } => stream.write(part).and_then(|()| stream.flush()).is_ok(),
+        _ => false,
+    });
+    written.unwrap_or_default()
+}
+
+/// The body is complete, or ends early.
+fn finish(id: u32, complete: bool) -> bool {
+    crate::turns::forget(id);
+    let Some(Resource::Sink { stream, body }) = table::take(id) else { return false };
+    drop(stream);
+    if !complete {
+        drop(body);
+        return false;
+    }
+    OutgoingBody::finish(body, None).is_ok()
+}
+
+fn method_name(method: &Method) -> String {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(other) => other,
+    }
+    .to_owned()
+}
+
+fn method_of(name: &str) -> Method {
+    match name {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        "CONNECT" => Method::Connect,
+        "OPTIONS" => Method::Options,
+        "TRACE" => Method::Trace,
+        "PATCH" => Method::Patch,
+        other => Method::Other(other.to_owned()),
+    }
+}
+
+/// Why a call to another script gave no response: a word and a text.
+pub(super) fn dispatch_failure(error: dispatch::DispatchError) -> (&'static str, String) {
+    use dispatch::DispatchError as E;
+    match error {
+        E::WorkerNotFound(text) => ("worker-not-found", text),
+        E::ExceededCpu(text) => ("exceeded-cpu", text),
+        E::ExceededMemory(text) => ("exceeded-memory", text),
+        E::ExceededSubrequests(text) => ("exceeded-subrequests", text),
+        E::ExceededDepth(text) => ("exceeded-depth", text),
+        E::TimedOut(text) => ("timed-out", text),
+        E::Trapped(text) => ("trapped", text),
+        E::NoResponse(text) => ("no-response", text),
+        E::Overloaded(text) => ("overloaded", text),
+        E::InvalidArgument(text) => ("invalid-argument", text),
+        E::Internal(text) => ("internal", text),
+        E::ExceededFuel(text) => ("exceeded-fuel", text),
+    }
+}

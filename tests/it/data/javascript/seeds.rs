@@ -1,0 +1,339 @@
+//! The code of the product's own pages, word for word, and what the pages say it does.
+
+use super::{get, serving};
+
+/// *Dynamic dispatch Worker*: routing by the subdomain.
+const BY_SUBDOMAIN: &str = r"
+export default {
+  async fetch(request, env) {
+    try {
+      // parse the URL, read the subdomain
+      let workerName = new URL(request.url).host.split('.')[0];
+      let userWorker = env.dispatcher.get(workerName);
+      return await userWorker.fetch(request);
+    } catch (e) {
+      if (e.message.startsWith('Worker not found')) {
+        // we tried to get a worker that doesn't exist in our dispatch namespace
+        return new Response('', { status: 404 });
+      }
+
+
+      // this could be any other exception from `fetch()` *or* an exception
+      // thrown by the called worker (e.g. if the dispatched worker has
+      // `throw MyException()`, you could check for that here).
+      return new Response(e.message, { status: 500 });
+    }
+  },
+};
+";
+
+/// *Custom limits*.
+const WITH_LIMITS: &str = r"
+export default {
+ async fetch(request, env) {
+   try {
+     // parse the URL, read the subdomain
+     let workerName = new URL(request.url).host.split('.')[0];
+     let userWorker = env.dispatcher.get(
+       workerName,
+       {},
+       {// set limits
+         limits: {cpuMs: 10, subRequests: 5}
+       }
+     );
+     return await userWorker.fetch(request);
+   } catch (e) {
+     if (e.message.startsWith('Worker not found')) {
+       // we tried to get a worker that doesn't exist in our dispatch namespace
+       return new Response('', { status: 404 });
+     }
+      return new Response(e.message, { status: 500 });
+   }
+ },
+};
+";
+
+/// *Local development*: the user Worker, the dispatcher and the outbound Worker.
+const USER_THAT_FETCHES: &str = r#"
+export default {
+  async fetch(request) {
+    // make a subrequest to the internet
+    const response = await fetch("https://example.com");
+    return new Response(
+      `user worker got "${await response.text()}" from fetch`,
+    );
+  },
+};
+"#;
+
+const WITH_PARAMETERS: &str = r#"
+export default {
+  async fetch(request, env) {
+    // get the user Worker, specifying parameters that the Outbound Worker will see when it intercepts a user worker's subrequest
+    const customerScript = env.DISPATCH_NAMESPACE.get(
+      "customer-worker-1",
+      {},
+      {
+        outbound: {
+          paramCustomerName: "customer-1",
+        },
+      },
+    );
+    // invoke user Worker
+    return await customerScript.fetch(request);
+  },
+};
+"#;
+
+const OUTBOUND: &str = r"
+export default {
+  async fetch(request, env) {
+    const { paramCustomerName } = env;
+    // use the parameters passed by the dispatcher to know what this user this request is for
+    // and return custom content back to the user worker
+    return new Response(
+      `intercepted a request for ${paramCustomerName} by the outbound`,
+    );
+  },
+};
+";
+
+/// *Outbound Workers*: parameters in an object; the outbound worker reads what is in it by its own names.
+const WITH_AN_OBJECT: &str = r"
+export default {
+  async fetch(request, env) {
+    try {
+
+
+    // parse the URL, read the subdomain
+    let workerName = new URL(request.url).host.split('.')[0];
+
+
+    let context_from_dispatcher = {
+      'customer_name': workerName,
+      'url': request.url,
+      }
+
+
+    let userWorker = env.dispatcher.get(
+      workerName,
+      {},
+      {// outbound arguments. object name must match parameters in the binding
+      outbound: {
+       params_object: context_from_dispatcher,
+         }
+       }
+    );
+    return await userWorker.fetch(request);
+    } catch (e) {
+    if (e.message.startsWith('Worker not found')) {
+      // we tried to get a worker that doesn't exist in our dispatch namespace
+      return new Response('', { status: 404 });
+    }
+     return new Response(e.message, { status: 500 });
+    }
+  }
+}
+";
+
+/// As the page's, up to where it asks another host.
+const OUTBOUND_OF_AN_OBJECT: &str = r"
+export default {
+  // this event is fired when the dispatched Workers make a subrequest
+  async fetch(request, env, ctx) {
+    // env contains the values we set in `dispatcher.get()`
+    const customer_name = env.customer_name;
+    const original_url = env.url;
+    return new Response(`${customer_name} ${original_url} ${env.params_object.customer_name}`);
+  }
+}
+";
+
+/// *Hostname routing*: by names in KV, and by the subdomain.
+const BY_KV: &str = r"
+export default {
+  async fetch(request, env) {
+    const hostname = new URL(request.url).hostname;
+
+
+    // Get custom hostname metadata for routing decisions
+    const hostnameData = await env.KV.get(`hostname:${hostname}`, { type: 'json' });
+
+
+    if (!hostnameData?.workerName) {
+      return new Response('Hostname not configured', { status: 404 });
+    }
+
+
+    // Route to the appropriate user Worker
+    const userWorker = env.DISPATCHER.get(hostnameData.workerName);
+    return await userWorker.fetch(request);
+  }
+};
+";
+
+const BY_SUBDOMAIN_OF_SAAS: &str = r"
+export default {
+  async fetch(request, env) {
+    const url = new URL(request.url);
+    const subdomain = url.hostname.split('.')[0];
+
+
+    // Route based on subdomain
+    if (subdomain && subdomain !== 'saas') {
+      const userWorker = env.DISPATCHER.get(subdomain);
+      return await userWorker.fetch(request);
+    }
+
+
+    return new Response('Invalid subdomain', { status: 400 });
+  }
+};
+";
+
+/// Puts what `BY_KV` reads.
+const PUTS: &str = r"
+export default {
+  async fetch(request, env) {
+    await env.KV.put('hostname:shop.kv.test', JSON.stringify({ workerName: 'hello' }));
+    return new Response('put');
+  },
+};
+";
+
+const HELLO: &str = r#"
+export default {
+  async fetch(request, env) {
+    return new Response("Hello world");
+  },
+};
+"#;
+
+/// Computes for longer than ten milliseconds; throws; asks more often than five times.
+const GREEDY: &str = r"
+export default {
+  async fetch(request, env) {
+    const path = new URL(request.url).pathname;
+    if (path === '/throw') throw new Error('MyException');
+    if (path === '/spin') { let n = 0; while (true) n++; }
+    for (let i = 0; i < 6; i++) await (await fetch('https://example.com/' + i)).text();
+    return new Response('six');
+  },
+};
+";
+
+const CONFIG: &str = r#"
+    [limits]
+    cpu_ms = 10000
+
+    [scripts.by-subdomain]
+    main = "by-subdomain.js"
+    bindings = [{ type = "dispatch_namespace", name = "dispatcher", namespace = "testing" }]
+    [scripts.with-limits]
+    main = "with-limits.js"
+    bindings = [{ type = "dispatch_namespace", name = "dispatcher", namespace = "testing", outbound = { worker = { service = "outbound" } } }]
+    [scripts.with-parameters]
+    main = "with-parameters.js"
+    bindings = [{ type = "dispatch_namespace", name = "DISPATCH_NAMESPACE", namespace = "testing", outbound = { worker = { service = "outbound" }, params = [{ name = "paramCustomerName" }] } }]
+    [scripts.outbound]
+    main = "outbound.js"
+    [scripts.with-an-object]
+    main = "with-an-object.js"
+    bindings = [{ type = "dispatch_namespace", name = "dispatcher", namespace = "testing", outbound = { worker = { service = "outbound-of-an-object" }, params = [{ name = "params_object" }] } }]
+    [scripts.outbound-of-an-object]
+    main = "outbound-of-an-object.js"
+    [scripts.by-kv]
+    main = "by-kv.js"
+    bindings = [{ type = "dispatch_namespace", name = "DISPATCHER", namespace = "testing" }]
+    [[scripts.by-kv.kv_namespaces]]
+    binding = "KV"
+    title = "hostnames"
+    [scripts.puts]
+    main = "puts.js"
+    [[scripts.puts.kv_namespaces]]
+    binding = "KV"
+    title = "hostnames"
+    [scripts.by-subdomain-of-saas]
+    main = "by-subdomain-of-saas.js"
+    bindings = [{ type = "dispatch_namespace", name = "DISPATCHER", namespace = "testing" }]
+
+    [namespaces.testing.scripts.customer-worker-1]
+    main = "user-that-fetches.js"
+    [namespaces.testing.scripts.hello]
+    main = "hello.js"
+    [namespaces.testing.scripts.greedy]
+    main = "greedy.js"
+
+    [[routes]]
+    pattern = "*.subdomain.test/*"
+    script = "by-subdomain"
+    [[routes]]
+    pattern = "*.limits.test/*"
+    script = "with-limits"
+    [[routes]]
+    pattern = "parameters.test/*"
+    script = "with-parameters"
+    [[routes]]
+    pattern = "*.object.test/*"
+    script = "with-an-object"
+    [[routes]]
+    pattern = "*.kv.test/*"
+    script = "by-kv"
+    [[routes]]
+    pattern = "puts.test/*"
+    script = "puts"
+    [[routes]]
+    pattern = "saas.test/*"
+    script = "by-subdomain-of-saas"
+    [[routes]]
+    pattern = "*.saas.test/*"
+    script = "by-subdomain-of-saas"
+"#;
+
+#[tokio::test]
+async fn the_pages_own_code_does_what_the_pages_say() {
+    let files = [
+        ("by-subdomain.js", BY_SUBDOMAIN),
+        ("with-limits.js", WITH_LIMITS),
+        ("with-parameters.js", WITH_PARAMETERS),
+        ("outbound.js", OUTBOUND),
+        ("with-an-object.js", WITH_AN_OBJECT),
+        ("outbound-of-an-object.js", OUTBOUND_OF_AN_OBJECT),
+        ("by-kv.js", BY_KV),
+        ("puts.js", PUTS),
+        ("by-subdomain-of-saas.js", BY_SUBDOMAIN_OF_SAAS),
+        ("user-that-fetches.js", USER_THAT_FETCHES),
+        ("hello.js", HELLO),
+        ("greedy.js", GREEDY),
+    ];
+    let server = serving(&files, CONFIG).await;
+    for (host, path, status, text) in [
+        ("hello.subdomain.test", "/", 200, "Hello world"),
+        ("nobody.subdomain.test", "/", 404, ""),
+        ("greedy.subdomain.test", "/throw", 500, "MyException"),
+        ("hello.limits.test", "/", 200, "Hello world"),
+        ("nobody.limits.test", "/", 404, ""),
+        ("parameters.test", "/", 200, "user worker got \"intercepted a request for customer-1 by the outbound\" from fetch"),
+        (
+            "customer-worker-1.object.test",
+            "/a?b=c",
+            200,
+            "user worker got \"customer-worker-1 http://customer-worker-1.object.test/a?b=c customer-worker-1\" from fetch",
+        ),
+        ("shop.kv.test", "/", 404, "Hostname not configured"),
+        ("saas.test", "/", 400, "Invalid subdomain"),
+        ("hello.saas.test", "/", 200, "Hello world"),
+    ] {
+        let answer = get(&server, host, path).await;
+        assert_eq!((answer.status, answer.text()), (status, text), "{host}{path}: {}", server.log());
+    }
+    assert_eq!(get(&server, "puts.test", "/").await.text(), "put");
+    assert_eq!(get(&server, "shop.kv.test", "/").await.text(), "Hello world");
+    // What a page calls an exception: CPU time, and a sixth subrequest.
+    let spun = get(&server, "greedy.limits.test", "/spin").await;
+    assert_eq!(spun.status, 500);
+    assert!(spun.text().contains("CPU"), "{}", spun.text());
+    let asked = get(&server, "greedy.limits.test", "/").await;
+    assert_eq!(asked.status, 500);
+    assert!(asked.text().to_lowercase().contains("subrequests"), "{}", asked.text());
+}
