@@ -7,6 +7,7 @@
 #   make proxy-test   the tests behind nginx and Caddy; installs them where they are missing
 #   make acme-test    the tests with an authority of certificates, Pebble; installs it where it is missing
 #   make sdk-client-test   the calls of the official SDKs for Python and TypeScript; installs them below target/
+#   make engines  the engine of JavaScript workers; needs npm, and python3 with pip for the C compiler
 #   make lint    formatting, clippy, documentation, licences
 #   make dist    the binary for production, target/shipped/wasmyard, guided by a profile (half an hour on two processors)
 #   make bench   figures, as ratios against peers on the same machine (15 minutes; make bench-quick: 2)
@@ -16,7 +17,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test swap-test browser-test proxy-test acme-test sdk-client-test guests lint dist bench bench-quick bench-peers soak fuzz clean
+.PHONY: help engines demo test swap-test browser-test proxy-test acme-test sdk-client-test guests lint dist bench bench-quick bench-peers soak fuzz clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -24,12 +25,16 @@ help:
 guests:
 	@scripts/build-guests.sh
 
-demo: guests
+# The engine of JavaScript workers, which builds of the server take into them.
+engines:
+	@scripts/js-engine.sh >/dev/null
+
+demo: guests engines
 	cargo build --package wasmyard-cli
 	target/debug/wasmyard dev examples/quickstart
 
 # nextest where it is installed, cargo's own runner otherwise: the same tests.
-test: guests
+test: guests engines
 	@if cargo nextest --version >/dev/null 2>&1; then \
 	  echo "cargo nextest run --workspace" && cargo nextest run --workspace; \
 	else \
@@ -47,29 +52,29 @@ swap-test:
 sdk-client-test:
 	scripts/sdk-tests.sh
 
-browser-test: guests
+browser-test: guests engines
 	scripts/browser-tests.sh
 
-proxy-test: guests
+proxy-test: guests engines
 	scripts/proxy-tests.sh
 
-acme-test: guests
+acme-test: guests engines
 	scripts/acme-tests.sh
 
 lint:
 	scripts/lint.sh
 
-dist: guests
+dist: guests engines
 	scripts/dist.sh
 
-bench: guests
+bench: guests engines
 	benches/run.sh
 
-bench-quick: guests
+bench-quick: guests engines
 	benches/run.sh --quick
 
 SOAK_SECONDS ?= 600
-soak: guests
+soak: guests engines
 	cargo build --package wasmyard-cli --package wasmyard-benches --bins
 	target/debug/soak --seconds $(SOAK_SECONDS)
 

@@ -90,7 +90,7 @@ const CANNOT: &[(&str, &str)] = &[
     ("containers", "there are no containers on this server; remove them"),
     (
         "body_part",
-        "service-worker scripts are JavaScript, and this server runs WebAssembly components; send a component and name it with main_module",
+        "scripts in the service-worker syntax are taken alone, as the body of a request of type application/javascript; in a form, send a module and name it with main_module",
     ),
 ];
 

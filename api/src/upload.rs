@@ -16,9 +16,8 @@ use crate::multipart::{self, Part};
 use crate::spool;
 use crate::state::{Shared, UploadLimits};
 
-const HOW_TO_COMPONENT: &str = "Build a component with `cargo build --target wasm32-wasip2`, or with componentize-py for Python";
-/// How WebAssembly begins.
-const WASM: &[u8] = b"\0asm";
+const HOW_TO_COMPONENT: &str =
+    "Build a component with `cargo build --target wasm32-wasip2`, or with componentize-py for Python";
 
 /// How many parts of a form an error names.
 const SHOWN_PARTS: usize = 8;
@@ -67,7 +66,10 @@ pub(crate) async fn receive(
             )
         }
         // The SDKs send what has no file in it as JSON, some under the type of a script.
-        "application/javascript" | "text/javascript" | "application/javascript+module" | "application/json" => {
+        "application/javascript"
+        | "text/javascript"
+        | "application/javascript+module"
+        | "application/json" => {
             let whole = body::read(&parts.headers, body, bounds(limits.metadata_bytes)).await?;
             match without_files(&whole) {
                 Some(metadata) => from_form(vec![metadata], &parts.headers, limits),
@@ -148,7 +150,7 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
             sent.join(", ")
         )));
     };
-    if !main.content.starts_with(WASM) && !is_bundle(&main.content) {
+    if is_javascript(main, &wanted) {
         let module = files(&form, main, &wanted)?;
         return checked(Received { declared, module_name: wanted, module: Some(module) }, limits);
     }
@@ -190,22 +192,40 @@ fn checked(received: Received, limits: &UploadLimits) -> Result<Received, ApiErr
     }
 }
 
+/// Whether the main file is a script: by its type, and where that says nothing by its name.
+fn is_javascript(main: &Part, name: &str) -> bool {
+    let declared = main.content_type.as_deref().unwrap_or("application/octet-stream");
+    match PartKind::of_media_type(declared) {
+        Some(PartKind::Module | PartKind::Script) => true,
+        Some(PartKind::Data) => {
+            [".js", ".mjs"].iter().any(|end| name.ends_with(end)) && !is_bundle(&main.content)
+        }
+        _ => false,
+    }
+}
+
 /// The files of a script in JavaScript, as one blob: the main one first, the others as they came.
 fn files(form: &[Part], main: &Part, wanted: &str) -> Result<Bytes, ApiError> {
-    let others = form.iter().filter(|part| part.name != "metadata" && is_spare(part) && !std::ptr::eq(*part, main));
+    let others =
+        form.iter().filter(|part| part.name != "metadata" && is_spare(part) && !std::ptr::eq(*part, main));
     let mut parts = vec![file(main, wanted, true)?];
     for part in others {
         parts.push(file(part, normal(part.filename.as_deref().unwrap_or(&part.name)), false)?);
     }
-    Bundle::new(parts).map(|bundle| bundle.written()).map_err(|error| ApiError::invalid(format_args!("{error}.")))
+    Bundle::new(parts)
+        .map(|bundle| bundle.written())
+        .map_err(|error| ApiError::invalid(format_args!("{error}.")))
 }
 
 /// One file: what it is goes by its type, and without one by its name.
 fn file(part: &Part, name: &str, is_main: bool) -> Result<bundle::Part, ApiError> {
-    let declared = part.content_type.as_deref().filter(|declared| !is_main || *declared != "application/octet-stream");
+    let declared =
+        part.content_type.as_deref().filter(|declared| !is_main || *declared != "application/octet-stream");
     let kind = match declared {
         // Who names a main module means a module, whatever the client calls it.
-        Some(declared) if is_main && PartKind::of_media_type(declared) == Some(PartKind::Script) => Some(PartKind::Module),
+        Some(declared) if is_main && PartKind::of_media_type(declared) == Some(PartKind::Script) => {
+            Some(PartKind::Module)
+        }
         Some(declared) => PartKind::of_media_type(declared),
         None if is_main || name.ends_with(".js") || name.ends_with(".mjs") => Some(PartKind::Module),
         None if name.ends_with(".json") => Some(PartKind::Json),
@@ -216,7 +236,9 @@ fn file(part: &Part, name: &str, is_main: bool) -> Result<bundle::Part, ApiError
             "The file \"{}\" is of the type {:?}. A script's files are of the types {}.",
             shorten(name),
             shorten(declared.unwrap_or_default()),
-            [PartKind::Module, PartKind::Text, PartKind::Data, PartKind::Json].map(PartKind::media_type).join(", ")
+            [PartKind::Module, PartKind::Text, PartKind::Data, PartKind::Json]
+                .map(PartKind::media_type)
+                .join(", ")
         ))
     })?;
     Ok(bundle::Part { name: name.to_owned(), kind, bytes: part.content.clone() })
@@ -232,7 +254,8 @@ fn script_alone(
     let name = if fallback_name.is_empty() { "worker.js" } else { fallback_name };
     let kind = PartKind::of_media_type(media_type).unwrap_or(PartKind::Script);
     let part = bundle::Part { name: name.to_owned(), kind, bytes: content };
-    let module = Bundle::new(vec![part]).map_err(|error| ApiError::invalid(format_args!("{error}.")))?.written();
+    let module =
+        Bundle::new(vec![part]).map_err(|error| ApiError::invalid(format_args!("{error}.")))?.written();
     let declared = Declared { metadata: Metadata::default(), notes: Vec::new() };
     checked(Received { declared, module_name: name.to_owned(), module: Some(module) }, limits)
 }

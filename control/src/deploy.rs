@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmyard_namespaces::registry::AssetSession;
 use wasmyard_namespaces::{
-    Applied, AssetsConfig, AssetsUpload, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest, FinishedAssets,
-    LimitSpec, Script, ScriptKey, Upload, UploadDraft, bindings,
+    Applied, AssetsConfig, AssetsUpload, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest,
+    FinishedAssets, LimitSpec, Script, ScriptKey, Upload, UploadDraft, bindings,
 };
 
 use crate::error::ControlError;

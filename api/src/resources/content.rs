@@ -40,7 +40,11 @@ pub(crate) async fn download(
         form(&script.version.id, &[part])?
     } else {
         let bundle = Bundle::read(&component).map_err(ApiError::internal)?;
-        let part = |part: bundle::Part| Part { name: part.name, media_type: part.kind.media_type(), bytes: part.bytes };
+        let part = |part: bundle::Part| Part {
+            name: part.name,
+            media_type: part.kind.media_type(),
+            bytes: part.bytes,
+        };
         form(&script.version.id, &bundle.parts.into_iter().map(part).collect::<Vec<_>>())?
     };
     let mut response = Response::new(Body::from(body));

@@ -49,6 +49,9 @@ impl ComponentChecker for FakeChecker {
             Some(_) if bytes.starts_with(b"\0asm\x0d") => {
                 Ok(Checked { startup_time_ms: 7, handlers: vec![EventKind::Fetch] })
             }
+            Some(_) if wasmyard_namespaces::bundle::is_bundle(&bytes) => {
+                Ok(Checked { startup_time_ms: 3, handlers: vec![EventKind::Fetch] })
+            }
             _ => refuse(RefusalCode::Invalid, "A core module is not a component."),
         }
     }

@@ -281,41 +281,68 @@ async fn a_refused_component_stores_nothing() {
 }
 
 #[tokio::test]
-async fn javascript_is_refused_with_a_way_out() {
+async fn the_files_of_a_script_are_taken_as_they_are_and_come_back_so() {
     let api = api().await;
-    let source = b"export default { fetch() { return new Response('hi') } }";
-    let module = Form::new()
-        .part("form-data; name=\"metadata\"", None, br#"{"main_module":"index.js","bindings":[]}"#)
-        .part(
-            "form-data; name=\"index.js\"; filename=\"index.js\"",
-            Some("application/javascript+module"),
-            source,
-        );
-    let message = api.form(Method::PUT, SCRIPT, module).await.refused(400, 10021);
-    assert!(message.contains("index.js") && message.contains("wasm32-wasip2"), "{message}");
-    // A JavaScript shim that imports a core module is JavaScript.
-    let shim = Form::new()
-        .part("form-data; name=\"metadata\"", None, br#"{"main_module":"shim.js"}"#)
-        .part(
-            "form-data; name=\"shim.js\"; filename=\"shim.js\"",
-            Some("application/javascript+module"),
-            source,
+    let source = b"import page from './page.html'; export default { fetch() { return new Response(page) } }";
+    let form = || {
+        Form::new()
+            .part("form-data; name=\"metadata\"", None, br#"{"main_module":"index.js","bindings":[]}"#)
+            .part("form-data; name=\"page.html\"; filename=\"page.html\"", Some("text/plain"), b"<p>")
+            .part(
+                "form-data; name=\"index.js\"; filename=\"index.js\"",
+                Some("application/javascript+module"),
+                source,
+            )
+            .part(
+                "form-data; name=\"index.js.map\"; filename=\"index.js.map\"",
+                Some("application/source-map"),
+                b"{}",
+            )
+    };
+    let first = api.form(Method::PUT, SCRIPT, form()).await.result();
+    assert_eq!((&first["startup_time_ms"], &first["etag"].is_string()), (&json!(3), &true));
+    let again = api.form(Method::PUT, SCRIPT, form()).await.result();
+    assert_eq!(first["etag"], again["etag"], "the same files are the same script");
+    let content = api.get(&format!("{SCRIPT}/content")).await;
+    let text = String::from_utf8_lossy(&content.body).into_owned();
+    let (main, page) = (text.find("name=\"index.js\"").unwrap(), text.find("name=\"page.html\"").unwrap());
+    assert!(main < page && !text.contains("source-map"), "the main file is the first: {text}");
+    assert!(text.contains("Content-Type: application/javascript+module\r\n\r\nimport page from"), "{text}");
+    assert!(text.contains("Content-Type: text/plain\r\n\r\n<p>\r\n"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_neither_a_component_nor_a_script_is_refused_with_a_way_out() {
+    let api = api().await;
+    let form = |main: &str, parts: &[(&str, &str, &[u8])]| {
+        let metadata = json!({ "main_module": main }).to_string();
+        parts.iter().fold(
+            Form::new().part("form-data; name=\"metadata\"", None, metadata.as_bytes()),
+            |form, (name, kind, bytes)| {
+                form.part(&format!("form-data; name=\"{name}\"; filename=\"{name}\""), Some(kind), bytes)
+            },
         )
-        .part("form-data; name=\"add.wasm\"; filename=\"add.wasm\"", Some("application/wasm"), CORE_MODULE);
-    let message = api.form(Method::PUT, SCRIPT, shim).await.refused(400, 10021);
-    assert!(message.contains("shim.js") && message.contains("JavaScript"), "{message}");
+    };
+    const MODULE: &str = "application/javascript+module";
+    for (form, named) in [
+        // A JavaScript shim that imports a core module: WebAssembly in a script is not run here.
+        (
+            form("shim.js", &[("shim.js", MODULE, b""), ("add.wasm", "application/wasm", CORE_MODULE)]),
+            "add.wasm",
+        ),
+        (form("worker.wasm", &[("worker.wasm", "application/wasm", b"(component)")]), "\\0asm"),
+        (form("worker.wasm", &[("worker.wasm", "application/wasm", b"")]), "JavaScript"),
+        (form("a.txt", &[("a.txt", "text/plain", b"a")]), "\\0asm"),
+        (form("a.js", &[("a.js", MODULE, b""), ("b\u{7}.js", MODULE, b"")]), "control characters"),
+    ] {
+        let message = api.form(Method::PUT, SCRIPT, form).await.refused(400, 10021);
+        assert!(message.contains(named), "{message}");
+    }
     let service_worker = Form::new()
         .part("form-data; name=\"metadata\"", None, br#"{"body_part":"sw.js"}"#)
-        .part("form-data; name=\"sw.js\"; filename=\"sw.js\"", Some("application/javascript"), source);
+        .part("form-data; name=\"sw.js\"; filename=\"sw.js\"", Some("application/javascript"), b"");
     assert!(api.form(Method::PUT, SCRIPT, service_worker).await.refused(400, 10021).contains("body_part"));
-    api.send(Method::PUT, SCRIPT, "application/javascript", &source[..]).await.refused(400, 10021);
-    let text =
-        Form::new().part("form-data; name=\"metadata\"", None, br#"{"main_module":"worker.wasm"}"#).part(
-            "form-data; name=\"worker.wasm\"; filename=\"worker.wasm\"",
-            Some("application/wasm"),
-            b"(component)",
-        );
-    assert!(api.form(Method::PUT, SCRIPT, text).await.refused(400, 10021).contains("\\0asm"));
+    assert_eq!(api.checker.calls.load(std::sync::atomic::Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -124,8 +124,14 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        write("worker.js", "import a, { b } from './lib/a.mjs'; import page from \"./page.html\";\n// import './gone.js'\nimport \"node:buffer\"; const x = await import ( './late.js' ); import './worker.js'");
-        write("lib/a.mjs", "export * from '../data.json'; import '../../outside.js'; const s = 'from x'; export default './page.html'");
+        write(
+            "worker.js",
+            "import a, { b } from './lib/a.mjs'; import page from \"./page.html\";\n// import './gone.js'\nimport \"node:buffer\"; const x = await import ( './late.js' ); import './worker.js'",
+        );
+        write(
+            "lib/a.mjs",
+            "export * from '../data.json'; import '../../outside.js'; const s = 'from x'; export default './page.html'",
+        );
         write("page.html", "<p>");
         write("data.json", "{}");
         write("late.js", "");
@@ -142,7 +148,10 @@ mod tests {
                 ("data.json", PartKind::Json),
             ]
         );
-        assert_eq!(read(&folder.path().join("missing.js")).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            read(&folder.path().join("missing.js")).await.unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
         write("a.wasm", "bytes");
         assert_eq!(read(&folder.path().join("a.wasm")).await.unwrap(), "bytes");
     }

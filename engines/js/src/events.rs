@@ -36,20 +36,24 @@ impl queue::Guest for Engine {
     fn handle(batch: queue::Batch) -> std::result::Result<queue::Answer, String> {
         // A list: for the rest, then each message's id with its verdict. A verdict is negative for `ack`, a delay in seconds,
         // or null for a retry after the queue's own time.
-        run("queue", |ctx| messages(ctx, batch), |answer| {
-            let verdict = |value: Option<f64>| match value {
-                Some(seconds) if seconds < 0.0 => queue::Verdict::Ack,
-                Some(seconds) => queue::Verdict::Retry(Some(seconds as u32)),
-                None => queue::Verdict::Retry(None),
-            };
-            let answer: Array<'_> = answer.into_array().ok_or(Error::Unknown)?;
-            let rest = verdict(answer.get(0)?);
-            let mut each = Vec::new();
-            for index in (1..answer.len()).step_by(2) {
-                each.push((answer.get(index)?, verdict(answer.get(index + 1)?)));
-            }
-            Ok(queue::Answer { rest, each })
-        })
+        run(
+            "queue",
+            |ctx| messages(ctx, batch),
+            |answer| {
+                let verdict = |value: Option<f64>| match value {
+                    Some(seconds) if seconds < 0.0 => queue::Verdict::Ack,
+                    Some(seconds) => queue::Verdict::Retry(Some(seconds as u32)),
+                    None => queue::Verdict::Retry(None),
+                };
+                let answer: Array<'_> = answer.into_array().ok_or(Error::Unknown)?;
+                let rest = verdict(answer.get(0)?);
+                let mut each = Vec::new();
+                for index in (1..answer.len()).step_by(2) {
+                    each.push((answer.get(index)?, verdict(answer.get(index + 1)?)));
+                }
+                Ok(queue::Answer { rest, each })
+            },
+        )
     }
 }
 
@@ -127,7 +131,10 @@ fn traced<'js>(ctx: &Ctx<'js>, traces: Vec<tail::Trace>) -> Result<Array<'js>> {
         for (index, line) in trace.logs.into_iter().enumerate() {
             let log = Object::new(ctx.clone())?;
             log.set("timestamp", line.time as f64)?;
-            log.set("level", format!("{:?}", line.level).rsplit("::").next().unwrap_or_default().to_lowercase())?;
+            log.set(
+                "level",
+                format!("{:?}", line.level).rsplit("::").next().unwrap_or_default().to_lowercase(),
+            )?;
             let message = Array::new(ctx.clone())?;
             message.set(0, line.text)?;
             log.set("message", message)?;

@@ -4,14 +4,14 @@
 //! of names and values, each a string of characters up to U+00FF that stand for bytes. Failures of the host are lists of
 //! two strings: a word and a text.
 
-pub(crate) mod http;
 mod crypto;
+pub(crate) mod http;
 mod kv;
 mod platform;
 mod text;
 mod url;
 
-use rquickjs_core::{ArrayBuffer, Array, Ctx, Exception, Function, Object, Result, Value};
+use rquickjs_core::{Array, ArrayBuffer, Ctx, Exception, Function, Object, Result, Value};
 
 use crate::bindings::wasi::random::random;
 use crate::bindings::wasmyard::platform::log;

@@ -6,8 +6,8 @@ use rquickjs_core::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs_core::module::{Declared, Evaluated};
 use rquickjs_core::promise::PromiseState;
 use rquickjs_core::{
-    CatchResultExt as _, CaughtError, Context, Ctx, Error, Exception, Function, Module, Object, Persistent, Result,
-    Runtime, Value,
+    CatchResultExt as _, CaughtError, Context, Ctx, Error, Exception, Function, Module, Object, Persistent,
+    Result, Runtime, Value,
 };
 
 use crate::bindings::exports::wasmyard::engine::javascript::{Guest, Handler, Kind, Part};
@@ -154,7 +154,8 @@ fn run_main<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
         PromiseState::Resolved | PromiseState::Rejected => evaluated.finish::<()>()?,
     }
     // What is only imported later, by a name that is computed, has to be there by then: no code is made any more.
-    let rest: Vec<String> = PARTS.with_borrow(|parts| parts.iter().skip(1).map(|part| part.name.clone()).collect());
+    let rest: Vec<String> =
+        PARTS.with_borrow(|parts| parts.iter().skip(1).map(|part| part.name.clone()).collect());
     for name in rest {
         if !is_declared(&name) {
             declare(ctx, &name)?;
@@ -196,7 +197,9 @@ pub(crate) fn part<'js>(ctx: Ctx<'js>, index: usize) -> Result<Value<'js>> {
     });
     let Some((kind, bytes)) = part else { return Ok(Value::new_undefined(ctx)) };
     match kind {
-        Kind::Text => Ok(rquickjs_core::String::from_str(ctx, &String::from_utf8_lossy(&bytes))?.into_value()),
+        Kind::Text => {
+            Ok(rquickjs_core::String::from_str(ctx, &String::from_utf8_lossy(&bytes))?.into_value())
+        }
         Kind::Json => ctx.json_parse(bytes),
         _ => Ok(rquickjs_core::ArrayBuffer::new_copy(ctx, bytes)?.into_value()),
     }

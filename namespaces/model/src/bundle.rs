@@ -83,7 +83,9 @@ pub enum BundleError {
     #[error("the script has no file; send its main module")]
     Empty,
     /// The main file is no code.
-    #[error("the main module {0:?} is no JavaScript; name a part of type application/javascript+module in main_module")]
+    #[error(
+        "the main module {0:?} is no JavaScript; name a part of type application/javascript+module in main_module"
+    )]
     Main(String),
     /// There are too many.
     #[error("the script has {0} files, and {MAX_PARTS} are allowed; bundle them")]
@@ -124,7 +126,8 @@ impl Bundle {
         let mut names = std::collections::HashSet::new();
         let mut all = 0_u64;
         for part in &parts {
-            let is_name = (1..=MAX_NAME_BYTES).contains(&part.name.len()) && !part.name.contains(char::is_control);
+            let is_name =
+                (1..=MAX_NAME_BYTES).contains(&part.name.len()) && !part.name.contains(char::is_control);
             if !is_name {
                 return Err(BundleError::Name(crate::name::shorten(&part.name)));
             }
@@ -225,7 +228,10 @@ mod tests {
     fn each_rule_is_named() {
         let module = |name: &str| part(name, PartKind::Module, "");
         assert_eq!(Bundle::new(Vec::new()), Err(BundleError::Empty));
-        assert_eq!(Bundle::new(vec![part("a.txt", PartKind::Text, "")]), Err(BundleError::Main("a.txt".to_owned())));
+        assert_eq!(
+            Bundle::new(vec![part("a.txt", PartKind::Text, "")]),
+            Err(BundleError::Main("a.txt".to_owned()))
+        );
         assert_eq!(Bundle::new(vec![module("a"), module("a")]), Err(BundleError::Twice("a".to_owned())));
         assert!(matches!(Bundle::new(vec![module("a\n")]), Err(BundleError::Name(_))));
         assert!(matches!(Bundle::new(vec![module("")]), Err(BundleError::Name(_))));

@@ -148,7 +148,9 @@ impl Code {
     /// Whether a request that no file answers is for it.
     pub fn answers_requests(&self) -> bool {
         match self {
-            Self::Component(component) | Self::Modules(component) => component.handlers.contains(&EventKind::Fetch),
+            Self::Component(component) | Self::Modules(component) => {
+                component.handlers.contains(&EventKind::Fetch)
+            }
             Self::None => false,
         }
     }

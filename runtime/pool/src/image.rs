@@ -101,7 +101,8 @@ pub struct Content {
 impl Content {
     /// A memory of `len` bytes. None where a stretch, or the image, is not inside of it.
     pub fn new(image: Arc<Image>, len: usize, stretches: Vec<(usize, Box<[u8]>)>) -> Option<Arc<Self>> {
-        let fits = |(at, bytes): &(usize, Box<[u8]>)| at.checked_add(bytes.len()).is_some_and(|end| end <= len);
+        let fits =
+            |(at, bytes): &(usize, Box<[u8]>)| at.checked_add(bytes.len()).is_some_and(|end| end <= len);
         let fit = image.len() <= len && stretches.iter().all(fits) && len.is_multiple_of(page_bytes());
         fit.then(|| Arc::new(Self { image, len, stretches }))
     }

@@ -174,8 +174,8 @@ unsafe impl MemoryCreator for Creator {
         reserved_size_in_bytes: Option<usize>,
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        let lent =
-            suitable(&ty, reserved_size_in_bytes, guard_size_in_bytes).and_then(|()| self.0.lend(minimum, Order::current()));
+        let lent = suitable(&ty, reserved_size_in_bytes, guard_size_in_bytes)
+            .and_then(|()| self.0.lend(minimum, Order::current()));
         match lent {
             Ok(lent) => Ok(Box::new(lent)),
             Err(refused) => Err(refused.to_string()),

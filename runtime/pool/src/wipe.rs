@@ -146,7 +146,7 @@ mod tests {
                 .enumerate()
                 .map(|(number, pages)| {
                     // Some of its pages are zeros.
-                    let byte = |at: usize| if at / page % 3 == 0 { 0 } else { (at % 251) as u8 ^ number as u8 };
+                    let byte = |at: usize| if (at / page).is_multiple_of(3) { 0 } else { (at % 251) as u8 ^ number as u8 };
                     crate::Image::new(&(0..pages * page).map(byte).collect::<Vec<u8>>()).unwrap()
                 })
                 .collect();

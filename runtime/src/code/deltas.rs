@@ -53,7 +53,8 @@ impl Delta {
         const ZEROS: [u8; PAGE] = [0; PAGE];
         for (index, page) in memory.chunks(PAGE).enumerate().skip(first / PAGE) {
             let at = index * PAGE;
-            let before = image.get(at..at + page.len()).unwrap_or_else(|| ZEROS.get(..page.len()).unwrap_or_default());
+            let before =
+                image.get(at..at + page.len()).unwrap_or_else(|| ZEROS.get(..page.len()).unwrap_or_default());
             if page == before {
                 continue;
             }
@@ -90,7 +91,9 @@ impl Delta {
         for (at, run) in &self.stretches {
             out.extend_from_slice(&(*at as u32).to_le_bytes());
             out.extend_from_slice(&(run.len() as u32).to_le_bytes());
-            pages.extend(run.iter().enumerate().map(|(offset, byte)| byte ^ image.get(at + offset).unwrap_or(&0)));
+            pages.extend(
+                run.iter().enumerate().map(|(offset, byte)| byte ^ image.get(at + offset).unwrap_or(&0)),
+            );
         }
         out.extend_from_slice(&zstd::encode_all(pages.as_slice(), LEVEL)?);
         Ok(out)
@@ -101,8 +104,11 @@ impl Delta {
         let mut rest = bytes.strip_prefix(MAGIC)?.strip_prefix(engine.as_bytes())?;
         let (&bits, after) = rest.split_first()?;
         rest = after;
-        let handlers =
-            EventKind::ALL.into_iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, kind)| kind);
+        let handlers = EventKind::ALL
+            .into_iter()
+            .enumerate()
+            .filter(|(bit, _)| bits & (1 << bit) != 0)
+            .map(|(_, kind)| kind);
         let len = usize::try_from(u64::from_le_bytes(taken(&mut rest)?)).ok()?;
         let count = u32::from_le_bytes(taken(&mut rest)?) as usize;
         // Each takes eight bytes here and a page at least.
@@ -164,7 +170,8 @@ mod tests {
     fn a_delta_is_the_pages_that_changed_behind_the_stack_and_comes_back_as_it_was() {
         let (image, memory) = memories();
         let engine = Digest::of(b"engine");
-        let delta = Delta::of(engine, vec![EventKind::Fetch, EventKind::Tail], &image, &memory, PAGE).unwrap();
+        let delta =
+            Delta::of(engine, vec![EventKind::Fetch, EventKind::Tail], &image, &memory, PAGE).unwrap();
         let places: Vec<_> = delta.stretches.iter().map(|(at, run)| (at / PAGE, run.len() / PAGE)).collect();
         assert_eq!(places, [(3, 1), (6, 2), (12, 1)]);
         let written = delta.written(&image).unwrap();
@@ -185,7 +192,10 @@ mod tests {
         for at in [49, 53, 57] {
             let mut lies = written.clone();
             lies[at..at + 4].fill(0xff);
-            assert!(Delta::read(&lies, &engine, &image).is_none_or(|delta| delta.content(&Image::new(&image).unwrap()).is_none()));
+            assert!(
+                Delta::read(&lies, &engine, &image)
+                    .is_none_or(|delta| delta.content(&Image::new(&image).unwrap()).is_none())
+            );
         }
     }
 

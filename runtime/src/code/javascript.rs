@@ -103,16 +103,26 @@ impl JavaScript {
     /// # Errors
     ///
     /// When it does not boot: then the build is broken, or the machine is.
-    pub(super) async fn booted(built: &Built, module: Arc<Module>, code: Vec<u8>) -> Result<Self, ModuleError> {
+    pub(super) async fn booted(
+        built: &Built,
+        module: Arc<Module>,
+        code: Vec<u8>,
+    ) -> Result<Self, ModuleError> {
         let first_memory = Image::new(&built.memory).map_err(ModuleError::internal)?;
         let len = first_memory.len().next_multiple_of(WASM_PAGE);
         let content = Content::new(first_memory, len, Vec::new());
         let capture = Arc::new(Capture::default());
         let order = Order { content, capture: Some(Arc::clone(&capture)) };
-        let inner = Inner { instance: &module.instance, engine: module.engine(), ticker: &module.ticker, commons: &module.commons };
+        let inner = Inner {
+            instance: &module.instance,
+            engine: module.engine(),
+            ticker: &module.ticker,
+            commons: &module.commons,
+        };
         let limits = Limits { cpu: std::time::Duration::from_secs(30), ..limits_of_engine() };
-        let said: Result<(), String> =
-            call_inner(&inner, &limits, &order, (INTERFACE, "boot"), ()).await.map_err(ModuleError::internal)?;
+        let said: Result<(), String> = call_inner(&inner, &limits, &order, (INTERFACE, "boot"), ())
+            .await
+            .map_err(ModuleError::internal)?;
         said.map_err(ModuleError::internal)?;
         let mut memory = capture.take().ok_or_else(|| ModuleError::internal("the engine left no memory"))?;
         let len = memory.len();
@@ -248,7 +258,12 @@ impl Evaluator {
         let capture = Arc::new(Capture::default());
         let order = Order { content: Some(Arc::clone(&self.content)), capture: Some(Arc::clone(&capture)) };
         let limits = Limits { cpu: TOP_LEVEL_CPU, ..limits_of_engine() };
-        let inner = Inner { instance: &self.instance, engine: &self.engine, ticker: &self.ticker, commons: &self.commons };
+        let inner = Inner {
+            instance: &self.instance,
+            engine: &self.engine,
+            ticker: &self.ticker,
+            commons: &self.commons,
+        };
         let loading = call_inner(&inner, &limits, &order, (INTERFACE, "load"), (parts,));
         let said: Result<Vec<Handler>, String> =
             futures::executor::block_on(loading).map_err(|failure| top_level(&failure))?;

@@ -173,7 +173,8 @@ impl Loader {
             let this = Arc::clone(self);
             let digest = built.digest;
             let on_disk = blocking(move || {
-                let Found::Artifact(file) = this.artifacts.find(&digest).map_err(ModuleError::internal)? else {
+                let Found::Artifact(file) = this.artifacts.find(&digest).map_err(ModuleError::internal)?
+                else {
                     return Ok(None);
                 };
                 let OnDisk::Code(module) = this.loaded_code(digest, &file)? else { return Ok(None) };
@@ -196,8 +197,14 @@ impl Loader {
     async fn delta(self: &Arc<Self>, bundle: Bytes, in_background: bool) -> Result<Vec<u8>, ModuleError> {
         let javascript = Some(Arc::clone(&self.javascript().await?.for_scripts));
         let (metering, max_memory_bytes) = (self.engine.metering, self.max_memory_bytes);
-        let job =
-            CompileJob { metering, max_memory_bytes, threads: 1, in_background, component: bundle, javascript };
+        let job = CompileJob {
+            metering,
+            max_memory_bytes,
+            threads: 1,
+            in_background,
+            component: bundle,
+            javascript,
+        };
         self.compiler.compile(job).await
     }
 

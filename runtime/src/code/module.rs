@@ -98,7 +98,9 @@ pub enum ModuleError {
     #[error("{0}")]
     Script(String),
     /// It is JavaScript, and there is no engine for it.
-    #[error("this build of the server has no JavaScript engine: build one with `make engines`, and then the server again")]
+    #[error(
+        "this build of the server has no JavaScript engine: build one with `make engines`, and then the server again"
+    )]
     NoJavaScript,
     /// It needs more of the engine than one component gets: known when its code is loaded.
     #[error("the component cannot be loaded: {0}")]

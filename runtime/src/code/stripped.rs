@@ -81,7 +81,11 @@ mod tests {
 
     #[test]
     fn what_would_not_be_the_same_is_refused() {
-        for module in ["(memory 1) (func)", r#"(memory 1) (data "passive")"#, r#"(memory 1) (global $g i32 (i32.const 3)) (data (global.get $g) "x")"#] {
+        for module in [
+            "(memory 1) (func)",
+            r#"(memory 1) (data "passive")"#,
+            r#"(memory 1) (global $g i32 (i32.const 3)) (data (global.get $g) "x")"#,
+        ] {
             let component = wat::parse_str(format!("(component (core module {module}))")).unwrap();
             assert!(stripped(&component).is_none(), "{module}");
         }

@@ -157,7 +157,7 @@ fn a_damaged_component_is_refused_or_compiled_and_nothing_else() {
             max_memory_bytes: 16 << 20,
             threads: 1,
             in_background: false,
-        javascript: None,
+            javascript: None,
             component: damaged.into(),
         };
         match compile(&job) {

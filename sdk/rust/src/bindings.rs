@@ -19,4 +19,6 @@ mod generated;
 pub(crate) use generated::wasi::config::store as config;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use generated::wasmyard::platform::log;
-pub(crate) use generated::wasmyard::platform::{assets, dispatch, kv, message, outgoing, request_info};
+pub(crate) use generated::wasmyard::platform::{
+    assets, bindings as given, dispatch, kv, message, outgoing, request_info,
+};

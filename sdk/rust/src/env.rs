@@ -50,6 +50,12 @@ impl Env {
         Ok(serde_json::from_str(&self.var(name)?)?)
     }
 
+    /// The names under which the worker was given something, and the type of each, as the API names types. Parameters that a
+    /// dispatcher gave are of the types `parameter` (a text) and `json_parameter`.
+    pub fn bindings(&self) -> Vec<(String, String)> {
+        crate::bindings::given::list()
+    }
+
     /// All variables and secrets: name and text.
     ///
     /// # Errors

@@ -106,6 +106,14 @@ impl Api {
         self.form(path, form(&metadata.to_string(), component)).await
     }
 
+    /// Uploads a script of one module in JavaScript.
+    pub async fn javascript(&self, path: &str, source: &str) -> Reply {
+        let module = Part::text(source.to_owned()).file_name("worker.js");
+        let module = module.mime_str("application/javascript+module").unwrap();
+        let form = Form::new().text("metadata", r#"{"main_module":"worker.js"}"#).part("worker.js", module);
+        self.form(path, form).await
+    }
+
     /// Sends any form.
     pub async fn form(&self, path: &str, form: Form) -> Reply {
         reply(self.request(Method::PUT, path).multipart(form)).await

@@ -5,7 +5,7 @@ mod seeds;
 
 use http::Method;
 
-use crate::support::{Answer, Server, Site, body, request};
+use crate::support::{Answer, PLATFORM_SCRIPTS, Server, Site, body, request};
 
 /// A folder with JavaScript files, each a script, and a configuration.
 async fn serving(files: &[(&str, &str)], config: &str) -> Server {
@@ -35,4 +35,90 @@ async fn alone(source: &str) -> Server {
         "#,
     )
     .await
+}
+
+#[tokio::test]
+async fn the_example_does_what_its_readme_shows() {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/javascript");
+    let read = |name: &str| std::fs::read_to_string(example.join(name)).unwrap();
+    let site = Site::new(&read("wasmyard.toml"));
+    for name in ["dispatcher.js", "outbound.js", "customer.js", "lib/page.js"] {
+        site.write(name, read(name));
+    }
+    let server = site.serve().await;
+    let readme = read("README.md");
+    for (host, path) in [("customer-b", "/shop"), ("customer-a", "/outside"), ("nobody", "/")] {
+        let answer = get(&server, &format!("{host}.localhost"), path).await;
+        let shown = format!("$ curl http://{host}.localhost:8787{path}\n{}", answer.text());
+        assert!(readme.contains(&shown), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_throws_at_its_top_level_is_refused_with_what_it_says() {
+    let server = alone("export default { fetch: () => new Response('before') }").await;
+    let api = server.api();
+    let path = format!("{PLATFORM_SCRIPTS}/worker");
+    let upload = |source: &'static str| api.javascript(&path, source);
+    for (source, told) in [
+        ("throw new RangeError('boom at the top'); export default {}", "RangeError: boom at the top"),
+        ("import './missing.js'; export default { fetch() {} }", "No such module \"./missing.js\""),
+        ("export default { fetch() {} ", "SyntaxError"),
+        ("export const x = 1", "no handler"),
+        (
+            "await new Promise(() => {}); export default { fetch() {} }",
+            "Top-level await in module is unsettled",
+        ),
+        (
+            "crypto.randomUUID(); export default { fetch() {} }",
+            "Disallowed operation called within global scope",
+        ),
+        ("for (;;) {}", "top level takes more than 1000 ms of CPU time"),
+        ("globalThis.a = new Uint8Array(40 << 20).fill(1); export default { fetch() {} }", "are allowed"),
+        ("globalThis.a = []; for (;;) a.push(new Uint8Array(1 << 20).fill(1))", "memory"),
+    ] {
+        let reply = upload(source).await;
+        assert_eq!(reply.status, 400, "{source}: {}", reply.envelope);
+        assert!(
+            reply.envelope.to_string().contains(&told.replace('"', "\\\"")),
+            "{source}: {}",
+            reply.envelope
+        );
+    }
+    assert_eq!(get(&server, "a.test", "/").await.text(), "before", "what is refused changes nothing");
+    let reply =
+        upload("addEventListener('fetch', (event) => event.respondWith(new Response('older syntax')))").await;
+    assert_eq!(reply.status, 200, "{}", reply.envelope);
+    assert_eq!(get(&server, "a.test", "/").await.text(), "older syntax");
+}
+
+/// One instance's memory holds nothing of another's, whichever script and whatever became of it.
+#[tokio::test]
+async fn nothing_of_a_request_is_left_for_the_next() {
+    let planted = r"
+        let kept = 'empty';
+        export default {
+          async fetch(request) {
+            const path = new URL(request.url).pathname;
+            const before = [kept, globalThis.leak ?? 'none', Object.prototype.leak ?? 'none', [].leak ?? 'none'].join();
+            kept = 'SECRET-' + path;
+            globalThis.leak = kept;
+            Object.prototype.leak = kept;
+            Array.prototype.leak = kept;
+            Promise.prototype.then = new Proxy(Promise.prototype.then, {});
+            if (path === '/throw') throw new Error(kept);
+            if (path === '/never') await new Promise(() => {});
+            if (path === '/fill') { const all = []; for (let i = 0; i < 200; i++) all.push('SECRET'.repeat(1000) + i); }
+            return new Response(before);
+          },
+        };
+    ";
+    let server = alone(planted).await;
+    for path in ["/", "/throw", "/never", "/fill", "/", "/fill", "/"] {
+        let answer = get(&server, "a.test", path).await;
+        if answer.status == 200 {
+            assert_eq!(answer.text(), "empty,none,none,none", "{path}");
+        }
+        assert!(!answer.text().contains("SECRET"), "{path}: {}", answer.text());
+    }
 }

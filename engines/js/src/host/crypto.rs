@@ -25,11 +25,17 @@ fn digest<'js>(ctx: Ctx<'js>, name: String, data: ArrayBuffer<'js>) -> Result<Ar
     ArrayBuffer::new_copy(ctx, digest)
 }
 
-fn hmac_of<'js>(ctx: Ctx<'js>, name: String, key: ArrayBuffer<'js>, data: ArrayBuffer<'js>) -> Result<ArrayBuffer<'js>> {
+fn hmac_of<'js>(
+    ctx: Ctx<'js>,
+    name: String,
+    key: ArrayBuffer<'js>,
+    data: ArrayBuffer<'js>,
+) -> Result<ArrayBuffer<'js>> {
     macro_rules! keyed {
         ($hash:ty) => {
-            hmac::Hmac::<$hash>::new_from_slice(&bytes(&ctx, &key)?)
-                .map(|mac| mac.chain_update(&bytes(&ctx, &data).unwrap_or_default()).finalize().into_bytes().to_vec())
+            hmac::Hmac::<$hash>::new_from_slice(&bytes(&ctx, &key)?).map(|mac| {
+                mac.chain_update(&bytes(&ctx, &data).unwrap_or_default()).finalize().into_bytes().to_vec()
+            })
         };
     }
     let keyed = match name.as_str() {

@@ -7,7 +7,8 @@ use rquickjs_core::{Array, ArrayBuffer, Ctx, Exception, Function, Object, Result
 use super::{bytes, failure, fields, flat, in_handler, number};
 use crate::bindings::wasi::http::outgoing_handler;
 use crate::bindings::wasi::http::types::{
-    Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
+    Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
+    Scheme,
 };
 use crate::bindings::wasi::io::streams::StreamError;
 use crate::bindings::wasmyard::platform::{dispatch, message, outgoing};
@@ -111,9 +112,10 @@ fn read<'js>(ctx: Ctx<'js>, id: u32, most: u32) -> Result<Value<'js>> {
     match read {
         Some(Ok(bytes)) if bytes.is_empty() => Ok(Value::new_undefined(ctx)),
         Some(Ok(bytes)) => Ok(ArrayBuffer::new_copy(ctx, bytes)?.into_value()),
-        Some(Err(StreamError::LastOperationFailed(error))) => {
-            Err(Exception::throw_message(&ctx, &format!("The body could not be read: {}", error.to_debug_string())))
-        }
+        Some(Err(StreamError::LastOperationFailed(error))) => Err(Exception::throw_message(
+            &ctx,
+            &format!("The body could not be read: {}", error.to_debug_string()),
+        )),
         Some(Err(StreamError::Closed)) | None => Ok(Value::new_null(ctx)),
     }
 }
@@ -143,7 +145,12 @@ impl Head {
 }
 
 /// Sends a request that is there as a whole: a handle of what is on its way, or a failure.
-fn send<'js>(ctx: Ctx<'js>, to: i64, head: Vec<String>, body: Option<ArrayBuffer<'js>>) -> Result<Value<'js>> {
+fn send<'js>(
+    ctx: Ctx<'js>,
+    to: i64,
+    head: Vec<String>,
+    body: Option<ArrayBuffer<'js>>,
+) -> Result<Value<'js>> {
     in_handler(&ctx)?;
     let Head { method, scheme, authority, path, fields } = Head::of(&ctx, &head)?;
     let request = message::OwnRequest {
@@ -187,7 +194,9 @@ fn stream<'js>(ctx: Ctx<'js>, to: i64, head: Vec<String>) -> Result<Value<'js>> 
         && request.set_authority(Some(&authority)).is_ok()
         && request.set_path_with_query(Some(&path)).is_ok();
     let body = request.body().ok().filter(|_| set);
-    let Some(body) = body else { return failure(&ctx, "invalid-argument", "the request's head is not valid") };
+    let Some(body) = body else {
+        return failure(&ctx, "invalid-argument", "the request's head is not valid");
+    };
     let Ok(stream) = body.write() else { return failure(&ctx, "internal", "the body cannot be written") };
     let sent = match target(to) {
         None => outgoing_handler::handle(request, None)
@@ -249,9 +258,9 @@ fn forward<'js>(ctx: Ctx<'js>, to: i64, request: u32, head: Vec<String>) -> Resu
 fn take<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
     let gone = || ("internal", "the response was taken already".to_owned());
     let taken = table::with(id, |resource| match resource {
-        Resource::FromScript(future) => {
-            future.get().map(|once| once.map_err(|()| gone()).and_then(|answer| answer.map_err(dispatch_failure)))
-        }
+        Resource::FromScript(future) => future
+            .get()
+            .map(|once| once.map_err(|()| gone()).and_then(|answer| answer.map_err(dispatch_failure))),
         Resource::FromUrl(future) => future.get().map(|once| {
             once.map_err(|()| gone())
                 .and_then(|answer| answer.map_err(|code| ("outbound", format!("{code:?}"))))
@@ -295,7 +304,12 @@ fn answer(status: u16, head: Vec<String>, body: Option<ArrayBuffer<'_>>) -> Opti
 }
 
 /// The answer is another's, with its body as it is.
-fn answer_with(ctx: Ctx<'_>, response: u32, status: u16, head: Option<Vec<String>>) -> Result<Option<String>> {
+fn answer_with(
+    ctx: Ctx<'_>,
+    response: u32,
+    status: u16,
+    head: Option<Vec<String>>,
+) -> Result<Option<String>> {
     let Some(out) = OUT.take() else { return Ok(None) };
     let Some(Resource::Response(response)) = table::take(response) else {
         return Err(Exception::throw_type(&ctx, "the response was taken already"));
@@ -315,13 +329,14 @@ fn answer_with(ctx: Ctx<'_>, response: u32, status: u16, head: Option<Vec<String
 /// The answer's head, with a body to come: its handle, or a failure.
 fn start_answer<'js>(ctx: Ctx<'js>, status: u16, head: Vec<String>) -> Result<Value<'js>> {
     let Some(out) = OUT.take() else { return Ok(Value::new_null(ctx)) };
-    let response = Fields::from_list(&fields(&head)).map_err(|error| format!("{error:?}")).and_then(|headers| {
-        let response = OutgoingResponse::new(headers);
-        match response.set_status_code(status) {
-            Ok(()) => Ok(response),
-            Err(()) => Err(format!("{status} is no status")),
-        }
-    });
+    let response =
+        Fields::from_list(&fields(&head)).map_err(|error| format!("{error:?}")).and_then(|headers| {
+            let response = OutgoingResponse::new(headers);
+            match response.set_status_code(status) {
+                Ok(()) => Ok(response),
+                Err(()) => Err(format!("{status} is no status")),
+            }
+        });
     let response = match response {
         Ok(response) => response,
         Err(text) => {
@@ -329,7 +344,8 @@ fn start_answer<'js>(ctx: Ctx<'js>, status: u16, head: Vec<String>) -> Result<Va
             return failure(&ctx, "invalid-argument", &text);
         }
     };
-    let body = response.body().ok().and_then(|body: OutgoingBody| body.write().ok().map(|stream| (body, stream)));
+    let body =
+        response.body().ok().and_then(|body: OutgoingBody| body.write().ok().map(|stream| (body, stream)));
     ResponseOutparam::set(out, Ok(response));
     match body {
         Some((body, stream)) => Ok(number(&ctx, table::put(Resource::Sink { stream, body }))),

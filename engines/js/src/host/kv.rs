@@ -14,7 +14,10 @@ pub(super) fn add<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
     Ok(())
 }
 
-fn with<T>(id: u32, call: impl FnOnce(&kv::Namespace) -> std::result::Result<T, KvError>) -> std::result::Result<T, KvError> {
+fn with<T>(
+    id: u32,
+    call: impl FnOnce(&kv::Namespace) -> std::result::Result<T, KvError>,
+) -> std::result::Result<T, KvError> {
     let called = table::with(id, |resource| match resource {
         Resource::Kv(namespace) => Some(call(namespace)),
         _ => None,
@@ -48,7 +51,8 @@ fn put<'js>(
     metadata: Option<String>,
 ) -> Result<Value<'js>> {
     let given = |value: f64| (value >= 0.0).then_some(value as u64);
-    let options = PutOptions { expiration: given(expiration), expiration_ttl: given(expiration_ttl), metadata };
+    let options =
+        PutOptions { expiration: given(expiration), expiration_ttl: given(expiration_ttl), metadata };
     let value = bytes(&ctx, &value)?;
     match with(id, |namespace| namespace.put(&key, &value, &options)) {
         Ok(()) => Ok(Value::new_null(ctx)),
@@ -64,7 +68,13 @@ fn delete<'js>(ctx: Ctx<'js>, id: u32, key: String) -> Result<Value<'js>> {
 }
 
 /// A list: the cursor or null, then names, metadata and expiries in turn.
-fn list<'js>(ctx: Ctx<'js>, id: u32, prefix: Option<String>, cursor: Option<String>, limit: f64) -> Result<Value<'js>> {
+fn list<'js>(
+    ctx: Ctx<'js>,
+    id: u32,
+    prefix: Option<String>,
+    cursor: Option<String>,
+    limit: f64,
+) -> Result<Value<'js>> {
     let limit = (limit >= 0.0).then_some(limit as u32);
     match with(id, |namespace| namespace.list(&ListOptions { prefix, cursor, limit })) {
         Ok(page) => {

@@ -17,7 +17,13 @@ fn encode<'js>(ctx: Ctx<'js>, text: String) -> Result<ArrayBuffer<'js>> {
 }
 
 /// The text that a part of a buffer is in UTF-8: what is none becomes U+FFFD, or is an error.
-fn decode<'js>(ctx: Ctx<'js>, buffer: ArrayBuffer<'js>, offset: usize, length: usize, fatal: bool) -> Result<JsString<'js>> {
+fn decode<'js>(
+    ctx: Ctx<'js>,
+    buffer: ArrayBuffer<'js>,
+    offset: usize,
+    length: usize,
+    fatal: bool,
+) -> Result<JsString<'js>> {
     // SAFETY: no JavaScript runs while the bytes are borrowed.
     let part = unsafe { buffer.as_bytes() }.and_then(|all| all.get(offset..offset.checked_add(length)?));
     let Some(part) = part else { return Err(Exception::throw_range(&ctx, "outside of the buffer")) };

@@ -4792,6 +4792,82 @@ pub mod wasmyard {
                 }
             }
         }
+        /// What this version of the script was given.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod bindings {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[allow(unused_unsafe, clippy::all)]
+            /// The names that it was given something under, and of what type each is: as the API names types, `kv_namespace` say.
+            /// Parameters that
+            /// a caller gave are among them, as `parameter` where they are texts and `json_parameter` where they are other JSON.
+            #[allow(async_fn_in_trait)]
+            pub fn list() -> _rt::Vec<(_rt::String, _rt::String)> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 2
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/bindings@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "list"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = *ptr0.add(0).cast::<*mut u8>();
+                    let l3 = *ptr0
+                        .add(::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let base10 = l2;
+                    let len10 = l3;
+                    let mut result10 = _rt::Vec::with_capacity(len10);
+                    for i in 0..len10 {
+                        let base = base10
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        let e10 = {
+                            let l4 = *base.add(0).cast::<*mut u8>();
+                            let l5 = *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len6 = l5;
+                            let bytes6 = _rt::Vec::from_raw_parts(l4.cast(), len6, len6);
+                            let l7 = *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l8 = *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len9 = l8;
+                            let bytes9 = _rt::Vec::from_raw_parts(l7.cast(), len9, len9);
+                            (_rt::string_lift(bytes6), _rt::string_lift(bytes9))
+                        };
+                        result10.push(e10);
+                    }
+                    _rt::cabi_dealloc(
+                        base10,
+                        len10 * (4 * ::core::mem::size_of::<*const u8>()),
+                        ::core::mem::size_of::<*const u8>(),
+                    );
+                    let result11 = result10;
+                    result11
+                }
+            }
+        }
         /// Keys and values: the KV namespace binding.
         ///
         /// What was put is durable when `put` returns, and whoever reads after that finds it. Each call waits for the store, and
@@ -9805,8 +9881,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10336] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe2O\x01A\x02\x01A*\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10398] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa0P\x01A\x02\x01A,\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -9976,52 +10052,53 @@ or\x03\0\x06\x02\x03\x02\x01\x14\x04\0\x0edispatch-error\x03\0\x08\x02\x03\x02\x
 \x13\x04\0\x13[method]files.fetch\x01\x14\x01@\x02\x04self\x10\x07request\x05\0\x13\
 \x04\0\x12[method]files.send\x01\x15\x01i\x01\x01@\x02\x04self\x10\x07request\x16\
 \0\x13\x04\0\x15[method]files.forward\x01\x17\x03\0\x1ewasmyard:platform/assets@\
-0.1.0\x05\x16\x01B%\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x07\x10\
-invalid-argument\x01s\0\x13namespace-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14\
-exceeded-subrequests\x01s\0\x0fexceeded-memory\x01s\0\x0aoverloaded\x01s\0\x08in\
-ternal\x01s\0\x04\0\x08kv-error\x03\0\x02\x01kw\x01ks\x01r\x03\x0aexpiration\x04\
-\x0eexpiration-ttl\x04\x08metadata\x05\x04\0\x0bput-options\x03\0\x06\x01p}\x01r\
-\x03\x05value\x08\x08metadata\x05\x0aexpiration\x04\x04\0\x05entry\x03\0\x09\x01\
-ky\x01r\x03\x06prefix\x05\x06cursor\x05\x05limit\x0b\x04\0\x0clist-options\x03\0\
-\x0c\x01r\x03\x04names\x08metadata\x05\x0aexpiration\x04\x04\0\x0alisted-key\x03\
-\0\x0e\x01p\x0f\x01r\x02\x04keys\x10\x06cursor\x05\x04\0\x04page\x03\0\x11\x04\0\
-\x09namespace\x03\x01\x01i\x13\x01j\x01\x14\x01\x01\x01@\x01\x07bindings\0\x15\x04\
-\0\x16[static]namespace.open\x01\x16\x01h\x13\x01k\x0a\x01j\x01\x18\x01\x03\x01@\
-\x02\x04self\x17\x03keys\0\x19\x04\0\x15[method]namespace.get\x01\x1a\x01j\0\x01\
-\x03\x01@\x04\x04self\x17\x03keys\x05value\x08\x07options\x07\0\x1b\x04\0\x15[me\
-thod]namespace.put\x01\x1c\x01@\x02\x04self\x17\x03keys\0\x1b\x04\0\x18[method]n\
-amespace.delete\x01\x1d\x01j\x01\x12\x01\x03\x01@\x02\x04self\x17\x07options\x0d\
-\0\x1e\x04\0\x16[method]namespace.list\x01\x1f\x03\0\x1awasmyard:platform/kv@0.1\
-.0\x05\x17\x01B\x05\x01m\x02\x06output\x05error\x04\0\x0bdestination\x03\0\0\x01\
-p}\x01@\x02\x02to\x01\x05bytes\x02\x01\0\x04\0\x05write\x01\x03\x03\0\x1bwasmyar\
-d:platform/log@0.1.0\x05\x18\x02\x03\0\x04\x0aerror-code\x01B&\x02\x03\x02\x01\x0c\
-\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x11incoming-respons\
-e\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\x03\x02\
-\x01\x19\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\x04\0\x08pollable\x03\
-\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\x03\x02\x01\x10\x04\
-\0\x0frequest-changes\x03\0\x0c\x04\0\x0ffuture-response\x03\x01\x01h\x0e\x01i\x09\
-\x01@\x01\x04self\x0f\0\x10\x04\0![method]future-response.subscribe\x01\x11\x01i\
-\x03\x01j\x01\x12\x01\x07\x01j\x01\x13\0\x01k\x14\x01@\x01\x04self\x0f\0\x15\x04\
-\0\x1b[method]future-response.get\x01\x16\x01i\x0e\x01j\x01\x17\x01s\x01@\x01\x07\
-request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\x01\x01@\x01\x07request\x1a\0\x13\x04\
-\0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\0\x13\x04\0\x0cforw\
-ard-with\x01\x1c\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03out\x1d\0\x1e\
-\x04\0\x04tail\x01\x1f\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1a\x01B\x16\
-\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01r\
-\x09\x07subjects\x06issuers\x06serials\x12fingerprint-sha256s\x10fingerprint-sha\
-1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0aissuer-key\0\x04\0\x12client\
--certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\x06ciphers\x0bserver-name\0\
-\x12client-certificate\x05\x04\0\x0etls-connection\x03\0\x06\x01@\0\0s\x04\0\x06\
-ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08hostname\x01\x08\x01@\0\0\
-\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\
-\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06\
-caller\x01\x0d\x03\0$wasmyard:platform/request-info@0.1.0\x05\x1b\x01B\x0b\x01q\x02\
-\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\
-\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\
-\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\
-\x05\x1c\x04\0\x1fwasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\
-\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10\
-wit-bindgen-rust\x060.62.0";
+0.1.0\x05\x16\x01B\x04\x01o\x02ss\x01p\0\x01@\0\0\x01\x04\0\x04list\x01\x02\x03\0\
+\x20wasmyard:platform/bindings@0.1.0\x05\x17\x01B%\x02\x03\x02\x01\x13\x04\0\x0d\
+binding-error\x03\0\0\x01q\x07\x10invalid-argument\x01s\0\x13namespace-not-found\
+\x01s\0\x0eexceeded-quota\x01s\0\x14exceeded-subrequests\x01s\0\x0fexceeded-memo\
+ry\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x08kv-error\x03\0\x02\x01\
+kw\x01ks\x01r\x03\x0aexpiration\x04\x0eexpiration-ttl\x04\x08metadata\x05\x04\0\x0b\
+put-options\x03\0\x06\x01p}\x01r\x03\x05value\x08\x08metadata\x05\x0aexpiration\x04\
+\x04\0\x05entry\x03\0\x09\x01ky\x01r\x03\x06prefix\x05\x06cursor\x05\x05limit\x0b\
+\x04\0\x0clist-options\x03\0\x0c\x01r\x03\x04names\x08metadata\x05\x0aexpiration\
+\x04\x04\0\x0alisted-key\x03\0\x0e\x01p\x0f\x01r\x02\x04keys\x10\x06cursor\x05\x04\
+\0\x04page\x03\0\x11\x04\0\x09namespace\x03\x01\x01i\x13\x01j\x01\x14\x01\x01\x01\
+@\x01\x07bindings\0\x15\x04\0\x16[static]namespace.open\x01\x16\x01h\x13\x01k\x0a\
+\x01j\x01\x18\x01\x03\x01@\x02\x04self\x17\x03keys\0\x19\x04\0\x15[method]namesp\
+ace.get\x01\x1a\x01j\0\x01\x03\x01@\x04\x04self\x17\x03keys\x05value\x08\x07opti\
+ons\x07\0\x1b\x04\0\x15[method]namespace.put\x01\x1c\x01@\x02\x04self\x17\x03key\
+s\0\x1b\x04\0\x18[method]namespace.delete\x01\x1d\x01j\x01\x12\x01\x03\x01@\x02\x04\
+self\x17\x07options\x0d\0\x1e\x04\0\x16[method]namespace.list\x01\x1f\x03\0\x1aw\
+asmyard:platform/kv@0.1.0\x05\x18\x01B\x05\x01m\x02\x06output\x05error\x04\0\x0b\
+destination\x03\0\0\x01p}\x01@\x02\x02to\x01\x05bytes\x02\x01\0\x04\0\x05write\x01\
+\x03\x03\0\x1bwasmyard:platform/log@0.1.0\x05\x19\x02\x03\0\x04\x0aerror-code\x01\
+B&\x02\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\
+\0\x11incoming-response\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\
+\x03\0\x04\x02\x03\x02\x01\x1a\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\
+\x04\0\x08pollable\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\
+\x03\x02\x01\x10\x04\0\x0frequest-changes\x03\0\x0c\x04\0\x0ffuture-response\x03\
+\x01\x01h\x0e\x01i\x09\x01@\x01\x04self\x0f\0\x10\x04\0![method]future-response.\
+subscribe\x01\x11\x01i\x03\x01j\x01\x12\x01\x07\x01j\x01\x13\0\x01k\x14\x01@\x01\
+\x04self\x0f\0\x15\x04\0\x1b[method]future-response.get\x01\x16\x01i\x0e\x01j\x01\
+\x17\x01s\x01@\x01\x07request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\x01\x01@\x01\x07\
+request\x1a\0\x13\x04\0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\
+\0\x13\x04\0\x0cforward-with\x01\x1c\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\
+\x1a\x03out\x1d\0\x1e\x04\0\x04tail\x01\x1f\x03\0\x20wasmyard:platform/outgoing@\
+0.1.0\x05\x1b\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling\
+-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fingerprint-sha2\
+56s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0aissuer\
+-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\x06ci\
+phers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-connection\x03\0\x06\
+\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08host\
+name\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\x01@\0\0\x0a\
+\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\x09\x01k\x02\
+\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:platform/request-info@0.1.0\
+\x05\x1c\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\
+\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02\
+ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1c\
+wasi:config/store@0.2.0-rc.1\x05\x1d\x04\0\x1fwasmyard:platform/imports@0.1.0\x04\
+\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dw\
+it-component\x070.259.0\x10wit-bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

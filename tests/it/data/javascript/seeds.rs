@@ -313,7 +313,12 @@ async fn the_pages_own_code_does_what_the_pages_say() {
         ("greedy.subdomain.test", "/throw", 500, "MyException"),
         ("hello.limits.test", "/", 200, "Hello world"),
         ("nobody.limits.test", "/", 404, ""),
-        ("parameters.test", "/", 200, "user worker got \"intercepted a request for customer-1 by the outbound\" from fetch"),
+        (
+            "parameters.test",
+            "/",
+            200,
+            "user worker got \"intercepted a request for customer-1 by the outbound\" from fetch",
+        ),
         (
             "customer-worker-1.object.test",
             "/a?b=c",

@@ -1,0 +1,1 @@
+export const page = (greeting, path) => `${greeting} from JavaScript, at ${path}\n`;
