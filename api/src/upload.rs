@@ -192,8 +192,12 @@ fn checked(received: Received, limits: &UploadLimits) -> Result<Received, ApiErr
     }
 }
 
-/// Whether the main file is a script: by its type, and where that says nothing by its name.
+/// Whether the main file is a script: by its type, and where that says nothing by its name. What begins as a component, or
+/// as a bundle, is one, whatever it is called.
 fn is_javascript(main: &Part, name: &str) -> bool {
+    if CodeKind::of_upload(&main.content).is_some() {
+        return false;
+    }
     let declared = main.content_type.as_deref().unwrap_or("application/octet-stream");
     match PartKind::of_media_type(declared) {
         Some(PartKind::Module | PartKind::Script) => true,
