@@ -298,10 +298,10 @@ mod tests {
     #[test]
     fn too_few_mappings_are_told_with_the_number_that_is_needed() {
         let config = config("[server]\nmax_invocations = 5000\n");
-        let (_, findings) = capacity(&config, &Machine { mappings: Some(25_000), ..large() });
+        let (_, findings) = capacity(&config, &Machine { mappings: Some(30_000), ..large() });
         let (severity, text) = only(&findings);
         assert_eq!(severity, Severity::Warning);
-        assert!(text.contains("vm.max_map_count=30000"), "{text}");
+        assert!(text.contains("vm.max_map_count=35000"), "{text}");
         let (_, findings) = capacity(&config, &Machine { mappings: Some(20_000), ..large() });
         assert_eq!(only(&findings).0, Severity::Error);
     }

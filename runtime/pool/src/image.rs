@@ -3,12 +3,11 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::ops::Range;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::span::page_bytes;
+use crate::page::page_bytes;
 
 /// Bytes that memories are mapped from. They never change: the file behind them has no name, and is sealed.
 pub struct Image {
@@ -177,10 +176,4 @@ impl Order {
     pub(crate) fn current() -> Self {
         ORDER.with_borrow(Self::clone)
     }
-}
-
-/// The part of a range that an image of `len` bytes covers, and the part behind it.
-pub(crate) fn split(part: Range<usize>, len: usize) -> (Range<usize>, Range<usize>) {
-    let middle = part.end.min(len).max(part.start);
-    (part.start..middle, middle..part.end)
 }

@@ -9,10 +9,11 @@
 //! `sealed.rs` the only `unsafe` of the host: it is in `span.rs` (what is done to memory), `pagemap.rs` (what the
 //! kernel is asked) and the two trait implementations that Wasmtime trusts.
 //!
-//! Modules, low to high: `image`, `pagemap`, `span`, `shelf`, `wipe` < `memories`, `stacks`.
+//! Modules, low to high: `page`, `image`, `pagemap`, `span`, `shelf`, `wipe` < `memories`, `stacks`.
 
 mod image;
 mod memories;
+mod page;
 mod pagemap;
 mod shelf;
 mod span;

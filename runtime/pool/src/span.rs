@@ -7,7 +7,8 @@ use std::os::fd::AsRawFd as _;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use crate::image::{Image, split};
+use crate::image::Image;
+pub(crate) use crate::page::page_bytes;
 
 /// Address space of this process, unmapped when the last span of it is gone.
 pub(crate) struct Reservation {
@@ -252,15 +253,10 @@ impl Span {
     }
 }
 
-/// Bytes of a page.
-#[expect(unsafe_code, reason = "sysconf")]
-pub(crate) fn page_bytes() -> usize {
-    static BYTES: std::sync::LazyLock<usize> = std::sync::LazyLock::new(|| {
-        // SAFETY: `sysconf` reads a number of the system's.
-        let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        usize::try_from(bytes).ok().filter(|bytes| bytes.is_power_of_two()).unwrap_or(4096)
-    });
-    *BYTES
+/// The part of a range that an image of `len` bytes covers, and the part behind it.
+fn split(part: Range<usize>, len: usize) -> (Range<usize>, Range<usize>) {
+    let middle = part.end.min(len).max(part.start);
+    (part.start..middle, middle..part.end)
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub fn prepare(job: &CompileJob) -> Result<Option<Evaluation>, ModuleError> {
         return Ok(None);
     }
     let scripts = job.javascript.as_deref().ok_or(ModuleError::NoJavaScript)?;
-    Evaluator::new(job, scripts).map(Evaluation).map(Some)
+    Evaluator::new(job.metering, job.max_memory_bytes, &job.component, scripts).map(Evaluation).map(Some)
 }
 
 fn compile_component(job: &CompileJob) -> Result<Vec<u8>, ModuleError> {

@@ -14,9 +14,8 @@ use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::limits::{self, Limits};
 use wasmyard_pool::{Capture, Content, Image, Order, Pool, PoolConfig};
 
-use super::compile::CompileJob;
 use super::deltas::{Delta, MOST_BYTES};
-use super::engine;
+use super::engine::{self, Metering};
 use super::module::{Module, ModuleError};
 use super::stripped::{Stripped, stripped};
 use super::ticker::Ticker;
@@ -212,16 +211,21 @@ impl Evaluator {
     /// # Errors
     ///
     /// When the machine does not let it.
-    pub(super) fn new(job: &CompileJob, scripts: &ScriptEngine) -> Result<Self, ModuleError> {
+    pub(super) fn new(
+        metering: Metering,
+        max_memory_bytes: u64,
+        bundle: &Bytes,
+        scripts: &ScriptEngine,
+    ) -> Result<Self, ModuleError> {
         let pool = Pool::new(&PoolConfig {
             slots: 1,
-            max_memory_bytes: usize::try_from(job.max_memory_bytes).unwrap_or(usize::MAX),
+            max_memory_bytes: usize::try_from(max_memory_bytes).unwrap_or(usize::MAX),
             stack_bytes: engine::ASYNC_STACK_BYTES,
             keep_bytes: 0,
             keep_bytes_together: 0,
         })
         .map_err(ModuleError::internal)?;
-        let wasmtime = engine::evaluating(job.metering, &pool).map_err(ModuleError::internal)?;
+        let wasmtime = engine::evaluating(metering, &pool).map_err(ModuleError::internal)?;
         let component = Module::load_bytes(&wasmtime, &scripts.code).map_err(ModuleError::internal)?;
         let linker = crate::bindings::link::linker(&wasmtime).map_err(ModuleError::internal)?;
         let instance = linker.instantiate_pre(&component).map_err(ModuleError::internal)?;
@@ -239,7 +243,7 @@ impl Evaluator {
             image,
             engine_digest: scripts.digest,
             first: usize::try_from(scripts.first).unwrap_or(usize::MAX),
-            bundle: job.component.clone(),
+            bundle: bundle.clone(),
         })
     }
 

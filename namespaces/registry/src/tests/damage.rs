@@ -69,11 +69,11 @@ async fn code_of_a_kind_that_does_not_run_here_is_refused_by_its_name() {
     let store = registry.inner.log.store();
     let record = store.get("platform/later").await.unwrap().unwrap().value;
     let mut record: serde_json::Value = serde_json::from_slice(&record).unwrap();
-    record["version"]["code"] = serde_json::json!({"kind": "modules", "engine": "e", "entry": "index.js"});
+    record["version"]["code"] = serde_json::json!({"kind": "programs", "engine": "e", "entry": "index.js"});
     let write = Write::put("platform/later".to_owned(), serde_json::to_vec(&record).unwrap());
     store.append(&[], &[write]).await.unwrap();
     until(async || registry.script(&key).await.is_err()).await;
     let error = registry.script(&key).await.unwrap_err();
     let text = format!("{error} {:?}", std::error::Error::source(&error).map(ToString::to_string));
-    assert!(text.contains("of the kind \\\"modules\\\", which this program does not run"), "{text}");
+    assert!(text.contains("of the kind \\\"programs\\\", which this program does not run"), "{text}");
 }

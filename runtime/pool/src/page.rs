@@ -1,0 +1,12 @@
+//! What the system maps at once.
+
+/// Bytes of a page.
+#[expect(unsafe_code, reason = "sysconf")]
+pub(crate) fn page_bytes() -> usize {
+    static BYTES: std::sync::LazyLock<usize> = std::sync::LazyLock::new(|| {
+        // SAFETY: `sysconf` reads a number of the system's.
+        let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        usize::try_from(bytes).ok().filter(|bytes| bytes.is_power_of_two()).unwrap_or(4096)
+    });
+    *BYTES
+}
