@@ -25,15 +25,14 @@ fetch_zig() {
   flock 9
   [ -x "$HOME_DIR/ziglang/zig" ] && return
   say "fetching zig $ZIG_VERSION, 100 MB, once"
-  local work
-  work=$(mktemp -d "$HOME_DIR.XXXXXX")
-  trap 'rm -rf "$work"' EXIT
-  python3 -m pip download -q --no-deps --only-binary :all: --require-hashes -r engines/js/zig.txt -d "$work" >&2 ||
+  WORK=$(mktemp -d "$HOME_DIR.XXXXXX")
+  trap 'rm -rf "$WORK"' EXIT
+  python3 -m pip download -q --no-deps --only-binary :all: --require-hashes -r engines/js/zig.txt -d "$WORK" >&2 ||
     die "zig could not be fetched from the package index" "can this machine reach it? is its kind listed in engines/js/zig.txt?"
-  python3 -m zipfile -e "$work"/ziglang-*.whl "$work/zig"
-  chmod +x "$work/zig/ziglang/zig"
+  python3 -m zipfile -e "$WORK"/ziglang-*.whl "$WORK/zig"
+  chmod +x "$WORK/zig/ziglang/zig"
   rm -rf "$HOME_DIR"
-  mv "$work/zig" "$HOME_DIR"
+  mv "$WORK/zig" "$HOME_DIR"
 }
 
 is_fresh() {
