@@ -107,6 +107,16 @@ pub enum Template {
     Dispatcher,
     /// A customer whose requests pass an outbound worker
     Outbound,
+    /// A dispatcher, two customers and an outbound worker in JavaScript: nothing is built
+    Javascript,
+}
+
+impl Template {
+    /// Whether it is written in Rust, and comes with the SDK.
+    #[must_use]
+    pub const fn is_rust(self) -> bool {
+        !matches!(self, Self::Javascript)
+    }
 }
 
 /// `wasmyard dev`.

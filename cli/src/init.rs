@@ -46,7 +46,9 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<(), Failure> {
         name(args.template)
     ));
     output.note("Next (README.md tells what there is to see):");
-    output.note("  rustup target add wasm32-wasip2");
+    if args.template.is_rust() {
+        output.note("  rustup target add wasm32-wasip2");
+    }
     output.note(&format!("  wasmyard dev {dir}"));
     output.note(&format!("  curl http://{}:8787/", host(args.template)));
     Ok(())
@@ -56,7 +58,8 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<(), Failure> {
 fn files(template: Template) -> impl Iterator<Item = (PathBuf, &'static [u8])> {
     let prefix = format!("{}/", name(template));
     embedded::EMBEDDED.iter().filter_map(move |(path, bytes)| {
-        let path = if path.starts_with("sdk/") { path } else { path.strip_prefix(prefix.as_str())? };
+        let is_sdk = path.starts_with("sdk/") && template.is_rust();
+        let path = if is_sdk { path } else { path.strip_prefix(prefix.as_str())? };
         let path = Path::new(path);
         let renamed = path.file_name().is_some_and(|name| name == "gitignore");
         Some((if renamed { path.with_file_name(".gitignore") } else { path.to_path_buf() }, *bytes))
@@ -74,7 +77,7 @@ pub(crate) fn sdk_files(folder: &'static str) -> impl Iterator<Item = (&'static 
 fn host(template: Template) -> &'static str {
     match template {
         Template::Hello => "127.0.0.1",
-        Template::Dispatcher => "customer-a.localhost",
+        Template::Dispatcher | Template::Javascript => "customer-a.localhost",
         Template::Outbound => "customer-1.localhost",
     }
 }
@@ -116,17 +119,18 @@ mod tests {
     fn a_project_has_its_sources_the_sdk_and_the_wit() {
         for template in Template::value_variants().iter().copied() {
             let folder = write(template);
+            for file in ["wasmyard.toml", "README.md", ".gitignore"] {
+                assert!(folder.path().join("new").join(file).is_file(), "{template:?} lacks {file}");
+            }
             for file in [
-                "wasmyard.toml",
-                "README.md",
-                ".gitignore",
                 "Cargo.toml",
                 "sdk/rust/Cargo.toml",
                 "sdk/rust/src/lib.rs",
                 "sdk/rust/macros/Cargo.toml",
                 "sdk/wit/platform.wit",
             ] {
-                assert!(folder.path().join("new").join(file).is_file(), "{template:?} lacks {file}");
+                let is_there = folder.path().join("new").join(file).is_file();
+                assert_eq!(is_there, template.is_rust(), "{template:?}, {file}");
             }
         }
     }
@@ -156,8 +160,10 @@ mod tests {
             assert!(warnings.list.is_empty(), "{warnings}");
             assert!(!config.routes.is_empty());
             for script in &config.scripts {
-                let build = script.build.as_ref().unwrap();
-                assert!(build.watch.iter().all(|path| path.exists()), "{build:?}");
+                assert_eq!(script.build.is_some(), template.is_rust());
+                for path in script.build.iter().flat_map(|build| &build.watch) {
+                    assert!(path.exists(), "{path:?}");
+                }
             }
         }
     }

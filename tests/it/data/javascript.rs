@@ -38,23 +38,6 @@ async fn alone(source: &str) -> Server {
 }
 
 #[tokio::test]
-async fn the_example_does_what_its_readme_shows() {
-    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/javascript");
-    let read = |name: &str| std::fs::read_to_string(example.join(name)).unwrap();
-    let site = Site::new(&read("wasmyard.toml"));
-    for name in ["dispatcher.js", "outbound.js", "customer.js", "lib/page.js"] {
-        site.write(name, read(name));
-    }
-    let server = site.serve().await;
-    let readme = read("README.md");
-    for (host, path) in [("customer-b", "/shop"), ("customer-a", "/outside"), ("nobody", "/")] {
-        let answer = get(&server, &format!("{host}.localhost"), path).await;
-        let shown = format!("$ curl http://{host}.localhost:8787{path}\n{}", answer.text());
-        assert!(readme.contains(&shown), "{shown}");
-    }
-}
-
-#[tokio::test]
 async fn a_script_that_throws_at_its_top_level_is_refused_with_what_it_says() {
     let server = alone("export default { fetch: () => new Response('before') }").await;
     let api = server.api();

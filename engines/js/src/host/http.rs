@@ -7,8 +7,8 @@ use rquickjs_core::{Array, ArrayBuffer, Ctx, Exception, Function, Object, Result
 use super::{bytes, failure, fields, flat, in_handler, number};
 use crate::bindings::wasi::http::outgoing_handler;
 use crate::bindings::wasi::http::types::{
-    Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
-    Scheme,
+    ErrorCode, Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse,
+    ResponseOutparam, Scheme,
 };
 use crate::bindings::wasi::io::streams::StreamError;
 use crate::bindings::wasmyard::platform::{dispatch, message, outgoing};
@@ -199,9 +199,7 @@ fn stream<'js>(ctx: Ctx<'js>, to: i64, head: Vec<String>) -> Result<Value<'js>> 
     };
     let Ok(stream) = body.write() else { return failure(&ctx, "internal", "the body cannot be written") };
     let sent = match target(to) {
-        None => outgoing_handler::handle(request, None)
-            .map(Resource::FromStream)
-            .map_err(|code| ("outbound", format!("{code:?}"))),
+        None => outgoing_handler::handle(request, None).map(Resource::FromStream).map_err(outbound_failure),
         Some(id) => {
             let worker = table::with(id, |resource| match resource {
                 Resource::Worker(worker) => worker.fetch(request),
@@ -240,7 +238,7 @@ fn forward<'js>(ctx: Ctx<'js>, to: i64, request: u32, head: Vec<String>) -> Resu
     };
     let request: IncomingRequest = request;
     let answered = match target(to) {
-        None => outgoing::forward_with(&changes, request).map_err(|code| ("outbound", format!("{code:?}"))),
+        None => outgoing::forward_with(&changes, request).map_err(outbound_failure),
         Some(id) => table::with(id, |resource| match resource {
             Resource::Worker(worker) => worker.forward_with(&changes, request),
             _ => Err(dispatch::DispatchError::Internal("no such target".to_owned())),
@@ -261,14 +259,12 @@ fn take<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
         Resource::FromScript(future) => future
             .get()
             .map(|once| once.map_err(|()| gone()).and_then(|answer| answer.map_err(dispatch_failure))),
-        Resource::FromUrl(future) => future.get().map(|once| {
-            once.map_err(|()| gone())
-                .and_then(|answer| answer.map_err(|code| ("outbound", format!("{code:?}"))))
-        }),
-        Resource::FromStream(future) => future.get().map(|once| {
-            once.map_err(|()| gone())
-                .and_then(|answer| answer.map_err(|code| ("outbound", format!("{code:?}"))))
-        }),
+        Resource::FromUrl(future) => future
+            .get()
+            .map(|once| once.map_err(|()| gone()).and_then(|answer| answer.map_err(outbound_failure))),
+        Resource::FromStream(future) => future
+            .get()
+            .map(|once| once.map_err(|()| gone()).and_then(|answer| answer.map_err(outbound_failure))),
         _ => Some(Err(gone())),
     });
     match taken.unwrap_or_else(|| Some(Err(gone()))) {
@@ -434,4 +430,14 @@ pub(super) fn dispatch_failure(error: dispatch::DispatchError) -> (&'static str,
         E::Internal(text) => ("internal", text),
         E::ExceededFuel(text) => ("exceeded-fuel", text),
     }
+}
+
+/// Why a request to the outside has no answer. Where the platform says it in words, those are the text.
+fn outbound_failure(code: ErrorCode) -> (&'static str, String) {
+    if let ErrorCode::InternalError(Some(text)) = code {
+        return ("internal", text);
+    }
+    let text = format!("{code:?}");
+    let name = text.strip_prefix("ErrorCode::").unwrap_or(&text);
+    ("outbound", name.split('(').next().unwrap_or(name).to_owned())
 }

@@ -71,8 +71,31 @@ async fn the_outbound_template_builds_and_runs_as_it_is() {
 }
 
 #[tokio::test]
+async fn the_javascript_template_runs_as_its_readme_shows_and_reloads() {
+    let site = Site::new("");
+    let made = site.run(&["init", "new", "--template", "javascript"]).await;
+    assert!(made.status.success(), "{made:?}");
+    let server = site.dev_with_toolchain("new").await;
+    answers(&server, "customer-a.localhost", "Hello from JavaScript, at /path\n").await;
+    let readme = std::fs::read_to_string(site.path("new/README.md")).unwrap();
+    for (host, path) in [("customer-b", "/shop"), ("customer-a", "/outside"), ("nobody", "/")] {
+        let answer = server.get(&format!("{host}.localhost"), path).await;
+        let shown = format!("$ curl http://{host}.localhost:8787{path}\n{}", answer.text());
+        assert!(readme.contains(&shown), "{shown}");
+    }
+    passes_check(&site).await;
+
+    let page = std::fs::read_to_string(site.path("new/lib/page.js")).unwrap();
+    site.write("new/lib/page.js", page.replace(" from ", " out of "));
+    answers(&server, "customer-a.localhost", "Hello out of JavaScript, at /path\n").await;
+    site.write("new/lib/page.js", page.replace("=>", "=>>"));
+    server.noted("SyntaxError").await;
+    answers(&server, "customer-a.localhost", "Hello out of JavaScript, at /path\n").await;
+}
+
+#[tokio::test]
 async fn a_new_project_of_every_template_passes_the_check() {
-    for template in ["hello", "dispatcher", "outbound"] {
+    for template in ["hello", "dispatcher", "outbound", "javascript"] {
         let site = Site::new("");
         let made = site.run(&["init", "new", "--template", template]).await;
         assert!(made.status.success(), "{made:?}");
