@@ -159,6 +159,8 @@ async fn an_api_that_other_machines_reach_is_warned_of() {
         .await;
     assert!(warning["listen"].as_str().unwrap().starts_with("0.0.0.0:"), "{warning}");
     let closed = Site::new(config).serve_with_api_at("127.0.0.1:0").await;
-    assert_eq!(closed.api().open("/health/ready").await.0, 200);
+    // By then everything is said that a start says.
+    let ready = || async { (closed.api().open("/health/ready").await.0 == 200).then_some(()) };
+    eventually("it is ready", ready).await;
     assert!(!closed.log().contains("in clear text"), "{}", closed.log());
 }

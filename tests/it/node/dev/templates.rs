@@ -79,9 +79,13 @@ async fn the_javascript_template_runs_as_its_readme_shows_and_reloads() {
     answers(&server, "customer-a.localhost", "Hello from JavaScript, at /path\n").await;
     let readme = std::fs::read_to_string(site.path("new/README.md")).unwrap();
     for (host, path) in [("customer-b", "/shop"), ("customer-a", "/outside"), ("nobody", "/")] {
-        let answer = server.get(&format!("{host}.localhost"), path).await;
-        let shown = format!("$ curl http://{host}.localhost:8787{path}\n{}", answer.text());
-        assert!(readme.contains(&shown), "{shown}");
+        // Its scripts are deployed one after the other.
+        eventually(&format!("what the README shows of {host}"), || async {
+            let answer = server.get(&format!("{host}.localhost"), path).await;
+            let shown = format!("$ curl http://{host}.localhost:8787{path}\n{}", answer.text());
+            readme.contains(&shown).then_some(())
+        })
+        .await;
     }
     passes_check(&site).await;
 
