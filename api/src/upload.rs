@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 use wasmyard_namespaces::CodeKind;
-use wasmyard_namespaces::bundle::{self, Bundle, PartKind, is_bundle};
+use wasmyard_namespaces::bundle::{self, Bundle, PartKind};
 use wasmyard_namespaces::name::shorten;
 
 use crate::body::{self, Bounds};
@@ -201,9 +201,7 @@ fn is_javascript(main: &Part, name: &str) -> bool {
     let declared = main.content_type.as_deref().unwrap_or("application/octet-stream");
     match PartKind::of_media_type(declared) {
         Some(PartKind::Module | PartKind::Script) => true,
-        Some(PartKind::Data) => {
-            [".js", ".mjs"].iter().any(|end| name.ends_with(end)) && !is_bundle(&main.content)
-        }
+        Some(PartKind::Data) => bundle::is_javascript(name),
         _ => false,
     }
 }
@@ -231,7 +229,7 @@ fn file(part: &Part, name: &str, is_main: bool) -> Result<bundle::Part, ApiError
             Some(PartKind::Module)
         }
         Some(declared) => PartKind::of_media_type(declared),
-        None if is_main || name.ends_with(".js") || name.ends_with(".mjs") => Some(PartKind::Module),
+        None if is_main || bundle::is_javascript(name) => Some(PartKind::Module),
         None if name.ends_with(".json") => Some(PartKind::Json),
         None => Some(PartKind::Data),
     };

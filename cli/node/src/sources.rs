@@ -7,15 +7,12 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
-use wasmyard_namespaces::bundle::{Bundle, MAX_PARTS, Part, PartKind};
+use wasmyard_namespaces::bundle::{self, Bundle, MAX_PARTS, Part, PartKind};
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
-
-/// How files of JavaScript end.
-const JAVASCRIPT: [&str; 2] = ["js", "mjs"];
 
 /// Whether a file is JavaScript, by its name.
 pub fn is_javascript(file: &Path) -> bool {
-    extension(file).is_some_and(|end| JAVASCRIPT.contains(&end))
+    bundle::is_javascript(&file.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// Reads the code of a script: the bytes that are uploaded. At most one byte more than a component may have is read of
@@ -25,7 +22,7 @@ pub fn is_javascript(file: &Path) -> bool {
 ///
 /// When a file cannot be read; [`io::ErrorKind::InvalidData`] for files that are no script.
 pub async fn read(main: &Path) -> io::Result<Bytes> {
-    if is_javascript(main) { bundle(main).await } else { read_file(main).await }
+    if is_javascript(main) { bundled(main).await } else { read_file(main).await }
 }
 
 async fn read_file(file: &Path) -> io::Result<Bytes> {
@@ -36,7 +33,7 @@ async fn read_file(file: &Path) -> io::Result<Bytes> {
 }
 
 /// The main file under its own name, and the others under the names by which it reaches them.
-async fn bundle(main: &Path) -> io::Result<Bytes> {
+async fn bundled(main: &Path) -> io::Result<Bytes> {
     let folder = main.parent().unwrap_or(Path::new(""));
     let name = main.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let (mut parts, mut known) = (Vec::new(), HashSet::from([name.clone()]));
@@ -48,7 +45,7 @@ async fn bundle(main: &Path) -> io::Result<Bytes> {
             Err(error) if !is_main && error.kind() == io::ErrorKind::NotFound => continue,
             other => other?,
         };
-        let kind = kind_of(Path::new(&name));
+        let kind = kind_of(&name);
         if kind == PartKind::Module {
             for import in imports(&String::from_utf8_lossy(&bytes)) {
                 let Some(name) = joined(&name, &import) else { continue };
@@ -63,16 +60,14 @@ async fn bundle(main: &Path) -> io::Result<Bytes> {
     Ok(bundle.written())
 }
 
-fn extension(file: &Path) -> Option<&str> {
-    file.extension().and_then(|end| end.to_str())
-}
-
 /// What a file is, by its name.
-pub fn kind_of(file: &Path) -> PartKind {
-    match extension(file) {
+fn kind_of(name: &str) -> PartKind {
+    if bundle::is_javascript(name) {
+        return PartKind::Module;
+    }
+    match name.rsplit_once('.').map(|(_, end)| end) {
         Some("json") => PartKind::Json,
         Some("txt" | "html" | "sql" | "css" | "svg" | "md") => PartKind::Text,
-        Some(end) if JAVASCRIPT.contains(&end) => PartKind::Module,
         _ => PartKind::Data,
     }
 }

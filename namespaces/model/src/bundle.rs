@@ -104,6 +104,11 @@ pub enum BundleError {
     Broken,
 }
 
+/// Whether a file is JavaScript, by its name.
+pub fn is_javascript(name: &str) -> bool {
+    [".js", ".mjs"].iter().any(|end| name.ends_with(end))
+}
+
 /// Whether bytes are a bundle, to look at.
 pub fn is_bundle(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)

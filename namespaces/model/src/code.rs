@@ -209,14 +209,6 @@ impl CodeKind {
             Self::Modules => Code::Modules(component),
         }
     }
-
-    /// Whether its main file may come with others.
-    pub fn takes_more_files(self) -> bool {
-        match self {
-            Self::Component => false,
-            Self::Modules => true,
-        }
-    }
 }
 
 /// What an upload says of code.

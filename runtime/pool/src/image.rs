@@ -3,25 +3,18 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
-use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use memmap2::{Mmap, MmapOptions};
+use rustix::fs::{MemfdFlags, SealFlags};
 
 use crate::page::page_bytes;
 
 /// Bytes that memories are mapped from. They never change: the file behind them has no name, and is sealed.
 pub struct Image {
-    file: OwnedFd,
-    view: NonNull<u8>,
-    len: usize,
+    file: File,
+    view: Mmap,
 }
-
-#[expect(unsafe_code, reason = "a raw pointer has to be declared fit for other threads")]
-// SAFETY: what the pointer leads to is mapped for reading, of a file that nobody can write to any more.
-unsafe impl Send for Image {}
-#[expect(unsafe_code, reason = "a raw pointer has to be declared fit for other threads")]
-// SAFETY: as above.
-unsafe impl Sync for Image {}
 
 impl Image {
     /// An image of these bytes, filled up to whole pages with zeros.
@@ -29,39 +22,24 @@ impl Image {
     /// # Errors
     ///
     /// What the system said: it has no memory, or knows no files without names.
-    #[expect(unsafe_code, reason = "memfd_create, fcntl, mmap")]
     pub fn new(bytes: &[u8]) -> io::Result<Arc<Self>> {
         let len = bytes.len().max(1).next_multiple_of(page_bytes());
-        let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-        // SAFETY: the name is a C string; a new file is nobody else's.
-        let file = unsafe {
-            match libc::memfd_create(c"wasmyard-image".as_ptr(), flags) {
-                -1 => return Err(io::Error::last_os_error()),
-                new => File::from_raw_fd(new),
-            }
-        };
-        (&file).write_all(bytes)?;
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let mut file = File::from(rustix::fs::memfd_create("wasmyard-image", flags)?);
+        file.write_all(bytes)?;
         file.set_len(len as u64)?;
-        let file = OwnedFd::from(file);
-        let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
-        // SAFETY: seals are set on a file of this value's own.
-        if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: without MAP_FIXED a mapping is put where there is none. It is for reading, and the file is sealed.
-        let view = unsafe {
-            libc::mmap(std::ptr::null_mut(), len, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0)
-        };
-        if view == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let view = NonNull::new(view.cast()).ok_or_else(|| io::Error::other("mapped at address 0"))?;
-        Ok(Arc::new(Self { file, view, len }))
+        let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+        rustix::fs::fcntl_add_seals(&file, seals)?;
+        #[expect(unsafe_code, reason = "a mapping is the only way to have the bytes and their file at once")]
+        // SAFETY: a mapping must not change while it is a slice. This file has no name, nobody else has it, and the seals
+        // have the kernel refuse whatever would change its content or its length, for ever.
+        let view = unsafe { MmapOptions::new().len(len).map(&file)? };
+        Ok(Arc::new(Self { file, view }))
     }
 
     /// Its size in bytes, in whole pages.
     pub fn len(&self) -> usize {
-        self.len
+        self.view.len()
     }
 
     /// Whether there is nothing in it: never.
@@ -70,23 +48,13 @@ impl Image {
     }
 
     /// Its bytes.
-    #[expect(unsafe_code, reason = "mapped memory as a slice")]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `len` bytes are mapped for reading as long as this value lives, and never change.
-        unsafe { std::slice::from_raw_parts(self.view.as_ptr(), self.len) }
+        &self.view
     }
 
     /// The file that it is mapped from.
-    pub(crate) fn file(&self) -> &OwnedFd {
+    pub(crate) fn file(&self) -> &File {
         &self.file
-    }
-}
-
-impl Drop for Image {
-    #[expect(unsafe_code, reason = "munmap")]
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made in `new` and belongs to this value; slices of it borrow this value.
-        unsafe { libc::munmap(self.view.as_ptr().cast(), self.len) };
     }
 }
 

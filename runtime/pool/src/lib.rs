@@ -1,8 +1,8 @@
 //! Linear memories and stacks that guests are lent, and that forget whoever had them.
 //!
 //! Wasmtime asks a [`Pool`] for every linear memory and every stack, through its public traits. A memory that comes
-//! back is made all zeros, or the [`Image`] that it is mapped from, before anybody else gets it: pages that may hold something are asked of the kernel and
-//! overwritten, or given back. **Nothing here relies on a page being present**: a page that was swapped out, or that
+//! back is made all zeros, or the [`Image`] that it is mapped from, before anybody else gets it: pages that may hold
+//! something are asked of the kernel and overwritten, or given back. **Nothing here relies on a page being present**: a page that was swapped out, or that
 //! the kernel is just moving, counts as written. `docs/decisions/0001-memory-pool.md` says why this is our own.
 //!
 //! Knows no script, no namespace and no limit of an invocation. With `runtime`'s `module.rs` and the dispatcher's

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
-use crate::image::{Image, Order};
+use crate::image::{Capture, Image, Order};
 use crate::pagemap::Pagemap;
 use crate::shelf::Shelf;
 use crate::span::{Span, page_bytes};
@@ -102,7 +102,7 @@ impl Memories {
             span.write(*at, bytes);
         }
         self.lent.fetch_add(1, Ordering::Relaxed);
-        Ok(Lent { initial: open, span: Some(span), from: Arc::clone(self), order })
+        Ok(Lent { initial: open, span: Some(span), from: Arc::clone(self), capture: order.capture })
     }
 
     /// Takes a memory back that began with `initial` bytes.
@@ -203,7 +203,8 @@ struct Lent {
     /// How large it was at first.
     initial: usize,
     from: Arc<Memories>,
-    order: Order,
+    /// Who takes what it holds in the end.
+    capture: Option<Arc<Capture>>,
 }
 
 #[expect(unsafe_code, reason = "Wasmtime trusts whoever supplies memories")]
@@ -237,7 +238,7 @@ unsafe impl LinearMemory for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(span) = self.span.take() {
-            if let Some(capture) = &self.order.capture {
+            if let Some(capture) = &self.capture {
                 capture.put(span.copied());
             }
             self.from.take_back(span, self.initial);

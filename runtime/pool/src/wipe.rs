@@ -98,13 +98,7 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Write { first, count, step, at } => {
-                        for index in (first..first + count).step_by(step) {
-                            let at = index * page + at % page;
-                            if at < span.open() {
-                                span.bytes()[at] = 0x5a;
-                                model[at] = 0x5a;
-                            }
-                        }
+                        write(&mut span, &mut model, (first..first + count).step_by(step), at);
                     }
                     Step::Read { first, count } => {
                         let end = ((first + count) * page).min(span.open());
@@ -164,13 +158,7 @@ mod tests {
             for (step, choice) in steps {
                 match step {
                     Step::Write { first, count, step, at } => {
-                        for index in (first..first + count).step_by(step) {
-                            let at = index * page + at % page;
-                            if at < span.open() {
-                                span.bytes()[at] = 0x5a;
-                                model[at] = 0x5a;
-                            }
-                        }
+                        write(&mut span, &mut model, (first..first + count).step_by(step), at);
                     }
                     Step::Read { first, count } => {
                         let end = ((first + count) * page).min(span.open());
@@ -189,6 +177,17 @@ mod tests {
                     }
                 }
                 prop_assert!(span.bytes() == model.as_slice());
+            }
+        }
+    }
+
+    /// Writes to these pages, as far as they are open, and to the model.
+    fn write(span: &mut Span, model: &mut [u8], pages: impl Iterator<Item = usize>, at: usize) {
+        for index in pages {
+            let at = index * page_bytes() + at % page_bytes();
+            if at < span.open() {
+                span.bytes()[at] = 0x5a;
+                model[at] = 0x5a;
             }
         }
     }

@@ -32,7 +32,7 @@ pub(super) struct Loader {
     max_memory_bytes: u64,
     commons: Commons,
     /// The engine of JavaScript as it was built; none where there is none.
-    built: Option<Built>,
+    built: Option<Bytes>,
     javascript: OnceCell<JavaScript>,
 }
 
@@ -51,8 +51,7 @@ impl Loader {
             .map_err(|error| StartError::Artifacts { folder: sizes.artifacts.clone(), error })?;
         let max_memory_bytes = u64::try_from(sizes.engine.max_memory_bytes).unwrap_or(u64::MAX);
         let (compiler, loaded, commons) = (Arc::clone(compiler), Arc::clone(loaded), commons.clone());
-        let built = sizes.javascript.as_deref().map(Built::new).transpose();
-        let built = built.map_err(|error| StartError::Engine(error.to_string()))?;
+        let built = sizes.javascript.clone();
         let javascript = OnceCell::new();
         Ok(Self { engine, linker, artifacts, compiler, loaded, max_memory_bytes, commons, built, javascript })
     }
@@ -170,6 +169,7 @@ impl Loader {
     async fn javascript(self: &Arc<Self>) -> Result<&JavaScript, ModuleError> {
         let built = self.built.as_ref().ok_or(ModuleError::NoJavaScript)?;
         let make = || async {
+            let built = Built::new(built)?;
             let this = Arc::clone(self);
             let digest = built.digest;
             let on_disk = blocking(move || {
@@ -188,7 +188,7 @@ impl Loader {
                     self.compile_component(digest, built.component.clone(), false).await?
                 }
             };
-            JavaScript::booted(built, module, code).await
+            JavaScript::booted(&built, module, code).await
         };
         self.javascript.get_or_try_init(make).await
     }
