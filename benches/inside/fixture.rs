@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
+use wasmyard_namespaces::bundle::{Bundle, Part, PartKind};
 use wasmyard_namespaces::{BindingDecl, Digest, Limits, ScriptKey};
 use wasmyard_runtime::{
     Body, BodyError, Call, DenyAll, EngineConfig, Event, Failure, Granted, GuestMemoryLimits, Host,
@@ -17,6 +18,7 @@ use wasmyard_runtime::{
 };
 
 pub(crate) use wasmyard_benches::Error;
+use wasmyard_benches::servers::javascript;
 
 /// A runtime whose compiled code is in this folder.
 pub(crate) fn runtime(folder: &Path, engine: EngineConfig, code_bytes: u64) -> Result<Runtime, Error> {
@@ -26,7 +28,7 @@ pub(crate) fn runtime(folder: &Path, engine: EngineConfig, code_bytes: u64) -> R
         loaded_code_bytes: code_bytes,
         loaded_modules: u64::MAX,
         compilations: 2,
-        javascript: None,
+        javascript: javascript_of_scripts()?,
         guest_memory: GuestMemoryLimits::NONE,
     };
     Ok(Runtime::new(&config, Arc::new(InProcess))?)
@@ -50,11 +52,21 @@ pub(crate) async fn module(runtime: &Runtime, name: &str) -> Result<Arc<Module>,
 }
 
 /// The JavaScript guest, where it was fetched.
-pub(crate) async fn javascript(runtime: &Runtime) -> Result<Option<Arc<Module>>, Error> {
-    match wasmyard_benches::servers::javascript::find()? {
+pub(crate) async fn component_in_javascript(runtime: &Runtime) -> Result<Option<Arc<Module>>, Error> {
+    match javascript::find()? {
         Some(path) => Ok(Some(compiled(runtime, std::fs::read(path)?).await?)),
         None => Ok(None),
     }
+}
+
+fn javascript_of_scripts() -> Result<Option<bytes::Bytes>, Error> {
+    Ok(javascript::engine()?.map(bytes::Bytes::from))
+}
+
+/// A script of one file, evaluated.
+pub(crate) async fn script(runtime: &Runtime, source: String) -> Result<Arc<Module>, Error> {
+    let part = Part { name: "worker.js".to_owned(), kind: PartKind::Module, bytes: source.into() };
+    compiled(runtime, Bundle::new(vec![part])?.written().to_vec()).await
 }
 
 async fn compiled(runtime: &Runtime, bytes: Vec<u8>) -> Result<Arc<Module>, Error> {
@@ -123,11 +135,36 @@ impl Script {
         Script::before(runtime, "dispatcher_subdomain", behind).await
     }
 
+    /// A script in JavaScript that greets.
+    pub(crate) async fn in_javascript(runtime: &Runtime) -> Result<Script, Error> {
+        Ok(Script::alone(worker("script", script(runtime, javascript::user()).await?, &[])?))
+    }
+
+    /// A dispatcher in JavaScript, and behind it a script that greets.
+    pub(crate) async fn two_in_javascript(runtime: &Runtime) -> Result<Script, Error> {
+        Script::in_front(runtime, javascript::DISPATCHER.to_owned()).await
+    }
+
+    /// The same with a dispatcher of one's own.
+    pub(crate) async fn of_file(runtime: &Runtime, file: &str) -> Result<Script, Error> {
+        let source = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+        Script::in_front(runtime, source).await
+    }
+
+    async fn in_front(runtime: &Runtime, source: String) -> Result<Script, Error> {
+        let user = worker("script", script(runtime, javascript::user()).await?, &[])?;
+        Script::of(script(runtime, source).await?, Behind { called: Some(user), outbound: None })
+    }
+
     async fn before(runtime: &Runtime, name: &str, behind: Behind) -> Result<Script, Error> {
+        Script::of(module(runtime, name).await?, behind)
+    }
+
+    fn of(dispatcher: Arc<Module>, behind: Behind) -> Result<Script, Error> {
         let binding = BindingDecl::from_json(&serde_json::json!(
             { "type": "dispatch_namespace", "name": "DISPATCHER", "namespace": "production" }
         ))?;
-        let dispatcher = worker("dispatcher", module(runtime, name).await?, &[binding])?;
+        let dispatcher = worker("dispatcher", dispatcher, &[binding])?;
         Ok(Script { worker: dispatcher, host: Arc::new(behind), limits: Limits::DEFAULT })
     }
 

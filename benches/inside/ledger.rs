@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use http::Response;
 use serde_json::{Value, json};
 use wasmyard_benches::process;
+use wasmyard_benches::servers::javascript;
 use wasmyard_namespaces::{Limits, Route, RouteOrigin, RouteTable, RouteTarget};
 use wasmyard_runtime::{
     Body, BodyError, Call, EngineConfig, Failure, Host, LogLine, Module, OutboundRequest, Outcome, Runtime,
@@ -115,16 +116,19 @@ pub(crate) fn print(quick: bool) -> Result<(), Error> {
     row("in the runtime alone: dispatcher -> user", inside.two);
     row("in the runtime alone: dispatcher (tail) -> user", inside.tail);
     row("in the runtime alone: dispatcher -> user -> outbound", inside.three);
+    steps("a script in JavaScript", &inside.script);
+    row("in the runtime alone: dispatcher -> user, both in JavaScript", inside.scripts);
     if let Some(javascript) = inside.javascript {
-        row("JavaScript: store", javascript.start_up - javascript.instantiate);
-        row("JavaScript: instantiate", javascript.instantiate);
-        row(
-            "JavaScript: guest, and hand-over of request and response",
-            javascript.asked - javascript.start_up,
-        );
-        row("in the runtime alone: JavaScript", javascript.asked);
+        steps("a component with a JavaScript engine", &javascript);
     }
     Ok(())
+}
+
+fn steps(who: &str, steps: &Steps) {
+    row(&format!("{who}: store"), steps.start_up - steps.instantiate);
+    row(&format!("{who}: instantiate"), steps.instantiate);
+    row(&format!("{who}: guest, and hand-over of request and response"), steps.asked - steps.start_up);
+    row(&format!("in the runtime alone: {who}"), steps.asked);
 }
 
 fn row(step: &str, cost: Cost) {
@@ -175,7 +179,10 @@ struct Inside {
     two: Cost,
     tail: Cost,
     three: Cost,
-    /// None where that guest was not fetched.
+    /// A script in JavaScript, and one behind a dispatcher in JavaScript.
+    script: Steps,
+    scripts: Cost,
+    /// A component with an engine of its own. None where it was not fetched.
     javascript: Option<Steps>,
 }
 
@@ -198,7 +205,11 @@ impl Inside {
                 asked(script, requests / 10).await?;
             }
             let hello = Steps::measured(module(runtime, "hello").await?, requests).await?;
-            let javascript = match fixture::javascript(runtime).await? {
+            let alone = fixture::script(runtime, javascript::user()).await?;
+            let script = Steps::measured(alone, requests / 5).await?;
+            let scripts = Script::two_in_javascript(runtime).await?;
+            asked(&scripts, requests / 50).await?;
+            let javascript = match fixture::component_in_javascript(runtime).await? {
                 Some(module) => Some(Steps::measured(module, requests / 10).await?),
                 None => None,
             };
@@ -208,6 +219,8 @@ impl Inside {
                 two: asked(&two, requests).await?,
                 tail: asked(&tail, requests).await?,
                 three: asked(&three, requests).await?,
+                script,
+                scripts: asked(&scripts, requests / 5).await?,
                 javascript,
             })
         })

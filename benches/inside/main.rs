@@ -26,8 +26,11 @@ static ALLOCATOR: counting::Counting = counting::Counting::NEW;
 const USAGE: &str = "\
 Usage: in-process cold|density|metering [--quick]    figures as JSON, for the end-to-end runner
        in-process ledger [--quick]                   what the steps of a request cost
-       in-process repeat one|two|tail|three|javascript|rotation COUNT [--no-ticks]
-                                                     requests for a profiler or an instruction counter";
+       in-process repeat CHAIN COUNT [--no-ticks]
+                                                     requests for a profiler or an instruction counter;
+                                                     CHAIN: one, two, tail, three, rotation; script, scripts: one and
+                                                     two in JavaScript; FILE.js: a script in JavaScript that is bound
+                                                     to DISPATCHER; javascript: a component with its own engine";
 
 fn main() -> ExitCode {
     match run() {

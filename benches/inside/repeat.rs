@@ -4,7 +4,7 @@
 
 use wasmyard_runtime::{EngineConfig, Metering};
 
-use crate::fixture::{Error, Script, javascript, runtime, worker};
+use crate::fixture::{Error, Script, component_in_javascript, runtime, worker};
 use crate::minted::minted;
 use wasmyard_benches::servers::javascript::REMEDY;
 
@@ -33,8 +33,11 @@ pub(crate) fn repeat(chain: &str, count: u64, ticks: bool) -> Result<(), Error> 
             "two" => Script::dispatcher(&runtime, "dispatcher_subdomain").await?,
             "tail" => Script::dispatcher(&runtime, "dispatcher_tail").await?,
             "three" => Script::three(&runtime).await?,
+            "script" => Script::in_javascript(&runtime).await?,
+            "scripts" => Script::two_in_javascript(&runtime).await?,
+            file if file.ends_with(".js") => Script::of_file(&runtime, file).await?,
             "javascript" => {
-                let module = javascript(&runtime).await?.ok_or(REMEDY)?;
+                let module = component_in_javascript(&runtime).await?.ok_or(REMEDY)?;
                 Script::alone(worker("javascript", module, &[])?)
             }
             _ => return Err(crate::USAGE.into()),

@@ -49,6 +49,12 @@ pub enum Lane {
     OneJs,
     /// The JavaScript component behind the dispatcher.
     TwoJs,
+    /// A user script written in JavaScript, which the platform's own engine runs.
+    OneScript,
+    /// The same behind a dispatcher that is written in JavaScript.
+    TwoScripts,
+    /// The same with a dispatcher whose instances are used again.
+    TwoScriptsReused,
     /// As `One`, with nothing logged.
     OneQuiet,
     /// As `Two`, with nothing logged.
@@ -75,6 +81,9 @@ impl fmt::Display for Lane {
             Lane::Rotation => "dispatcher -> many users in rotation",
             Lane::OneJs => "route -> JS user script",
             Lane::TwoJs => "dispatcher -> JS user script",
+            Lane::OneScript => "route -> user in JavaScript",
+            Lane::TwoScripts => "dispatcher -> user, both in JavaScript",
+            Lane::TwoScriptsReused => "dispatcher reused -> user, both in JavaScript",
             Lane::OneQuiet => "route -> user script, logs off",
             Lane::TwoQuiet => "dispatcher -> user, logs off",
         })
@@ -161,6 +170,9 @@ impl Lanes {
             Lane::Rotation,
             Lane::OneJs,
             Lane::TwoJs,
+            Lane::OneScript,
+            Lane::TwoScripts,
+            Lane::TwoScriptsReused,
         ];
         if !any(&ours) {
             return Ok(());
@@ -178,6 +190,9 @@ impl Lanes {
                 &format!("there is no JavaScript component: {}", javascript::REMEDY),
             );
         }
+        if any(&[Lane::OneScript, Lane::TwoScripts, Lane::TwoScriptsReused]) {
+            site.in_javascript()?;
+        }
         if any(&[Lane::OnePlain]) {
             site.customer("plain", &guest(PLAIN)?)?;
         }
@@ -194,6 +209,9 @@ impl Lanes {
             (Lane::TailReused, platform.aim("customer-a.tail-reused.localhost")),
             (Lane::Three, platform.aim("caller.guarded.localhost")),
             (Lane::Rotation, platform.rotation(many)),
+            (Lane::OneScript, platform.aim("script.apps.localhost")),
+            (Lane::TwoScripts, platform.aim("script.scripts.localhost")),
+            (Lane::TwoScriptsReused, platform.aim("script.scripts-reused.localhost")),
         ];
         aims.retain(|(lane, _)| wanted.contains(lane));
         if let Some(at) = aims.iter().position(|(lane, _)| *lane == Lane::Three)

@@ -27,7 +27,8 @@ change("#if defined(__wasi__)\n    rt->stack_limit = 0; /* no limit */\n#else\n 
 # Small blocks come in arenas. Those of an earlier phase (see `memory.rs`) are neither taken from nor given back to, so that
 # what a script makes lies in pages of its own and what a request makes in others.
 change("#define JS_ARENA_SIZE              4096\n",
-       "#define JS_ARENA_SIZE              (4096 - 16) /* the allocator below adds 16 */\n")
+       "#define JS_ARENA_SIZE              (4096 - 16) /* the allocator below adds 16 */\n"
+       "#define WASMYARD_FIRST_ARENA       (1024 - 16)\nuint64_t wasmyard_random_seed(void);\n")
 change("    uint16_t first_free_block;    /* JS_ARENA_FREE_NIL if none */\n",
        "    uint16_t first_free_block;    /* JS_ARENA_FREE_NIL if none */\n    uint8_t  closed;\n")
 change("    ar->first_free_block = 0;\n", "    ar->first_free_block = 0;\n    ar->closed = 0;\n")
@@ -51,6 +52,18 @@ static inline JSMallocBlockHeader *arena_zero_block(JSRuntime *rt)
 change("""        return JS_ThrowTypeError(ctx, "eval is not supported");""",
        """        return wasmyard_refuse_code(ctx,
             "Code generation from strings disallowed for this context");""")
+
+# Chance begins anew in each event, when it is first asked for. Until a script is sealed the state is never zero.
+change("    v = xorshift64star(&ctx->random_state);\n", """    if (ctx->random_state == 0)
+        ctx->random_state = wasmyard_random_seed();
+    v = xorshift64star(&ctx->random_state);
+""")
+
+# The first arena of a size is small: a request uses most sizes, and few blocks of each, and every page that it touches
+# is to be made good behind it.
+change("    n_blocks = (JS_ARENA_SIZE - sizeof(JSArena)) / block_size;\n",
+       "    n_blocks = ((list_empty(&rt->arena_state.arena_list[block_size_idx]) && !wasmyard_zero_freed\n"
+       "                 ? WASMYARD_FIRST_ARENA : JS_ARENA_SIZE) - sizeof(JSArena)) / block_size;\n")
 
 text += """
 static JSValue wasmyard_refuse_code(JSContext *ctx, const char *fmt, ...)
@@ -82,10 +95,10 @@ void wasmyard_disable_eval(JSContext *ctx)
     ctx->eval_internal = NULL;
 }
 
-void wasmyard_seed(JSContext *ctx, uint64_t seed);
-void wasmyard_seed(JSContext *ctx, uint64_t seed)
+void wasmyard_forget_seed(JSContext *ctx);
+void wasmyard_forget_seed(JSContext *ctx)
 {
-    ctx->random_state = seed | 1;
+    ctx->random_state = 0;
 }
 """
 with open(path, "w", encoding="utf-8") as file:

@@ -12,6 +12,7 @@ use wasmyard_harness::program;
 use crate::client::Api;
 use crate::load::{Aim, GREETING};
 use crate::process::{Place, Process};
+use crate::servers::javascript;
 use crate::{Error, guest, marked, scratch};
 
 const TOKEN: &str = "bench-token-that-is-for-this-machine-only";
@@ -119,6 +120,25 @@ impl Site {
         let binding = "bindings = [{ type = \"dispatch_namespace\", name = \"DISPATCHER\", namespace = \"guarded\" }]\n";
         self.script("scripts.dispatcher_guarded", &guest("dispatcher_subdomain")?, binding)?;
         self.route("*.guarded.localhost/*", "script = \"dispatcher_guarded\"")
+    }
+
+    /// A customer in JavaScript, and dispatchers in JavaScript that read the customer's name in the host.
+    ///
+    /// # Errors
+    /// When the scripts cannot be written.
+    pub fn in_javascript(&mut self) -> Result<(), Error> {
+        std::fs::create_dir_all(&self.folder)?;
+        let (user, dispatcher) = (self.folder.join("script.js"), self.folder.join("scripts.js"));
+        std::fs::write(&user, javascript::user())?;
+        std::fs::write(&dispatcher, javascript::DISPATCHER)?;
+        self.customer("script", &user)?;
+        let binding = "bindings = [{ type = \"dispatch_namespace\", name = \"DISPATCHER\", namespace = \"production\" }]\n";
+        let reused = format!("{binding}compatibility_flags = [\"reuse_instances\"]\n");
+        for (name, lines) in [("scripts", binding), ("scripts-reused", &reused)] {
+            self.script(&format!("scripts.{name}"), &dispatcher, lines)?;
+            self.route(&format!("*.{name}.localhost/*"), &format!("script = {name:?}"))?;
+        }
+        Ok(())
     }
 
     /// A route.

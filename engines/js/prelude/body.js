@@ -13,9 +13,10 @@ import { URLSearchParams } from "./url.js";
 const sources = new WeakMap();
 /** How many bytes are asked of the host at once. */
 const PIECE = 65536;
+const TEXT = "text/plain;charset=UTF-8";
 
 /** A stream over a body of the host's: `owner` is its request or response. */
-function hostStream(owner) {
+export function hostStream(owner) {
   let id = null;
   return new ReadableStream({
     type: "bytes",
@@ -41,10 +42,16 @@ function hostStream(owner) {
   }, { highWaterMark: 0 });
 }
 
-/** What a body is: nothing, bytes, a stream, or a body of the host's. */
+/** The bytes of a body that is there as a whole; undefined for a stream. A text is encoded when somebody asks. */
+export function whole(source) {
+  if (source.text !== undefined) source.bytes ??= encode(source.text);
+  return source.bytes;
+}
+
+/** What a body is: nothing, a text, bytes, a stream, or a body of the host's. */
 export function makeBody(init) {
   if (init === null || init === undefined) return [null, null];
-  if (typeof init === "string") return [{ bytes: encode(init) }, "text/plain;charset=UTF-8"];
+  if (typeof init === "string") return [{ text: init }, TEXT];
   if (init instanceof ReadableStream) {
     if (init.locked || init._disturbed) throw new TypeError("This ReadableStream is disturbed (has already been read from), and cannot be used as a body.");
     return [sources.get(init) ?? { stream: init }, null];
@@ -63,7 +70,7 @@ export function makeBody(init) {
     });
     return [{ stream }, null];
   }
-  return [{ bytes: encode(String(init)) }, "text/plain;charset=UTF-8"];
+  return [{ text: String(init) }, TEXT];
 }
 
 /** Reads a stream of bytes to its end. */
@@ -80,12 +87,19 @@ export async function readAll(stream) {
 /** What Request and Response have in common. */
 export class Body {
   #source = null; #stream = null; #used = false;
-  /** For subclasses: what the body is. */
+  /** For subclasses: what the body is, or a function that says so when somebody asks. */
   static _set(owner, source) { owner.#source = source; }
+  /** What the body is. */
+  #have() {
+    if (typeof this.#source === "function") this.#source = this.#source();
+    return this.#source;
+  }
+  /** What the body is, for whoever does not touch it. */
+  static _source(owner) { return owner.#have(); }
   /** The body for whoever sends it on: it counts as used. */
   static _take(owner) {
     if (owner.bodyUsed) throw new TypeError("Body has already been used. It can only be used once. Use tee() first if you need to read it twice.");
-    if (owner.#source === null) return null;
+    if (owner.#have() === null) return null;
     owner.#used = true;
     if (owner.#stream && !sources.has(owner.#stream)) return { stream: owner.#stream };
     if (owner.#stream) sources.delete(owner.#stream);
@@ -93,24 +107,24 @@ export class Body {
   }
   /** The handle of a body of the host's that nobody has touched. */
   static _untouched(owner) {
-    return !owner.bodyUsed && owner.#source?.host !== undefined && !owner.#stream?.locked ? owner.#source.host : undefined;
+    return !owner.bodyUsed && owner.#have()?.host !== undefined && !owner.#stream?.locked ? owner.#source.host : undefined;
   }
   /** Two bodies in place of this one. */
   static _tee(owner) {
     if (owner.bodyUsed || owner.#stream?.locked) throw new TypeError("Cannot clone a body that was used already.");
-    if (owner.#source === null) return null;
-    if (owner.#source.bytes) return { bytes: owner.#source.bytes };
+    if (owner.#have() === null) return null;
+    if (whole(owner.#source)) return owner.#source;
     const [one, other] = owner.body.tee();
     owner.#stream = one;
     owner.#source = { stream: one };
     return { stream: other };
   }
   get body() {
-    if (this.#source === null) return null;
+    if (this.#have() === null) return null;
     if (!this.#stream) {
       const source = this.#source;
       if (source.stream) this.#stream = source.stream;
-      else if (source.bytes) {
+      else if (whole(source)) {
         this.#stream = new ReadableStream({
           type: "bytes",
           start(controller) { if (source.bytes.length) controller.enqueue(source.bytes.slice()); controller.close(); },
@@ -129,9 +143,9 @@ export class Body {
     if (this.bodyUsed || this.#stream?.locked) {
       throw new TypeError("Body has already been used. It can only be used once. Use tee() first if you need to read it twice.");
     }
-    if (this.#source === null) return new Uint8Array(0);
+    if (this.#have() === null) return new Uint8Array(0);
     this.#used = true;
-    if (this.#source.bytes) return this.#source.bytes;
+    if (whole(this.#source)) return this.#source.bytes;
     return readAll(this.body);
   }
   async text() {

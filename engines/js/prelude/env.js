@@ -1,7 +1,7 @@
 // `env`: what a script was given, made anew for each event.
 
 import { host, isFailure } from "./host.js";
-import { Request, Response, sendTo, thrown } from "./fetch.js";
+import { Request, Response, requested, sendTo, thrown } from "./fetch.js";
 import { ReadableStream } from "web-streams-polyfill";
 import { decode, encode, view } from "./encoding.js";
 import { readAll } from "./body.js";
@@ -17,10 +17,11 @@ export class Fetcher {
   #open; #handle;
   constructor(open) { this.#open = open; }
   async fetch(input, init) {
-    const request = new Request(input, init);
+    const request = requested(input, init);
     this.#handle ??= this.#open();
-    const handle = await sendTo(this.#handle, request);
-    return Response._received(handle, "", false, request.method === "HEAD");
+    const sent = sendTo(this.#handle, request);
+    const handle = typeof sent === "number" ? sent : await sent;
+    return Response._received(handle, "", false, Request._method(request) === "HEAD");
   }
 }
 
@@ -119,8 +120,9 @@ const makers = {
 /** Everything that the script was given for this event. */
 export function makeEnv() {
   const env = {};
-  const values = host.config();
   const types = host.bindings();
+  if (types.length === 0) return env;
+  const values = host.config();
   const kinds = new Map();
   for (let at = 0; at < types.length; at += 2) {
     kinds.set(types[at], types[at + 1]);

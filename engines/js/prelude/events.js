@@ -14,7 +14,7 @@ let main = null;
 /** The event that is handled: for `cloudflare:workers`. */
 let current = null;
 
-export const currentEvent = () => current;
+export const currentEvent = () => current && { env: current[0], ctx: current[1] };
 
 /** Whether the default export is a class to be instantiated for each event. */
 const isClass = () => typeof main === "function";
@@ -32,22 +32,20 @@ export function onLoad(exports) {
 }
 
 class ExecutionContext {
-  #state;
-  constructor(state) { this.#state = state; }
-  get props() { return this.#state.props; }
+  #pending = 0; #idle = null; #passThrough = false;
+  get props() { return {}; }
   waitUntil(promise) {
-    const state = this.#state;
-    state.pending++;
+    this.#pending++;
     Promise.resolve(promise).catch((error) => console.error("Uncaught (in waitUntil)", error)).finally(() => {
-      if (--state.pending === 0) state.idle?.();
+      if (--this.#pending === 0) this.#idle?.();
     });
   }
-  passThroughOnException() { this.#state.passThrough = true; }
-}
-
-/** Waits until nothing is left that was to be waited for. */
-async function settled(state) {
-  while (state.pending) await new Promise((resolve) => { state.idle = resolve; });
+  passThroughOnException() { this.#passThrough = true; }
+  static _passesThrough(ctx) { return ctx.#passThrough; }
+  /** A promise for when nothing is left that was to be waited for; undefined where nothing is. */
+  static _settled(ctx) {
+    if (ctx.#pending > 0) return new Promise((resolve) => { ctx.#idle = resolve; }).then(() => ExecutionContext._settled(ctx));
+  }
 }
 
 function call(kind, event, env, ctx) {
@@ -61,36 +59,44 @@ function told(error) {
   return typeof error === "string" ? error : inspect(error);
 }
 
-async function onFetch(handle, env, ctx, state) {
-  const info = host.info();
-  // What a visitor's connection tells is for the platform's own scripts.
-  const cf = info[5] === null || info[5] === undefined ? { hostMetadata: typeof info[3] === "string" ? JSON.parse(info[3]) : undefined } : undefined;
-  const request = Request._incoming(handle, host.requestHead(handle), cf);
+/** What a script that listens for events answers. */
+function heard(request, ctx) {
+  const event = new FetchEvent(request, ctx);
+  dispatchEvent(event);
+  // Where nobody answers it goes on to where it was addressed.
+  return FetchEvent._response(event) ?? fetch(request);
+}
+
+/** Gives the answer. A promise that is returned is settled when all is done; without one all is done. */
+function given(response, ctx) {
+  if (!(response instanceof Response)) throw new TypeError("Incorrect type for Promise: the Promise did not resolve to 'Response'.");
+  const writing = answer(response);
+  return writing === undefined ? ExecutionContext._settled(ctx) : writing.then(() => ExecutionContext._settled(ctx));
+}
+
+function failed(error, request, ctx) {
+  console.error("Uncaught", error);
+  if (ExecutionContext._passesThrough(ctx) && !request.bodyUsed) {
+    return fetch(request).then((response) => given(response, ctx)).catch((failure) => {
+      console.error("Uncaught", failure);
+      host.fail(told(error));
+      return ExecutionContext._settled(ctx);
+    });
+  }
+  host.fail(told(error));
+  return ExecutionContext._settled(ctx);
+}
+
+/** Handles a request, as `onEvent` does other events. What can be done at once is done without a promise. */
+export function onFetch(handle) {
+  const request = Request._incoming(handle);
+  const [env, ctx] = begun();
   try {
-    let response;
-    if (main === null) {
-      const event = new FetchEvent(request, ctx);
-      dispatchEvent(event);
-      response = FetchEvent._response(event);
-      // Nobody answered: it goes on to where it was addressed.
-      if (!response) response = fetch(request);
-      response = await response;
-    } else {
-      response = await call("fetch", request, env, ctx);
-    }
-    if (!(response instanceof Response)) throw new TypeError("Incorrect type for Promise: the Promise did not resolve to 'Response'.");
-    await answer(response);
+    const response = main === null ? heard(request, ctx) : call("fetch", request, env, ctx);
+    const rest = response instanceof Response ? given(response, ctx) : Promise.resolve(response).then((response) => given(response, ctx));
+    return rest && rest.catch((error) => failed(error, request, ctx));
   } catch (error) {
-    console.error("Uncaught", error);
-    if (state.passThrough && !request.bodyUsed) {
-      try {
-        await answer(await fetch(request));
-        return;
-      } catch (failure) {
-        console.error("Uncaught", failure);
-      }
-    }
-    host.fail(told(error));
+    return failed(error, request, ctx);
   }
 }
 
@@ -121,19 +127,23 @@ async function onQueue(batch, env, ctx) {
   return [rest, ...[...each].flat()];
 }
 
-/** Handles an event: what it returns is settled when all of it is done. */
-export async function onEvent(kind, event) {
-  const state = { pending: 0, idle: null, passThrough: false, props: {} };
+/** What a handler is given besides the event. */
+function begun() {
   const env = makeEnv();
-  const ctx = new ExecutionContext(state);
-  current = { env, ctx };
+  const ctx = new ExecutionContext();
+  current = [env, ctx];
   if (main === null) for (const [name, value] of Object.entries(env)) globalThis[name] = value;
+  return current;
+}
+
+/** Handles any other event: what it returns is settled when all of it is done. */
+export async function onEvent(kind, event) {
+  const [env, ctx] = begun();
   let result;
-  if (kind === "fetch") result = await onFetch(event, env, ctx, state);
-  else if (kind === "scheduled") result = await onScheduled(event, env, ctx);
+  if (kind === "scheduled") result = await onScheduled(event, env, ctx);
   else if (kind === "queue") result = await onQueue(event, env, ctx);
   else result = await call("tail", event, env, ctx);
-  await settled(state);
+  await ExecutionContext._settled(ctx);
   return result;
 }
 

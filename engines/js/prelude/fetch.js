@@ -4,7 +4,7 @@ import { TransformStream } from "web-streams-polyfill";
 
 import { host, inHandler, isFailure } from "./host.js";
 import { AbortSignal } from "./event-target.js";
-import { Body, makeBody } from "./body.js";
+import { Body, hostStream, makeBody, whole } from "./body.js";
 import { Headers } from "./headers.js";
 import { URL } from "./url.js";
 import { encode, view } from "./encoding.js";
@@ -16,104 +16,160 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const MOST_REDIRECTS = 20;
 const NORMALIZED = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"]);
 
+/** Makes the request that is handled: only the prelude has it. */
+const INCOMING = Symbol();
+/** The same for responses of the host's. */
+const RECEIVED = Symbol();
+
+/** What most requests that are handled have. */
+const AS_IT_CAME = Object.freeze({ redirect: "manual", signal: undefined, cf: undefined });
+/** The same for responses. */
+const PLAIN = Object.freeze({ statusText: "", url: "", redirected: false, type: "default", webSocket: null, cf: undefined });
+
 export class Request extends Body {
-  #method = "GET"; #url; #headers; #redirect = "follow"; #signal; #cf; #handle;
-  constructor(input, init = {}) {
+  // Of the request that is handled these are asked for when somebody reads them. Few fields: each takes its time to make.
+  #method; #url; #headers; #handle; #rest = AS_IT_CAME;
+  constructor(input, init) {
     super();
+    if (input === INCOMING) {
+      this.#handle = init;
+      return;
+    }
     init ??= {};
     const from = input instanceof Request ? input : null;
-    if (from) this.#url = from.#url;
+    if (from) this.#url = Request._url(from);
     else {
       const url = URL.parse(String(input));
       if (!url) throw new TypeError(`Invalid URL: ${String(input)}`);
       this.#url = url.href;
     }
+    this.#method = "GET";
     if (init.method !== undefined || from) {
-      const method = String(init.method ?? from.#method);
+      const method = String(init.method ?? Request._method(from));
       if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(method)) throw new TypeError(`Invalid HTTP method string: ${method}`);
       this.#method = NORMALIZED.has(method.toUpperCase()) ? method.toUpperCase() : method;
     }
-    this.#headers = new Headers(init.headers ?? from?.headers);
-    this.#redirect = init.redirect ?? from?.#redirect ?? "follow";
-    if (!["follow", "manual", "error"].includes(this.#redirect)) throw new TypeError(`Invalid redirect value, must be one of "follow" or "manual" ("error" won't be implemented since it does not make sense at the edge; use "manual" and check the response status code).`);
-    this.#signal = init.signal ?? from?.#signal;
-    this.#cf = init.cf ?? from?.#cf;
+    this.#headers = new Headers(init.headers ?? (from ? Request._headers(from) : undefined));
+    const redirect = init.redirect ?? from?.#rest.redirect ?? "follow";
+    if (redirect !== "follow" && redirect !== "manual" && redirect !== "error") throw new TypeError(`Invalid redirect value, must be one of "follow" or "manual" ("error" won't be implemented since it does not make sense at the edge; use "manual" and check the response status code).`);
+    this.#rest = { redirect, signal: init.signal ?? from?.#rest.signal, cf: init.cf ?? from?.cf };
     if (init.body !== undefined && init.body !== null) {
       if (this.#method === "GET" || this.#method === "HEAD") throw new TypeError("Request with a GET or HEAD method cannot have a body.");
       const [source, type] = makeBody(init.body);
       Body._set(this, source);
-      if (type && !this.#headers.has("content-type")) this.#headers.set("content-type", type);
+      if (type) Headers._default(this.#headers, "content-type", type);
     } else if (from && init.body === undefined) {
       Body._set(this, Body._take(from));
     }
   }
   /** The request that is handled. */
-  static _incoming(handle, [method, scheme, authority, path, fields], cf) {
-    const request = new Request(`${scheme}://${authority}${path}`);
-    request.#method = method;
-    request.#headers = Headers._of(fields, true);
-    request.#redirect = "manual";
-    request.#handle = handle;
-    request.#cf = cf;
-    const length = request.#headers.get("content-length");
-    const hasBody = length !== "0" && (length !== null || request.#headers.has("transfer-encoding") || !["GET", "HEAD"].includes(method));
-    if (hasBody) Body._set(request, { host: handle });
+  static _incoming(handle) {
+    const request = new Request(INCOMING, handle);
+    Body._set(request, () => (host.requestHasBody(handle) ? { host: handle } : null));
     return request;
   }
-  get method() { return this.#method; }
-  get url() { return this.#url; }
-  get headers() { return this.#headers; }
-  get redirect() { return this.#redirect; }
-  get signal() { return (this.#signal ??= AbortSignal._new()); }
-  get cf() { return this.#cf; }
+  // What the properties say, also where a script has put others in their place.
+  static _method(request) { return (request.#method ??= host.requestMethod(request.#handle)); }
+  static _url(request) { return (request.#url ??= host.requestUrl(request.#handle)); }
+  static _headers(request) { return (request.#headers ??= Headers._of(host.requestFields(request.#handle), true)); }
+  /** The host's handle of the request that is handled, for as long as it can be handed on as it is. */
+  static _whole(request) {
+    const handle = request.#handle;
+    return handle !== undefined && host.isHere(handle) ? handle : undefined;
+  }
+  get method() { return Request._method(this); }
+  get url() { return Request._url(this); }
+  get headers() { return Request._headers(this); }
+  get redirect() { return this.#rest.redirect; }
+  get signal() {
+    if (!this.#rest.signal) this.#rest = { ...this.#rest, signal: AbortSignal._new() };
+    return this.#rest.signal;
+  }
+  get cf() {
+    if (this.#rest === AS_IT_CAME && this.#handle !== undefined) this.#rest = { ...AS_IT_CAME, cf: facts() };
+    return this.#rest.cf;
+  }
   get integrity() { return ""; }
   get keepalive() { return false; }
   get cache() { return undefined; }
   clone() {
-    const copy = new Request(this.#url, { method: this.#method, headers: this.#headers, redirect: this.#redirect, signal: this.#signal, cf: this.#cf });
+    const copy = new Request(Request._url(this), { method: Request._method(this), headers: Request._headers(this), redirect: this.#rest.redirect, signal: this.#rest.signal, cf: this.cf });
     Body._set(copy, Body._tee(this));
     return copy;
   }
   /** The signal that was given, if one was. */
-  static _signal(request) { return request.#signal; }
+  static _signal(request) { return request.#rest.signal; }
   get [Symbol.toStringTag]() { return "Request"; }
 }
 
+/** What a visitor's connection tells: for the platform's own scripts. */
+function facts() {
+  const info = host.info();
+  if (info[5] !== null && info[5] !== undefined) return undefined;
+  return { hostMetadata: typeof info[3] === "string" ? JSON.parse(info[3]) : undefined };
+}
+
 export class Response extends Body {
-  #status; #statusText; #headers; #url = ""; #redirected = false; #type = "default"; #webSocket = null; #cf;
-  constructor(body = null, init = {}) {
+  // Of a response of the host's status and headers are asked for when somebody reads them; of others the headers are made
+  // then, where there are none but the body's type.
+  #status; #headers; #type; #handle; #rest = PLAIN;
+  constructor(body, init) {
     super();
-    init ??= {};
+    if (body === RECEIVED) {
+      this.#handle = init;
+      return;
+    }
+    this.#status = 200;
+    if (init !== undefined && init !== null) this.#take(init);
+    if (body !== null && body !== undefined) {
+      if (NULL_STATUS.has(this.#status)) throw new TypeError(`Response with null body status (101, 204, 205, or 304) cannot have a body.`);
+      const [source, type] = makeBody(body);
+      Body._set(this, source);
+      if (type) {
+        if (this.#headers) Headers._default(this.#headers, "content-type", type); else this.#type = type;
+      }
+    }
+  }
+  #take(init) {
     const status = init.status === undefined ? 200 : Number(init.status);
     if (!(Number.isInteger(status) && ((status >= 200 && status <= 599) || (status === 101 && init.webSocket)))) {
       throw new RangeError("Responses may only be constructed with status codes in the range 200 to 599, inclusive.");
     }
     this.#status = status;
-    this.#statusText = String(init.statusText ?? "");
-    if (/[^\t\x20-\x7e\x80-\xff]/.test(this.#statusText)) throw new TypeError("Invalid statusText");
-    this.#headers = new Headers(init.headers);
-    this.#cf = init.cf;
-    if (body !== null && body !== undefined) {
-      if (NULL_STATUS.has(status)) throw new TypeError(`Response with null body status (101, 204, 205, or 304) cannot have a body.`);
-      const [source, type] = makeBody(body);
-      Body._set(this, source);
-      if (type && !this.#headers.has("content-type")) this.#headers.set("content-type", type);
+    const { statusText, headers, cf } = init;
+    if ((statusText !== undefined && statusText !== null) || cf !== undefined) {
+      const text = String(statusText ?? "");
+      if (/[^\t\x20-\x7e\x80-\xff]/.test(text)) throw new TypeError("Invalid statusText");
+      this.#rest = { ...PLAIN, statusText: text, cf };
     }
+    if (headers !== undefined && headers !== null) this.#headers = new Headers(headers);
   }
   /** A response of the host's. */
   static _received(handle, url, redirected, headOnly) {
-    const [status, fields] = host.responseHead(handle);
-    const response = new Response();
-    response.#status = status;
-    response.#headers = Headers._of(fields, true);
-    response.#url = url;
-    response.#redirected = redirected;
-    if (!NULL_STATUS.has(status) && !headOnly) Body._set(response, { host: handle });
+    const response = new Response(RECEIVED, handle);
+    if (url !== "") response.#rest = { ...PLAIN, url, redirected };
+    Body._set(response, () => (headOnly || NULL_STATUS.has(Response._status(response)) ? null : { host: handle }));
     return response;
   }
+  // What the properties say, also where a script has put others in their place.
+  static _status(response) { return (response.#status ??= host.responseStatus(response.#handle)); }
+  static _headers(response) {
+    if (response.#headers) return response.#headers;
+    if (response.#handle !== undefined) return (response.#headers = Headers._of(host.responseFields(response.#handle), true));
+    const headers = new Headers();
+    if (response.#type) Headers._default(headers, "content-type", response.#type);
+    return (response.#headers = headers);
+  }
+  /** The host's flat list of its headers. */
+  static _fields(response) {
+    if (response.#headers || response.#handle !== undefined) return Headers._flat(Response._headers(response), OWN);
+    return response.#type ? ["content-type", response.#type] : [];
+  }
+  /** The handle of a response of the host's. Nothing of its head can have been changed. */
+  static _handle(response) { return response.#handle; }
   static error() {
     const response = new Response();
-    response.#type = "error";
+    response.#rest = { ...PLAIN, type: "error" };
     response.#status = 0;
     return response;
   }
@@ -122,7 +178,7 @@ export class Response extends Body {
     const to = URL.parse(String(url));
     if (!to) throw new TypeError(`Unable to parse URL: ${url}`);
     const response = new Response(null, { status, headers: { location: to.href } });
-    Headers._freeze(response.#headers);
+    Headers._freeze(Response._headers(response));
     return response;
   }
   static json(data, init = {}) {
@@ -132,20 +188,19 @@ export class Response extends Body {
     if (!headers.has("content-type")) headers.set("content-type", "application/json");
     return new Response(text, { ...init, headers });
   }
-  get status() { return this.#status; }
-  get statusText() { return this.#statusText; }
-  get ok() { return this.#status >= 200 && this.#status < 300; }
-  get headers() { return this.#headers; }
-  get url() { return this.#url; }
-  get redirected() { return this.#redirected; }
-  get type() { return this.#type; }
-  get webSocket() { return this.#webSocket; }
-  get cf() { return this.#cf; }
+  get status() { return Response._status(this); }
+  get statusText() { return this.#rest.statusText; }
+  get ok() { return this.status >= 200 && this.status < 300; }
+  get headers() { return Response._headers(this); }
+  get url() { return this.#rest.url; }
+  get redirected() { return this.#rest.redirected; }
+  get type() { return this.#rest.type; }
+  get webSocket() { return this.#rest.webSocket; }
+  get cf() { return this.#rest.cf; }
   clone() {
-    const copy = new Response(null, { headers: this.#headers });
-    copy.#status = this.#status;
-    copy.#statusText = this.#statusText;
-    copy.#url = this.#url;
+    const copy = new Response(null, { headers: Response._headers(this) });
+    copy.#status = Response._status(this);
+    copy.#rest = this.#rest;
     Body._set(copy, Body._tee(this));
     return copy;
   }
@@ -154,9 +209,7 @@ export class Response extends Body {
 
 /** The host's flat list of a request's head. */
 function headOf(request, url) {
-  const head = [request.method, url.protocol.slice(0, -1), url.host, url.pathname + url.search];
-  for (const [name, value] of request.headers) if (!OWN.has(name)) head.push(name, value);
-  return head;
+  return Headers._flat(Request._headers(request), OWN, [Request._method(request), url.protocol.slice(0, -1), url.host, url.pathname + url.search]);
 }
 
 /** Writes a stream to a body of the host's, as fast as that takes it. */
@@ -194,6 +247,13 @@ export function thrown([word, text]) {
   return error;
 }
 
+/** What came of something sent: a handle, or undefined while it is on its way. */
+function arrivedBy(future) {
+  const answer = host.take(future);
+  if (isFailure(answer)) throw thrown(answer);
+  return answer;
+}
+
 /** Waits for what was sent. */
 async function arrived(future, signal) {
   let canceled;
@@ -203,14 +263,10 @@ async function arrived(future, signal) {
   });
   try {
     for (;;) {
-      const answer = host.take(future);
-      if (answer === undefined) {
-        const ready = host.wait(future);
-        await (aborted ? Promise.race([ready, aborted]) : ready);
-        continue;
-      }
-      if (isFailure(answer)) throw thrown(answer);
-      return answer;
+      const ready = host.wait(future);
+      await (aborted ? Promise.race([ready, aborted]) : ready);
+      const answer = arrivedBy(future);
+      if (answer !== undefined) return answer;
     }
   } catch (error) {
     host.drop(future);
@@ -220,86 +276,110 @@ async function arrived(future, signal) {
   }
 }
 
-/** Sends a request to where `to` leads: -1 for its URL, otherwise a handle. */
-export async function sendTo(to, request) {
+/** The bytes of a body in a buffer of their own. */
+function bufferOf(bytes) {
+  return bytes && (bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer);
+}
+
+/**
+ * Sends a request to where `to` leads: -1 for its URL, otherwise a handle. Returns the handle of the response, or a promise
+ * for it.
+ */
+export function sendTo(to, request) {
   inHandler();
   const signal = Request._signal(request);
   signal?.throwIfAborted();
-  const url = new URL(request.url);
-  if (to < 0 && url.protocol !== "http:" && url.protocol !== "https:") throw new TypeError(`Fetch API cannot load: ${request.url}`);
-  const head = headOf(request, url);
+  const handled = Request._whole(request);
   const untouched = Body._untouched(request);
-  const source = Body._take(request);
-  let handle;
-  if (source === null || source.bytes) {
-    const bytes = source?.bytes;
-    const buffer = bytes && (bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer);
-    const sent = host.send(to, head, buffer);
-    if (isFailure(sent)) throw thrown(sent);
-    handle = await arrived(sent, signal);
-  } else if (source.host !== undefined && untouched === source.host) {
-    // The body of the request that is handled: it goes on as it is.
-    const answered = host.forward(to, source.host, head);
-    if (isFailure(answered)) throw thrown(answered);
-    handle = answered;
+  let future;
+  if (handled !== undefined && (untouched === handled || (Body._source(request) === null && !request.bodyUsed))) {
+    // The request that is handled, with nothing changed: it goes on as it is.
+    Body._take(request);
+    future = host.forward(to, handled, undefined);
   } else {
-    const sent = host.stream(to, head);
-    if (isFailure(sent)) throw thrown(sent);
-    const [future, sink] = sent;
-    const body = source.stream ?? new Response(null);
-    pump(body, sink).catch(() => {});
-    handle = await arrived(future, signal);
+    const url = new URL(Request._url(request));
+    if (to < 0 && url.protocol !== "http:" && url.protocol !== "https:") throw new TypeError(`Fetch API cannot load: ${url.href}`);
+    const head = headOf(request, url);
+    const source = Body._take(request);
+    if (source === null || whole(source)) {
+      future = host.send(to, head, bufferOf(source?.bytes));
+    } else if (source.host !== undefined && untouched === source.host && host.isHere(source.host)) {
+      // The body of the request that is handled, under another head: it goes on as it is.
+      future = host.forward(to, source.host, head);
+    } else {
+      const sent = host.stream(to, head);
+      if (isFailure(sent)) throw thrown(sent);
+      future = sent[0];
+      pump(source.stream ?? hostStream(source.host), sent[1]).catch(() => {});
+    }
   }
-  return handle;
+  if (isFailure(future)) throw thrown(future);
+  return arrivedBy(future) ?? arrived(future, signal);
+}
+
+/** What is sent: the request itself where nothing is to be different. */
+export function requested(input, init) {
+  return input instanceof Request && init === undefined ? input : new Request(input, init);
 }
 
 export async function fetch(input, init) {
-  let request = new Request(input, init);
+  let request = requested(input, init);
   let redirected = false;
   for (let count = 0; ; count++) {
-    const again = request.redirect === "follow" && request.body === null ? request : null;
-    const body = request.redirect === "follow" && request.body !== null && Body._untouched(request) === undefined ? await request.clone().bytes() : null;
+    const follows = request.redirect === "follow";
+    const source = follows ? Body._source(request) : null;
     const handle = await sendTo(-1, request);
-    const response = Response._received(handle, request.url, redirected, request.method === "HEAD");
-    if (request.redirect !== "follow" || !REDIRECTS.has(response.status)) return response;
-    const location = response.headers.get("location");
-    const to = location === null ? null : URL.parse(location, request.url);
+    const response = Response._received(handle, Request._url(request), redirected, Request._method(request) === "HEAD");
+    if (!follows || !REDIRECTS.has(Response._status(response))) return response;
+    const location = Response._headers(response).get("location");
+    const to = location === null ? null : URL.parse(location, Request._url(request));
     if (!to) return response;
     if (count >= MOST_REDIRECTS) throw new TypeError("Too many redirects.");
-    host.drop(handle);
     const toGet = response.status === 303 ? request.method !== "HEAD" : response.status < 303 && request.method === "POST";
-    if (!toGet && !again && body === null) return response;
-    const headers = new Headers(request.headers);
-    if (new URL(request.url).origin !== to.origin) for (const name of ["authorization", "cookie", "proxy-authorization"]) headers.delete(name);
+    // A body that came as a stream is gone, and cannot be sent once more.
+    if (!toGet && source !== null && !whole(source)) return response;
+    host.drop(handle);
+    const headers = new Headers(Request._headers(request));
+    if (new URL(Request._url(request)).origin !== to.origin) for (const name of ["authorization", "cookie", "proxy-authorization"]) headers.delete(name);
     if (toGet) for (const name of ["content-type", "content-length", "content-encoding", "content-language"]) headers.delete(name);
-    request = new Request(to.href, { method: toGet ? "GET" : request.method, headers, signal: Request._signal(request), body: toGet ? undefined : body ?? undefined });
+    request = new Request(to.href, { method: toGet ? "GET" : request.method, headers, signal: Request._signal(request), body: toGet ? undefined : source?.bytes });
     redirected = true;
   }
 }
 
-/** Gives a response to whoever asked. */
-export async function answer(response) {
-  const fields = [];
-  for (const [name, value] of response.headers) if (!OWN.has(name)) fields.push(name, value);
+/** Gives a response to whoever asked. Returns a promise where there is something left to be written. */
+export function answer(response) {
+  const handle = Response._handle(response);
   const untouched = Body._untouched(response);
+  if (handle !== undefined && (untouched === handle || (Body._source(response) === null && !response.bodyUsed))) {
+    // Another's response, with nothing changed: it goes on as it is.
+    Body._take(response);
+    const refused = host.answerWith(handle, Response._status(response), undefined);
+    if (refused) throw new TypeError(refused);
+    return;
+  }
+  const fields = Response._fields(response);
   const source = Body._take(response);
+  if (source !== null && source.text !== undefined) {
+    const refused = host.answerText(Response._status(response), fields, source.text.toWellFormed());
+    if (refused) throw new TypeError(refused);
+    return;
+  }
   if (source === null || source.bytes) {
-    const bytes = source?.bytes;
-    const buffer = bytes && (bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer);
-    const refused = host.answer(response.status, fields, buffer);
+    const refused = host.answer(Response._status(response), fields, bufferOf(source?.bytes));
     if (refused) throw new TypeError(refused);
     return;
   }
   if (source.host !== undefined && untouched === source.host) {
-    const length = response.headers.get("content-length");
+    const length = Response._headers(response).get("content-length");
     if (length !== null) fields.push("content-length", length);
-    const refused = host.answerWith(source.host, response.status, fields);
+    const refused = host.answerWith(source.host, Response._status(response), fields);
     if (refused) throw new TypeError(refused);
     return;
   }
-  const sink = host.startAnswer(response.status, fields);
+  const sink = host.startAnswer(Response._status(response), fields);
   if (isFailure(sink)) throw thrown(sink);
-  if (sink !== null) await pump(source.stream, sink);
+  if (sink !== null) return pump(source.stream ?? hostStream(source.host), sink);
 }
 
 export class IdentityTransformStream extends TransformStream {

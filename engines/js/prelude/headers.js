@@ -2,14 +2,32 @@
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
+/** Names that need no look: most of what scripts write. */
+const KNOWN = new Map();
+for (const name of [
+  "Accept", "Accept-Encoding", "Accept-Language", "Access-Control-Allow-Origin", "Allow", "Authorization", "Cache-Control", "CF-Connecting-IP",
+  "Content-Encoding", "Content-Language", "Content-Length", "Content-Security-Policy", "Content-Type", "Cookie", "Date", "ETag", "Expires",
+  "Host", "If-Modified-Since", "If-None-Match", "Last-Modified", "Link", "Location", "Origin", "Range", "Referer", "Server", "Set-Cookie",
+  "Transfer-Encoding", "User-Agent", "Vary", "X-Forwarded-For", "X-Forwarded-Proto", "X-Frame-Options",
+]) {
+  KNOWN.set(name, name.toLowerCase());
+  KNOWN.set(name.toLowerCase(), name.toLowerCase());
+}
+
 function nameOf(name) {
+  const known = KNOWN.get(name);
+  if (known !== undefined) return known;
   name = String(name);
   if (!NAME.test(name)) throw new TypeError(`Invalid header name: ${JSON.stringify(name)}`);
   return name.toLowerCase();
 }
 
 function valueOf(value) {
-  value = String(value).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
+  value = String(value);
+  // Most have no white space around them.
+  const first = value.charCodeAt(0);
+  const last = value.charCodeAt(value.length - 1);
+  if (first <= 0x20 || last <= 0x20) value = value.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
   // UTF-8 where it is not of bytes: as the product has it.
   if (/[\0\n\r]/.test(value)) throw new TypeError("Invalid header value.");
   return value;
@@ -46,10 +64,18 @@ export class Headers {
     headers.#immutable = immutable;
     return headers;
   }
-  /** The host's flat list. */
-  static _flat(headers, into = []) {
-    for (const [name, values] of headers.#map) for (const value of values) into.push(name, value);
+  /** The host's flat list, behind what is in `into`, without names that `but` has. */
+  static _flat(headers, but, into = []) {
+    for (const [name, values] of headers.#map) {
+      if (but.has(name)) continue;
+      if (values.length === 1 || name === "set-cookie") for (const value of values) into.push(name, value);
+      else into.push(name, values.join(", "));
+    }
     return into;
+  }
+  /** A field that is known to be good, where there is none of that name. */
+  static _default(headers, name, value) {
+    if (!headers.#map.has(name)) headers.#map.set(name, [value]);
   }
   static _freeze(headers) { headers.#immutable = true; return headers; }
   #change() { if (this.#immutable) throw new TypeError("Can't modify immutable headers."); }

@@ -3,11 +3,23 @@
 
 import { setHost } from "./host.js";
 import { install } from "./globals.js";
-import { onEvent, onLoad } from "./events.js";
+import { onEvent, onFetch, onLoad } from "./events.js";
 import { onTimers } from "./timers.js";
+
+/** Looks at every property of everything: QuickJS makes most of what is built in when somebody first looks, which no request has to. */
+function touch(object, seen) {
+  if ((typeof object !== "object" && typeof object !== "function") || object === null || seen.has(object)) return;
+  seen.add(object);
+  touch(Object.getPrototypeOf(object), seen);
+  for (const key of Reflect.ownKeys(object)) {
+    const { value, get, set } = Object.getOwnPropertyDescriptor(object, key);
+    for (const each of [value, get, set]) touch(each, seen);
+  }
+}
 
 export default function start(host) {
   setHost(host);
   install(globalThis);
-  return { onEvent, onLoad, onTimers };
+  touch(globalThis, new Set());
+  return { onEvent, onFetch, onLoad, onTimers };
 }

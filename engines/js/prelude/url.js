@@ -4,9 +4,16 @@ import { host } from "./host.js";
 
 const HREF = 0, PROTOCOL = 1, USERNAME = 2, PASSWORD = 3, HOST = 4, HOSTNAME = 5, PORT = 6, PATHNAME = 7, SEARCH = 8, HASH = 9, ORIGIN = 10;
 
+/** Makes a URL of parts: only the prelude has it. */
+const PARSED = Symbol();
+
 export class URL {
   #parts; #params;
   constructor(url, base) {
+    if (url === PARSED) {
+      this.#parts = base;
+      return;
+    }
     if (arguments.length === 0) throw new TypeError("URL needs an address");
     const parts = host.parseUrl(String(url), base === undefined ? undefined : String(base));
     if (!parts) {
@@ -20,7 +27,8 @@ export class URL {
     return Boolean(host.parseUrl(String(url), base === undefined ? undefined : String(base)));
   }
   static parse(url, base) {
-    return URL.canParse(url, base) ? new URL(url, base) : null;
+    const parts = host.parseUrl(String(url), base === undefined ? undefined : String(base));
+    return parts ? new URL(PARSED, parts) : null;
   }
   #set(part, value) {
     const parts = host.setUrl(this.#parts[HREF], part, String(value));

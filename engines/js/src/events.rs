@@ -1,13 +1,13 @@
 //! The events of a worker: each is handed to the prelude, which calls the script and answers.
 
 use rquickjs_core::promise::PromiseState;
-use rquickjs_core::{Array, ArrayBuffer, CatchResultExt as _, Ctx, Error, Object, Promise, Result, Value};
+use rquickjs_core::{Array, ArrayBuffer, CatchResultExt as _, Ctx, Error, Object, Result, Value};
 
 use crate::bindings::exports::wasi::http::incoming_handler;
 use crate::bindings::exports::wasmyard::platform::{queue, scheduled, tail};
 use crate::bindings::wasi::http::types::{IncomingRequest, ResponseOutparam};
-use crate::bindings::wasi::random::random;
-use crate::table::{self, Resource};
+use crate::script::Booted;
+use crate::table::{self, Handled, Resource};
 use crate::turns::{self, End};
 use crate::{Engine, host, script};
 
@@ -18,8 +18,8 @@ const NEVER: &str = "The Workers runtime canceled this request because it detect
 impl incoming_handler::Guest for Engine {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         host::http::begin(out);
-        let id = table::put(Resource::Request(request));
-        let handled = run("fetch", |ctx| Ok(host::number(ctx, id)), |_| Ok(()));
+        let id = table::put(Resource::Request(Handled { request: Some(request), head: None }));
+        let handled = run(|ctx, booted| booted.on_fetch.clone().restore(ctx)?.call((id,)), |_| Ok(()));
         if let Err(text) = handled {
             host::http::fail(&text);
         }
@@ -28,7 +28,7 @@ impl incoming_handler::Guest for Engine {
 
 impl scheduled::Guest for Engine {
     fn handle(cron: String, due: u64) -> std::result::Result<(), String> {
-        run("scheduled", |ctx| due_time(ctx, cron, due), |_| Ok(()))
+        run(|ctx, booted| on_event(ctx, booted, "scheduled", due_time(ctx, cron, due)?), |_| Ok(()))
     }
 }
 
@@ -37,8 +37,7 @@ impl queue::Guest for Engine {
         // A list: for the rest, then each message's id with its verdict. A verdict is negative for `ack`, a delay in seconds,
         // or null for a retry after the queue's own time.
         run(
-            "queue",
-            |ctx| messages(ctx, batch),
+            |ctx, booted| on_event(ctx, booted, "queue", messages(ctx, batch)?),
             |answer| {
                 let verdict = |value: Option<f64>| match value {
                     Some(seconds) if seconds < 0.0 => queue::Verdict::Ack,
@@ -59,7 +58,7 @@ impl queue::Guest for Engine {
 
 impl tail::Guest for Engine {
     fn handle(traces: Vec<tail::Trace>) -> std::result::Result<(), String> {
-        run("tail", |ctx| Ok(traced(ctx, traces)?.into_value()), |_| Ok(()))
+        run(|ctx, booted| on_event(ctx, booted, "tail", traced(ctx, traces)?.into_value()), |_| Ok(()))
     }
 }
 
@@ -155,20 +154,26 @@ fn traced<'js>(ctx: &Ctx<'js>, traces: Vec<tail::Trace>) -> Result<Array<'js>> {
     Ok(list)
 }
 
-/// Hands an event to the prelude, and runs until its promise is settled.
+/// Hands an event that is no request to the prelude.
+fn on_event<'js>(ctx: &Ctx<'js>, booted: &Booted, kind: &str, event: Value<'js>) -> Result<Value<'js>> {
+    booted.on_event.clone().restore(ctx)?.call((kind, event))
+}
+
+/// Runs what the prelude begins, until its promise is settled. Without a promise it is done already.
 fn run<T>(
-    kind: &str,
-    event: impl for<'js> FnOnce(&Ctx<'js>) -> Result<Value<'js>>,
+    begin: impl for<'js> FnOnce(&Ctx<'js>, &Booted) -> Result<Value<'js>>,
     answer: impl for<'js> FnOnce(Value<'js>) -> Result<T>,
 ) -> std::result::Result<T, String> {
     let ran = script::with(|booted| {
         booted.context.with(|ctx| {
-            script::seed(&ctx, random::get_random_u64());
             let ran = (|| {
-                let on_event = booted.on_event.clone().restore(&ctx)?;
-                let on_timers = booted.on_timers.clone().restore(&ctx)?;
-                let promise: Promise<'_> = on_event.call((kind, event(&ctx)?))?;
-                match turns::run(&ctx, &promise, &on_timers)? {
+                let handling = begin(&ctx, booted)?;
+                let Some(promise) = handling.as_promise().cloned() else {
+                    // What was begun besides goes as far as it can without waiting.
+                    while ctx.execute_pending_job() {}
+                    return answer(handling).map(Some);
+                };
+                match turns::run(&ctx, &promise, &booted.on_timers)? {
                     End::Never => Ok(None),
                     End::Settled if promise.state() == PromiseState::Resolved => {
                         answer(promise.finish::<Value<'_>>()?).map(Some)

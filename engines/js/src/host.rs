@@ -54,6 +54,12 @@ fn write_log(to_error: bool, line: String) {
     }
 }
 
+/// What `Math.random` begins with in an event.
+#[unsafe(no_mangle)]
+extern "C" fn wasmyard_random_seed() -> u64 {
+    random::get_random_u64() | 1
+}
+
 fn random_bytes<'js>(ctx: Ctx<'js>, count: u32) -> Result<ArrayBuffer<'js>> {
     in_handler(&ctx)?;
     ArrayBuffer::new_copy(ctx, random::get_random_bytes(u64::from(count)))

@@ -29,7 +29,9 @@ const COLLECT_AFTER_BYTES: usize = 16 << 20;
 /// What is there from `boot` on.
 pub(crate) struct Booted {
     pub(crate) context: Context,
-    /// Handles an event.
+    /// Handles a request.
+    pub(crate) on_fetch: Persistent<Function<'static>>,
+    /// Handles any other event.
     pub(crate) on_event: Persistent<Function<'static>>,
     /// Runs the timers that are due.
     pub(crate) on_timers: Persistent<Function<'static>>,
@@ -46,18 +48,12 @@ thread_local! {
 unsafe extern "C" {
     fn wasmyard_close_arenas(ctx: *mut rquickjs_sys::JSContext);
     fn wasmyard_disable_eval(ctx: *mut rquickjs_sys::JSContext);
-    fn wasmyard_seed(ctx: *mut rquickjs_sys::JSContext, seed: u64);
+    fn wasmyard_forget_seed(ctx: *mut rquickjs_sys::JSContext);
 }
 
 /// Works with what was booted.
 pub(crate) fn with<T>(work: impl FnOnce(&Booted) -> T) -> Option<T> {
     BOOTED.with_borrow(|booted| booted.as_ref().map(work))
-}
-
-/// Has `Math.random` begin anew.
-pub(crate) fn seed(ctx: &Ctx<'_>, seed: u64) {
-    // SAFETY: the context lives as long as it is borrowed.
-    unsafe { wasmyard_seed(ctx.as_raw().as_ptr().cast(), seed) };
 }
 
 impl Guest for Engine {
@@ -74,14 +70,14 @@ impl Guest for Engine {
             while ctx.execute_pending_job() {}
             ctx.run_gc();
             let function = |name| Ok::<_, Error>(Persistent::save(&ctx, made.get::<_, Function<'_>>(name)?));
-            Ok((function("onEvent")?, function("onTimers")?, function("onLoad")?))
+            Ok((function("onFetch")?, function("onEvent")?, function("onTimers")?, function("onLoad")?))
         });
-        let (on_event, on_timers, on_load) = context.with(|ctx| match booted {
+        let (on_fetch, on_event, on_timers, on_load) = context.with(|ctx| match booted {
             Ok(functions) => Ok(functions),
             Err(error) => Err(told(Err::<(), Error>(error).catch(&ctx))),
         })?;
         context.with(|ctx| ctx.run_gc());
-        BOOTED.set(Some(Booted { context, on_event, on_timers, on_load }));
+        BOOTED.set(Some(Booted { context, on_fetch, on_event, on_timers, on_load }));
         next_phase();
         Ok(())
     }
@@ -94,7 +90,10 @@ impl Guest for Engine {
         let handlers = loaded?;
         with(|booted| {
             // SAFETY: the context lives as long as it is borrowed.
-            booted.context.with(|ctx| unsafe { wasmyard_disable_eval(ctx.as_raw().as_ptr().cast()) });
+            booted.context.with(|ctx| unsafe {
+                wasmyard_disable_eval(ctx.as_raw().as_ptr().cast());
+                wasmyard_forget_seed(ctx.as_raw().as_ptr().cast());
+            });
         });
         next_phase();
         clock::seal();

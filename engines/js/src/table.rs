@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::bindings::wasi::http::types::{
-    FutureIncomingResponse, IncomingBody, IncomingRequest, IncomingResponse, OutgoingBody,
+    FutureIncomingResponse, IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody, Scheme,
 };
 use crate::bindings::wasi::io::poll::Pollable;
 use crate::bindings::wasi::io::streams::{InputStream, OutputStream};
@@ -11,10 +11,21 @@ use crate::bindings::wasmyard::platform::{assets, dispatch, kv, outgoing};
 
 /// A handle. Of two that belong together the child comes first, for it is to be dropped first.
 pub(crate) enum Resource {
-    Request(IncomingRequest),
+    Request(Handled),
     Response(IncomingResponse),
-    Source { stream: InputStream, _body: IncomingBody },
-    Sink { stream: OutputStream, body: OutgoingBody },
+    /// What was known of a response that the event was answered with.
+    Answered {
+        status: u16,
+        fields: Vec<(String, Vec<u8>)>,
+    },
+    Source {
+        stream: InputStream,
+        _body: IncomingBody,
+    },
+    Sink {
+        stream: OutputStream,
+        body: OutgoingBody,
+    },
     FromScript(dispatch::FutureResponse),
     FromUrl(outgoing::FutureResponse),
     FromStream(FutureIncomingResponse),
@@ -22,6 +33,38 @@ pub(crate) enum Resource {
     Namespace(dispatch::Namespace),
     Files(assets::Files),
     Kv(kv::Namespace),
+}
+
+/// The request that is handled. Its head can be read when it was handed on, too.
+pub(crate) struct Handled {
+    /// None when it was handed on.
+    pub(crate) request: Option<IncomingRequest>,
+    /// What its head was by then.
+    pub(crate) head: Option<HandledHead>,
+}
+
+/// A head as it came in.
+pub(crate) struct HandledHead {
+    pub(crate) method: Method,
+    pub(crate) scheme: Option<Scheme>,
+    pub(crate) authority: Option<String>,
+    pub(crate) path: Option<String>,
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
+}
+
+impl Handled {
+    /// Takes the request to hand it on; what its head says is kept.
+    pub(crate) fn take(&mut self) -> Option<IncomingRequest> {
+        let request = self.request.take()?;
+        self.head = Some(HandledHead {
+            method: request.method(),
+            scheme: request.scheme(),
+            authority: request.authority(),
+            path: request.path_with_query(),
+            fields: request.headers().entries(),
+        });
+        Some(request)
+    }
 }
 
 impl Resource {
@@ -74,4 +117,9 @@ pub(crate) fn take(id: u32) -> Option<Resource> {
 /// Looks at a handle. The function must not come back to the table.
 pub(crate) fn with<T>(id: u32, look: impl FnOnce(&Resource) -> T) -> Option<T> {
     TABLE.with_borrow(|table| table.slots.get(id as usize)?.as_ref().map(look))
+}
+
+/// Works with a handle. The function must not come back to the table.
+pub(crate) fn with_mut<T>(id: u32, work: impl FnOnce(&mut Resource) -> T) -> Option<T> {
+    TABLE.with_borrow_mut(|table| table.slots.get_mut(id as usize)?.as_mut().map(work))
 }

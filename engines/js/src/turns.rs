@@ -52,13 +52,17 @@ pub(crate) enum End {
 /// # Errors
 ///
 /// What a timer's own machinery threw: functions of scripts are caught inside.
-pub(crate) fn run<'js>(ctx: &Ctx<'js>, until: &Promise<'js>, timers: &Function<'js>) -> Result<End> {
+pub(crate) fn run<'js>(
+    ctx: &Ctx<'js>,
+    until: &Promise<'js>,
+    timers: &Persistent<Function<'static>>,
+) -> Result<End> {
     loop {
         while ctx.execute_pending_job() {}
         if until.state() != PromiseState::Pending {
             return Ok(End::Settled);
         }
-        let next: f64 = timers.call(())?;
+        let next: f64 = timers.clone().restore(ctx)?.call(())?;
         if next == 0.0 {
             continue;
         }

@@ -190,10 +190,29 @@ impl HostWorker for State {
         changes: RequestChanges,
         request: Resource<HostIncomingRequest>,
     ) -> Answer<Resource<HostIncomingResponse>> {
-        match self.take_changed_request(request, changes)? {
+        match self.take_request_with(request, Some(changes))? {
             Ok(request) => self.call(&this, request).await,
             Err(failure) => Ok(Err(failure.into())),
         }
+    }
+
+    async fn start_forward(
+        &mut self,
+        this: Resource<Worker>,
+        changes: Option<RequestChanges>,
+        request: Resource<HostIncomingRequest>,
+    ) -> Answer<Resource<FromScript>> {
+        let request = match self.take_request_with(request, changes)? {
+            Ok(request) => request,
+            Err(failure) => return Ok(Err(failure.into())),
+        };
+        let response = match self.start(&this, request)? {
+            Ok(call) => self.hooks.in_turn(move |host| host.call(call)),
+            Err(failure) => return Ok(Err(failure.into())),
+        };
+        // What is held of the request's body is counted where it arrives: it never was the guest's.
+        let response = FromScript::begun(response, 0).await;
+        Ok(Ok(self.table.push(response)?))
     }
 
     fn tail(

@@ -40,13 +40,14 @@ impl State {
         Ok(Ok(request))
     }
 
-    /// The same, under a changed head.
-    pub(super) fn take_changed_request(
+    /// The same, under a changed head where there are changes.
+    pub(super) fn take_request_with(
         &mut self,
         resource: Resource<HostIncomingRequest>,
-        changes: RequestChanges,
+        changes: Option<RequestChanges>,
     ) -> wasmtime::Result<Result<Request<Body>, Failure>> {
         let taken = self.take_request(resource)?;
+        let Some(changes) = changes else { return Ok(taken) };
         Ok(taken.and_then(|mut request| self.change_request(&mut request, changes).map(|()| request)))
     }
 

@@ -70,10 +70,23 @@ impl Host for State {
         changes: RequestChanges,
         request: Resource<HostIncomingRequest>,
     ) -> Answer<Resource<HostIncomingResponse>> {
-        match self.take_changed_request(request, changes)? {
+        match self.take_request_with(request, Some(changes))? {
             Ok(request) => self.send_on(request).await,
             Err(failure) => Ok(Err(refused(&failure))),
         }
+    }
+
+    async fn start_forward(
+        &mut self,
+        changes: Option<RequestChanges>,
+        request: Resource<HostIncomingRequest>,
+    ) -> Answer<Resource<FromUrl>> {
+        let request = match self.take_request_with(request, changes)? {
+            Ok(request) => request,
+            Err(failure) => return Ok(Err(refused(&failure))),
+        };
+        let response = FromUrl::begun(self.hooks.send(request, None), 0).await;
+        Ok(Ok(self.table.push(response)?))
     }
 
     fn tail(

@@ -12,7 +12,7 @@ use crate::bindings::wasi::http::types::{
 };
 use crate::bindings::wasi::io::streams::StreamError;
 use crate::bindings::wasmyard::platform::{dispatch, message, outgoing};
-use crate::table::{self, Resource};
+use crate::table::{self, HandledHead, Resource};
 
 thread_local! {
     /// Where the answer goes, until there is one.
@@ -32,8 +32,13 @@ pub(crate) fn fail(text: &str) {
 }
 
 pub(super) fn add<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
-    host.set("requestHead", Function::new(ctx.clone(), request_head)?)?;
-    host.set("responseHead", Function::new(ctx.clone(), response_head)?)?;
+    host.set("requestMethod", Function::new(ctx.clone(), request_method)?)?;
+    host.set("requestUrl", Function::new(ctx.clone(), request_url)?)?;
+    host.set("requestFields", Function::new(ctx.clone(), request_fields)?)?;
+    host.set("requestHasBody", Function::new(ctx.clone(), request_has_body)?)?;
+    host.set("responseStatus", Function::new(ctx.clone(), response_status)?)?;
+    host.set("responseFields", Function::new(ctx.clone(), response_fields)?)?;
+    host.set("isHere", Function::new(ctx.clone(), is_here)?)?;
     host.set("openBody", Function::new(ctx.clone(), open_body)?)?;
     host.set("read", Function::new(ctx.clone(), read)?)?;
     host.set("send", Function::new(ctx.clone(), send)?)?;
@@ -41,6 +46,7 @@ pub(super) fn add<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
     host.set("forward", Function::new(ctx.clone(), forward)?)?;
     host.set("take", Function::new(ctx.clone(), take)?)?;
     host.set("answer", Function::new(ctx.clone(), answer)?)?;
+    host.set("answerText", Function::new(ctx.clone(), answer_text)?)?;
     host.set("answerWith", Function::new(ctx.clone(), answer_with)?)?;
     host.set("startAnswer", Function::new(ctx.clone(), start_answer)?)?;
     host.set("fail", Function::new(ctx.clone(), |text: String| fail(&text))?)?;
@@ -50,51 +56,102 @@ pub(super) fn add<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
     Ok(())
 }
 
-/// The head of the request: method, scheme, authority, path with query, fields.
-fn request_head<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
-    let head = table::with(id, |resource| match resource {
-        Resource::Request(request) => Some((
-            method_name(&request.method()),
-            match request.scheme() {
-                Some(Scheme::Http) => "http".to_owned(),
-                Some(Scheme::Other(other)) => other,
-                _ => "https".to_owned(),
-            },
-            request.authority().unwrap_or_default(),
-            request.path_with_query().unwrap_or_default(),
-            request.headers().entries(),
-        )),
-        _ => None,
-    });
-    let Some((method, scheme, authority, path, entries)) = head.flatten() else {
-        return Ok(Value::new_null(ctx));
-    };
-    let list = Array::new(ctx.clone())?;
-    list.set(0, method)?;
-    list.set(1, scheme)?;
-    list.set(2, authority)?;
-    list.set(3, path)?;
-    list.set(4, flat(&ctx, &entries)?)?;
-    Ok(list.into_value())
+/// The request that is handled, as it is or as it was when it was handed on.
+fn handled<T>(
+    id: u32,
+    now: impl FnOnce(&IncomingRequest) -> T,
+    then: impl FnOnce(&HandledHead) -> T,
+) -> Option<T> {
+    table::with(id, |resource| {
+        let Resource::Request(handled) = resource else { return None };
+        match (&handled.request, &handled.head) {
+            (Some(request), _) => Some(now(request)),
+            (None, Some(head)) => Some(then(head)),
+            (None, None) => None,
+        }
+    })
+    .flatten()
 }
 
-/// The head of a response: status, fields.
-fn response_head<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
-    let head = table::with(id, |resource| match resource {
-        Resource::Response(response) => Some((response.status(), response.headers().entries())),
-        _ => None,
+/// The method of the request.
+fn request_method(id: u32) -> String {
+    handled(id, |request| method_name(&request.method()), |head| method_name(&head.method))
+        .unwrap_or_default()
+}
+
+/// The URL of the request, as the URL standard writes it.
+fn request_url(ctx: Ctx<'_>, id: u32) -> Result<String> {
+    let written = handled(
+        id,
+        |request| url_of(request.scheme(), request.authority(), request.path_with_query()),
+        |head| url_of(head.scheme.clone(), head.authority.clone(), head.path.clone()),
+    );
+    let written = written.unwrap_or_default();
+    match url::Url::parse(&written) {
+        Ok(url) => Ok(url.into()),
+        Err(_) => Err(Exception::throw_type(&ctx, &format!("Invalid URL: {written}"))),
+    }
+}
+
+fn url_of(scheme: Option<Scheme>, authority: Option<String>, path: Option<String>) -> String {
+    let scheme = match scheme {
+        Some(Scheme::Http) => "http".to_owned(),
+        Some(Scheme::Other(other)) => other,
+        _ => "https".to_owned(),
+    };
+    format!("{scheme}://{}{}", authority.unwrap_or_default(), path.unwrap_or_default())
+}
+
+/// The header fields of the request.
+fn request_fields<'js>(ctx: Ctx<'js>, id: u32) -> Result<Array<'js>> {
+    let fields = handled(id, |request| request.headers().entries(), |head| head.fields.clone());
+    flat(&ctx, &fields.unwrap_or_default())
+}
+
+/// Whether the request has a body: it says so, or its method says so (RFC 9110, section 9.3).
+fn request_has_body(id: u32) -> bool {
+    let says_so = |field: &dyn Fn(&str) -> Option<Vec<u8>>, method: &Method| match field("content-length") {
+        Some(length) => length != b"0",
+        None => field("transfer-encoding").is_some() || !matches!(method, Method::Get | Method::Head),
+    };
+    let there = handled(
+        id,
+        |request| {
+            let headers = request.headers();
+            says_so(&|name| headers.get(name).into_iter().next(), &request.method())
+        },
+        |head| {
+            let field = |name: &str| head.fields.iter().find(|(known, _)| known == name);
+            says_so(&|name| field(name).map(|(_, value)| value.clone()), &head.method)
+        },
+    );
+    there.unwrap_or_default()
+}
+
+/// The status of a response.
+fn response_status(id: u32) -> u16 {
+    let status = table::with(id, |resource| match resource {
+        Resource::Response(response) => response.status(),
+        Resource::Answered { status, .. } => *status,
+        _ => 0,
     });
-    let Some((status, entries)) = head.flatten() else { return Ok(Value::new_null(ctx)) };
-    let list = Array::new(ctx.clone())?;
-    list.set(0, status)?;
-    list.set(1, flat(&ctx, &entries)?)?;
-    Ok(list.into_value())
+    status.unwrap_or_default()
+}
+
+/// The header fields of a response.
+fn response_fields<'js>(ctx: Ctx<'js>, id: u32) -> Result<Array<'js>> {
+    let fields = table::with(id, |resource| match resource {
+        Resource::Response(response) => response.headers().entries(),
+        Resource::Answered { fields, .. } => fields.clone(),
+        _ => Vec::new(),
+    });
+    flat(&ctx, &fields.unwrap_or_default())
 }
 
 /// The body of a request or a response, to be read; once.
 fn open_body<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
     let body = table::with(id, |resource| match resource {
-        Resource::Request(request) => request.consume().ok(),
+        Resource::Request(handled) => handled.request.as_ref().and_then(|request| request.consume().ok()),
         Resource::Response(response) => response.consume().ok(),
         _ => None,
     });
@@ -223,33 +280,67 @@ fn stream<'js>(ctx: Ctx<'js>, to: i64, head: Vec<String>) -> Result<Value<'js>> 
     }
 }
 
-/// Hands the request that is handled on, with its body: waits for the head of the response.
-fn forward<'js>(ctx: Ctx<'js>, to: i64, request: u32, head: Vec<String>) -> Result<Value<'js>> {
-    let Head { method, scheme, authority, path, fields } = Head::of(&ctx, &head)?;
-    let changes = message::RequestChanges {
-        method: Some(method),
-        scheme: Some(scheme),
-        authority: Some(authority),
-        path_with_query: Some(path),
-        headers: Some(fields),
+/// Hands the request that is handled on, with its body; under another head if there is one. A handle of what is on its way,
+/// or a failure.
+fn forward<'js>(ctx: Ctx<'js>, to: i64, id: u32, head: Option<Vec<String>>) -> Result<Value<'js>> {
+    in_handler(&ctx)?;
+    let changes = match head {
+        None => None,
+        Some(head) => {
+            let Head { method, scheme, authority, path, fields } = Head::of(&ctx, &head)?;
+            Some(message::RequestChanges {
+                method: Some(method),
+                scheme: Some(scheme),
+                authority: Some(authority),
+                path_with_query: Some(path),
+                headers: Some(fields),
+            })
+        }
     };
-    let Some(Resource::Request(request)) = table::take(request) else {
+    let request = table::with_mut(id, |resource| match resource {
+        Resource::Request(handled) => handled.take(),
+        _ => None,
+    });
+    let Some(request) = request.flatten() else {
         return failure(&ctx, "invalid-argument", "the request was handed on already");
     };
-    let request: IncomingRequest = request;
-    let answered = match target(to) {
-        None => outgoing::forward_with(&changes, request).map_err(outbound_failure),
+    let sent = match target(to) {
+        None => outgoing::start_forward(changes.as_ref(), request)
+            .map(Resource::FromUrl)
+            .map_err(outbound_failure),
         Some(id) => table::with(id, |resource| match resource {
-            Resource::Worker(worker) => worker.forward_with(&changes, request),
+            Resource::Worker(worker) => worker.start_forward(changes.as_ref(), request),
+            // No body is of any use to files, so that a changed head goes by itself.
+            Resource::Files(files) => match &changes {
+                None => files.forward(request),
+                Some(changes) => files.send(&message::OwnRequest {
+                    method: changes.method.clone().unwrap_or_default(),
+                    scheme: changes.scheme.clone(),
+                    authority: changes.authority.clone(),
+                    path_with_query: changes.path_with_query.clone(),
+                    headers: changes.headers.clone().unwrap_or_default(),
+                    body: Vec::new(),
+                }),
+            },
             _ => Err(dispatch::DispatchError::Internal("no such target".to_owned())),
         })
         .unwrap_or_else(|| Err(dispatch::DispatchError::Internal("no such target".to_owned())))
+        .map(Resource::FromScript)
         .map_err(dispatch_failure),
     };
-    match answered {
-        Ok(response) => Ok(number(&ctx, table::put(Resource::Response(response)))),
+    match sent {
+        Ok(future) => Ok(number(&ctx, table::put(future))),
         Err((word, text)) => failure(&ctx, word, &text),
     }
+}
+
+/// Whether the request can still be handed on.
+fn is_here(id: u32) -> bool {
+    let here = table::with(
+        id,
+        |resource| matches!(resource, Resource::Request(handled) if handled.request.is_some()),
+    );
+    here.unwrap_or_default()
 }
 
 /// What came of something sent: undefined while it is on its way, then a response's handle, or a failure.
@@ -281,10 +372,18 @@ fn take<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
 
 /// The answer, as a whole. A text says what of it is refused.
 fn answer(status: u16, head: Vec<String>, body: Option<ArrayBuffer<'_>>) -> Option<String> {
-    let out = OUT.take()?;
-    let fields = fields(&head);
     // SAFETY: no JavaScript runs while the bytes are borrowed.
-    let bytes = body.as_ref().and_then(|body| unsafe { body.as_bytes() }).unwrap_or_default();
+    answered(status, &head, body.as_ref().and_then(|body| unsafe { body.as_bytes() }).unwrap_or_default())
+}
+
+/// The answer, whose body is a text.
+fn answer_text(status: u16, head: Vec<String>, text: String) -> Option<String> {
+    answered(status, &head, text.as_bytes())
+}
+
+fn answered(status: u16, head: &[String], bytes: &[u8]) -> Option<String> {
+    let out = OUT.take()?;
+    let fields = fields(head);
     // One call takes up to a mebibyte, fields included.
     let most = (1_usize << 20).saturating_sub(64 << 10);
     let (first, mut rest) = bytes.split_at(bytes.len().min(most));
@@ -307,7 +406,16 @@ fn answer_with(
     head: Option<Vec<String>>,
 ) -> Result<Option<String>> {
     let Some(out) = OUT.take() else { return Ok(None) };
-    let Some(Resource::Response(response)) = table::take(response) else {
+    let taken = table::with_mut(response, |resource| {
+        let Resource::Response(response) = resource else { return None };
+        // The script may go on, and read it.
+        let answered = Resource::Answered { status: response.status(), fields: response.headers().entries() };
+        match std::mem::replace(resource, answered) {
+            Resource::Response(response) => Some(response),
+            _ => None,
+        }
+    });
+    let Some(response) = taken.flatten() else {
         return Err(Exception::throw_type(&ctx, "the response was taken already"));
     };
     match head {

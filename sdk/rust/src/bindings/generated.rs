@@ -2876,6 +2876,446 @@ pub mod wasmyard {
             }
             impl Worker {
                 #[allow(unused_unsafe, clippy::all)]
+                /// Like `forward`, or `forward-with` where there are changes, without waiting: the callee goes as far as it can
+                /// without waiting before this returns.
+                #[allow(async_fn_in_trait)]
+                pub fn start_forward(
+                    &self,
+                    changes: ::core::option::Option<&RequestChanges>,
+                    request: IncomingRequest,
+                ) -> ::core::result::Result<FutureResponse, DispatchError> {
+                    unsafe {
+                        let mut cleanup_list = _rt::Vec::new();
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 18 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 18
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        *ptr0.add(0).cast::<i32>() = (self).handle() as i32;
+                        match changes {
+                            Some(e) => {
+                                *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let super::super::super::wasmyard::platform::message::RequestChanges {
+                                    method: method1,
+                                    scheme: scheme1,
+                                    authority: authority1,
+                                    path_with_query: path_with_query1,
+                                    headers: headers1,
+                                } = e;
+                                match method1 {
+                                    Some(e) => {
+                                        *ptr0
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec2 = e;
+                                        let ptr2 = vec2.as_ptr().cast::<u8>();
+                                        let len2 = vec2.len();
+                                        *ptr0
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len2;
+                                        *ptr0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr2.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr0
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match scheme1 {
+                                    Some(e) => {
+                                        *ptr0
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec3 = e;
+                                        let ptr3 = vec3.as_ptr().cast::<u8>();
+                                        let len3 = vec3.len();
+                                        *ptr0
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len3;
+                                        *ptr0
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr3.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr0
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match authority1 {
+                                    Some(e) => {
+                                        *ptr0
+                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec4 = e;
+                                        let ptr4 = vec4.as_ptr().cast::<u8>();
+                                        let len4 = vec4.len();
+                                        *ptr0
+                                            .add(10 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len4;
+                                        *ptr0
+                                            .add(9 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr4.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr0
+                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match path_with_query1 {
+                                    Some(e) => {
+                                        *ptr0
+                                            .add(11 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec5 = e;
+                                        let ptr5 = vec5.as_ptr().cast::<u8>();
+                                        let len5 = vec5.len();
+                                        *ptr0
+                                            .add(13 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len5;
+                                        *ptr0
+                                            .add(12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr5.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr0
+                                            .add(11 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match headers1 {
+                                    Some(e) => {
+                                        *ptr0
+                                            .add(14 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec9 = e;
+                                        let len9 = vec9.len();
+                                        let layout9 = _rt::alloc::Layout::from_size_align(
+                                                vec9.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result9, _cleanup9) = wit_bindgen::rt::Cleanup::new(
+                                            layout9,
+                                        );
+                                        cleanup_list.extend(_cleanup9);
+                                        for (i, e) in vec9.into_iter().enumerate() {
+                                            let base = result9
+                                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let (t6_0, t6_1) = e;
+                                                let vec7 = t6_0;
+                                                let ptr7 = vec7.as_ptr().cast::<u8>();
+                                                let len7 = vec7.len();
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len7;
+                                                *base.add(0).cast::<*mut u8>() = ptr7.cast_mut();
+                                                let vec8 = t6_1;
+                                                let ptr8 = vec8.as_ptr().cast::<u8>();
+                                                let len8 = vec8.len();
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len8;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr8.cast_mut();
+                                            }
+                                        }
+                                        *ptr0
+                                            .add(16 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len9;
+                                        *ptr0
+                                            .add(15 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result9;
+                                    }
+                                    None => {
+                                        *ptr0
+                                            .add(14 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                            }
+                            None => {
+                                *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        *ptr0
+                            .add(17 * ::core::mem::size_of::<*const u8>())
+                            .cast::<i32>() = (&request).take_handle() as i32;
+                        let ptr10 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/dispatch@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]worker.start-forward"]
+                            fn wit_import11(_: *mut u8, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import11(_: *mut u8, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import11(ptr0, ptr10);
+                        let l12 = i32::from(*ptr10.add(0).cast::<u8>());
+                        let result52 = match l12 {
+                            0 => {
+                                let e = {
+                                    let l13 = *ptr10
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    FutureResponse::from_handle(l13 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l14 = i32::from(
+                                        *ptr10.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v51 = match l14 {
+                                        0 => {
+                                            let e51 = {
+                                                let l15 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l16 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len17 = l16;
+                                                let bytes17 = _rt::Vec::from_raw_parts(
+                                                    l15.cast(),
+                                                    len17,
+                                                    len17,
+                                                );
+                                                _rt::string_lift(bytes17)
+                                            };
+                                            DispatchError::WorkerNotFound(e51)
+                                        }
+                                        1 => {
+                                            let e51 = {
+                                                let l18 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l19 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len20 = l19;
+                                                let bytes20 = _rt::Vec::from_raw_parts(
+                                                    l18.cast(),
+                                                    len20,
+                                                    len20,
+                                                );
+                                                _rt::string_lift(bytes20)
+                                            };
+                                            DispatchError::ExceededCpu(e51)
+                                        }
+                                        2 => {
+                                            let e51 = {
+                                                let l21 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l22 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len23 = l22;
+                                                let bytes23 = _rt::Vec::from_raw_parts(
+                                                    l21.cast(),
+                                                    len23,
+                                                    len23,
+                                                );
+                                                _rt::string_lift(bytes23)
+                                            };
+                                            DispatchError::ExceededMemory(e51)
+                                        }
+                                        3 => {
+                                            let e51 = {
+                                                let l24 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l25 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len26 = l25;
+                                                let bytes26 = _rt::Vec::from_raw_parts(
+                                                    l24.cast(),
+                                                    len26,
+                                                    len26,
+                                                );
+                                                _rt::string_lift(bytes26)
+                                            };
+                                            DispatchError::ExceededSubrequests(e51)
+                                        }
+                                        4 => {
+                                            let e51 = {
+                                                let l27 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l28 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len29 = l28;
+                                                let bytes29 = _rt::Vec::from_raw_parts(
+                                                    l27.cast(),
+                                                    len29,
+                                                    len29,
+                                                );
+                                                _rt::string_lift(bytes29)
+                                            };
+                                            DispatchError::ExceededDepth(e51)
+                                        }
+                                        5 => {
+                                            let e51 = {
+                                                let l30 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l31 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len32 = l31;
+                                                let bytes32 = _rt::Vec::from_raw_parts(
+                                                    l30.cast(),
+                                                    len32,
+                                                    len32,
+                                                );
+                                                _rt::string_lift(bytes32)
+                                            };
+                                            DispatchError::TimedOut(e51)
+                                        }
+                                        6 => {
+                                            let e51 = {
+                                                let l33 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l34 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len35 = l34;
+                                                let bytes35 = _rt::Vec::from_raw_parts(
+                                                    l33.cast(),
+                                                    len35,
+                                                    len35,
+                                                );
+                                                _rt::string_lift(bytes35)
+                                            };
+                                            DispatchError::Trapped(e51)
+                                        }
+                                        7 => {
+                                            let e51 = {
+                                                let l36 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l37 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len38 = l37;
+                                                let bytes38 = _rt::Vec::from_raw_parts(
+                                                    l36.cast(),
+                                                    len38,
+                                                    len38,
+                                                );
+                                                _rt::string_lift(bytes38)
+                                            };
+                                            DispatchError::NoResponse(e51)
+                                        }
+                                        8 => {
+                                            let e51 = {
+                                                let l39 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l40 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len41 = l40;
+                                                let bytes41 = _rt::Vec::from_raw_parts(
+                                                    l39.cast(),
+                                                    len41,
+                                                    len41,
+                                                );
+                                                _rt::string_lift(bytes41)
+                                            };
+                                            DispatchError::Overloaded(e51)
+                                        }
+                                        9 => {
+                                            let e51 = {
+                                                let l42 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l43 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len44 = l43;
+                                                let bytes44 = _rt::Vec::from_raw_parts(
+                                                    l42.cast(),
+                                                    len44,
+                                                    len44,
+                                                );
+                                                _rt::string_lift(bytes44)
+                                            };
+                                            DispatchError::InvalidArgument(e51)
+                                        }
+                                        10 => {
+                                            let e51 = {
+                                                let l45 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l46 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len47 = l46;
+                                                let bytes47 = _rt::Vec::from_raw_parts(
+                                                    l45.cast(),
+                                                    len47,
+                                                    len47,
+                                                );
+                                                _rt::string_lift(bytes47)
+                                            };
+                                            DispatchError::Internal(e51)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 11, "invalid enum discriminant");
+                                            let e51 = {
+                                                let l48 = *ptr10
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l49 = *ptr10
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len50 = l49;
+                                                let bytes50 = _rt::Vec::from_raw_parts(
+                                                    l48.cast(),
+                                                    len50,
+                                                    len50,
+                                                );
+                                                _rt::string_lift(bytes50)
+                                            };
+                                            DispatchError::ExceededFuel(e51)
+                                        }
+                                    };
+                                    v51
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result52
+                    }
+                }
+            }
+            impl Worker {
+                #[allow(unused_unsafe, clippy::all)]
                 /// Leaves the request and its answer to the callee: it is called after this script has returned
                 /// and its memory is gone. The visitor gets whatever comes of it.
                 #[allow(async_fn_in_trait)]
@@ -8436,6 +8876,728 @@ pub mod wasmyard {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// Like `forward`, or `forward-with` where there are changes, without waiting.
+            #[allow(async_fn_in_trait)]
+            pub fn start_forward(
+                changes: ::core::option::Option<&RequestChanges>,
+                request: IncomingRequest,
+            ) -> ::core::result::Result<FutureResponse, ErrorCode> {
+                unsafe {
+                    let mut cleanup_list = _rt::Vec::new();
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 17 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 17
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    match changes {
+                        Some(e) => {
+                            *ptr0.add(0).cast::<u8>() = (1i32) as u8;
+                            let super::super::super::wasmyard::platform::message::RequestChanges {
+                                method: method1,
+                                scheme: scheme1,
+                                authority: authority1,
+                                path_with_query: path_with_query1,
+                                headers: headers1,
+                            } = e;
+                            match method1 {
+                                Some(e) => {
+                                    *ptr0
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let vec2 = e;
+                                    let ptr2 = vec2.as_ptr().cast::<u8>();
+                                    let len2 = vec2.len();
+                                    *ptr0
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len2;
+                                    *ptr0
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr2.cast_mut();
+                                }
+                                None => {
+                                    *ptr0
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match scheme1 {
+                                Some(e) => {
+                                    *ptr0
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let vec3 = e;
+                                    let ptr3 = vec3.as_ptr().cast::<u8>();
+                                    let len3 = vec3.len();
+                                    *ptr0
+                                        .add(6 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len3;
+                                    *ptr0
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr3.cast_mut();
+                                }
+                                None => {
+                                    *ptr0
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match authority1 {
+                                Some(e) => {
+                                    *ptr0
+                                        .add(7 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let vec4 = e;
+                                    let ptr4 = vec4.as_ptr().cast::<u8>();
+                                    let len4 = vec4.len();
+                                    *ptr0
+                                        .add(9 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len4;
+                                    *ptr0
+                                        .add(8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr4.cast_mut();
+                                }
+                                None => {
+                                    *ptr0
+                                        .add(7 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match path_with_query1 {
+                                Some(e) => {
+                                    *ptr0
+                                        .add(10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let vec5 = e;
+                                    let ptr5 = vec5.as_ptr().cast::<u8>();
+                                    let len5 = vec5.len();
+                                    *ptr0
+                                        .add(12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len5;
+                                    *ptr0
+                                        .add(11 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr5.cast_mut();
+                                }
+                                None => {
+                                    *ptr0
+                                        .add(10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match headers1 {
+                                Some(e) => {
+                                    *ptr0
+                                        .add(13 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let vec9 = e;
+                                    let len9 = vec9.len();
+                                    let layout9 = _rt::alloc::Layout::from_size_align(
+                                            vec9.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        )
+                                        .unwrap();
+                                    let (result9, _cleanup9) = wit_bindgen::rt::Cleanup::new(
+                                        layout9,
+                                    );
+                                    cleanup_list.extend(_cleanup9);
+                                    for (i, e) in vec9.into_iter().enumerate() {
+                                        let base = result9
+                                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                        {
+                                            let (t6_0, t6_1) = e;
+                                            let vec7 = t6_0;
+                                            let ptr7 = vec7.as_ptr().cast::<u8>();
+                                            let len7 = vec7.len();
+                                            *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>() = len7;
+                                            *base.add(0).cast::<*mut u8>() = ptr7.cast_mut();
+                                            let vec8 = t6_1;
+                                            let ptr8 = vec8.as_ptr().cast::<u8>();
+                                            let len8 = vec8.len();
+                                            *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>() = len8;
+                                            *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>() = ptr8.cast_mut();
+                                        }
+                                    }
+                                    *ptr0
+                                        .add(15 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len9;
+                                    *ptr0
+                                        .add(14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = result9;
+                                }
+                                None => {
+                                    *ptr0
+                                        .add(13 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                        }
+                        None => {
+                            *ptr0.add(0).cast::<u8>() = (0i32) as u8;
+                        }
+                    };
+                    *ptr0.add(16 * ::core::mem::size_of::<*const u8>()).cast::<i32>() = (&request)
+                        .take_handle() as i32;
+                    let ptr10 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/outgoing@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "start-forward"]
+                        fn wit_import11(_: *mut u8, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import11(_: *mut u8, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import11(ptr0, ptr10);
+                    let l12 = i32::from(*ptr10.add(0).cast::<u8>());
+                    let result77 = match l12 {
+                        0 => {
+                            let e = {
+                                let l13 = *ptr10.add(8).cast::<i32>();
+                                FutureResponse::from_handle(l13 as u32)
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l14 = i32::from(*ptr10.add(8).cast::<u8>());
+                                use super::super::super::__with_name4::ErrorCode as V76;
+                                let v76 = match l14 {
+                                    0 => V76::DnsTimeout,
+                                    1 => {
+                                        let e76 = {
+                                            let l15 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            let l19 = i32::from(
+                                                *ptr10
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::DnsErrorPayload {
+                                                rcode: match l15 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l16 = *ptr10
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l17 = *ptr10
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len18 = l17;
+                                                            let bytes18 = _rt::Vec::from_raw_parts(
+                                                                l16.cast(),
+                                                                len18,
+                                                                len18,
+                                                            );
+                                                            _rt::string_lift(bytes18)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                info_code: match l19 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l20 = i32::from(
+                                                                *ptr10
+                                                                    .add(18 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u16>(),
+                                                            );
+                                                            l20 as u16
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V76::DnsError(e76)
+                                    }
+                                    2 => V76::DestinationNotFound,
+                                    3 => V76::DestinationUnavailable,
+                                    4 => V76::DestinationIpProhibited,
+                                    5 => V76::DestinationIpUnroutable,
+                                    6 => V76::ConnectionRefused,
+                                    7 => V76::ConnectionTerminated,
+                                    8 => V76::ConnectionTimeout,
+                                    9 => V76::ConnectionReadTimeout,
+                                    10 => V76::ConnectionWriteTimeout,
+                                    11 => V76::ConnectionLimitReached,
+                                    12 => V76::TlsProtocolError,
+                                    13 => V76::TlsCertificateError,
+                                    14 => {
+                                        let e76 = {
+                                            let l21 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            let l23 = i32::from(
+                                                *ptr10
+                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::TlsAlertReceivedPayload {
+                                                alert_id: match l21 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l22 = i32::from(*ptr10.add(17).cast::<u8>());
+                                                            l22 as u8
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                alert_message: match l23 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l24 = *ptr10
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l25 = *ptr10
+                                                                .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len26 = l25;
+                                                            let bytes26 = _rt::Vec::from_raw_parts(
+                                                                l24.cast(),
+                                                                len26,
+                                                                len26,
+                                                            );
+                                                            _rt::string_lift(bytes26)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V76::TlsAlertReceived(e76)
+                                    }
+                                    15 => V76::HttpRequestDenied,
+                                    16 => V76::HttpRequestLengthRequired,
+                                    17 => {
+                                        let e76 = {
+                                            let l27 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            match l27 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l28 = *ptr10.add(24).cast::<i64>();
+                                                        l28 as u64
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V76::HttpRequestBodySize(e76)
+                                    }
+                                    18 => V76::HttpRequestMethodInvalid,
+                                    19 => V76::HttpRequestUriInvalid,
+                                    20 => V76::HttpRequestUriTooLong,
+                                    21 => {
+                                        let e76 = {
+                                            let l29 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            match l29 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l30 = *ptr10.add(20).cast::<i32>();
+                                                        l30 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V76::HttpRequestHeaderSectionSize(e76)
+                                    }
+                                    22 => {
+                                        let e76 = {
+                                            let l31 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            match l31 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l32 = i32::from(
+                                                            *ptr10
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        let l36 = i32::from(
+                                                            *ptr10
+                                                                .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        super::super::super::__with_name4::FieldSizePayload {
+                                                            field_name: match l32 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l33 = *ptr10
+                                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l34 = *ptr10
+                                                                            .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len35 = l34;
+                                                                        let bytes35 = _rt::Vec::from_raw_parts(
+                                                                            l33.cast(),
+                                                                            len35,
+                                                                            len35,
+                                                                        );
+                                                                        _rt::string_lift(bytes35)
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            field_size: match l36 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l37 = *ptr10
+                                                                            .add(20 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<i32>();
+                                                                        l37 as u32
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                        }
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V76::HttpRequestHeaderSize(e76)
+                                    }
+                                    23 => {
+                                        let e76 = {
+                                            let l38 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            match l38 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l39 = *ptr10.add(20).cast::<i32>();
+                                                        l39 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V76::HttpRequestTrailerSectionSize(e76)
+                                    }
+                                    24 => {
+                                        let e76 = {
+                                            let l40 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            let l44 = i32::from(
+                                                *ptr10
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l40 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l41 = *ptr10
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l42 = *ptr10
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len43 = l42;
+                                                            let bytes43 = _rt::Vec::from_raw_parts(
+                                                                l41.cast(),
+                                                                len43,
+                                                                len43,
+                                                            );
+                                                            _rt::string_lift(bytes43)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l44 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l45 = *ptr10
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l45 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V76::HttpRequestTrailerSize(e76)
+                                    }
+                                    25 => V76::HttpResponseIncomplete,
+                                    26 => {
+                                        let e76 = {
+                                            let l46 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            match l46 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l47 = *ptr10.add(20).cast::<i32>();
+                                                        l47 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V76::HttpResponseHeaderSectionSize(e76)
+                                    }
+                                    27 => {
+                                        let e76 = {
+                                            let l48 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            let l52 = i32::from(
+                                                *ptr10
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l48 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l49 = *ptr10
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l50 = *ptr10
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len51 = l50;
+                                                            let bytes51 = _rt::Vec::from_raw_parts(
+                                                                l49.cast(),
+                                                                len51,
+                                                                len51,
+                                                            );
+                                                            _rt::string_lift(bytes51)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l52 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l53 = *ptr10
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l53 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V76::HttpResponseHeaderSize(e76)
+                                    }
+                                    28 => {
+                                        let e76 = {
+                                            let l54 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            match l54 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l55 = *ptr10.add(24).cast::<i64>();
+                                                        l55 as u64
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V76::HttpResponseBodySize(e76)
+                                    }
+                                    29 => {
+                                        let e76 = {
+                                            let l56 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            match l56 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l57 = *ptr10.add(20).cast::<i32>();
+                                                        l57 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V76::HttpResponseTrailerSectionSize(e76)
+                                    }
+                                    30 => {
+                                        let e76 = {
+                                            let l58 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            let l62 = i32::from(
+                                                *ptr10
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            super::super::super::__with_name4::FieldSizePayload {
+                                                field_name: match l58 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l59 = *ptr10
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l60 = *ptr10
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len61 = l60;
+                                                            let bytes61 = _rt::Vec::from_raw_parts(
+                                                                l59.cast(),
+                                                                len61,
+                                                                len61,
+                                                            );
+                                                            _rt::string_lift(bytes61)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                                field_size: match l62 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l63 = *ptr10
+                                                                .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<i32>();
+                                                            l63 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                },
+                                            }
+                                        };
+                                        V76::HttpResponseTrailerSize(e76)
+                                    }
+                                    31 => {
+                                        let e76 = {
+                                            let l64 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            match l64 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l65 = *ptr10
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l66 = *ptr10
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len67 = l66;
+                                                        let bytes67 = _rt::Vec::from_raw_parts(
+                                                            l65.cast(),
+                                                            len67,
+                                                            len67,
+                                                        );
+                                                        _rt::string_lift(bytes67)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V76::HttpResponseTransferCoding(e76)
+                                    }
+                                    32 => {
+                                        let e76 = {
+                                            let l68 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            match l68 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l69 = *ptr10
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l70 = *ptr10
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len71 = l70;
+                                                        let bytes71 = _rt::Vec::from_raw_parts(
+                                                            l69.cast(),
+                                                            len71,
+                                                            len71,
+                                                        );
+                                                        _rt::string_lift(bytes71)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V76::HttpResponseContentCoding(e76)
+                                    }
+                                    33 => V76::HttpResponseTimeout,
+                                    34 => V76::HttpUpgradeFailed,
+                                    35 => V76::HttpProtocolError,
+                                    36 => V76::LoopDetected,
+                                    37 => V76::ConfigurationError,
+                                    n => {
+                                        debug_assert_eq!(n, 38, "invalid enum discriminant");
+                                        let e76 = {
+                                            let l72 = i32::from(*ptr10.add(16).cast::<u8>());
+                                            match l72 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l73 = *ptr10
+                                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l74 = *ptr10
+                                                            .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len75 = l74;
+                                                        let bytes75 = _rt::Vec::from_raw_parts(
+                                                            l73.cast(),
+                                                            len75,
+                                                            len75,
+                                                        );
+                                                        _rt::string_lift(bytes75)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            }
+                                        };
+                                        V76::InternalError(e76)
+                                    }
+                                };
+                                v76
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result77
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
             /// Sends the request on after this script has returned and its memory is gone. Who asked gets whatever comes of it.
             #[allow(async_fn_in_trait)]
             pub fn tail(
@@ -9881,8 +11043,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10398] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa0P\x01A\x02\x01A,\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10513] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x93Q\x01A\x02\x01A,\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -10013,7 +11175,7 @@ ers\x06\x04body\x02\x04morew\0\x10\x04\0\x06answer\x01\x11\x01@\x01\x05bytes\x02
 \x13\x03\0\x1fwasmyard:platform/message@0.1.0\x05\x0b\x02\x03\0\x04\x10incoming-\
 request\x02\x03\0\x04\x10outgoing-request\x02\x03\0\x04\x11incoming-response\x02\
 \x03\0\x05\x0bown-request\x02\x03\0\x05\x0frequest-changes\x02\x03\0\x05\x10resp\
-onse-changes\x01BK\x02\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\
+onse-changes\x01BN\x02\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\
 \x02\x01\x0d\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\x01\x0e\x04\0\x11in\
 coming-response\x03\0\x04\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x06\
 \x02\x03\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bow\
@@ -10035,70 +11197,73 @@ i\x1e\x01j\x01*\x01\x11\x01@\x02\x04self(\x07request)\0+\x04\0\x14[method]worker
 .fetch\x01,\x01@\x02\x04self(\x07request\x0b\0+\x04\0\x13[method]worker.send\x01\
 -\x01i\x01\x01i\x05\x01j\x01/\x01\x11\x01@\x02\x04self(\x07request.\00\x04\0\x16\
 [method]worker.forward\x011\x01@\x03\x04self(\x07changes\x0d\x07request.\00\x04\0\
-\x1b[method]worker.forward-with\x012\x01i\x07\x01j\0\x01\x11\x01@\x03\x04self(\x07\
-request.\x03out3\04\x04\0\x13[method]worker.tail\x015\x01h\x1e\x01i\x09\x01@\x01\
-\x04self6\07\x04\0![method]future-response.subscribe\x018\x01j\x010\0\x01k9\x01@\
-\x01\x04self6\0:\x04\0\x1b[method]future-response.get\x01;\x01@\x02\x03out3\x08r\
-esponse/\x01\0\x04\0\x07respond\x01<\x01j\0\x01s\x01@\x03\x03out3\x07changes\x0f\
-\x08response/\0=\x04\0\x0crespond-with\x01>\x03\0\x20wasmyard:platform/dispatch@\
-0.1.0\x05\x12\x02\x03\0\x06\x0dbinding-error\x02\x03\0\x06\x0edispatch-error\x02\
-\x03\0\x06\x0ffuture-response\x01B\x1c\x02\x03\x02\x01\x0c\x04\0\x10incoming-req\
-uest\x03\0\0\x02\x03\x02\x01\x0d\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\
-\x01\x0f\x04\0\x0bown-request\x03\0\x04\x02\x03\x02\x01\x13\x04\0\x0dbinding-err\
-or\x03\0\x06\x02\x03\x02\x01\x14\x04\0\x0edispatch-error\x03\0\x08\x02\x03\x02\x01\
-\x15\x04\0\x0ffuture-response\x03\0\x0a\x04\0\x05files\x03\x01\x01i\x0c\x01j\x01\
-\x0d\x01\x07\x01@\x01\x07bindings\0\x0e\x04\0\x12[static]files.open\x01\x0f\x01h\
-\x0c\x01i\x03\x01i\x0b\x01j\x01\x12\x01\x09\x01@\x02\x04self\x10\x07request\x11\0\
-\x13\x04\0\x13[method]files.fetch\x01\x14\x01@\x02\x04self\x10\x07request\x05\0\x13\
-\x04\0\x12[method]files.send\x01\x15\x01i\x01\x01@\x02\x04self\x10\x07request\x16\
-\0\x13\x04\0\x15[method]files.forward\x01\x17\x03\0\x1ewasmyard:platform/assets@\
-0.1.0\x05\x16\x01B\x04\x01o\x02ss\x01p\0\x01@\0\0\x01\x04\0\x04list\x01\x02\x03\0\
-\x20wasmyard:platform/bindings@0.1.0\x05\x17\x01B%\x02\x03\x02\x01\x13\x04\0\x0d\
-binding-error\x03\0\0\x01q\x07\x10invalid-argument\x01s\0\x13namespace-not-found\
-\x01s\0\x0eexceeded-quota\x01s\0\x14exceeded-subrequests\x01s\0\x0fexceeded-memo\
-ry\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x08kv-error\x03\0\x02\x01\
-kw\x01ks\x01r\x03\x0aexpiration\x04\x0eexpiration-ttl\x04\x08metadata\x05\x04\0\x0b\
-put-options\x03\0\x06\x01p}\x01r\x03\x05value\x08\x08metadata\x05\x0aexpiration\x04\
-\x04\0\x05entry\x03\0\x09\x01ky\x01r\x03\x06prefix\x05\x06cursor\x05\x05limit\x0b\
-\x04\0\x0clist-options\x03\0\x0c\x01r\x03\x04names\x08metadata\x05\x0aexpiration\
-\x04\x04\0\x0alisted-key\x03\0\x0e\x01p\x0f\x01r\x02\x04keys\x10\x06cursor\x05\x04\
-\0\x04page\x03\0\x11\x04\0\x09namespace\x03\x01\x01i\x13\x01j\x01\x14\x01\x01\x01\
-@\x01\x07bindings\0\x15\x04\0\x16[static]namespace.open\x01\x16\x01h\x13\x01k\x0a\
-\x01j\x01\x18\x01\x03\x01@\x02\x04self\x17\x03keys\0\x19\x04\0\x15[method]namesp\
-ace.get\x01\x1a\x01j\0\x01\x03\x01@\x04\x04self\x17\x03keys\x05value\x08\x07opti\
-ons\x07\0\x1b\x04\0\x15[method]namespace.put\x01\x1c\x01@\x02\x04self\x17\x03key\
-s\0\x1b\x04\0\x18[method]namespace.delete\x01\x1d\x01j\x01\x12\x01\x03\x01@\x02\x04\
-self\x17\x07options\x0d\0\x1e\x04\0\x16[method]namespace.list\x01\x1f\x03\0\x1aw\
-asmyard:platform/kv@0.1.0\x05\x18\x01B\x05\x01m\x02\x06output\x05error\x04\0\x0b\
-destination\x03\0\0\x01p}\x01@\x02\x02to\x01\x05bytes\x02\x01\0\x04\0\x05write\x01\
-\x03\x03\0\x1bwasmyard:platform/log@0.1.0\x05\x19\x02\x03\0\x04\x0aerror-code\x01\
-B&\x02\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\
-\0\x11incoming-response\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\
-\x03\0\x04\x02\x03\x02\x01\x1a\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\
-\x04\0\x08pollable\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\
-\x03\x02\x01\x10\x04\0\x0frequest-changes\x03\0\x0c\x04\0\x0ffuture-response\x03\
-\x01\x01h\x0e\x01i\x09\x01@\x01\x04self\x0f\0\x10\x04\0![method]future-response.\
-subscribe\x01\x11\x01i\x03\x01j\x01\x12\x01\x07\x01j\x01\x13\0\x01k\x14\x01@\x01\
-\x04self\x0f\0\x15\x04\0\x1b[method]future-response.get\x01\x16\x01i\x0e\x01j\x01\
-\x17\x01s\x01@\x01\x07request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\x01\x01@\x01\x07\
-request\x1a\0\x13\x04\0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\
-\0\x13\x04\0\x0cforward-with\x01\x1c\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\
-\x1a\x03out\x1d\0\x1e\x04\0\x04tail\x01\x1f\x03\0\x20wasmyard:platform/outgoing@\
-0.1.0\x05\x1b\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling\
--script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fingerprint-sha2\
-56s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0aissuer\
--key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\x06ci\
-phers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-connection\x03\0\x06\
-\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08host\
-name\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\x01@\0\0\x0a\
-\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\x09\x01k\x02\
-\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:platform/request-info@0.1.0\
-\x05\x1c\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\
-\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02\
-ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1c\
-wasi:config/store@0.2.0-rc.1\x05\x1d\x04\0\x1fwasmyard:platform/imports@0.1.0\x04\
-\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dw\
-it-component\x070.259.0\x10wit-bindgen-rust\x060.62.0";
+\x1b[method]worker.forward-with\x012\x01k\x0d\x01@\x03\x04self(\x07changes3\x07r\
+equest.\0+\x04\0\x1c[method]worker.start-forward\x014\x01i\x07\x01j\0\x01\x11\x01\
+@\x03\x04self(\x07request.\x03out5\06\x04\0\x13[method]worker.tail\x017\x01h\x1e\
+\x01i\x09\x01@\x01\x04self8\09\x04\0![method]future-response.subscribe\x01:\x01j\
+\x010\0\x01k;\x01@\x01\x04self8\0<\x04\0\x1b[method]future-response.get\x01=\x01\
+@\x02\x03out5\x08response/\x01\0\x04\0\x07respond\x01>\x01j\0\x01s\x01@\x03\x03o\
+ut5\x07changes\x0f\x08response/\0?\x04\0\x0crespond-with\x01@\x03\0\x20wasmyard:\
+platform/dispatch@0.1.0\x05\x12\x02\x03\0\x06\x0dbinding-error\x02\x03\0\x06\x0e\
+dispatch-error\x02\x03\0\x06\x0ffuture-response\x01B\x1c\x02\x03\x02\x01\x0c\x04\
+\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0d\x04\0\x10outgoing-request\x03\
+\0\x02\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x04\x02\x03\x02\x01\x13\x04\
+\0\x0dbinding-error\x03\0\x06\x02\x03\x02\x01\x14\x04\0\x0edispatch-error\x03\0\x08\
+\x02\x03\x02\x01\x15\x04\0\x0ffuture-response\x03\0\x0a\x04\0\x05files\x03\x01\x01\
+i\x0c\x01j\x01\x0d\x01\x07\x01@\x01\x07bindings\0\x0e\x04\0\x12[static]files.ope\
+n\x01\x0f\x01h\x0c\x01i\x03\x01i\x0b\x01j\x01\x12\x01\x09\x01@\x02\x04self\x10\x07\
+request\x11\0\x13\x04\0\x13[method]files.fetch\x01\x14\x01@\x02\x04self\x10\x07r\
+equest\x05\0\x13\x04\0\x12[method]files.send\x01\x15\x01i\x01\x01@\x02\x04self\x10\
+\x07request\x16\0\x13\x04\0\x15[method]files.forward\x01\x17\x03\0\x1ewasmyard:p\
+latform/assets@0.1.0\x05\x16\x01B\x04\x01o\x02ss\x01p\0\x01@\0\0\x01\x04\0\x04li\
+st\x01\x02\x03\0\x20wasmyard:platform/bindings@0.1.0\x05\x17\x01B%\x02\x03\x02\x01\
+\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x07\x10invalid-argument\x01s\0\x13names\
+pace-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14exceeded-subrequests\x01s\0\x0f\
+exceeded-memory\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x08kv-error\
+\x03\0\x02\x01kw\x01ks\x01r\x03\x0aexpiration\x04\x0eexpiration-ttl\x04\x08metad\
+ata\x05\x04\0\x0bput-options\x03\0\x06\x01p}\x01r\x03\x05value\x08\x08metadata\x05\
+\x0aexpiration\x04\x04\0\x05entry\x03\0\x09\x01ky\x01r\x03\x06prefix\x05\x06curs\
+or\x05\x05limit\x0b\x04\0\x0clist-options\x03\0\x0c\x01r\x03\x04names\x08metadat\
+a\x05\x0aexpiration\x04\x04\0\x0alisted-key\x03\0\x0e\x01p\x0f\x01r\x02\x04keys\x10\
+\x06cursor\x05\x04\0\x04page\x03\0\x11\x04\0\x09namespace\x03\x01\x01i\x13\x01j\x01\
+\x14\x01\x01\x01@\x01\x07bindings\0\x15\x04\0\x16[static]namespace.open\x01\x16\x01\
+h\x13\x01k\x0a\x01j\x01\x18\x01\x03\x01@\x02\x04self\x17\x03keys\0\x19\x04\0\x15\
+[method]namespace.get\x01\x1a\x01j\0\x01\x03\x01@\x04\x04self\x17\x03keys\x05val\
+ue\x08\x07options\x07\0\x1b\x04\0\x15[method]namespace.put\x01\x1c\x01@\x02\x04s\
+elf\x17\x03keys\0\x1b\x04\0\x18[method]namespace.delete\x01\x1d\x01j\x01\x12\x01\
+\x03\x01@\x02\x04self\x17\x07options\x0d\0\x1e\x04\0\x16[method]namespace.list\x01\
+\x1f\x03\0\x1awasmyard:platform/kv@0.1.0\x05\x18\x01B\x05\x01m\x02\x06output\x05\
+error\x04\0\x0bdestination\x03\0\0\x01p}\x01@\x02\x02to\x01\x05bytes\x02\x01\0\x04\
+\0\x05write\x01\x03\x03\0\x1bwasmyard:platform/log@0.1.0\x05\x19\x02\x03\0\x04\x0a\
+error-code\x01B*\x02\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\
+\x01\x0e\x04\0\x11incoming-response\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11respo\
+nse-outparam\x03\0\x04\x02\x03\x02\x01\x1a\x04\0\x0aerror-code\x03\0\x06\x02\x03\
+\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-reques\
+t\x03\0\x0a\x02\x03\x02\x01\x10\x04\0\x0frequest-changes\x03\0\x0c\x04\0\x0ffutu\
+re-response\x03\x01\x01h\x0e\x01i\x09\x01@\x01\x04self\x0f\0\x10\x04\0![method]f\
+uture-response.subscribe\x01\x11\x01i\x03\x01j\x01\x12\x01\x07\x01j\x01\x13\0\x01\
+k\x14\x01@\x01\x04self\x0f\0\x15\x04\0\x1b[method]future-response.get\x01\x16\x01\
+i\x0e\x01j\x01\x17\x01s\x01@\x01\x07request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\
+\x01\x01@\x01\x07request\x1a\0\x13\x04\0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\
+\x07request\x1a\0\x13\x04\0\x0cforward-with\x01\x1c\x01k\x0d\x01j\x01\x17\x01\x07\
+\x01@\x02\x07changes\x1d\x07request\x1a\0\x1e\x04\0\x0dstart-forward\x01\x1f\x01\
+i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03out\x20\0!\x04\0\x04tail\x01\"\x03\
+\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1b\x01B\x16\x01ks\x01r\x02\x06script\
+s\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01r\x09\x07subjects\x06issue\
+rs\x06serials\x12fingerprint-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-\
+afterx\x0bsubject-key\0\x0aissuer-key\0\x04\0\x12client-certificate\x03\0\x03\x01\
+k\x04\x01r\x04\x07versions\x06ciphers\x0bserver-name\0\x12client-certificate\x05\
+\x04\0\x0etls-connection\x03\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0ecl\
+ient-address\x01\x08\x04\0\x08hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-meta\
+data\x01\x09\x01k\x07\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\
+\0\x09namespace\x01\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasm\
+yard:platform/request-info@0.1.0\x05\x1c\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02\
+io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\
+\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\
+\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x1d\x04\0\x1fwasmy\
+ard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producer\
+s\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.6\
+2.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {
