@@ -19,6 +19,8 @@ use crate::unknown;
 pub(crate) struct Metadata {
     /// The name of the module that is the component.
     pub(crate) main_module: Option<String>,
+    /// Instead of it: the name of the part that is a script in the older syntax, which listens for events.
+    pub(crate) body_part: Option<String>,
     /// Bindings: objects with `type`, `name` and what the type needs; `inherit` takes one over from the version before.
     pub(crate) bindings: Vec<Value>,
     /// Types of which all bindings of the version before are kept.
@@ -88,10 +90,6 @@ const ROUTINE: &[&str] = &["code_update_strategy", "observability", "package_dep
 const CANNOT: &[(&str, &str)] = &[
     ("migrations", "there are no Durable Objects on this server; remove the migrations"),
     ("containers", "there are no containers on this server; remove them"),
-    (
-        "body_part",
-        "scripts in the service-worker syntax are taken alone, as the body of a request of type application/javascript; in a form, send a module and name it with main_module",
-    ),
 ];
 
 /// What was read: the keys with a meaning, and remarks on the others.
@@ -275,7 +273,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_given_is_refused() {
-        for (key, value) in [("migrations", "{\"new_tag\":\"v1\"}"), ("body_part", "\"a.js\"")] {
+        for (key, value) in
+            [("migrations", "{\"new_tag\":\"v1\"}"), ("containers", "[{\"class_name\":\"A\"}]")]
+        {
             let error = parse(format!("{{\"{key}\":{value}}}").as_bytes()).unwrap_err();
             assert_eq!(error.code(), Code::Validation);
             assert!(error.message().contains(key), "{error}");

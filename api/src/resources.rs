@@ -19,6 +19,7 @@ pub(crate) mod scripts;
 pub(crate) mod secrets;
 pub(crate) mod services;
 pub(crate) mod settings;
+pub(crate) mod subdomain;
 pub(crate) mod tags;
 pub(crate) mod tokens;
 pub(crate) mod versions;

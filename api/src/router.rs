@@ -12,8 +12,8 @@ use crate::guard;
 use crate::openapi;
 use crate::resources::{
     alerting, assets, bindings, client_ca, clients, content, custom_csrs, custom_hostnames, dns_records,
-    fallback_origin, health, kv, namespaces, routes, scripts, secrets, services, settings, tags, tokens,
-    versions, zones,
+    fallback_origin, health, kv, namespaces, routes, scripts, secrets, services, settings, subdomain, tags,
+    tokens, versions, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Table, op};
@@ -68,7 +68,10 @@ pub(crate) fn table() -> Table {
         .get("/deployments", versions::deployments, op("deployments.list", "Show the version that serves as a deployment").returns::<versions::Deployments>())
         .get("/versions", versions::list, op("versions.list", "List the version that serves").returns::<versions::Versions>())
         .get("/versions/{version_id}", versions::get, op("versions.get", "Show the version that serves").returns::<versions::View>())
-        .get("/references", services::references, op("references.get", "List what refers to the script").returns::<services::References>());
+        .get("/references", services::references, op("references.get", "List what refers to the script").returns::<services::References>())
+        .get("/subdomain", subdomain::get, op("subdomain.get", "Say whether the script is served under workers.dev: it is not").returns::<subdomain::Subdomain>())
+        .post("/subdomain", subdomain::set, op("subdomain.create", "Ask to serve the script under workers.dev, which there is not: a remark says so").takes::<subdomain::Wanted>().returns::<subdomain::Subdomain>())
+        .delete("/subdomain", subdomain::get, op("subdomain.delete", "Serve the script under workers.dev no more").returns::<subdomain::Subdomain>());
 
     t.area("Static assets", "assets", "/client/v4/accounts/{account_id}/workers/assets")
         .session()
@@ -180,6 +183,8 @@ pub(crate) fn table() -> Table {
         .get("/accounts", clients::accounts, op("accounts", "List the one account").returns::<Vec<Map<String, Value>>>())
         .get("/memberships", clients::memberships, op("memberships", "List the one membership").returns::<Vec<Map<String, Value>>>())
         .get("/accounts/{account_id}/workers/services/{script_name}", services::get, op("services.get", "Show a platform script as a service").returns::<Map<String, Value>>())
+        .get("/accounts/{account_id}/workers/workers/{script_name}", subdomain::worker, op("workers.get", "Show a platform script as the newest clients ask for it").returns::<subdomain::Worker>())
+        .get("/accounts/{account_id}/workers/subdomain", subdomain::of_account, op("subdomain", "Show the account's name under workers.dev: there is none, and clients want one").returns::<subdomain::AccountSubdomain>())
         .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script").forced())
         .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none").returns::<Vec<Map<String, Value>>>());
 

@@ -110,7 +110,13 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
     let declared = metadata::parse(&metadata.content)?;
     let header = headers.get("cf-worker-main-module-part").and_then(|value| value.to_str().ok());
     let modules = || form.iter().filter(|part| part.name != "metadata");
-    let Some(wanted) = declared.metadata.main_module.as_deref().or(header) else {
+    let Metadata { main_module, body_part, .. } = &declared.metadata;
+    if main_module.is_some() && body_part.is_some() {
+        return Err(ApiError::invalid(
+            "metadata has \"main_module\" and \"body_part\": name a module by the one, or a script that listens for events by the other.",
+        ));
+    }
+    let Some(wanted) = main_module.as_deref().or(body_part.as_deref()).or(header) else {
         if !declared.metadata.has_assets() {
             return Err(ApiError::invalid(
                 "metadata lacks \"main_module\": name the part that is the component, like {\"main_module\": \"worker.wasm\"}.",
@@ -151,7 +157,8 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
         )));
     };
     if is_javascript(main, &wanted) {
-        let module = files(&form, main, &wanted)?;
+        let kind = if declared.metadata.body_part.is_some() { PartKind::Script } else { PartKind::Module };
+        let module = files(&form, main, &wanted, kind)?;
         return checked(Received { declared, module_name: wanted, module: Some(module) }, limits);
     }
     let kind = CodeKind::of_upload(&main.content).ok_or_else(|| not_run(&wanted))?;
@@ -206,13 +213,21 @@ fn is_javascript(main: &Part, name: &str) -> bool {
     }
 }
 
-/// The files of a script in JavaScript, as one blob: the main one first, the others as they came.
-fn files(form: &[Part], main: &Part, wanted: &str) -> Result<Bytes, ApiError> {
+/// The files of a script in JavaScript, as one blob: the main one first, the others as they came. Who names a main module means
+/// a module, whatever the client calls it.
+fn files(form: &[Part], main: &Part, wanted: &str, kind: PartKind) -> Result<Bytes, ApiError> {
     let others =
         form.iter().filter(|part| part.name != "metadata" && is_spare(part) && !std::ptr::eq(*part, main));
-    let mut parts = vec![file(main, wanted, true)?];
+    let mut parts = vec![bundle::Part { name: wanted.to_owned(), kind, bytes: main.content.clone() }];
     for part in others {
-        parts.push(file(part, normal(part.filename.as_deref().unwrap_or(&part.name)), false)?);
+        let name = normal(part.filename.as_deref().unwrap_or(&part.name));
+        if kind == PartKind::Script {
+            return Err(ApiError::invalid(format_args!(
+                "The file \"{}\" would be lost: a script that listens for events imports nothing. Make it a module, and name it with main_module.",
+                shorten(name)
+            )));
+        }
+        parts.push(file(part, name)?);
     }
     Bundle::new(parts)
         .map(|bundle| bundle.written())
@@ -220,16 +235,11 @@ fn files(form: &[Part], main: &Part, wanted: &str) -> Result<Bytes, ApiError> {
 }
 
 /// One file: what it is goes by its type, and without one by its name.
-fn file(part: &Part, name: &str, is_main: bool) -> Result<bundle::Part, ApiError> {
-    let declared =
-        part.content_type.as_deref().filter(|declared| !is_main || *declared != "application/octet-stream");
+fn file(part: &Part, name: &str) -> Result<bundle::Part, ApiError> {
+    let declared = part.content_type.as_deref();
     let kind = match declared {
-        // Who names a main module means a module, whatever the client calls it.
-        Some(declared) if is_main && PartKind::of_media_type(declared) == Some(PartKind::Script) => {
-            Some(PartKind::Module)
-        }
         Some(declared) => PartKind::of_media_type(declared),
-        None if is_main || bundle::is_javascript(name) => Some(PartKind::Module),
+        None if bundle::is_javascript(name) => Some(PartKind::Module),
         None if name.ends_with(".json") => Some(PartKind::Json),
         None => Some(PartKind::Data),
     };

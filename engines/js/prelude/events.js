@@ -108,9 +108,10 @@ async function onScheduled(event, env, ctx) {
 }
 
 async function onQueue(batch, env, ctx) {
-  // Negative for `ack`; a delay in seconds or null for a retry.
-  let rest = -1;
+  // Negative for `ack`; a delay in seconds or null for a retry. The first word about a message counts, and about the batch.
+  let rest;
   const each = new Map();
+  const judge = (message, verdict) => { if (!each.has(message.id)) each.set(message.id, verdict); };
   const retry = (options) => (options?.delaySeconds === undefined ? null : Number(options.delaySeconds));
   const messages = batch.messages.map((message) => {
     const bytes = new Uint8Array(message.body);
@@ -118,13 +119,13 @@ async function onQueue(batch, env, ctx) {
       message.contentType === "json" ? JSON.parse(decode(bytes)) : message.contentType === "text" ? decode(bytes) : bytes.buffer;
     return {
       id: message.id, timestamp: new Date(message.timestamp), body, attempts: message.attempts,
-      ack() { each.set(message.id, -1); },
-      retry(options) { each.set(message.id, retry(options)); },
+      ack() { judge(message, -1); },
+      retry(options) { judge(message, retry(options)); },
     };
   });
-  const given = { queue: batch.queue, messages, ackAll() { rest = -1; }, retryAll(options) { rest = retry(options); } };
+  const given = { queue: batch.queue, messages, ackAll() { if (rest === undefined) rest = -1; }, retryAll(options) { if (rest === undefined) rest = retry(options); } };
   await call("queue", given, env, ctx);
-  return [rest, ...[...each].flat()];
+  return [rest === undefined ? -1 : rest, ...[...each].flat()];
 }
 
 /** What a handler is given besides the event. */

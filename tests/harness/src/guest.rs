@@ -27,6 +27,12 @@ pub fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(path(name)).unwrap()
 }
 
+/// The engine of JavaScript, as the binary under test has it inside.
+pub fn javascript_engine() -> Vec<u8> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/engines/js.wasm");
+    std::fs::read(path).unwrap_or_else(|error| panic!("run `make engines` first ({path}: {error})"))
+}
+
 /// The line of a configuration that names it.
 pub fn main(name: &str) -> String {
     format!("main = {:?}", path(name))

@@ -29,7 +29,7 @@ pub use api::{Api, NAMESPACES, PLATFORM_SCRIPTS, script_path};
 pub use client::{Answer, ClientBody, Connection, body, channel, next_chunk, request};
 pub use disk::SmallDisk;
 pub use raw::{Raw, RawAnswer};
-pub use server::{Server, Site};
+pub use server::{Server, Site, shared_artifacts};
 
 /// How long a test waits for what must come. Far longer than it takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);

@@ -17,7 +17,8 @@ use super::{Api, SmallDisk, eventually, guest, program, within};
 const TOKEN: &str = "integration-test-token-0123456789abcdef";
 /// Compiled code that servers of all tests share: a guest is compiled once, not once for each test. The key that
 /// the code is signed with comes with it.
-fn shared_artifacts() -> PathBuf {
+#[must_use]
+pub fn shared_artifacts() -> PathBuf {
     program::scratch().join("artifacts")
 }
 

@@ -1,16 +1,19 @@
-//! Events that are no requests, as a component handles them that was built from `sdk/wit`; and what a script that handles no
-//! requests is for the API, for visitors and beside files.
+//! Events that are no requests, as a component handles them that was built from `sdk/wit`, and as a script in JavaScript does;
+//! and what a script that handles no requests is for the API, for visitors and beside files.
 //!
 //! Nothing on the platform raises such events yet, so that the runtime is asked directly.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Method, Response, Uri};
 use serde_json::json;
 use wasmyard_events::{Fault, InvocationRecord, Level, LogRecord, Trigger, Usage};
+use wasmyard_namespaces::bundle::{Bundle, Part, PartKind};
 use wasmyard_namespaces::{Digest, EventKind, Limits, NamespaceName, ScriptKey, ScriptName};
 use wasmyard_runtime::{
     Batch, Body, BodyError, Call, End, EngineConfig, Entry, Event, Failure, Granted, GuestMemoryLimits,
@@ -18,7 +21,7 @@ use wasmyard_runtime::{
     RequestInfo, Reuse, Runtime, RuntimeConfig, Scheduled, Tail, Verdict, Worker, start_up,
 };
 
-use crate::support::{Server, guest, script_path};
+use crate::support::{Server, guest, script_path, shared_artifacts};
 
 /// Keeps what invocations leave behind.
 #[derive(Default)]
@@ -46,7 +49,7 @@ impl Host for Kept {
 struct Handlers {
     worker: Arc<Worker>,
     _runtime: Runtime,
-    _scratch: tempfile::TempDir,
+    _scratch: Option<tempfile::TempDir>,
 }
 
 /// What came of an event.
@@ -60,24 +63,37 @@ struct Came {
 impl Handlers {
     async fn new() -> Handlers {
         let scratch = tempfile::tempdir().unwrap();
+        let handlers = Handlers::of(guest::bytes("handlers"), scratch.path().to_owned(), None).await;
+        Handlers { _scratch: Some(scratch), ..handlers }
+    }
+
+    /// A script in JavaScript. The engine's code lies where servers under test have it, for making it takes long.
+    async fn in_javascript(source: &'static str) -> Handlers {
+        let part =
+            Part { name: "worker.js".to_owned(), kind: PartKind::Module, bytes: source.as_bytes().into() };
+        let code = Bundle::new(vec![part]).unwrap().written().to_vec();
+        let engine = guest::javascript_engine().into();
+        Handlers::of(code, shared_artifacts(), Some(engine)).await
+    }
+
+    async fn of(code: Vec<u8>, artifacts: PathBuf, javascript: Option<Bytes>) -> Handlers {
         let sizes = RuntimeConfig {
             engine: EngineConfig { max_instances: 4, ..EngineConfig::default() },
-            artifacts: scratch.path().to_owned(),
+            artifacts,
             loaded_code_bytes: 1 << 30,
             loaded_modules: u64::MAX,
             compilations: 1,
-            javascript: None,
+            javascript,
             guest_memory: GuestMemoryLimits::NONE,
         };
         let runtime = Runtime::new(&sizes, Arc::new(InProcess)).unwrap();
-        let component = guest::bytes("handlers");
-        let digest = Digest::of(&component);
-        let module = runtime.module(Metering::Time, &digest, async { Ok(component.into()) }).await.unwrap();
+        let digest = Digest::of(&code);
+        let module = runtime.module(Metering::Time, &digest, async { Ok(code.into()) }).await.unwrap();
         assert_eq!(module.handlers(), [EventKind::Scheduled, EventKind::Queue, EventKind::Tail]);
         start_up(&module, &Limits::DEFAULT).await.unwrap();
         let key = ScriptKey::Platform(ScriptName::parse("handlers").unwrap());
         let worker = Worker::new(key, "1", Granted::default(), module, Reuse::Never);
-        Handlers { worker, _runtime: runtime, _scratch: scratch }
+        Handlers { worker, _runtime: runtime, _scratch: None }
     }
 
     async fn raise(&self, event: Event) -> Came {
@@ -234,6 +250,103 @@ async fn a_time_a_batch_and_a_tail_reach_the_component_that_was_built_from_the_i
         assert!(trace.contains(part), "{part} is not in {trace}");
     }
     assert!(!trace.contains("secret") && !trace.contains("operator"), "{trace}");
+}
+
+/// The same in JavaScript, by the product's interfaces (runtime APIs: scheduled, queue and tail handlers).
+const IN_JAVASCRIPT: &str = r#"
+const obey = (text) => {
+  if (text === "error") throw new Error("no such luck");
+  if (text === "spin") for (;;);
+};
+export default {
+  async scheduled(controller, env, ctx) {
+    console.log(controller.type, controller.cron, new Date(controller.scheduledTime).toISOString());
+    ctx.waitUntil(scheduler.wait(1).then(() => console.log("afterwards")));
+    obey(controller.cron);
+  },
+  async queue(batch) {
+    for (const message of batch.messages) {
+      const body = typeof message.body === "string" ? message.body : new Uint8Array(message.body).join();
+      console.log(batch.queue, message.id, message.timestamp.getTime(), message.attempts, body);
+      obey(body);
+      if (body === "ack") message.ack();
+      if (body === "later") message.retry({ delaySeconds: 30 });
+      if (body === "far") message.retry({ delaySeconds: 50000 });
+      if (body === "once more") { message.ack(); message.retry(); }
+    }
+    if (batch.messages.length > 2) batch.retryAll();
+  },
+  tail(events) {
+    for (const event of events) {
+      console.log(JSON.stringify(event));
+      for (const line of event.logs) obey(line.message[0]);
+    }
+  },
+};
+"#;
+
+#[tokio::test]
+async fn a_script_in_javascript_handles_a_time_a_batch_and_a_tail() {
+    let handlers = Handlers::in_javascript(IN_JAVASCRIPT).await;
+    let time = handlers.raise(at("*/5 * * * *")).await;
+    assert!(matches!(time.handled, Ok(Handled::Done)));
+    assert_eq!(time.lines, ["scheduled */5 * * * * 1970-01-01T00:00:01.500Z", "afterwards"]);
+
+    // What nothing is said of is done where the handler returns.
+    let queue = handlers.raise(batch(&["ack", "whatever"])).await;
+    assert_eq!(
+        queue.lines,
+        ["orders m0 1700000000123 2 97,99,107", "orders m1 1700000000123 2 119,104,97,116,101,118,101,114"]
+    );
+    assert_eq!(queue.verdicts(), [Verdict::Ack, Verdict::Ack]);
+    let text = |id, text: &str| Message { content_type: "text".to_owned(), ..message(id, text.as_bytes()) };
+    let texts =
+        ["ack", "later", "once more", "whatever"].iter().enumerate().map(|(id, of)| text(id, of)).collect();
+    let again = |delay| Verdict::Retry { delay };
+    assert_eq!(
+        handlers.raise(Event::Queue(Batch::new("orders".into(), texts).unwrap())).await.verdicts(),
+        [Verdict::Ack, again(Some(Duration::from_secs(30))), Verdict::Ack, again(None)],
+        "the first word about a message counts"
+    );
+    let parsed = Message { content_type: "json".to_owned(), ..message(0, b"\"later\"") };
+    let parsed = handlers.raise(Event::Queue(Batch::new("orders".into(), vec![parsed]).unwrap())).await;
+    assert_eq!(parsed.verdicts(), [again(Some(Duration::from_secs(30)))]);
+    let far =
+        handlers.raise(Event::Queue(Batch::new("orders".into(), vec![text(0, "far")]).unwrap())).await.trap();
+    assert_eq!(far, "it asks for a delay of 50000 seconds, and 43200 is the longest");
+
+    let tail = handlers.raise(told("careful")).await;
+    assert!(matches!(tail.handled, Ok(Handled::Done)));
+    let [event] = tail.lines.as_slice() else { panic!("{:?}", tail.lines) };
+    let event: serde_json::Value = serde_json::from_str(event).unwrap();
+    for (pointer, value) in [
+        ("/scriptName", json!("shop")),
+        ("/dispatchNamespace", json!("production")),
+        ("/scriptVersion/id", json!("v7")),
+        ("/event/request/method", json!("PUT")),
+        ("/event/request/url", json!("https://shop.test:8443/cart")),
+        ("/event/response/status", json!(503)),
+        ("/outcome", json!("exceededCpu")),
+        ("/cpuTime", json!(4.5)),
+        ("/wallTime", json!(9)),
+        ("/eventTimestamp", json!(2_000)),
+        ("/truncated", json!(true)),
+        ("/logs/0/level", json!("warn")),
+        ("/logs/0/message/0", json!("careful")),
+        ("/exceptions/0/message", json!("Worker exceeded CPU time limit.")),
+    ] {
+        assert_eq!(event.pointer(pointer), Some(&value), "{pointer} of {event}");
+    }
+    assert!(!event.to_string().contains("secret") && !event.to_string().contains("operator"), "{event}");
+
+    // A handler that throws fails the event with what it threw, and one that computes for ever meets the limit.
+    for event in [at as fn(&str) -> Event, told] {
+        let thrown = handlers.raise(event("error")).await.trap();
+        assert!(thrown.contains("no such luck"), "{thrown}");
+        let cpu = Duration::from_millis(40);
+        let spins = handlers.raise_within(Limits { cpu, ..Limits::DEFAULT }, event("spin")).await;
+        assert_eq!(spins.failure(), Failure::ExceededCpu { limit: cpu });
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! Scripts written in JavaScript.
 
 mod apis;
+mod hostile;
 mod seeds;
 
 use http::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::json;
 
 use crate::support::{Answer, PLATFORM_SCRIPTS, Server, Site, body, request};
 
@@ -104,4 +107,49 @@ async fn nothing_of_a_request_is_left_for_the_next() {
         }
         assert!(!answer.text().contains("SECRET"), "{path}: {}", answer.text());
     }
+}
+
+/// As wrangler sends a project: a form that names the script, and questions about workers.dev behind it.
+#[tokio::test]
+async fn a_script_in_the_older_syntax_comes_in_a_form_and_has_its_variables_as_globals() {
+    let server = alone("export default { fetch: () => new Response('before') }").await;
+    let api = server.api();
+    let path = format!("{PLATFORM_SCRIPTS}/worker");
+    let form = |metadata: serde_json::Value, files: &[(&'static str, &'static str)]| {
+        let mut form = Form::new().text("metadata", metadata.to_string());
+        for (name, source) in files {
+            let part = Part::text(*source).file_name(*name).mime_str("application/javascript").unwrap();
+            form = form.part(*name, part);
+        }
+        form
+    };
+    let older = "addEventListener('fetch', (event) => event.respondWith(new Response(`${event.request.method} ${GREETING}`)))";
+    let greeting = json!([{"type": "plain_text", "name": "GREETING", "text": "older"}]);
+    let metadata = json!({"body_part": "sw.js", "bindings": greeting});
+    api.form(&path, form(metadata, &[("sw.js", older)])).await.result();
+    assert_eq!(get(&server, "a.test", "/").await.text(), "GET older");
+    for (metadata, files, says) in [
+        (json!({"body_part": "sw.js"}), &[("sw.js", older), ("b.js", "1")][..], "imports nothing"),
+        (json!({"body_part": "sw.js", "main_module": "sw.js"}), &[("sw.js", older)], "body_part"),
+        (json!({"body_part": "other.js"}), &[("sw.js", older)], "other.js"),
+    ] {
+        let refused = api.form(&path, form(metadata, files)).await;
+        assert!(refused.refused(400, 10021).contains(says), "{}", refused.envelope);
+    }
+    assert_eq!(get(&server, "a.test", "/").await.text(), "GET older", "what was refused changes nothing");
+
+    let off = json!({"enabled": false, "previews_enabled": false});
+    assert_eq!(*api.get(&format!("{path}/subdomain")).await.result(), off);
+    let asked = api.post(&format!("{path}/subdomain"), &json!({"enabled": true})).await;
+    assert_eq!(*asked.result(), off);
+    assert!(
+        asked.envelope["messages"][0]["message"].as_str().unwrap().contains("route"),
+        "{}",
+        asked.envelope
+    );
+    api.get(&format!("{PLATFORM_SCRIPTS}/nobody/subdomain")).await.refused(404, 10007);
+    let workers = PLATFORM_SCRIPTS.trim_end_matches("/scripts");
+    assert!(api.get(&format!("{workers}/subdomain")).await.result()["subdomain"].is_string());
+    let worker = api.get(&format!("{workers}/workers/worker")).await.result().clone();
+    assert_eq!((&worker["name"], &worker["subdomain"]), (&json!("worker"), &off));
 }

@@ -1,6 +1,10 @@
 //! The code of the product's own pages, word for word, and what the pages say it does.
 
+use serde_json::json;
+
 use super::{get, serving};
+use crate::data::hostnames;
+use crate::support::dns::NameServer;
 
 /// *Dynamic dispatch Worker*: routing by the subdomain.
 const BY_SUBDOMAIN: &str = r"
@@ -341,4 +345,66 @@ async fn the_pages_own_code_does_what_the_pages_say() {
     let asked = get(&server, "greedy.limits.test", "/").await;
     assert_eq!(asked.status, 500);
     assert!(asked.text().to_lowercase().contains("subrequests"), "{}", asked.text());
+}
+
+/// *Custom metadata*, up to where the page's script asks the customer's own name, which leads nowhere in a test.
+const WITH_METADATA: &str = r#"
+export default {
+  async fetch(request, env, ctx) {
+    const customer_id = request.cf.hostMetadata.customer_id;
+    const newHeaders = new Headers(request.headers);
+    newHeaders.append("X-Customer-Id", customer_id);
+
+
+    const init = {
+      headers: newHeaders,
+      method: request.method,
+    };
+    const sent = new Request(request.url, init);
+    return Response.json([sent.url, sent.method, sent.headers.get("x-customer-id"), request.cf.hostMetadata]);
+  },
+};
+"#;
+
+/// A customer's name of a zone whose fallback origin is a Worker (*Workers as your fallback origin*: an originless record
+/// and the route `*/*`), with the metadata of the page.
+#[tokio::test]
+async fn a_worker_is_the_fallback_origin_and_reads_what_is_known_of_the_customers_name() {
+    let dns = NameServer::start().await;
+    let config = format!(
+        r#"
+        [server]
+        reserved_names = true
+        [hostnames]
+        name_servers = ["{}"]
+        [scripts.service]
+        main = "service.js"
+        [[routes]]
+        pattern = "*/*"
+        script = "service"
+        [namespaces.production.scripts.customer]
+        main = "customer.js"
+        [[routes]]
+        pattern = "*.customers.test/*"
+        namespace = "production"
+        "#,
+        dns.address
+    );
+    let customer = "export default { fetch: (request) => new Response(String(request.cf)) }";
+    let server = serving(&[("service.js", WITH_METADATA), ("customer.js", customer)], &config).await;
+    let api = server.api();
+    let zone = hostnames::zone_named(&api, "saas.test").await;
+    dns.cname("shop.customer.test", "service.saas.test");
+    let metadata = json!({"customer_id": "12345", "redirect_to_https": true, "security_tag": "low"});
+    let new = json!({"hostname": "shop.customer.test", "custom_metadata": metadata});
+    let made = api.post(&format!("{zone}/custom_hostnames"), &new).await;
+    let path = format!("{zone}/custom_hostnames/{}", made.envelope["result"]["id"].as_str().unwrap());
+    hostnames::becomes(&api, &path, "active").await;
+    let answer = get(&server, "shop.customer.test", "/cart?x=1").await;
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(answer.text()).unwrap(),
+        json!(["http://shop.customer.test/cart?x=1", "GET", "12345", metadata])
+    );
+    // What is known of a name is the platform's, and no customer's script sees it.
+    assert_eq!(get(&server, "customer.customers.test", "/").await.text(), "undefined");
 }
