@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use wasmyard_events::{InRay, Sink};
-use wasmyard_listener::{Client, Handler, Received};
+use wasmyard_listener::{Client, Handler, ReceiveError, Received};
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_net::TlsError;
 use wasmyard_runtime::Runtime;
@@ -81,7 +81,7 @@ impl Dispatcher {
     /// Dropping the future, or the body of the answer, cancels everything that runs for the request.
     async fn dispatch<B>(&self, request: Request<B>, client: Client) -> Response<Tracked>
     where
-        B: HttpBody<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
+        B: HttpBody<Data = Bytes, Error = ReceiveError> + Send + Unpin + 'static,
     {
         // Before anything can fail: whatever comes of the visit has a ray id, and a record when it is over.
         let trace = Trace::begin(&self.sink, &self.underway);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Body as HttpBody;
+use wasmyard_listener::ReceiveError;
 use wasmyard_runtime::{Body, BodyError};
 
 use crate::paced::{Fault, LEAST_BYTES_PER_SECOND, paced};
@@ -13,7 +14,7 @@ use crate::visit::{UploadFault, Visit};
 /// Bounds the pauses of a visit's body. One without content costs nothing.
 pub(crate) fn bounded<B>(visit: Visit<B>, idle: Duration) -> Visit<Body>
 where
-    B: HttpBody<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
+    B: HttpBody<Data = Bytes, Error = ReceiveError> + Send + Unpin + 'static,
 {
     visit.with_body(|body, log| {
         if body.is_end_stream() {

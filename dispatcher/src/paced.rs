@@ -15,11 +15,11 @@ use wasmyard_runtime::{Body, BodyError, Pause};
 use crate::head::clean_trailers;
 
 /// How a body failed.
-pub(crate) enum Fault {
+pub(crate) enum Fault<E> {
     /// Nothing came for too long.
     Stalled,
     /// The connection ended, or broke a rule of HTTP.
-    Broken(hyper::Error),
+    Broken(E),
 }
 
 /// How little a sender may send while somebody waits for it: as little as a reader may take, looked at over the longest
@@ -28,12 +28,15 @@ pub(crate) const LEAST_BYTES_PER_SECOND: u64 = wasmyard_listener::LEAST_BYTES_PE
 
 /// Bounds a body's pauses by `idle`; `told` turns its failure into the error that readers see. With a `least`, so many
 /// bytes a second must come while they are waited for: a byte now and then is no progress.
-pub(crate) fn paced(
-    body: impl HttpBody<Data = Bytes, Error = hyper::Error> + Send + Unpin + 'static,
+pub(crate) fn paced<B>(
+    body: B,
     idle: Duration,
     least: Option<u64>,
-    told: impl Fn(Fault) -> BodyError + Send + Unpin + 'static,
-) -> Body {
+    told: impl Fn(Fault<B::Error>) -> BodyError + Send + Unpin + 'static,
+) -> Body
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+{
     let speed = least.map(|least| Speed::new(idle, least));
     Paced { body, pause: Pause::new(idle), speed, told }.boxed_unsync()
 }
@@ -83,8 +86,8 @@ impl Speed {
 
 impl<B, F> HttpBody for Paced<B, F>
 where
-    B: HttpBody<Data = Bytes, Error = hyper::Error> + Unpin,
-    F: Fn(Fault) -> BodyError + Unpin,
+    B: HttpBody<Data = Bytes> + Unpin,
+    F: Fn(Fault<B::Error>) -> BodyError + Unpin,
 {
     type Data = Bytes;
     type Error = BodyError;

@@ -7,6 +7,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,6 +25,7 @@ use crate::figures::{Figures, Refused};
 use crate::open::{self, NotOpened, Opened};
 use crate::patience::{Patience, Patient};
 use crate::proxies::Proxies;
+use crate::received::Source;
 use crate::slow::Streams;
 use crate::socket::Socket;
 use crate::transport::{Handshake, Rewound};
@@ -205,8 +208,8 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
             max_headers: self.max_headers,
             slow_reader: self.patience.reader,
         });
-        let service = service_fn(move |request| {
-            let answered = exchange.begin(request);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answered = exchange.begin(request.map(Source::Hyper));
             async move { Ok::<_, Infallible>(answered.await) }
         });
         let transport: Rewound<T::Transport> = opened.transport;

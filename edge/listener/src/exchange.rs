@@ -8,11 +8,10 @@ use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body as HttpBody;
-use hyper::body::Incoming;
 
 use crate::activity::{Activity, Busy};
 use crate::proxies::Proxies;
-use crate::received::Received;
+use crate::received::{Received, Source};
 use crate::sent::Sent;
 use crate::slow::Stream;
 use crate::tls::encrypted::Encrypted;
@@ -71,7 +70,7 @@ impl<H: Handler> Exchange<H> {
     /// Begins when a head is complete. The rest runs in the stream's own task, where there are streams.
     pub(crate) fn begin(
         self: &Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<Source>,
     ) -> impl Future<Output = Response<Sent<H::Body>>> + use<H> {
         // hyper counts the fields of HTTP/1.1 while it reads them.
         let too_many = request.headers().len() > self.max_headers;
@@ -85,15 +84,16 @@ impl<H: Handler> Exchange<H> {
         }
     }
 
-    async fn answered(&self, request: Request<Incoming>, busy: Busy) -> Response<Sent<H::Body>> {
+    async fn answered(&self, request: Request<Source>, busy: Busy) -> Response<Sent<H::Body>> {
         let stream = Stream::current(&self.activity, self.slow_reader);
         let client = self.proxies.client(request.headers(), self.peer.clone());
-        let (head, body) = request.into_parts();
-        let (body, end) = if head.version == Version::HTTP_2 || body.is_end_stream() {
-            (Received::alone(body), None)
+        let (head, source) = request.into_parts();
+        let has_streams = matches!(head.version, Version::HTTP_2 | Version::HTTP_3);
+        let (body, end) = if has_streams || source.is_end_stream() {
+            (Received::alone(source), None)
         } else {
             let (body, end) =
-                Received::before_the_next(body, busy.also(), head.headers.contains_key(header::EXPECT));
+                Received::before_the_next(source, busy.also(), head.headers.contains_key(header::EXPECT));
             (body, Some(end))
         };
         let answer = self.handler.answer(Request::from_parts(head, body), client).await;

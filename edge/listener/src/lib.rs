@@ -44,7 +44,7 @@ pub use figures::{Figures, TlsFigures};
 pub use listener::{bind, serve};
 pub use places::Places;
 pub use proxies::{ForwardedField, Proxies};
-pub use received::Received;
+pub use received::{ReceiveError, Received};
 pub use slow::LEAST_BYTES_PER_SECOND;
 pub use socket::Socket;
 pub use transport::{Handshake, Peeked, Plain, Rewound, Shaken, Transport};
