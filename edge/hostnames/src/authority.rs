@@ -145,9 +145,14 @@ impl Authority {
         Ok(Arc::new(One(Arc::new(pair.certified()?))))
     }
 
+    fn kept(&self, name: &str) -> Option<Keys> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(name).map(|kept| Arc::clone(kept) as Keys)
+    }
+
     fn keys(&self, name: &str) -> Result<Keys, NoCertificate> {
-        if let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return Ok(Arc::clone(kept) as Keys);
+        if let Some(kept) = self.kept(name) {
+            return Ok(kept);
         }
         let made = self.made(name, SystemTime::now()).map_err(|error| {
             tracing::error!(%error, name, "no certificate for development");
@@ -263,6 +268,10 @@ impl Certificates for Issuing {
     }
 
     fn keys<'a>(&'a self, name: &'a str, _: Found) -> BoxFuture<'a, Result<Keys, NoCertificate>> {
+        // Over QUIC only what is there at once is of use.
+        if let Some(kept) = self.0.kept(name) {
+            return futures::future::ready(Ok(kept)).boxed();
+        }
         let (authority, name) = (Arc::clone(&self.0), name.to_owned());
         let made = tokio::task::spawn_blocking(move || authority.keys(&name));
         async move { made.await.unwrap_or(Err(NoCertificate::Unavailable)) }.boxed()

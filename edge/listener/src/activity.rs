@@ -58,7 +58,8 @@ impl Activity {
         self.busy()
     }
 
-    fn busy(self: &Arc<Self>) -> Busy {
+    /// Keeps the connection busy until it is dropped.
+    pub(crate) fn busy(self: &Arc<Self>) -> Busy {
         self.busy.fetch_add(1, Ordering::AcqRel);
         Busy(Arc::clone(self))
     }

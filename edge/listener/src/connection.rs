@@ -14,16 +14,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::Instant;
+use tokio::sync::watch;
 
 use crate::activity::Activity;
-use crate::clients::{ClientPermit, Clients};
+use crate::clients::Clients;
 use crate::config::ListenerConfig;
 use crate::exchange::{Client, Exchange, Handler};
 use crate::figures::{Figures, Refused};
 use crate::open::{self, NotOpened, Opened};
 use crate::patience::{Patience, Patient};
+use crate::places::Place;
 use crate::proxies::Proxies;
 use crate::received::Source;
 use crate::slow::Streams;
@@ -84,14 +84,7 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
             .max_send_buf_size(SEND_BUFFER)
             .keep_alive_interval(config.idle_timeout)
             .keep_alive_timeout(config.header_timeout);
-        let patience = Patience {
-            idle: config.idle_timeout,
-            head: config.header_timeout,
-            reader: config.slow_reader,
-            linger: LINGER,
-            half_closed: HALF_CLOSED,
-            draining: DRAINING,
-        };
+        let patience = patience(config);
         Self {
             handler,
             handshake,
@@ -149,7 +142,7 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
             } else {
                 (open::untouched(Socket(stream)), Client::at(address, false))
             };
-            if peer.address != address && !self.enter(peer.address, place) {
+            if peer.address != address && !place.enter(&self.clients, peer.address) {
                 return Ok(None);
             }
             open::opened(&self.handshake, socket, peer).await.map(Some)
@@ -168,28 +161,6 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
                     "a trusted proxy began a connection without a header of the PROXY protocol: turn it on there, or off here"
                 );
                 Err(())
-            }
-        }
-    }
-
-    /// Counts a connection among those of its client, if it may have one more.
-    pub(crate) fn enter(&self, client: IpAddr, place: &mut Place) -> bool {
-        match self.clients.enter(client) {
-            Some(permit) => {
-                place.client = Some(permit);
-                true
-            }
-            None => {
-                self.figures.refused(Refused::Client);
-                if let Some(most) = self.clients.is_to_be_told(Instant::now()) {
-                    tracing::warn!(
-                        %client,
-                        most,
-                        "a client has as many connections as one may have, and more are closed; if it is a proxy in front \
-                         of this node, name it in `trusted_proxies`"
-                    );
-                }
-                false
             }
         }
     }
@@ -224,6 +195,18 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
     }
 }
 
+/// How long a connection may keep us waiting.
+pub(crate) fn patience(config: &ListenerConfig) -> Patience {
+    Patience {
+        idle: config.idle_timeout,
+        head: config.header_timeout,
+        reader: config.slow_reader,
+        linger: LINGER,
+        half_closed: HALF_CLOSED,
+        draining: DRAINING,
+    }
+}
+
 /// Drives a connection to its end, and tells it when no further request is wanted.
 async fn drained<C>(
     connection: C,
@@ -246,25 +229,4 @@ where
         connection.as_mut().poll(cx)
     })
     .await
-}
-
-/// An open connection: counted, and one of the places that there are.
-pub(crate) struct Place {
-    figures: Figures,
-    _permit: OwnedSemaphorePermit,
-    client: Option<ClientPermit>,
-}
-
-impl Place {
-    pub(crate) fn new(figures: &Figures, permit: OwnedSemaphorePermit) -> Self {
-        figures.open.inc();
-        figures.accepted.inc();
-        Self { figures: figures.clone(), _permit: permit, client: None }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.figures.open.dec();
-    }
 }

@@ -110,7 +110,7 @@ impl<H: Handler> Exchange<H> {
 }
 
 /// An answer of the listener's own: it has no content, because nobody is asked for it.
-fn refused<B: Send + 'static>(status: StatusCode) -> Response<Sent<B>> {
+pub(crate) fn refused<B: Send + 'static>(status: StatusCode) -> Response<Sent<B>> {
     let mut answer = Response::new(Sent::empty());
     *answer.status_mut() = status;
     answer

@@ -22,6 +22,8 @@ pub(crate) enum Refused {
     ProxyHeader,
     /// It went on sending frames that ask for nothing.
     Frames,
+    /// There are as many connections as there may be, and what comes by UDP cannot wait for its turn.
+    Full,
 }
 
 impl Figures {
@@ -49,7 +51,7 @@ impl Figures {
             &["reason"],
         )?;
         registry.register(Box::new(refused.clone()))?;
-        for reason in [Refused::Client, Refused::ProxyHeader, Refused::Frames] {
+        for reason in [Refused::Client, Refused::ProxyHeader, Refused::Frames, Refused::Full] {
             refused.with_label_values(&[reason.label()]);
         }
         Ok(Self {
@@ -71,7 +73,12 @@ impl Figures {
 
     #[cfg(test)]
     pub(crate) fn refused_for_frames(&self) -> u64 {
-        self.refused.with_label_values(&[Refused::Frames.label()]).get()
+        self.count(Refused::Frames)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count(&self, reason: Refused) -> u64 {
+        self.refused.with_label_values(&[reason.label()]).get()
     }
 }
 
@@ -81,6 +88,7 @@ impl Refused {
             Self::Client => "client",
             Self::ProxyHeader => "proxy_header",
             Self::Frames => "frames",
+            Self::Full => "full",
         }
     }
 }
@@ -98,6 +106,10 @@ pub(crate) enum Handshaken {
     Full,
     /// One of before was taken up again.
     Resumed,
+    /// A session of HTTP/3, new or taken up again: QUIC does not say which.
+    Http3,
+    /// A client by UDP was asked to show that its address is its own, before anything was done for it.
+    Retry,
     /// The client named no host.
     NoName,
     /// The client named a host that is not served.
@@ -176,9 +188,11 @@ impl Drop for Handshaking {
 }
 
 impl Handshaken {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Full,
         Self::Resumed,
+        Self::Http3,
+        Self::Retry,
         Self::NoName,
         Self::UnknownName,
         Self::Unavailable,
@@ -191,6 +205,8 @@ impl Handshaken {
         match self {
             Self::Full => "full",
             Self::Resumed => "resumed",
+            Self::Http3 => "http3",
+            Self::Retry => "retry",
             Self::NoName => "no_name",
             Self::UnknownName => "unknown_name",
             Self::Unavailable => "unavailable",

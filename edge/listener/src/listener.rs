@@ -10,10 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::ListenerConfig;
-use crate::connection::{Place, Shared};
+use crate::connection::Shared;
 use crate::exchange::Handler;
 use crate::figures::Figures;
-use crate::places::Places;
+use crate::places::{Place, Places};
 use crate::transport::Handshake;
 
 /// Pause after the system could not give a connection (no file descriptors, for example).
@@ -95,7 +95,7 @@ fn begin<H: Handler, T: Handshake>(
     let address = peer.ip().to_canonical();
     let mut place = Place::new(&shared.figures, permit);
     // Behind a proxy are many clients.
-    if shared.proxies.trusts(address) || shared.enter(address, &mut place) {
+    if shared.proxies.trusts(address) || place.enter(&shared.clients, address) {
         tokio::spawn(Arc::clone(shared).serve(stream, address, place, told.clone()));
     }
 }

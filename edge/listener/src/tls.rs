@@ -4,12 +4,13 @@
 //! Owns the handshake and its bounds. Certificates are found behind [`Certificates`]: this module must never read one
 //! from anywhere itself, and never ask for one that is not known to be there.
 
-mod accept;
+pub(crate) mod accept;
 mod asking;
 pub(crate) mod certificates;
 mod client_auth;
 pub(crate) mod encrypted;
 mod groups;
+pub(crate) mod quic;
 mod settings;
 mod shown;
 mod stream;

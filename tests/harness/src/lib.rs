@@ -16,6 +16,7 @@ mod client;
 mod disk;
 pub mod dns;
 pub mod guest;
+pub mod http3;
 pub mod origin;
 pub mod program;
 mod raw;

@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use super::certificates::{Certificates, Found, Keys, NoCertificate};
 use super::encrypted::{Encrypted, TlsVersion, cipher_name};
 use super::groups::{Group, Groups};
+use super::quic::Quic;
 use super::shown::ClientCertificate;
 use super::stream::TlsSocket;
 use crate::figures::{Handshaken, TlsFigures};
@@ -24,7 +25,7 @@ use crate::socket::Socket;
 use crate::transport::{Handshake, Rewound, Shaken};
 
 /// How long a handshake may take, whatever time a head has: two exchanges with the far side of the world take one second.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// The most plain bytes of an answer that wait to be encrypted, on one connection.
 const BUFFER: usize = 32 << 10;
 
@@ -34,6 +35,7 @@ const UNRECOGNIZED_NAME: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 112];
 const INTERNAL_ERROR: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 80];
 
 /// HTTP over TLS, with the certificates of many names.
+#[derive(Clone)]
 pub struct Tls {
     certificates: Arc<dyn Certificates>,
     groups: Arc<Groups>,
@@ -46,6 +48,11 @@ impl Tls {
     #[must_use]
     pub fn new(certificates: Arc<dyn Certificates>, groups: Arc<Groups>, figures: TlsFigures) -> Self {
         Self { certificates, groups, figures, deadline: DEADLINE }
+    }
+
+    /// The same names, over QUIC.
+    pub(crate) fn over_quic(&self) -> Quic {
+        Quic::new(Arc::clone(&self.certificates), Arc::clone(&self.groups), self.figures.clone())
     }
 
     /// The same with another time for a handshake.

@@ -68,6 +68,15 @@ impl Encrypted {
     }
 }
 
+impl Encrypted {
+    /// Whether a host is served over QUIC as well, as far as its settings of TLS say. Looks into memory alone.
+    #[must_use]
+    pub fn may_go_on_over_quic(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        self.certificates.find(host).is_some_and(|found| self.groups.speak_quic(found.group))
+    }
+}
+
 /// The name of a suite, as OpenSSL and BoringSSL have it; empty for one that is not spoken.
 pub(super) fn cipher_name(suite: CipherSuite) -> &'static str {
     match suite {

@@ -36,6 +36,8 @@ pub struct Groups {
     secret: TicketSecret,
     clock: Clock,
     made: RwLock<Vec<Arc<Group>>>,
+    /// For QUIC, which has one version and its own suites: the same for all names.
+    quic: Arc<ServerConfig>,
     /// Whether any of them asks clients for certificates: most installations have none that does.
     ask_clients: AtomicBool,
 }
@@ -71,7 +73,8 @@ impl Groups {
     ) -> Result<Self, rustls::Error> {
         let first = Group::new(Settings::default(), &secret, &clock)?;
         let made = RwLock::new(vec![Arc::new(first)]);
-        Ok(Self { secret, clock, made, ask_clients: AtomicBool::new(false) })
+        let quic = Arc::new(quic(&secret, &clock)?);
+        Ok(Self { secret, clock, made, quic, ask_clients: AtomicBool::new(false) })
     }
 
     /// The number of the group with these settings; it is made if there is none.
@@ -107,6 +110,17 @@ impl Groups {
         let required =
             |group: Arc<Group>| group.clients.as_ref().is_some_and(|clients| clients.client_auth_mandatory());
         self.of(number).is_some_and(required)
+    }
+
+    /// The configuration of QUIC, for keys of a name that [`Groups::speak_quic`] is true of.
+    pub(crate) fn quic(&self) -> ServerConfig {
+        ServerConfig::clone(&self.quic)
+    }
+
+    /// Whether names of a group can be served over QUIC: it is TLS 1.3, and its one configuration asks nobody for a
+    /// certificate.
+    pub(crate) fn speak_quic(&self, number: u16) -> bool {
+        self.of(number).is_some_and(|group| group.settings.tls13 && group.clients.is_none())
     }
 
     pub(crate) fn of(&self, number: u16) -> Option<Arc<Group>> {
@@ -227,6 +241,23 @@ fn config(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = tickets;
     config.send_tls13_tickets = 1;
+    Ok(config)
+}
+
+/// What is spoken over QUIC. A request in early data can be repeated by others: rustls takes none unless it is told to. The
+/// client chooses among three suites that are equally safe, so that who is slow at AES need not speak it.
+fn quic(secret: &TicketSecret, clock: &Clock) -> Result<ServerConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13])?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Nobody));
+    config.alpn_protocols = vec![b"h3".to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    // No settings are written as these bytes: what is sealed here opens nothing over TCP, and the other way round.
+    config.ticketer = Arc::new(Tickets::new(secret.clone(), b"h3", Arc::clone(clock)));
+    config.send_tls13_tickets = 1;
+    config.time_provider = Arc::new(Time(Arc::clone(clock)));
     Ok(config)
 }
 
