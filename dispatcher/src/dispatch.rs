@@ -66,7 +66,15 @@ impl Dispatcher {
         let scripts = Scripts::new(&config, registry.clone(), runtime, egress, shown, overlay)?;
         let origins = Origins::new(config.origins.clone(), registry.clone(), OriginFigures::new(shown)?)?;
         let underway = Underway::new(shown)?;
-        Ok(Arc::new(Self { config, registry, scripts, origins, metrics, sink, underway }))
+        Ok(Arc::new(Self {
+            config,
+            registry,
+            scripts,
+            origins,
+            metrics,
+            sink,
+            underway,
+        }))
     }
 
     /// The figures of this node.
@@ -89,6 +97,7 @@ impl Dispatcher {
         // What the visitor can read is asked of the head as it was sent. A head that is refused is answered as well.
         let wanted = Wanted::of(request.headers());
         let secure = client.secure;
+        let mut http3 = None;
         let answer = async {
             // First, so that every step goes by the same host and path, and none by a field that only claims something.
             let visit = head::read(request, client, &log)?;
@@ -102,6 +111,7 @@ impl Dispatcher {
             let visit = zone::find(&self.registry, visit).await?;
             // As soon as it is known whose the host is: what came in clear text is not for a script to see.
             https::of_zone(&visit, self.config.https, &self.registry)?;
+            http3 = https::over_http3(&visit, self.config.https)?;
             // Before anything is spent: it looks into memory, and what is asked of a host that nobody has ends here.
             let destination = route::find(&self.registry, &visit)?;
             // After the route, because a body that nobody is there to read needs no watch.
@@ -121,6 +131,7 @@ impl Dispatcher {
         let mut answer = respond::to_visitor(answer, wanted, &log);
         // Of pages, too: who is refused is to come back over https all the same.
         https::strict(&mut answer, secure, self.config.https);
+        https::offer_http3(&mut answer, http3);
         // The visit lasts until its answer is out: the record is written when the last of what runs for it is gone.
         Tracked::answer(answer, log)
     }

@@ -95,7 +95,7 @@ pub(crate) fn introduce(head: &mut request::Parts, client: IpAddr, ray_id: &str)
 fn target(head: &request::Parts) -> Result<(), BadHead> {
     let known = match (head.uri.scheme_str(), head.uri.authority()) {
         (Some(scheme), Some(_)) => matches!(scheme, "http" | "https"),
-        (None, Some(_)) => head.version == Version::HTTP_2,
+        (None, Some(_)) => matches!(head.version, Version::HTTP_2 | Version::HTTP_3),
         _ => head.uri.path() != "*" || head.method == http::Method::OPTIONS,
     };
     if known { Ok(()) } else { Err(BadHead::InvalidTarget) }

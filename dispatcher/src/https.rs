@@ -1,12 +1,13 @@
 //! What a visitor's connection must be for the host that is asked for: encrypted, where that was asked for, and by the
 //! certificate of that host. Never looks at what is served.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::uri::{Authority, Scheme};
-use http::{Method, Response, StatusCode, Uri};
-use wasmyard_listener::tls::Asking;
+use http::{Method, Response, StatusCode, Uri, Version};
+use wasmyard_listener::tls::{Asking, Encrypted};
 use wasmyard_namespaces::registry::{HostMatch, Registry};
 use wasmyard_namespaces::zone::SettingId;
 
@@ -22,6 +23,8 @@ pub struct HttpsConfig {
     pub port: Option<u16>,
     /// For how long browsers are told to ask for a host over https alone (RFC 6797).
     pub strict: Option<Duration>,
+    /// The port at which they are served over HTTP/3; none where they are not.
+    pub http3: Option<u16>,
 }
 
 /// Refuses a request that came over the wrong connection, and sends one that came in clear text to where it should.
@@ -60,6 +63,27 @@ pub(crate) fn of_zone<B>(visit: &Visit<B>, config: HttpsConfig, registry: &Regis
             Err(to_https(visit, port))
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Refuses a request over HTTP/3 for a host whose zone does not want that: its client asks again over TCP. For one that came over
+/// TLS by TCP it says at which port the host is served over HTTP/3, if it is.
+pub(crate) fn over_http3<B>(visit: &Visit<B>, config: HttpsConfig) -> Result<Option<u16>, Refusal> {
+    let is_on = visit.zone.as_ref().is_none_or(|found| found.zone.settings.is_on(SettingId::Http3));
+    if visit.head.version == Version::HTTP_3 {
+        return if is_on { Ok(None) } else { Err(Refusal::misdirected()) };
+    }
+    let served = |encrypted: &Arc<Encrypted>| is_on && encrypted.may_go_on_over_quic(&visit.host);
+    Ok(config.http3.filter(|_| visit.client.encrypted.as_ref().is_some_and(served)))
+}
+
+/// Says where a host is served over HTTP/3 as well (RFC 7838), for a day, as the hosted product does.
+pub(crate) fn offer_http3<B>(response: &mut Response<B>, port: Option<u16>) {
+    if let Some(port) = port
+        && let Ok(value) = HeaderValue::try_from(format!("h3=\":{port}\"; ma=86400"))
+    {
+        // What an origin says of itself is true of its own ports, not of ours.
+        response.headers_mut().insert(header::ALT_SVC, value);
     }
 }
 
@@ -105,7 +129,6 @@ fn to_https<B>(visit: &Visit<B>, port: u16) -> Refusal {
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
-    use std::sync::Arc;
 
     use http::Request;
     use wasmyard_listener::Client;

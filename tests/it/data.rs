@@ -12,6 +12,7 @@
 //! - `headers`: what a worker is told, and what it is never told
 //! - `hostile`: attacks of every kind, a row each, and who notices
 //! - `hostnames`: customers' own names, shown to be theirs and served
+//! - `http3`: visitors by UDP, who is told of that, and what goes ahead of answers
 //! - `limits`: a script that misbehaves, and its neighbour
 //! - `messages`: what two parties may read differently: framing, lengths, paths, fields
 //! - `meters`: what an invocation may use beside CPU and memory, and how it is told
@@ -46,6 +47,7 @@ mod handlers;
 mod headers;
 mod hostile;
 mod hostnames;
+mod http3;
 mod javascript;
 mod limits;
 mod messages;

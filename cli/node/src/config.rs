@@ -211,6 +211,8 @@ impl ServerConfig {
 pub struct TlsConfig {
     /// Where they connect; none serves nobody over TLS. Port 0 lets the system choose.
     pub listen: Option<SocketAddr>,
+    /// Whether they are served over HTTP/3 there as well, by UDP.
+    pub http3: bool,
     /// Whether requests in clear text are sent there.
     pub redirect: bool,
     /// The port that visitors know it by, where that is another one.
@@ -226,9 +228,9 @@ pub struct TlsConfig {
 impl TlsConfig {
     /// Whether everything but the certificates, which a reload takes over, is the same.
     fn differs_in_certificates_alone(&self, other: &Self) -> bool {
-        let Self { listen, redirect, redirect_port, strict, certificates: _, default: _ } = self;
-        (*listen, *redirect, *redirect_port, *strict)
-            == (other.listen, other.redirect, other.redirect_port, other.strict)
+        let Self { listen, http3, redirect, redirect_port, strict, certificates: _, default: _ } = self;
+        (*listen, *http3, *redirect, *redirect_port, *strict)
+            == (other.listen, other.http3, other.redirect, other.redirect_port, other.strict)
     }
 }
 

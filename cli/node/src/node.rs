@@ -1,7 +1,7 @@
 //! One running node: registry, engine, data plane and control plane, put together.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,6 +51,8 @@ struct Port {
 /// The same for visitors over TLS, who share bounds and figures with those in clear text.
 struct TlsPort {
     listener: TcpListener,
+    /// For HTTP/3, if that is spoken.
+    socket: Option<UdpSocket>,
     handshake: Tls,
 }
 
@@ -135,9 +137,11 @@ impl Node {
         let asking = encrypting.as_ref().map(|Encrypting { certificates, groups, .. }| {
             Arc::new(Asking::new(Arc::clone(certificates), Arc::clone(groups)))
         });
-        let tls = encrypting.map(|Encrypting { listener, certificates, groups, .. }| {
+        let http3 = encrypting.as_ref().is_some_and(|tls| tls.socket.is_some());
+        let tls = encrypting.map(|Encrypting { listener, socket, certificates, groups, .. }| {
             let figures = TlsFigures::new(metrics.registry(), "wasmyard", "visitors").map_err(unmeasured)?;
-            Ok::<_, StartError>(TlsPort { listener, handshake: Tls::new(certificates, groups, figures) })
+            let handshake = Tls::new(certificates, groups, figures);
+            Ok::<_, StartError>(TlsPort { listener, socket, handshake })
         });
         let tls = tls.transpose()?;
         let egress =
@@ -152,7 +156,7 @@ impl Node {
                 services: Services { kv: Some(kv.clone()), ..Services::default() },
                 served_ports: visited,
                 origins,
-                https: https(&config.tls, tls_port),
+                https: https(&config.tls, tls_port, http3),
                 asking,
                 ..DispatcherConfig::default()
             },
@@ -306,7 +310,7 @@ impl Node {
     }
 }
 
-/// Serves visitors on both their ports until `stop`, and drains.
+/// Serves visitors on all their ports until `stop`, and drains.
 async fn serve_visitors(
     visitors: Port,
     tls: Option<TlsPort>,
@@ -317,10 +321,22 @@ async fn serve_visitors(
     let places = Places::new(&config, if tls.is_some() { 2 } else { 1 });
     let stopped = CancellationToken::new();
     let encrypted = async {
-        let Some(TlsPort { listener, handshake }) = tls else { return };
+        let Some(TlsPort { listener, socket, handshake }) = tls else { return };
+        let by_udp = async {
+            let Some(socket) = socket else { return };
+            let (dispatcher, config, stop) = (Arc::clone(dispatcher), config.clone(), stopped.cancelled());
+            let (places, figures) = (places.clone(), figures.clone());
+            let served =
+                wasmyard_listener::serve_http3(socket, &handshake, dispatcher, config, places, figures, stop);
+            if let Err(error) = served.await {
+                tracing::error!(%error, "HTTP/3 is not served");
+            }
+        };
         let (dispatcher, config, stop) = (Arc::clone(dispatcher), config.clone(), stopped.cancelled());
         let (places, figures) = (places.clone(), figures.clone());
-        wasmyard_listener::serve(listener, handshake, dispatcher, config, places, figures, stop).await;
+        let by_tcp =
+            wasmyard_listener::serve(listener, handshake.clone(), dispatcher, config, places, figures, stop);
+        tokio::join!(by_tcp, by_udp);
     };
     let stop = async {
         stop.await;
@@ -332,9 +348,14 @@ async fn serve_visitors(
 }
 
 /// What connections of visitors have to be.
-fn https(config: &TlsConfig, port: Option<u16>) -> HttpsConfig {
+fn https(config: &TlsConfig, port: Option<u16>, http3: bool) -> HttpsConfig {
     let port = config.redirect_port.or(port);
-    HttpsConfig { redirect_to: port.filter(|_| config.redirect), port, strict: config.strict }
+    HttpsConfig {
+        redirect_to: port.filter(|_| config.redirect),
+        port,
+        strict: config.strict,
+        http3: port.filter(|_| http3),
+    }
 }
 
 /// When a node says of itself that it is ready.

@@ -1,6 +1,6 @@
 //! Visitors over TLS: where the certificates of a node come from.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,12 +14,14 @@ use wasmyard_namespaces::route::HostPattern;
 
 use crate::config::{ResolvedConfig, TlsConfig};
 use crate::error::StartError;
-use crate::ports::bind;
+use crate::ports::bind_both;
 
 /// What a port with TLS is opened with.
 pub(crate) struct Encrypting {
     /// The port.
     pub(crate) listener: TcpListener,
+    /// The same for HTTP/3; none where that is not spoken.
+    pub(crate) socket: Option<UdpSocket>,
     pub(crate) certificates: Arc<dyn Certificates>,
     pub(crate) groups: Arc<Groups>,
     /// Where certificates are kept that come with custom hostnames; none in development, which makes its own.
@@ -44,9 +46,9 @@ pub(crate) async fn certificates(
     }
     let certificates = Arc::clone(&store) as Arc<dyn Certificates>;
     let groups = store.groups();
-    let listener = bind(listen, "listen_tls")?;
+    let (listener, socket) = bind_both(listen, config.tls.http3)?;
     let kept = Some(Arc::clone(&store));
-    Ok(Some((store, Encrypting { listener, certificates, groups, store: kept })))
+    Ok(Some((store, Encrypting { listener, socket, certificates, groups, store: kept })))
 }
 
 fn open(data: PathBuf) -> Result<Arc<CertificateStore>, StartError> {
@@ -86,13 +88,17 @@ pub(crate) fn for_development(config: &ResolvedConfig) -> Result<Option<DevTls>,
     let server = &config.server;
     let usual = || {
         let port = if server.listen.port() == 0 { 0 } else { DEV_PORT };
-        wasmyard_listener::bind(SocketAddr::new(server.listen.ip(), port)).ok()
+        let listener = wasmyard_listener::bind(SocketAddr::new(server.listen.ip(), port)).ok()?;
+        // Nobody asked for it: where it is taken, there is no HTTP/3.
+        let address = listener.local_addr().ok().filter(|_| config.tls.http3);
+        let socket = address.and_then(|address| wasmyard_listener::bind_udp(address).ok());
+        Some((listener, socket))
     };
-    let listener = match config.tls.listen {
-        Some(listen) => Some(bind(listen, "listen_tls")?),
+    let ports = match config.tls.listen {
+        Some(listen) => Some(bind_both(listen, config.tls.http3)?),
         None => usual(),
     };
-    let Some(listener) = listener else { return Ok(None) };
+    let Some((listener, socket)) = ports else { return Ok(None) };
     let authority = authority(config)?;
     let (path, is_new) = (authority.path().to_owned(), authority.is_new());
     // Sessions need not outlive the process.
@@ -101,7 +107,7 @@ pub(crate) fn for_development(config: &ResolvedConfig) -> Result<Option<DevTls>,
     getrandom::fill(&mut secret).map_err(|error| failed(&error))?;
     let groups = Groups::new(TicketSecret::new(&secret)).map_err(|error| failed(&error))?;
     let certificates = Arc::new(Issuing::new(authority)) as Arc<dyn Certificates>;
-    let encrypting = Encrypting { listener, certificates, groups: Arc::new(groups), store: None };
+    let encrypting = Encrypting { listener, socket, certificates, groups: Arc::new(groups), store: None };
     Ok(Some(DevTls { encrypting, authority: path, is_new }))
 }
 

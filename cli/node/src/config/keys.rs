@@ -68,6 +68,8 @@ section! {
         /// where visitors connect over TLS, such as `"0.0.0.0:443"`; with what certificates says [`[tls]`](#tls). Port 0 lets
         /// the system choose
         listen_tls: Text = Text("no TLS"),
+        /// whether visitors are served over [HTTP/3](tls.md#http3) as well: by UDP, on the address of `listen_tls`
+        http3: Flag = Flag("`true`"),
         /// v4 API, metrics, health
         api_listen: Address = loopback(8788),
         /// the data directory

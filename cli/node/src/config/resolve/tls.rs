@@ -51,7 +51,8 @@ pub(super) fn tls(
         }
     });
     let strict = raw.hsts_seconds.as_ref().map(|spot| Duration::from_secs(spot.value));
-    TlsConfig { listen, redirect, redirect_port, strict, certificates, default }
+    let http3 = server.http3.as_ref().is_none_or(|spot| spot.value);
+    TlsConfig { listen, http3, redirect, redirect_port, strict, certificates, default }
 }
 
 pub(super) fn address(spot: &Spot<String>, faults: &mut Vec<Fault>) -> Option<SocketAddr> {
