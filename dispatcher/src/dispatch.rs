@@ -17,6 +17,7 @@ use crate::answer::origin::{OriginFigures, Origins};
 use crate::answer::script::{Overlay, Scripts};
 use crate::config::DispatcherConfig;
 use crate::egress::Egress;
+use crate::hints::Hints;
 use crate::observe::Metrics;
 use crate::respond::{self, Refusal, Wanted};
 use crate::route::{self, Destination};
@@ -44,6 +45,7 @@ pub struct Dispatcher {
     metrics: Arc<Metrics>,
     sink: Arc<dyn Sink>,
     underway: Arc<Underway>,
+    hints: Hints,
 }
 
 impl Dispatcher {
@@ -74,6 +76,7 @@ impl Dispatcher {
             metrics,
             sink,
             underway,
+            hints: Hints::default(),
         }))
     }
 
@@ -97,7 +100,7 @@ impl Dispatcher {
         // What the visitor can read is asked of the head as it was sent. A head that is refused is answered as well.
         let wanted = Wanted::of(request.headers());
         let secure = client.secure;
-        let mut http3 = None;
+        let (mut http3, mut page) = (None, None);
         let answer = async {
             // First, so that every step goes by the same host and path, and none by a field that only claims something.
             let visit = head::read(request, client, &log)?;
@@ -114,6 +117,8 @@ impl Dispatcher {
             http3 = https::over_http3(&visit, self.config.https)?;
             // Before anything is spent: it looks into memory, and what is asked of a host that nobody has ends here.
             let destination = route::find(&self.registry, &visit)?;
+            // Before anything is waited for, and after everything that may be refused without asking whoever answers.
+            page = self.hints.tell(&visit);
             // After the route, because a body that nobody is there to read needs no watch.
             let visit = incoming::bounded(visit, self.config.body_idle);
             // Admission is inside: a file of a script costs nothing that would have to be shared out, and each script
@@ -132,6 +137,9 @@ impl Dispatcher {
         // Of pages, too: who is refused is to come back over https all the same.
         https::strict(&mut answer, secure, self.config.https);
         https::offer_http3(&mut answer, http3);
+        if let Some(page) = &page {
+            self.hints.learn(page, &answer);
+        }
         // The visit lasts until its answer is out: the record is written when the last of what runs for it is gone.
         Tracked::answer(answer, log)
     }

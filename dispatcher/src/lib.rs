@@ -26,6 +26,7 @@ mod config;
 mod dispatch;
 mod egress;
 mod head;
+mod hints;
 mod https;
 mod incoming;
 mod observe;

@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::client_certificates::authority;
 use super::tls::Visitor;
-use crate::support::http3::Http3;
+use crate::support::http3::{Http3, get};
 use crate::support::{Server, Site, body, eventually, guest, request};
 
 const HOSTS: [&str; 5] = ["shop.test", "off.test", "on.test", "asks.test", "old.test"];
@@ -50,6 +50,8 @@ const PAGE: &str = "
       },
     };
 ";
+
+const HINTS: &str = "</a.css>; rel=preload; as=style, <https://cdn.test>; rel=preconnect";
 
 #[tokio::test]
 async fn who_comes_by_tls_is_told_of_http3_and_served_by_it() {
@@ -117,4 +119,35 @@ async fn a_body_comes_whole_over_http3() {
     let post = http::Request::post("https://shop.test/length").body(()).unwrap();
     let answer = http3.send(post, vec![b'x'; 300_000]).await.answer().await;
     assert!(answer.status == 200 && answer.text().contains("300000"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn what_a_page_needs_is_said_ahead_of_its_next_answer() {
+    let (_server, https, root) = serving("").await;
+    let mut http3 = Http3::connect(https, "on.test", &root).await.unwrap();
+    let mut first = http3.send(get("on.test", "/a?b"), "").await;
+    let head = first.head().await;
+    assert_eq!(head.status(), 200, "nothing is known of it yet");
+    assert_eq!(first.rest(head).await.text(), "page");
+    let mut again = http3.send(get("on.test", "/a?b"), "").await;
+    let hints = again.head().await;
+    assert_eq!(
+        (hints.status(), &hints.headers()["link"]),
+        (StatusCode::EARLY_HINTS, &HINTS.parse().unwrap())
+    );
+    let head = again.head().await;
+    assert_eq!((head.status(), again.rest(head).await.text()), (StatusCode::OK, "page"));
+    // Another page, a file, and what is no navigation.
+    let fetch = http::Request::get("https://on.test/a?b").header("sec-fetch-mode", "cors").body(()).unwrap();
+    for other in [get("on.test", "/b"), get("on.test", "/a.css"), get("on.test", "/a.css"), fetch] {
+        assert_eq!(http3.send(other, "").await.head().await.status(), 200);
+    }
+    let navigation =
+        http::Request::get("https://on.test/a?b").header("sec-fetch-mode", "navigate").body(()).unwrap();
+    assert_eq!(http3.send(navigation, "").await.head().await.status(), StatusCode::EARLY_HINTS);
+    // A host whose zone, or that itself, did not ask for it.
+    let mut http3 = Http3::connect(https, "shop.test", &root).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(http3.send(get("shop.test", "/page"), "").await.head().await.status(), 200);
+    }
 }
