@@ -16,6 +16,8 @@ const MOST_UNSENT: usize = 512 << 10;
 #[derive(Debug)]
 pub(crate) struct Activity {
     begun: AtomicU64,
+    /// How often something was read.
+    reads: AtomicU64,
     /// Requests that are answered, answers that are not taken yet, bodies that are thrown away.
     busy: AtomicUsize,
     /// Whether the last request came with a body.
@@ -40,6 +42,7 @@ impl Activity {
     pub(crate) fn new(figures: Figures) -> Self {
         Self {
             begun: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
             busy: AtomicUsize::new(0),
             uploads: AtomicBool::new(false),
             draining: AtomicBool::new(false),
@@ -67,6 +70,16 @@ impl Activity {
     /// How many requests have begun.
     pub(crate) fn begun(&self) -> u64 {
         self.begun.load(Ordering::Acquire)
+    }
+
+    /// Notes that something was read.
+    pub(crate) fn was_read(&self) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_busy(&self) -> bool {

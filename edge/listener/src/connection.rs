@@ -1,6 +1,7 @@
 //! A connection on which HTTP is spoken, from its first request to its end.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::{Future as _, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
@@ -21,12 +22,12 @@ use crate::clients::Clients;
 use crate::config::ListenerConfig;
 use crate::exchange::{Client, Exchange, Handler};
 use crate::figures::{Figures, Refused};
+use crate::http2::Http2;
 use crate::open::{self, NotOpened, Opened};
 use crate::patience::{Patience, Patient};
 use crate::places::Place;
 use crate::proxies::Proxies;
 use crate::received::Source;
-use crate::slow::Streams;
 use crate::socket::Socket;
 use crate::transport::{Handshake, Rewound};
 
@@ -40,10 +41,7 @@ const HALF_CLOSED: Duration = Duration::from_secs(5);
 /// How long a client that was told that no further request is wanted may keep silent.
 const DRAINING: Duration = Duration::from_secs(1);
 
-/// The most bytes that hyper keeps of one answer before it waits for the socket, or the stream's window; beside the
-/// piece that it has in hand.
-const SEND_BUFFER: usize = 64 << 10;
-/// The same for HTTP/1.1, where it holds for what is read as well: a head must fit.
+/// The most bytes that hyper keeps of one answer before it waits for the socket, and of what is read: a head must fit.
 const BUFFER: usize = 128 << 10;
 
 /// What all connections of a listener share.
@@ -51,7 +49,7 @@ pub(crate) struct Shared<H, T> {
     pub(crate) handler: Arc<H>,
     handshake: T,
     http1: http1::Builder,
-    http2: http2::Builder<Streams>,
+    http2: Http2,
     patience: Patience,
     max_headers: usize,
     pub(crate) proxies: Arc<Proxies>,
@@ -76,20 +74,12 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
         if config.max_headers != HYPERS_MAX_HEADERS {
             http1.max_headers(config.max_headers);
         }
-        let mut http2 = http2::Builder::new(Streams);
-        http2
-            .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(config.max_header_bytes).unwrap_or(u32::MAX))
-            .max_concurrent_streams(config.max_streams)
-            .max_send_buf_size(SEND_BUFFER)
-            .keep_alive_interval(config.idle_timeout)
-            .keep_alive_timeout(config.header_timeout);
         let patience = patience(config);
         Self {
             handler,
             handshake,
             http1,
-            http2,
+            http2: Http2::new(config),
             patience,
             max_headers: config.max_headers,
             proxies: Arc::new(config.proxies.clone()),
@@ -169,7 +159,7 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
         self: &Arc<Self>,
         opened: Opened<T::Transport>,
         drain: watch::Receiver<()>,
-    ) -> hyper::Result<()> {
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
         let activity = Arc::new(Activity::new(self.figures.clone()));
         let exchange = Arc::new(Exchange {
             handler: Arc::clone(&self.handler),
@@ -179,19 +169,18 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
             max_headers: self.max_headers,
             slow_reader: self.patience.reader,
         });
-        let service = service_fn(move |request: Request<Incoming>| {
-            let answered = exchange.begin(request.map(Source::Hyper));
-            async move { Ok::<_, Infallible>(answered.await) }
-        });
         let transport: Rewound<T::Transport> = opened.transport;
-        let last = Arc::clone(&activity);
         if opened.is_http2 {
             let patient = Patient::http2(transport, self.patience, activity, self.figures.clone());
-            drained(self.http2.serve_connection(TokioIo::new(patient), service), &last, drain).await
-        } else {
-            let patient = Patient::http1(transport, self.patience, activity);
-            drained(self.http1.serve_connection(TokioIo::new(patient), service), &last, drain).await
+            return Ok(self.http2.serve(patient, exchange, drain).await?);
         }
+        let last = Arc::clone(&activity);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answered = exchange.begin(request.map(Source::Http1));
+            async move { Ok::<_, Infallible>(answered.await) }
+        });
+        let patient = Patient::http1(transport, self.patience, activity);
+        Ok(drained(self.http1.serve_connection(TokioIo::new(patient), service), &last, drain).await?)
     }
 }
 

@@ -9,12 +9,15 @@
 //! 1. [`listener`](serve) accepts it, if there is a place for it, and one for its `clients` address.
 //! 2. `open` reads what comes before HTTP: a header of the [`proxy_protocol`], a [`Handshake`], the first bytes.
 //!    [`tls`] is one such handshake.
-//! 3. `connection` speaks HTTP/1.1 or HTTP/2 on it, and ends it when the listener drains.
+//! 3. `connection` speaks HTTP/1.1 on it, or has `http2` speak that, and ends it when the listener drains.
 //! 4. `patience` bounds how long it may keep us waiting, `slow` how little it may read, `frames` what else it may say;
 //!    `framing` refuses what another reader may cut in another place.
 //! 5. `exchange` is one request and its answer: who the [`Client`] is, by [`Proxies`] that are trusted; `received` is
 //!    the body on its way in, `sent` the one on its way out; both count until the socket is done with them.
 //! 6. `socket` writes; what lies in memory files (`sealed`) is not copied.
+//!
+//! [`http3`](serve_http3) is the same by UDP, from its first datagram to its last; `heads` and `interim` are what answers of
+//! HTTP/2 and HTTP/3 have in common.
 
 mod activity;
 mod clients;
@@ -24,6 +27,8 @@ mod exchange;
 mod figures;
 mod frames;
 mod framing;
+mod heads;
+mod http2;
 mod http3;
 mod interim;
 mod listener;

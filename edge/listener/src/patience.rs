@@ -205,6 +205,7 @@ impl<S> Patient<S> {
                 }
             }
             Protocol::Http2(conversation) => {
+                self.activity.was_read();
                 let begun = self.activity.begun();
                 given = conversation.read(bytes, begun);
                 match (conversation.frames.in_fields(), &self.waiting) {

@@ -4,6 +4,9 @@
 //! connection can be used again; of a long one, or of one whose length is not known, the answer says that the
 //! connection closes. Who closes without a word breaks the next request of a proxy, which may be somebody else's.
 
+mod error;
+mod uploaded;
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +20,9 @@ use hyper::body::Incoming;
 use tokio::sync::Notify;
 
 use crate::activity::Busy;
+
+pub use error::ReceiveError;
+pub(crate) use uploaded::Uploaded;
 
 /// The longest rest of a body that is read for nobody.
 const MOST_UNWANTED: u64 = 1 << 20;
@@ -32,24 +38,12 @@ pub struct Received {
 
 /// Where the bytes of a body come from.
 pub(crate) enum Source {
-    /// A connection of HTTP/1.1 or HTTP/2.
-    Hyper(Incoming),
+    /// A connection of HTTP/1.1.
+    Http1(Incoming),
+    /// A stream of HTTP/2.
+    Http2(Uploaded),
     /// A stream of HTTP/3.
     Stream(Pin<Box<dyn HttpBody<Data = Bytes, Error = ReceiveError> + Send>>),
-}
-
-/// Why no more of a body can be read. Says nothing that a stranger must not see.
-#[derive(Debug, thiserror::Error)]
-pub enum ReceiveError {
-    /// The connection of HTTP/1.1 or HTTP/2 broke off, or its client broke a rule.
-    #[error(transparent)]
-    Hyper(#[from] hyper::Error),
-    /// A stream of HTTP/3 broke off.
-    #[error("the stream was reset, or its connection ended")]
-    Reset,
-    /// What came is not as long as its length was said to be.
-    #[error("the body is not as long as its `content-length` says")]
-    Length,
 }
 
 /// What the answer of an HTTP/1.1 request with a body has to know of it.
@@ -109,21 +103,24 @@ impl HttpBody for Source {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         match &mut *self {
-            Self::Hyper(body) => Pin::new(body).poll_frame(cx).map_err(ReceiveError::Hyper),
+            Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(ReceiveError::Http1),
+            Self::Http2(body) => Pin::new(body).poll_frame(cx),
             Self::Stream(body) => body.as_mut().poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Hyper(body) => body.is_end_stream(),
+            Self::Http1(body) => body.is_end_stream(),
+            Self::Http2(body) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Hyper(body) => body.size_hint(),
+            Self::Http1(body) => body.size_hint(),
+            Self::Http2(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
         }
     }
@@ -132,7 +129,8 @@ impl HttpBody for Source {
 impl fmt::Debug for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Hyper(_) => "Hyper",
+            Self::Http1(_) => "Http1",
+            Self::Http2(_) => "Http2",
             Self::Stream(_) => "Stream",
         })
     }

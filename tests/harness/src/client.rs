@@ -131,6 +131,24 @@ impl Connection {
     }
 }
 
+/// The heads that come for a page over HTTP/2: those that go ahead of the answer's, and that one.
+pub async fn heads_over_http2(to: SocketAddr, host: &str, path: &str) -> Vec<Response<()>> {
+    let (client, connection) = h2::client::handshake(connect(to).await).await.unwrap();
+    tokio::spawn(async move { connection.await.ok() });
+    let request = Request::get(format!("http://{host}{path}")).body(()).unwrap();
+    let mut client = client.ready().await.unwrap();
+    let (mut answer, _) = client.send_request(request, true).unwrap();
+    let mut heads = Vec::new();
+    let all = async {
+        while let Some(ahead) = std::future::poll_fn(|cx| answer.poll_informational(cx)).await {
+            heads.push(ahead.unwrap());
+        }
+        heads.push(answer.await.unwrap().map(drop));
+    };
+    within("an answer over HTTP/2", all).await;
+    heads
+}
+
 impl Server {
     /// An HTTP/1.1 connection to the visitors' port.
     pub async fn connect(&self) -> Connection {

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use super::client_certificates::authority;
 use super::tls::Visitor;
 use crate::support::http3::{Http3, get};
-use crate::support::{Server, Site, body, eventually, guest, request};
+use crate::support::{Server, Site, body, eventually, guest, heads_over_http2, request};
 
 const HOSTS: [&str; 5] = ["shop.test", "off.test", "on.test", "asks.test", "old.test"];
 
@@ -150,4 +150,18 @@ async fn what_a_page_needs_is_said_ahead_of_its_next_answer() {
     for _ in 0..2 {
         assert_eq!(http3.send(get("shop.test", "/page"), "").await.head().await.status(), 200);
     }
+}
+
+#[tokio::test]
+async fn over_http2_it_is_said_as_well_and_over_http1_it_is_not() {
+    let (server, _, _) = serving("").await;
+    let statuses =
+        |heads: &[http::Response<()>]| heads.iter().map(|head| head.status().as_u16()).collect::<Vec<_>>();
+    let first = heads_over_http2(server.visitors, "on.test", "/a").await;
+    assert_eq!(statuses(&first), [200]);
+    let again = heads_over_http2(server.visitors, "on.test", "/a").await;
+    assert_eq!(statuses(&again), [103, 200]);
+    assert_eq!(again[0].headers()["link"], HINTS);
+    let mut raw = server.raw("GET /a HTTP/1.1\r\nhost: on.test\r\n\r\n").await;
+    assert_eq!(raw.answer().await.status, 200);
 }

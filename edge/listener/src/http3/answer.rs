@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use h3::error::{Code, StreamError};
 use h3::server::{RequestResolver, RequestStream};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use tokio::sync::Notify;
@@ -17,6 +17,7 @@ use super::body::{self, Body};
 use super::wire::{Gone, Leaving, Link, Sending, Wire};
 use crate::activity::Busy;
 use crate::exchange::{Exchange, Handler, refused};
+use crate::heads;
 use crate::interim::Interim;
 use crate::patience::Patience;
 use crate::received::Source;
@@ -24,15 +25,6 @@ use crate::sent::{Piece, Sent};
 
 /// What `h3` takes a field for beside its name and its value, when it says how long a head may be (RFC 9114 section 4.2.2).
 const BESIDE_A_FIELD: usize = 32;
-/// Fields that belong to a connection of HTTP/1.1, and to nothing here (RFC 9114 section 4.2).
-const OF_CONNECTIONS: [HeaderName; 5] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
-
 /// A stream on which a request comes.
 pub(super) type Asked<H> = RequestResolver<Wire, Piece<<H as Handler>::Body>>;
 /// The way of its answer.
@@ -158,8 +150,7 @@ impl<H: Handler> Answering<H> {
         answer: &mut Answer<H>,
     ) -> Result<(), Unsent> {
         let (mut head, mut body) = response.into_parts();
-        OF_CONNECTIONS.iter().for_each(|field| drop(head.headers.remove(field)));
-        complete(&mut head.headers, &body);
+        heads::complete(&mut head.headers, &body);
         self.in_time(answer.send_response(Response::from_parts(head, ()))).await?;
         while !is_head && !body.is_end_stream() {
             let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
@@ -182,24 +173,10 @@ impl<H: Handler> Answering<H> {
     }
 }
 
-/// Adds what every answer says of itself.
-fn complete<B>(headers: &mut HeaderMap, body: &B)
-where
-    B: http_body::Body,
-{
-    headers.entry(header::DATE).or_insert_with(|| {
-        let now = httpdate::fmt_http_date(std::time::SystemTime::now());
-        HeaderValue::try_from(now).unwrap_or_else(|_| HeaderValue::from_static(""))
-    });
-    if let Some(length) = body.size_hint().exact().filter(|_| !body.is_end_stream()) {
-        headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
-    }
-}
-
 /// How long the body of a request is said to be; none of one that breaks a rule which `h3` does not know.
 fn well_formed(request: &Request<()>) -> Option<Option<u64>> {
     let headers = request.headers();
-    let is_of_a_connection = OF_CONNECTIONS.iter().any(|field| headers.contains_key(field));
+    let is_of_a_connection = heads::OF_CONNECTIONS.iter().any(|field| headers.contains_key(field));
     let te = headers.get_all(header::TE).iter().all(|value| value == "trailers");
     // Nobody was told that there were such requests (RFC 9220).
     let is_extended = request.extensions().get::<h3::ext::Protocol>().is_some();
