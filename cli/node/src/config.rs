@@ -228,9 +228,8 @@ pub struct TlsConfig {
 impl TlsConfig {
     /// Whether everything but the certificates, which a reload takes over, is the same.
     fn differs_in_certificates_alone(&self, other: &Self) -> bool {
-        let Self { listen, http3, redirect, redirect_port, strict, certificates: _, default: _ } = self;
-        (*listen, *http3, *redirect, *redirect_port, *strict)
-            == (other.listen, other.http3, other.redirect, other.redirect_port, other.strict)
+        let (certificates, default) = (self.certificates.clone(), self.default.clone());
+        *self == Self { certificates, default, ..other.clone() }
     }
 }
 

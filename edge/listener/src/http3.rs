@@ -5,7 +5,7 @@
 //! 1. [`serve_http3`] takes it, if there is a place for it, and if its client showed that its address is its own where many
 //!    have not. `settings` says what QUIC may hold for it.
 //! 2. [`crate::tls`] carries out the handshake, for names that may be served without TCP.
-//! 3. `wire` is what `h3` sees of it; `frames` and `allowance` bound what a client may say there.
+//! 3. `wire` and `streams` are what `h3` sees of it; `frames`, `allowance` and `link` bound what a client may say there.
 //! 4. `connection` takes requests and drains, `answer` is one of them, `body` what comes with it.
 //!
 //! `h3` is of a release that promises nothing about the next one: nobody outside of this module knows of it.
@@ -15,7 +15,9 @@ mod answer;
 mod body;
 mod connection;
 mod frames;
+mod link;
 mod settings;
+mod streams;
 mod wire;
 
 use std::future::Future;

@@ -14,7 +14,9 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::body::{self, Body};
-use super::wire::{Gone, Leaving, Link, Sending, Wire};
+use super::link::{Gone, Leaving, Link};
+use super::streams::Sending;
+use super::wire::Wire;
 use crate::activity::Busy;
 use crate::exchange::{Exchange, Handler, refused};
 use crate::heads;

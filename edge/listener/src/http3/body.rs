@@ -11,7 +11,7 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::wire::Receiving;
+use super::streams::Receiving;
 use crate::received::ReceiveError;
 
 /// A request's body. `B` is what answers on its stream are made of.

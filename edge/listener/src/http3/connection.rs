@@ -12,7 +12,8 @@ use tokio::time::{Instant, Sleep};
 
 use super::Shared;
 use super::answer::Answering;
-use super::wire::{Link, Wire};
+use super::link::Link;
+use super::wire::Wire;
 use crate::activity::Activity;
 use crate::exchange::{Client, Exchange, Handler};
 use crate::places::Place;
