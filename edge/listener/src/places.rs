@@ -45,7 +45,7 @@ impl Place {
         Self { figures: figures.clone(), _permit: permit, client: None }
     }
 
-    /// Counts the connection among those of a client, and no longer among those of another, if the client may have one more.
+    /// Counts the connection among those of a client, and no longer among those of a proxy, if the client may have one more.
     pub(crate) fn enter(&mut self, clients: &Arc<Clients>, client: IpAddr) -> bool {
         if let Some(permit) = clients.enter(client) {
             self.client = Some(permit);

@@ -1,6 +1,5 @@
 //! A connection of HTTP/3, from the end of its handshake to its own.
 
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -33,7 +32,7 @@ pub(super) struct Connection<H> {
     link: Arc<Link>,
     activity: Arc<Activity>,
     exchange: Arc<Exchange<H>>,
-    place: Place,
+    _place: Place,
     ended: Arc<Notify>,
     /// How long there is for a request to come, while none goes on.
     quiet: Pin<Box<Sleep>>,
@@ -55,7 +54,7 @@ impl<H: Handler> Connection<H> {
         let exchange = shared.exchange(peer, &activity);
         let quiet = Box::pin(tokio::time::sleep(shared.patience.head));
         let ended = Arc::default();
-        Self { shared, quic, link, activity, exchange, place, ended, quiet, is_draining: false }
+        Self { shared, quic, link, activity, exchange, _place: place, ended, quiet, is_draining: false }
     }
 
     /// Serves it. What goes on when this ends is dropped with the connection.
@@ -106,10 +105,10 @@ impl<H: Handler> Connection<H> {
         self.link.close(Code::H3_NO_ERROR);
     }
 
-    /// Answers on a stream, in a task of its own. `false` when its client may not be here.
-    fn answer(&mut self, asked: super::answer::Asked<H>) -> bool {
+    /// Answers on a stream, in a task of its own. `false` when its client has to begin anew.
+    fn answer(&self, asked: super::answer::Asked<H>) -> bool {
         let Some(gone) = self.link.gone() else { return true };
-        if !self.has_moved_well() {
+        if self.has_moved() {
             return false;
         }
         let answering = Answering {
@@ -123,16 +122,11 @@ impl<H: Handler> Connection<H> {
         true
     }
 
-    /// Clients of QUIC may go on from another address, which is theirs from then on. `false` where that one has as many
-    /// connections as it may have.
-    fn has_moved_well(&mut self) -> bool {
-        let address: IpAddr = self.quic.remote_address().ip().to_canonical();
-        if address == self.exchange.peer.address {
-            return true;
-        }
-        let peer = Client { address, ..self.exchange.peer.clone() };
-        self.exchange = self.shared.exchange(peer, &self.activity);
-        !self.shared.is_behind_a_header(address) && self.place.enter(&self.shared.clients, address)
+    /// Whether its client sends from another address than before. It may, by the rules of QUIC, and it can write any sender on
+    /// what it sends: until that is found out, who goes by addresses would believe it. It begins anew, and shows that the other
+    /// one is its own. Another port is what some networks give to who was silent for a while.
+    fn has_moved(&self) -> bool {
+        self.quic.remote_address().ip().to_canonical() != self.exchange.peer.address
     }
 
     /// Tells its client that no further request is wanted. `false` when that cannot be told.

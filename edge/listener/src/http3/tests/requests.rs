@@ -165,3 +165,20 @@ async fn a_drain_has_an_end() {
     tokio::time::timeout(PATIENCE, running.serving).await.unwrap().unwrap().unwrap();
     session.quic.closed().await;
 }
+
+#[tokio::test]
+async fn who_goes_on_from_another_address_begins_anew() {
+    let running = running(ListenerConfig::default());
+    let client = running.client();
+    let mut session = running.session(&client).await;
+    session.get("/").await;
+    client.rebind(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+    assert!(session.get("/").await.1.starts_with("127.0.0.1 "), "another port is the same client");
+    client.rebind(std::net::UdpSocket::bind("127.0.0.2:0").unwrap()).unwrap();
+    let request = Request::get("https://a.test/wait").body(()).unwrap();
+    let _unanswered = session.send.send_request(request).await;
+    let ended = tokio::time::timeout(PATIENCE, session.driving).await.unwrap().unwrap();
+    assert!(ended.is_h3_no_error(), "{ended}");
+    assert_eq!(running.handler.waiting.load(Ordering::Acquire), 0);
+    assert!(running.session(&client).await.get("/").await.1.starts_with("127.0.0.2 "));
+}
