@@ -12,6 +12,7 @@ pub(crate) mod link;
 mod list;
 pub(crate) mod log;
 pub(crate) mod message;
+mod options;
 pub(crate) mod outgoing;
 mod pollables;
 pub(crate) mod request_info;
