@@ -3,35 +3,79 @@
 import { setTimeout } from "./timers.js";
 import { console } from "./console.js";
 
+let trust;
+
 export class Event {
-  #type; #bubbles; #cancelable; #composed; #prevented = false;
-  _target = null; _stopped = false; _phase = 0;
+  #type; #bubbles; #cancelable; #composed; #prevented = false; #trusted = false; #passive = false;
+  #target = null; #current = null; #stopped = false; #halted = false; #phase = 0;
   constructor(type, init = {}) {
     if (arguments.length === 0) throw new TypeError("Event needs a type");
+    if (init !== undefined && init !== null && typeof init !== "object") throw new TypeError("What an Event is made with is an object.");
     this.#type = String(type);
     this.#bubbles = Boolean(init?.bubbles);
     this.#cancelable = Boolean(init?.cancelable);
     this.#composed = Boolean(init?.composed);
+  }
+  static {
+    trust = (event) => { event.#trusted = true; return event; };
+  }
+  /** Hands the event to what listens; `listeners` is the list as it was at the start. */
+  static _dispatch(event, target, listeners, remove) {
+    if (event.#phase !== 0) throw new DOMException("The event is already being dispatched.", "InvalidStateError");
+    event.#target = target;
+    event.#current = target;
+    event.#phase = 2;
+    for (const entry of listeners) {
+      if (event.#halted) break;
+      if (entry.removed) continue;
+      if (entry.once) remove(entry);
+      event.#passive = entry.passive;
+      try {
+        if (typeof entry.listener === "function") entry.listener.call(target, event);
+        else entry.listener.handleEvent(event);
+      } catch (error) {
+        reportError(error);
+      }
+      event.#passive = false;
+    }
+    event.#phase = 0;
+    event.#current = null;
+    event.#stopped = false;
+    event.#halted = false;
+    return !event.#prevented;
   }
   get type() { return this.#type; }
   get bubbles() { return this.#bubbles; }
   get cancelable() { return this.#cancelable; }
   get composed() { return this.#composed; }
   get defaultPrevented() { return this.#prevented; }
-  get target() { return this._target; }
-  get currentTarget() { return this._phase ? this._target : null; }
-  get srcElement() { return this._target; }
-  get eventPhase() { return this._phase; }
-  get isTrusted() { return false; }
+  get target() { return this.#target; }
+  get currentTarget() { return this.#current; }
+  get srcElement() { return this.#target; }
+  get eventPhase() { return this.#phase; }
+  get isTrusted() { return this.#trusted; }
   get timeStamp() { return 0; }
   get returnValue() { return !this.#prevented; }
-  get cancelBubble() { return this._stopped; }
-  composedPath() { return this._phase ? [this._target] : []; }
-  preventDefault() { if (this.#cancelable) this.#prevented = true; }
-  stopPropagation() {}
-  stopImmediatePropagation() { this._stopped = true; }
+  get cancelBubble() { return this.#stopped; }
+  set cancelBubble(value) { if (value) this.#stopped = true; }
+  composedPath() { return this.#current ? [this.#current] : []; }
+  preventDefault() { if (this.#cancelable && !this.#passive) this.#prevented = true; }
+  stopPropagation() { this.#stopped = true; }
+  stopImmediatePropagation() { this.#stopped = true; this.#halted = true; }
   get [Symbol.toStringTag]() { return "Event"; }
   static NONE = 0; static CAPTURING_PHASE = 1; static AT_TARGET = 2; static BUBBLING_PHASE = 3;
+}
+for (const phase of ["NONE", "CAPTURING_PHASE", "AT_TARGET", "BUBBLING_PHASE"]) Object.defineProperty(Event.prototype, phase, { value: Event[phase], enumerable: true });
+
+/** An event of the platform's own. */
+export const trusted = (event) => trust(event);
+
+/** Who is told of an error that nobody catches: the console, until there is a global scope. */
+let report = (error) => console.error("Uncaught", error);
+export const onReport = (handler) => { report = handler; };
+export function reportError(error) {
+  if (arguments.length === 0) throw new TypeError("reportError() needs an error.");
+  report(error);
 }
 
 export class CustomEvent extends Event {
@@ -68,48 +112,70 @@ export class PromiseRejectionEvent extends Event {
 
 export class EventTarget {
   #listeners = new Map();
+  /** By type: what its `on` attribute holds, and its place among the listeners. */
+  #handlers = null;
   addEventListener(type, listener, options) {
-    if (listener === null || listener === undefined) return;
-    const { once = false, signal, capture = false } = typeof options === "object" && options ? options : { capture: Boolean(options) };
-    if (signal?.aborted) return;
-    type = String(type);
+    if (arguments.length < 2) throw new TypeError("addEventListener() needs a type and a listener.");
+    if (listener !== null && listener !== undefined && typeof listener !== "function" && typeof listener !== "object") throw new TypeError("A listener is a function or an object.");
+    const { once = false, signal, capture = false, passive = false } = typeof options === "object" && options ? options : { capture: Boolean(options) };
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError("The signal of a listener is an AbortSignal.");
+    if (listener === null || listener === undefined || signal?.aborted) return;
+    this.#add(String(type), listener, { once: Boolean(once), capture: Boolean(capture), passive: Boolean(passive) });
+    signal?.addEventListener("abort", () => this.removeEventListener(type, listener, { capture }), { once: true });
+  }
+  #add(type, listener, how) {
     const list = this.#listeners.get(type) ?? [];
-    if (list.some((other) => other.listener === listener && other.capture === Boolean(capture))) return;
-    this.#listeners.set(type, [...list, { listener, once: Boolean(once), capture: Boolean(capture) }]);
-    signal?.addEventListener("abort", () => this.removeEventListener(type, listener, { capture }));
+    const there = list.find((other) => other.listener === listener && other.capture === how.capture);
+    if (there) return there;
+    const entry = { type, listener, removed: false, ...how };
+    this.#listeners.set(type, [...list, entry]);
+    return entry;
+  }
+  #remove(entry) {
+    entry.removed = true;
+    this.#listeners.set(entry.type, (this.#listeners.get(entry.type) ?? []).filter((other) => other !== entry));
   }
   removeEventListener(type, listener, options) {
     const capture = Boolean(typeof options === "object" && options ? options.capture : options);
-    const list = this.#listeners.get(String(type)) ?? [];
-    this.#listeners.set(String(type), list.filter((other) => other.listener !== listener || other.capture !== capture));
+    const entry = this.#listeners.get(String(type))?.find((other) => other.listener === listener && other.capture === capture);
+    if (entry) this.#remove(entry);
   }
   dispatchEvent(event) {
     if (!(event instanceof Event)) throw new TypeError("dispatchEvent needs an Event");
-    event._target = this;
-    event._phase = 2;
-    const handler = this[`on${event.type}`];
-    const listeners = [...(this.#listeners.get(event.type) ?? [])];
-    if (typeof handler === "function") listeners.push({ listener: handler });
-    for (const { listener, once, capture } of listeners) {
-      if (event._stopped) break;
-      if (once) this.removeEventListener(event.type, listener, { capture });
-      try {
-        if (typeof listener === "function") listener.call(this, event);
-        else listener.handleEvent(event);
-      } catch (error) {
-        console.error("Uncaught", error);
-      }
-    }
-    event._phase = 0;
-    return !event.defaultPrevented;
+    return Event._dispatch(event, this, this.#listeners.get(event.type) ?? [], (entry) => this.#remove(entry));
+  }
+  static _handler(target, type) { return target.#handlers?.get(type)?.handler ?? null; }
+  static _handle(target, type, handler) {
+    const handlers = (target.#handlers ??= new Map());
+    const there = handlers.get(type);
+    handler = typeof handler === "function" || (typeof handler === "object" && handler) ? handler : null;
+    if (there && handler) { there.handler = handler; return; }
+    if (there) { target.#remove(there.entry); handlers.delete(type); return; }
+    if (!handler) return;
+    const made = { handler };
+    made.entry = target.#add(type, function (event) {
+      if (typeof made.handler === "function" && made.handler.call(this, event) === false) event.preventDefault();
+    }, { once: false, capture: false, passive: false });
+    handlers.set(type, made);
   }
   get [Symbol.toStringTag]() { return "EventTarget"; }
+}
+
+/** Gives a class attributes such as `onabort`; `set` is told when one is set. */
+export function handlers(kind, types, set) {
+  for (const type of types) {
+    Object.defineProperty(kind.prototype, `on${type}`, {
+      get() { return EventTarget._handler(this, type); },
+      set(handler) { EventTarget._handle(this, type, handler); set?.(this, type); },
+      enumerable: true, configurable: true,
+    });
+  }
 }
 
 const make = Symbol("make");
 
 export class AbortSignal extends EventTarget {
-  #aborted = false; #reason;
+  #aborted = false; #reason; #followers = null;
   constructor(key) {
     if (key !== make) throw new TypeError("Illegal constructor");
     super();
@@ -120,30 +186,41 @@ export class AbortSignal extends EventTarget {
   static _new() { return new AbortSignal(make); }
   static _abort(signal, reason) {
     if (signal.#aborted) return;
-    signal.#aborted = true;
-    signal.#reason = reason === undefined ? new DOMException("The operation was aborted", "AbortError") : reason;
-    signal.dispatchEvent(new Event("abort"));
+    reason = reason === undefined ? new DOMException("The operation was aborted", "AbortError") : reason;
+    // All that follow are aborted before anybody is told.
+    const all = [signal, ...(signal.#followers ?? [])].filter((each) => !each.#aborted);
+    for (const each of all) { each.#aborted = true; each.#reason = reason; each.#followers = null; }
+    for (const each of all) each.dispatchEvent(trusted(new Event("abort")));
   }
   static abort(reason) {
     const signal = new AbortSignal(make);
-    AbortSignal._abort(signal, reason);
+    signal.#aborted = true;
+    signal.#reason = reason === undefined ? new DOMException("The operation was aborted", "AbortError") : reason;
     return signal;
   }
   static timeout(ms) {
+    const delay = Math.trunc(Number(ms));
+    if (!(delay >= 0 && delay <= Number.MAX_SAFE_INTEGER)) throw new TypeError("A timeout is a number of milliseconds.");
     const signal = new AbortSignal(make);
-    setTimeout(() => AbortSignal._abort(signal, new DOMException("The operation was aborted due to timeout", "TimeoutError")), ms);
+    setTimeout(() => AbortSignal._abort(signal, new DOMException("The operation was aborted due to timeout", "TimeoutError")), delay);
     return signal;
   }
   static any(signals) {
+    const list = [...signals];
+    if (!list.every((signal) => signal instanceof AbortSignal)) throw new TypeError("AbortSignal.any() takes a list of AbortSignals.");
     const joined = new AbortSignal(make);
-    for (const signal of signals) {
-      if (signal.aborted) { AbortSignal._abort(joined, signal.reason); break; }
-      signal.addEventListener("abort", () => AbortSignal._abort(joined, signal.reason), { once: true });
+    const aborted = list.find((signal) => signal.#aborted);
+    if (aborted) {
+      joined.#aborted = true;
+      joined.#reason = aborted.#reason;
+      return joined;
     }
+    for (const signal of list) (signal.#followers ??= new Set()).add(joined);
     return joined;
   }
   get [Symbol.toStringTag]() { return "AbortSignal"; }
 }
+handlers(AbortSignal, ["abort"]);
 
 export class AbortController {
   #signal = AbortSignal._new();

@@ -8,8 +8,9 @@ import {
 import { URLPattern } from "urlpattern-polyfill/urlpattern";
 
 import { host } from "./host.js";
-import { AbortController, AbortSignal, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent, PromiseRejectionEvent } from "./event-target.js";
+import { AbortController, AbortSignal, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent, PromiseRejectionEvent, onReport, reportError } from "./event-target.js";
 import { Blob, File } from "./blob.js";
+import { CompressionStream, DecompressionStream } from "./compression.js";
 import { FormData } from "./form-data.js";
 import { Headers } from "./headers.js";
 import { Request, Response, fetch, FixedLengthStream, IdentityTransformStream } from "./fetch.js";
@@ -18,7 +19,8 @@ import { URL, URLSearchParams } from "./url.js";
 import { console } from "./console.js";
 import { Crypto, CryptoKey, SubtleCrypto, crypto } from "./crypto.js";
 import { clearTimeout, scheduler, setInterval, setTimeout, setImmediate } from "./timers.js";
-import { structuredClone } from "./clone.js";
+import { MessageChannel, MessagePort } from "./message-channel.js";
+import { refuseToClone, structuredClone } from "./clone.js";
 import { FetchEvent, ScheduledEvent, addEventListener, dispatchEvent, removeEventListener } from "./service-worker.js";
 
 class Performance extends EventTarget {
@@ -36,13 +38,16 @@ class Navigator {
 class WorkerGlobalScope extends EventTarget {}
 class ServiceWorkerGlobalScope extends WorkerGlobalScope {}
 
-function reportError(error) {
-  console.error("Uncaught", error);
-}
+/** An error that nobody caught: who listens for `error` may say that it is dealt with. */
+onReport((error) => {
+  const event = new ErrorEvent("error", { error, message: String(error?.message ?? error), cancelable: true });
+  if (dispatchEvent(event)) console.error("Uncaught", error);
+});
 
 const classes = {
-  AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, CountQueuingStrategy, Crypto, CryptoKey, CustomEvent, ErrorEvent,
-  Event, EventTarget, FetchEvent, File, FixedLengthStream, FormData, Headers, IdentityTransformStream, MessageEvent, Navigator,
+  AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, CompressionStream, CountQueuingStrategy, Crypto, CryptoKey, CustomEvent,
+  DecompressionStream, ErrorEvent,
+  Event, EventTarget, FetchEvent, File, FixedLengthStream, FormData, Headers, IdentityTransformStream, MessageChannel, MessageEvent, MessagePort, Navigator,
   Performance, PromiseRejectionEvent, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
   ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, Request, Response, ScheduledEvent,
   ServiceWorkerGlobalScope, SubtleCrypto, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, TransformStream,
@@ -56,6 +61,7 @@ const functions = {
 };
 
 export function install(scope) {
+  refuseToClone(Object.values(classes).filter((each) => each !== Blob && each !== File));
   const define = (name, value) =>
     Object.defineProperty(scope, name, { value, writable: true, configurable: true, enumerable: false });
   for (const [name, value] of Object.entries({ ...classes, ...functions })) define(name, value);

@@ -32,6 +32,12 @@ function start(callback, delay, every, args) {
   return timer.id;
 }
 
+/** Runs something after what runs now: in an event as a task of its own, at the top level, where there are none, as a job. */
+export function task(callback) {
+  if (!host.isSealed()) { queueMicrotask(callback); return; }
+  add({ id: ++lastId, callback, args: [], every: 0, due: host.monotonic() });
+}
+
 export const setTimeout = (callback, delay, ...args) => start(callback, delay, false, args);
 export const setInterval = (callback, delay, ...args) => start(callback, delay, true, args);
 export const setImmediate = (callback, ...args) => start(callback, 0, false, args);

@@ -4,10 +4,12 @@
 //! of names and values, each a string of characters up to U+00FF that stand for bytes. Failures of the host are lists of
 //! two strings: a word and a text.
 
+mod compression;
 mod crypto;
 pub(crate) mod http;
 mod kv;
 mod platform;
+mod running;
 mod text;
 mod url;
 
@@ -33,6 +35,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     host.set("log", Function::new(ctx.clone(), write_log)?)?;
     host.set("now", Function::new(ctx.clone(), clock::now_ms)?)?;
     host.set("monotonic", Function::new(ctx.clone(), clock::monotonic_ms)?)?;
+    host.set("isSealed", Function::new(ctx.clone(), clock::is_sealed)?)?;
     host.set("inHandler", Function::new(ctx.clone(), |ctx: Ctx<'js>| in_handler(&ctx))?)?;
     host.set("random", Function::new(ctx.clone(), random_bytes)?)?;
     host.set("wait", Function::new(ctx.clone(), turns::wait)?)?;
@@ -42,6 +45,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     http::add(ctx, &host)?;
     platform::add(ctx, &host)?;
     kv::add(ctx, &host)?;
+    compression::add(ctx, &host)?;
     crypto::add(ctx, &host)?;
     url::add(ctx, &host)?;
     Ok(host)
@@ -77,6 +81,23 @@ pub(crate) fn bytes(ctx: &Ctx<'_>, buffer: &ArrayBuffer<'_>) -> Result<Vec<u8>> 
         Some(bytes) => Ok(bytes.to_vec()),
         None => Err(Exception::throw_type(ctx, "the buffer was detached")),
     }
+}
+
+/// Looks at a part of a buffer.
+///
+/// # Errors
+///
+/// When there is no such part.
+pub(crate) fn borrowed<T>(
+    ctx: &Ctx<'_>,
+    buffer: &ArrayBuffer<'_>,
+    offset: usize,
+    length: usize,
+    look: impl FnOnce(&[u8]) -> T,
+) -> Result<T> {
+    // SAFETY: the function has no way to run JavaScript: it is given bytes, and nothing of a context.
+    let part = unsafe { buffer.as_bytes() }.and_then(|all| all.get(offset..offset.checked_add(length)?));
+    part.map(look).ok_or_else(|| Exception::throw_range(ctx, "outside of the buffer"))
 }
 
 /// Characters up to U+00FF as bytes; others become question marks.
