@@ -34,7 +34,7 @@ function refuse(value) {
   throw broken(`${nameOf(value)} could not be cloned.`);
 }
 
-const CANNOT = [Promise, WeakMap, WeakSet, WeakRef, FinalizationRegistry];
+const CANNOT = [Promise, WeakMap, WeakSet, WeakRef, FinalizationRegistry, Iterator];
 
 /** What an object of its own kind becomes; undefined for one that is only properties. */
 function special(value, seen) {

@@ -82,6 +82,7 @@ export class CustomEvent extends Event {
   #detail;
   constructor(type, init = {}) { super(type, init); this.#detail = init?.detail ?? null; }
   get detail() { return this.#detail; }
+  get [Symbol.toStringTag]() { return "CustomEvent"; }
 }
 
 export class ErrorEvent extends Event {
@@ -92,6 +93,7 @@ export class ErrorEvent extends Event {
   get lineno() { return Number(this.#init.lineno ?? 0); }
   get colno() { return Number(this.#init.colno ?? 0); }
   get error() { return this.#init.error; }
+  get [Symbol.toStringTag]() { return "ErrorEvent"; }
 }
 
 export class MessageEvent extends Event {
@@ -101,6 +103,8 @@ export class MessageEvent extends Event {
   get origin() { return this.#init.origin ?? ""; }
   get lastEventId() { return this.#init.lastEventId ?? ""; }
   get ports() { return this.#init.ports ?? []; }
+  get source() { return this.#init.source ?? null; }
+  get [Symbol.toStringTag]() { return "MessageEvent"; }
 }
 
 export class PromiseRejectionEvent extends Event {
@@ -108,6 +112,7 @@ export class PromiseRejectionEvent extends Event {
   constructor(type, init = {}) { super(type, init); this.#init = init ?? {}; }
   get promise() { return this.#init.promise; }
   get reason() { return this.#init.reason; }
+  get [Symbol.toStringTag]() { return "PromiseRejectionEvent"; }
 }
 
 export class EventTarget {
@@ -188,7 +193,8 @@ export class AbortSignal extends EventTarget {
     if (signal.#aborted) return;
     reason = reason === undefined ? new DOMException("The operation was aborted", "AbortError") : reason;
     // All that follow are aborted before anybody is told.
-    const all = [signal, ...(signal.#followers ?? [])].filter((each) => !each.#aborted);
+    const all = new Set([signal]);
+    for (const each of all) for (const follower of each.#followers ?? []) if (!follower.#aborted) all.add(follower);
     for (const each of all) { each.#aborted = true; each.#reason = reason; each.#followers = null; }
     for (const each of all) each.dispatchEvent(trusted(new Event("abort")));
   }

@@ -10,6 +10,8 @@ import { URLPattern } from "urlpattern-polyfill/urlpattern";
 import { host } from "./host.js";
 import { AbortController, AbortSignal, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent, PromiseRejectionEvent, onReport, reportError } from "./event-target.js";
 import { Blob, File } from "./blob.js";
+import { HTMLRewriter } from "./html-rewriter.js";
+import { Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, performance } from "./performance.js";
 import { CompressionStream, DecompressionStream } from "./compression.js";
 import { FormData } from "./form-data.js";
 import { Headers } from "./headers.js";
@@ -18,21 +20,17 @@ import { TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream } from "
 import { URL, URLSearchParams } from "./url.js";
 import { console } from "./console.js";
 import { Crypto, CryptoKey, SubtleCrypto, crypto } from "./crypto.js";
-import { clearTimeout, scheduler, setInterval, setTimeout, setImmediate } from "./timers.js";
+import { clearTimeout, hooks, scheduler, setInterval, setTimeout, setImmediate } from "./timers.js";
 import { MessageChannel, MessagePort } from "./message-channel.js";
 import { refuseToClone, structuredClone } from "./clone.js";
+import { reportRejections } from "./rejections.js";
 import { FetchEvent, ScheduledEvent, addEventListener, dispatchEvent, removeEventListener } from "./service-worker.js";
-
-class Performance extends EventTarget {
-  get timeOrigin() { return 0; }
-  now() { return host.now(); }
-  toJSON() { return { timeOrigin: 0 }; }
-}
 
 class Navigator {
   get userAgent() { return "Cloudflare-Workers"; }
   get language() { return "en"; }
   get hardwareConcurrency() { return 1; }
+  get [Symbol.toStringTag]() { return "Navigator"; }
 }
 
 class WorkerGlobalScope extends EventTarget {}
@@ -40,15 +38,18 @@ class ServiceWorkerGlobalScope extends WorkerGlobalScope {}
 
 /** An error that nobody caught: who listens for `error` may say that it is dealt with. */
 onReport((error) => {
-  const event = new ErrorEvent("error", { error, message: String(error?.message ?? error), cancelable: true });
+  const event = new ErrorEvent("error", { error, message: `Uncaught ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`, cancelable: true });
   if (dispatchEvent(event)) console.error("Uncaught", error);
 });
+
+hooks.reportError = reportError;
+hooks.reportRejections = reportRejections;
 
 const classes = {
   AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, CompressionStream, CountQueuingStrategy, Crypto, CryptoKey, CustomEvent,
   DecompressionStream, ErrorEvent,
-  Event, EventTarget, FetchEvent, File, FixedLengthStream, FormData, Headers, IdentityTransformStream, MessageChannel, MessageEvent, MessagePort, Navigator,
-  Performance, PromiseRejectionEvent, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
+  Event, EventTarget, FetchEvent, File, FixedLengthStream, FormData, HTMLRewriter, Headers, IdentityTransformStream, MessageChannel, MessageEvent, MessagePort, Navigator,
+  Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, PromiseRejectionEvent, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
   ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, Request, Response, ScheduledEvent,
   ServiceWorkerGlobalScope, SubtleCrypto, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, TransformStream,
   TransformStreamDefaultController, URL, URLPattern, URLSearchParams, WorkerGlobalScope, WritableStream,
@@ -66,10 +67,11 @@ export function install(scope) {
     Object.defineProperty(scope, name, { value, writable: true, configurable: true, enumerable: false });
   for (const [name, value] of Object.entries({ ...classes, ...functions })) define(name, value);
   define("self", scope);
+  define(Symbol.toStringTag, "ServiceWorkerGlobalScope");
   define("console", console);
   define("crypto", crypto);
   define("navigator", new Navigator());
-  define("performance", new Performance());
+  define("performance", performance);
   define("scheduler", scheduler);
   // For modules that are made of files without code, while a script is loaded.
   Object.defineProperty(scope, Symbol.for("wasmyard.part"), { value: host.part, configurable: true });

@@ -1,7 +1,9 @@
 // Timers (HTML, section 8.6). One wait of the host's serves all of them: for the one that is due first.
 
 import { host, inHandler } from "./host.js";
-import { console } from "./console.js";
+
+/** What is told of errors, and what looks for rejections: modules that need this one give them. */
+export const hooks = { reportError() {}, reportRejections: () => false };
 
 let lastId = 0;
 /** Timers that are not due yet, in the order in which they will be. */
@@ -52,6 +54,7 @@ export function clearTimeout(id) {
 
 /** Runs the first timer that is due and returns 0; milliseconds until the next one otherwise, or -1 without any. */
 export function onTimers() {
+  if (hooks.reportRejections()) return 0;
   if (waiting.length === 0) return -1;
   const now = host.monotonic();
   const timer = waiting[0];
@@ -62,7 +65,7 @@ export function onTimers() {
   try {
     timer.callback(...timer.args);
   } catch (error) {
-    console.error("Uncaught", error);
+    hooks.reportError(error);
   }
   return 0;
 }

@@ -6,9 +6,11 @@
 
 mod compression;
 mod crypto;
+mod html;
 pub(crate) mod http;
 mod kv;
 mod platform;
+pub(crate) mod rejections;
 mod running;
 mod text;
 mod url;
@@ -47,6 +49,8 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     kv::add(ctx, &host)?;
     compression::add(ctx, &host)?;
     crypto::add(ctx, &host)?;
+    html::add(ctx, &host)?;
+    rejections::add(ctx, &host)?;
     url::add(ctx, &host)?;
     Ok(host)
 }

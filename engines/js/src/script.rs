@@ -62,6 +62,7 @@ impl Guest for Engine {
         runtime.set_max_stack_size(STACK_BYTES);
         runtime.set_gc_threshold(COLLECT_AFTER_BYTES);
         runtime.set_loader(Files, Files);
+        host::rejections::track(&runtime);
         let context = Context::full(&runtime).map_err(|error| error.to_string())?;
         let booted = context.with(|ctx| {
             let host = host::object(&ctx)?;

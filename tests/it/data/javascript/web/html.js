@@ -1,1 +1,50 @@
-export default {};
+// HTMLRewriter.
+
+const page = (html, type = "text/html") => new Response(html, { headers: { "content-type": type, "content-length": "5", "x-kept": "yes" } });
+const rewrite = (html, make) => make(new HTMLRewriter()).transform(page(html)).text();
+const name = async (work) => { try { return await work(); } catch (error) { return error.name; } };
+
+export default {
+  unchanged: () => rewrite("<p>a<br>b &amp; c</p><!-- d -->", (rewriter) => rewriter),
+  elements: () => rewrite("<a href=x>1</a><a>2</a>", (rewriter) => rewriter.on("a[href]", { element(element) { element.setAttribute("href", "https://b.test/?a=\"1\""); element.setAttribute("rel", "me"); } })),
+  reads: async () => { const seen = []; await rewrite("<div ID=one Class='a b' data-x>t</div><svg></svg>", (rewriter) => rewriter.on("*", { element(element) { seen.push([element.tagName, element.namespaceURI, [...element.attributes], element.getAttribute("id"), element.getAttribute("none"), element.hasAttribute("DATA-X"), element.removed]); } })); return seen; },
+  tag_name: () => rewrite("<b>x</b>", (rewriter) => rewriter.on("b", { element(element) { element.tagName = "strong"; } })),
+  strange_tag_name: () => name(() => rewrite("<b>x</b>", (rewriter) => rewriter.on("b", { element(element) { element.tagName = "1 2"; } }))),
+  strange_attribute: () => name(() => rewrite("<b>x</b>", (rewriter) => rewriter.on("b", { element(element) { element.setAttribute("a b", "1"); } }))),
+  attributes: () => rewrite("<b a=1 c=2>x</b>", (rewriter) => rewriter.on("b", { element(element) { element.removeAttribute("a").setAttribute("d", element.getAttribute("a") ?? "gone"); } })),
+  content: () => rewrite("<p>x</p>", (rewriter) => rewriter.on("p", { element(element) { element.before("<1>").after("<2>", { html: true }).prepend("<3>", { html: true }).append("<4>"); } })),
+  content_twice: () => rewrite("<p>x</p>", (rewriter) => rewriter.on("p", { element(element) { element.before("1").before("2").after("3").after("4").prepend("5").prepend("6").append("7").append("8"); } })),
+  inner: () => rewrite("<p>x<b>y</b></p>", (rewriter) => rewriter.on("p", { element(element) { element.setInnerContent("<i>", { html: false }); } })),
+  replace: () => rewrite("<p>x</p>z", (rewriter) => rewriter.on("p", { element(element) { element.replace("<i>r</i>", { html: true }); } })),
+  remove: async () => { let removed; const html = await rewrite("<p>x<b>y</b></p>z", (rewriter) => rewriter.on("p", { element(element) { element.remove(); removed = element.removed; } })); return [html, removed]; },
+  keep: () => rewrite("<p>x<b>y</b></p>z", (rewriter) => rewriter.on("p", { element(element) { element.removeAndKeepContent(); } })),
+  end_tags: () => rewrite("<p>x</p>", (rewriter) => rewriter.on("p", { element(element) { element.onEndTag((end) => { end.before(end.name); end.after("!"); }); } })),
+  end_tag_removed: () => rewrite("<p>x</p>", (rewriter) => rewriter.on("p", { element(element) { element.onEndTag((end) => end.remove()); } })),
+  end_tag_of_void: () => name(() => rewrite("<br>", (rewriter) => rewriter.on("br", { element(element) { element.onEndTag(() => {}); } }))),
+  texts: async () => { const seen = []; const html = await rewrite("<p>one<b>two</b></p>", (rewriter) => rewriter.on("p", { text(text) { seen.push([text.text, text.lastInTextNode, text.removed]); if (text.text === "two") text.replace("<2>"); } })); return [html, seen]; },
+  text_around: () => rewrite("<p>one</p>", (rewriter) => rewriter.on("p", { text(text) { if (text.lastInTextNode) text.before("(").after(")"); } })),
+  text_removed: () => rewrite("<p>one</p>two", (rewriter) => rewriter.on("p", { text(text) { text.remove(); } })),
+  comments: () => rewrite("<p><!-- a --></p><!-- b -->", (rewriter) => rewriter.on("p", { comments(comment) { comment.text = comment.text.toUpperCase(); comment.before("<").after("<i>", { html: true }); } })),
+  comments_removed: () => rewrite("<p><!-- a --></p><!-- b -->", (rewriter) => rewriter.onDocument({ comments(comment) { comment.remove(); } })),
+  document: async () => { const seen = []; const html = await rewrite('<!DOCTYPE html PUBLIC "-//W3C//DTD" "x.dtd"><p>a</p><!--c-->', (rewriter) => rewriter.onDocument({ doctype(doctype) { seen.push([doctype.name, doctype.publicId, doctype.systemId]); }, comments(comment) { seen.push(comment.text); }, text(text) { seen.push(text.text); }, end(end) { end.append("<!-- end -->", { html: true }); } })); return [html, seen]; },
+  order: async () => { const seen = []; await rewrite("<p class=a>x</p>", (rewriter) => rewriter.on("p", { element() { seen.push(1); } }).on(".a", { element() { seen.push(2); } }).on("p", { element() { seen.push(3); } })); return seen; },
+  selectors: async () => Promise.all(["p", "p.a", "#i", "[x]", "[x=y]", "[x^=y]", "div > p", "div p", "p:not(.a)", "p:nth-child(2)", "p:first-child", "div, p"].map(async (selector) => { let count = 0; await rewrite("<div><p class=a id=i x=yz>1</p><p>2</p></div><p x=y>3</p>", (rewriter) => rewriter.on(selector, { element() { count++; } })); return count; })),
+  strange_selectors: () => ["p >", "p::before", "p:hover", "", "p ~ b"].map((selector) => { try { new HTMLRewriter().on(selector, {}); return "taken"; } catch (error) { return error.name; } }),
+  async_handlers: () => rewrite("<p>a</p><p>b</p>", (rewriter) => rewriter.on("p", { async element(element) { await scheduler.wait(2); element.append(element.tagName); } })),
+  async_end: () => rewrite("<p>a</p>", (rewriter) => rewriter.onDocument({ async end(end) { await scheduler.wait(1); end.append("later"); } })),
+  throwing: async () => { try { await rewrite("<p>a</p>", (rewriter) => rewriter.on("p", { element() { throw new RangeError("on purpose"); } })); return "nothing"; } catch (error) { return [error.name, error.message]; } },
+  async_throwing: async () => { try { await rewrite("<p>a</p>", (rewriter) => rewriter.on("p", { async element() { throw new RangeError("on purpose"); } })); return "nothing"; } catch (error) { return [error.name, error.message]; } },
+  kept_for_later: async () => { let kept; await rewrite("<p>a</p>", (rewriter) => rewriter.on("p", { element(element) { kept = element; } })); return name(() => kept.tagName); },
+  this_of_a_handler: async () => { class Handlers { count = 0; element() { this.count++; } } const handlers = new Handlers(); await rewrite("<p>a</p><p>", (rewriter) => rewriter.on("p", handlers)); return handlers.count; },
+  response: () => { const response = new HTMLRewriter().transform(page("<p>")); return [response.status, response.headers.get("content-length"), response.headers.get("x-kept"), response instanceof Response]; },
+  status: () => new HTMLRewriter().transform(new Response("x", { status: 404, headers: { "content-type": "text/html" } })).status,
+  no_body: () => new HTMLRewriter().transform(new Response(null, { status: 204 })).body,
+  twice: async () => { const rewriter = new HTMLRewriter().on("p", { element(element) { element.append("!"); } }); return [await rewriter.transform(page("<p>1</p>")).text(), await rewriter.transform(page("<p>2</p>")).text()]; },
+  chained: () => new HTMLRewriter().on("b", { element(element) { element.append("2"); } }).transform(new HTMLRewriter().on("p", { element(element) { element.append("<b>1</b>", { html: true }); } }).transform(page("<p></p>"))).text(),
+  split: async () => { const parts = ["<p cl", "ass=a>x</", "p><", "!-- c", " -->"]; const body = new ReadableStream({ pull(controller) { const part = parts.shift(); if (part === undefined) controller.close(); else controller.enqueue(new TextEncoder().encode(part)); } }); return new HTMLRewriter().on(".a", { element(element) { element.append("!"); } }).on("*", {}).transform(new Response(body)).text(); },
+  encodings: async () => new HTMLRewriter().on("p", { text(text) { if (text.text) text.after("é"); } }).transform(new Response(new Uint8Array([0x3c, 0x70, 0x3e, 0xe9]), { headers: { "content-type": "text/html; charset=iso-8859-1" } })).arrayBuffer(),
+  no_response: () => name(async () => new HTMLRewriter().transform("<p>")),
+  no_handlers: () => name(async () => typeof new HTMLRewriter().on("p")),
+  nested: async () => { const inner = []; const html = await rewrite("<p>a</p>", (rewriter) => rewriter.on("p", { async element(element) { inner.push(await rewrite("<b>i</b>", (other) => other.on("b", { element(each) { each.append("!"); } }))); element.append("o"); } })); return [html, inner]; },
+  tag: () => Object.prototype.toString.call(new HTMLRewriter()),
+};

@@ -1,1 +1,45 @@
-export default {};
+// URL, URLSearchParams, URLPattern.
+
+const name = (work) => { try { return work(); } catch (error) { return error.name; } };
+const parts = (url) => ["href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "hash"].map((part) => url[part]);
+
+export default {
+  parses: () => parts(new URL("HTTPS://User:p%40w@EXAMPLE.com:8443/a/../b c?x=1#y z")),
+  relative: () => ["../x", "//h/p", "?q", "#f", "", "/r", "a:b", "http:x"].map((each) => new URL(each, "http://a.test/b/c?d#e").href),
+  invalid: () => ["", "a", "http://", "http://a b/", "http://[::1", "http://a:99999/", "//x"].map((each) => name(() => new URL(each).href)),
+  invalid_base: () => [name(() => new URL("a", "b").href), name(() => new URL("http://a.test/", "nonsense").href), name(() => new URL())],
+  hosts: () => ["http://0x7f.1/", "http://127.1/", "http://[::ffff:1.2.3.4]/", "http://ü.test/", "http://xn--tda.test/", "http://a.test./", "http://A%41.test/"].map((each) => name(() => new URL(each).host)),
+  default_ports: () => ["http://a:80", "https://a:443", "ws://a:80", "ftp://a:21", "http://a:443"].map((each) => new URL(each).port),
+  other_schemes: () => ["mailto:a@b", "data:text/plain,x y", "blob:https://a.test/1", "file:///C:/x", "javascript:alert(1)", "urn:a:b"].map((each) => { const url = new URL(each); return [url.href, url.origin, url.pathname]; }),
+  escapes: () => new URL("http://a.test/é \"<>`{}|^\\?é '\"<>#é `").href,
+  setters: () => { const url = new URL("http://a.test/p?q#h"); url.protocol = "https"; url.host = "b.test:81"; url.pathname = "x y"; url.search = "z=1"; url.hash = ""; url.username = "u@"; url.password = ":"; return url.href; },
+  setters_ignored: () => { const url = new URL("http://a.test:81/"); url.port = "x"; url.protocol = "nonsense"; url.hostname = ""; url.host = "b c"; return url.href; },
+  set_href: () => { const url = new URL("http://a.test/"); return [name(() => { url.href = "nonsense"; }), url.href]; },
+  set_port: () => { const url = new URL("http://a.test/"); url.port = "8080abc"; const one = url.port; url.port = ""; return [one, url.port]; },
+  can_parse: () => [URL.canParse("a"), URL.canParse("a", "http://b"), URL.canParse("http://x"), name(() => URL.canParse())],
+  parse: () => [URL.parse("nonsense"), URL.parse("http://a.test/b").pathname],
+  json: () => [JSON.stringify({ url: new URL("http://a.test/") }), `${new URL("http://a.test/")}`],
+  object_urls: () => [typeof URL.createObjectURL, typeof URL.revokeObjectURL],
+  search_params: () => { const url = new URL("http://a.test/?a=1&b=2"); url.searchParams.append("c", "é &"); url.searchParams.delete("a"); return [url.href, url.searchParams === url.searchParams, url.searchParams.size]; },
+  search_params_follow: () => { const url = new URL("http://a.test/?a=1"); const params = url.searchParams; url.search = "?b=2"; const one = [...params]; url.href = "http://a.test/?c=3"; return [one, [...params]]; },
+  search_params_emptied: () => { const url = new URL("http://a.test/?a=1#h"); url.searchParams.delete("a"); return url.href; },
+  params: () => ["?a=1&b", "a=%zz&b=%C3%A9", "a+b=c+d", "=1&&x=", "a=1=2"].map((each) => [...new URLSearchParams(each)]),
+  params_of: () => [[...new URLSearchParams({ a: 1, b: null })], [...new URLSearchParams([["a", "1"], ["a", "2"]])], [...new URLSearchParams(new Map([["x", "y"]]))], [...new URLSearchParams(new URLSearchParams("q=1"))], [...new URLSearchParams(undefined)]],
+  params_of_nonsense: () => [name(() => new URLSearchParams([["a"]])), name(() => new URLSearchParams([1])), new URLSearchParams(5).toString(), new URLSearchParams(null).toString()],
+  params_text: () => new URLSearchParams([["a b", "c&d=e+f*-._~é"], ["\ud800", "'()!"]]).toString(),
+  params_methods: () => { const params = new URLSearchParams("b=1&a=2&b=3&c=4"); const found = [params.get("b"), params.getAll("b"), params.has("b", "3"), params.has("b", "9"), params.get("none"), params.size]; params.set("b", "5"); params.sort(); params.delete("c", "0"); return [found, params.toString()]; },
+  params_few: () => [name(() => new URLSearchParams().append("a")), name(() => new URLSearchParams().get())],
+  params_sort: () => { const params = new URLSearchParams("\ufb03=1&\ud83c\udf08=2&a=3&a=1"); params.sort(); return [...params]; },
+  params_for_each: () => { const all = []; new URLSearchParams("a=1").forEach((value, key) => all.push(value, key)); return all; },
+  params_changed_while_read: () => { const params = new URLSearchParams("a=1&b=2&c=3"); const seen = []; for (const [key] of params) { seen.push(key); params.delete(key); } return seen; },
+  tags: () => [new URL("http://a"), new URLSearchParams()].map((each) => Object.prototype.toString.call(each)),
+
+  pattern: () => new URLPattern({ pathname: "/books/:id(\\d+)/:rest*" }).exec("https://a.test/books/12/x/y").pathname.groups,
+  pattern_tests: () => [["/a", "https://x/a"], ["/a", "https://x/b"], ["/:x?", "https://x/"], ["/*", "https://x/a/b"], ["/{a,b}?", "https://x/"], ["/:a.:b", "https://x/f.txt"]].map(([pathname, url]) => name(() => new URLPattern({ pathname }).test(url))),
+  pattern_of_text: () => { const found = new URLPattern("https://*.test/:page?q=:q").exec("https://a.test/p?q=1"); return [found.hostname.groups, found.pathname.groups, found.search.groups]; },
+  pattern_with_base: () => new URLPattern("/a/:b", "https://x.test").test("https://x.test/a/1"),
+  pattern_parts: () => { const pattern = new URLPattern({ hostname: "a.test", pathname: "/x/:y" }); return [pattern.protocol, pattern.hostname, pattern.port, pattern.pathname, pattern.search, pattern.hash]; },
+  pattern_broken: () => [name(() => new URLPattern({ pathname: "/(" })), name(() => new URLPattern("/a")), name(() => new URLPattern({ pathname: "/:a/:a" }))],
+  pattern_ignore_case: () => new URLPattern({ pathname: "/A" }, { ignoreCase: true }).test("https://x/a"),
+  pattern_has_regexp: () => [new URLPattern({ pathname: "/a" }).hasRegExpGroups, new URLPattern({ pathname: "/(a)" }).hasRegExpGroups],
+};
