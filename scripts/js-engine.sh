@@ -52,6 +52,7 @@ main() {
   toolchain=$(scripts/wasm-toolchain.sh)
   (cd engines/js && npm ci --silent --no-audit --no-fund >&2)
   (cd engines/js && npx esbuild prelude/index.js --bundle --minify-whitespace --minify-syntax --keep-names=false --format=iife \
+    --alias:abort-controller=./prelude/event-target.js --alias:process=./prelude/node/process.js \
     --global-name=prelude --target=es2024 --log-level=warning --banner:js='(() => {' --footer:js='return prelude.default; })()' \
     --outfile="$OUT/prelude.js" >&2)
   # A cache directory of zig's own beside the target: nothing is left in the home directory.

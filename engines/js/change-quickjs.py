@@ -48,6 +48,68 @@ static JSValue wasmyard_refuse_code(JSContext *ctx, const char *fmt, ...);
 static inline JSMallocBlockHeader *arena_zero_block(JSRuntime *rt)
 """)
 
+# What AsyncLocalStorage stores goes along with each reaction to a promise (see `async_context.rs`).
+change("""    JSValue resolving_funcs[2];
+    JSValue handler;
+} JSPromiseReactionData;
+""", """    JSValue resolving_funcs[2];
+    JSValue handler;
+    JSValue context;
+} JSPromiseReactionData;
+
+static JSValue wasmyard_current = JS_UNDEFINED;
+""")
+change("""    JS_FreeValueRT(rt, rd->handler);
+    js_free_rt(rt, rd);
+""", """    JS_FreeValueRT(rt, rd->handler);
+    JS_FreeValueRT(rt, rd->context);
+    js_free_rt(rt, rd);
+""")
+change("            JS_MarkValue(rt, rd->handler, mark_func);\n",
+       "            JS_MarkValue(rt, rd->handler, mark_func);\n            JS_MarkValue(rt, rd->context, mark_func);\n")
+change("        rd->handler = js_dup(handler);\n        rd_array[i] = rd;\n",
+       "        rd->handler = js_dup(handler);\n        rd->context = js_dup(wasmyard_current);\n        rd_array[i] = rd;\n")
+change("    JSPromiseReactionData *rd;\n    JSValueConst args[5];\n", "    JSPromiseReactionData *rd;\n    JSValueConst args[6];\n")
+change("        args[4] = value;\n        JS_EnqueueJob(ctx, promise_reaction_job, 5, args);\n",
+       "        args[4] = value;\n        args[5] = rd->context;\n        JS_EnqueueJob(ctx, promise_reaction_job, 6, args);\n")
+change("        JSValueConst args[5];\n        call_promise_rejection_tracker(ctx, promise, true);\n",
+       "        JSValueConst args[6];\n        call_promise_rejection_tracker(ctx, promise, true);\n")
+change("        args[4] = s->promise_result;\n        JS_EnqueueJob(ctx, promise_reaction_job, 5, args);\n",
+       "        args[4] = s->promise_result;\n        args[5] = rd->context;\n        JS_EnqueueJob(ctx, promise_reaction_job, 6, args);\n")
+change("static JSValue promise_reaction_job(JSContext *ctx, int argc,\n",
+       "static JSValue wasmyard_reaction_job(JSContext *ctx, int argc,\n")
+change("    assert(argc == 5);\n    handler = argv[2];\n", "    assert(argc == 6);\n    handler = argv[2];\n")
+change("void JS_SetPromiseHook(JSRuntime *rt, JSPromiseHook promise_hook, void *opaque)\n{\n", """
+static JSValue promise_reaction_job(JSContext *ctx, int argc,
+                                    JSValueConst *argv)
+{
+    JSValue before = wasmyard_current;
+    JSValue res;
+    wasmyard_current = js_dup(argv[5]);
+    res = wasmyard_reaction_job(ctx, argc, argv);
+    JS_FreeValue(ctx, wasmyard_current);
+    wasmyard_current = before;
+    return res;
+}
+
+JSValue wasmyard_context(JSContext *ctx);
+JSValue wasmyard_context(JSContext *ctx)
+{
+    return js_dup(wasmyard_current);
+}
+
+void wasmyard_set_context(JSContext *ctx, JSValueConst value);
+void wasmyard_set_context(JSContext *ctx, JSValueConst value)
+{
+    JSValue before = wasmyard_current;
+    wasmyard_current = js_dup(value);
+    JS_FreeValue(ctx, before);
+}
+
+void JS_SetPromiseHook(JSRuntime *rt, JSPromiseHook promise_hook, void *opaque)
+{
+""")
+
 # No code is made of text once a script has started; the product's own error says so.
 change("""        return JS_ThrowTypeError(ctx, "eval is not supported");""",
        """        return wasmyard_refuse_code(ctx,

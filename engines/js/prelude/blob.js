@@ -12,7 +12,7 @@ export class Blob {
     for (const part of parts) {
       if (part instanceof Blob) all.push(part.#bytes);
       else if (part instanceof ArrayBuffer || ArrayBuffer.isView(part)) all.push(view(part).slice());
-      else all.push(encode(String(part)));
+      else all.push(encode(options?.endings === "native" ? String(part).replace(/\r\n?/g, "\n") : String(part)));
     }
     this.#bytes = concat(all);
     const type = String(options?.type ?? "");
@@ -42,8 +42,9 @@ export class Blob {
 export class File extends Blob {
   #name; #lastModified;
   constructor(parts, name, options = {}) {
+    if (arguments.length < 2) throw new TypeError("A File is made of parts and a name.");
     super(parts, options);
-    this.#name = String(name);
+    this.#name = String(name).toWellFormed();
     this.#lastModified = options?.lastModified === undefined ? Date.now() : Number(options.lastModified);
   }
   get name() { return this.#name; }

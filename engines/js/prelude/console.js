@@ -3,7 +3,8 @@
 import { host } from "./host.js";
 
 function quote(text) {
-  return JSON.stringify(text);
+  const inner = JSON.stringify(text).slice(1, -1);
+  return text.includes("'") && !text.includes('"') ? `"${inner}"` : `'${inner.replace(/\\"/g, '"').replace(/'/g, "\\'")}'`;
 }
 
 /** A value as people read it. */
@@ -37,7 +38,7 @@ export function inspect(value, depth = 0, seen = []) {
   return `${name && name !== "Object" ? `${name} ` : ""}${body ? `{ ${body} }` : "{}"}`;
 }
 
-function format(args) {
+export function formatArgs(args) {
   if (typeof args[0] !== "string" || !args[0].includes("%")) return args.map((value) => inspect(value)).join(" ");
   let next = 1;
   const text = args[0].replace(/%([sdifjoOc%])/g, (match, kind) => {
@@ -59,7 +60,7 @@ function format(args) {
 const write = (toError) => (...args) => {
   let text;
   try {
-    text = format(args);
+    text = formatArgs(args);
   } catch (error) {
     text = `(what was logged cannot be shown: ${error?.message})`;
   }

@@ -4,21 +4,27 @@ import { host } from "./host.js";
 import { Blob, File, concat } from "./blob.js";
 import { decode, encode } from "./encoding.js";
 
-function entry(name, value, filename) {
+function need(count, given) {
+  if (given < count) throw new TypeError(`${count} argument(s) required, but only ${given} present.`);
+}
+
+function entry(name, value, filename, given) {
+  need(2, given);
   if (value instanceof Blob) {
     if (!(value instanceof File) || filename !== undefined) {
       value = new File([value], filename === undefined ? "blob" : String(filename), { type: value.type, lastModified: value.lastModified });
     }
     return [String(name).toWellFormed(), value];
   }
+  if (given > 2) throw new TypeError("A file name belongs to a Blob, and a text was given.");
   return [String(name).toWellFormed(), String(value).toWellFormed()];
 }
 
 export class FormData {
   #list = [];
-  append(name, value, filename) { this.#list.push(entry(name, value, filename)); }
+  append(name, value, filename) { this.#list.push(entry(name, value, filename, arguments.length)); }
   set(name, value, filename) {
-    const made = entry(name, value, filename);
+    const made = entry(name, value, filename, arguments.length);
     const first = this.#list.findIndex((other) => other[0] === made[0]);
     if (first < 0) this.#list.push(made);
     else {
@@ -26,14 +32,14 @@ export class FormData {
       this.#list = this.#list.filter((other, index) => index <= first || other[0] !== made[0]);
     }
   }
-  delete(name) { this.#list = this.#list.filter((other) => other[0] !== String(name)); }
-  get(name) { return this.#list.find((other) => other[0] === String(name))?.[1] ?? null; }
-  getAll(name) { return this.#list.filter((other) => other[0] === String(name)).map((other) => other[1]); }
-  has(name) { return this.#list.some((other) => other[0] === String(name)); }
+  delete(name) { need(1, arguments.length); this.#list = this.#list.filter((other) => other[0] !== String(name)); }
+  get(name) { need(1, arguments.length); return this.#list.find((other) => other[0] === String(name))?.[1] ?? null; }
+  getAll(name) { need(1, arguments.length); return this.#list.filter((other) => other[0] === String(name)).map((other) => other[1]); }
+  has(name) { need(1, arguments.length); return this.#list.some((other) => other[0] === String(name)); }
   forEach(callback, self) { for (const [name, value] of this) callback.call(self, value, name, this); }
-  *entries() { for (const [name, value] of this.#list) yield [name, value]; }
-  *keys() { for (const [name] of this.#list) yield name; }
-  *values() { for (const [, value] of this.#list) yield value; }
+  *entries() { for (let at = 0; at < this.#list.length; at++) yield [...this.#list[at]]; }
+  *keys() { for (const [name] of this.entries()) yield name; }
+  *values() { for (const [, value] of this.entries()) yield value; }
   [Symbol.iterator]() { return this.entries(); }
   get [Symbol.toStringTag]() { return "FormData"; }
 }

@@ -42,6 +42,24 @@ onReport((error) => {
   if (dispatchEvent(event)) console.error("Uncaught", error);
 });
 
+const enqueue = queueMicrotask;
+
+/** A job, with what AsyncLocalStorage stores at this place. */
+function queueMicrotaskHere(callback) {
+  if (typeof callback !== "function") throw new TypeError("queueMicrotask() takes a function.");
+  const context = host.asyncContext();
+  if (context === undefined) { enqueue(callback); return; }
+  enqueue(() => {
+    host.setAsyncContext(context);
+    try {
+      callback();
+    } finally {
+      host.setAsyncContext(undefined);
+    }
+  });
+}
+Object.defineProperty(queueMicrotaskHere, "name", { value: "queueMicrotask" });
+
 hooks.reportError = reportError;
 hooks.reportRejections = reportRejections;
 
@@ -58,7 +76,7 @@ const classes = {
 
 const functions = {
   addEventListener, clearInterval: clearTimeout, clearTimeout, clearImmediate: clearTimeout, dispatchEvent, fetch,
-  removeEventListener, reportError, setImmediate, setInterval, setTimeout, structuredClone,
+  queueMicrotask: queueMicrotaskHere,  removeEventListener, reportError, setImmediate, setInterval, setTimeout, structuredClone,
 };
 
 export function install(scope) {

@@ -5,6 +5,8 @@ import { setHost } from "./host.js";
 import { install } from "./globals.js";
 import { onEvent, onFetch, onLoad } from "./events.js";
 import { onTimers } from "./timers.js";
+import { installIntl } from "./intl.js";
+import { installNode } from "./node/install.js";
 
 /** Looks at every property of everything: QuickJS makes most of what is built in when somebody first looks, which no request has to. */
 function touch(object, seen) {
@@ -20,6 +22,8 @@ function touch(object, seen) {
 export default function start(host) {
   setHost(host);
   install(globalThis);
+  installIntl(globalThis);
+  const modules = installNode(globalThis);
   touch(globalThis, new Set());
-  return { onEvent, onFetch, onLoad, onTimers };
+  return { onEvent, onFetch, onLoad, onTimers, modules };
 }

@@ -29,7 +29,7 @@ function start(callback, delay, every, args) {
   let ms = Math.trunc(Number(delay));
   if (!(ms > 0)) ms = 0;
   if (ms > 0x7fffffff) ms = 0x7fffffff;
-  const timer = { id: ++lastId, callback, args, every: every ? Math.max(ms, 1) : 0, due: host.monotonic() + ms };
+  const timer = { id: ++lastId, callback, args, context: host.asyncContext(), every: every ? Math.max(ms, 1) : 0, due: host.monotonic() + ms };
   add(timer);
   return timer.id;
 }
@@ -37,7 +37,7 @@ function start(callback, delay, every, args) {
 /** Runs something after what runs now: in an event as a task of its own, at the top level, where there are none, as a job. */
 export function task(callback) {
   if (!host.isSealed()) { queueMicrotask(callback); return; }
-  add({ id: ++lastId, callback, args: [], every: 0, due: host.monotonic() });
+  add({ id: ++lastId, callback, args: [], context: host.asyncContext(), every: 0, due: host.monotonic() });
 }
 
 export const setTimeout = (callback, delay, ...args) => start(callback, delay, false, args);
@@ -62,11 +62,13 @@ export function onTimers() {
   waiting.shift();
   byId.delete(timer.id);
   if (timer.every) { timer.due = now + timer.every; add(timer); }
+  if (timer.context !== undefined) host.setAsyncContext(timer.context);
   try {
     timer.callback(...timer.args);
   } catch (error) {
     hooks.reportError(error);
   }
+  if (timer.context !== undefined) host.setAsyncContext(undefined);
   return 0;
 }
 

@@ -24,6 +24,7 @@ export class URL {
     this.#parts = parts;
   }
   static canParse(url, base) {
+    if (arguments.length === 0) throw new TypeError("URL.canParse() needs an address.");
     return Boolean(host.parseUrl(String(url), base === undefined ? undefined : String(base)));
   }
   static parse(url, base) {
@@ -37,7 +38,7 @@ export class URL {
   }
   get href() { return this.#parts[HREF]; }
   set href(value) {
-    const parts = host.parseUrl(String(value));
+    const parts = host.parseUrl(String(value), undefined);
     if (!parts) throw new TypeError("Invalid URL string.");
     this.#parts = parts;
     this.#params?._reset(parts[SEARCH]);
@@ -76,6 +77,10 @@ export class URL {
   get [Symbol.toStringTag]() { return "URL"; }
 }
 
+function need(count, given) {
+  if (given < count) throw new TypeError(`${count} argument(s) required, but only ${given} present.`);
+}
+
 const text = (value) => String(value).toWellFormed();
 
 export class URLSearchParams {
@@ -103,19 +108,22 @@ export class URLSearchParams {
   }
   #update() { this._changed?.(this.toString()); }
   get size() { return this.#list.length; }
-  append(name, value) { this.#list.push([text(name), text(value)]); this.#update(); }
+  append(name, value) { need(2, arguments.length); this.#list.push([text(name), text(value)]); this.#update(); }
   delete(name, value) {
+    need(1, arguments.length);
     name = text(name);
     this.#list = this.#list.filter((pair) => pair[0] !== name || (value !== undefined && pair[1] !== text(value)));
     this.#update();
   }
-  get(name) { name = text(name); return this.#list.find((pair) => pair[0] === name)?.[1] ?? null; }
-  getAll(name) { name = text(name); return this.#list.filter((pair) => pair[0] === name).map((pair) => pair[1]); }
+  get(name) { need(1, arguments.length); name = text(name); return this.#list.find((pair) => pair[0] === name)?.[1] ?? null; }
+  getAll(name) { need(1, arguments.length); name = text(name); return this.#list.filter((pair) => pair[0] === name).map((pair) => pair[1]); }
   has(name, value) {
+    need(1, arguments.length);
     name = text(name);
     return this.#list.some((pair) => pair[0] === name && (value === undefined || pair[1] === text(value)));
   }
   set(name, value) {
+    need(2, arguments.length);
     name = text(name);
     const first = this.#list.findIndex((pair) => pair[0] === name);
     if (first < 0) this.#list.push([name, text(value)]);
@@ -130,9 +138,9 @@ export class URLSearchParams {
     this.#update();
   }
   forEach(callback, self) { for (const [name, value] of this) callback.call(self, value, name, this); }
-  *entries() { for (const [name, value] of this.#list) yield [name, value]; }
-  *keys() { for (const pair of this.#list) yield pair[0]; }
-  *values() { for (const pair of this.#list) yield pair[1]; }
+  *entries() { for (let at = 0; at < this.#list.length; at++) yield [...this.#list[at]]; }
+  *keys() { for (const [name] of this.entries()) yield name; }
+  *values() { for (const [, value] of this.entries()) yield value; }
   [Symbol.iterator]() { return this.entries(); }
   toString() { return host.writeQuery(this.#list.flat()); }
   get [Symbol.toStringTag]() { return "URLSearchParams"; }

@@ -4,6 +4,7 @@
 //! of names and values, each a string of characters up to U+00FF that stand for bytes. Failures of the host are lists of
 //! two strings: a word and a text.
 
+mod async_context;
 mod compression;
 mod crypto;
 mod html;
@@ -47,6 +48,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     http::add(ctx, &host)?;
     platform::add(ctx, &host)?;
     kv::add(ctx, &host)?;
+    async_context::add(ctx, &host)?;
     compression::add(ctx, &host)?;
     crypto::add(ctx, &host)?;
     html::add(ctx, &host)?;

@@ -18,8 +18,6 @@ const PRELUDE: &str = include_str!(env!("WASMYARD_PRELUDE"));
 /// Modules that every script may import: name and source.
 const BUILT_IN: &[(&str, &str)] = &[
     ("cloudflare:workers", include_str!("../prelude/modules/workers.js")),
-    ("node:buffer", include_str!("../prelude/modules/buffer.js")),
-    ("node:events", include_str!("../prelude/modules/events.js")),
 ];
 /// How deep functions may call each other, in bytes of the shadow stack, of which there is one mebibyte.
 const STACK_BYTES: usize = 240 << 10;
@@ -41,6 +39,8 @@ pub(crate) struct Booted {
 
 thread_local! {
     static BOOTED: RefCell<Option<Booted>> = const { RefCell::new(None) };
+    /// Modules of Node.js: name and source. They are made with the engine, and a source hands them over.
+    static OF_NODE: RefCell<Vec<(String, String)>> = const { RefCell::new(Vec::new()) };
     /// The files of the script that is being loaded.
     static PARTS: RefCell<Vec<Part>> = const { RefCell::new(Vec::new()) };
 }
@@ -68,6 +68,9 @@ impl Guest for Engine {
             let host = host::object(&ctx)?;
             let prelude: Function<'_> = ctx.eval(PRELUDE)?;
             let made: Object<'_> = prelude.call((host,))?;
+            let modules: Vec<Vec<String>> = made.get("modules")?;
+            let pair = |module: Vec<String>| <[String; 2]>::try_from(module).ok().map(|[name, source]| (name, source));
+            OF_NODE.set(modules.into_iter().filter_map(pair).collect());
             while ctx.execute_pending_job() {}
             ctx.run_gc();
             let function = |name| Ok::<_, Error>(Persistent::save(&ctx, made.get::<_, Function<'_>>(name)?));
@@ -177,6 +180,10 @@ fn source(name: &str) -> Option<Vec<u8>> {
     if let Some((_, source)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
         return Some(source.as_bytes().to_vec());
     }
+    let of_node = OF_NODE.with_borrow(|all| Some(all.iter().find(|(of_node, _)| of_node == name)?.1.clone()));
+    if let Some(source) = of_node {
+        return Some(source.into_bytes());
+    }
     PARTS.with_borrow_mut(|parts| {
         let index = parts.iter().position(|part| part.name == name)?;
         let part = &mut parts[index];
@@ -228,6 +235,7 @@ impl Resolver for Files {
         let is_there = |name: &str| {
             is_declared(name)
                 || BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
+                || OF_NODE.with_borrow(|all| all.iter().any(|(of_node, _)| of_node == name))
                 || PARTS.with_borrow(|parts| parts.iter().any(|part| part.name == name))
         };
         // Node's modules have names with and without their scheme.
