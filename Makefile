@@ -6,6 +6,7 @@
 #   make browser-test   the tests in a real browser; installs Chromium where it is missing
 #   make proxy-test   the tests behind nginx and Caddy; installs them where they are missing
 #   make acme-test    the tests with an authority of certificates, Pebble; installs it where it is missing
+#   make workerd-test   that the answers which are kept of workerd are its own; installs it from npm below target/
 #   make sdk-client-test   the calls of the official SDKs for Python and TypeScript; installs them below target/
 #   make engines  the engine of JavaScript workers; needs npm, and python3 with pip for the C compiler
 #   make lint    formatting, clippy, documentation, licences
@@ -17,7 +18,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help engines demo test swap-test browser-test proxy-test acme-test sdk-client-test guests lint dist bench bench-quick bench-peers soak fuzz clean
+.PHONY: help engines demo test swap-test browser-test proxy-test acme-test workerd-test sdk-client-test guests lint dist bench bench-quick bench-peers soak fuzz clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,13 +39,13 @@ test: guests engines
 	@if cargo nextest --version >/dev/null 2>&1; then \
 	  echo "cargo nextest run --workspace" && cargo nextest run --workspace; \
 	else \
-	  echo "cargo test --workspace --lib --bins --tests -- --skip data::assets_serve::browser --skip data::proxies::real --skip data::acme" && cargo test --workspace --lib --bins --tests -- --skip data::assets_serve::browser --skip data::proxies::real --skip data::acme; \
+	  echo "cargo test --workspace --lib --bins --tests -- --skip data::assets_serve::browser --skip data::proxies::real --skip data::acme --skip data::javascript::web::workerd" && cargo test --workspace --lib --bins --tests -- --skip data::assets_serve::browser --skip data::proxies::real --skip data::acme --skip data::javascript::web::workerd; \
 	fi
 	cargo test --workspace --doc
 	cargo test --manifest-path sdk/rust/Cargo.toml --workspace --all-features
 	cargo test --manifest-path examples/Cargo.toml
 	scripts/swap-test.sh
-	@echo "not run: the tests in a real browser (make browser-test), behind real proxies (make proxy-test), with an authority of certificates (make acme-test) and by the official SDKs (make sdk-client-test)"
+	@echo "not run: the tests in a real browser (make browser-test), behind real proxies (make proxy-test), with an authority of certificates (make acme-test), beside workerd (make workerd-test) and by the official SDKs (make sdk-client-test)"
 
 swap-test:
 	scripts/swap-test.sh --must
@@ -60,6 +61,9 @@ proxy-test: guests engines
 
 acme-test: guests engines
 	scripts/acme-tests.sh
+
+workerd-test: guests engines
+	scripts/workerd-tests.sh
 
 lint:
 	scripts/lint.sh

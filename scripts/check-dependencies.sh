@@ -4,13 +4,22 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The names in the dependency tables of all manifests, without the project's own crates.
+# The names in the dependency tables of all manifests, without the project's own crates; and of the packages of npm that the
+# JavaScript engine is made of.
 used() {
+  { of_cargo; of_npm; } | sort -u
+}
+
+of_npm() {
+  awk '/ependencies": \{/ { inside = 1; next } /\}/ { inside = 0 } inside { gsub(/[",:]/, ""); print $1 }' engines/js/package.json
+}
+
+of_cargo() {
   git ls-files '*Cargo.toml' ':!cli/templates' | xargs awk '
     FNR == 1 { inside = 0 }
     /^\[/ { inside = $0 ~ /^\[(dev-|build-)?dependencies\]/; next }
     inside && match($0, /^[A-Za-z0-9_-]+/) { print substr($0, RSTART, RLENGTH) }
-  ' | grep -v '^wasmyard' | sort -u
+  ' | grep -v '^wasmyard'
 }
 
 # The first column of the tables.

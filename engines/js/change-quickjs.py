@@ -43,6 +43,7 @@ change("""                                  sizeof(JSArena));
 """)
 change("static inline JSMallocBlockHeader *arena_zero_block(JSRuntime *rt)\n", """
 bool wasmyard_zero_freed = true;
+static bool wasmyard_keep_source = false;
 void wasmyard_close_arenas(JSContext *ctx);
 static JSValue wasmyard_refuse_code(JSContext *ctx, const char *fmt, ...);
 static inline JSMallocBlockHeader *arena_zero_block(JSRuntime *rt)
@@ -110,6 +111,16 @@ void JS_SetPromiseHook(JSRuntime *rt, JSPromiseHook promise_hook, void *opaque)
 {
 """)
 
+# The text of the prelude's functions is nobody's business, and is kept several times: a function that is inside of others is a part
+# of each one's. They say that they are native, as the product's do.
+change("    b->source = fd->source;\n    b->source_len = fd->source_len;\n", """    if (!wasmyard_keep_source) {
+        js_free(ctx, fd->source);
+        fd->source = NULL;
+        fd->source_len = 0;
+    }
+    b->source = fd->source;
+    b->source_len = fd->source_len;
+""")
 # No code is made of text once a script has started; the product's own error says so.
 change("""        return JS_ThrowTypeError(ctx, "eval is not supported");""",
        """        return wasmyard_refuse_code(ctx,
@@ -155,6 +166,12 @@ void wasmyard_disable_eval(JSContext *ctx);
 void wasmyard_disable_eval(JSContext *ctx)
 {
     ctx->eval_internal = NULL;
+}
+
+void wasmyard_keep_sources(void);
+void wasmyard_keep_sources(void)
+{
+    wasmyard_keep_source = true;
 }
 
 void wasmyard_forget_seed(JSContext *ctx);

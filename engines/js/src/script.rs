@@ -16,9 +16,7 @@ use crate::{Engine, clock, host, memory};
 /// The Web APIs and the dispatcher of events, bundled from `prelude/`.
 const PRELUDE: &str = include_str!(env!("WASMYARD_PRELUDE"));
 /// Modules that every script may import: name and source.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("cloudflare:workers", include_str!("../prelude/modules/workers.js")),
-];
+const BUILT_IN: &[(&str, &str)] = &[("cloudflare:workers", include_str!("../prelude/modules/workers.js"))];
 /// How deep functions may call each other, in bytes of the shadow stack, of which there is one mebibyte.
 const STACK_BYTES: usize = 240 << 10;
 /// A collection runs when so many bytes were allocated.
@@ -49,6 +47,7 @@ unsafe extern "C" {
     fn wasmyard_close_arenas(ctx: *mut rquickjs_sys::JSContext);
     fn wasmyard_disable_eval(ctx: *mut rquickjs_sys::JSContext);
     fn wasmyard_forget_seed(ctx: *mut rquickjs_sys::JSContext);
+    fn wasmyard_keep_sources();
 }
 
 /// Works with what was booted.
@@ -69,7 +68,9 @@ impl Guest for Engine {
             let prelude: Function<'_> = ctx.eval(PRELUDE)?;
             let made: Object<'_> = prelude.call((host,))?;
             let modules: Vec<Vec<String>> = made.get("modules")?;
-            let pair = |module: Vec<String>| <[String; 2]>::try_from(module).ok().map(|[name, source]| (name, source));
+            let pair = |module: Vec<String>| {
+                <[String; 2]>::try_from(module).ok().map(|[name, source]| (name, source))
+            };
             OF_NODE.set(modules.into_iter().filter_map(pair).collect());
             while ctx.execute_pending_job() {}
             ctx.run_gc();
@@ -81,6 +82,9 @@ impl Guest for Engine {
             Err(error) => Err(told(Err::<(), Error>(error).catch(&ctx))),
         })?;
         context.with(|ctx| ctx.run_gc());
+        // From here on functions are the script's, and show their text.
+        // SAFETY: it sets a flag that only this thread looks at.
+        unsafe { wasmyard_keep_sources() };
         BOOTED.set(Some(Booted { context, on_fetch, on_event, on_timers, on_load }));
         next_phase();
         Ok(())

@@ -3,6 +3,7 @@
 mod apis;
 mod hostile;
 mod seeds;
+mod web;
 
 use http::Method;
 use reqwest::multipart::{Form, Part};

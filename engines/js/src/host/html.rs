@@ -14,16 +14,18 @@ use std::rc::Rc;
 use lol_html::errors::RewritingError;
 use lol_html::html_content::{Comment, ContentType, Doctype, DocumentEnd, Element, EndTag, TextChunk};
 use lol_html::{
-    AsciiCompatibleEncoding, DocumentContentHandlers, ElementContentHandlers, HtmlRewriter, MemorySettings, Selector,
-    Settings,
+    AsciiCompatibleEncoding, DocumentContentHandlers, ElementContentHandlers, HtmlRewriter, MemorySettings,
+    Selector, Settings,
 };
 use rquickjs_core::promise::PromiseState;
-use rquickjs_core::{Array, ArrayBuffer, Ctx, Exception, Function, Object, Persistent, Promise, Result, Value};
+use rquickjs_core::{
+    Array, ArrayBuffer, Ctx, Exception, Function, Object, Persistent, Promise, Result, Value,
+};
 
 use super::borrowed;
 use super::running::Running;
-use crate::turns::{self, End};
 use crate::script;
+use crate::turns::{self, End};
 
 /// How much of a page may have to be kept until it is clear what it is.
 const MOST_KEPT: usize = 16 << 20;
@@ -80,7 +82,8 @@ fn begin<'js>(
         .with_strict(false);
     for (selector, numbers) in selectors.into_iter().zip(of_each) {
         let number = |at: usize| handler_of(&call, numbers.get(at).copied().unwrap_or(-1));
-        let selector = selector.parse::<Selector>().map_err(|error| Exception::throw_type(&ctx, &error.to_string()))?;
+        let selector =
+            selector.parse::<Selector>().map_err(|error| Exception::throw_type(&ctx, &error.to_string()))?;
         let mut handlers = ElementContentHandlers::default();
         if let Some(handler) = number(0) {
             handlers = handlers.element(move |element: &mut Element<'_, '_>| on_element(&handler, element));

@@ -37,7 +37,9 @@ pub(crate) fn track(runtime: &Runtime) {
             return;
         }
         let found = REJECTED.with_borrow_mut(|all| {
-            let at = all.iter().rposition(|rejected| rejected.promise.clone().restore(&ctx).is_ok_and(|kept| kept == promise))?;
+            let at = all.iter().rposition(|rejected| {
+                rejected.promise.clone().restore(&ctx).is_ok_and(|kept| kept == promise)
+            })?;
             Some(all.swap_remove(at))
         });
         if let Some(rejected) = found.filter(|rejected| rejected.is_told) {

@@ -1,7 +1,9 @@
 //! Texts and bytes (Encoding standard).
 
 use encoding_rs::{CoderResult, Decoder, DecoderResult, Encoding, REPLACEMENT};
-use rquickjs_core::{Array, ArrayBuffer, Ctx, Exception, Function, Object, Result, String as JsString, Value};
+use rquickjs_core::{
+    Array, ArrayBuffer, Ctx, Exception, Function, Object, Result, String as JsString, Value,
+};
 
 use super::running::Running;
 use super::{borrowed, bytes};
@@ -74,8 +76,11 @@ fn decoder(ctx: Ctx<'_>, encoding: String, keep_bom: bool) -> Result<u32> {
     let Some(encoding) = Encoding::for_label(encoding.as_bytes()) else {
         return Err(Exception::throw_range(&ctx, "there is no such encoding"));
     };
-    let decoder =
-        if keep_bom { encoding.new_decoder_without_bom_handling() } else { encoding.new_decoder_with_bom_removal() };
+    let decoder = if keep_bom {
+        encoding.new_decoder_without_bom_handling()
+    } else {
+        encoding.new_decoder_with_bom_removal()
+    };
     Ok(DECODERS.with(|all| all.begin(decoder)))
 }
 

@@ -81,3 +81,122 @@ async fn every_api_of_a_small_worker_is_there() {
         assert!(!answer.text().contains("on purpose"), "visitors are shown a page");
     }
 }
+
+/// What a script may not do before there is a request, and what it may.
+#[tokio::test]
+async fn keys_are_made_at_the_top_level_but_nothing_of_chance() {
+    let server = super::alone(
+        r#"
+        const data = new TextEncoder().encode("a");
+        const raw = new Uint8Array(32).fill(7);
+        const key = await crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+        const signature = new Uint8Array(await crypto.subtle.sign("HMAC", key, data)).toHex();
+        const refused = [];
+        const chance = [
+          () => crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, true, ["encrypt"]),
+          () => crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]),
+          () => crypto.subtle.generateKey("Ed25519", true, ["sign"]),
+          async () => crypto.getRandomValues(new Uint8Array(1)),
+        ];
+        for (const work of chance) await work().catch((error) => refused.push(error.message.startsWith("Disallowed operation called within global scope")));
+        const { port1, port2 } = new MessageChannel();
+        export default {
+          async fetch() {
+            const again = new Uint8Array(await crypto.subtle.sign("HMAC", key, data)).toHex();
+            const made = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, true, ["encrypt"]);
+            const bytes = new Uint8Array(await crypto.subtle.exportKey("raw", made)).toHex();
+            return Response.json([refused, signature === again, bytes, port1 instanceof MessagePort]);
+          },
+        };
+        "#,
+    )
+    .await;
+    let first = get(&server, "a.test", "/").await.text().to_owned();
+    let second = get(&server, "a.test", "/").await.text().to_owned();
+    assert!(first.starts_with("[[true,true,true,true],true,\""), "{first}: {}", server.log());
+    assert!(first.ends_with("\",true]"), "{first}");
+    assert_ne!(first, second, "each request has randomness of its own");
+}
+
+/// A script that changes what the prelude is made of hurts itself at most, and no other request.
+#[tokio::test]
+async fn prototypes_that_are_spoiled_show_nothing_of_the_platform_and_are_whole_again_in_the_next_request() {
+    let server = super::alone(
+        r#"
+        export default {
+          async fetch(request) {
+            const seen = [];
+            if (new URL(request.url).pathname === "/spoil") {
+              const watch = (object, name) => {
+                const before = object[name];
+                object[name] = function (...args) { seen.push(...args.filter((each) => typeof each === "object" && each !== null && !(each instanceof Request))); return before.apply(this, args); };
+              };
+              for (const name of ["push", "map", "filter", "includes", "find"]) watch(Array.prototype, name);
+              watch(Map.prototype, "get");
+              Object.defineProperty(Object.prototype, "material", { set(value) { seen.push(value); }, configurable: true });
+              Object.defineProperty(Object.prototype, "get", { value: () => "spoiled", configurable: true });
+            }
+            const key = await crypto.subtle.importKey("raw", new Uint8Array(16), "AES-GCM", false, ["encrypt"]);
+            const own = seen.filter((each) => each instanceof ArrayBuffer && each.byteLength === 16).length;
+            return Response.json([own, typeof {}.get, key.extractable]);
+          },
+        };
+        "#,
+    )
+    .await;
+    for path in ["/", "/spoil", "/", "/spoil", "/"] {
+        let answer = get(&server, "a.test", path).await;
+        if path == "/" {
+            assert_eq!(answer.text(), "[0,\"undefined\",false]", "{}", server.log());
+        } else {
+            // Own memory is all that it can see: its own key's bytes, and nothing of the host's functions.
+            assert!(!answer.text().contains("kvGet"), "{}", answer.text());
+        }
+    }
+}
+
+/// What is not there is named, and at the deployment.
+#[tokio::test]
+async fn a_module_that_is_not_there_is_named() {
+    let server = super::alone("export default { fetch: () => new Response('before') }").await;
+    let path = format!("{}/worker", crate::support::PLATFORM_SCRIPTS);
+    for name in ["node:fs", "node:net", "fs", "node:nonsense", "cloudflare:sockets", "lodash"] {
+        let reply = server
+            .api()
+            .javascript(&path, &format!("import x from '{name}'; export default {{ fetch() {{}} }}"))
+            .await;
+        assert_eq!(reply.status, 400, "{name}: {}", reply.envelope);
+        let told = format!("No such module \\\"{name}\\\"");
+        assert!(reply.envelope.to_string().contains(&told), "{name}: {}", reply.envelope);
+    }
+    assert_eq!(get(&server, "a.test", "/").await.text(), "before");
+}
+
+/// A small text that expands to a large one is there piece by piece, and ends at the memory limit when it is kept.
+#[tokio::test]
+async fn what_expands_is_bounded_by_its_reader_and_by_the_memory_limit() {
+    let server = super::alone(
+        r#"
+        export default {
+          async fetch(request) {
+            // A gigabyte of zeros, packed as it is asked for.
+            let left = 1024;
+            const zeros = new ReadableStream({ pull(controller) { if (left-- > 0) controller.enqueue(new Uint8Array(1 << 20)); else controller.close(); } });
+            const back = zeros.pipeThrough(new CompressionStream("gzip")).pipeThrough(new DecompressionStream("gzip"));
+            if (new URL(request.url).pathname === "/keep") return new Response(String((await new Response(back).arrayBuffer()).byteLength));
+            const reader = back.getReader();
+            let most = 0;
+            for (let count = 0; count < 20; count++) most = Math.max(most, (await reader.read()).value.byteLength);
+            await reader.cancel();
+            return new Response(String(most <= 65536 && left > 900));
+          },
+        };
+        "#,
+    )
+    .await;
+    let answer = get(&server, "a.test", "/").await;
+    assert_eq!(answer.text(), "true", "{}", server.log());
+    let kept = get(&server, "a.test", "/keep").await;
+    assert_eq!(kept.status, 503, "{}", kept.text());
+    assert!(kept.text().contains("limit: memory 128 MiB"), "{}", kept.text());
+}

@@ -2,7 +2,8 @@
 //! callers choose lengths (of counters, nonces, tags) that types of the crates fix.
 
 use aes::cipher::{
-    Array, Block, BlockCipherEncrypt, BlockModeDecrypt as _, BlockModeEncrypt as _, InnerIvInit as _, KeyInit as _,
+    Array, Block, BlockCipherEncrypt, BlockModeDecrypt as _, BlockModeEncrypt as _, InnerIvInit as _,
+    KeyInit as _,
 };
 use aes::{Aes128, Aes192, Aes256};
 use aes_kw::{AesKw, InnerInit as _};
@@ -142,7 +143,10 @@ fn open<C: BlockCipherEncrypt<BlockSize = aes::cipher::consts::U16>>(
 }
 
 /// The hash with its key, and the first counter.
-fn begin<C: BlockCipherEncrypt<BlockSize = aes::cipher::consts::U16>>(cipher: &C, iv: &[u8]) -> (GHash, [u8; 16]) {
+fn begin<C: BlockCipherEncrypt<BlockSize = aes::cipher::consts::U16>>(
+    cipher: &C,
+    iv: &[u8],
+) -> (GHash, [u8; 16]) {
     let mut key: Block<C> = Block::<C>::default();
     cipher.encrypt_block(&mut key);
     let hash = GHash::new(&key);

@@ -2,9 +2,9 @@
 //! three in the form of SEC 1 that is not compressed.
 
 use curve25519_dalek::MontgomeryPoint;
-use p256::ecdsa::signature::hazmat::{PrehashSigner as _, PrehashVerifier as _};
-use p256::ecdsa::signature::{Signer as _};
 use ed25519_dalek::{SigningKey, VerifyingKey};
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::signature::hazmat::{PrehashSigner as _, PrehashVerifier as _};
 use p256::elliptic_curve::Generate as _;
 use rquickjs_core::{ArrayBuffer, Ctx, Exception, Function, Object, Result, Value};
 

@@ -46,7 +46,12 @@ fn private_of(der: &[u8]) -> Option<Told> {
     let key = info.private_key.as_bytes();
     if algorithm == OF_CURVES {
         let inner = EcPrivateKey::from_der(key).ok()?;
-        return Some((algorithm, parameter, inner.private_key.to_vec(), inner.public_key.map(<[u8]>::to_vec)));
+        return Some((
+            algorithm,
+            parameter,
+            inner.private_key.to_vec(),
+            inner.public_key.map(<[u8]>::to_vec),
+        ));
     }
     if parameter.is_none() && info.algorithm.parameters.is_none() {
         // Curve25519: the key is once more a string of bytes (RFC 8410).
@@ -57,7 +62,8 @@ fn private_of(der: &[u8]) -> Option<Told> {
 }
 
 fn oids(algorithm: &AlgorithmIdentifierRef<'_>) -> (ObjectIdentifier, Option<ObjectIdentifier>) {
-    let parameter = algorithm.parameters.and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
+    let parameter =
+        algorithm.parameters.and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
     (algorithm.oid, parameter)
 }
 

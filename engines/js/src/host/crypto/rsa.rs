@@ -2,8 +2,11 @@
 
 use rquickjs_core::{Array, ArrayBuffer, Ctx, Function, Object, Result, Value};
 use rsa::pkcs1::der::{Decode as _, Encode as _};
-use rsa::pkcs1::{self, DecodeRsaPrivateKey as _, DecodeRsaPublicKey as _, EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
-use rsa::{BoxedUint, Oaep, Pkcs1v15Sign, Pss, PrivateKey, PublicKey};
+use rsa::pkcs1::{
+    self, DecodeRsaPrivateKey as _, DecodeRsaPublicKey as _, EncodeRsaPrivateKey as _,
+    EncodeRsaPublicKey as _,
+};
+use rsa::{BoxedUint, Oaep, Pkcs1v15Sign, PrivateKey, Pss, PublicKey};
 
 use super::{Chance, hash, or_null, with_hash};
 use crate::host::bytes;
@@ -41,8 +44,14 @@ fn parts<'js>(ctx: Ctx<'js>, is_private: bool, key: ArrayBuffer<'js>) -> Result<
         PrivateKey::from_pkcs1_der(&key).ok().and_then(|_| {
             let key = pkcs1::RsaPrivateKeyRef::from_der(&key).ok()?;
             let all = [
-                key.modulus, key.public_exponent, key.private_exponent, key.prime1, key.prime2, key.exponent1,
-                key.exponent2, key.coefficient,
+                key.modulus,
+                key.public_exponent,
+                key.private_exponent,
+                key.prime1,
+                key.prime2,
+                key.exponent1,
+                key.exponent2,
+                key.coefficient,
             ];
             Some(all.map(|number| number.as_bytes().to_vec()).to_vec())
         })
@@ -72,7 +81,8 @@ fn of_parts<'js>(ctx: Ctx<'js>, numbers: Vec<ArrayBuffer<'js>>) -> Result<Value<
 }
 
 fn public(n: &[u8], e: &[u8]) -> Option<Vec<u8>> {
-    let key = PublicKey::new(BoxedUint::from_be_slice_vartime(n), BoxedUint::from_be_slice_vartime(e)).ok()?;
+    let key =
+        PublicKey::new(BoxedUint::from_be_slice_vartime(n), BoxedUint::from_be_slice_vartime(e)).ok()?;
     Some(key.to_pkcs1_der().ok()?.as_bytes().to_vec())
 }
 
