@@ -181,7 +181,14 @@ fn run<T>(
                     End::Settled => promise.finish::<Value<'_>>().and_then(|_| Err(Error::Unknown)),
                 }
             })();
-            match ran.catch(&ctx) {
+            let ran = ran.catch(&ctx);
+            // The loop tells of rejections as it turns; here are those that it did not come to.
+            if host::rejections::any() {
+                let told: Result<f64> =
+                    booted.on_timers.clone().restore(&ctx).and_then(|on_timers| on_timers.call(()));
+                told.catch(&ctx).map_err(|error| script::told(Err::<(), _>(error)))?;
+            }
+            match ran {
                 Ok(Some(answer)) => Ok(answer),
                 Ok(None) => Err(NEVER.to_owned()),
                 Err(error) => Err(script::told(Err::<(), _>(error))),

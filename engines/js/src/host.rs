@@ -27,6 +27,9 @@ const AT_THE_TOP: &str = "Disallowed operation called within global scope. Async
     setting a timeout, and generating random values are not allowed within global scope. To fix this error, perform this \
     operation within a handler. https://developers.cloudflare.com/workers/runtime-apis/handlers/";
 
+/// How many random bytes are asked of the host at once.
+const RANDOM_BYTES: usize = 64 << 10;
+
 /// Refuses what only a handler may do.
 pub(crate) fn in_handler(ctx: &Ctx<'_>) -> Result<()> {
     if clock::is_sealed() { Ok(()) } else { Err(Exception::throw_message(ctx, AT_THE_TOP)) }
@@ -72,7 +75,16 @@ extern "C" fn wasmyard_random_seed() -> u64 {
 
 fn random_bytes<'js>(ctx: Ctx<'js>, count: u32) -> Result<ArrayBuffer<'js>> {
     in_handler(&ctx)?;
-    ArrayBuffer::new_copy(ctx, random::get_random_bytes(u64::from(count)))
+    let mut bytes = Vec::new();
+    if bytes.try_reserve_exact(count as usize).is_err() {
+        return Err(Exception::throw_range(&ctx, "there is no memory for so many random bytes"));
+    }
+    // In pieces: the host makes each of them in memory of its own.
+    while bytes.len() < count as usize {
+        let piece = (count as usize - bytes.len()).min(RANDOM_BYTES);
+        bytes.extend_from_slice(&random::get_random_bytes(piece as u64));
+    }
+    ArrayBuffer::new_copy(ctx, bytes)
 }
 
 fn let_go(id: u32) {

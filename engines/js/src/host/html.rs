@@ -246,9 +246,8 @@ impl Handler {
 
 /// Turns the event loop until a promise of a handler is settled.
 fn awaited<'js>(ctx: &Ctx<'js>, promise: &Promise<'js>) -> Result<Value<'js>> {
-    let timers = script::with(|booted| booted.on_timers.clone().restore(ctx));
-    let Some(timers) = timers else { return Err(rquickjs_core::Error::Unknown) };
-    match turns::run(ctx, promise, &timers?)? {
+    let turned = script::with(|booted| turns::run(ctx, promise, &booted.on_timers));
+    match turned.unwrap_or(Err(rquickjs_core::Error::Unknown))? {
         End::Settled if promise.state() != PromiseState::Pending => promise.finish(),
         End::Settled | End::Never => {
             Err(Exception::throw_message(ctx, "A handler of HTMLRewriter waits for what will never happen."))

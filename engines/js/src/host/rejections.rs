@@ -48,6 +48,11 @@ pub(crate) fn track(runtime: &Runtime) {
     })));
 }
 
+/// Whether there are any that the script was not told of.
+pub(crate) fn any() -> bool {
+    REJECTED.with_borrow(|all| all.iter().any(|rejected| !rejected.is_told))
+}
+
 /// Three items for each that the script was not told of: whether it is handled by now, the promise, the reason. Null where
 /// there are none.
 fn rejections(ctx: Ctx<'_>) -> Result<Value<'_>> {
