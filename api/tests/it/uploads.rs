@@ -338,10 +338,12 @@ async fn what_is_neither_a_component_nor_a_script_is_refused_with_a_way_out() {
         let message = api.form(Method::PUT, SCRIPT, form).await.refused(400, 10021);
         assert!(message.contains(named), "{message}");
     }
+    // A script in the older syntax has no files beside it.
     let service_worker = Form::new()
         .part("form-data; name=\"metadata\"", None, br#"{"body_part":"sw.js"}"#)
-        .part("form-data; name=\"sw.js\"; filename=\"sw.js\"", Some("application/javascript"), b"");
-    assert!(api.form(Method::PUT, SCRIPT, service_worker).await.refused(400, 10021).contains("body_part"));
+        .part("form-data; name=\"sw.js\"; filename=\"sw.js\"", Some("application/javascript"), b"")
+        .part("form-data; name=\"b.js\"; filename=\"b.js\"", Some("application/javascript"), b"");
+    assert!(api.form(Method::PUT, SCRIPT, service_worker).await.refused(400, 10021).contains("b.js"));
     assert_eq!(api.checker.calls.load(std::sync::atomic::Ordering::SeqCst), 0);
 }
 
