@@ -7,7 +7,7 @@
 #   make proxy-test   the tests behind nginx and Caddy; installs them where they are missing
 #   make acme-test    the tests with an authority of certificates, Pebble; installs it where it is missing
 #   make workerd-test   that the answers which are kept of workerd are its own; installs it from npm below target/
-#   make sdk-client-test   the calls of the official SDKs for Python and TypeScript; installs them below target/
+#   make sdk-client-test   the official SDKs for Python and TypeScript, and wrangler; installs them below target/
 #   make engines  the engine of JavaScript workers; needs npm, and python3 with pip for the C compiler
 #   make lint    formatting, clippy, documentation, licences
 #   make dist    the binary for production, target/shipped/wasmyard, guided by a profile (half an hour on two processors)
@@ -45,12 +45,12 @@ test: guests engines
 	cargo test --manifest-path sdk/rust/Cargo.toml --workspace --all-features
 	cargo test --manifest-path examples/Cargo.toml
 	scripts/swap-test.sh
-	@echo "not run: the tests in a real browser (make browser-test), behind real proxies (make proxy-test), with an authority of certificates (make acme-test), beside workerd (make workerd-test) and by the official SDKs (make sdk-client-test)"
+	@echo "not run: the tests in a real browser (make browser-test), behind real proxies (make proxy-test), with an authority of certificates (make acme-test), beside workerd (make workerd-test) and by the official SDKs and wrangler (make sdk-client-test)"
 
 swap-test:
 	scripts/swap-test.sh --must
 
-sdk-client-test:
+sdk-client-test: engines
 	scripts/sdk-tests.sh
 
 browser-test: guests engines

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the engine that runs workers written in JavaScript, and prints where it is. Nothing to do where it is newer than
-# all that it is made of.
+# all that it is made of. With `lint` it judges the source instead.
 #
 # It takes a Rust that compiles to wasm32-wasip2 (wasm-toolchain.sh), zig as the C compiler (from PyPI; kept in the cache
 # directory, nothing is installed) and node with npm for the Web APIs' parts that come from there.
@@ -41,31 +41,47 @@ is_fresh() {
     -not -path '*/node_modules/*' -not -path '*/target/*' -print -quit)" ]
 }
 
-main() {
+# What a build, or a look, of the engine takes.
+prepare() {
   mkdir -p "$OUT"
-  exec 8>"$OUT/.lock"
-  flock 8
-  if is_fresh; then echo "$ENGINE"; return; fi
   command -v npm >/dev/null || die "npm is missing: some Web APIs come from there" "apt-get install npm, or node from its site"
   fetch_zig
-  local toolchain
-  toolchain=$(scripts/wasm-toolchain.sh)
+  RUSTUP_TOOLCHAIN=$(scripts/wasm-toolchain.sh)
   (cd engines/js && npm ci --silent --no-audit --no-fund >&2)
   (cd engines/js && npx esbuild prelude/index.js --bundle --minify-whitespace --minify-syntax --keep-names=false --format=iife \
     --alias:abort-controller=./prelude/event-target.js --alias:process=./prelude/node/process.js \
     --global-name=prelude --target=es2024 --log-level=warning --banner:js='(() => {' --footer:js='return prelude.default; })()' \
     --outfile="$OUT/prelude.js" >&2)
+  export RUSTUP_TOOLCHAIN WASMYARD_PRELUDE=$OUT/prelude.js WASMYARD_ZIG=$HOME_DIR/ziglang/zig
   # A cache directory of zig's own beside the target: nothing is left in the home directory.
-  WASMYARD_PRELUDE=$OUT/prelude.js WASMYARD_ZIG=$HOME_DIR/ziglang/zig \
-    ZIG_GLOBAL_CACHE_DIR=$OUT/zig-cache ZIG_LOCAL_CACHE_DIR=$OUT/zig-cache \
-    RQUICKJS_SYS_NO_WASI_SDK=1 CC_wasm32_wasip2=$PWD/engines/js/cc AR_wasm32_wasip2=$PWD/engines/js/ar \
-    CFLAGS_wasm32_wasip2="-w -DWASMYARD_CHANGES=$(sha256sum <engines/js/change-quickjs.py | cut -c -8)" \
-    RUSTFLAGS="-Clink-arg=-zstack-size=1048576 -Clink-arg=--stack-first -Clink-arg=--initial-memory=4194304" \
-    RUSTUP_TOOLCHAIN=$toolchain cargo build --release --locked --target wasm32-wasip2 --manifest-path engines/js/Cargo.toml >&2
+  export ZIG_GLOBAL_CACHE_DIR=$OUT/zig-cache ZIG_LOCAL_CACHE_DIR=$OUT/zig-cache
+  export RQUICKJS_SYS_NO_WASI_SDK=1 CC_wasm32_wasip2=$PWD/engines/js/cc AR_wasm32_wasip2=$PWD/engines/js/ar
+  CFLAGS_wasm32_wasip2="-w -DWASMYARD_CHANGES=$(sha256sum <engines/js/change-quickjs.py | cut -c -8)"
+  export CFLAGS_wasm32_wasip2
+  export RUSTFLAGS="-Clink-arg=-zstack-size=1048576 -Clink-arg=--stack-first -Clink-arg=--initial-memory=4194304"
+}
+
+# Format and clippy of the engine's own code, in a folder of its own: what is built stays as fresh as it is.
+lint() {
+  cargo fmt --manifest-path engines/js/Cargo.toml --check
+  prepare
+  cargo clippy --locked --target wasm32-wasip2 --manifest-path engines/js/Cargo.toml --quiet -- -D warnings
+}
+
+main() {
+  mkdir -p "$OUT"
+  exec 8>"$OUT/.lock"
+  flock 8
+  if is_fresh; then echo "$ENGINE"; return; fi
+  prepare
+  cargo build --release --locked --target wasm32-wasip2 --manifest-path engines/js/Cargo.toml >&2
   cp engines/js/target/wasm32-wasip2/release/wasmyard_js_engine.wasm "$ENGINE.new"
   mv "$ENGINE.new" "$ENGINE"
   say "$(stat -c %s "$ENGINE") bytes  target/engines/js.wasm"
   echo "$ENGINE"
 }
 
-main "$@"
+case ${1:-} in
+  lint) lint ;;
+  *) main ;;
+esac

@@ -15,6 +15,9 @@ cargo clippy --workspace --all-targets --quiet -- -D warnings
 cargo clippy --manifest-path sdk/rust/Cargo.toml --workspace --all-targets --all-features --quiet -- -D warnings
 cargo clippy --manifest-path examples/Cargo.toml --all-targets --quiet -- -D warnings
 
+say "the JavaScript engine"
+scripts/js-engine.sh lint
+
 say "fuzz targets"
 # Compiled and not linked, so that no C++ compiler is needed.
 CUSTOM_LIBFUZZER_PATH=none/fuzzer.a \

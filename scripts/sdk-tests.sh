@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The calls of the official SDKs for Python and TypeScript on zones, custom hostnames and notifications, against a server of
-# this build. The SDKs are installed below target/. Without them this fails: a test that was not run must not look like one
+# The calls of the official SDKs for Python and TypeScript on zones, custom hostnames and notifications, and projects that
+# wrangler deploys, against a server of this build. The clients are installed below target/. Without them this fails: a test that was not run must not look like one
 # that passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,6 +19,12 @@ if [ ! -d "$clients/node/node_modules/cloudflare" ]; then
   (cd "$clients/node" && npm install --no-save --no-fund --no-audit --loglevel=error cloudflare@6.5.0) ||
     fail "the SDK for TypeScript cannot be installed"
 fi
+if [ ! -d "$clients/wrangler/node_modules/wrangler" ]; then
+  mkdir -p "$clients/wrangler"
+  (cd "$clients/wrangler" && npm install --no-save --no-fund --no-audit --loglevel=error wrangler@4.86.0) ||
+    fail "wrangler cannot be installed"
+fi
+export WASMYARD_WRANGLER="$clients/wrangler/node_modules/.bin/wrangler"
 program=${WASMYARD:-}
 if [ -z "$program" ]; then
   cargo build --workspace --bin wasmyard
@@ -58,6 +64,10 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
   -out "$folder/ca.pem" 2>/dev/null || fail "openssl makes no authority of clients"
 export WASMYARD_CLIENT_CA="$folder/ca.pem"
 printf '[server]\nreserved_names = true\nlisten_tls = "127.0.0.1:0"\n[webhooks]\nports = [%s]\nallow_private = ["127.0.0.1"]\n' "$port" >"$folder/wasmyard.toml"
+printf '[namespaces.production]\n' >>"$folder/wasmyard.toml"
+for route in '*.apps.test/* dispatcher' 'typed.test/* typed' 'older.test/* older'; do
+  printf '[[routes]]\npattern = "%s"\nscript = "%s"\n' "${route% *}" "${route#* }" >>"$folder/wasmyard.toml"
+done
 export WASMYARD_RECEIVER="http://127.0.0.1:$port/" WASMYARD_API_TOKEN="a-token-for-these-tests" WASMYARD_NODE_MODULES="$clients/node"
 "$program" serve --config "$folder/wasmyard.toml" --data "$folder/data" --listen 127.0.0.1:0 --api-listen 127.0.0.1:0 \
   >"$folder/serve" 2>"$folder/log" &
@@ -69,3 +79,4 @@ done
 api="$(sed -n 's/^api *//p' "$folder/serve")/client/v4"
 "$clients/python/bin/python" tests/clients/python_sdk.py "$api"
 node tests/clients/typescript_sdk.mjs "$api"
+node tests/clients/wrangler.mjs "$api" "$(sed -n 's/^visitors *//p' "$folder/serve")"

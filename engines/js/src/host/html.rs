@@ -30,7 +30,9 @@ use crate::turns::{self, End};
 /// How much of a page may have to be kept until it is clear what it is.
 const MOST_KEPT: usize = 16 << 20;
 
-type Rewriter = HtmlRewriter<'static, Box<dyn FnMut(&[u8])>>;
+/// Takes what is written of the new page.
+type Sink = Box<dyn FnMut(&[u8])>;
+type Rewriter = HtmlRewriter<'static, Sink>;
 /// One is taken out while it works, so that a handler may start another.
 type Place = Rc<RefCell<Option<Rewriter>>>;
 
@@ -115,7 +117,7 @@ fn begin<'js>(
     }
     let output = Rc::new(RefCell::new(Vec::new()));
     let sink = Rc::clone(&output);
-    let write: Box<dyn FnMut(&[u8])> = Box::new(move |piece| sink.borrow_mut().extend_from_slice(piece));
+    let write: Sink = Box::new(move |piece| sink.borrow_mut().extend_from_slice(piece));
     let rewriter = Rc::new(RefCell::new(Some(HtmlRewriter::new(settings, write))));
     Ok(PAGES.with(|all| all.begin(Page { rewriter, output })))
 }
