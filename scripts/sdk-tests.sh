@@ -27,7 +27,8 @@ fi
 export WASMYARD_WRANGLER="$clients/wrangler/node_modules/.bin/wrangler"
 program=${WASMYARD:-}
 if [ -z "$program" ]; then
-  cargo build --workspace --bin wasmyard
+  # As the tests build it: by itself it would be built once more, with other features of what it depends on.
+  cargo test --workspace --test it --no-run
   program="$PWD/target/debug/wasmyard"
 fi
 
