@@ -15,8 +15,7 @@ use quinn::crypto::rustls::QuicClientConfig;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::sync::oneshot;
 
 use super::*;
@@ -114,15 +113,6 @@ impl Handler for Tells {
     }
 }
 
-#[derive(Debug)]
-struct One(Arc<CertifiedKey>);
-
-impl ResolvesServerCert for One {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
-}
-
 /// Certificates in memory, but for one that has to be fetched first.
 struct Table {
     groups: HashMap<&'static str, u16>,
@@ -187,7 +177,7 @@ fn running(config: ListenerConfig) -> Running {
             ("old.test", old),
             ("asks.test", asking(&groups)),
         ]),
-        keys: Arc::new(One(Arc::new(certified))),
+        keys: Arc::new(SingleCertAndKey::from(certified)),
         fetched: Arc::default(),
     };
     let fetched = Arc::clone(&table.fetched);

@@ -14,8 +14,7 @@ use http_body_util::Full;
 use prometheus::Registry;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CipherSuite, ClientConfig, HandshakeKind, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -69,15 +68,6 @@ impl Handler for Tells {
         };
         let said = format!("{} {} {tls} {:?}\n", client.address, client.secure, request.version());
         Response::new(Full::new(said.into()))
-    }
-}
-
-#[derive(Debug)]
-struct One(Arc<CertifiedKey>);
-
-impl ResolvesServerCert for One {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
     }
 }
 
@@ -142,7 +132,7 @@ fn running_at(config: ListenerConfig, places: Places, deadline: Duration) -> Run
     let key = CertifiedKey::from_der(vec![root.clone()], key, &provider()).unwrap();
     let certificates = Arc::new(Table {
         names: HashMap::from([("a.test", 1), ("b.test", 1), ("other.test", 2), ("broken.test", BROKEN)]),
-        keys: Arc::new(One(Arc::new(key))),
+        keys: Arc::new(SingleCertAndKey::from(key)),
         group: AtomicU16::new(0),
         apart: Mutex::default(),
         asked: AtomicUsize::new(0),
