@@ -17,6 +17,15 @@ use crate::{Error, guest, marked, scratch};
 
 const TOKEN: &str = "bench-token-that-is-for-this-machine-only";
 
+/// What a dispatcher is bound to.
+const BOUND: &str =
+    "bindings = [{ type = \"dispatch_namespace\", name = \"DISPATCHER\", namespace = \"production\" }]\n";
+
+/// The same, for one whose instances are used again.
+fn reused() -> String {
+    format!("{BOUND}compatibility_flags = [\"reuse_instances\"]\n")
+}
+
 /// A folder with `wasmyard.toml`, data, and the components that it names.
 pub struct Site {
     folder: PathBuf,
@@ -59,11 +68,10 @@ impl Site {
             config.push_str("[limits]\ncpu_ms = 30000\n");
         }
         let mut site = Site { folder, config, logs: true };
-        let binding = "bindings = [{ type = \"dispatch_namespace\", name = \"DISPATCHER\", namespace = \"production\" }]\n";
-        let reused = format!("{binding}compatibility_flags = [\"reuse_instances\"]\n");
+        let reused = reused();
         for (name, component, pattern, lines) in [
-            ("dispatcher", "dispatcher_subdomain", "*.localhost/*", binding),
-            ("tail", "dispatcher_tail", "*.tail.localhost/*", binding),
+            ("dispatcher", "dispatcher_subdomain", "*.localhost/*", BOUND),
+            ("tail", "dispatcher_tail", "*.tail.localhost/*", BOUND),
             ("reused", "dispatcher_subdomain", "*.reused.localhost/*", &reused),
             ("tail-reused", "dispatcher_tail", "*.tail-reused.localhost/*", &reused),
         ] {
@@ -132,9 +140,8 @@ impl Site {
         std::fs::write(&user, javascript::user())?;
         std::fs::write(&dispatcher, javascript::DISPATCHER)?;
         self.customer("script", &user)?;
-        let binding = "bindings = [{ type = \"dispatch_namespace\", name = \"DISPATCHER\", namespace = \"production\" }]\n";
-        let reused = format!("{binding}compatibility_flags = [\"reuse_instances\"]\n");
-        for (name, lines) in [("scripts", binding), ("scripts-reused", &reused)] {
+        let reused = reused();
+        for (name, lines) in [("scripts", BOUND), ("scripts-reused", &reused)] {
             self.script(&format!("scripts.{name}"), &dispatcher, lines)?;
             self.route(&format!("*.{name}.localhost/*"), &format!("script = {name:?}"))?;
         }
