@@ -182,6 +182,19 @@ fn target(id: i64) -> Option<u32> {
     u32::try_from(id).ok()
 }
 
+/// Calls what a handle names: what is on its way, or a word and a text.
+fn called(
+    id: u32,
+    call: impl FnOnce(&Resource) -> std::result::Result<dispatch::FutureResponse, dispatch::DispatchError>,
+) -> std::result::Result<Resource, (&'static str, String)> {
+    let future = table::with(id, call).unwrap_or_else(|| Err(no_target()));
+    future.map(Resource::FromScript).map_err(dispatch_failure)
+}
+
+fn no_target() -> dispatch::DispatchError {
+    dispatch::DispatchError::Internal("no such target".to_owned())
+}
+
 /// A request's head as the prelude hands it over: method, scheme, authority, path with query, then fields.
 struct Head {
     method: String,
@@ -220,15 +233,11 @@ fn send<'js>(
     };
     let sent = match target(to) {
         None => outgoing::send(&request).map(Resource::FromUrl).map_err(|text| ("invalid-argument", text)),
-        Some(id) => table::with(id, |resource| match resource {
-            Resource::Worker(worker) => Some(worker.send(&request)),
-            Resource::Files(files) => Some(files.send(&request)),
-            _ => None,
-        })
-        .flatten()
-        .unwrap_or_else(|| Err(dispatch::DispatchError::Internal("no such target".to_owned())))
-        .map(Resource::FromScript)
-        .map_err(dispatch_failure),
+        Some(id) => called(id, |resource| match resource {
+            Resource::Worker(worker) => worker.send(&request),
+            Resource::Files(files) => files.send(&request),
+            _ => Err(no_target()),
+        }),
     };
     match sent {
         Ok(future) => Ok(number(&ctx, table::put(future))),
@@ -257,17 +266,11 @@ fn stream<'js>(ctx: Ctx<'js>, to: i64, head: Vec<String>) -> Result<Value<'js>> 
     let Ok(stream) = body.write() else { return failure(&ctx, "internal", "the body cannot be written") };
     let sent = match target(to) {
         None => outgoing_handler::handle(request, None).map(Resource::FromStream).map_err(outbound_failure),
-        Some(id) => {
-            let worker = table::with(id, |resource| match resource {
-                Resource::Worker(worker) => worker.fetch(request),
-                Resource::Files(files) => files.fetch(request),
-                _ => Err(dispatch::DispatchError::Internal("no such target".to_owned())),
-            });
-            worker
-                .unwrap_or_else(|| Err(dispatch::DispatchError::Internal("no such target".to_owned())))
-                .map(Resource::FromScript)
-                .map_err(dispatch_failure)
-        }
+        Some(id) => called(id, |resource| match resource {
+            Resource::Worker(worker) => worker.fetch(request),
+            Resource::Files(files) => files.fetch(request),
+            _ => Err(no_target()),
+        }),
     };
     match sent {
         Ok(future) => {
@@ -308,7 +311,7 @@ fn forward<'js>(ctx: Ctx<'js>, to: i64, id: u32, head: Option<Vec<String>>) -> R
         None => outgoing::start_forward(changes.as_ref(), request)
             .map(Resource::FromUrl)
             .map_err(outbound_failure),
-        Some(id) => table::with(id, |resource| match resource {
+        Some(id) => called(id, |resource| match resource {
             Resource::Worker(worker) => worker.start_forward(changes.as_ref(), request),
             // No body is of any use to files, so that a changed head goes by itself.
             Resource::Files(files) => match &changes {
@@ -322,11 +325,8 @@ fn forward<'js>(ctx: Ctx<'js>, to: i64, id: u32, head: Option<Vec<String>>) -> R
                     body: Vec::new(),
                 }),
             },
-            _ => Err(dispatch::DispatchError::Internal("no such target".to_owned())),
-        })
-        .unwrap_or_else(|| Err(dispatch::DispatchError::Internal("no such target".to_owned())))
-        .map(Resource::FromScript)
-        .map_err(dispatch_failure),
+            _ => Err(no_target()),
+        }),
     };
     match sent {
         Ok(future) => Ok(number(&ctx, table::put(future))),
