@@ -2,6 +2,7 @@
 """Changes quickjs.c of QuickJS-ng 0.16.2, in place, as the engine needs it. A place that is not found is an error: then the
 library was updated, and each change is to be looked at again."""
 
+import re
 import sys
 
 DONE = "/* changed for Wasmyard */\n"
@@ -18,6 +19,33 @@ def change(before, after):
         sys.exit(f"change-quickjs: {text.count(before)} places instead of one: {before!r}")
     text = text.replace(before, after)
 
+
+def change_all(pattern, after, places):
+    global text
+    text, found = re.subn(pattern, after, text)
+    if found != places:
+        sys.exit(f"change-quickjs: {found} places instead of {places}: {pattern!r}")
+
+
+# What the engine made before any script lives for ever. References to it are not counted: counting would write to its pages, and
+# every page that a request writes to is to be made good behind it.
+change_all(r"--JS_REF_COUNT\(([^()]+)\)", r"wasmyard_dropped(\1)", 7)
+change_all(r"JS_REF_COUNT\(([^()]+)\)--;", r"wasmyard_dropped(\1);", 2)
+change_all(r"JS_REF_COUNT\(([^()]+)\)\+\+;", r"wasmyard_kept(\1);", 19)
+change("#define JS_GC_TYPE(p)   (js_rc(p)->gc_obj_type)\n", """#define JS_GC_TYPE(p)   (js_rc(p)->gc_obj_type)
+#define WASMYARD_FOR_EVER (1 << 30)
+static inline void wasmyard_kept(const void *p) {
+    JSMallocBlockHeader *h = js_rc(p);
+    if (likely(h->ref_count < WASMYARD_FOR_EVER))
+        h->ref_count++;
+}
+static inline int wasmyard_dropped(const void *p) {
+    JSMallocBlockHeader *h = js_rc(p);
+    if (likely(h->ref_count < WASMYARD_FOR_EVER))
+        return --h->ref_count;
+    return WASMYARD_FOR_EVER;
+}
+""")
 
 # A stack has a limit here as everywhere. The depth of the shadow stack is the measure.
 change("#ifdef __wasi__\n    rt->stack_size = 0;\n#endif\n", "")
@@ -147,6 +175,27 @@ static JSValue wasmyard_refuse_code(JSContext *ctx, const char *fmt, ...)
     error = JS_ThrowError(ctx, JS_EVAL_ERROR, fmt, ap);
     va_end(ap);
     return error;
+}
+
+void wasmyard_live_for_ever(JSContext *ctx);
+void wasmyard_live_for_ever(JSContext *ctx)
+{
+    JSRuntime *rt = ctx->rt;
+    struct list_head *el;
+    int i, n;
+    /* The collector need not look at it: what is only reached from here has a count that nobody takes away. */
+    list_for_each(el, &rt->gc_obj_list)
+        JS_REF_COUNT(list_entry(el, JSGCObjectHeader, link)) = WASMYARD_FOR_EVER;
+    init_list_head(&rt->gc_obj_list);
+    /* Strings, symbols and big numbers are in no list. */
+    for (i = 0; i < JS_ARENA_BLOCK_SIZE_COUNT; i++) {
+        list_for_each(el, &rt->arena_state.arena_list[i]) {
+            JSArena *ar = list_entry(el, JSArena, link);
+            uint8_t *first = (uint8_t *)ar + sizeof(JSArena);
+            for (n = 0; n < ar->n_blocks; n++)
+                ((JSMallocBlockHeader *)(first + (size_t)n * arena_block_sizes[i]))->ref_count = WASMYARD_FOR_EVER;
+        }
+    }
 }
 
 void wasmyard_close_arenas(JSContext *ctx)

@@ -44,6 +44,7 @@ thread_local! {
 }
 
 unsafe extern "C" {
+    fn wasmyard_live_for_ever(ctx: *mut rquickjs_sys::JSContext);
     fn wasmyard_close_arenas(ctx: *mut rquickjs_sys::JSContext);
     fn wasmyard_disable_eval(ctx: *mut rquickjs_sys::JSContext);
     fn wasmyard_forget_seed(ctx: *mut rquickjs_sys::JSContext);
@@ -81,7 +82,11 @@ impl Guest for Engine {
             Ok(functions) => Ok(functions),
             Err(error) => Err(told(Err::<(), Error>(error).catch(&ctx))),
         })?;
-        context.with(|ctx| ctx.run_gc());
+        context.with(|ctx| {
+            ctx.run_gc();
+            // SAFETY: the context lives as long as it is borrowed.
+            unsafe { wasmyard_live_for_ever(ctx.as_raw().as_ptr().cast()) };
+        });
         // From here on functions are the script's, and show their text.
         // SAFETY: it sets a flag that only this thread looks at.
         unsafe { wasmyard_keep_sources() };

@@ -34,7 +34,11 @@ fn run() -> Result<(), Error> {
         keep_bytes: 4 << 20,
         keep_bytes_together: 64 << 20,
     })?;
-    println!("swap-test: the kernel lists pages: {}", pool.lists_pages());
+    println!(
+        "swap-test: the kernel lists pages: {}, notes writes: {}",
+        pool.lists_pages(),
+        pool.notes_writes()
+    );
     let mut ours = Config::new();
     wasmyard_pool::shape(&mut ours);
     pool.supply(&mut ours);

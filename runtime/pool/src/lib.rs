@@ -6,10 +6,10 @@
 //! the kernel is just moving, counts as written. `docs/decisions/0001-memory-pool.md` says why this is our own.
 //!
 //! Knows no script, no namespace and no limit of an invocation. With `runtime`'s `module.rs` and the dispatcher's
-//! `sealed.rs` the only `unsafe` of the host: it is in `span.rs` (what is done to memory), `pagemap.rs` (what the
-//! kernel is asked) and the two trait implementations that Wasmtime trusts.
+//! `sealed.rs` the only `unsafe` of the host: it is in `span.rs` (what is done to memory), `pagemap.rs` and `watch.rs` (what the
+//! kernel is asked, and what it is to note) and the two trait implementations that Wasmtime trusts.
 //!
-//! Modules, low to high: `page`, `image`, `pagemap`, `span`, `shelf`, `wipe` < `memories`, `stacks`.
+//! Modules, low to high: `page`, `image`, `watch`, `span`, `pagemap`, `shelf`, `wipe` < `memories`, `stacks`.
 
 mod image;
 mod memories;
@@ -18,6 +18,7 @@ mod pagemap;
 mod shelf;
 mod span;
 mod stacks;
+mod watch;
 mod wipe;
 
 use std::io;
@@ -139,6 +140,12 @@ impl Pool {
     /// given back to the kernel whole, which is as safe and slower.
     pub fn lists_pages(&self) -> bool {
         self.memories.lists_pages()
+    }
+
+    /// Whether the kernel notes which pages of an image are written to. Where it does not, or may not (a filter of
+    /// system calls, as containers have), it is asked about each page instead, which is as safe and slower.
+    pub fn notes_writes(&self) -> bool {
+        self.memories.notes_writes()
     }
 
     /// How many memories are lent.

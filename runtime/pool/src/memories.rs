@@ -10,6 +10,7 @@ use crate::image::{Capture, Image, Order};
 use crate::pagemap::Pagemap;
 use crate::shelf::Shelf;
 use crate::span::{Span, page_bytes};
+use crate::watch::Watch;
 use crate::wipe::wipe;
 use crate::{GUARD, PoolConfig, RESERVATION, Refused};
 
@@ -20,6 +21,7 @@ const COOLED_AT_ONCE: usize = 2;
 pub(crate) struct Memories {
     shelf: Shelf<Idle>,
     pagemap: Option<&'static Pagemap>,
+    watch: Option<&'static Watch>,
     slots: u32,
     max_bytes: usize,
     keep: usize,
@@ -44,9 +46,13 @@ impl Memories {
             )));
         }
         let spans = crate::reserve(config.slots, RESERVATION, GUARD)?;
+        let pagemap = Pagemap::of_this_process();
+        let watch =
+            pagemap.and_then(|pagemap| Watch::of_this_process().filter(|watch| pagemap.agrees_with(watch)));
         Ok(Self {
             shelf: Shelf::new(spans.into_iter().map(|span| Idle { span, kept: 0 }).collect()),
-            pagemap: Pagemap::of_this_process(),
+            pagemap,
+            watch,
             slots: config.slots,
             max_bytes,
             keep: config.keep_bytes,
@@ -58,6 +64,10 @@ impl Memories {
 
     pub(crate) fn lists_pages(&self) -> bool {
         self.pagemap.is_some()
+    }
+
+    pub(crate) fn notes_writes(&self) -> bool {
+        self.watch.is_some()
     }
 
     pub(crate) fn lent(&self) -> usize {
@@ -84,7 +94,7 @@ impl Memories {
         };
         self.kept.fetch_sub(kept, Ordering::Relaxed);
         if !begins_with(&span, image)
-            && let Err(error) = span.begin_with(image.cloned())
+            && let Err(error) = span.begin_with(image.cloned(), self.watch)
         {
             // What it holds now is not known. Nobody gets this one any more.
             let refused = Refused::Machine(error);

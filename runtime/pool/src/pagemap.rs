@@ -2,7 +2,8 @@
 //!
 //! A page is named unless it was never touched or is known to read as zero. That a page was **swapped out**, or is
 //! **being moved**, makes it one that may hold something: its entry in the page table is there, and not "present".
-//! Whether a page is "written" is not asked: without write protection every page that is there is.
+//! Whether a page is "written" is asked where writes are noted ([`crate::watch`]) and nowhere else: without write protection
+//! every page that is there is.
 
 use std::fs::File;
 use std::io;
@@ -13,9 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::image::Image;
 use crate::span::{Reservation, Span, page_bytes};
+use crate::watch::Watch;
 
 /// What the kernel says about a page (`PAGE_IS_...` of its `linux/fs.h`).
 mod page {
+    /// Its entry has no write protection: it was written to, or nobody said that writes are to be noted.
+    pub(super) const WRITTEN: u64 = 1 << 1;
     /// It is in memory.
     pub(super) const PRESENT: u64 = 1 << 3;
     /// It is not, and its entry says where it is: in swap, on its way, or broken.
@@ -80,6 +84,27 @@ impl Question {
             returned: page::SWAPPED,
         }
     }
+
+    /// Which pages of `start..end` may have been written to, where writes are noted. A page that has no entry has no
+    /// content of its own.
+    fn written(start: usize, end: usize) -> Self {
+        let written = page::WRITTEN;
+        Self { inverted: 0, all_of: written, any_of: written, ..Self::new(start, end) }
+    }
+}
+
+/// How a question about the pages from one address to another is put.
+type Asking = fn(usize, usize) -> Question;
+
+/// Where pages are that are asked about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// The address of the first.
+    pub(crate) start: usize,
+    /// In so many bytes writes are noted, see [`crate::watch`].
+    pub(crate) watched: usize,
+    /// How many bytes there are.
+    pub(crate) open: usize,
 }
 
 /// Pages that may hold something, side by side, all in memory or all not.
@@ -127,20 +152,30 @@ impl Pagemap {
         span.wipe(page..2 * page);
         span.wipe(3 * page..4 * page);
         let mut touched = vec![false; 4];
-        let asked = self.touched(span.as_ptr() as usize, span.open(), |found| {
+        let asked = self.touched(span.extent(), |found| {
             for (index, touched) in touched.iter_mut().enumerate() {
                 *touched |= found.part.contains(&(index * page));
             }
             ControlFlow::Continue(())
         });
-        asked.is_ok() && matches!(touched.as_slice(), [_, true, _, true]) && self.tells_files_apart(&mut span)
+        asked.is_ok()
+            && matches!(touched.as_slice(), [_, true, _, true])
+            && self.tells_files_apart(&mut span, None)
+    }
+
+    /// Whether writes are noted as they happen.
+    pub(crate) fn agrees_with(&self, watch: &'static Watch) -> bool {
+        let page = page_bytes();
+        let Ok(reservation) = Reservation::new(6 * page) else { return false };
+        let span = reservation.split(1, 4 * page, page).pop();
+        span.is_some_and(|mut span| self.tells_files_apart(&mut span, Some(watch)) && span.watched() > 0)
     }
 
     /// Whether it tells pages of an image that were written to, and none that were not.
-    fn tells_files_apart(&self, span: &mut Span) -> bool {
+    fn tells_files_apart(&self, span: &mut Span, watch: Option<&'static Watch>) -> bool {
         let page = page_bytes();
         let Ok(image) = Image::new(&vec![1; 3 * page]) else { return false };
-        if span.begin_with(Some(image)).and_then(|()| span.resize(4 * page)).is_err() {
+        if span.begin_with(Some(image), watch).and_then(|()| span.resize(4 * page)).is_err() {
             return false;
         }
         // The first is not looked at, the second is read, the third and the fourth are written to.
@@ -148,7 +183,7 @@ impl Pagemap {
         span.write(2 * page, &[1]);
         span.write(3 * page, &[0]);
         let mut touched = vec![false; 4];
-        let asked = self.touched(span.as_ptr() as usize, span.open(), |found| {
+        let asked = self.touched(span.extent(), |found| {
             for (index, touched) in touched.iter_mut().enumerate() {
                 *touched |= found.part.contains(&(index * page));
             }
@@ -157,23 +192,39 @@ impl Pagemap {
         asked.is_ok() && read.get(page) == Some(&1) && touched == [false, false, true, true]
     }
 
-    /// Tells which pages of `len` bytes at `start` may hold something, from the first to the last.
+    /// Tells which pages may hold something other than they began with, from the first to the last.
     ///
     /// # Errors
     ///
     /// When the kernel does not say, or its answer makes no sense: then nothing is known about what was not told.
     pub(crate) fn touched(
         &self,
-        start: usize,
-        len: usize,
+        extent: Extent,
         mut tell: impl FnMut(Touched) -> ControlFlow<()>,
     ) -> io::Result<()> {
+        let Extent { start, watched, open } = extent;
+        let watched = watched.min(open);
+        for (question, part) in [(Question::written as Asking, 0..watched), (Question::new, watched..open)] {
+            if self.part_touched(question, start, part, &mut tell)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn part_touched(
+        &self,
+        question: Asking,
+        start: usize,
+        part: Range<usize>,
+        tell: &mut impl FnMut(Touched) -> ControlFlow<()>,
+    ) -> io::Result<ControlFlow<()>> {
         let senseless = || io::Error::from(io::ErrorKind::InvalidData);
-        let end = start.checked_add(len).ok_or_else(senseless)?;
-        let mut at = start;
+        let end = start.checked_add(part.end).ok_or_else(senseless)?;
+        let mut at = start + part.start;
         while at < end {
             let mut answers = [Answer::default(); ANSWERS];
-            let (count, reached) = self.ask(at, end, &mut answers)?;
+            let (count, reached) = self.ask(question(at, end), &mut answers)?;
             for answer in answers.get(..count).ok_or_else(senseless)? {
                 let from = usize::try_from(answer.start).map_err(|_| senseless())?;
                 let to = usize::try_from(answer.end).map_err(|_| senseless())?;
@@ -182,7 +233,7 @@ impl Pagemap {
                 }
                 let part = (from - start)..(to - start);
                 if tell(Touched { part, away: answer.categories & page::SWAPPED != 0 }).is_break() {
-                    return Ok(());
+                    return Ok(ControlFlow::Break(()));
                 }
             }
             if reached <= at || reached > end {
@@ -190,16 +241,15 @@ impl Pagemap {
             }
             at = reached;
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// One question: how many answers there are, and how far the kernel looked.
     #[expect(unsafe_code, reason = "ioctl")]
-    fn ask(&self, start: usize, end: usize, answers: &mut [Answer; ANSWERS]) -> io::Result<(usize, usize)> {
+    fn ask(&self, mut question: Question, answers: &mut [Answer; ANSWERS]) -> io::Result<(usize, usize)> {
         if FORKED.load(Ordering::Relaxed) {
             return Err(io::Error::from(io::ErrorKind::Unsupported));
         }
-        let mut question = Question::new(start, end);
         question.answers = answers.as_mut_ptr() as u64;
         question.answers_len = ANSWERS as u64;
         // SAFETY: the kernel reads `question`, which has the layout that it names `pm_scan_arg` and says how long it is,
@@ -242,6 +292,16 @@ mod tests {
         assert_eq!((question.size, PAGEMAP_SCAN), (96, 0xc060_6610));
     }
 
+    /// Where writes are noted, whatever lacks the bit that says "unwritten" is told, wherever it is.
+    #[test]
+    fn what_may_have_been_written_is_asked_for_wherever_it_is() {
+        let question = Question::written(0x1000, 0x3000);
+        assert_eq!((question.inverted, question.all_of), (0, page::WRITTEN));
+        assert_eq!(question.any_of & page::WRITTEN, page::WRITTEN);
+        assert_eq!(question.returned, page::SWAPPED, "away and in memory are told apart");
+        assert_eq!((question.flags, question.max_pages), (0, 0), "it changes nothing and has no cap");
+    }
+
     #[test]
     fn every_page_that_was_written_is_told_however_many_stretches_there_are() {
         let Some(pagemap) = Pagemap::of_this_process() else {
@@ -264,14 +324,18 @@ mod tests {
             found.extend(touched.part.step_by(page).map(|at| at / page));
             ControlFlow::Continue(())
         };
-        pagemap.touched(span.as_ptr() as usize, span.open(), tell).unwrap();
+        pagemap.touched(span.extent(), tell).unwrap();
         assert_eq!(found, (0..pages).filter(|index| written(*index)).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_range_that_is_none_is_an_error_and_no_silence() {
         let Some(pagemap) = Pagemap::of_this_process() else { return };
-        assert!(pagemap.touched(usize::MAX, 2, |_| ControlFlow::Continue(())).is_err());
-        assert!(pagemap.touched(1, page_bytes(), |_| ControlFlow::Continue(())).is_err());
+        for extent in [
+            Extent { start: usize::MAX, watched: 0, open: 2 },
+            Extent { start: 1, watched: 0, open: page_bytes() },
+        ] {
+            assert!(pagemap.touched(extent, |_| ControlFlow::Continue(())).is_err());
+        }
     }
 }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use crate::image::Image;
 pub(crate) use crate::page::page_bytes;
+use crate::pagemap::Extent;
+use crate::watch::Watch;
 
 /// Address space of this process, unmapped when the last span of it is gone.
 pub(crate) struct Reservation {
@@ -55,7 +57,14 @@ impl Reservation {
                 _ => break,
             }
             // Each begins behind the end of the one before: no two have a byte in common.
-            spans.push(Span { reservation: Arc::clone(&reservation), offset, len, open: 0, image: None });
+            spans.push(Span {
+                reservation: Arc::clone(&reservation),
+                offset,
+                len,
+                open: 0,
+                image: None,
+                watch: None,
+            });
         }
         spans
     }
@@ -79,6 +88,8 @@ pub(crate) struct Span {
     open: usize,
     /// What its beginning is mapped from, privately: until it is written to, it is what the image holds.
     image: Option<Arc<Image>>,
+    /// Who notes which pages of the image's part are written to.
+    watch: Option<&'static Watch>,
 }
 
 impl Span {
@@ -132,13 +143,28 @@ impl Span {
         self.image.as_ref()
     }
 
-    /// Closes it, forgets everything in it, and has it begin with an image from now on, or with zeros.
+    /// How much of its beginning is watched: there the kernel knows which pages were written to.
+    pub(crate) fn watched(&self) -> usize {
+        self.watch.and(self.image.as_ref()).map_or(0, |image| image.len())
+    }
+
+    /// What is open, for whoever asks the kernel about it.
+    pub(crate) fn extent(&self) -> Extent {
+        Extent { start: self.as_ptr() as usize, watched: self.watched(), open: self.open }
+    }
+
+    /// Closes it, forgets everything in it, and has it begin with an image from now on, or with zeros. Where `watch` can,
+    /// it notes which pages of the image are written to.
     ///
     /// # Errors
     ///
     /// What the system said; then nobody knows what it holds, and it is not to be used again.
     #[expect(unsafe_code, reason = "mmap over what is this span's own")]
-    pub(crate) fn begin_with(&mut self, image: Option<Arc<Image>>) -> io::Result<()> {
+    pub(crate) fn begin_with(
+        &mut self,
+        image: Option<Arc<Image>>,
+        watch: Option<&'static Watch>,
+    ) -> io::Result<()> {
         self.discard(0..self.open);
         self.resize(0)?;
         let (flags, len) = (libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE, self.len);
@@ -171,6 +197,9 @@ impl Span {
                 return Err(io::Error::last_os_error());
             }
         }
+        // What was mapped anew is watched by nobody, whatever was there before.
+        let (start, covered) = (self.as_ptr() as usize, image.as_ref().map_or(0, |image| image.len()));
+        self.watch = watch.filter(|watch| covered > 0 && watch.begin(start, covered).is_ok());
         self.image = image;
         Ok(())
     }
@@ -203,7 +232,17 @@ impl Span {
         // between the two.
         if self.advise(address, len, libc::MADV_DONTNEED).is_err() {
             // Memory that is locked cannot be given back, but can be overwritten.
-            self.wipe(part);
+            return self.wipe(part);
+        }
+        let watched = part.start.min(self.watched())..part.end.min(self.watched()).min(self.open);
+        if let Some(watch) = self.watch
+            && !watched.is_empty()
+        {
+            // Pages that were written to are the image's again.
+            let noted = watch.protect(self.as_ptr() as usize + watched.start, watched.len());
+            if let Err(error) = noted {
+                tracing::debug!(%error, "pages that were given back count as written");
+            }
         }
     }
 

@@ -16,9 +16,9 @@ pub(crate) fn wipe(span: &mut Span, pagemap: Option<&Pagemap>, keep: usize) -> u
         span.discard(0..span.open());
         return 0;
     };
-    let (start, open) = (span.as_ptr() as usize, span.open());
+    let open = span.open();
     let mut kept = 0;
-    let asked = pagemap.touched(start, open, |touched| {
+    let asked = pagemap.touched(span.extent(), |touched| {
         if touched.away {
             span.discard(touched.part);
             return ControlFlow::Continue(());
@@ -49,6 +49,7 @@ mod tests {
 
     use super::*;
     use crate::span::Reservation;
+    use crate::watch::Watch;
 
     const PAGES: usize = 96;
 
@@ -131,10 +132,12 @@ mod tests {
         #[test]
         fn after_any_history_a_wiped_span_is_its_image(
             lengths in prop::collection::vec(1..PAGES, 3),
+            watched in any::<bool>(),
             steps in prop::collection::vec((step(), 0..6_usize), 1..40),
         ) {
             let page = page_bytes();
             let pagemap = Pagemap::of_this_process();
+            let watch = Watch::of_this_process().filter(|_| watched);
             let images: Vec<_> = lengths
                 .iter()
                 .enumerate()
@@ -147,7 +150,7 @@ mod tests {
             let mut span = span();
             let begin = |span: &mut Span, choice: usize| {
                 let image = images.get(choice);
-                span.begin_with(image.cloned()).unwrap();
+                span.begin_with(image.cloned(), watch).unwrap();
                 span.resize(PAGES * page).unwrap();
                 let mut fresh = image.map_or_else(Vec::new, |image| image.bytes().to_vec());
                 fresh.resize(PAGES * page, 0);
@@ -215,7 +218,7 @@ mod tests {
                 resident += touched.part.len();
                 ControlFlow::Continue(())
             };
-            pagemap.touched(span.as_ptr() as usize, span.open(), count).unwrap();
+            pagemap.touched(span.extent(), count).unwrap();
             assert_eq!(resident, kept * page);
             assert!(span.bytes().iter().all(|byte| *byte == 0));
         }
