@@ -174,6 +174,9 @@ impl From<RegistryError> for ApiError {
         match error {
             RegistryError::NamespaceNotFound(name) => Self::namespace_not_found(&name),
             RegistryError::ScriptNotFound(key) => Self::script_not_found(&key),
+            RegistryError::VersionNotFound { .. } => {
+                Self::new(Code::VersionNotFound, sentence(&error.public_message()))
+            }
             RegistryError::Upload(UploadError::Binding(error)) => error.into(),
             RegistryError::Assets(error) => error.into(),
             RegistryError::Zone(error) => error.into(),

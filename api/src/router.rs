@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use crate::guard;
 use crate::openapi;
 use crate::resources::{
-    alerting, assets, bindings, client_ca, clients, content, custom_csrs, custom_hostnames, dns_records,
-    fallback_origin, health, kv, namespaces, routes, scripts, secrets, services, settings, subdomain, tags,
-    tokens, versions, zones,
+    alerting, assets, bindings, client_ca, clients, content, custom_csrs, custom_hostnames, deployments,
+    dns_records, fallback_origin, health, kv, namespaces, routes, scripts, secrets, services, settings,
+    subdomain, tags, tokens, versions, zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Table, op};
@@ -65,9 +65,10 @@ pub(crate) fn table() -> Table {
     t.get("/content/v2", content::download, op("content.getV2", "Download the component, at the path that SDKs use").returns_raw("multipart/form-data"))
         .get("/script-settings", settings::get_script_level, op("scriptSettings.get", "Show the settings that are not versioned").returns::<settings::ScriptLevel>())
         .patch("/script-settings", settings::patch_script_level, op("scriptSettings.edit", "Change the tags").forced().takes::<settings::ScriptLevelPatch>().returns::<settings::ScriptLevel>())
-        .get("/deployments", versions::deployments, op("deployments.list", "Show the version that serves as a deployment").returns::<versions::Deployments>())
-        .get("/versions", versions::list, op("versions.list", "List the version that serves").returns::<versions::Versions>())
-        .get("/versions/{version_id}", versions::get, op("versions.get", "Show the version that serves").returns::<versions::View>())
+        .get("/routes", zone_routes::of_script, op("routes.list", "List the routes of the script").returns::<Vec<zone_routes::View>>())
+        .put("/routes", zone_routes::set_of_script, op("routes.set", "Have the script have these routes and no others").takes::<Vec<zone_routes::OfScript>>().returns::<Vec<String>>())
+        .get("/schedules", clients::schedules, op("schedules.get", "List the cron triggers of the script: none").returns::<clients::Schedules>())
+        .put("/schedules", clients::set_schedules, op("schedules.set", "Take the cron triggers of the script away; there are none to set yet").takes::<Vec<clients::Schedule>>().returns::<clients::Schedules>())
         .get("/references", services::references, op("references.get", "List what refers to the script").returns::<services::References>())
         .get("/subdomain", subdomain::get, op("subdomain.get", "Say whether the script is served under workers.dev: it is not").returns::<subdomain::Subdomain>())
         .post("/subdomain", subdomain::set, op("subdomain.create", "Ask to serve the script under workers.dev, which there is not: a remark says so").takes::<subdomain::Wanted>().returns::<subdomain::Subdomain>())
@@ -115,6 +116,12 @@ pub(crate) fn table() -> Table {
         .post("/hold", zones::put_hold, op("holds.create", "Keep the zone's name from others").forced().query("include_subdomains", "\"true\": the names below it as well").returns::<zones::HoldView>())
         .patch("/hold", zones::edit_hold, op("holds.edit", "Change the hold").forced().takes::<zones::HoldPatch>().returns::<zones::HoldView>())
         .delete("/hold", zones::delete_hold, op("holds.delete", "Take the hold away").forced().query("hold_after", "The moment from which on it holds again, in RFC 3339").returns::<zones::HoldView>());
+    t.area("Routes of zones", "zoneRoutes", "/client/v4/zones/{zone_id}/workers/routes")
+        .get("", zone_routes::list, op("list", "List the routes that take requests for hosts of the zone").returns::<Vec<zone_routes::View>>())
+        .post("", zone_routes::create, op("create", "Make a route for hosts of the zone").takes::<zone_routes::Wanted>().returns::<zone_routes::View>())
+        .get("/{route_id}", zone_routes::get, op("get", "Show a route").returns::<zone_routes::View>())
+        .put("/{route_id}", zone_routes::update, op("update", "Change a route").forced().takes::<zone_routes::Wanted>().returns::<zone_routes::View>())
+        .delete("/{route_id}", zone_routes::delete, op("delete", "Remove a route").forced().returns::<routes::Removed>());
     t.area("DNS records", "dns.records", "/client/v4/zones/{zone_id}/dns_records")
         .get("", dns_records::list, op("list", "List what is kept of the zone's DNS").counted().query("name", "The whole name; name.exact, name.contains, name.startswith and name.endswith as well").query("content", "The content; with .exact, .contains, .startswith and .endswith as well").query("type", "A, AAAA or CNAME").query("proxied", "true or false").query("search", "A part of name or content").query("comment", "The comment; with .exact, .contains, .startswith, .endswith, .present and .absent as well").query("match", "any: one of the filters holds").query("order", "type, name, content, ttl or proxied").query("direction", BACKWARDS).returns::<Vec<dns_records::View>>())
         .post("", dns_records::create, op("create", "Add a record").takes::<dns_records::Wanted>().returns::<dns_records::View>())
@@ -185,6 +192,10 @@ pub(crate) fn table() -> Table {
         .get("/accounts/{account_id}/workers/services/{script_name}", services::get, op("services.get", "Show a platform script as a service").returns::<Map<String, Value>>())
         .get("/accounts/{account_id}/workers/workers/{script_name}", subdomain::worker, op("workers.get", "Show a platform script as the newest clients ask for it").returns::<subdomain::Worker>())
         .get("/accounts/{account_id}/workers/subdomain", subdomain::of_account, op("subdomain", "Show the account's name under workers.dev: there is none, and clients want one").returns::<subdomain::AccountSubdomain>())
+        .get("/accounts/{account_id}/workers/account-settings", clients::account_settings, op("accountSettings.get", "Show the account's settings").returns::<clients::AccountSettings>())
+        .get("/accounts/{account_id}/workers/domains", clients::nothing, op("domains", "List scripts with hosts of their own: none; a route for the host does it").returns::<Vec<Map<String, Value>>>())
+        .get("/accounts/{account_id}/workers/durable_objects/namespaces", clients::nothing, op("durableObjects", "List namespaces of Durable Objects: none").returns::<Vec<Map<String, Value>>>())
+        .get("/accounts/{account_id}/queues", clients::nothing, op("queues", "List queues: none").returns::<Vec<Map<String, Value>>>())
         .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script").forced())
         .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none").returns::<Vec<Map<String, Value>>>());
 
@@ -205,6 +216,13 @@ fn each_script(t: &mut Table) {
         .delete("", scripts::delete, op("delete", "Delete the script").forced())
         .get("/content", content::download, op("content.get", "Download the component").returns_raw("multipart/form-data"))
         .put("/content", content::replace, op("content.replace", "Replace the component and keep everything else").takes_module().returns::<views::script::View>())
+        .get("/deployments", deployments::list, op("deployments.list", "List the deployments: which versions serve, and which did before").returns::<deployments::Deployments>())
+        .post("/deployments", deployments::create, op("deployments.create", "Have one version serve that is kept, or two, with their percentages").forced().takes::<deployments::Create>().returns::<deployments::View>())
+        .get("/deployments/{deployment_id}", deployments::get, op("deployments.get", "Show a deployment").returns::<deployments::View>())
+        .delete("/deployments/{deployment_id}", deployments::delete, op("deployments.delete", "Forget a deployment that has ended").returns::<deployments::Deleted>())
+        .get("/versions", versions::list, op("versions.list", "List the versions that are kept").returns::<versions::Versions>())
+        .post("/versions", versions::create, op("versions.create", "Upload a version that does not serve until it is deployed").query("bindings_inherit", INHERIT).takes_module().returns::<versions::View>())
+        .get("/versions/{version_id}", versions::get, op("versions.get", "Show a version").returns::<versions::View>())
         .get("/settings", settings::get, op("settings.get", "Show bindings, limits, tags and compatibility").returns::<settings::View>())
         .patch("/settings", settings::patch, op("settings.edit", "Change bindings, limits, tags or compatibility").forced().takes_settings::<settings::Patch>().returns::<settings::View>())
         .get("/secrets", secrets::list, op("secrets.list", "List the names of the secrets").returns::<Vec<secrets::View>>())

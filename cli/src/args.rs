@@ -8,10 +8,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, VersionsCommand};
 pub use zones::{
     ClientsWanted, HostnameCommand, HostnameFilters, HostnameWanted, InZoneArgs, WaitArgs, ZoneCommand,
 };
 
+mod versions;
 mod zones;
 
 /// The whole command line.
@@ -53,6 +55,14 @@ pub enum Command {
     /// List, set, add and remove the tags of a user script
     #[command(subcommand, visible_alias = "tag")]
     Tags(TagsCommand),
+    /// List, compare and deploy the versions of a script
+    #[command(subcommand, visible_alias = "version")]
+    Versions(VersionsCommand),
+    /// List which versions of a script serve, and which did before
+    #[command(subcommand)]
+    Deployments(DeploymentsCommand),
+    /// Have a version of a script serve again
+    Rollback(RollbackArgs),
     /// Make, list and delete zones: domains of yours, for your customers' hostnames
     #[command(subcommand, visible_alias = "zones")]
     Zone(ZoneCommand),
@@ -344,6 +354,12 @@ pub struct DeployArgs {
     /// The script's name [default: the file's name without `.wasm`]
     #[arg(long, value_name = "SCRIPT")]
     pub name: Option<String>,
+    /// Upload a version that does not serve: `wasmyard versions deploy` makes it serve. The script must be there
+    #[arg(long)]
+    pub only_upload: bool,
+    /// What changed, for whoever reads the list of versions
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    pub message: Option<String>,
     /// A tag; may be repeated, up to eight
     #[arg(long = "tag", value_name = "T")]
     pub tags: Vec<String>,

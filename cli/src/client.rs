@@ -247,6 +247,7 @@ impl Client {
     /// Any [`ClientError`].
     pub async fn upload(
         &self,
+        method: Method,
         path: &[&str],
         metadata: &Value,
         module: Option<Module>,
@@ -254,13 +255,13 @@ impl Client {
     ) -> Result<Value, ClientError> {
         let form = Form::new().text("metadata", metadata.to_string());
         let Some(module) = module else {
-            return self.send(self.request(Method::PUT, path, &[]).multipart(form)).await;
+            return self.send(self.request(method, path, &[]).multipart(form)).await;
         };
         let length = module.bytes.len() as u64;
         let body = reqwest::Body::wrap_stream(chunks(module.bytes, progress.clone()));
         let part = Part::stream_with_length(body, length).file_name(module.file_name.clone());
         let part = part.mime_str("application/wasm").map_err(|error| self.failed(&error))?;
-        self.send(self.request(Method::PUT, path, &[]).multipart(form.part(module.file_name, part))).await
+        self.send(self.request(method, path, &[]).multipart(form.part(module.file_name, part))).await
     }
 
     /// Uploads contents of assets with the token of their session.

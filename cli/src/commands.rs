@@ -12,6 +12,7 @@ pub mod secret;
 pub mod start;
 pub mod tags;
 pub mod token;
+pub mod versions;
 pub mod zone;
 
 use std::path::Path;
@@ -40,6 +41,9 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Script(command) => script::run(command, output).await,
         Command::Secret(command) => secret::run(command, output).await,
         Command::Tags(command) => tags::run(command, output).await,
+        Command::Versions(command) => versions::run(command, output).await,
+        Command::Deployments(command) => versions::deployments(command, output).await,
+        Command::Rollback(args) => versions::rollback(args, output).await,
         Command::Zone(command) => zone::run(command, output).await,
         Command::Hostname(command) => hostname::run(command, output).await,
         Command::Token(command) => token::run(command, output).await,

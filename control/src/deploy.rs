@@ -9,7 +9,7 @@ use bytes::Bytes;
 use wasmyard_namespaces::registry::AssetSession;
 use wasmyard_namespaces::{
     Applied, AssetsConfig, AssetsUpload, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest,
-    FinishedAssets, LimitSpec, Script, ScriptKey, Upload, UploadDraft, bindings,
+    FinishedAssets, LimitSpec, Script, ScriptKey, Upload, UploadDraft, Version, bindings,
 };
 
 use crate::error::ControlError;
@@ -73,13 +73,29 @@ impl Control {
     /// [`ControlError`] with the first rule that is broken; then nothing was stored.
     pub async fn deploy(&self, key: &ScriptKey, deploy: Deploy) -> Result<Done<Arc<Script>>> {
         let before = self.find(key).await?;
+        let upload = self.ready_to_deploy(key, before.as_deref(), deploy).await?;
+        let script = self.registry.deploy(key, upload).await?;
+        tracing::info!(script = %key, version = script.version.number, bytes = script.version.code.size(), "deployed");
+        let mut remarks =
+            before.map(|before| configured::changed_script(&before, &script)).unwrap_or_default();
+        remarks.extend(self.remarks_on_version(key, &script.version).await?);
+        Ok(Done::new(script, remarks))
+    }
+
+    /// Judges a version and stores what it consists of: what is left is to write it down.
+    pub(crate) async fn ready_to_deploy(
+        &self,
+        key: &ScriptKey,
+        before: Option<&Script>,
+        deploy: Deploy,
+    ) -> Result<Upload> {
         let Deploy { mut draft, component, files, only_over } = deploy;
-        only_over_these(key, before.as_deref(), only_over.as_deref())?;
+        only_over_these(key, before, only_over.as_deref())?;
         if let Component::Keep { name } = &component {
-            same_component(name, before.as_deref())?;
+            same_component(name, before)?;
             draft.code = CodeUpload::Keep;
         }
-        self.judge(&draft, before.as_deref())?;
+        self.judge(&draft, before)?;
         self.bind_kv(key, &draft.bindings).await?;
         if let Component::New { name, bytes } = component {
             draft = self.stored(key, name, bytes, draft).await?;
@@ -91,17 +107,18 @@ impl Control {
                 AssetsUpload::Attach { assets: self.registry.finish_assets(&session).await?, config }
             }
         };
-        let script = self.registry.deploy(key, Upload::parse(draft)?).await?;
-        tracing::info!(script = %key, version = script.version.number, bytes = script.version.code.size(), "deployed");
-        let mut remarks =
-            before.map(|before| configured::changed_script(&before, &script)).unwrap_or_default();
-        remarks.extend(self.remarks_on_bindings(key, &script.version.bindings).await?);
-        if let Some(attached) = &script.version.assets {
+        Ok(Upload::parse(draft)?)
+    }
+
+    /// Remarks on what of a version leads nowhere.
+    pub(crate) async fn remarks_on_version(&self, key: &ScriptKey, version: &Version) -> Result<Vec<String>> {
+        let mut remarks = self.remarks_on_bindings(key, &version.bindings).await?;
+        if let Some(attached) = &version.assets {
             let mistakes = attached.config.mistakes().into_iter();
             remarks
                 .extend(mistakes.map(|(file, mistake)| format!("{file} {mistake}; this line is left out.")));
         }
-        Ok(Done::new(script, remarks))
+        Ok(remarks)
     }
 
     /// Deploys a version with another component and everything else as it was.

@@ -41,6 +41,7 @@ mod secrets;
 mod settings;
 mod tags;
 mod uploads;
+mod versions;
 mod zones;
 
 use std::fmt;

@@ -144,7 +144,7 @@ impl Control {
         loop {
             let page = self.registry.scripts_page(Some(namespace), None, after.as_ref(), PAGE).await?;
             for script in &page {
-                for binding in &script.version.bindings {
+                for binding in script.serving().flat_map(|(version, _)| &version.bindings) {
                     let BindingKind::Service(bound) = &binding.kind else { continue };
                     if bound.namespace.as_ref() == Some(namespace)
                         && is_meant(script.key.script(), &bound.service)
@@ -199,7 +199,7 @@ impl Control {
         loop {
             let page = self.registry.scripts_page(None, None, after.as_ref(), PAGE).await?;
             for script in &page {
-                for binding in &script.version.bindings {
+                for binding in script.serving().flat_map(|(version, _)| &version.bindings) {
                     for reference in binding.kind.refers_to() {
                         look(script.key.script().as_str(), binding.name.as_str(), reference);
                     }

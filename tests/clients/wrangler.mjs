@@ -16,6 +16,11 @@ let checks = 0;
 
 /** Writes a project and has wrangler deploy it; what wrangler says. */
 async function deploy(name, files, ...more) {
+  return wrangler(name, files, "deploy", ...more);
+}
+
+/** Writes files of a project and runs wrangler in it. */
+async function wrangler(name, files, ...words) {
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, name, path)), { recursive: true });
     await writeFile(join(folder, name, path), text);
@@ -25,7 +30,7 @@ async function deploy(name, files, ...more) {
     CLOUDFLARE_API_BASE_URL: api, CLOUDFLARE_API_TOKEN: process.env.WASMYARD_API_TOKEN, CLOUDFLARE_ACCOUNT_ID: "local",
   };
   const said = await new Promise((resolve) => {
-    execFile(process.env.WASMYARD_WRANGLER, ["deploy", ...more], { cwd: join(folder, name), env }, (error, out, err) =>
+    execFile(process.env.WASMYARD_WRANGLER, words, { cwd: join(folder, name), env }, (error, out, err) =>
       resolve({ code: error ? error.code : 0, text: `${out}\n${err}` }));
   });
   checks++;
@@ -35,6 +40,13 @@ async function deploy(name, files, ...more) {
 async function deployed(...project) {
   const { code, text } = await deploy(...project);
   assert.equal(code, 0, text);
+}
+
+/** What wrangler prints where it succeeds. */
+async function printed(...command) {
+  const { code, text } = await wrangler(...command);
+  assert.equal(code, 0, text);
+  return text;
 }
 
 /** What a visitor of a host is answered. */
@@ -81,6 +93,32 @@ try {
   await says("customer-a.apps.test", "/", "200 user YWJj");
   await says("nobody.apps.test", "/", "404 nobody");
   await says("any.apps.test", "/page", "200 a page hi");
+
+  // The second time: a version, and a deployment of it.
+  await deployed("dispatcher", { "src/page.txt": "another page" });
+  await says("any.apps.test", "/page", "200 another page hi");
+  const uploaded = await printed("dispatcher", { "src/page.txt": "a third page" }, "versions", "upload", "--message", "try");
+  const [, version] = /Worker Version ID: (\S+)/.exec(uploaded);
+  await says("any.apps.test", "/page", "200 another page hi");
+  assert.match(await printed("dispatcher", {}, "versions", "list"), new RegExp(version));
+  await printed("dispatcher", {}, "versions", "deploy", `${version}@100%`, "--yes");
+  await says("any.apps.test", "/page", "200 a third page hi");
+  assert.match(await printed("dispatcher", {}, "deployments", "list"), new RegExp(`\\(100%\\) ${version}`));
+  await printed("dispatcher", {}, "rollback", "--message", "no", "--yes");
+  await says("any.apps.test", "/page", "200 another page hi");
+
+  // Routes of a zone.
+  await fetch(`${api}/zones`, {
+    method: "POST", body: JSON.stringify({ name: "routed.test" }),
+    headers: { authorization: `Bearer ${process.env.WASMYARD_API_TOKEN}`, "content-type": "application/json" },
+  });
+  const routed = (pattern) => `name = "routed"\nmain = "src/index.js"\n${date}routes = [{ pattern = "${pattern}", zone_name = "routed.test" }]\n`;
+  const source = { "src/index.js": 'export default { fetch: () => new Response("routed") };' };
+  await deployed("routed", { "wrangler.toml": routed("shop.routed.test/*"), ...source });
+  await says("shop.routed.test", "/", "200 routed");
+  await deployed("routed", { "wrangler.toml": routed("www.routed.test/*") });
+  await says("www.routed.test", "/", "200 routed");
+  assert.match((await wrangler("routed", { "wrangler.toml": routed("shop.other.test/*") }, "deploy")).text, /no host of the zone/);
 
   // workers.dev is what wrangler wants where nothing is said of it: there is none, and that is no error.
   const typed = {

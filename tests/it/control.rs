@@ -6,6 +6,7 @@
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
 //! - `terraform`: what is applied is read again without a difference
+//! - `versions`: versions that are kept, deployments of them, and who meets which
 //! - `webhooks`: what happens to certificates is told
 //! - `zones`: zones and custom hostnames from the command line, and their records in bulk
 
@@ -16,5 +17,6 @@ mod deploy;
 mod kv;
 mod terraform;
 mod uploads;
+mod versions;
 mod webhooks;
 mod zones;

@@ -137,7 +137,7 @@ codes! {
     Unavailable = 90008, SERVICE_UNAVAILABLE;
     /// No API token has this identifier.
     TokenNotFound = 90010, NOT_FOUND;
-    /// The script serves no version of this identifier; earlier versions are not kept.
+    /// No version, or no deployment, of this identifier is kept of the script.
     VersionNotFound = 90009, NOT_FOUND;
     /// The token in `assets.jwt` is not the completion token of an upload for this script, or not any more.
     CompletionToken = 90011, BAD_REQUEST;

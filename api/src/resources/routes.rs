@@ -56,6 +56,12 @@ pub(crate) struct Removed {
     id: String,
 }
 
+impl Removed {
+    pub(crate) fn of(id: String) -> Self {
+        Self { id }
+    }
+}
+
 impl Wanted {
     fn parse(self) -> Result<(RoutePattern, RouteTarget), ApiError> {
         let pattern: RoutePattern = self.pattern.parse().map_err(ApiError::invalid)?;

@@ -6,14 +6,14 @@ use http::{HeaderMap, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 use wasmyard_control::{Component, Deploy, Files};
-use wasmyard_namespaces::{NamespaceName, Registry, ScriptName, TagFilter};
+use wasmyard_namespaces::{NamespaceName, Registry, ScriptKey, ScriptName, TagFilter};
 
 use super::assets;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::lists::{self, Paging, Rows};
 use crate::metadata::{Assets, InheritQuery};
-use crate::state::SharedState;
+use crate::state::{Shared, SharedState};
 use crate::target::{Account, Forced, InNamespace, QueryOf, Tagged, Target};
 use crate::upload::{self, Received};
 use crate::views::script::{NamespacedView, View, namespaced, view};
@@ -135,14 +135,29 @@ pub(crate) async fn upload(
     QueryOf(query): QueryOf<InheritQuery>,
     request: Request,
 ) -> Answer<Uploaded> {
+    shared.control.find(&key).await?;
+    let (deploy, mut notes) = received(&shared, &key, &account, query, request).await?;
+    let done = shared.control.deploy(&key, deploy).await?;
+    let startup_time_ms = done.result.version.code.startup_time_ms();
+    notes.extend(done.remarks);
+    Ok(Reply::ok(Uploaded { script: view(&done.result), startup_time_ms }).with_notes(notes))
+}
+
+/// What an upload brings, and remarks on what it says.
+pub(crate) async fn received(
+    shared: &Shared,
+    key: &ScriptKey,
+    account: &str,
+    query: InheritQuery,
+    request: Request,
+) -> Result<(Deploy, Vec<String>), ApiError> {
     let strict = query.strict()?;
     let only_over = if_match(request.headers());
-    shared.control.find(&key).await?;
-    let request = upload::arrived(&shared, request).await?;
+    let request = upload::arrived(shared, request).await?;
     let _permit = shared.upload_permit().await?;
     let fallback_name = format!("{}.wasm", key.script());
     let Received { mut declared, module_name, module } =
-        upload::receive(&shared, request, &fallback_name).await?;
+        upload::receive(shared, request, &fallback_name).await?;
     let config = declared.metadata.assets_config()?;
     let assets = declared.metadata.assets.take();
     let keep_assets = declared.metadata.keep_assets;
@@ -154,18 +169,14 @@ pub(crate) async fn upload(
     let draft = declared.metadata.into_draft(strict)?;
     let files = match assets {
         Some(Assets { jwt: Some(token), .. }) => Files::Of {
-            session: assets::completed(&shared, &account, &key, &token).await?,
+            session: assets::completed(shared, account, key, &token).await?,
             config: config.unwrap_or_default(),
         },
         Some(_) if !keep_assets => return Err(assets::no_token()),
         Some(_) | None if keep_assets => Files::Keep { config },
         Some(_) | None => Files::None,
     };
-    let done = shared.control.deploy(&key, Deploy { draft, component, files, only_over }).await?;
-    let startup_time_ms = done.result.version.code.startup_time_ms();
-    let mut notes = declared.notes;
-    notes.extend(done.remarks);
-    Ok(Reply::ok(Uploaded { script: view(&done.result), startup_time_ms }).with_notes(notes))
+    Ok((Deploy { draft, component, files, only_over }, declared.notes))
 }
 
 /// The etags of `If-Match`, without quotes and marks of weakness; none when there is no such field.

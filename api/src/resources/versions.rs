@@ -1,44 +1,24 @@
-//! Owns what clients ask about the versions of a platform script: which one is deployed, what it consists of.
-//! Must never claim more than one version: earlier ones are not kept.
+//! Owns the calls on the versions of a script: those that serve, and those that are kept and do not.
+//! Must never change what serves.
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use schemars::JsonSchema;
 use serde::Serialize;
-use wasmyard_namespaces::Script;
+use wasmyard_namespaces::name::shorten;
+use wasmyard_namespaces::{Script, ScriptKey, Version};
 
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
 use crate::lists::Paging;
+use crate::metadata::InheritQuery;
+use crate::resources::scripts;
 use crate::state::SharedState;
-use crate::target::{EMAIL, Item, QueryOf, Target};
+use crate::target::{Account, EMAIL, Item, QueryOf, Target};
 use crate::views;
 
-/// The deployments of a script: the version that serves, with all of the traffic.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct Deployments {
-    deployments: Vec<Deployment>,
-}
-
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct Deployment {
-    id: String,
-    source: &'static str,
-    strategy: &'static str,
-    author_email: &'static str,
-    created_on: String,
-    annotations: BTreeMap<String, String>,
-    versions: Vec<DeployedVersion>,
-}
-
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct DeployedVersion {
-    version_id: String,
-    percentage: u8,
-}
-
-/// One version: the one that serves.
+/// One version.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Version")]
 pub(crate) struct View {
@@ -46,6 +26,9 @@ pub(crate) struct View {
     number: u64,
     annotations: BTreeMap<String, String>,
     metadata: VersionMetadata,
+    /// Milliseconds that its start-up code took, where it was uploaded a moment ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    startup_time_ms: Option<u64>,
     resources: VersionResources,
 }
 
@@ -63,6 +46,19 @@ pub(crate) struct VersionMetadata {
 pub(crate) struct VersionResources {
     bindings: Vec<views::binding::View>,
     script: views::script::View,
+    script_runtime: Runtime,
+}
+
+/// What a version asks of what runs it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "VersionRuntime")]
+pub(crate) struct Runtime {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compatibility_date: Option<String>,
+    compatibility_flags: Vec<String>,
+    usage_model: &'static str,
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    limits: wasmyard_namespaces::LimitSpec,
 }
 
 /// The versions of a script.
@@ -71,51 +67,51 @@ pub(crate) struct Versions {
     items: Vec<View>,
 }
 
-pub(crate) async fn deployments(
-    State(shared): SharedState,
-    Target(key): Target,
-    QueryOf(query): QueryOf<Paging>,
-) -> Answer<Deployments> {
-    let script = shared.control.existing(&key).await?;
-    let version = &script.version;
-    let deployment = Deployment {
-        id: version.id.clone(),
-        source: "api",
-        strategy: "percentage",
-        author_email: EMAIL,
-        created_on: version.created_on.to_string(),
-        annotations: version.annotations.clone(),
-        versions: vec![DeployedVersion { version_id: version.id.clone(), percentage: 100 }],
-    };
-    // Clients ask for page after page until one is empty.
-    let deployments = if query.page <= 1 { vec![deployment] } else { Vec::new() };
-    Ok(Reply::ok(Deployments { deployments }))
-}
-
 pub(crate) async fn list(
     State(shared): SharedState,
     Target(key): Target,
     QueryOf(query): QueryOf<Paging>,
 ) -> Answer<Versions> {
-    let script = shared.control.existing(&key).await?;
-    let items = if query.page <= 1 { vec![view(&script)] } else { Vec::new() };
+    let kept = shared.control.kept(&key).await?;
+    let items: Vec<View> = kept.versions().into_iter().map(|version| view(&kept.script, version)).collect();
+    // Few enough for one page; clients ask for page after page until one is empty.
+    let items = if query.page <= 1 { items } else { Vec::new() };
     Ok(Reply::ok(Versions { items }))
 }
 
 pub(crate) async fn get(State(shared): SharedState, Target(key): Target, Item(id): Item) -> Answer<View> {
-    let script = shared.control.existing(&key).await?;
-    if script.version.id != id {
-        let id: String = id.chars().take(64).collect();
-        return Err(ApiError::new(
-            Code::VersionNotFound,
-            format!("The script \"{key}\" serves no version {id:?}, and earlier versions are not kept."),
-        ));
-    }
-    Ok(Reply::ok(view(&script)))
+    let kept = shared.control.kept(&key).await?;
+    let versions = kept.versions();
+    let found = versions.iter().find(|version| version.id == id);
+    let found = found.ok_or_else(|| not_kept(&key, &id, versions.len()))?;
+    Ok(Reply::ok(view(&kept.script, found)))
 }
 
-fn view(script: &Script) -> View {
-    let version = &script.version;
+pub(crate) async fn create(
+    State(shared): SharedState,
+    Target(key): Target,
+    Account(account): Account,
+    QueryOf(query): QueryOf<InheritQuery>,
+    request: Request,
+) -> Answer<View> {
+    shared.control.existing(&key).await?;
+    let (deploy, mut notes) = scripts::received(&shared, &key, &account, query, request).await?;
+    let done = shared.control.upload_version(&key, deploy).await?;
+    let (script, version) = done.result;
+    notes.extend(done.remarks);
+    let startup_time_ms = Some(version.code.startup_time_ms());
+    Ok(Reply::ok(View { startup_time_ms, ..view(&script, &version) }).with_notes(notes))
+}
+
+fn not_kept(key: &ScriptKey, id: &str, kept: usize) -> ApiError {
+    let id = shorten(id);
+    ApiError::new(
+        Code::VersionNotFound,
+        format!("The script \"{key}\" has no version {id:?}; {kept} are kept, GET .../versions lists them."),
+    )
+}
+
+fn view(script: &Script, version: &Version) -> View {
     let created_on = version.created_on.to_string();
     View {
         id: version.id.clone(),
@@ -128,9 +124,16 @@ fn view(script: &Script) -> View {
             created_on,
             has_preview: false,
         },
+        startup_time_ms: None,
         resources: VersionResources {
             bindings: views::binding::views(&version.bindings),
-            script: views::script::view(script),
+            script: views::script::view(&script.with(version)),
+            script_runtime: Runtime {
+                compatibility_date: version.compatibility_date.clone(),
+                compatibility_flags: version.compatibility_flags.clone(),
+                usage_model: "standard",
+                limits: version.limits,
+            },
         },
     }
 }

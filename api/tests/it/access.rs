@@ -21,6 +21,7 @@ fn calls() -> Vec<(Method, String, bool)> {
             .replace("{secret_name}", "KEY")
             .replace("{tag}", "blue")
             .replace("{version_id}", "0")
+            .replace("{deployment_id}", "0")
             .replace("{namespace_id}", "0123456789abcdef0123456789abcdef")
             .replace("{key_name}", "a/key")
             .replace("{zone_id}", ZONE)

@@ -23,12 +23,12 @@ async fn a_platform_script_is_a_service() {
 }
 
 #[tokio::test]
-async fn the_version_that_serves_is_the_one_deployment() {
+async fn the_version_that_serves_is_the_first_deployment() {
     let api = Api::with_scripts().await;
     let uploaded = api.upload(PLATFORM, &json!({"main_module": "d.wasm"}), &component("e")).await.result();
     let path = format!("{PLATFORM}/deployments");
     let deployments = api.get(&path).await.result();
-    assert_eq!(deployments["deployments"].as_array().unwrap().len(), 1);
+    assert_eq!(deployments["deployments"].as_array().unwrap().len(), 2, "and the one before");
     assert_eq!(
         deployments["deployments"][0]["versions"],
         json!([{"version_id": uploaded["deployment_id"], "percentage": 100}])
@@ -40,7 +40,8 @@ async fn the_version_that_serves_is_the_one_deployment() {
         .result();
     assert_eq!((&version["id"], &version["number"]), (&uploaded["deployment_id"], &json!(2)));
     assert_eq!(version["resources"]["script"]["etag"], uploaded["etag"]);
-    assert_eq!(api.get(&format!("{PLATFORM}/versions")).await.result()["items"], json!([version]));
+    let items = api.get(&format!("{PLATFORM}/versions")).await.result()["items"].clone();
+    assert_eq!((items.as_array().unwrap().len(), &items[0], &items[1]["number"]), (2, &version, &json!(1)));
     assert_eq!(api.get(&format!("{PLATFORM}/versions?page=2")).await.result()["items"], json!([]));
     assert!(api.get(&format!("{PLATFORM}/versions/other")).await.refused(404, 90009).contains("other"));
     for suffix in ["versions", "versions/other"] {

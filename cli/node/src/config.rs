@@ -163,6 +163,8 @@ pub struct ServerConfig {
     pub data: PathBuf,
     /// Under which name what the file declares is owned, where several nodes share a registry.
     pub configuration: ConfigName,
+    /// How many versions of each script are kept.
+    pub kept_versions: u32,
     /// Visitor connections open at once.
     pub max_connections: u32,
     /// Of these, those of one client: an IPv4 address, or a /64 network of IPv6.

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use wasmyard_namespaces::{LimitSpec, Limits, NamespaceName, Registry, Script, ScriptKey, ScriptName};
+use wasmyard_namespaces::{
+    LimitSpec, Limits, NamespaceName, Registry, Script, ScriptKey, ScriptName, Version,
+};
 use wasmyard_runtime::{Metering, Runtime, Wanted};
 
 use crate::schedule::every;
@@ -85,10 +87,18 @@ impl Recompiling {
 
     /// Whether it was compiled. What cannot be is in the log already.
     async fn one(&self, script: &Script) -> bool {
-        let Some(digest) = script.version.code.loads() else { return false };
+        let mut compiled = false;
+        for (version, _) in script.serving() {
+            compiled |= self.version(script, version).await;
+        }
+        compiled
+    }
+
+    async fn version(&self, script: &Script, version: &Version) -> bool {
+        let Some(digest) = version.code.loads() else { return false };
         let namespace = script.key.namespace().and_then(|name| self.registry.namespace_cached(name));
         let of_namespace = namespace.map_or_else(LimitSpec::default, |namespace| namespace.limits);
-        let limits = Limits::tightest(&self.limits, &[&of_namespace, &script.version.limits]);
+        let limits = Limits::tightest(&self.limits, &[&of_namespace, &version.limits]);
         let wanted = Wanted { metering: Metering::of(&limits), digest, script: Some(script.key.clone()) };
         let registry = self.registry.clone();
         let component = async move { registry.component(&digest).await.map_err(|error| error.to_string()) };

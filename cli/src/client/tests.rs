@@ -122,7 +122,10 @@ async fn an_upload_is_a_form_with_metadata_and_the_module() {
     let module = Module { file_name: "a-b.wasm".to_owned(), bytes };
     let progress = output.upload("a", 1);
     let metadata = json!({"main_module": "a-b.wasm"});
-    let result = client(address).upload(&["upload", "a"], &metadata, Some(module), &progress).await.unwrap();
+    let result = client(address)
+        .upload(Method::PUT, &["upload", "a"], &metadata, Some(module), &progress)
+        .await
+        .unwrap();
     assert_eq!(result, json!({"id": "a"}));
     let seen = seen.lock().unwrap()[0].clone();
     assert_eq!(seen.body, metadata.to_string());

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
@@ -24,6 +25,9 @@ use wasmyard_node::sources;
 mod assets;
 mod kv;
 
+/// The annotation with a version's message, as the product's clients write it.
+pub(super) const MESSAGE: &str = "workers/message";
+
 /// One upload, ready to go.
 struct Plan {
     key: ScriptKey,
@@ -35,6 +39,10 @@ struct Plan {
     limits: LimitSpec,
     tags: Vec<Tag>,
     compatibility_flags: Vec<String>,
+    /// Upload it and leave what serves as it is.
+    only_upload: bool,
+    /// What changed.
+    message: Option<String>,
 }
 
 /// Uploads what was asked for, one script after the other, and stops at the first that is refused.
@@ -51,14 +59,21 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
     let client = client(&args.output.api, output)?;
     let mut results = Vec::new();
     for mut plan in plans {
+        plan.only_upload = args.only_upload;
+        plan.message.clone_from(&args.message);
         for kv in std::mem::take(&mut plan.kv_namespaces) {
             plan.bindings.push(kv.bound_to(kv::titled(&client, &kv.title).await?));
         }
         let result = upload(&client, &plan, output).await?;
         if !args.output.json {
             let shown = plan.key.to_string();
-            let id = text(&result, "/deployment_id");
-            output.line(format!("deployed {shown}  {id}").trim_end());
+            let line = if plan.only_upload {
+                let (number, id) = (text(&result, "/number"), text(&result, "/id"));
+                format!("uploaded {shown} as version {number}, which does not serve  {id}")
+            } else {
+                format!("deployed {shown}  {}", text(&result, "/deployment_id"))
+            };
+            output.line(line.trim_end());
         }
         results.push(result);
     }
@@ -96,6 +111,8 @@ fn from_file(file: Option<&Path>, args: &DeployArgs) -> Result<Plan, Failure> {
         limits: LimitSpec::default(),
         tags: Vec::new(),
         compatibility_flags: Vec::new(),
+        only_upload: false,
+        message: None,
     };
     // Code that comes with files can ask for them, under the name that the documentation uses.
     if plan.file.is_some() && plan.assets.is_some() {
@@ -171,7 +188,18 @@ impl From<ScriptConfig> for Plan {
     fn from(script: ScriptConfig) -> Self {
         let ScriptConfig { key, main, assets, bindings, kv_namespaces, limits, tags, .. } = script;
         let compatibility_flags = script.compatibility_flags;
-        Self { key, file: main, assets, bindings, kv_namespaces, limits, tags, compatibility_flags }
+        Self {
+            key,
+            file: main,
+            assets,
+            bindings,
+            kv_namespaces,
+            limits,
+            tags,
+            compatibility_flags,
+            only_upload: false,
+            message: None,
+        }
     }
 }
 
@@ -213,7 +241,10 @@ async fn upload(client: &Client, plan: &Plan, output: &Output) -> Result<Value, 
         }
         None => Progress::none(),
     };
-    let result = client.upload(&path, &metadata, module, &progress).await;
+    let (method, rest): (_, &[&str]) =
+        if plan.only_upload { (Method::POST, &["versions"]) } else { (Method::PUT, &[]) };
+    let path = script_path(namespace, plan.key.script().as_str(), rest);
+    let result = client.upload(method, &path, &metadata, module, &progress).await;
     progress.done();
     Ok(result?)
 }
@@ -237,6 +268,9 @@ fn metadata(plan: &Plan, file_name: Option<&str>) -> Value {
     }
     if !plan.tags.is_empty() {
         metadata.insert("tags".to_owned(), json!(plan.tags));
+    }
+    if let Some(message) = &plan.message {
+        metadata.insert("annotations".to_owned(), json!({ MESSAGE: message }));
     }
     if !plan.limits.is_empty() {
         metadata.insert("limits".to_owned(), json!(plan.limits));
@@ -276,6 +310,8 @@ mod tests {
 
     fn args() -> DeployArgs {
         DeployArgs {
+            only_upload: false,
+            message: None,
             file: None,
             assets: None,
             namespace: None,

@@ -8,6 +8,7 @@ mod connection;
 mod host;
 mod outbound;
 mod ready;
+mod version;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +125,8 @@ impl Scripts {
             };
             chain.log.called(&script.key);
             let (mut head, body) = request.into_parts();
+            // Where two versions serve, one of them answers, and nothing behind this knows of the other.
+            let script = version::chosen(script, &head, &chain.info.ray_id);
             // Before everything that costs: a file needs no place, no code and no instance.
             if let Some(answer) = this.assets.first(&script, &head).await? {
                 return Ok(answer);

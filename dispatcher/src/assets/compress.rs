@@ -169,12 +169,13 @@ async fn follow_deploys(registry: Registry, known: Cache<Job, Variants>, deploye
             Err(broadcast::error::RecvError::Closed) => return,
         };
         let Ok(Some(script)) = registry.script(&key).await else { continue };
-        let Some(assets) = &script.version.assets else { continue };
-        let Ok(manifest) = registry.manifest(&assets.manifest).await else { continue };
-        for (_, entry) in manifest.iter().filter(|(_, entry)| is_worthwhile(entry)) {
-            let job = Job { scope: manifest.scope().clone(), digest: entry.digest };
-            if !known.contains_key(&job) && deployed.send(job).await.is_err() {
-                return;
+        for assets in script.serving().filter_map(|(version, _)| version.assets.as_ref()) {
+            let Ok(manifest) = registry.manifest(&assets.manifest).await else { continue };
+            for (_, entry) in manifest.iter().filter(|(_, entry)| is_worthwhile(entry)) {
+                let job = Job { scope: manifest.scope().clone(), digest: entry.digest };
+                if !known.contains_key(&job) && deployed.send(job).await.is_err() {
+                    return;
+                }
             }
         }
     }

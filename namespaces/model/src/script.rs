@@ -11,6 +11,7 @@ use crate::assets::{AssetsConfig, AssetsConfigError, FinishedAssets, VersionAsse
 use crate::bindings::{BindingDecl, BindingError, BindingInput, BindingType};
 use crate::code::{Code, CodeUpload};
 use crate::config_keys::ConfigKeys;
+use crate::deployment::{Deployment, Gradual};
 use crate::limits::{
     LimitError, LimitSpec, Limits, MAX_BINDINGS, MAX_METADATA_BYTES, MAX_METADATA_ENTRIES, MAX_TAGS,
 };
@@ -67,7 +68,7 @@ impl fmt::Display for ScriptKey {
     }
 }
 
-/// A script with its active version.
+/// A script with what serves of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// Its name.
@@ -82,6 +83,12 @@ pub struct Script {
     pub tags: Vec<Tag>,
     /// The version that serves.
     pub version: Version,
+    /// The other version that serves, in a gradual deployment: the newer one.
+    pub gradual: Option<Box<Gradual>>,
+    /// Since when they serve.
+    pub deployment: Deployment,
+    /// The highest number that a version of it was given, deployed or not.
+    pub last_number: u64,
     /// What the operator's configuration says of it; none when it is not in the configuration.
     pub config: Option<ConfigKeys>,
 }

@@ -12,7 +12,7 @@ use moka::sync::Cache;
 use tokio::sync::{Mutex, MutexGuard};
 
 use wasmyard_model::name::ScriptName;
-use wasmyard_model::script::Script;
+use wasmyard_model::script::{Script, Version};
 use wasmyard_stores::Revision;
 
 /// The space of platform scripts. Spaces of namespaces start at 1.
@@ -107,16 +107,16 @@ fn weight(key: &CacheKey, cached: &Cached) -> u32 {
     const EMPTY_ENTRY: usize = 256;
     const EMPTY_SCRIPT: usize = 1_024;
     let script = cached.script.as_ref().map_or(0, |script| {
-        let version = &script.version;
-        let bindings = version.bindings.iter().map(|decl| decl.kind.weight() + 128);
-        let tags = script.tags.iter().map(|tag| tag.as_str().len() + 32);
-        let texts = version.annotations.iter().map(|(key, text)| key.len() + text.len() + 96);
-        let flags = version.compatibility_flags.iter().map(|flag| flag.len() + 32);
-        let assets = version.assets.as_ref().map_or(0, |assets| 256 + assets.config.text_bytes());
-        EMPTY_SCRIPT
-            + version.code.weight()
-            + assets
-            + bindings.chain(tags).chain(texts).chain(flags).sum::<usize>()
+        let tags = script.tags.iter().map(|tag| tag.as_str().len() + 32).sum::<usize>();
+        EMPTY_SCRIPT + tags + script.serving().map(|(version, _)| weight_of(version)).sum::<usize>()
     });
     u32::try_from(EMPTY_ENTRY + key.name.as_str().len() + script).unwrap_or(u32::MAX)
+}
+
+fn weight_of(version: &Version) -> usize {
+    let bindings = version.bindings.iter().map(|decl| decl.kind.weight() + 128);
+    let texts = version.annotations.iter().map(|(key, text)| key.len() + text.len() + 96);
+    let flags = version.compatibility_flags.iter().map(|flag| flag.len() + 32);
+    let assets = version.assets.as_ref().map_or(0, |assets| 256 + assets.config.text_bytes());
+    version.code.weight() + assets + bindings.chain(texts).chain(flags).sum::<usize>()
 }

@@ -12,7 +12,7 @@ mod zones;
 use super::collection::{ATTEMPTS, Transaction, step_aside};
 use super::record::{CONFIGURATIONS, Declared};
 use super::scripts::change::Decision;
-use super::scripts::{etag, new_id};
+use super::scripts::{deployment, etag, new_id};
 use super::{Registry, Result};
 use crate::error::RegistryError;
 use wasmyard_model::assets::VersionAssets;
@@ -328,16 +328,24 @@ fn declared_script(
     };
     let version = match old {
         Some(old) if *old != version => {
-            Version { id: new_id(), number: old.number.saturating_add(1), created_on: now, ..version }
+            let number = before.map_or(old.number, |script| script.last_number).saturating_add(1);
+            Version { id: new_id(), number, created_on: now, ..version }
         }
         Some(_) | None => version,
     };
+    let unchanged = old.is_some_and(|old| old.id == version.id);
     let script = Script {
         key: key.clone(),
         id: before.map_or_else(new_id, |script| script.id.clone()),
         created_on: before.map_or(now, |script| script.created_on),
         modified_on: before.map_or(now, |script| script.modified_on),
         tags: tags.unwrap_or_default(),
+        gradual: before.filter(|_| unchanged).and_then(|script| script.gradual.clone()),
+        deployment: match before.filter(|_| unchanged) {
+            Some(before) => before.deployment.clone(),
+            None => deployment("configuration", now),
+        },
+        last_number: before.map_or(0, |script| script.last_number).max(version.number),
         version,
         config: Some(keys.clone()),
     };

@@ -31,6 +31,16 @@ pub enum RegistryError {
     /// No script of that name.
     #[error("there is no script {0}")]
     ScriptNotFound(ScriptKey),
+    /// No version of that id is kept of a script.
+    #[error("script {script} has no version \"{id}\"; {kept} are kept and can be listed")]
+    VersionNotFound {
+        /// The script.
+        script: ScriptKey,
+        /// The id, shortened.
+        id: String,
+        /// How many versions are kept.
+        kept: usize,
+    },
     /// No route with that id.
     #[error("there is no route {0}")]
     RouteNotFound(String),
@@ -133,6 +143,7 @@ impl RegistryError {
         match self {
             RegistryError::NamespaceNotFound(_)
             | RegistryError::ScriptNotFound(_)
+            | RegistryError::VersionNotFound { .. }
             | RegistryError::RouteNotFound(_)
             | RegistryError::TokenNotFound(_) => ErrorKind::NotFound,
             RegistryError::NamespaceExists(_) | RegistryError::RouteExists(_) => ErrorKind::Exists,

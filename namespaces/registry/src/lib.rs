@@ -41,6 +41,7 @@ pub use configured::{Applied, DeclaredNames};
 pub use error::{ErrorKind, RegistryError};
 pub use gc::Swept;
 pub use jobs::{Done, Job, Jobs};
+pub use scripts::{Kept, PINNED, Rollout};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
 pub use zones::{
@@ -128,6 +129,8 @@ pub struct RegistryOptions {
     pub hostname_quota: u64,
     /// How many revisions the log of changes keeps.
     pub keep_changes: u64,
+    /// How many versions of a script are kept, those that serve among them and pinned ones aside.
+    pub kept_versions: usize,
     /// How long a blob that nobody refers to is kept.
     pub blob_grace: Duration,
     /// What time it is.
@@ -144,6 +147,7 @@ impl Default for RegistryOptions {
             origin_cache_bytes: 16 << 20,
             hostname_quota: wasmyard_model::limits::hostnames::CUSTOM_HOSTNAMES,
             keep_changes: 10_000,
+            kept_versions: 10,
             blob_grace: Duration::from_secs(24 * 3_600),
             clock: Clock::system(),
         }

@@ -15,6 +15,7 @@ use wasmyard_model::assets::VersionAssets;
 use wasmyard_model::bindings::BindingDecl;
 use wasmyard_model::code::Code;
 use wasmyard_model::config_keys::ConfigKeys;
+use wasmyard_model::deployment::{Deployment, Gradual, PastDeployment, Share};
 use wasmyard_model::digest::Digest;
 use wasmyard_model::domain::Domain;
 use wasmyard_model::limits::LimitSpec;
@@ -34,6 +35,11 @@ pub(super) const PURGES: Collection<NamespaceName> = Collection::at("purge/");
 pub(super) const PLATFORM_SCRIPTS: Collection<ScriptRecord> = Collection::at("platform/");
 /// User scripts, by their namespace's id and their name.
 pub(super) const USER_SCRIPTS: Collection<ScriptRecord> = Collection::at("script/");
+/// Versions of scripts that do not serve, by the key of the script's record and their number. They go with the script, and
+/// whoever writes one writes the script as well.
+pub(super) const VERSIONS: Collection<VersionRecord> = Collection::at("version/");
+/// Deployments of scripts that have ended, by the key of the script's record, the newest first.
+pub(super) const PAST_DEPLOYMENTS: Collection<Vec<PastDeployment>> = Collection::at("past-deployments/");
 /// Routes, by id.
 pub(super) const ROUTES: Collection<RouteRecord> = Collection::at("route/");
 /// Makes patterns unique; the record is the id. Hashed, because a pattern may be longer than a key.
@@ -119,11 +125,28 @@ pub(super) struct ScriptRecord {
     tags: Vec<Tag>,
     version: VersionRecord,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    gradual: Option<GradualRecord>,
+    /// None: the version's own deployment, as every script had it before there were others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deployment: Option<Deployment>,
+    /// Zero: the version's number.
+    #[serde(default)]
+    last_number: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     config: Option<ConfigKeys>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct VersionRecord {
+struct GradualRecord {
+    share: Share,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cookie: Option<String>,
+    version: VersionRecord,
+}
+
+/// A version in the store; it holds secrets.
+#[derive(Serialize, Deserialize)]
+pub(super) struct VersionRecord {
     id: String,
     number: u64,
     created_on: Timestamp,
@@ -145,59 +168,99 @@ struct VersionRecord {
 
 impl From<&Script> for ScriptRecord {
     fn from(script: &Script) -> ScriptRecord {
-        let version = script.version.clone();
+        let gradual = script.gradual.as_deref().map(|gradual| GradualRecord {
+            share: gradual.share,
+            cookie: gradual.cookie.clone(),
+            version: VersionRecord::from(&gradual.version),
+        });
         ScriptRecord {
             id: script.id.clone(),
             created_on: script.created_on,
             modified_on: script.modified_on,
             tags: script.tags.clone(),
-            version: VersionRecord {
-                id: version.id,
-                number: version.number,
-                created_on: version.created_on,
-                code: version.code,
-                bindings: version.bindings.iter().map(BindingDecl::to_record).collect(),
-                limits: version.limits,
-                compatibility_date: version.compatibility_date,
-                compatibility_flags: version.compatibility_flags,
-                etag: version.etag,
-                annotations: version.annotations,
-                assets: version.assets,
-            },
+            version: VersionRecord::from(&script.version),
+            gradual,
+            deployment: Some(script.deployment.clone()),
+            last_number: script.last_number,
             config: script.config.clone(),
         }
     }
 }
 
-/// The script that was seen; none when there is none.
-pub(super) fn script_of(seen: &Seen<ScriptRecord>, key: ScriptKey) -> Result<Option<Script>> {
-    let Some(record) = seen.record()? else { return Ok(None) };
-    let version = record.version;
-    let bindings: std::result::Result<Vec<BindingDecl>, _> =
-        version.bindings.iter().map(BindingDecl::from_json).collect();
-    let bindings = bindings.map_err(|error| RegistryError::Record {
-        key: seen.key().to_owned(),
-        source: <serde_json::Error as serde::de::Error>::custom(error),
-    })?;
-    Ok(Some(Script {
-        key,
-        id: record.id,
-        created_on: record.created_on,
-        modified_on: record.modified_on,
-        tags: record.tags,
-        version: Version {
+impl From<&Version> for VersionRecord {
+    fn from(version: &Version) -> VersionRecord {
+        let version = version.clone();
+        VersionRecord {
             id: version.id,
             number: version.number,
             created_on: version.created_on,
             code: version.code,
-            bindings,
+            bindings: version.bindings.iter().map(BindingDecl::to_record).collect(),
             limits: version.limits,
             compatibility_date: version.compatibility_date,
             compatibility_flags: version.compatibility_flags,
             etag: version.etag,
             annotations: version.annotations,
             assets: version.assets,
-        },
+        }
+    }
+}
+
+impl VersionRecord {
+    /// The version; `key` is that of its record.
+    pub(super) fn version(self, key: &str) -> Result<Version> {
+        let bindings: std::result::Result<Vec<BindingDecl>, _> =
+            self.bindings.iter().map(BindingDecl::from_json).collect();
+        let bindings = bindings.map_err(|error| RegistryError::Record {
+            key: key.to_owned(),
+            source: <serde_json::Error as serde::de::Error>::custom(error),
+        })?;
+        Ok(Version {
+            id: self.id,
+            number: self.number,
+            created_on: self.created_on,
+            code: self.code,
+            bindings,
+            limits: self.limits,
+            compatibility_date: self.compatibility_date,
+            compatibility_flags: self.compatibility_flags,
+            etag: self.etag,
+            annotations: self.annotations,
+            assets: self.assets,
+        })
+    }
+
+    /// The blobs that the version refers to by name.
+    pub(super) fn blobs(&self) -> Vec<Digest> {
+        blobs(&self.code, self.assets.as_ref())
+    }
+}
+
+/// The script that was seen; none when there is none.
+pub(super) fn script_of(seen: &Seen<ScriptRecord>, key: ScriptKey) -> Result<Option<Script>> {
+    let Some(record) = seen.record()? else { return Ok(None) };
+    let version = record.version.version(seen.key())?;
+    let gradual = match record.gradual {
+        None => None,
+        Some(GradualRecord { share, cookie, version }) => {
+            Some(Box::new(Gradual { share, cookie, version: version.version(seen.key())? }))
+        }
+    };
+    let of_version = || Deployment {
+        id: version.id.clone(),
+        created_on: version.created_on,
+        annotations: BTreeMap::new(),
+    };
+    Ok(Some(Script {
+        key,
+        id: record.id,
+        created_on: record.created_on,
+        modified_on: record.modified_on,
+        tags: record.tags,
+        deployment: record.deployment.unwrap_or_else(of_version),
+        last_number: record.last_number.max(version.number),
+        version,
+        gradual,
         config: record.config,
     }))
 }
@@ -207,14 +270,23 @@ pub(super) fn blobs_of(version: &Version) -> Vec<Digest> {
     blobs(&version.code, version.assets.as_ref())
 }
 
+/// The blobs that the versions which serve refer to by name, each once.
+pub(super) fn blobs_of_script(script: &Script) -> Vec<Digest> {
+    let mut blobs: Vec<Digest> = script.serving().flat_map(|(version, _)| blobs_of(version)).collect();
+    blobs.sort_unstable();
+    blobs.dedup();
+    blobs
+}
+
 fn blobs(code: &Code, assets: Option<&VersionAssets>) -> Vec<Digest> {
     code.blobs().chain(assets.map(|assets| assets.manifest)).collect()
 }
 
 impl ScriptRecord {
-    /// The blobs that the version refers to by name.
+    /// The blobs that the versions which serve refer to by name.
     pub(super) fn blobs(&self) -> Vec<Digest> {
-        blobs(&self.version.code, self.version.assets.as_ref())
+        let gradual = self.gradual.iter().flat_map(|gradual| gradual.version.blobs());
+        self.version.blobs().into_iter().chain(gradual).collect()
     }
 }
 
@@ -226,15 +298,37 @@ pub(super) fn reference_id(blob: &Digest, owner: &str) -> String {
 impl Transaction {
     /// Notes that `owner` refers to a blob, which must still be there as it was seen.
     pub(super) fn refer<O>(&mut self, owner: &Seen<O>, blob: &Digest, kept: &Seen<BlobRecord>) -> Result<()> {
+        self.refer_of(owner, owner.key(), blob, kept)
+    }
+
+    /// The same for a record that belongs to `owner` and has the key `referrer`.
+    pub(super) fn refer_of<O>(
+        &mut self,
+        owner: &Seen<O>,
+        referrer: &str,
+        blob: &Digest,
+        kept: &Seen<BlobRecord>,
+    ) -> Result<()> {
         self.expect(kept);
-        self.put_with(owner, &REFERENCES, &reference_id(blob, owner.key()), &Reference::default())
+        self.put_with(owner, &REFERENCES, &reference_id(blob, referrer), &Reference::default())
     }
 
     /// Notes that `owner` no longer refers to a blob. Kept for the grace time: a request that found the old
     /// version may read its component yet.
     pub(super) fn retire<O>(&mut self, owner: &Seen<O>, blob: &Digest, now: Timestamp) -> Result<()> {
+        self.retire_of(owner, owner.key(), blob, now)
+    }
+
+    /// The same for a record that belongs to `owner` and has the key `referrer`.
+    pub(super) fn retire_of<O>(
+        &mut self,
+        owner: &Seen<O>,
+        referrer: &str,
+        blob: &Digest,
+        now: Timestamp,
+    ) -> Result<()> {
         let reference = Reference { retired_on: Some(now), made_from: None };
-        self.put_with(owner, &REFERENCES, &reference_id(blob, owner.key()), &reference)
+        self.put_with(owner, &REFERENCES, &reference_id(blob, referrer), &reference)
     }
 
     /// Notes that `owner` refers to a blob for as long as another one is there.

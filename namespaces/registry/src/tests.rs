@@ -27,6 +27,7 @@ mod routes;
 mod scripts;
 mod tokens;
 mod two_nodes;
+mod versions;
 mod zones;
 
 use dawdling::DawdlingStore;

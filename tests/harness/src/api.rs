@@ -106,6 +106,11 @@ impl Api {
         self.form(path, form(&metadata.to_string(), component)).await
     }
 
+    /// Uploads a version that does not serve, with these declarations.
+    pub async fn upload_version(&self, path: &str, metadata: &Value, component: Vec<u8>) -> Reply {
+        reply(self.request(Method::POST, path).multipart(form(&metadata.to_string(), component))).await
+    }
+
     /// Uploads a script of one module in JavaScript.
     pub async fn javascript(&self, path: &str, source: &str) -> Reply {
         let module = Part::text(source.to_owned()).file_name("worker.js");

@@ -7,7 +7,7 @@ mod ways;
 use crate::support::guest;
 
 /// A namespace whose scripts are reached as `NAME.localhost` through a dispatcher in Wasm.
-fn config() -> String {
+pub(super) fn config() -> String {
     format!(
         r#"
         [limits]

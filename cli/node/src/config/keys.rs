@@ -78,6 +78,8 @@ section! {
         /// declared, and never those of a configuration with another name. Nodes that share a registry and have different
         /// files need different names
         configuration: Name<ConfigName> = Name::usual(),
+        /// how many [versions](versions.md) of each script are kept, those that serve among them and pinned ones aside
+        kept_versions: Count = Count::or(10),
         /// visitors' connections open at once
         max_connections: Count = Count::or(ListenerConfig::default().max_connections),
         /// of these, those of one client: an IPv4 address, or a /64 network of IPv6. One more is closed

@@ -142,6 +142,7 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
         api_listen: raw.api_listen.get(faults),
         data: below(root, &raw.data.get(faults)),
         configuration: raw.configuration.get(faults),
+        kept_versions: raw.kept_versions.get(faults),
         max_connections,
         max_connections_per_client: raw.max_connections_per_client.of(max_connections, faults),
         api_max_connections: raw.api_max_connections.get(faults),

@@ -25,13 +25,17 @@ const LOADING: Duration = Duration::from_secs(5);
 /// When it is worth trying again where code is being compiled.
 const COMPILED_AFTER: Duration = Duration::from_secs(2);
 
-/// The versions that were made ready, each the active one of its script.
+/// The versions that were made ready, those that serve of their scripts.
 pub(super) struct Versions {
-    /// How many of them are kept: each is small beside its code, which it does not keep loaded.
+    /// Of how many scripts they are kept: each is small beside its code, which it does not keep loaded.
     most: usize,
-    /// Those whose CPU time is measured, and those whose fuel is counted.
-    kept: [DashMap<ScriptKey, Arc<Worker>>; 2],
+    /// Those whose CPU time is measured, and those whose fuel is counted. Of a script those that serve, and for a moment
+    /// one that did.
+    kept: [DashMap<ScriptKey, Vec<Arc<Worker>>>; 2],
 }
+
+/// The most versions of a script that are kept: two serve at most, and one was replaced a moment ago.
+const MOST_VERSIONS: usize = 3;
 
 impl Versions {
     pub(super) fn new(most: u64) -> Self {
@@ -39,7 +43,7 @@ impl Versions {
         Self { most, kept: Default::default() }
     }
 
-    fn of(&self, metering: Metering) -> &DashMap<ScriptKey, Arc<Worker>> {
+    fn of(&self, metering: Metering) -> &DashMap<ScriptKey, Vec<Arc<Worker>>> {
         let [time, fuel] = &self.kept;
         match metering {
             Metering::Fuel => fuel,
@@ -49,40 +53,49 @@ impl Versions {
 
     /// The script's version, if it is ready.
     fn get(&self, script: &Script, metering: Metering) -> Option<Arc<Worker>> {
-        let worker = self.of(metering).get(&script.key)?;
-        (worker.version() == script.version.id).then(|| Arc::clone(&worker))
+        let workers = self.of(metering).get(&script.key)?;
+        workers.iter().find(|worker| worker.version() == script.version.id).map(Arc::clone)
     }
 
-    /// Keeps a version in place of the one before. Where somebody else has made the same ready meanwhile, that one stays.
+    /// Keeps a version, before those that were kept. Where somebody else has made the same ready meanwhile, that one stays.
     fn keep(&self, script: &Script, metering: Metering, worker: Arc<Worker>) -> Arc<Worker> {
         let kept = self.of(metering);
         if kept.len() >= self.most && !kept.contains_key(&script.key) {
             self.make_room(kept);
         }
-        let mut slot = kept.entry(script.key.clone()).or_insert_with(|| Arc::clone(&worker));
-        if slot.version() == worker.version() && slot.is_loaded() {
-            return Arc::clone(&slot);
+        let mut workers = kept.entry(script.key.clone()).or_default();
+        let same = workers.iter().position(|known| known.version() == worker.version());
+        if let Some(known) = same.and_then(|at| workers.get(at)).filter(|known| known.is_loaded()) {
+            return Arc::clone(known);
         }
-        // Dropped without the lock: it may be the last one to claim its code.
-        let before = std::mem::replace(&mut *slot, Arc::clone(&worker));
-        drop(slot);
-        drop(before);
+        let mut gone: Vec<Arc<Worker>> = same.map(|at| workers.remove(at)).into_iter().collect();
+        workers.insert(0, Arc::clone(&worker));
+        let end = workers.len().min(MOST_VERSIONS);
+        gone.extend(workers.drain(end..));
+        // Dropped without the lock: each may be the last one to claim its code.
+        drop(workers);
+        drop(gone);
         worker
     }
 
-    /// Forgets those whose code is not loaded; where all are, one of them.
-    fn make_room(&self, kept: &DashMap<ScriptKey, Arc<Worker>>) {
-        kept.retain(|_, worker| worker.is_loaded());
+    /// Forgets those whose code is not loaded; where all are, those of one script.
+    fn make_room(&self, kept: &DashMap<ScriptKey, Vec<Arc<Worker>>>) {
+        kept.retain(|_, workers| workers.iter().any(|worker| worker.is_loaded()));
         if kept.len() >= self.most {
             let any = kept.iter().next().map(|entry| entry.key().clone());
             drop(any.and_then(|key| kept.remove(&key)));
         }
     }
 
-    /// Lets go of a script's versions but this one.
-    fn release(&self, key: &ScriptKey, but: Option<&str>) {
+    /// Lets go of a script's versions but these.
+    fn release(&self, key: &ScriptKey, but: &[&str]) {
         for kept in &self.kept {
-            drop(kept.remove_if(key, |_, worker| but != Some(worker.version())));
+            let mut gone = Vec::new();
+            if let Some(mut workers) = kept.get_mut(key) {
+                gone.extend(workers.extract_if(.., |worker| !but.contains(&worker.version())));
+            }
+            kept.remove_if(key, |_, workers| workers.is_empty());
+            drop(gone);
         }
     }
 
@@ -161,16 +174,20 @@ impl Scripts {
                 return;
             }
         };
-        if let Some((script, digest)) =
-            script.as_ref().and_then(|script| Some((script, script.version.code.loads()?)))
-        {
+        let serving: Vec<Script> = match &script {
+            Some(script) => script.serving().map(|(version, _)| script.with(version)).collect(),
+            None => Vec::new(),
+        };
+        for script in serving.iter().cloned().map(Arc::new) {
+            let Some(digest) = script.version.code.loads() else { continue };
             for metering in Metering::ALL {
                 if let Some(module) = self.runtime.loaded(metering, &digest) {
-                    drop(self.keep(script, metering, &module));
+                    drop(self.keep(&script, metering, &module));
                 }
             }
         }
-        self.versions.release(key, script.as_ref().map(|script| script.version.id.as_str()));
+        let ids: Vec<&str> = serving.iter().map(|script| script.version.id.as_str()).collect();
+        self.versions.release(key, &ids);
     }
 }
 
@@ -186,7 +203,7 @@ pub(super) async fn follow(registry: Registry, scripts: Weak<Scripts>) {
             Ok(RegistryEvent::Namespace { .. }) => {
                 for key in scripts.versions.scripts() {
                     if key.namespace().is_some_and(|name| registry.namespace_cached(name).is_none()) {
-                        scripts.versions.release(&key, None);
+                        scripts.versions.release(&key, &[]);
                     }
                 }
             }

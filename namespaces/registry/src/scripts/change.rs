@@ -8,18 +8,21 @@ use std::sync::Arc;
 use tokio::sync::MutexGuard;
 
 use super::Place;
+use super::history::Histories;
 use crate::assets::{MANIFESTS, manifest_id};
 use crate::cache::Cached;
 use crate::collection::{ATTEMPTS, Seen, Transaction, step_aside};
 use crate::error::RegistryError;
-use crate::record::{NAMESPACES, ScriptRecord, blobs_of, script_of};
+use crate::record::{NAMESPACES, ScriptRecord, blobs_of_script, script_of};
 use crate::{Inner, Result};
 use wasmyard_model::assets::AssetUploadError;
-use wasmyard_model::script::{Script, ScriptKey};
+use wasmyard_model::script::{Script, ScriptKey, Version};
 
 /// What a change decides to do.
 pub(crate) enum Decision {
     Write(Box<Script>),
+    /// The script, and beside it a version that does not serve.
+    Shelve(Box<Script>, Box<Version>),
     Delete,
     Nothing,
 }
@@ -28,8 +31,11 @@ pub(crate) enum Decision {
 struct Decided<'c> {
     place: &'c Place,
     seen: &'c Seen<ScriptRecord>,
+    /// The versions that do not serve before.
+    idle: Vec<Version>,
     before: Option<Script>,
     after: Option<Script>,
+    shelved: Option<Version>,
 }
 
 impl Inner {
@@ -40,17 +46,29 @@ impl Inner {
         key: &ScriptKey,
         mut decide: impl FnMut(Option<&Script>) -> Result<Decision>,
     ) -> Result<Option<Arc<Script>>> {
+        self.change_versions(key, |before, _| decide(before)).await
+    }
+
+    /// The same for whoever decides by the versions that do not serve, the newest first, as well.
+    pub(crate) async fn change_versions(
+        &self,
+        key: &ScriptKey,
+        mut decide: impl FnMut(Option<&Script>, &[Version]) -> Result<Decision>,
+    ) -> Result<Option<Arc<Script>>> {
         for attempt in 0..ATTEMPTS {
             let place = self.place(key).ok_or_else(|| no_place(key))?;
             let turn = self.scripts.turn(&place.cache_key).await;
             let seen = self.log.read(place.scripts, &place.id).await?;
             let before = script_of(&seen, key.clone())?;
-            let after = match decide(before.as_ref())? {
+            // Who was not there has no history.
+            let idle = if before.is_some() { self.idle_versions(&seen).await? } else { Vec::new() };
+            let (after, shelved) = match decide(before.as_ref(), &idle)? {
                 Decision::Nothing => return Ok(before.map(Arc::new)),
-                Decision::Write(script) => Some(*script),
-                Decision::Delete => None,
+                Decision::Write(script) => (Some(*script), None),
+                Decision::Shelve(script, version) => (Some(*script), Some(*version)),
+                Decision::Delete => (None, None),
             };
-            let decided = Decided { place: &place, seen: &seen, before, after };
+            let decided = Decided { place: &place, seen: &seen, idle, before, after, shelved };
             match self.append_script(decided, turn).await {
                 Err(RegistryError::Conflict(_)) => self.after_conflict(&place, attempt).await?,
                 done => return done,
@@ -69,7 +87,9 @@ impl Inner {
             if !seen.exists() {
                 return Ok(false);
             }
-            let decided = Decided { place: &place, seen: &seen, before: None, after: None };
+            let idle = self.idle_versions(&seen).await?;
+            let decided =
+                Decided { place: &place, seen: &seen, idle, before: None, after: None, shelved: None };
             match self.append_script(decided, turn).await {
                 Err(RegistryError::Conflict(_)) => self.after_conflict(&place, attempt).await?,
                 done => return done.map(|_| true),
@@ -84,7 +104,7 @@ impl Inner {
         decided: Decided<'_>,
         _turn: Option<MutexGuard<'_, ()>>,
     ) -> Result<Option<Arc<Script>>> {
-        let Decided { place, seen, before, after } = decided;
+        let Decided { place, seen, idle, before, after, shelved } = decided;
         let mut transaction = Transaction::default();
         match &after {
             Some(script) => transaction.put(seen, &ScriptRecord::from(script))?,
@@ -93,9 +113,7 @@ impl Inner {
         if let Some((id, revision)) = &place.namespace {
             transaction.expect_unchanged(&NAMESPACES, id, *revision);
         }
-        let blobs = |script: &Option<Script>| {
-            script.as_ref().map(|script| blobs_of(&script.version)).unwrap_or_default()
-        };
+        let blobs = |script: &Option<Script>| script.as_ref().map(blobs_of_script).unwrap_or_default();
         let (old, new) = (blobs(&before), blobs(&after));
         for blob in old.iter().filter(|blob| !new.contains(blob)) {
             transaction.retire(seen, blob, self.clock().now())?;
@@ -104,15 +122,18 @@ impl Inner {
             let kept = self.kept_blob(blob).await?.ok_or(RegistryError::ComponentMissing(*blob))?;
             transaction.refer(seen, blob, &kept)?;
         }
-        if let (Some(script), Some(assets)) =
-            (&after, after.as_ref().and_then(|script| script.version.assets.as_ref()))
-        {
+        let written = after.iter().flat_map(|script| script.serving().map(|(version, _)| version));
+        for assets in written.chain(&shelved).filter_map(|version| version.assets.as_ref()) {
             if assets.scope != place.asset_scope() {
-                return Err(AssetUploadError::OtherScope { script: script.key.to_string() }.into());
+                let script = after.as_ref().map(|script| script.key.to_string()).unwrap_or_default();
+                return Err(AssetUploadError::OtherScope { script }.into());
             }
             // Written at each deploy: a sweep that found the manifest unused must not win over this one.
             transaction.put_with(seen, &MANIFESTS, &manifest_id(&assets.scope, &assets.manifest), &())?;
         }
+        let (known, before, now) = (&idle, before.as_ref(), after.as_ref());
+        let change = Histories { seen, known, before, after: now, shelved };
+        self.write_history(&mut transaction, change).await?;
         let revision = self.log.commit(&transaction).await?;
         let script = after.map(Arc::new);
         self.scripts.put(place.cache_key.clone(), Cached { revision, script: script.clone() });

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::change::Decision;
-use super::new_id;
+use super::{deployment, new_id};
 use crate::error::RegistryError;
 use crate::ownership::refuse_script;
 use crate::{Registry, Result};
@@ -68,7 +68,7 @@ impl Registry {
                 script.tags.clone_from(tags);
             }
             apply_settings(&mut script.version, &patch);
-            next_version(&mut script.version, self.inner.clock().now());
+            next_version(script, self.inner.clock().now());
             Ok(())
         })
         .await
@@ -100,7 +100,7 @@ impl Registry {
             let bindings = bindings::resolve(&inputs, &[], &[], true)?;
             if bindings != script.version.bindings {
                 script.version.bindings = bindings;
-                next_version(&mut script.version, self.inner.clock().now());
+                next_version(script, self.inner.clock().now());
             }
             Ok(())
         })
@@ -144,8 +144,12 @@ fn apply_settings(version: &mut Version, patch: &SettingsPatch) {
     }
 }
 
-pub(super) fn next_version(version: &mut Version, now: Timestamp) {
-    version.id = new_id();
-    version.number = version.number.saturating_add(1);
-    version.created_on = now;
+/// A new version of the script, which serves all requests.
+pub(super) fn next_version(script: &mut Script, now: Timestamp) {
+    script.last_number = script.last_number.saturating_add(1);
+    script.version.id = new_id();
+    script.version.number = script.last_number;
+    script.version.created_on = now;
+    script.gradual = None;
+    script.deployment = deployment("settings", now);
 }

@@ -7,7 +7,7 @@ async fn with_grace(grace: Duration) -> Registry {
 }
 
 async fn with_store(store: Arc<dyn Store>, grace: Duration) -> Registry {
-    let options = RegistryOptions { blob_grace: grace, ..RegistryOptions::default() };
+    let options = RegistryOptions { blob_grace: grace, kept_versions: 1, ..RegistryOptions::default() };
     let registry = Registry::open_with(store, Blobs::memory(), options).await.unwrap();
     registry.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
     registry

@@ -95,6 +95,20 @@ impl Calls {
         self.upload(path, json!({"main_module": "worker.wasm"}), text).await
     }
 
+    /// Uploads a version that does not serve.
+    async fn version(&self, script: &str) -> Value {
+        let metadata = json!({"main_module": "worker.wasm"});
+        let path = format!("{script}/versions");
+        self.api.upload_version(&path, &metadata, wat::answer("a version")).await.envelope
+    }
+
+    /// Uploads a version and deploys it.
+    async fn deployment(&self, script: &str) -> Value {
+        let version = self.version(script).await["result"]["id"].clone();
+        let body = json!({"versions": [{"version_id": version, "percentage": 100}]});
+        self.call("POST", &format!("{script}/deployments"), body).await
+    }
+
     /// A call on the first thing of a list whose field has this value.
     async fn call_on(&self, method: &str, list: &str, field: &str, value: &str, body: Value) -> Value {
         self.call_below(method, list, field, value, "", body).await
@@ -188,6 +202,30 @@ macro_rules! script_rows {
                 declared: Said(|c| {
                     Box::pin(async move { c.module(&$path(concat!($declared, "/content")), "other").await })
                 }),
+            },
+            Row {
+                endpoint: concat!("POST workers/", $area, "/{script_name}/versions"),
+                seen: concat!($area, "/replaced/versions"),
+                write: |c| Box::pin(async move { c.version(&$path("replaced")).await }),
+                declared: Beside,
+            },
+            Row {
+                endpoint: concat!("POST workers/", $area, "/{script_name}/deployments"),
+                seen: concat!($area, "/replaced/deployments"),
+                write: |c| Box::pin(async move { c.deployment(&$path("replaced")).await }),
+                declared: Refused(|c| Box::pin(async move { c.deployment(&$path($declared)).await })),
+            },
+            Row {
+                endpoint: concat!("DELETE workers/", $area, "/{script_name}/deployments/{deployment_id}"),
+                seen: concat!($area, "/replaced/deployments"),
+                write: |c| {
+                    Box::pin(async move {
+                        let list = c.api.get(&$path("replaced/deployments")).await.result().clone();
+                        let ended = list["deployments"][1]["id"].as_str().unwrap().to_owned();
+                        c.call("DELETE", &$path(&format!("replaced/deployments/{ended}")), json!(null)).await
+                    })
+                },
+                declared: Beside,
             },
             Row {
                 endpoint: concat!("PATCH workers/", $area, "/{script_name}/settings"),
@@ -404,6 +442,16 @@ fn other_rows() -> Vec<Row> {
             declared: Refused(|c| {
                 Box::pin(c.call_on("DELETE", ROUTES, "pattern", "front.test/*", json!(null)))
             }),
+        },
+        Row {
+            endpoint: "PUT workers/scripts/{script_name}/routes",
+            seen: "routes",
+            write: |c| {
+                let routes = json!([{"pattern": "replaced.test/*"}]);
+                Box::pin(async move { c.call("PUT", &platform("replaced/routes"), routes).await })
+            },
+            // What the file declares stays whatever is said.
+            declared: Beside,
         },
         Row {
             endpoint: "DELETE workers/services/{script_name}",

@@ -12,11 +12,13 @@ use super::{
 use crate::support::{Api, within};
 
 const ZONES: &str = "/client/v4/zones";
+const ROUTES: &str = "/workers/routes";
 const RECORDS: &str = "/dns_records";
 const HOSTNAMES: &str = "/custom_hostnames";
 
 /// Calls that are no writes, though their method could be one's.
-pub(super) const READS: &[&str] = &["PUT zones/{zone_id}/activation_check"];
+pub(super) const READS: &[&str] =
+    &["PUT zones/{zone_id}/activation_check", "PUT workers/scripts/{script_name}/schedules"];
 
 /// What the file declares of zones.
 pub(super) const CONFIG: &str = r#"
@@ -32,6 +34,9 @@ proxied = true
 [zones."declared.dev".hostnames."shop.declared-customer.dev"]
 ssl = { method = "txt", type = "dv" }
 custom_metadata = { plan = "gold" }
+[[routes]]
+pattern = "www.declared.dev/*"
+respond = 410
 "#;
 
 /// The declared zone, without what a deletion and another start change: ids, times, how far checks have come.
@@ -102,6 +107,12 @@ impl Calls {
 }
 
 impl Calls {
+    /// A call on the routes of a zone.
+    async fn route(&self, method: &str, zone: &str, routes: &str, pattern: &str) -> Value {
+        let body = json!({"pattern": pattern, "script": "front"});
+        self.call_below(method, ZONES, "name", zone, routes, body).await
+    }
+
     /// Records of a name server's file.
     async fn import(&self, zone: &str, text: &'static str) -> Value {
         let zones = self.api.get(&format!("{ZONES}?name={zone}")).await.result().clone();
@@ -152,6 +163,25 @@ macro_rules! one_of {
     };
 }
 
+/// A row that writes to a route of the zone `kept.dev`, and to the declared one of `declared.dev`.
+macro_rules! route {
+    ($endpoint:literal, $method:literal, $pattern:literal) => {
+        Row {
+            endpoint: $endpoint,
+            seen: "routes",
+            write: |c| {
+                let moved = json!({"pattern": "moved.kept.dev/*"});
+                Box::pin(c.call_in_zone($method, "kept.dev", ROUTES, ("pattern", $pattern), moved))
+            },
+            declared: Refused(|c| {
+                let moved = json!({"pattern": "moved.declared.dev/*"});
+                let route = ("pattern", "www.declared.dev/*");
+                Box::pin(c.call_in_zone($method, "declared.dev", ROUTES, route, moved))
+            }),
+        }
+    };
+}
+
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row {
@@ -167,6 +197,21 @@ pub(super) fn rows() -> Vec<Row> {
             declared: Refused(|c| Box::pin(c.call_on("DELETE", ZONES, "name", "declared.dev", json!(null)))),
         },
         below!("PATCH zones/{zone_id}", "PATCH", "", json!({"paused": true})),
+        Row {
+            endpoint: "POST zones/{zone_id}/workers/routes",
+            seen: "routes",
+            write: |c| {
+                Box::pin(async move {
+                    for pattern in ["gone.kept.dev/*", "made.kept.dev/*"] {
+                        c.route("POST", "kept.dev", ROUTES, pattern).await;
+                    }
+                    c.route("POST", "kept.dev", ROUTES, "other.kept.dev/*").await
+                })
+            },
+            declared: Beside,
+        },
+        route!("PUT zones/{zone_id}/workers/routes/{route_id}", "PUT", "made.kept.dev/*"),
+        route!("DELETE zones/{zone_id}/workers/routes/{route_id}", "DELETE", "gone.kept.dev/*"),
         below!(
             "PATCH zones/{zone_id}/settings/{setting_id}",
             "PATCH",

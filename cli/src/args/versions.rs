@@ -1,0 +1,112 @@
+//! What can be typed about versions and deployments of a script.
+
+use clap::{Args, Subcommand};
+
+use super::{ChangeArgs, ListingArgs};
+
+/// Which script, by its name alone.
+#[derive(Debug, Args)]
+pub struct OfScript {
+    /// The script
+    #[arg(value_name = "SCRIPT")]
+    pub script: String,
+    /// The namespace of a user script
+    #[arg(long, short = 'n', value_name = "NS")]
+    pub namespace: Option<String>,
+}
+
+/// `wasmyard versions`.
+#[derive(Debug, Subcommand)]
+pub enum VersionsCommand {
+    /// List the versions that are kept of a script, and what each serves
+    List {
+        /// Which script.
+        #[command(flatten)]
+        of: OfScript,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Show one version
+    Show {
+        /// Which script.
+        #[command(flatten)]
+        of: OfScript,
+        /// Its number or its id
+        #[arg(value_name = "VERSION")]
+        version: String,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Show what differs between two versions: code, bindings, limits, flags
+    Diff {
+        /// Which script.
+        #[command(flatten)]
+        of: OfScript,
+        /// The number or id of the one
+        #[arg(value_name = "VERSION")]
+        from: String,
+        /// The number or id of the other [default: the version that serves]
+        #[arg(value_name = "VERSION")]
+        to: Option<String>,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Have a version serve that is kept, or two with their percentages
+    Deploy {
+        /// Which script.
+        #[command(flatten)]
+        of: OfScript,
+        /// The number or id of a version; with a second one, each with its percentage, like `4@90 5@10`
+        #[arg(value_name = "VERSION[@PERCENT]", required = true, num_args = 1..=2)]
+        versions: Vec<String>,
+        /// The cookie whose value decides which of two versions a visitor meets
+        #[arg(long, value_name = "NAME")]
+        cookie: Option<String>,
+        /// Why, for whoever reads the list of deployments
+        #[arg(long, short = 'm', value_name = "TEXT")]
+        message: Option<String>,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+}
+
+/// `wasmyard deployments`.
+#[derive(Debug, Subcommand)]
+pub enum DeploymentsCommand {
+    /// List which versions serve, and which did before
+    List {
+        /// Which script.
+        #[command(flatten)]
+        of: OfScript,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+}
+
+/// `wasmyard rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// Which script.
+    #[command(flatten)]
+    pub of: OfScript,
+    /// The number or id of the version to go back to [default: the one that served before]
+    #[arg(value_name = "VERSION")]
+    pub version: Option<String>,
+    /// Why, for whoever reads the list of deployments
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    pub message: Option<String>,
+    /// Whether it goes on.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// How it is printed.
+    #[command(flatten)]
+    pub output: ListingArgs,
+}
