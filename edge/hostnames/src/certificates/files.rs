@@ -7,6 +7,7 @@ use wasmyard_listener::tls::Found;
 
 use super::claimed::{Kind, LARGEST_ID, Step};
 use super::kept::Kept;
+use super::store::Served;
 use crate::name::ServedName;
 
 /// The certificates of files: few, and all in memory.
@@ -26,12 +27,12 @@ impl Files {
         Self { last: before.last, ..Self::default() }
     }
 
-    /// Adds the keys of a name.
+    /// Adds the keys of names, which are one thing to whoever asks over one connection for several of them.
     pub(super) fn add(&mut self, kind: Kind, group: u16, kept: Kept) {
         self.last += 1;
         // Beyond all numbers of the vault.
         let certificate = LARGEST_ID + self.last;
-        if let Some(name) = kept.names.first() {
+        for name in &kept.names {
             self.names.insert(name.clone(), (Found { certificate, group }, kind));
         }
         self.kept.insert(certificate, Arc::new(kept));
@@ -66,4 +67,20 @@ impl Files {
         let (found, kind) = self.names.get(name)?;
         (!of_zone || *kind == Kind::Zone).then_some(*found)
     }
+}
+
+/// What is served in the same way with the same certificates, each once with all of its names.
+pub(super) fn shared(served: &[Served]) -> Vec<(&Served, Box<[ServedName]>)> {
+    let mut found: Vec<(&Served, Vec<ServedName>)> = Vec::new();
+    for one in served {
+        let same = |before: &&mut (&Served, Vec<ServedName>)| {
+            let before = before.0;
+            (before.kind, &before.settings, &before.pairs) == (one.kind, &one.settings, &one.pairs)
+        };
+        match found.iter_mut().find(same) {
+            Some((_, names)) => names.push(one.name.clone()),
+            None => found.push((one, vec![one.name.clone()])),
+        }
+    }
+    found.into_iter().map(|(one, names)| (one, names.into())).collect()
 }

@@ -15,7 +15,7 @@ use wasmyard_listener::tls::{self, Found, Groups, Keys, NoCertificate, Settings}
 
 use super::claimed::{Claimed, Entry, Kind, LARGEST_ID, leads_to, steps};
 use super::error::{OpenError, PutError};
-use super::files::Files;
+use super::files::{Files, shared};
 use super::intern::{Authorities, digest_of};
 use super::kept::{Kept, Late};
 use super::pair::{Pair, PairError, certified};
@@ -179,11 +179,11 @@ impl CertificateStore {
     /// # Errors
     /// [`PutError`]; then everything is as it was.
     pub fn use_files(&self, served: &[Served], default: Option<&ServedName>) -> Result<(), PutError> {
+        served.iter().try_for_each(checked::check)?;
         let mut files = Files::after(&self.inner.files.read().unwrap_or_else(PoisonError::into_inner));
-        for one in served {
-            checked::check(one)?;
+        for (one, names) in shared(served) {
             let group = self.inner.groups.number(&one.settings)?;
-            files.add(one.kind, group, Kept::of(one.name.clone(), &one.pairs)?);
+            files.add(one.kind, group, Kept::of(names, &one.pairs)?);
         }
         if let Some(default) = default {
             files.default_to(default.clone());
