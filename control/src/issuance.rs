@@ -24,7 +24,7 @@ use crate::{Control, ControlError, Lookout, Result};
 use renewal::Next;
 use work::{After, Work, again_soon, kind};
 
-pub use issuers::Issuers;
+pub use issuers::{InHandshakes, Issuers};
 pub use turns::OrdersLeft;
 
 mod issuers;
@@ -227,8 +227,9 @@ impl Control {
                 let text = if errors.is_empty() { "the order failed".to_owned() } else { errors.join("; ") };
                 tracing::warn!(hostname = %work.hostname.name, error = text, "a certificate was not issued");
                 // A new order has new tokens; those of this one are good for nothing.
-                let tried = After::tried(issuing, text);
-                Ok(Some(work.or_first_alone(tried.anew())))
+                let tried = After::tried(issuing, text).anew();
+                let other = tried.issuing.map(|next| Issuing { shown: issuing.shown.failed(), ..next });
+                Ok(Some(work.or_first_alone(After { issuing: other, ..tried })))
             }
         }
     }

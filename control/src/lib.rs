@@ -54,7 +54,7 @@ pub use alerting::{ACCOUNT, Courier};
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
 pub use deploy::{Component, Deploy, Files};
 pub use error::ControlError;
-pub use issuance::{Issuers, OrdersLeft};
+pub use issuance::{InHandshakes, Issuers, OrdersLeft};
 pub use ownership::Lookout;
 pub use secrets::is_secret;
 pub use tokens::ADMIN_TOKEN;

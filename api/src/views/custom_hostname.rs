@@ -278,7 +278,7 @@ fn ssl_view(ssl: &Ssl, dcv_delegation_records: Vec<Delegated>) -> SslView {
         bundle_method: config.bundle_method.map(|method| method.as_str()),
         certificate_authority: config.certificate_authority.map(|authority| authority.as_str()),
         settings: config.settings.as_ref().map(settings_view),
-        validation_records: ssl.validation_records.clone(),
+        validation_records: ssl.published_records().cloned().collect(),
         dcv_delegation_records,
         validation_errors: ssl
             .validation_errors

@@ -135,6 +135,7 @@ impl Authorities for Authority {
         let kind = match proof {
             Proof::Http => ChallengeType::Http01,
             Proof::Txt => ChallengeType::Dns01,
+            Proof::Handshake => ChallengeType::TlsAlpn01,
         };
         let telling = async {
             let mut authorizations = order.authorizations();
@@ -212,6 +213,7 @@ async fn shown(
                 let proof = match challenge.r#type {
                     ChallengeType::Http01 => Proof::Http,
                     ChallengeType::Dns01 => Proof::Txt,
+                    ChallengeType::TlsAlpn01 => Proof::Handshake,
                     _ => continue,
                 };
                 let status = match challenge.status {
@@ -221,7 +223,7 @@ async fn shown(
                     ChallengeStatus::Valid => "valid",
                     ChallengeStatus::Invalid => "invalid",
                 };
-                // RFC 8555 sections 8.1 and 8.4.
+                // RFC 8555 sections 8.1 and 8.4, RFC 8737 section 3.
                 let body = format!("{}.{thumbprint}", challenge.token);
                 let text = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, body.as_bytes()));
                 wanted.push(Wanted {

@@ -12,6 +12,8 @@ pub enum Proof {
     Http,
     /// A TXT record.
     Txt,
+    /// A handshake (RFC 8737).
+    Handshake,
 }
 
 /// How far an order is.
@@ -55,7 +57,7 @@ pub struct Wanted {
     pub token: String,
     /// What is in the file.
     pub body: String,
-    /// What is in the TXT record.
+    /// What is in the TXT record, and in the certificate of a handshake.
     pub text: String,
     /// What was wrong with it.
     pub problem: Option<String>,

@@ -8,10 +8,12 @@
 //! - `calls`: how they are made, and what a failed one says
 //! - `renewal`: when it would have certificates renewed
 //! - `http`: requests to it, within bounds
+//! - [`handshake`]: what one is shown in a handshake
 //! - [`keys`]: keys and requests for certificates
 //! - [`schedule`]: when to look again, and when to renew
 
 pub mod authority;
+pub mod handshake;
 pub mod keys;
 pub mod schedule;
 

@@ -20,6 +20,7 @@ use crate::support::{Api, Server, Site, eventually, guest, within};
 
 mod delegation;
 mod external;
+mod handshakes;
 mod renewal;
 mod started;
 
@@ -53,6 +54,8 @@ struct Setup {
     is_second: bool,
     /// It says when to renew.
     says_when: bool,
+    /// Names are shown in handshakes alone: the authority looks for files where nobody is.
+    in_handshakes: bool,
 }
 
 /// An authority with a platform that asks it, and a name server that both ask.
@@ -69,7 +72,7 @@ struct Platform {
 impl Platform {
     async fn start(setup: Setup) -> Platform {
         let dns = NameServer::start().await;
-        let (acme, management, visitors) = (free_port(), free_port(), free_port());
+        let (acme, management, visitors, encrypted) = (free_port(), free_port(), free_port(), free_port());
         let site = Site::new("");
         let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         site.write("pebble.key", own.signing_key.serialize_pem());
@@ -79,8 +82,8 @@ impl Platform {
             "managementListenAddress": format!("127.0.0.1:{management}"),
             "certificate": site.path("pebble.pem"),
             "privateKey": site.path("pebble.key"),
-            "httpPort": visitors,
-            "tlsPort": free_port(),
+            "httpPort": if setup.in_handshakes { free_port() } else { visitors },
+            "tlsPort": encrypted,
             "externalAccountBindingRequired": setup.is_second,
             "externalAccountMACKeys": {"kid-1": EXTERNAL_KEY},
             // A hundredth of a life passes before one is renewed.
@@ -134,7 +137,7 @@ impl Platform {
                 r#"
                 [server]
                 listen = "{listen}"
-                listen_tls = "127.0.0.1:0"
+                listen_tls = "127.0.0.1:{encrypted}"
                 reserved_names = true
                 [tls]
                 redirect = true

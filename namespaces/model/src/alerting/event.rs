@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::CertificateEvent;
-use crate::hostname::{CustomHostname, Ssl, SslStatus};
+use crate::hostname::{CustomHostname, Ssl, SslStatus, ValidationRecord};
 
 /// What happened to the certificate of a hostname between two states of it, in order, each with what is told. A hostname
 /// that is gone is none.
@@ -106,8 +106,9 @@ fn told(event: CertificateEvent, hostname: &CustomHostname, ssl: &Ssl) -> Value 
             | CertificateEvent::DeletionFailed
             | CertificateEvent::RenewalFailed
     );
-    if failed && !ssl.validation_records.is_empty() {
-        show("validation_records", json!(ssl.validation_records));
+    let records: Vec<&ValidationRecord> = ssl.published_records().filter(|_| failed).collect();
+    if !records.is_empty() {
+        show("validation_records", json!(records));
     }
     if failed && !ssl.validation_errors.is_empty() {
         let errors: Vec<Value> =

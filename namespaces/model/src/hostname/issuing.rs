@@ -36,6 +36,39 @@ pub struct Issuing {
     /// When it may be ordered, as its zone had a turn, and as the authority had one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<Timestamp>,
+    /// How the authority is shown it that could be shown it in two ways: by a file, or in a handshake.
+    #[serde(default, skip_serializing_if = "Shown::is_by_file")]
+    pub shown: Shown,
+}
+
+/// How an authority is shown a name that leads here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// By a file, at port 80.
+    #[default]
+    File,
+    /// In a handshake, at port 443 (RFC 8737).
+    Handshake,
+    /// By a file, and it did not see it there the last time: in a handshake, if it may be.
+    NotByFile,
+    /// In a handshake, and it did not see it there the last time: by a file.
+    NotByHandshake,
+}
+
+impl Shown {
+    fn is_by_file(&self) -> bool {
+        *self == Shown::File
+    }
+
+    /// The way of the next order, when nothing came of this one.
+    #[must_use]
+    pub fn failed(self) -> Shown {
+        match self {
+            Shown::Handshake => Shown::NotByHandshake,
+            Shown::File | Shown::NotByFile | Shown::NotByHandshake => Shown::NotByFile,
+        }
+    }
 }
 
 impl Issuing {
@@ -53,6 +86,7 @@ impl Issuing {
             next_at: None,
             replaces: false,
             turns: Vec::new(),
+            shown: Shown::File,
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CustomCertificate, CustomName, HostnameCertificate, HostnameError, Issuing, SslStatus, Uploaded,
+    ValidationRecord,
 };
 use crate::closed::closed;
 use crate::ids::CertificatePackId;
@@ -144,36 +145,6 @@ pub struct TlsSettings {
     /// The cipher suites of TLS 1.2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ciphers: Option<Vec<Cipher>>,
-}
-
-/// Something that an authority wants to see, and whether it did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ValidationRecord {
-    /// How far that is, in the authority's words: `pending`, `valid`, `invalid`.
-    pub status: String,
-    /// What it is.
-    #[serde(flatten)]
-    pub proof: ValidationProof,
-}
-
-/// What an authority wants to see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ValidationProof {
-    /// A TXT record.
-    Txt {
-        /// Its name.
-        txt_name: String,
-        /// Its value.
-        txt_value: String,
-    },
-    /// A file.
-    Http {
-        /// Its address.
-        http_url: String,
-        /// Its content.
-        http_body: String,
-    },
 }
 
 /// What is to change about a certificate; what is none stays as it is.
