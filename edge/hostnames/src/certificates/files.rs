@@ -7,7 +7,6 @@ use wasmyard_listener::tls::Found;
 
 use super::claimed::{Kind, LARGEST_ID, Step};
 use super::kept::Kept;
-use super::store::Served;
 use crate::name::ServedName;
 
 /// The certificates of files: few, and all in memory.
@@ -67,20 +66,4 @@ impl Files {
         let (found, kind) = self.names.get(name)?;
         (!of_zone || *kind == Kind::Zone).then_some(*found)
     }
-}
-
-/// What is served in the same way with the same certificates, each once with all of its names.
-pub(super) fn shared(served: &[Served]) -> Vec<(&Served, Box<[ServedName]>)> {
-    let mut found: Vec<(&Served, Vec<ServedName>)> = Vec::new();
-    for one in served {
-        let same = |before: &&mut (&Served, Vec<ServedName>)| {
-            let before = before.0;
-            (before.kind, &before.settings, &before.pairs) == (one.kind, &one.settings, &one.pairs)
-        };
-        match found.iter_mut().find(same) {
-            Some((_, names)) => names.push(one.name.clone()),
-            None => found.push((one, vec![one.name.clone()])),
-        }
-    }
-    found.into_iter().map(|(one, names)| (one, names.into())).collect()
 }

@@ -8,8 +8,9 @@ use rustls::SignatureScheme;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::server::{Accepted, Acceptor};
-use wasmyard_listener::tls::{Certificates as _, LeastVersion};
+use wasmyard_listener::tls::{Certificates as _, LeastVersion, Settings};
 
+use super::super::claimed::Kind;
 use super::*;
 use crate::certificates::VAULT_FILE;
 use crate::installation::KEY_FILE;
