@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmyard_acme::{Authorities, Failure, Order, Proof, Wanted, schedule};
 use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::{CertificateStore, KeyKind};
+use wasmyard_namespaces::Timestamp;
 use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::hostname::{
     CertificateAuthority, CertificateKey, CustomHostname, Flaw, Issuing, Shown, Ssl, SslStatus,
@@ -21,6 +22,9 @@ use crate::{Lookout, Result};
 const SOON: Duration = Duration::from_millis(20);
 /// How often it doubles.
 const DOUBLED: u32 = 6;
+/// How soon it is looked whether an order of the name still goes on for another hostname, at first and at last.
+const SHORTEST_TURN: Duration = Duration::from_secs(60);
+const LONGEST_TURN: Duration = Duration::from_secs(3_600);
 /// How often the second certificate of a pack is tried before the first does alone.
 const SECOND_TRIES: u32 = 5;
 
@@ -77,12 +81,20 @@ pub(super) struct Work<'w> {
     pub(super) delegated_below: Option<String>,
 }
 
-/// What is looked at again in a moment: the more often it was, the longer that is.
-pub(super) fn again_soon(issuing: &Issuing) -> After {
+/// An order of the name goes on for another hostname: it is waited for, the longer it lasts.
+pub(super) fn waits_for_another(issuing: &Issuing, now: Timestamp) -> After {
+    let wait = (now.since(issuing.began) / 10).clamp(SHORTEST_TURN, LONGEST_TURN);
+    let errors = vec!["waits: an order of this name goes on for another custom hostname".to_owned()];
+    After { errors, ..After::going_on(issuing.clone().anew(issuing.authority), wait) }
+}
+
+/// What is looked at again in a moment: the more often it was, the longer that is, and never sooner than the authority says.
+pub(super) fn again_soon(issuing: &Issuing, said: Option<Duration>) -> After {
     let wait = match issuing.tries {
         few @ 0..DOUBLED => SOON * 2_u32.pow(few),
         many => Duration::from_secs(u64::from((many - DOUBLED).min(59)) + 1),
     };
+    let wait = wait.max(said.unwrap_or_default()).min(schedule::LONGEST_WAIT);
     After::going_on(Issuing { tries: issuing.tries.saturating_add(1), ..issuing.clone() }, wait)
 }
 
@@ -141,6 +153,11 @@ impl Work<'_> {
         order.wanted.iter().filter(move |wanted| wanted.proof == proof)
     }
 
+    /// Whether an order wants to see something, and nobody was told of it yet.
+    pub(super) fn is_news(&self, order: &Order) -> bool {
+        !self.issuing.told && self.ssl.validation_records.is_empty() && self.wanted(order).next().is_some()
+    }
+
     pub(super) fn records(&self, order: &Order) -> Vec<ValidationRecord> {
         self.records_shown(order, self.proof())
     }
@@ -180,7 +197,7 @@ impl Work<'_> {
         let records = Some(self.records(order));
         let is_looking = self.wanted(order).any(|wanted| wanted.status == "processing");
         if is_looking || (issuing.told && self.wanted(order).all(|wanted| wanted.status != "pending")) {
-            return Ok(After { records, ..again_soon(issuing) });
+            return Ok(After { records, ..again_soon(issuing, order.again) });
         }
         let pending: Vec<&Wanted> = self.wanted(order).filter(|wanted| wanted.status == "pending").collect();
         for wanted in &pending {

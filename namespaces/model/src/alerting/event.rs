@@ -39,12 +39,17 @@ fn between(old: &Ssl, new: &Ssl) -> Vec<CertificateEvent> {
         return Vec::new();
     }
     match (old.status, new.status) {
-        (Status::Active, Status::PendingDeployment) => return vec![Event::RenewalSucceeded],
-        (Status::Active, Status::PendingValidation | Status::PendingIssuance) => {
+        (Status::Active | Status::PendingExpiration | Status::Expired, Status::PendingDeployment) => {
+            return vec![Event::RenewalSucceeded];
+        }
+        (Status::Active | Status::PendingExpiration, Status::PendingValidation | Status::PendingIssuance) => {
             return vec![Event::RenewalFailed];
         }
         (Status::Active, Status::PendingExpiration) => return vec![Event::RenewalUpcoming],
-        (Status::PendingDeletion, Status::Deleted) => return vec![Event::DeletionSucceeded],
+        (Status::DeploymentTimedOut, Status::Active) => return vec![Event::DeploymentSucceeded],
+        (Status::PendingDeletion | Status::DeletionTimedOut, Status::Deleted) => {
+            return vec![Event::DeletionSucceeded];
+        }
         (_, Status::ValidationTimedOut) if old.status != new.status => return vec![Event::ValidationFailed],
         (_, Status::IssuanceTimedOut) if old.status != new.status => return vec![Event::IssuanceFailed],
         (_, Status::DeploymentTimedOut) if old.status != new.status => return vec![Event::DeploymentFailed],

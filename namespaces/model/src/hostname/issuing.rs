@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CertificateAuthority, CertificateKey, Flaw, Ssl, SslConfig, SslStatus, ValidationMethod};
+use super::{CertificateAuthority, CertificateKey, Flaw, Ssl, SslConfig, ValidationMethod};
 use crate::timestamp::Timestamp;
 
 /// A certificate that is being issued.
@@ -110,16 +110,6 @@ impl SslConfig {
 }
 
 impl Ssl {
-    /// Whether all that visitors are served with has run out, and nothing says so yet. Of what somebody brought that is told
-    /// [elsewhere](Ssl::aged).
-    #[must_use]
-    pub fn has_run_out(&self, now: Timestamp) -> bool {
-        self.status == SslStatus::Active
-            && !self.is_custom()
-            && !self.certificates.is_empty()
-            && self.certificates.iter().all(|one| one.expires_on <= now)
-    }
-
     /// Whether this asks an authority for a certificate that nobody asked for before.
     #[must_use]
     pub fn asks_anew(&self, before: Option<&Ssl>) -> bool {

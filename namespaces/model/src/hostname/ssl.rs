@@ -204,6 +204,12 @@ impl SslEdit {
         pack: CertificatePackId,
         is_served: bool,
     ) -> Result<Ssl, HostnameError> {
+        // What was taken away, or is about to be, is asked for anew.
+        let anew = before.filter(|ssl| {
+            self.is_refresh() && (ssl.status.is_being_deleted() || ssl.status == SslStatus::Deleted)
+        });
+        let anew = anew.map(|ssl| ssl.clone().emptied(pack.clone()));
+        let before = anew.as_ref().or(before);
         let was_custom = before.is_some_and(Ssl::is_custom);
         let is_custom = self.uploaded.is_some() || (was_custom && !self.is_refresh());
         self.check(name, is_custom)?;
@@ -240,6 +246,9 @@ impl SslEdit {
         };
         if another || (self.is_refresh() && !before.status.is_valid()) {
             ssl.status = SslStatus::PendingValidation;
+            ssl.validation_errors.clear();
+        } else if self.is_refresh() && before.status == SslStatus::DeploymentTimedOut {
+            ssl.status = SslStatus::PendingDeployment;
             ssl.validation_errors.clear();
         }
         if another {
