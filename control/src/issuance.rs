@@ -206,7 +206,9 @@ impl Control {
                 if let Some(status) = aged {
                     ageing::tell(&changed, status);
                 }
-                Ok(after.issuing.map(|_| after.wait))
+                // One that needs no more steps is looked at again for its renewal.
+                let renewed = changed.ssl.as_ref().and_then(|ssl| ssl.renew_at).map(|_| Duration::ZERO);
+                Ok(after.issuing.map(|_| after.wait).or(renewed))
             }
             Err(RegistryError::Zone(ZoneError::HostnameNotFound(_))) => Ok(None),
             Err(error) => Err(error.into()),

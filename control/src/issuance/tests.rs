@@ -45,6 +45,8 @@ struct Told {
     ordered_at: Vec<Timestamp>,
     /// At which call the process ends, and whether the authority has done then what it was called for.
     ends_at: Option<(u32, bool)>,
+    /// Whether every order wants to see something, and nobody publishes it for the second one.
+    hides_second: bool,
     /// It does not say when to renew, and when to ask again.
     away: Option<Duration>,
     /// How soon it says to look again.
@@ -94,7 +96,8 @@ impl Ca {
             status: if told.stage == Some(Stage::Pending) { "pending" } else { "valid" },
             token: "token".to_owned(),
             body: "token.thumbprint".to_owned(),
-            text: "text".to_owned(),
+            text: if told.hides_second && told.orders.is_multiple_of(2) { "hidden" } else { "text" }
+                .to_owned(),
             problem: None,
         };
         let stage = told.stage.unwrap_or(Stage::Pending);
@@ -116,7 +119,8 @@ impl Authorities for Ca {
                 told.replaced.push(replaces.is_some());
                 told.ordered_at.push(self.clock.now());
                 // What was shown once is remembered.
-                told.stage = Some(if told.shows > 0 { Stage::Ready } else { Stage::Pending });
+                let is_remembered = told.shows > 0 && !told.hides_second;
+                told.stage = Some(if is_remembered { Stage::Ready } else { Stage::Pending });
             }
         }
         self.may_end(true).await;

@@ -43,7 +43,7 @@ impl ServerConfig for Holding {
 
     fn start_session(self: Arc<Self>, version: u32, params: &TransportParameters) -> Box<dyn Session> {
         let inner = Arc::clone(&self.inner).start_session(version, params);
-        let hello = Hello::Awaited { acceptor: Acceptor::default(), said: Vec::new() };
+        let hello = Hello::Awaited { acceptor: Box::default(), said: Vec::new() };
         Box::new(Held { inner, asked: Arc::clone(&self.asked), hello, failed: None })
     }
 }
@@ -51,7 +51,7 @@ impl ServerConfig for Holding {
 /// What a client said first.
 enum Hello {
     /// It has not said all of it.
-    Awaited { acceptor: Acceptor, said: Vec<u8> },
+    Awaited { acceptor: Box<Acceptor>, said: Vec<u8> },
     /// The keys of its name are fetched.
     Held { said: Vec<u8> },
     /// The session has it.
