@@ -1,20 +1,18 @@
 //! Certificates of a hundred thousand names that live for 6 to 45 days, ordered and renewed by a clock that is moved by hand, of an
-//! authority that is made up: it loses calls, takes proofs for wrong, is down for a day, and has processes end in the middle of
+//! authority that is made up: it loses calls, takes proofs for wrong, is away for an hour, and has processes end in the middle of
 //! calls. What is counted is what it was asked for.
 //!
 //! The steps are those of the platform, over a registry in memory and certificates on the disk. Names come evenly over two thirds of
 //! the time, and what is said of hours is said of the last third.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use tokio::sync::Notify;
-use wasmyard_acme::{Authorities, Failure, Order, Proof, Stage, Wanted, Window};
 use wasmyard_control::{Checked, ComponentChecker, Control, Issuers, Lookout, Refusal, RefusalCode};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
@@ -23,7 +21,7 @@ use wasmyard_namespaces::hostname::{
     CertificateAuthority, CertificateType, CustomHostnameEdit, CustomName, NewCustomHostname, SslEdit,
     ValidationMethod,
 };
-use wasmyard_namespaces::ids::{CertificatePackId, CustomHostnameId, ZoneId};
+use wasmyard_namespaces::ids::{CustomHostnameId, ZoneId};
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::zone::ZoneType;
 use wasmyard_namespaces::{
@@ -33,9 +31,13 @@ use wasmyard_ownership::NoToken;
 use wasmyard_ownership::dns::{Answer, Dns, Question, Record};
 use wasmyard_ownership::rules::Web;
 
+use authority::{Made, Told};
+
 use super::Effort;
 use crate::Error;
 use crate::report::{Reading, Target as Goal};
+
+mod authority;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: u64 = 3_600;
@@ -50,200 +52,6 @@ const ZONES: usize = 10;
 const PACE: u64 = 20;
 /// How long a job is believed to be worked on whose process ended.
 const LEASE: Duration = Duration::from_secs(60);
-/// Calls of a thousand that fail.
-const FAILS: u64 = 50;
-/// Proofs of a thousand that it takes for wrong.
-const WRONG: u64 = 10;
-/// Calls of a thousand in which a process ends.
-const ENDS: u64 = 5;
-
-/// One order.
-struct Open {
-    stage: Stage,
-    /// The order for the second key of a name, whose text nobody publishes.
-    is_second: bool,
-    /// Nobody heard where it is.
-    is_lost: bool,
-    url: String,
-}
-
-impl Open {
-    /// Whether somebody waits for it: nobody does for one that is over, or whose text is never published.
-    fn goes_on(&self) -> bool {
-        let is_open = matches!(self.stage, Stage::Pending | Stage::Ready | Stage::Processing);
-        is_open && !self.is_second && !self.is_lost
-    }
-}
-
-#[derive(Default)]
-struct Told {
-    open: HashMap<String, Open>,
-    names: HashMap<String, String>,
-    packs: HashMap<String, (CertificatePackId, Duration)>,
-    /// Of each hour, how many orders were made.
-    hours: HashMap<u64, u64>,
-    orders: u64,
-    lost: u64,
-    wrong: u64,
-    issued: u64,
-    duplicates: u64,
-    over_quota: u64,
-    random: u64,
-}
-
-struct Made {
-    told: Mutex<Told>,
-    clock: Clock,
-    began: Timestamp,
-    store: Arc<CertificateStore>,
-    most: u64,
-    down: (Timestamp, Timestamp),
-    ends: Notify,
-}
-
-impl Made {
-    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// One of a thousand, picked the same in every run.
-    fn is_one_of(&self, parts: u64) -> bool {
-        let mut told = self.told();
-        let mut random = told.random;
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        told.random = random;
-        random % 1_000 < parts
-    }
-
-    /// The process of whoever called ends here, now and then.
-    async fn may_end(&self) {
-        if self.is_one_of(ENDS) {
-            self.ends.notify_one();
-            std::future::pending::<()>().await;
-        }
-    }
-
-    async fn call(&self) -> Result<(), Failure> {
-        self.may_end().await;
-        let now = self.clock.now();
-        if (self.down.0..self.down.1).contains(&now) || self.is_one_of(FAILS) {
-            return Err(Failure::Unreachable("it is away".to_owned()));
-        }
-        Ok(())
-    }
-
-    fn name_of(&self, url: &str) -> Result<String, Failure> {
-        self.told().names.get(url).cloned().ok_or_else(|| Failure::Gone(url.to_owned()))
-    }
-}
-
-#[async_trait]
-impl Authorities for Made {
-    async fn order(&self, names: &[String], _: Option<&[u8]>) -> Result<String, Failure> {
-        self.call().await?;
-        let name = names.first().cloned().unwrap_or_default();
-        let hour = self.clock.now().since(self.began).as_secs() / HOUR;
-        let ends = self.is_one_of(ENDS);
-        let url = {
-            let mut told = self.told();
-            let within: u64 = (hour.saturating_sub(2)..=hour).filter_map(|hour| told.hours.get(&hour)).sum();
-            if within >= 3 * self.most {
-                told.over_quota += 1;
-                return Err(Failure::TooOften { after: None, text: "too many orders".to_owned() });
-            }
-            *told.hours.entry(hour).or_default() += 1;
-            told.orders += 1;
-            let before = told.open.get(&name);
-            let goes_on = before.is_some_and(Open::goes_on);
-            let is_second = before.is_some_and(|open| match open.stage {
-                Stage::Valid => !open.is_second,
-                _ => open.is_second && open.is_lost,
-            });
-            told.duplicates += u64::from(goes_on);
-            let url = format!("order/{}", told.orders);
-            told.lost += u64::from(ends);
-            told.names.insert(url.clone(), name.clone());
-            let open = Open { stage: Stage::Pending, is_second, is_lost: ends, url: url.clone() };
-            if let Some(before) = told.open.insert(name, open) {
-                told.names.remove(&before.url);
-            }
-            url
-        };
-        if ends {
-            self.ends.notify_one();
-            std::future::pending::<()>().await;
-        }
-        Ok(url)
-    }
-
-    async fn look(&self, url: &str) -> Result<Order, Failure> {
-        self.call().await?;
-        let name = self.name_of(url)?;
-        let told = self.told();
-        let open = told.open.get(&name).ok_or_else(|| Failure::Gone(url.to_owned()))?;
-        let wanted = Wanted {
-            name,
-            proof: Proof::Txt,
-            status: if open.stage == Stage::Pending { "pending" } else { "valid" },
-            token: "token".to_owned(),
-            body: "token.thumbprint".to_owned(),
-            text: if open.is_second { "nobody publishes it" } else { "text" }.to_owned(),
-            problem: None,
-        };
-        let (url, stage) = (url.to_owned(), open.stage);
-        Ok(Order { url, stage, wanted: vec![wanted], problem: None, again: None })
-    }
-
-    async fn show(&self, url: &str, _: Proof, _: &[String]) -> Result<(), Failure> {
-        self.call().await?;
-        let (name, wrong) = (self.name_of(url)?, self.is_one_of(WRONG));
-        let mut told = self.told();
-        told.wrong += u64::from(wrong);
-        if let Some(open) = told.open.get_mut(&name) {
-            open.stage = if wrong { Stage::Invalid } else { Stage::Ready };
-        }
-        Ok(())
-    }
-
-    async fn finish(&self, url: &str, _: &[u8]) -> Result<(), Failure> {
-        self.call().await?;
-        let name = self.name_of(url)?;
-        if let Some(open) = self.told().open.get_mut(&name) {
-            open.stage = Stage::Valid;
-        }
-        self.may_end().await;
-        Ok(())
-    }
-
-    async fn certificate(&self, url: &str) -> Result<Option<String>, Failure> {
-        self.call().await?;
-        let name = self.name_of(url)?;
-        let kept = self.told().packs.get(&name).cloned();
-        let (pack, life) = kept.ok_or_else(|| Failure::Gone(url.to_owned()))?;
-        let failed = |error: &dyn std::fmt::Display| Failure::Refused(error.to_string());
-        let secret = self.store.secret(&format!("acme-key:{pack}:ecdsa")).await;
-        let secret = secret.map_err(|error| failed(&error))?.ok_or_else(|| failed(&"no key"))?;
-        let pair = KeyPair::from_pkcs8_der_and_sign_algo(&secret.as_slice().into(), &PKCS_ECDSA_P256_SHA256);
-        let pair = pair.map_err(|error| failed(&error))?;
-        let mut params = CertificateParams::new([name]).map_err(|error| failed(&error))?;
-        let now = self.clock.now();
-        let date = |at: Timestamp| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(at.unix_seconds());
-        (params.not_before, params.not_after) = (date(now), date(now.later(life)));
-        let made = params.self_signed(&pair).map_err(|error| failed(&error))?.pem();
-        self.told().issued += 1;
-        Ok(Some(made))
-    }
-
-    async fn renewal(&self, _: &[u8]) -> Result<Option<Window>, Failure> {
-        Ok(None)
-    }
-
-    async fn roll_key(&self) -> Result<(), Failure> {
-        Ok(())
-    }
-}
 
 /// Name servers that say the text of every first order.
 struct Names;
@@ -280,7 +88,8 @@ impl ComponentChecker for Nobody {
 
 pub(super) fn run(effort: &Effort) -> Result<Vec<Reading>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(through(effort.pick(NAMES[0], NAMES[1])))
+    let asked = std::env::var("NAMES").ok().map(|names| names.parse()).transpose()?;
+    runtime.block_on(through(asked.unwrap_or(effort.pick(NAMES[0], NAMES[1]))))
 }
 
 /// A name that is looked after.
