@@ -158,6 +158,7 @@ impl From<ControlError> for ApiError {
             ControlError::NoCertificates => Self::invalid(text),
             ControlError::Certificates(error) if error.is_refusal() => Self::invalid(text),
             ControlError::Certificates(error) => Self::internal(error),
+            ControlError::Authority(_) => Self::new(Code::Authority, text),
             ControlError::NotTaken(_) => Self::new(Code::WebhookTest, text),
             ControlError::Referenced { .. } => {
                 Self::new(Code::Referenced, format!("{} Or repeat the call with ?force=true.", text))

@@ -1,6 +1,7 @@
 //! The calls of the API, a file for each resource: what a client said becomes a use case, and what came of it a view.
 //! Must never hold a rule about what is deployed: those are in `wasmyard_control`.
 
+pub(crate) mod acme_accounts;
 pub(crate) mod alerting;
 pub(crate) mod assets;
 pub(crate) mod bindings;

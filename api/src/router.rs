@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use crate::guard;
 use crate::openapi;
 use crate::resources::{
-    alerting, assets, bindings, client_ca, clients, content, custom_csrs, custom_hostnames, deployments,
-    dns_records, fallback_origin, health, kv, namespaces, routes, scripts, secrets, services, settings,
-    subdomain, tags, tokens, versions, zone_routes, zones,
+    acme_accounts, alerting, assets, bindings, client_ca, clients, content, custom_csrs, custom_hostnames,
+    deployments, dns_records, fallback_origin, health, kv, namespaces, routes, scripts, secrets, services,
+    settings, subdomain, tags, tokens, versions, zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Table, op};
@@ -162,6 +162,9 @@ pub(crate) fn table() -> Table {
         .put("/policies/{policy_id}", alerting::policies::update, op("policies.update", "Replace a notification policy").takes::<alerting::policies::Wanted>().returns::<alerting::Identified>())
         .delete("/policies/{policy_id}", alerting::policies::delete, op("policies.delete", "Delete a notification policy").returns::<alerting::Identified>())
         .get("/history", alerting::history, op("history.list", "List what was sent and what was given up, the newest first").counted().query("since", "Sent then or later, in RFC 3339").query("before", "Sent before that").returns::<Vec<alerting::Sent>>());
+
+    t.area("Accounts with authorities", "acmeAccounts", "/client/v4/accounts/{account_id}/acme_accounts")
+        .put("/{certificate_authority}/key", acme_accounts::roll_key, op("key.update", "Give the account that is had with an authority of certificates another key").returns::<acme_accounts::View>());
 
     t.area("mTLS certificates", "mtlsCertificates", "/client/v4/accounts/{account_id}/mtls_certificates")
         .get("", client_ca::list, op("list", "List authorities of clients").counted().returns::<Vec<client_ca::View>>())

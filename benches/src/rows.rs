@@ -8,6 +8,7 @@ mod issued;
 mod latency;
 mod million;
 mod neighbours;
+mod orders;
 mod overload;
 mod streaming;
 mod tls;
@@ -119,6 +120,11 @@ pub const OTHERS: &[Other] = &[
         id: "hostnames",
         what: "a million custom hostnames with certificates on one node",
         run: million::run,
+    },
+    Other {
+        id: "orders",
+        what: "a hundred thousand names of 6 to 45 days, ordered and renewed by a clock that is moved by hand",
+        run: orders::run,
     },
     Other {
         id: "issued",

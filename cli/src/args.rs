@@ -69,6 +69,9 @@ pub enum Command {
     /// Make, list, look at and delete your customers' hostnames
     #[command(subcommand, visible_alias = "hostnames")]
     Hostname(HostnameCommand),
+    /// Change what is had with authorities of certificates
+    #[command(subcommand)]
+    Authority(AuthorityCommand),
     /// List, create and revoke the tokens of the API
     #[command(subcommand, visible_alias = "tokens")]
     Token(TokenCommand),
@@ -321,6 +324,19 @@ pub enum TokenCommand {
     Revoke {
         /// The token's id, as `wasmyard token list` shows it
         id: String,
+        /// Where the API is.
+        #[command(flatten)]
+        api: ApiArgs,
+    },
+}
+
+/// What to do with an authority of certificates.
+#[derive(Debug, Subcommand)]
+pub enum AuthorityCommand {
+    /// Give the account that is had with an authority another key
+    RollKey {
+        /// Its name, as under [certificates.authorities]: digicert, google, lets_encrypt or ssl_com
+        name: String,
         /// Where the API is.
         #[command(flatten)]
         api: ApiArgs,

@@ -3,6 +3,7 @@
 //! Owns what they share: finding the API and the paths of scripts. It must never hold an HTTP detail
 //! (`client` does) or a colour or column (`output` does).
 
+pub mod authority;
 pub mod check;
 pub mod deploy;
 pub mod hostname;
@@ -46,6 +47,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Rollback(args) => versions::rollback(args, output).await,
         Command::Zone(command) => zone::run(command, output).await,
         Command::Hostname(command) => hostname::run(command, output).await,
+        Command::Authority(command) => authority::run(command, output).await,
         Command::Token(command) => token::run(command, output).await,
         Command::Check(args) => {
             let modules = FileChecker::new();

@@ -116,7 +116,7 @@ impl Control {
     /// and done by the job that was made with the change.
     pub(crate) async fn deploy_certificates(&self, hostname: &CustomHostname) {
         for name in hostname.served_names() {
-            if let Err(error) = self.deploy_name(&name).await {
+            if let Err(error) = self.deploy_in_time(&name).await {
                 tracing::error!(%name, %error, "what is served does not follow the record yet; it is tried again");
             }
         }
@@ -154,7 +154,7 @@ impl Control {
             }
             tracing::info!(%name, zone = %owner.zone, pack = %ssl.id, "a certificate is served");
         }
-        if ssl.status == SslStatus::PendingDeployment && *name == owner.name {
+        if ssl.status.is_being_deployed() && *name == owner.name {
             self.was_deployed(&owner.zone, &owner.id, &ssl.id).await?;
         }
         Ok(())
@@ -208,9 +208,12 @@ impl Control {
         pack: &CertificatePackId,
     ) -> Result<()> {
         let changed = self.registry.change_hostname(zone, id, |before, now| {
-            let deployed = |ssl: &&Ssl| ssl.id == *pack && ssl.status == SslStatus::PendingDeployment;
+            let deployed = |ssl: &&Ssl| ssl.id == *pack && ssl.status.is_being_deployed();
             let Some(ssl) = before.ssl.as_ref().filter(deployed) else { return Ok(None) };
-            let ssl = Ssl { status: SslStatus::Active, ..ssl.clone() };
+            // What was late is said of it no more.
+            let was_late = ssl.status == SslStatus::DeploymentTimedOut;
+            let validation_errors = if was_late { Vec::new() } else { ssl.validation_errors.clone() };
+            let ssl = Ssl { status: SslStatus::Active, validation_errors, ..ssl.clone() };
             Ok(Some(CustomHostname { ssl: Some(ssl), modified_at: now, ..before.clone() }))
         });
         match changed.await {

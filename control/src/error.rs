@@ -43,6 +43,9 @@ pub enum ControlError {
         /// Who refers to it.
         by: String,
     },
+    /// An authority of certificates did not do what it was asked for.
+    #[error("{0}")]
+    Authority(String),
     /// A webhook did not take its test message.
     #[error("the webhook does not take a test message: {0}")]
     NotTaken(String),

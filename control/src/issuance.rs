@@ -19,14 +19,15 @@ use wasmyard_namespaces::registry::ZoneError;
 use wasmyard_namespaces::{RegistryError, Timestamp};
 use zeroize::Zeroizing;
 
-use crate::{Control, ControlError, Lookout, Result};
+use crate::{Control, ControlError, Lookout, Result, ageing};
 
 use renewal::Next;
-use work::{After, Work, again_soon, kind};
+use work::{After, Work, again_soon, kind, waits_for_another};
 
-pub use issuers::Issuers;
+pub use issuers::{InHandshakes, Issuers};
 pub use turns::OrdersLeft;
 
+mod accounts;
 mod issuers;
 mod renewal;
 mod turns;
@@ -77,18 +78,27 @@ impl Control {
         };
         // What somebody brought is theirs to renew, and is not ordered over.
         let Some(ssl) = hostname.ssl.as_ref().filter(|ssl| ssl.is_ordered()) else { return Ok(None) };
-        let (Some(store), Some(issuers)) = (self.certificates(), &self.issuers) else {
-            // A later start may have somebody to ask.
-            return Ok(ssl.status.awaits_issue().then_some(schedule::LONGEST_WAIT));
-        };
-        // Nothing is asked for of a name that nobody may have.
-        if hostname.status == HostnameStatus::Blocked || self.is_blocked(&hostname) {
-            return Ok(Some(schedule::LONGEST_WAIT));
+        // It is gone from its customer's DNS, and its certificates with it.
+        if hostname.status == HostnameStatus::Deleted {
+            return Ok(None);
         }
+        // Nothing is asked for of a name that nobody may have.
+        let is_blocked = hostname.status == HostnameStatus::Blocked || self.is_blocked(&hostname);
+        let (Some(store), Some(issuers), false) = (self.certificates(), &self.issuers, is_blocked) else {
+            self.age_certificates(zone, id).await?;
+            // A later start may have somebody to ask, and what is blocked may be free again.
+            let is_awaited = is_blocked || ssl.status.awaits_issue() || ssl.renew_at.is_some();
+            return Ok(is_awaited.then_some(schedule::LONGEST_WAIT));
+        };
         let now = self.now();
         let Some(issuing) = &ssl.issuing else {
             return self.begin(&hostname, ssl, issuers, now).await;
         };
+        if issuing.order.is_some() && !self.registry.has_order(&hostname).await? {
+            // Whoever is served under the name took it over.
+            let after = After { records: Some(Vec::new()), ..waits_for_another(issuing, now) };
+            return self.went(&hostname, ssl, after).await;
+        }
         if now.since(issuing.began) >= schedule::WEEK {
             return self.time_out(&hostname, ssl, issuing, now).await;
         }
@@ -165,7 +175,7 @@ impl Control {
 
     /// Writes what came of a step, unless somebody asked for something else meanwhile.
     async fn went(&self, seen: &CustomHostname, ssl: &Ssl, after: After) -> Result<Option<Duration>> {
-        let mut stands = true;
+        let (mut stands, mut aged) = (true, None);
         let changed = self.registry.change_hostname(&seen.zone, &seen.id, |before, now| {
             let Some(present) = &before.ssl else { return Ok(None) };
             stands = present.issuing == ssl.issuing && present.awaited() == ssl.awaited();
@@ -184,17 +194,22 @@ impl Control {
             if let Some(status) = after.status.filter(|_| next.status.awaits_issue()) {
                 next.status = status;
             }
-            // Whatever is tried: what visitors are served with is good for nothing any more.
-            if next.has_run_out(now) {
-                next.status = SslStatus::Expired;
-            }
+            // Whatever is tried: what visitors are served with runs out, or has.
+            aged = ageing::age(&mut next, now);
             let is_same = next == *present;
             let hostname = CustomHostname { ssl: Some(next), modified_at: now, ..before.clone() };
             Ok((!is_same).then_some(hostname))
         });
         match changed.await {
             Ok(_) if !stands => Ok(Some(Duration::ZERO)),
-            Ok(_) => Ok(after.issuing.map(|_| after.wait)),
+            Ok(changed) => {
+                if let Some(status) = aged {
+                    ageing::tell(&changed, status);
+                }
+                // One that needs no more steps is looked at again for its renewal.
+                let renewed = changed.ssl.as_ref().and_then(|ssl| ssl.renew_at).map(|_| Duration::ZERO);
+                Ok(after.issuing.map(|_| after.wait).or(renewed))
+            }
             Err(RegistryError::Zone(ZoneError::HostnameNotFound(_))) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -208,6 +223,11 @@ impl Control {
         };
         let order = work.issuer.look(url).await.map_err(Ok)?;
         match order.stage {
+            // What is shown can be acted on: whoever looks is to see it before it is over.
+            Stage::Pending if work.is_news(&order) => {
+                let records = Some(work.records(&order));
+                Ok(Some(After { records, ..After::going_on(issuing.clone(), FIRST_LOOK) }))
+            }
             Stage::Pending => work.validate(&order).await.map(Some).map_err(Ok),
             Stage::Ready => {
                 let key = self.key_of(work).await.map_err(Err)?;
@@ -218,7 +238,7 @@ impl Control {
                 let (status, records) = (Some(SslStatus::PendingIssuance), Some(work.records(&order)));
                 Ok(Some(After { status, records, ..after }))
             }
-            Stage::Processing => Ok(Some(again_soon(issuing))),
+            Stage::Processing => Ok(Some(again_soon(issuing, order.again))),
             Stage::Valid => self.install_issued(work, url).await,
             Stage::Invalid => {
                 let problems = order.wanted.iter().filter_map(|wanted| wanted.problem.clone());
@@ -227,8 +247,9 @@ impl Control {
                 let text = if errors.is_empty() { "the order failed".to_owned() } else { errors.join("; ") };
                 tracing::warn!(hostname = %work.hostname.name, error = text, "a certificate was not issued");
                 // A new order has new tokens; those of this one are good for nothing.
-                let tried = After::tried(issuing, text);
-                Ok(Some(work.or_first_alone(tried.anew())))
+                let tried = After::tried(issuing, text).anew();
+                let other = tried.issuing.map(|next| Issuing { shown: issuing.shown.failed(), ..next });
+                Ok(Some(work.or_first_alone(After { issuing: other, ..tried })))
             }
         }
     }
@@ -242,18 +263,20 @@ impl Control {
             let after = After { status: Some(SslStatus::PendingValidation), ..tried };
             return Ok(Some(work.or_first_alone(after)));
         }
+        if !self.registry.take_order(work.hostname).await.map_err(|error| Err(error.into()))? {
+            return Ok(Some(waits_for_another(issuing, self.now())));
+        }
         let pace = work.issuers.pace(issuing.authority);
         if let Some(waits) = self.turns(work.hostname, issuing, pace).await.map_err(Err)? {
             return Ok(Some(waits));
         }
         let replaced = work.replaced().await.map_err(Err)?;
         let order = work.issuer.order(&work.names(), replaced.as_deref()).await.map_err(Ok)?;
-        tracing::info!(hostname = %work.hostname.name, order = order.url, "a certificate was ordered");
-        let next = Issuing { order: Some(order.url.clone()), ..issuing.clone().anew(issuing.authority) };
-        // What is shown can be acted on: whoever looks is to see it before it is over.
-        let wait = if order.stage == Stage::Pending { FIRST_LOOK } else { Duration::ZERO };
-        let (status, records) = (Some(SslStatus::PendingValidation), Some(work.records(&order)));
-        Ok(Some(After { status, records, ..After::going_on(next, wait) }))
+        tracing::info!(hostname = %work.hostname.name, order, "a certificate was ordered");
+        let next = Issuing { order: Some(order), ..issuing.clone().anew(issuing.authority) };
+        // What it wants to see is asked for when it is written down where the order is.
+        let (status, records) = (Some(SslStatus::PendingValidation), Some(Vec::new()));
+        Ok(Some(After { status, records, ..After::going_on(next, Duration::ZERO) }))
     }
 
     /// The key that a request is signed with: one for each order, kept until its certificate is there.
@@ -278,7 +301,7 @@ impl Control {
         let issuing = work.issuing;
         let pack = work.ssl.awaited();
         let Some(chain) = work.issuer.certificate(url).await.map_err(Ok)? else {
-            return Ok(Some(again_soon(issuing)));
+            return Ok(Some(again_soon(issuing, None)));
         };
         let label = key_label(pack, issuing.key);
         let key = work.store.secret(&label).await.map_err(|error| Err(error.into()))?;
@@ -333,7 +356,11 @@ impl Control {
                 own.map(|own| schedule::renewal(own.not_before, own.expires_on, hostname.id.as_str()));
             Ok(Some(CustomHostname { ssl: Some(ssl), modified_at: now, ..before.clone() }))
         });
-        Ok(changed.await?)
+        let changed = changed.await?;
+        if next.is_none() {
+            self.registry.leave_order(hostname).await?;
+        }
+        Ok(changed)
     }
 }
 
@@ -343,8 +370,8 @@ fn failed(work: &Work<'_>, failure: &Failure) -> After {
     tracing::warn!(hostname = %work.hostname.name, authority = %issuing.authority, %failure, "no step towards a certificate");
     let tried = After::tried(issuing, failure.to_string());
     let after = match failure {
-        Failure::TooOften { after, .. } => {
-            let wait = after.unwrap_or(TOO_OFTEN).max(tried.wait).min(schedule::LONGEST_WAIT);
+        Failure::TooOften { .. } | Failure::Busy { .. } => {
+            let wait = failure.after().unwrap_or(TOO_OFTEN).max(tried.wait).min(schedule::LONGEST_WAIT);
             After { wait, ..tried }
         }
         Failure::Gone(_) => tried.anew(),

@@ -18,6 +18,7 @@
 //!   restart undoes
 //! - [`error`]: why a change was not made
 
+mod ageing;
 pub mod alerting;
 pub mod checker;
 pub mod configuration;
@@ -31,6 +32,7 @@ mod client_ca;
 mod configured;
 mod csrs;
 mod deploy;
+mod in_time;
 mod issuance;
 mod kv;
 mod namespaces;
@@ -45,7 +47,7 @@ mod versions;
 mod zones;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use wasmyard_kv::Kv;
 use wasmyard_namespaces::domain::Domain;
@@ -55,7 +57,7 @@ pub use alerting::{ACCOUNT, Courier};
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
 pub use deploy::{Component, Deploy, Files};
 pub use error::ControlError;
-pub use issuance::{Issuers, OrdersLeft};
+pub use issuance::{InHandshakes, Issuers, OrdersLeft};
 pub use ownership::Lookout;
 pub use secrets::is_secret;
 pub use tokens::ADMIN_TOKEN;
@@ -76,8 +78,8 @@ pub struct Control {
     issuers: Option<Issuers>,
     /// Whether customers may have names that are kept for tests and documentation.
     reserved_names: bool,
-    /// Names that no zone may claim.
-    blocked: BlockedNames,
+    /// Names that no zone may claim: one list for all handles, which may be changed.
+    blocked: Arc<RwLock<BlockedNames>>,
     /// Who brings notifications to where they go; none: nobody does.
     courier: Option<Arc<dyn Courier>>,
     /// Below which name validation is delegated to the platform; none: below none.
@@ -116,7 +118,7 @@ impl Control {
             certificates: None,
             issuers: None,
             reserved_names: false,
-            blocked: BlockedNames::default(),
+            blocked: Arc::default(),
             courier: None,
             delegation: None,
             per_minute: None,

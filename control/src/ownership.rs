@@ -5,7 +5,7 @@
 //! the one that is replaced.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -99,7 +99,7 @@ impl Control {
 
     /// Whether the operator lets nobody have the name.
     pub(crate) fn is_blocked(&self, hostname: &CustomHostname) -> bool {
-        hostname.served_names().any(|name| self.blocked.contains(name.base()))
+        hostname.served_names().any(|name| self.blocks(name.base()))
     }
 
     /// Has all names be checked soon that are served and that nobody may have any more. Returns how many that are.
@@ -107,10 +107,11 @@ impl Control {
     /// # Errors
     /// The registry's failure.
     pub async fn check_blocked_names(&self) -> Result<usize> {
-        if self.blocked.is_empty() {
+        let blocked = self.blocked.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if blocked.is_empty() {
             return Ok(0);
         }
-        Ok(self.registry.check_served_names(|name| self.blocked.contains(name.base())).await?)
+        Ok(self.registry.check_served_names(|name| blocked.contains(name.base())).await?)
     }
 
     /// Whether another zone keeps the name to itself.

@@ -11,7 +11,7 @@ use wasmyard_hostnames::certificates::{Pair, describe};
 use wasmyard_hostnames::uploads::{Upload, UploadedKey, Wanted};
 use wasmyard_namespaces::hostname::{
     BundleMethod, CertificateError, CustomCertificate, CustomHostname, CustomHostnameEdit, CustomName,
-    HostnameCertificate, HostnameError, NewCustomHostname, Ssl, SslEdit, SslStatus, Uploaded,
+    HostnameCertificate, HostnameError, NewCustomHostname, Ssl, SslEdit, Uploaded,
 };
 use wasmyard_namespaces::ids::{CertificateId, CertificatePackId, CustomCsrId, CustomHostnameId, ZoneId};
 use wasmyard_namespaces::registry::ZoneError;
@@ -19,9 +19,6 @@ use wasmyard_namespaces::{RegistryError, Secret, Timestamp};
 
 use crate::certificates::{Certificates, new_certificate_id};
 use crate::{Control, ControlError, Done, Force, Result};
-
-/// How often somebody looks how near the end of certificates is.
-const A_DAY: Duration = Duration::from_secs(86_400);
 
 /// A certificate as somebody brings it.
 #[derive(Clone, Debug)]
@@ -303,41 +300,6 @@ impl Control {
         drop(turn);
         self.deploy_certificates(&changed).await;
         Ok(changed)
-    }
-
-    /// Says of certificates that somebody brought how near their end is: `pending_expiration` where less than a third of a
-    /// life is left, `expired` after it. Others are renewed, and nothing is said of them. Returns when to look again; none
-    /// where nothing would come of it.
-    ///
-    /// # Errors
-    /// The registry's failure.
-    pub async fn age_certificates(&self, zone: &ZoneId, id: &CustomHostnameId) -> Result<Option<Duration>> {
-        let mut news = None;
-        let changed = self.registry.change_hostname(zone, id, |before, now| {
-            let Some(ssl) = &before.ssl else { return Ok(None) };
-            news = ssl.aged(now);
-            let Some(status) = news else { return Ok(None) };
-            let ssl = Ssl { status, ..ssl.clone() };
-            Ok(Some(CustomHostname { ssl: Some(ssl), modified_at: now, ..before.clone() }))
-        });
-        let changed = match changed.await {
-            Ok(changed) => changed,
-            Err(RegistryError::Zone(ZoneError::HostnameNotFound(_))) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let ssl = changed.ssl.as_ref().filter(|ssl| ssl.is_custom());
-        let expires = ssl.and_then(Ssl::expires_on).map(|on| on.to_string()).unwrap_or_default();
-        let hostname = &changed.name;
-        match news {
-            Some(SslStatus::Expired) => {
-                tracing::error!(%hostname, %zone, expires, "a custom certificate has expired; bring another one");
-            }
-            Some(SslStatus::PendingExpiration) => {
-                tracing::warn!(%hostname, %zone, expires, "a custom certificate runs out; bring another one");
-            }
-            Some(_) | None => {}
-        }
-        Ok(ssl.map(|_| A_DAY))
     }
 }
 

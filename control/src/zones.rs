@@ -4,7 +4,7 @@
 //! server serves only in part, origins that are not there. What a record may be is the model's; that there is one of a
 //! name is the registry's.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::hostname::{
@@ -40,9 +40,20 @@ impl Control {
 
     /// The same use cases, where no zone may claim these names.
     #[must_use]
-    pub fn with_blocked_names(mut self, blocked: BlockedNames) -> Control {
-        self.blocked = blocked;
+    pub fn with_blocked_names(self, blocked: BlockedNames) -> Control {
+        self.block_names(blocked);
         self
+    }
+
+    /// Lets no zone claim these names from now on, and all others that were blocked before. What is served all the same is found by
+    /// [`Control::check_blocked_names`].
+    pub fn block_names(&self, blocked: BlockedNames) {
+        *self.blocked.write().unwrap_or_else(PoisonError::into_inner) = blocked;
+    }
+
+    /// Whether no zone may claim a name.
+    pub(crate) fn blocks(&self, name: &str) -> bool {
+        self.blocked.read().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     /// A name that a customer may have on this platform.
@@ -76,7 +87,7 @@ impl Control {
     /// That the name is none or taken; or the registry's failure.
     pub async fn create_zone(&self, name: &str, kind: ZoneType) -> Result<Done<Arc<Zone>>> {
         let name = Zone::parse_name(name).map_err(|error| ControlError::Invalid(format!("name: {error}")))?;
-        if self.blocked.contains(name.as_str()) {
+        if self.blocks(name.as_str()) {
             return Err(RegistryError::Zone(ZoneError::Blocked(name)).into());
         }
         let zone = self.registry.create_zone(NewZone { name, kind }).await?;

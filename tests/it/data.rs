@@ -5,6 +5,7 @@
 //! - `assets_serve`: static files as visitors and scripts get them, and in a browser
 //! - `cheap_client`: what one client may hold or spend, and who is served meanwhile
 //! - `dropped`: what a script lets go of is stopped
+//! - `early_hints`: what a page needs, said ahead of it where its hostname asks for that
 //! - `fairness`: short requests ahead of those that compute for long
 //! - `gate`: outbound workers, and that there is no way around them
 //! - `guests`: components that were made without our SDK
@@ -39,6 +40,7 @@ mod assets_serve;
 mod cheap_client;
 mod client_certificates;
 mod dropped;
+mod early_hints;
 mod fairness;
 mod foreign_clients;
 mod gate;

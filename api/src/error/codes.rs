@@ -164,6 +164,9 @@ codes! {
     /// The zone asked for more certificates within a minute than it may; `Retry-After` says when it may ask again.
     TooManyCertificates = 90021, TOO_MANY_REQUESTS;
 
+    /// The authority of certificates did not do it; the message says why.
+    Authority = 90022, BAD_GATEWAY;
+
     // Zones, by the numbers of the API that clients know.
     /// There is a zone of this name already.
     ZoneExists = 1061, BAD_REQUEST;

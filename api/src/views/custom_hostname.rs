@@ -151,6 +151,9 @@ struct SslView {
     uploaded_on: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_on: Option<String>,
+    /// When the next certificates are asked for: as the authority says, where it says so. Left out where nobody is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renew_at: Option<String>,
     /// The certificate that was uploaded, byte for byte; its key is never shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     custom_certificate: Option<String>,
@@ -278,7 +281,7 @@ fn ssl_view(ssl: &Ssl, dcv_delegation_records: Vec<Delegated>) -> SslView {
         bundle_method: config.bundle_method.map(|method| method.as_str()),
         certificate_authority: config.certificate_authority.map(|authority| authority.as_str()),
         settings: config.settings.as_ref().map(settings_view),
-        validation_records: ssl.validation_records.clone(),
+        validation_records: ssl.published_records().cloned().collect(),
         dcv_delegation_records,
         validation_errors: ssl
             .validation_errors
@@ -292,6 +295,7 @@ fn ssl_view(ssl: &Ssl, dcv_delegation_records: Vec<Delegated>) -> SslView {
         signature: first.map(|first| first.signature.clone()),
         uploaded_on: first.map(|first| first.uploaded_on.to_string()),
         expires_on: first.map(|first| first.expires_on.to_string()),
+        renew_at: ssl.renew_at.map(|at| at.to_string()),
         // Of two, whoever sent them knows which is which.
         custom_certificate: alone.map(|alone| alone.text.clone()),
         custom_csr_id: alone.and_then(|alone| alone.csr.as_ref()).map(|csr| csr.to_string()),

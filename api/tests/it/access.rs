@@ -32,6 +32,7 @@ fn calls() -> Vec<(Method, String, bool)> {
             .replace("{certificate_id}", "1d74f419-c24c-4619-9ff2-489751b61d27")
             .replace("{custom_csr_id}", "1d74f419-c24c-4619-9ff2-489751b61d27")
             .replace("{mtls_certificate_id}", "1d74f419-c24c-4619-9ff2-489751b61d27")
+            .replace("{certificate_authority}", "lets_encrypt")
             .replace("{webhook_id}", "0123456789abcdef0123456789abcdef")
             .replace("{policy_id}", "0123456789abcdef0123456789abcdef")
             .replace("{route_id}", "0123456789abcdef0123456789abcdef")

@@ -11,21 +11,17 @@
 //! - a script, namespace or binding that is named but not declared is an error for `dev`, where nothing
 //!   else exists; for `serve` and `check` it is a warning, since the API may have made it.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use wasmyard_acme::AuthorityConfig;
 use wasmyard_control::configuration::DeclaredZone;
 use wasmyard_dispatcher::{EgressConfig, OriginsConfig};
 use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
 use wasmyard_namespaces::bindings::KvNamespace;
-use wasmyard_namespaces::domain::Domain;
-use wasmyard_namespaces::hostname::CertificateAuthority;
 use wasmyard_namespaces::{
     BindingDecl, BindingKind, BindingName, BlockedNames, ConfigKeys, ConfigName, EgressRules, KvNamespaceId,
     LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
@@ -35,6 +31,7 @@ use wasmyard_ownership::Dnssec;
 
 use crate::assets::AssetsSource;
 
+mod certificates;
 mod document;
 mod fault;
 mod forms;
@@ -43,6 +40,8 @@ mod locate;
 mod reference;
 mod resolve;
 mod section;
+
+pub use certificates::{CertificatesConfig, DcvConfig};
 
 use keys::{RawConfig, RawServer};
 use section::Section as _;
@@ -100,28 +99,6 @@ impl ResolvedConfig {
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
     }
-}
-
-/// Where certificates of custom hostnames come from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CertificatesConfig {
-    /// The authorities, the one first that is asked where nobody chose one.
-    pub authorities: Vec<(CertificateAuthority, AuthorityConfig, ExtraRoots)>,
-    /// How many orders each of them is sent within an hour.
-    pub orders_per_hour: BTreeMap<CertificateAuthority, u64>,
-    /// How many certificates a zone may ask for within a minute.
-    pub per_minute: u64,
-}
-
-/// The name server of delegated validation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DcvConfig {
-    /// The zone.
-    pub suffix: Domain,
-    /// Where it is answered for.
-    pub listen: SocketAddr,
-    /// What it is called in the zone above.
-    pub name_server: Domain,
 }
 
 /// How custom hostnames are checked.

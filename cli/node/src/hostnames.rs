@@ -63,12 +63,7 @@ fn network() -> NetworkConfig {
 
 /// Makes the checks that are due, as they come, until it is dropped.
 pub(crate) async fn run(control: Control, lookout: Arc<Lookout>) {
-    // What the operator blocked since is served no longer than a check takes.
-    match control.check_blocked_names().await {
-        Ok(0) => {}
-        Ok(count) => tracing::warn!(count, "names are served that are blocked; they are checked now"),
-        Err(error) => tracing::error!(%error, "whether blocked names are served is not known"),
-    }
+    check_blocked(&control).await;
     let registry = control.registry().clone();
     let jobs = registry.jobs().on(HOSTNAME_CHECK, move |job| {
         let (control, lookout) = (control.clone(), Arc::clone(&lookout));
@@ -80,4 +75,13 @@ pub(crate) async fn run(control: Control, lookout: Arc<Lookout>) {
         }
     });
     jobs.run().await;
+}
+
+/// Has names be checked that are served and blocked: what the operator blocked since is served no longer than a check takes.
+pub(crate) async fn check_blocked(control: &Control) {
+    match control.check_blocked_names().await {
+        Ok(0) => {}
+        Ok(count) => tracing::warn!(count, "names are served that are blocked; they are checked now"),
+        Err(error) => tracing::error!(%error, "whether blocked names are served is not known"),
+    }
 }

@@ -42,7 +42,7 @@ fn of(
     let paces = config.certificates.orders_per_hour.iter();
     let issuers =
         paces.fold(Issuers::new(issuers), |issuers, (name, most)| issuers.with_orders_per_hour(*name, *most));
-    Ok(Some(issuers))
+    Ok(Some(issuers.in_handshakes(config.certificates.in_handshakes)))
 }
 
 /// The use cases over a store of certificates, with the authorities of a configuration, and the names that it blocks.

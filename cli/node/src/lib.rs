@@ -14,6 +14,7 @@
 mod apply;
 pub mod assets;
 mod certificates;
+mod challenges;
 mod checker;
 pub mod config;
 mod delegation;

@@ -140,7 +140,9 @@ impl Node {
         let http3 = encrypting.as_ref().is_some_and(|tls| tls.socket.is_some());
         let tls = encrypting.map(|Encrypting { listener, socket, certificates, groups, .. }| {
             let figures = TlsFigures::new(metrics.registry(), "wasmyard", "visitors").map_err(unmeasured)?;
-            let handshake = Tls::new(certificates, groups, figures);
+            let challenges = Arc::new(crate::challenges::Recorded(registry.clone()));
+            let handshake = Tls::new(certificates, groups, figures).with_challenges(challenges);
+            let handshake = handshake.map_err(|error| StartError::failed(error.to_string()))?;
             Ok::<_, StartError>(TlsPort { listener, socket, handshake })
         });
         let tls = tls.transpose()?;

@@ -11,7 +11,7 @@ use wasmyard_hostnames::certificates::CertificateStore;
 
 use crate::apply;
 use crate::config::{self, ConfigSource, Purpose, ResolvedConfig, ServerConfig};
-use crate::tls;
+use crate::{hostnames, tls};
 
 /// Takes the configuration over at each SIGHUP, which is caught from this call on. `server` is how the node was started:
 /// options of the command line lie over what the file says.
@@ -48,6 +48,8 @@ pub(crate) fn on_hangup(
             {
                 tracing::error!("the certificates before stay in force: {reason}");
             }
+            control.block_names(new.hostnames.blocked.clone());
+            hostnames::check_blocked(&control).await;
             let refused = apply::everything(&control, &new).await;
             refused.iter().for_each(|refusal| tracing::error!("{refusal}"));
             tracing::info!(refused = refused.len(), "configuration reloaded");

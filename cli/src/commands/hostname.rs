@@ -200,6 +200,8 @@ async fn show(
         ("id", text(hostname, "/id")),
         ("status", text(hostname, "/status")),
         ("certificate", text(hostname, "/ssl/status")),
+        ("expires", text(hostname, "/ssl/expires_on")),
+        ("renewed", text(hostname, "/ssl/renew_at")),
         ("missing", text(hostname, "/verification_errors")),
         ("seen", text(hostname, "/ownership_checks/seen")),
         ("looked at", mistakes::next(hostname).unwrap_or_default()),

@@ -32,8 +32,8 @@ enum Said {
     Window(Window),
     /// It says nothing of that.
     Nothing,
-    /// It did not answer.
-    NoAnswer,
+    /// It did not answer, and is asked again after this.
+    NoAnswer(Duration),
 }
 
 impl Control {
@@ -48,11 +48,11 @@ impl Control {
         let Some(renew_at) = ssl.renew_at else { return Ok(None) };
         let window = match self.said_of_renewal(ssl, issuers).await? {
             Said::Window(window) => window,
-            Said::Nothing | Said::NoAnswer if renew_at <= now => {
+            Said::Nothing | Said::NoAnswer(_) if renew_at <= now => {
                 return Ok(Some(Next::Now { replaces: false }));
             }
             Said::Nothing => return Ok(Some(Next::Wait(renew_at.since(now)))),
-            Said::NoAnswer => return Ok(Some(Next::Wait(renew_at.since(now).min(NO_ANSWER)))),
+            Said::NoAnswer(again) => return Ok(Some(Next::Wait(renew_at.since(now).min(again)))),
         };
         let Some(first) = ssl.certificates.first() else { return Ok(None) };
         let (from, until) = (window.from, window.until);
@@ -83,7 +83,8 @@ impl Control {
                 Ok(None) => return Ok(soonest.map_or(Said::Nothing, Said::Window)),
                 Err(failure) => {
                     tracing::debug!(%failure, "the authority did not say when to renew");
-                    return Ok(soonest.map_or(Said::NoAnswer, Said::Window));
+                    let again = schedule::ask_again(failure.after().unwrap_or(NO_ANSWER));
+                    return Ok(soonest.map_or(Said::NoAnswer(again), Said::Window));
                 }
             }
         }

@@ -45,6 +45,12 @@ struct Told {
     ordered_at: Vec<Timestamp>,
     /// At which call the process ends, and whether the authority has done then what it was called for.
     ends_at: Option<(u32, bool)>,
+    /// Whether every order wants to see something, and nobody publishes it for the second one.
+    hides_second: bool,
+    /// It does not say when to renew, and when to ask again.
+    away: Option<Duration>,
+    /// How soon it says to look again.
+    again: Option<Duration>,
     /// Whether an order for the same names is the one that is open, as at Let's Encrypt.
     remembers: bool,
 }
@@ -90,17 +96,19 @@ impl Ca {
             status: if told.stage == Some(Stage::Pending) { "pending" } else { "valid" },
             token: "token".to_owned(),
             body: "token.thumbprint".to_owned(),
-            text: "text".to_owned(),
+            text: if told.hides_second && told.orders.is_multiple_of(2) { "hidden" } else { "text" }
+                .to_owned(),
             problem: None,
         };
         let stage = told.stage.unwrap_or(Stage::Pending);
-        Order { url: format!("order/{}", told.orders), stage, wanted: vec![wanted], problem: None }
+        let url = format!("order/{}", told.orders);
+        Order { url, stage, wanted: vec![wanted], problem: None, again: told.again }
     }
 }
 
 #[async_trait]
 impl Authorities for Ca {
-    async fn order(&self, names: &[String], replaces: Option<&[u8]>) -> std::result::Result<Order, Failure> {
+    async fn order(&self, names: &[String], replaces: Option<&[u8]>) -> std::result::Result<String, Failure> {
         self.call().await?;
         assert_eq!(names, ["shop.customer.test"], "never a name that nobody asked for");
         {
@@ -111,11 +119,12 @@ impl Authorities for Ca {
                 told.replaced.push(replaces.is_some());
                 told.ordered_at.push(self.clock.now());
                 // What was shown once is remembered.
-                told.stage = Some(if told.shows > 0 { Stage::Ready } else { Stage::Pending });
+                let is_remembered = told.shows > 0 && !told.hides_second;
+                told.stage = Some(if is_remembered { Stage::Ready } else { Stage::Pending });
             }
         }
         self.may_end(true).await;
-        Ok(Ca::order(self))
+        Ok(Ca::order(self).url)
     }
 
     async fn look(&self, url: &str) -> std::result::Result<Order, Failure> {
@@ -172,8 +181,15 @@ impl Authorities for Ca {
         if told.down_until.is_some_and(|until| self.clock.now() < until) {
             return Err(Failure::Unreachable("it is down".to_owned()));
         }
+        if let Some(after) = told.away {
+            return Err(Failure::Busy { after, text: "maintenance".to_owned() });
+        }
         let window = |(from, until)| Window { from, until, again: Duration::from_secs(6 * 3_600) };
         Ok(told.window.map(window))
+    }
+
+    async fn roll_key(&self) -> std::result::Result<(), Failure> {
+        self.call().await
     }
 }
 
@@ -377,5 +393,8 @@ async fn certificates_that_somebody_brought_are_never_ordered_over() {
 }
 
 mod deaths;
+mod lateness;
+mod names;
 mod renewals;
 mod turns;
+mod waits;

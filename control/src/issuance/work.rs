@@ -6,10 +6,11 @@ use std::time::Duration;
 use wasmyard_acme::{Authorities, Failure, Order, Proof, Wanted, schedule};
 use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::{CertificateStore, KeyKind};
+use wasmyard_namespaces::Timestamp;
 use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::hostname::{
-    CertificateAuthority, CertificateKey, CustomHostname, Flaw, Issuing, Ssl, SslStatus, ValidationProof,
-    ValidationRecord,
+    CertificateAuthority, CertificateKey, CustomHostname, Flaw, Issuing, Shown, Ssl, SslStatus,
+    ValidationProof, ValidationRecord,
 };
 use wasmyard_ownership::validation;
 
@@ -21,6 +22,9 @@ use crate::{Lookout, Result};
 const SOON: Duration = Duration::from_millis(20);
 /// How often it doubles.
 const DOUBLED: u32 = 6;
+/// How soon it is looked whether an order of the name still goes on for another hostname, at first and at last.
+const SHORTEST_TURN: Duration = Duration::from_secs(60);
+const LONGEST_TURN: Duration = Duration::from_secs(3_600);
 /// How often the second certificate of a pack is tried before the first does alone.
 const SECOND_TRIES: u32 = 5;
 
@@ -77,12 +81,20 @@ pub(super) struct Work<'w> {
     pub(super) delegated_below: Option<String>,
 }
 
-/// What is looked at again in a moment: the more often it was, the longer that is.
-pub(super) fn again_soon(issuing: &Issuing) -> After {
+/// An order of the name goes on for another hostname: it is waited for, the longer it lasts.
+pub(super) fn waits_for_another(issuing: &Issuing, now: Timestamp) -> After {
+    let wait = (now.since(issuing.began) / 10).clamp(SHORTEST_TURN, LONGEST_TURN);
+    let errors = vec!["waits: an order of this name goes on for another custom hostname".to_owned()];
+    After { errors, ..After::going_on(issuing.clone().anew(issuing.authority), wait) }
+}
+
+/// What is looked at again in a moment: the more often it was, the longer that is, and never sooner than the authority says.
+pub(super) fn again_soon(issuing: &Issuing, said: Option<Duration>) -> After {
     let wait = match issuing.tries {
         few @ 0..DOUBLED => SOON * 2_u32.pow(few),
         many => Duration::from_secs(u64::from((many - DOUBLED).min(59)) + 1),
     };
+    let wait = wait.max(said.unwrap_or_default()).min(schedule::LONGEST_WAIT);
     After::going_on(Issuing { tries: issuing.tries.saturating_add(1), ..issuing.clone() }, wait)
 }
 
@@ -108,7 +120,32 @@ impl Work<'_> {
     }
 
     fn proof(&self) -> Proof {
-        if self.ssl.config.is_shown_by_text() { Proof::Txt } else { Proof::Http }
+        match self.issuing.shown {
+            _ if self.ssl.config.is_shown_by_text() => Proof::Txt,
+            Shown::Handshake => Proof::Handshake,
+            Shown::File | Shown::NotByFile | Shown::NotByHandshake => Proof::Http,
+        }
+    }
+
+    /// Whether visitors of the name come here, and with them authorities that look for what it shows.
+    fn leads_here(&self) -> bool {
+        self.hostname.status.is_served() && self.hostname.led_here_at.is_some()
+    }
+
+    /// The other one of two ways in which a name can be shown that leads here, if it is that one's turn; nothing was told to
+    /// the authority before.
+    fn other_way(&self, order: &Order) -> Option<Shown> {
+        if self.issuing.told || self.proof() == Proof::Txt {
+            return None;
+        }
+        let offered = order.wanted.iter().any(|wanted| wanted.proof == Proof::Handshake);
+        let in_handshake =
+            offered && self.leads_here() && self.issuers.shows_in_handshake(self.issuing.shown);
+        match (in_handshake, self.issuing.shown) {
+            (true, Shown::File | Shown::NotByFile) => Some(Shown::Handshake),
+            (false, Shown::Handshake) => Some(Shown::File),
+            _ => None,
+        }
     }
 
     fn wanted<'o>(&self, order: &'o Order) -> impl Iterator<Item = &'o Wanted> {
@@ -116,7 +153,16 @@ impl Work<'_> {
         order.wanted.iter().filter(move |wanted| wanted.proof == proof)
     }
 
+    /// Whether an order wants to see something, and nobody was told of it yet.
+    pub(super) fn is_news(&self, order: &Order) -> bool {
+        !self.issuing.told && self.ssl.validation_records.is_empty() && self.wanted(order).next().is_some()
+    }
+
     pub(super) fn records(&self, order: &Order) -> Vec<ValidationRecord> {
+        self.records_shown(order, self.proof())
+    }
+
+    fn records_shown(&self, order: &Order, shown: Proof) -> Vec<ValidationRecord> {
         let record = |wanted: &Wanted| ValidationRecord {
             status: wanted.status.to_owned(),
             proof: match wanted.proof {
@@ -128,19 +174,30 @@ impl Work<'_> {
                     http_url: format!("http://{}{CHALLENGE_PATH}{}", wanted.name, wanted.token),
                     http_body: wanted.body.clone(),
                 },
+                Proof::Handshake => ValidationProof::Handshake {
+                    tls_alpn_name: wanted.name.clone(),
+                    tls_alpn_digest: wanted.text.clone(),
+                },
             },
         };
-        self.wanted(order).map(record).collect()
+        order.wanted.iter().filter(|wanted| wanted.proof == shown).map(record).collect()
     }
 
     /// Looks whether what the authority wants to see can be seen, and tells it so: an order that fails costs a part of what it
     /// allows.
     pub(super) async fn validate(&self, order: &Order) -> std::result::Result<After, Failure> {
         let issuing = self.issuing;
+        if let Some(shown) = self.other_way(order) {
+            // What is shown is in the record, and so served, before the authority is told to look.
+            let proof = if shown == Shown::Handshake { Proof::Handshake } else { Proof::Http };
+            let records = Some(self.records_shown(order, proof));
+            let next = Issuing { shown, ..issuing.clone() };
+            return Ok(After { records, ..After::going_on(next, Duration::ZERO) });
+        }
         let records = Some(self.records(order));
         let is_looking = self.wanted(order).any(|wanted| wanted.status == "processing");
         if is_looking || (issuing.told && self.wanted(order).all(|wanted| wanted.status != "pending")) {
-            return Ok(After { records, ..again_soon(issuing) });
+            return Ok(After { records, ..again_soon(issuing, order.again) });
         }
         let pending: Vec<&Wanted> = self.wanted(order).filter(|wanted| wanted.status == "pending").collect();
         for wanted in &pending {
@@ -175,8 +232,8 @@ impl Work<'_> {
                 validation::has_text(&self.lookout.servers, &name, &wanted.text).await
             }
             // Its requests come here, and here is the answer.
-            Proof::Http if self.hostname.status.is_served() && self.hostname.led_here_at.is_some() => Ok(()),
-            Proof::Http => {
+            Proof::Http | Proof::Handshake if self.leads_here() => Ok(()),
+            Proof::Http | Proof::Handshake => {
                 let url = format!("http://{}{CHALLENGE_PATH}{}", wanted.name, wanted.token);
                 validation::has_file(self.lookout.web.as_ref(), &url, &wanted.body).await
             }

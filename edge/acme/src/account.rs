@@ -1,6 +1,7 @@
 //! An authority over HTTP, and the account that is had with it: made when it is first needed, and once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -10,13 +11,13 @@ use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, ChallengeStatus, ChallengeType, Error,
     ExternalAccountKey, Identifier, NewAccount, NewOrder, OrderStatus,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_net::Network;
 use zeroize::Zeroizing;
 
 use crate::authority::{Authorities, Failure, Order, Proof, Stage, Wanted, Window};
-use crate::calls::{failure, is_too_often, told, tried};
+use crate::calls::{again, failure, is_too_often, told, tried, within};
 use crate::http::Requests;
 use crate::renewal;
 
@@ -49,9 +50,10 @@ impl std::fmt::Debug for ExternalAccount {
 /// An authority that is asked over HTTP.
 pub struct Authority {
     config: AuthorityConfig,
-    requests: Requests,
-    store: Arc<CertificateStore>,
-    account: OnceCell<Account>,
+    pub(crate) requests: Requests,
+    pub(crate) store: Arc<CertificateStore>,
+    /// None before it was needed, and while its key changes.
+    pub(crate) account: Mutex<Option<Account>>,
 }
 
 impl std::fmt::Debug for Authority {
@@ -64,22 +66,43 @@ impl Authority {
     /// Asks nobody yet. The account's key is sealed in `store`.
     #[must_use]
     pub fn new(config: AuthorityConfig, network: &Network, store: Arc<CertificateStore>) -> Self {
-        Self { config, requests: Requests::over(network), store, account: OnceCell::new() }
+        Self { config, requests: Requests::over(network), store, account: Mutex::default() }
     }
 
-    async fn account(&self) -> Result<&Account, Failure> {
-        self.account.get_or_try_init(|| self.open_account()).await
+    async fn account(&self) -> Result<Account, Failure> {
+        let mut account = self.account.lock().await;
+        if let Some(account) = &*account {
+            return Ok(account.clone());
+        }
+        let opened = self.open_account().await?;
+        *account = Some(opened.clone());
+        Ok(opened)
     }
 
-    async fn open_account(&self) -> Result<Account, Failure> {
-        let label = format!("acme-account:{}", self.config.directory);
+    pub(crate) fn directory(&self) -> &str {
+        &self.config.directory
+    }
+
+    /// Under which label the account is kept.
+    pub(crate) fn label(&self) -> String {
+        format!("acme-account:{}", self.config.directory)
+    }
+
+    /// Under which label it is kept with a key that its authority may not have taken yet.
+    pub(crate) fn next_label(&self) -> String {
+        format!("acme-account-next:{}", self.config.directory)
+    }
+
+    pub(crate) async fn open_account(&self) -> Result<Account, Failure> {
+        self.settle().await?;
+        let label = self.label();
         let kept =
             self.store.secret(&label).await.map_err(|error| Failure::Unreachable(error.to_string()))?;
         if let Some(kept) = kept {
             let credentials: AccountCredentials = serde_json::from_slice(&kept)
                 .map_err(|error| Failure::Refused(format!("the account that is kept is damaged: {error}")))?;
             let builder = Account::builder_with_http(Box::new(self.requests.clone()));
-            return self.requests.within(builder.from_credentials(credentials)).await;
+            return within(builder.from_credentials(credentials)).await.map(|(account, _)| account);
         }
         let contacts: Vec<&str> = self.config.contacts.iter().map(String::as_str).collect();
         let new =
@@ -89,11 +112,11 @@ impl Authority {
             .external_account
             .as_ref()
             .map(|account| ExternalAccountKey::new(account.id.clone(), &account.key));
-        let made = self.requests.again(|| {
+        let made = again(|| {
             let builder = Account::builder_with_http(Box::new(self.requests.clone()));
             builder.create(&new, self.config.directory.clone(), external.as_ref())
         });
-        let (account, credentials) = made.await?;
+        let ((account, credentials), _) = made.await?;
         let bytes = serde_json::to_vec(&credentials).map_err(|error| Failure::Refused(error.to_string()))?;
         let kept = self.store.keep_secret(&label, Zeroizing::new(bytes)).await;
         kept.map_err(|error| Failure::Unreachable(error.to_string()))?;
@@ -104,37 +127,41 @@ impl Authority {
 
 #[async_trait]
 impl Authorities for Authority {
-    async fn order(&self, names: &[String], replaces: Option<&[u8]>) -> Result<Order, Failure> {
+    async fn order(&self, names: &[String], replaces: Option<&[u8]>) -> Result<String, Failure> {
         let account = self.account().await?;
         let names: Vec<Identifier> = names.iter().cloned().map(Identifier::Dns).collect();
         if let Some(replaced) = replaces.and_then(renewal::identifier) {
             let new = NewOrder::new(&names).replaces(replaced);
-            match tried(|| account.new_order(&new)).await? {
-                Ok(order) => return self.shown(order, account).await,
+            let (made, said) = tried(|| account.new_order(&new)).await?;
+            match made {
+                Ok(order) => return Ok(order.url().to_owned()),
                 Err(Error::Api(problem))
                     if !is_too_often(&problem) && problem.status.is_some_and(|status| status < 500) =>
                 {
                     tracing::debug!(problem = told(&problem), "nothing is replaced: an order like any other");
                 }
                 Err(error) if is_about_replacing(&error) => {}
-                Err(error) => return Err(failure(error, self.requests.told_to_wait())),
+                Err(error) => return Err(failure(error, said)),
             }
         }
         let new = NewOrder::new(&names);
-        self.shown(self.requests.again(|| account.new_order(&new)).await?, account).await
+        let (order, _) = again(|| account.new_order(&new)).await?;
+        Ok(order.url().to_owned())
     }
 
     async fn look(&self, url: &str) -> Result<Order, Failure> {
         let account = self.account().await?;
-        self.shown(self.requests.again(|| account.order(url.to_owned())).await?, account).await
+        let (order, said) = again(|| account.order(url.to_owned())).await?;
+        shown(order, account.key_thumbprint(), said).await
     }
 
     async fn show(&self, url: &str, proof: Proof, names: &[String]) -> Result<(), Failure> {
         let account = self.account().await?;
-        let mut order = self.requests.again(|| account.order(url.to_owned())).await?;
+        let (mut order, _) = again(|| account.order(url.to_owned())).await?;
         let kind = match proof {
             Proof::Http => ChallengeType::Http01,
             Proof::Txt => ChallengeType::Dns01,
+            Proof::Handshake => ChallengeType::TlsAlpn01,
         };
         let telling = async {
             let mut authorizations = order.authorizations();
@@ -152,23 +179,27 @@ impl Authorities for Authority {
             }
             Ok(())
         };
-        self.requests.within(telling).await
+        within(telling).await.map(|(told, _)| told)
     }
 
     async fn finish(&self, url: &str, request: &[u8]) -> Result<(), Failure> {
         let account = self.account().await?;
-        let mut order = self.requests.again(|| account.order(url.to_owned())).await?;
-        self.requests.within(order.finalize_csr(request)).await
+        let (mut order, _) = again(|| account.order(url.to_owned())).await?;
+        within(order.finalize_csr(request)).await.map(|(done, _)| done)
     }
 
     async fn certificate(&self, url: &str) -> Result<Option<String>, Failure> {
         let account = self.account().await?;
-        let mut order = self.requests.again(|| account.order(url.to_owned())).await?;
-        self.requests.within(order.certificate()).await
+        let (mut order, _) = again(|| account.order(url.to_owned())).await?;
+        within(order.certificate()).await.map(|(chain, _)| chain)
     }
 
     async fn renewal(&self, certificate: &[u8]) -> Result<Option<Window>, Failure> {
-        renewal::window(self.account().await?, certificate).await
+        renewal::window(&self.account().await?, certificate).await
+    }
+
+    async fn roll_key(&self) -> Result<(), Failure> {
+        self.roll().await
     }
 }
 
@@ -189,17 +220,11 @@ fn is_about_replacing(error: &Error) -> bool {
     }
 }
 
-impl Authority {
-    async fn shown(&self, order: instant_acme::Order, account: &Account) -> Result<Order, Failure> {
-        shown(order, account.key_thumbprint(), &self.requests).await
-    }
-}
-
 /// Reads an order with all that it wants to see.
 async fn shown(
     mut order: instant_acme::Order,
     thumbprint: &str,
-    requests: &Requests,
+    said: Option<Duration>,
 ) -> Result<Order, Failure> {
     let reading = async {
         let mut wanted: Vec<Wanted> = Vec::new();
@@ -212,6 +237,7 @@ async fn shown(
                 let proof = match challenge.r#type {
                     ChallengeType::Http01 => Proof::Http,
                     ChallengeType::Dns01 => Proof::Txt,
+                    ChallengeType::TlsAlpn01 => Proof::Handshake,
                     _ => continue,
                 };
                 let status = match challenge.status {
@@ -221,7 +247,7 @@ async fn shown(
                     ChallengeStatus::Valid => "valid",
                     ChallengeStatus::Invalid => "invalid",
                 };
-                // RFC 8555 sections 8.1 and 8.4.
+                // RFC 8555 sections 8.1 and 8.4, RFC 8737 section 3.
                 let body = format!("{}.{thumbprint}", challenge.token);
                 let text = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, body.as_bytes()));
                 wanted.push(Wanted {
@@ -239,7 +265,7 @@ async fn shown(
         wanted.sort_by(|one, other| (&one.name, &one.token).cmp(&(&other.name, &other.token)));
         Ok(wanted)
     };
-    let wanted = requests.within(reading).await?;
+    let (wanted, of_proofs) = within(reading).await?;
     let state = order.state();
     let stage = match state.status {
         OrderStatus::Pending => Stage::Pending,
@@ -249,5 +275,5 @@ async fn shown(
         OrderStatus::Invalid => Stage::Invalid,
     };
     let problem = state.error.as_ref().map(told);
-    Ok(Order { url: order.url().to_owned(), stage, wanted, problem })
+    Ok(Order { url: order.url().to_owned(), stage, wanted, problem, again: said.max(of_proofs) })
 }

@@ -12,6 +12,8 @@ pub enum Proof {
     Http,
     /// A TXT record.
     Txt,
+    /// A handshake (RFC 8737).
+    Handshake,
 }
 
 /// How far an order is.
@@ -40,6 +42,8 @@ pub struct Order {
     pub wanted: Vec<Wanted>,
     /// What is wrong with it as a whole.
     pub problem: Option<String>,
+    /// How soon to look again, where it says so.
+    pub again: Option<Duration>,
 }
 
 /// What an authority wants to see of one name.
@@ -55,7 +59,7 @@ pub struct Wanted {
     pub token: String,
     /// What is in the file.
     pub body: String,
-    /// What is in the TXT record.
+    /// What is in the TXT record, and in the certificate of a handshake.
     pub text: String,
     /// What was wrong with it.
     pub problem: Option<String>,
@@ -86,6 +90,14 @@ pub enum Failure {
         /// Its words.
         text: String,
     },
+    /// It is not there for now, and says until when.
+    #[error("the authority is not there for now: {text}")]
+    Busy {
+        /// When to ask again.
+        after: Duration,
+        /// Its words.
+        text: String,
+    },
     /// There is no such order any more.
     #[error("the authority has no such order: {0}")]
     Gone(String),
@@ -97,11 +109,12 @@ pub enum Failure {
 /// An authority. Every call is bounded in time.
 #[async_trait]
 pub trait Authorities: Send + Sync + 'static {
-    /// Orders a certificate for names, in the place of another one where that is given, as DER.
+    /// Orders a certificate for names, in the place of another one where that is given, as DER. Returns where the order is found
+    /// again, and asks nothing more: until that is written down, nobody knows of it but the authority.
     ///
     /// # Errors
     /// [`Failure`].
-    async fn order(&self, names: &[String], replaces: Option<&[u8]>) -> Result<Order, Failure>;
+    async fn order(&self, names: &[String], replaces: Option<&[u8]>) -> Result<String, Failure>;
 
     /// Looks how far an order is.
     ///
@@ -132,4 +145,22 @@ pub trait Authorities: Send + Sync + 'static {
     /// # Errors
     /// [`Failure`].
     async fn renewal(&self, certificate: &[u8]) -> Result<Option<Window>, Failure>;
+
+    /// Gives the account that is had with it another key. The old one is kept until it has taken the new one.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    async fn roll_key(&self) -> Result<(), Failure>;
+}
+
+impl Failure {
+    /// How long it said to wait, where it did.
+    #[must_use]
+    pub fn after(&self) -> Option<Duration> {
+        match self {
+            Failure::Busy { after, .. } => Some(*after),
+            Failure::TooOften { after, .. } => *after,
+            Failure::Unreachable(_) | Failure::Gone(_) | Failure::Refused(_) => None,
+        }
+    }
 }

@@ -5,43 +5,50 @@ use std::time::Duration;
 use instant_acme::{Error, Problem};
 
 use crate::authority::Failure;
-use crate::http::Requests;
+use crate::waits::listening;
 
 /// How often a call is made again that was refused for its nonce: the library itself tries three times.
 const TRIES: usize = 6;
 /// How long a whole call may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
+/// What came of a call, and how long it was told to wait.
+type Heard<T> = (T, Option<Duration>);
+
 /// Makes a call, and makes it again where it was refused for its nonce.
 pub(crate) async fn tried<T, F: Future<Output = Result<T, Error>>>(
     call: impl Fn() -> F,
-) -> Result<Result<T, Error>, Failure> {
+) -> Result<Heard<Result<T, Error>>, Failure> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match tokio::time::timeout(PATIENCE, call()).await {
+        let (done, said) = listening(tokio::time::timeout(PATIENCE, call())).await;
+        match done {
             Ok(Err(Error::Api(problem))) if is(&problem, "badNonce") && tries < TRIES => {}
-            Ok(done) => return Ok(done),
-            Err(_elapsed) => return Err(Failure::Unreachable("it does not answer in time".to_owned())),
+            Ok(done) => return Ok((done, said)),
+            Err(_elapsed) => return Err(late()),
         }
     }
 }
 
-impl Requests {
-    pub(crate) async fn again<T, F: Future<Output = Result<T, Error>>>(
-        &self,
-        call: impl Fn() -> F,
-    ) -> Result<T, Failure> {
-        tried(call).await?.map_err(|error| failure(error, self.told_to_wait()))
-    }
+/// The same, with what a failure says of the authority.
+pub(crate) async fn again<T, F: Future<Output = Result<T, Error>>>(
+    call: impl Fn() -> F,
+) -> Result<Heard<T>, Failure> {
+    let (done, said) = tried(call).await?;
+    done.map(|done| (done, said)).map_err(|error| failure(error, said))
+}
 
-    /// Makes a call once: one that is part of several is made again with these.
-    pub(crate) async fn within<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
-        match tokio::time::timeout(PATIENCE, call).await {
-            Ok(done) => done.map_err(|error| failure(error, self.told_to_wait())),
-            Err(_elapsed) => Err(Failure::Unreachable("it does not answer in time".to_owned())),
-        }
+/// Makes a call once: one that is part of several is made again with these.
+pub(crate) async fn within<T>(call: impl Future<Output = Result<T, Error>>) -> Result<Heard<T>, Failure> {
+    match listening(tokio::time::timeout(PATIENCE, call)).await {
+        (Ok(done), said) => done.map(|done| (done, said)).map_err(|error| failure(error, said)),
+        (Err(_elapsed), _) => Err(late()),
     }
+}
+
+fn late() -> Failure {
+    Failure::Unreachable("it does not answer in time".to_owned())
 }
 
 fn is(problem: &Problem, kind: &str) -> bool {
@@ -60,10 +67,18 @@ pub(crate) fn failure(error: Error, after: Option<Duration>) -> Failure {
         Error::Api(problem) if is_too_often(&problem) => Failure::TooOften { after, text: told(&problem) },
         Error::Api(problem) if problem.status == Some(404) => Failure::Gone(told(&problem)),
         Error::Api(problem) if problem.status.is_some_and(|status| status >= 500) => {
-            Failure::Unreachable(told(&problem))
+            away(told(&problem), after)
         }
         Error::Api(problem) => Failure::Refused(told(&problem)),
-        other => Failure::Unreachable(other.to_string()),
+        // Whoever is away need not say so in the words of ACME.
+        other => away(other.to_string(), after),
+    }
+}
+
+fn away(text: String, after: Option<Duration>) -> Failure {
+    match after {
+        Some(after) => Failure::Busy { after, text },
+        None => Failure::Unreachable(text),
     }
 }
 

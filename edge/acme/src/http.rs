@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use ::http::{Request, Response, StatusCode, header};
+use ::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use wasmyard_model::egress::{BadHost, Host};
 use wasmyard_net::{Client, Judge, Network, Waits};
+
+use crate::waits;
 
 /// A chain has a few kilobytes; a list of challenges less.
 const MOST_BYTES: usize = 1 << 20;
@@ -51,19 +52,11 @@ impl Judge for Named {
 #[derive(Clone)]
 pub(crate) struct Requests {
     client: Arc<Client<Named, Full<Bytes>>>,
-    /// How many seconds to wait, as it was said by the last answer that there were too many requests; 0: not said. It is no
-    /// part of what the library hands on.
-    wait: Arc<AtomicU64>,
 }
 
 impl Requests {
     pub(crate) fn over(network: &Network) -> Self {
-        Self { client: Arc::new(network.client(Named, MOST_CONNECTIONS)), wait: Arc::default() }
-    }
-
-    /// How long the authority said to wait, since this was asked the last time.
-    pub(crate) fn told_to_wait(&self) -> Option<Duration> {
-        Some(self.wait.swap(0, Ordering::Relaxed)).filter(|seconds| *seconds > 0).map(Duration::from_secs)
+        Self { client: Arc::new(network.client(Named, MOST_CONNECTIONS)) }
     }
 
     async fn send(&self, request: Request<BodyWrapper<Bytes>>) -> Result<Response<Full<Bytes>>, Error> {
@@ -79,12 +72,8 @@ impl Requests {
     pub(crate) async fn fetch(&self, request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Error> {
         let answered = self.client.send(request, WAITS).await;
         let answered = answered.map_err(|error| Error::Other(error.told::<Named>().into()))?;
-        let (head, body) = answered.response.into_parts();
-        if matches!(head.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            let said = head.headers.get(header::RETRY_AFTER).and_then(|said| said.to_str().ok());
-            let seconds = said.and_then(|said| said.trim().parse().ok()).unwrap_or_default();
-            self.wait.store(seconds, Ordering::Relaxed);
-        }
+        let (mut head, body) = answered.response.into_parts();
+        waits::hear(&mut head.headers, SystemTime::now());
         let body = tokio::time::timeout(BODY, Limited::new(body, MOST_BYTES).collect());
         let body =
             body.await.map_err(|_elapsed| Error::Str("the end of the answer"))?.map_err(Error::Other)?;

@@ -6,12 +6,16 @@
 //! - [`authority`]: what an order looks like, whoever is asked
 //! - `account`: an authority over HTTP, and the account that is had with it
 //! - `calls`: how they are made, and what a failed one says
+//! - `rollover`: another key for the account
+//! - `waits`: how long it says to wait
 //! - `renewal`: when it would have certificates renewed
 //! - `http`: requests to it, within bounds
+//! - [`handshake`]: what one is shown in a handshake
 //! - [`keys`]: keys and requests for certificates
 //! - [`schedule`]: when to look again, and when to renew
 
 pub mod authority;
+pub mod handshake;
 pub mod keys;
 pub mod schedule;
 
@@ -19,6 +23,8 @@ mod account;
 mod calls;
 mod http;
 mod renewal;
+mod rollover;
+mod waits;
 
 pub use account::{Authority, AuthorityConfig, ExternalAccount};
 pub use authority::{Authorities, Failure, Order, Proof, Stage, Wanted, Window};

@@ -6,6 +6,7 @@ use wasmyard_model::timestamp::Timestamp;
 
 use crate::authority::{Failure, Window};
 use crate::calls::{PATIENCE, failure};
+use crate::waits::listening;
 
 /// How an authority calls a certificate; none for one that does not say whose it is.
 pub(crate) fn identifier(certificate: &[u8]) -> Option<CertificateIdentifier<'static>> {
@@ -16,11 +17,11 @@ pub(crate) fn identifier(certificate: &[u8]) -> Option<CertificateIdentifier<'st
 /// Asks an authority that says so when it would have a certificate renewed.
 pub(crate) async fn window(account: &Account, certificate: &[u8]) -> Result<Option<Window>, Failure> {
     let Some(id) = identifier(certificate) else { return Ok(None) };
-    let asking = tokio::time::timeout(PATIENCE, account.renewal_info(&id));
-    let (said, again) = match asking.await {
+    let (asked, wait) = listening(tokio::time::timeout(PATIENCE, account.renewal_info(&id))).await;
+    let (said, again) = match asked {
         Ok(Ok(said)) => said,
         Ok(Err(Error::Unsupported(_))) => return Ok(None),
-        Ok(Err(error)) => return Err(failure(error, None)),
+        Ok(Err(error)) => return Err(failure(error, wait)),
         Err(_elapsed) => return Err(Failure::Unreachable("it does not answer in time".to_owned())),
     };
     let window = said.suggested_window;

@@ -91,6 +91,26 @@ mod tests {
     }
 
     #[test]
+    fn the_busiest_hour_of_many_lives_is_hardly_busier_than_the_others() {
+        let began: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (day, names) = (Duration::from_secs(86_400), 100_000);
+        let mut hours = vec![0_u32; 75 * 24];
+        for number in 0..names {
+            // They come evenly over the longest of their lives.
+            let mut at = began.later(day * 45 / names * number);
+            let (life, id) = (day * (6 + number % 40), format!("{number:032x}"));
+            while at < began.later(day * 75) {
+                hours[usize::try_from(at.since(began).as_secs() / 3_600).unwrap()] += 1;
+                at = renewal(at, at.later(life), &id);
+            }
+        }
+        let since = &hours[45 * 24..];
+        let mean = f64::from(since.iter().sum::<u32>()) / since.len() as f64;
+        let busiest = f64::from(*since.iter().max().unwrap()) / mean;
+        assert!(busiest <= 1.2, "{busiest} times the mean of {mean}");
+    }
+
+    #[test]
     fn a_window_is_filled_evenly_and_never_too_late() {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let (day, end) = (Duration::from_secs(86_400), now.later(Duration::from_secs(90 * 86_400)));

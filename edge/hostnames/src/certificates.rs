@@ -16,6 +16,7 @@ mod packs;
 mod pair;
 mod record;
 mod rows;
+mod served;
 mod settings;
 mod store;
 mod vault;
@@ -26,7 +27,8 @@ pub use error::{OpenError, PutError};
 pub use pair::{LARGEST_FILE, Pair, PairError};
 pub use record::{CertificateDigest, Damaged, KeyKind, Leaf, Owner, Record};
 pub use rows::{VAULT_FILE, VaultError};
+pub use served::Served;
 pub use settings::{settings_of, zone_settings_of};
-pub use store::{CertificateStore, Served, ServedWith};
+pub use store::{CertificateStore, ServedWith};
 
 pub(crate) use record::{LARGEST_CERTIFICATE, MOST_INTERMEDIATES};

@@ -110,6 +110,8 @@ pub(crate) enum Handshaken {
     Http3,
     /// A client by UDP was asked to show that its address is its own, before anything was done for it.
     Retry,
+    /// An authority was shown that a name is ours.
+    Validation,
     /// The client named no host.
     NoName,
     /// The client named a host that is not served.
@@ -188,11 +190,12 @@ impl Drop for Handshaking {
 }
 
 impl Handshaken {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Full,
         Self::Resumed,
         Self::Http3,
         Self::Retry,
+        Self::Validation,
         Self::NoName,
         Self::UnknownName,
         Self::Unavailable,
@@ -207,6 +210,7 @@ impl Handshaken {
             Self::Resumed => "resumed",
             Self::Http3 => "http3",
             Self::Retry => "retry",
+            Self::Validation => "validation",
             Self::NoName => "no_name",
             Self::UnknownName => "unknown_name",
             Self::Unavailable => "unavailable",

@@ -204,7 +204,17 @@ impl<H: Handler> Shared<H> {
         shaking: Shaking,
     ) -> Option<(quinn::Connection, Arc<crate::tls::Encrypted>)> {
         let deadline = DEADLINE.min(self.patience.head);
-        match tokio::time::timeout(deadline, connecting).await {
+        let connected = tokio::time::timeout(deadline, connecting);
+        let connected = tokio::select! {
+            biased;
+            () = shaking.given_up() => {
+                // What is let go of is closed.
+                shaking.failed();
+                return None;
+            }
+            connected = connected => connected,
+        };
+        match connected {
             Ok(Ok(quic)) => Some((quic, shaking.done()?)),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a handshake over QUIC failed");

@@ -15,6 +15,7 @@ mod settings;
 mod shown;
 mod stream;
 mod tickets;
+mod validation;
 
 pub use accept::Tls;
 pub use asking::Asking;
@@ -26,6 +27,7 @@ pub use settings::{LeastVersion, Settings};
 pub use shown::ClientCertificate;
 pub use stream::TlsSocket;
 pub use tickets::TicketSecret;
+pub use validation::Challenges;
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,10 @@ use crate::dns::{Answer, Dns, Question, Record};
 /// How long it is remembered whether a name server hands signatures out.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
+/// What is said of a name server that handed signatures out, and does not any more.
+const STOPPED: &str = "DNSSEC: this name server handed out signatures of the root before and does not now, so that it is not believed; if it was \
+                       changed on purpose, start again, or set dnssec = \"off\"";
+
 /// Whether answers are validated by their signatures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dnssec {
@@ -143,6 +147,11 @@ impl NameServer {
             Err(error) if is_silence(&error) => return Err(Answer::Failed(error.to_string())),
             Err(_) => false,
         };
+        // Who hands them out does not stop by itself. Somebody on the way who takes them off would be believed.
+        let was_handing_out = known.is_some_and(|(_, hands_out)| hands_out);
+        if was_handing_out && !hands_out {
+            return Err(Answer::Failed(STOPPED.to_owned()));
+        }
         *self.hands_out.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), hands_out));
         Ok(if hands_out { (signed, true) } else { (&self.plain, false) })
     }

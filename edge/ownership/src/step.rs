@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use wasmyard_model::hostname::{Checks, CustomHostname, HostnameStatus};
+use wasmyard_model::hostname::{Checks, CustomHostname, HostnameStatus, SslStatus};
 use wasmyard_model::timestamp::Timestamp;
 
 use crate::rules::{Expected, Finding, Leads};
@@ -171,5 +171,11 @@ fn gone(hostname: &mut CustomHostname, now: Timestamp) -> Option<Timestamp> {
         return Some(until);
     }
     hostname.status = HostnameStatus::Deleted;
+    if let Some(ssl) = &mut hostname.ssl {
+        ssl.status = SslStatus::PendingDeletion;
+        (ssl.issuing, ssl.renew_at) = (None, None);
+        ssl.validation_records.clear();
+        ssl.validation_errors.clear();
+    }
     None
 }

@@ -16,13 +16,14 @@ pub use certificate_error::CertificateError;
 pub use custom::{CustomCertificate, Uploaded};
 pub use error::{HostnameError, TlsSetting};
 pub use flaw::{Flaw, FlawCode, FlawPlace};
-pub use issuing::Issuing;
+pub use issuing::{Issuing, Shown};
 pub use metadata::HostnameMetadata;
 pub use name::CustomName;
 pub use origin::{CustomOrigin, OriginEdit, OriginSni};
+pub use proof::{ValidationProof, ValidationRecord};
 pub use ssl::{
     BundleMethod, CertificateAuthority, CertificateType, Ssl, SslConfig, SslEdit, TlsSettings,
-    ValidationMethod, ValidationProof, ValidationRecord,
+    ValidationMethod,
 };
 pub use status::{HostnameStatus, SslStatus};
 
@@ -35,6 +36,7 @@ mod issuing;
 mod metadata;
 mod name;
 mod origin;
+mod proof;
 mod ssl;
 mod status;
 

@@ -45,9 +45,9 @@ pub use scripts::{Kept, PINNED, Rollout};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
 pub use zones::{
-    CERTIFICATE_AGE, CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CERTIFICATE_ORDER, CSR_FORGET, DnsChange,
-    HOSTNAME_CHECK, HostMatch, HostnameNames, HostnamePage, HostnameQuota, IssueQuota, OrderPace,
-    ZONE_DEPLOY, hostname_of_check,
+    CERTIFICATE_AGE, CERTIFICATE_DELETE, CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CERTIFICATE_ORDER,
+    CSR_FORGET, DnsChange, HOSTNAME_CHECK, HostMatch, HostnameNames, HostnamePage, HostnameQuota, IssueQuota,
+    OrderPace, ZONE_DEPLOY, hostname_of_check,
 };
 
 pub mod error;

@@ -26,7 +26,7 @@ use wasmyard_model::zone::{DnsRecord, NewZone, Zone, ZoneEdit, ZoneSettings, Zon
 use wasmyard_stores::Revision;
 
 pub use budget::{IssueQuota, OrderPace};
-pub use certificates::{CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CERTIFICATE_ORDER};
+pub use certificates::{CERTIFICATE_DELETE, CERTIFICATE_DEPLOY, CERTIFICATE_FORGET, CERTIFICATE_ORDER};
 pub(super) use challenges::Challenges;
 pub(super) use claims::Claims;
 pub use claims::HostMatch;

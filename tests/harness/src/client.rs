@@ -12,6 +12,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::{Server, within};
@@ -133,20 +134,33 @@ impl Connection {
 
 /// The heads that come for a page over HTTP/2: those that go ahead of the answer's, and that one.
 pub async fn heads_over_http2(to: SocketAddr, host: &str, path: &str) -> Vec<Response<()>> {
-    let (client, connection) = h2::client::handshake(connect(to).await).await.unwrap();
+    heads_over(connect(to).await, "http", &[(host, path)]).await.remove(0)
+}
+
+/// The same of each of these, host and path, one after the other over one connection.
+pub async fn heads_over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    scheme: &str,
+    asked: &[(&str, &str)],
+) -> Vec<Vec<Response<()>>> {
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(async move { connection.await.ok() });
-    let request = Request::get(format!("http://{host}{path}")).body(()).unwrap();
-    let mut client = client.ready().await.unwrap();
-    let (mut answer, _) = client.send_request(request, true).unwrap();
-    let mut heads = Vec::new();
-    let all = async {
-        while let Some(ahead) = std::future::poll_fn(|cx| answer.poll_informational(cx)).await {
-            heads.push(ahead.unwrap());
-        }
-        heads.push(answer.await.unwrap().map(drop));
-    };
-    within("an answer over HTTP/2", all).await;
-    heads
+    let mut all = Vec::new();
+    for (host, path) in asked {
+        let request = Request::get(format!("{scheme}://{host}{path}")).body(()).unwrap();
+        client = client.ready().await.unwrap();
+        let (mut answer, _) = client.send_request(request, true).unwrap();
+        let mut heads = Vec::new();
+        let reading = async {
+            while let Some(ahead) = std::future::poll_fn(|cx| answer.poll_informational(cx)).await {
+                heads.push(ahead.unwrap());
+            }
+            heads.push(answer.await.unwrap().map(drop));
+        };
+        within("an answer over HTTP/2", reading).await;
+        all.push(heads);
+    }
+    all
 }
 
 impl Server {

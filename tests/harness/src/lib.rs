@@ -27,7 +27,9 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 pub use api::{Api, NAMESPACES, PLATFORM_SCRIPTS, script_path};
-pub use client::{Answer, ClientBody, Connection, body, channel, heads_over_http2, next_chunk, request};
+pub use client::{
+    Answer, ClientBody, Connection, body, channel, heads_over, heads_over_http2, next_chunk, request,
+};
 pub use disk::SmallDisk;
 pub use raw::{Raw, RawAnswer};
 pub use server::{Server, Site, shared_artifacts};

@@ -1,6 +1,7 @@
 //! Certificates of an authority: ordered for customers' own names, shown, issued and served. The authority is Pebble, of the
 //! system's packages; what it and the platform ask of the DNS is answered by the test. Run by `make acme-test`.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -18,21 +19,27 @@ use super::hostnames::zone_named;
 use crate::support::dns::NameServer;
 use crate::support::{Api, Server, Site, eventually, guest, within};
 
+mod deaths;
 mod delegation;
 mod external;
+mod handshakes;
+mod proxy;
 mod renewal;
+mod rollover;
 mod started;
 
-use renewal::Said;
+use proxy::{Said, Stop};
 
 /// The key of an account that an authority keeps elsewhere, as Pebble's own examples have it.
 const EXTERNAL_KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
 
-/// A port that nobody listens on just now. Below those that the system gives to clients.
+/// A port that nobody listens on just now, and that no other test of this process was given. Below those that the system gives
+/// to clients.
 fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     for _ in 0..1_000 {
         let port = 20_000 + u16::try_from(rand() % 10_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && GIVEN.lock().unwrap().insert(port) {
             return port;
         }
     }
@@ -53,6 +60,12 @@ struct Setup {
     is_second: bool,
     /// It says when to renew.
     says_when: bool,
+    /// Names are shown in handshakes alone: the authority looks for files where nobody is.
+    in_handshakes: bool,
+    /// It is asked by way of the proxy.
+    by_proxy: bool,
+    /// The same, and one request comes to nothing. No nonce is refused, so that requests can be counted.
+    stop: Option<Stop>,
 }
 
 /// An authority with a platform that asks it, and a name server that both ask.
@@ -69,7 +82,7 @@ struct Platform {
 impl Platform {
     async fn start(setup: Setup) -> Platform {
         let dns = NameServer::start().await;
-        let (acme, management, visitors) = (free_port(), free_port(), free_port());
+        let (acme, management, visitors, encrypted) = (free_port(), free_port(), free_port(), free_port());
         let site = Site::new("");
         let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         site.write("pebble.key", own.signing_key.serialize_pem());
@@ -79,8 +92,8 @@ impl Platform {
             "managementListenAddress": format!("127.0.0.1:{management}"),
             "certificate": site.path("pebble.pem"),
             "privateKey": site.path("pebble.key"),
-            "httpPort": visitors,
-            "tlsPort": free_port(),
+            "httpPort": if setup.in_handshakes { free_port() } else { visitors },
+            "tlsPort": encrypted,
             "externalAccountBindingRequired": setup.is_second,
             "externalAccountMACKeys": {"kid-1": EXTERNAL_KEY},
             // A hundredth of a life passes before one is renewed.
@@ -92,7 +105,7 @@ impl Platform {
             .arg(site.path("pebble.json"))
             .args(["-dnsserver", &dns.address.to_string()])
             .env("PEBBLE_VA_NOSLEEP", "1")
-            .env("PEBBLE_WFE_NONCEREJECT", "10")
+            .env("PEBBLE_WFE_NONCEREJECT", if setup.stop.is_some() { "0" } else { "10" })
             .env("PEBBLE_AUTHZREUSE", setup.reuse.to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -100,8 +113,13 @@ impl Platform {
             .spawn()
             .expect("pebble: scripts/acme-tests.sh installs it");
         let listen = SocketAddr::from(([127, 0, 0, 1], visitors));
-        let (proxy, said) = renewal::proxy(acme, &own.cert, own.signing_key.serialize_der()).await;
-        let directory = if setup.says_when { proxy } else { acme };
+        let (proxy, said) = proxy::proxy(acme, &own.cert, own.signing_key.serialize_der()).await;
+        {
+            let mut said = said.lock().unwrap();
+            (said.says_when, said.stop) = (setup.says_when, setup.stop);
+        }
+        let is_by_proxy = setup.says_when || setup.by_proxy || setup.stop.is_some();
+        let directory = if is_by_proxy { proxy } else { acme };
         site.write("external.key", EXTERNAL_KEY);
         let authorities = if setup.is_second {
             format!(
@@ -134,7 +152,7 @@ impl Platform {
                 r#"
                 [server]
                 listen = "{listen}"
-                listen_tls = "127.0.0.1:0"
+                listen_tls = "127.0.0.1:{encrypted}"
                 reserved_names = true
                 [tls]
                 redirect = true

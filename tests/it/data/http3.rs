@@ -41,7 +41,7 @@ async fn serving(server: &str) -> (Server, SocketAddr, CertificateDer<'static>) 
 }
 
 /// Says what it needs, and takes its time.
-const PAGE: &str = "
+pub(super) const PAGE: &str = "
     export default {
       async fetch(request) {
         await new Promise((resolve) => setTimeout(resolve, 300));
@@ -51,7 +51,7 @@ const PAGE: &str = "
     };
 ";
 
-const HINTS: &str = "</a.css>; rel=preload; as=style, <https://cdn.test>; rel=preconnect";
+pub(super) const HINTS: &str = "</a.css>; rel=preload; as=style, <https://cdn.test>; rel=preconnect";
 
 #[tokio::test]
 async fn who_comes_by_tls_is_told_of_http3_and_served_by_it() {
@@ -64,6 +64,9 @@ async fn who_comes_by_tls_is_told_of_http3_and_served_by_it() {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         assert_eq!(answer.contains(&told), is_told, "{host}: {answer}");
         assert_eq!(answer.contains("alt-svc"), is_told, "{host}: {answer}");
+        let heads = visitor.heads_over_http2(https, host, &[(host, "/headers")]).await;
+        let over_http2 = heads[0][0].headers().get("alt-svc").map(|value| value.to_str().unwrap());
+        assert_eq!(over_http2, is_told.then_some(&told["alt-svc: ".len()..]), "{host}");
     }
     let in_clear = server.send(request(Method::GET, "shop.test", "/page").body(body("")).unwrap()).await;
     assert_eq!(in_clear.header("alt-svc"), "");

@@ -154,12 +154,16 @@ async fn names_that_nobody_may_have_are_blocked_and_nothing_is_asked_or_ordered_
     let (path, _) = hostname(&api, &zone, "shop.evil.test").await;
     becomes(&api, &path, "active").await;
     assert_eq!(server.get("shop.evil.test", "/").await.status, 200);
-    drop(server);
     site.write("wasmyard.toml", with("\"evil.test\""));
+    server.hang_up();
+    becomes(&api, &path, "blocked").await;
+    assert_ne!(server.get("shop.evil.test", "/").await.status, 200);
+    api.post("/client/v4/zones", &json!({"name": "evil.test"})).await.refused(403, 90017);
+    server.kill().await;
+    // A restart finds it as it was.
     let server = site.serve().await;
     becomes(&server.api(), &path, "blocked").await;
-    assert_ne!(server.get("shop.evil.test", "/").await.status, 200);
-    drop(server);
+    server.kill().await;
     // What is taken off the list can be had again.
     site.write("wasmyard.toml", with(""));
     let server = site.serve().await;

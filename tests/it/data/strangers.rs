@@ -48,7 +48,12 @@ fn made(name: &str) -> CertifiedKey<KeyPair> {
 }
 
 /// A custom hostname that is served with a certificate of its own.
-async fn served(server: &Server, dns: &NameServer, zone: &str, name: &str) -> CertificateDer<'static> {
+pub(super) async fn served(
+    server: &Server,
+    dns: &NameServer,
+    zone: &str,
+    name: &str,
+) -> CertificateDer<'static> {
     let (own, api) = (made(name), server.api());
     dns.cname(name, "service.saas.test");
     let ssl = brought(&own.cert.pem(), &own.signing_key.serialize_pem());

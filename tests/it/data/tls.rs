@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{Site, body, guest, request, within};
+use crate::support::{Site, body, guest, heads_over, request, within};
 
 /// A certificate for these hosts in files of this name.
 fn write_certificate(site: &Site, file: &str, hosts: &[&str]) -> CertificateDer<'static> {
@@ -53,6 +53,19 @@ impl Visitor {
         within("a handshake", TlsConnector::from(Arc::clone(&self.0)).connect(name, stream)).await
     }
 
+    /// The heads of what is answered to each of these, host and path, over one connection of HTTP/2 for a name.
+    pub(super) async fn heads_over_http2(
+        &self,
+        to: SocketAddr,
+        name: &str,
+        asked: &[(&str, &str)],
+    ) -> Vec<Vec<http::Response<()>>> {
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = Visitor(Arc::new(config)).connect(to, name).await.unwrap();
+        heads_over(stream, "https", asked).await
+    }
+
     pub(super) async fn get(&self, to: SocketAddr, name: &str, host: &str) -> String {
         let mut stream = self.connect(to, name).await.unwrap();
         let head = format!("GET /page HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
@@ -87,6 +100,21 @@ async fn a_certificate_in_files_serves_its_hosts_and_nobody_else() {
     assert!(answer.text().contains("header x-forwarded-proto: http\n"));
     let key = std::fs::metadata(site.data().join("installation.key")).unwrap();
     assert_eq!(std::os::unix::fs::MetadataExt::mode(&key) & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn hosts_of_one_entry_share_a_connection_and_others_do_not() {
+    let other = "[[tls.certificates]]\nchain = \"two.pem\"\nkey = \"two.key\"\nhosts = [\"apart.test\"]\n";
+    let site = Site::new(&config(&format!("{ONE}{other}")));
+    let one = write_certificate(&site, "one", &["shop.test", "*.shop.test", "other.test"]);
+    write_certificate(&site, "two", &["apart.test", "more.test"]);
+    let server = site.serve().await;
+    let visitor = Visitor::trusting(&[one]);
+    let asked = ["shop.test", "other.test", "a.shop.test", "apart.test", "unknown.test"];
+    let asked = asked.map(|host| (host, "/page"));
+    let heads = visitor.heads_over_http2(server.https().await, "shop.test", &asked).await;
+    let statuses: Vec<u16> = heads.iter().map(|heads| heads[0].status().as_u16()).collect();
+    assert_eq!(statuses, [200, 200, 200, 421, 421]);
 }
 
 #[tokio::test]

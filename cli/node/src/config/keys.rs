@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use serde_json::Value as Json;
+use wasmyard_control::InHandshakes;
 use wasmyard_dispatcher::{DispatcherConfig, EgressConfig, OriginsConfig, Roots};
 use wasmyard_listener::tls::LeastVersion;
 use wasmyard_listener::{ForwardedField, ListenerConfig};
@@ -299,6 +300,17 @@ section! {
         default: Text = Text("the first by name"),
         /// how many certificates a zone may ask for within a minute; one more is refused, and so are all for 30 seconds then
         per_minute: Count = Count::or(15),
+        /// when an authority is shown in a handshake at port 443 that a name leads here whose `ssl.method` is `http`
+        /// (TLS-ALPN-01): `"after-http"` when it did not see the file at port 80, `"first"` before that is tried, `"never"`
+        tls_alpn: Choice<InHandshakes> = Choice {
+            words: &[
+                ("after-http", InHandshakes::AfterFile),
+                ("first", InHandshakes::First),
+                ("never", InHandshakes::Never),
+            ],
+            expected: "\"after-http\", \"first\" or \"never\"",
+            default: InHandshakes::AfterFile,
+        },
         /// an authority, below
         authorities: ByName<RawAuthority> =
             by_name("certificates.authorities.NAME", "a table of authorities, [certificates.authorities.NAME]"),

@@ -42,7 +42,7 @@ async fn whatever_step_a_process_ends_in_the_next_one_goes_on_with_the_same_orde
     }
 }
 
-/// Which call orders the second certificate: order, look, show, look, finish, look, certificate come before.
+/// Which call orders the second certificate: order, look twice, show, look, finish, look, certificate come before.
 fn order_of_rsa() -> u32 {
-    8
+    9
 }

@@ -42,6 +42,22 @@ async fn an_authority_that_says_when_to_renew_is_believed_also_when_it_changes_i
 }
 
 #[tokio::test]
+async fn a_certificate_whose_second_key_nobody_shows_a_text_for_is_renewed_alone() {
+    let platform = platform(90 * DAY).await;
+    *platform.names.0.lock().unwrap() = true;
+    platform.told(|told| told.hides_second = true);
+    platform.until(|ssl| ssl.certificates.len() == 1 && ssl.issuing.is_none()).await;
+    let end = platform.control.now().later(365 * DAY);
+    while platform.control.now() < end {
+        platform.step().await.expect("there is always a next one");
+        let ssl = platform.ssl().await;
+        assert_eq!((ssl.status, ssl.certificates.len()), (SslStatus::Active, 1));
+        assert!(ssl.certificates[0].expires_on > platform.control.now());
+    }
+    assert!(platform.told(|told| told.orders) >= 2 * 6);
+}
+
+#[tokio::test]
 async fn an_authority_that_does_not_say_when_to_renew_or_is_down_changes_nothing() {
     let platform = platform(90 * DAY).await;
     *platform.names.0.lock().unwrap() = true;

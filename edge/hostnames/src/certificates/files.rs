@@ -26,12 +26,12 @@ impl Files {
         Self { last: before.last, ..Self::default() }
     }
 
-    /// Adds the keys of a name.
+    /// Adds the keys of names, which are one thing to whoever asks over one connection for several of them.
     pub(super) fn add(&mut self, kind: Kind, group: u16, kept: Kept) {
         self.last += 1;
         // Beyond all numbers of the vault.
         let certificate = LARGEST_ID + self.last;
-        if let Some(name) = kept.names.first() {
+        for name in &kept.names {
             self.names.insert(name.clone(), (Found { certificate, group }, kind));
         }
         self.kept.insert(certificate, Arc::new(kept));

@@ -16,7 +16,7 @@ const BASE_BYTES: usize = 1 << 10;
 /// What a key of RSA, once it has signed, weighs.
 const RSA_BYTES: usize = 8 << 10;
 
-/// The keys of one name.
+/// The keys of one name, or of several that share them.
 pub(crate) struct Kept {
     /// The names that it may be found by.
     pub(crate) names: Box<[ServedName]>,
@@ -60,7 +60,7 @@ impl Kept {
     }
 
     /// The keys of pairs that were just read.
-    pub(crate) fn of(name: ServedName, pairs: &[Pair]) -> Result<Self, PairError> {
+    pub(crate) fn of(names: Box<[ServedName]>, pairs: &[Pair]) -> Result<Self, PairError> {
         let of = |kind| pairs.iter().find(|pair| pair.kind == kind);
         let elliptic = of(KeyKind::Elliptic).map(Pair::certified).transpose()?;
         let rsa = match of(KeyKind::Rsa).cloned() {
@@ -71,7 +71,7 @@ impl Kept {
                 Some(late)
             }
         };
-        Ok(Self::new(Box::new([name]), elliptic, rsa, 0))
+        Ok(Self::new(names, elliptic, rsa, 0))
     }
 
     /// Bytes of memory, nearly.

@@ -11,9 +11,9 @@ use futures::future::{BoxFuture, FutureExt as _};
 use moka::future::Cache;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
-use wasmyard_listener::tls::{self, Found, Groups, Keys, NoCertificate, Settings};
+use wasmyard_listener::tls::{self, Found, Groups, Keys, NoCertificate};
 
-use super::claimed::{Claimed, Entry, Kind, LARGEST_ID, leads_to, steps};
+use super::claimed::{Claimed, Entry, LARGEST_ID, leads_to, steps};
 use super::error::{OpenError, PutError};
 use super::files::Files;
 use super::intern::{Authorities, digest_of};
@@ -21,6 +21,7 @@ use super::kept::{Kept, Late};
 use super::pair::{Pair, PairError, certified};
 use super::record::{CertificateDigest, Damaged, KeyKind, Leaf, Owner, Record};
 use super::rows::{Known, VaultError};
+use super::served::{Served, shared};
 use super::vault::{Entering, Vault};
 use crate::installation::InstallationKey;
 use crate::name::ServedName;
@@ -29,19 +30,6 @@ use crate::name::ServedName;
 const KEPT_BYTES: u64 = 16 << 20;
 /// Reads at the same time. More would only wait for the disk, and hold threads.
 const READS: usize = 16;
-
-/// A name with its certificates and settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
-    /// The name.
-    pub name: ServedName,
-    /// What it is.
-    pub kind: Kind,
-    /// How it is served.
-    pub settings: Settings,
-    /// Its certificates: one for each kind of key.
-    pub pairs: Vec<Pair>,
-}
 
 /// The certificates of a node.
 #[derive(Debug)]
@@ -179,11 +167,11 @@ impl CertificateStore {
     /// # Errors
     /// [`PutError`]; then everything is as it was.
     pub fn use_files(&self, served: &[Served], default: Option<&ServedName>) -> Result<(), PutError> {
+        served.iter().try_for_each(checked::check)?;
         let mut files = Files::after(&self.inner.files.read().unwrap_or_else(PoisonError::into_inner));
-        for one in served {
-            checked::check(one)?;
+        for (one, names) in shared(served) {
             let group = self.inner.groups.number(&one.settings)?;
-            files.add(one.kind, group, Kept::of(one.name.clone(), &one.pairs)?);
+            files.add(one.kind, group, Kept::of(names, &one.pairs)?);
         }
         if let Some(default) = default {
             files.default_to(default.clone());

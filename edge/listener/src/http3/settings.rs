@@ -54,7 +54,7 @@ impl Settings {
     }
 
     /// The configuration of one connection.
-    pub(super) fn with(&self, crypto: Arc<QuicServerConfig>) -> ServerConfig {
+    pub(super) fn with(&self, crypto: Arc<dyn quinn::crypto::ServerConfig>) -> ServerConfig {
         let mut server = self.0.clone();
         server.crypto = crypto;
         server

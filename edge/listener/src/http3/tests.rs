@@ -113,11 +113,19 @@ impl Handler for Tells {
     }
 }
 
-/// Certificates in memory, but for one that has to be fetched first.
+/// Certificates in memory, but for one that has to be fetched first, and one that cannot be.
 struct Table {
     groups: HashMap<&'static str, u16>,
     keys: Keys,
-    fetched: Arc<AtomicUsize>,
+    fetches: Arc<Fetches>,
+}
+
+/// Keys that are fetched.
+#[derive(Default)]
+struct Fetches {
+    begun: AtomicUsize,
+    done: AtomicUsize,
+    gate: tokio::sync::Notify,
 }
 
 impl Certificates for Table {
@@ -126,13 +134,20 @@ impl Certificates for Table {
     }
 
     fn keys<'a>(&'a self, name: &'a str, _: Found) -> BoxFuture<'a, Result<Keys, NoCertificate>> {
-        let (keys, fetched) = (Arc::clone(&self.keys), Arc::clone(&self.fetched));
-        let is_cold = name == "cold.test" && fetched.load(Ordering::Acquire) == 0;
+        let (keys, fetches) = (Arc::clone(&self.keys), Arc::clone(&self.fetches));
+        let is_broken = name == "broken.test";
+        let is_cold = name == "cold.test" && fetches.done.load(Ordering::Acquire) == 0;
         async move {
-            if is_cold {
-                tokio::task::yield_now().await;
-                fetched.fetch_add(1, Ordering::AcqRel);
+            if is_cold || is_broken {
+                let mut gate = std::pin::pin!(fetches.gate.notified());
+                gate.as_mut().enable();
+                fetches.begun.fetch_add(1, Ordering::AcqRel);
+                gate.await;
             }
+            if is_broken {
+                return Err(NoCertificate::Unavailable);
+            }
+            fetches.done.fetch_add(usize::from(is_cold), Ordering::AcqRel);
             Ok(keys)
         }
         .boxed()
@@ -145,7 +160,7 @@ struct Running {
     root: CertificateDer<'static>,
     figures: Figures,
     tls: TlsFigures,
-    fetched: Arc<AtomicUsize>,
+    fetches: Arc<Fetches>,
     stop: Option<oneshot::Sender<()>>,
     serving: tokio::task::JoinHandle<io::Result<()>>,
 }
@@ -161,7 +176,7 @@ fn asking(groups: &Groups) -> u16 {
 
 fn running(config: ListenerConfig) -> Running {
     let places = Places::new(&config, 1);
-    let names = ["a.test", "b.test", "asks.test", "old.test", "cold.test"].map(str::to_owned);
+    let names = ["a.test", "b.test", "asks.test", "old.test", "cold.test", "broken.test"].map(str::to_owned);
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = rustls::crypto::aws_lc_rs::default_provider();
@@ -174,13 +189,14 @@ fn running(config: ListenerConfig) -> Running {
             ("a.test", 0),
             ("b.test", 0),
             ("cold.test", 0),
+            ("broken.test", 0),
             ("old.test", old),
             ("asks.test", asking(&groups)),
         ]),
         keys: Arc::new(SingleCertAndKey::from(certified)),
-        fetched: Arc::default(),
+        fetches: Arc::default(),
     };
-    let fetched = Arc::clone(&table.fetched);
+    let fetches = Arc::clone(&table.fetches);
     let registry = Registry::new();
     let figures = Figures::new(&registry, "test", "tests").unwrap();
     let tls_figures = TlsFigures::new(&registry, "test", "tests").unwrap();
@@ -198,7 +214,7 @@ fn running(config: ListenerConfig) -> Running {
             serve_http3(socket, &tls, handler, config, places, figures, stop).await
         })
     };
-    Running { address, handler, root, figures, tls: tls_figures, fetched, stop: Some(stop), serving }
+    Running { address, handler, root, figures, tls: tls_figures, fetches, stop: Some(stop), serving }
 }
 
 /// A connection of `h3`, and what drives it.
@@ -216,11 +232,19 @@ impl Running {
     }
 
     fn client_with(&self, transport: quinn::TransportConfig) -> quinn::Endpoint {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.root.clone()).unwrap();
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
         // A hello that fits into one datagram.
         provider.kx_groups.retain(|group| group.name() == rustls::NamedGroup::X25519);
+        self.client_of(provider, transport)
+    }
+
+    fn client_of(
+        &self,
+        provider: rustls::crypto::CryptoProvider,
+        transport: quinn::TransportConfig,
+    ) -> quinn::Endpoint {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root.clone()).unwrap();
         let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
@@ -241,6 +265,16 @@ impl Running {
         name: &str,
     ) -> Result<quinn::Connection, quinn::ConnectionError> {
         client.connect(self.address, name).unwrap().await
+    }
+
+    /// How many keys were, or are, fetched.
+    fn fetching(&self) -> usize {
+        self.fetches.begun.load(Ordering::Acquire)
+    }
+
+    /// Lets go on what is being fetched.
+    fn lets_fetch(&self) {
+        self.fetches.gate.notify_waiters();
     }
 
     async fn session(&self, client: &quinn::Endpoint) -> Session {

@@ -20,6 +20,7 @@ use super::groups::{Group, Groups};
 use super::quic::Quic;
 use super::shown::ClientCertificate;
 use super::stream::TlsSocket;
+use super::validation::{Challenges, Validation};
 use crate::figures::{Handshaken, TlsFigures};
 use crate::socket::Socket;
 use crate::transport::{Handshake, Rewound, Shaken};
@@ -39,6 +40,8 @@ const INTERNAL_ERROR: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 80];
 pub struct Tls {
     certificates: Arc<dyn Certificates>,
     groups: Arc<Groups>,
+    /// What authorities are shown; none where they are shown nothing in handshakes.
+    validation: Option<Validation>,
     figures: TlsFigures,
     deadline: Duration,
 }
@@ -47,7 +50,15 @@ impl Tls {
     /// Puts the parts together.
     #[must_use]
     pub fn new(certificates: Arc<dyn Certificates>, groups: Arc<Groups>, figures: TlsFigures) -> Self {
-        Self { certificates, groups, figures, deadline: DEADLINE }
+        Self { certificates, groups, validation: None, figures, deadline: DEADLINE }
+    }
+
+    /// The same, where authorities are shown in handshakes that names are ours (RFC 8737).
+    ///
+    /// # Errors
+    /// None, as long as the provider has a suite for each version.
+    pub fn with_challenges(self, challenges: Arc<dyn Challenges>) -> Result<Self, rustls::Error> {
+        Ok(Self { validation: Some(Validation::new(challenges)?), ..self })
     }
 
     /// The same names, over QUIC.
@@ -65,6 +76,13 @@ impl Tls {
         let mut ended = self.figures.begun();
         let start = LazyConfigAcceptor::new(Acceptor::default(), socket);
         let mut start = start.await.inspect_err(|error| ended.failed(error))?;
+        if let Some(validation) = &self.validation
+            && let Some(keys) = validation.shown(&start.client_hello())
+        {
+            validation.show(start, keys).await.inspect_err(|error| ended.failed(error))?;
+            ended.is(Handshaken::Validation);
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "an authority was shown a name"));
+        }
         let name: Option<Box<str>> = start.client_hello().server_name().map(Into::into);
         let (kept_as, found) = match (&name, self.certificates.nameless()) {
             (Some(name), _) => (name.clone(), self.certificates.find(name)),

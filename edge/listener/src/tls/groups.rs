@@ -291,7 +291,7 @@ fn unix_time(clock: &Clock) -> Option<UnixTime> {
 
 /// Stands where each handshake puts its own keys.
 #[derive(Debug)]
-struct Nobody;
+pub(super) struct Nobody;
 
 impl ResolvesServerCert for Nobody {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {

@@ -1,28 +1,34 @@
-//! The handshake of TLS inside that of QUIC: the same names and certificates as over TCP, found without waiting.
+//! The handshake of TLS inside that of QUIC: the same names and certificates as over TCP.
 //!
 //! QUIC asks for a certificate in the middle of its work, while it holds what all of its connections share: nothing can be
-//! read there. A client comes here because it was told so over TCP (`Alt-Svc`), so that the keys of its name are in memory;
-//! where they are not, the handshake fails, they are fetched for the next one, and the client goes on over TCP.
+//! read there. A client comes here because it was told so over TCP (`Alt-Svc`), so that the keys of its name are mostly in
+//! memory; where they are not, its handshake is held until they are.
 //!
 //! What names are served with has less to say here: QUIC has one version of TLS and suites of its own. A name that is not to
 //! be served with that, or that asks clients for certificates, is not served over QUIC.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 
+use futures::future::{BoxFuture, FutureExt as _};
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicServerConfig};
+
 use rustls::CipherSuite;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::certificates::{Certificates, Found, Keys, NoCertificate};
 use super::encrypted::{Encrypted, TlsVersion, cipher_name};
 use super::groups::Groups;
 use crate::figures::{Handshaken, Handshaking, TlsFigures};
 
-/// Keys that are fetched for the next handshake at the same time. Anybody can ask for names that nobody asked for recently.
+use held::Holding;
+
+mod held;
+
+/// Handshakes that are held at the same time until keys are fetched. Anybody can ask for names that nobody asked for recently:
+/// further ones are refused.
 const FETCHES: usize = 16;
 
 /// Handshakes of TLS for QUIC.
@@ -45,8 +51,21 @@ pub(crate) struct Shaking {
 
 struct Asked {
     names: Arc<Names>,
-    /// What the client's hello came to; none before there was one.
-    answered: Mutex<Option<Result<Answered, Handshaken>>>,
+    answer: Mutex<Answer>,
+    /// The handshake is given up, and cannot say so itself.
+    given_up: Notify,
+}
+
+/// What a client's first message came to.
+#[derive(Clone, Default)]
+enum Answer {
+    /// There was none yet.
+    #[default]
+    Unasked,
+    /// The keys of its name are fetched.
+    Fetching,
+    Served(Answered, Keys),
+    Refused(Handshaken),
 }
 
 #[derive(Clone)]
@@ -71,12 +90,16 @@ impl Quic {
     ///
     /// # Errors
     /// None, as long as the provider has the suite that QUIC begins with.
-    pub(crate) fn begin(&self) -> Result<(Arc<QuicServerConfig>, Shaking), NoInitialCipherSuite> {
-        let asked = Arc::new(Asked { names: Arc::clone(&self.names), answered: Mutex::default() });
+    pub(crate) fn begin(
+        &self,
+    ) -> Result<(Arc<dyn quinn::crypto::ServerConfig>, Shaking), NoInitialCipherSuite> {
+        let (answer, given_up) = Default::default();
+        let asked = Arc::new(Asked { names: Arc::clone(&self.names), answer, given_up });
         let mut config = self.names.groups.quic();
         config.cert_resolver = Arc::clone(&asked) as _;
-        let config = QuicServerConfig::try_from(Arc::new(config))?;
-        Ok((Arc::new(config), Shaking { asked, ended: self.figures.begun() }))
+        let inner = Arc::new(QuicServerConfig::try_from(Arc::new(config))?);
+        let holding = Holding { inner, asked: Arc::clone(&asked) };
+        Ok((Arc::new(holding), Shaking { asked, ended: self.figures.begun() }))
     }
 
     /// What answers a client before it is known whether there will be a handshake. Nobody is served with it.
@@ -91,7 +114,7 @@ impl Quic {
 impl Shaking {
     /// What is known of the connection when its handshake is over.
     pub(crate) fn done(mut self) -> Option<Arc<Encrypted>> {
-        let Some(Ok(Answered { name, found, cipher })) = self.asked.answered() else {
+        let Answer::Served(Answered { name, found, cipher }, _) = self.asked.answer() else {
             return None;
         };
         self.ended.is(Handshaken::Http3);
@@ -108,19 +131,69 @@ impl Shaking {
 
     /// Takes note that it failed by something that the client said, or did not get to hear.
     pub(crate) fn failed(mut self) {
-        match self.asked.answered() {
-            Some(Err(why)) => self.ended.is(why),
-            Some(Ok(_)) | None => self.ended.is(Handshaken::Refused),
-        }
+        self.ended.is(match self.asked.answer() {
+            Answer::Refused(why) => why,
+            Answer::Served(..) | Answer::Unasked | Answer::Fetching => Handshaken::Refused,
+        });
+    }
+
+    /// Ends when the handshake is given up without a word: whoever waits for it is to let it go.
+    pub(crate) async fn given_up(&self) {
+        self.asked.given_up.notified().await;
     }
 }
 
 impl Asked {
-    fn answered(&self) -> Option<Result<Answered, Handshaken>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn answer(&self) -> Answer {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn answer(&self, hello: &ClientHello<'_>) -> Result<(Answered, Keys), Handshaken> {
+    fn answers(&self, answer: Answer) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
+    fn is_fetching(&self) -> bool {
+        matches!(*self.answer.lock().unwrap_or_else(PoisonError::into_inner), Answer::Fetching)
+    }
+
+    /// Has whoever waits for the handshake let it go.
+    fn gives_up(&self) {
+        self.given_up.notify_one();
+    }
+
+    /// Looks what a client is served with. Keys that are not in memory are fetched.
+    fn look(self: &Arc<Self>, hello: &ClientHello<'_>) {
+        self.answers(Answer::Fetching);
+        let (answered, kept_as) = match self.served(hello) {
+            Ok(served) => served,
+            Err(why) => return self.answers(Answer::Refused(why)),
+        };
+        let certificates = Arc::clone(&self.names.certificates);
+        let found = answered.found;
+        let mut fetching: BoxFuture<'static, _> =
+            async move { certificates.keys(&kept_as, found).await }.boxed();
+        if let Some(keys) = (&mut fetching).now_or_never() {
+            return self.answers(Answer::of(answered, keys));
+        }
+        let turn = Arc::clone(&self.names.fetches).try_acquire_owned();
+        let (Ok(turn), Ok(runtime)) = (turn, tokio::runtime::Handle::try_current()) else {
+            return self.answers(Answer::Refused(Handshaken::Unavailable));
+        };
+        let asked = Arc::clone(self);
+        runtime.spawn(async move {
+            // Whoever goes away meanwhile leaves the keys in memory for the next one.
+            let answer = Answer::of(answered, fetching.await);
+            drop(turn);
+            let is_refused = matches!(answer, Answer::Refused(_));
+            asked.answers(answer);
+            if is_refused {
+                asked.gives_up();
+            }
+        });
+    }
+
+    /// What a client is served with, and under which name that is kept.
+    fn served(&self, hello: &ClientHello<'_>) -> Result<(Answered, Box<str>), Handshaken> {
         let name: Option<Box<str>> = hello.server_name().map(Into::into);
         let (kept_as, found) = match (&name, self.names.certificates.nameless()) {
             (Some(name), _) => (name.clone(), self.names.certificates.find(name)),
@@ -131,30 +204,16 @@ impl Asked {
         if !self.names.groups.speak_quic(found.group) {
             return Err(Handshaken::Refused);
         }
-        let keys = self.names.keys_at_once(kept_as, found)?;
-        Ok((Answered { name, found, cipher: chosen(hello) }, keys))
+        Ok((Answered { name, found, cipher: chosen(hello) }, kept_as))
     }
 }
 
-impl Names {
-    /// The keys of a name, if they are in memory.
-    fn keys_at_once(&self, name: Box<str>, found: Found) -> Result<Keys, Handshaken> {
-        let certificates = Arc::clone(&self.certificates);
-        let mut fetching = Box::pin(async move { certificates.keys(&name, found).await });
-        match fetching.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(keys)) => Ok(keys),
-            Poll::Ready(Err(NoCertificate::Unknown)) => Err(Handshaken::UnknownName),
-            Poll::Ready(Err(NoCertificate::Unavailable)) => Err(Handshaken::Unavailable),
-            Poll::Pending => {
-                let turn = Arc::clone(&self.fetches).try_acquire_owned();
-                if let (Ok(turn), Ok(runtime)) = (turn, tokio::runtime::Handle::try_current()) {
-                    runtime.spawn(async move {
-                        let _kept_for_the_next_one = fetching.await;
-                        drop(turn);
-                    });
-                }
-                Err(Handshaken::Unavailable)
-            }
+impl Answer {
+    fn of(answered: Answered, keys: Result<Keys, NoCertificate>) -> Self {
+        match keys {
+            Ok(keys) => Self::Served(answered, keys),
+            Err(NoCertificate::Unknown) => Self::Refused(Handshaken::UnknownName),
+            Err(NoCertificate::Unavailable) => Self::Refused(Handshaken::Unavailable),
         }
     }
 }
@@ -174,11 +233,10 @@ fn chosen(hello: &ClientHello<'_>) -> &'static str {
 
 impl ResolvesServerCert for Asked {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let (answered, keys) = self
-            .answer(&hello)
-            .map_or_else(|why| (Err(why), None), |(answered, keys)| (Ok(answered), Some(keys)));
-        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answered);
-        keys.and_then(|keys| keys.resolve(hello))
+        match self.answer() {
+            Answer::Served(_, keys) => keys.resolve(hello),
+            Answer::Refused(_) | Answer::Fetching | Answer::Unasked => None,
+        }
     }
 }
 

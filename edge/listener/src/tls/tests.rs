@@ -30,6 +30,7 @@ use crate::{
 };
 
 mod client_certificates;
+mod validation;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -125,7 +126,7 @@ fn running(config: ListenerConfig) -> Running {
 }
 
 fn running_at(config: ListenerConfig, places: Places, deadline: Duration) -> Running {
-    let names = ["a.test", "b.test", "other.test", "broken.test"].map(str::to_owned);
+    let names = ["a.test", "b.test", "other.test", "broken.test", "waits.test"].map(str::to_owned);
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let root = made.cert.der().clone();
@@ -148,8 +149,8 @@ fn running_at(config: ListenerConfig, places: Places, deadline: Duration) -> Run
     let registry = Registry::new();
     let figures = Figures::new(&registry, "test", "tests").unwrap();
     let tls = TlsFigures::new(&registry, "test", "tests").unwrap();
-    let handshake =
-        Tls::new(Arc::clone(&certificates) as _, Arc::clone(&groups), tls.clone()).within(deadline);
+    let handshake = Tls::new(Arc::clone(&certificates) as _, Arc::clone(&groups), tls.clone());
+    let handshake = handshake.with_challenges(Arc::clone(&certificates) as _).unwrap().within(deadline);
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hickory_resolver::proto::dnssec::crypto::EcdsaSigningKey;
@@ -138,6 +139,17 @@ fn strips(message: &mut Message) {
     message.authorities.retain(|record| !is_signature(record));
 }
 
+/// Whether signatures are taken away by now.
+static BROKEN_INTO: AtomicBool = AtomicBool::new(false);
+
+/// Takes all signatures away from some moment on, and lies.
+fn strips_later(message: &mut Message) {
+    if BROKEN_INTO.load(Ordering::Acquire) {
+        strips(message);
+        lies(message);
+    }
+}
+
 /// Lies, and lets the root's own key through.
 fn lies_below(message: &mut Message) {
     if message.queries.iter().all(|query| !query.name().is_root()) {
@@ -228,6 +240,32 @@ async fn a_server_without_signatures_is_believed_only_where_that_is_left_to_it()
     assert_eq!(at(old, Dnssec::Auto, &anchors).ask(asked.0, asked.1).await, leads_to("customers.saas.test"));
     let answer = at(old, Dnssec::On, &anchors).ask(asked.0, asked.1).await;
     assert!(matches!(answer, Answer::Bogus(_)), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_handed_signatures_out_is_not_believed_without_them_later() {
+    let (address, anchors) = signed().await;
+    let way = between(address, strips_later).await;
+    let dns = at(way, Dnssec::Auto, &anchors);
+    let asked = ("shop.customer.test", Question::Cname);
+    assert_eq!(dns.ask(asked.0, asked.1).await, leads_to("customers.saas.test"));
+    BROKEN_INTO.store(true, Ordering::Release);
+    // What it was known for is looked at again.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(601)).await;
+    tokio::time::resume();
+    for _ in 0..2 {
+        let answer = dns.ask(asked.0, asked.1).await;
+        assert!(matches!(&answer, Answer::Failed(why) if why.contains("handed out")), "{answer:?}");
+    }
+    BROKEN_INTO.store(false, Ordering::Release);
+    assert_eq!(dns.ask(asked.0, asked.1).await, leads_to("customers.saas.test"));
+    BROKEN_INTO.store(true, Ordering::Release);
+    assert_eq!(
+        at(way, Dnssec::Auto, &anchors).ask(asked.0, asked.1).await,
+        leads_to("rival.test"),
+        "from the start on"
+    );
 }
 
 #[tokio::test]

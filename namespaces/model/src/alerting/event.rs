@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::CertificateEvent;
-use crate::hostname::{CustomHostname, Ssl, SslStatus};
+use crate::hostname::{CustomHostname, Ssl, SslStatus, ValidationRecord};
 
 /// What happened to the certificate of a hostname between two states of it, in order, each with what is told. A hostname
 /// that is gone is none.
@@ -39,12 +39,17 @@ fn between(old: &Ssl, new: &Ssl) -> Vec<CertificateEvent> {
         return Vec::new();
     }
     match (old.status, new.status) {
-        (Status::Active, Status::PendingDeployment) => return vec![Event::RenewalSucceeded],
-        (Status::Active, Status::PendingValidation | Status::PendingIssuance) => {
+        (Status::Active | Status::PendingExpiration | Status::Expired, Status::PendingDeployment) => {
+            return vec![Event::RenewalSucceeded];
+        }
+        (Status::Active | Status::PendingExpiration, Status::PendingValidation | Status::PendingIssuance) => {
             return vec![Event::RenewalFailed];
         }
         (Status::Active, Status::PendingExpiration) => return vec![Event::RenewalUpcoming],
-        (Status::PendingDeletion, Status::Deleted) => return vec![Event::DeletionSucceeded],
+        (Status::DeploymentTimedOut, Status::Active) => return vec![Event::DeploymentSucceeded],
+        (Status::PendingDeletion | Status::DeletionTimedOut, Status::Deleted) => {
+            return vec![Event::DeletionSucceeded];
+        }
         (_, Status::ValidationTimedOut) if old.status != new.status => return vec![Event::ValidationFailed],
         (_, Status::IssuanceTimedOut) if old.status != new.status => return vec![Event::IssuanceFailed],
         (_, Status::DeploymentTimedOut) if old.status != new.status => return vec![Event::DeploymentFailed],
@@ -106,8 +111,9 @@ fn told(event: CertificateEvent, hostname: &CustomHostname, ssl: &Ssl) -> Value 
             | CertificateEvent::DeletionFailed
             | CertificateEvent::RenewalFailed
     );
-    if failed && !ssl.validation_records.is_empty() {
-        show("validation_records", json!(ssl.validation_records));
+    let records: Vec<&ValidationRecord> = ssl.published_records().filter(|_| failed).collect();
+    if !records.is_empty() {
+        show("validation_records", json!(records));
     }
     if failed && !ssl.validation_errors.is_empty() {
         let errors: Vec<Value> =

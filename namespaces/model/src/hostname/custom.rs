@@ -49,20 +49,55 @@ impl Ssl {
         self.certificates.iter().map(|one| one.expires_on).min()
     }
 
-    /// The status that follows from how near the end of certificates is that somebody brought; none where it stays as it is.
+    /// The status that follows from how near the end of its certificates is; none where it stays as it is. What somebody brought
+    /// runs out with a third of its life left; what is ordered does when its renewal is late, and is served as long as one of its
+    /// certificates lasts.
     #[must_use]
     pub fn aged(&self, now: Timestamp) -> Option<SslStatus> {
         let is_used =
             [SslStatus::Active, SslStatus::PendingExpiration, SslStatus::Expired].contains(&self.status);
-        if !is_used || !self.is_custom() {
+        if !is_used {
             return None;
         }
-        let status = match self.expires_on() {
-            Some(end) if end <= now => SslStatus::Expired,
-            Some(_) if self.certificates.iter().any(|one| one.is_late(now)) => SslStatus::PendingExpiration,
-            Some(_) | None => SslStatus::Active,
+        let (end, is_late) = if self.is_custom() {
+            (self.expires_on(), self.certificates.iter().any(|one| one.is_late(now)))
+        } else {
+            (self.certificates.iter().map(|one| one.expires_on).max(), self.is_renewed_late(now))
+        };
+        let status = match end? {
+            end if end <= now => SslStatus::Expired,
+            _ if is_late => SslStatus::PendingExpiration,
+            _ => SslStatus::Active,
         };
         (status != self.status).then_some(status)
+    }
+
+    /// Whether less than a sixth of a life is left and another certificate should be there: a twentieth of the life has passed
+    /// since it was to be asked for.
+    fn is_renewed_late(&self, now: Timestamp) -> bool {
+        let last = self.certificates.iter().max_by_key(|one| one.expires_on);
+        last.is_some_and(|last| {
+            let life = last.expires_on.since(last.not_before);
+            let is_due = self.renew_at.is_none_or(|at| at.later(life / 20) <= now);
+            is_due && last.expires_on.since(now) < life / 6
+        })
+    }
+
+    /// The same without certificates, and without anything that is on its way, for those that are kept under this id.
+    #[must_use]
+    pub fn emptied(self, id: CertificatePackId) -> Ssl {
+        Ssl {
+            id,
+            next: None,
+            certificates: Vec::new(),
+            custom: Vec::new(),
+            issuing: None,
+            renew_at: None,
+            issued_by: None,
+            validation_records: Vec::new(),
+            validation_errors: Vec::new(),
+            ..self
+        }
     }
 
     /// Takes what somebody brought in place of all before, and stops waiting for anything else.
@@ -179,7 +214,22 @@ mod tests {
             ssl.status = SslStatus::PendingValidation;
             assert_eq!(ssl.aged(after(10)), None, "a managed one is on its way");
         }
-        let managed = Ssl { custom: Vec::new(), ..ssl(6 * DAY, now) };
-        assert_eq!(managed.aged(now.later(7 * DAY)), None, "whoever orders it renews it");
+    }
+
+    #[test]
+    fn an_ordered_certificate_runs_out_when_its_renewal_is_late_however_late_that_was_to_be() {
+        let now = Timestamp::now();
+        for days in [6, 90, 398] {
+            let after = |tenths: u32| now.later(days * DAY / 10 * tenths);
+            let mut managed = Ssl { custom: Vec::new(), renew_at: Some(after(6)), ..ssl(days * DAY, now) };
+            assert_eq!(managed.aged(after(8)), None, "whoever orders it renews it");
+            assert_eq!(managed.aged(after(9)), Some(SslStatus::PendingExpiration));
+            managed.status = SslStatus::PendingExpiration;
+            assert_eq!(managed.aged(after(9)), None, "said once");
+            assert_eq!(managed.aged(after(11)), Some(SslStatus::Expired));
+            assert_eq!(managed.aged(after(1)), Some(SslStatus::Active), "another one is there");
+            let by_the_authority = Ssl { renew_at: Some(after(9)), ..managed.clone() };
+            assert_eq!(by_the_authority.aged(after(9)), Some(SslStatus::Active), "it has only begun");
+        }
     }
 }

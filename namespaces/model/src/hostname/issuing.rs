@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CertificateAuthority, CertificateKey, Flaw, Ssl, SslConfig, SslStatus, ValidationMethod};
+use super::{CertificateAuthority, CertificateKey, Flaw, Ssl, SslConfig, ValidationMethod};
 use crate::timestamp::Timestamp;
 
 /// A certificate that is being issued.
@@ -36,6 +36,39 @@ pub struct Issuing {
     /// When it may be ordered, as its zone had a turn, and as the authority had one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<Timestamp>,
+    /// How the authority is shown it that could be shown it in two ways: by a file, or in a handshake.
+    #[serde(default, skip_serializing_if = "Shown::is_by_file")]
+    pub shown: Shown,
+}
+
+/// How an authority is shown a name that leads here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// By a file, at port 80.
+    #[default]
+    File,
+    /// In a handshake, at port 443 (RFC 8737).
+    Handshake,
+    /// By a file, and it did not see it there the last time: in a handshake, if it may be.
+    NotByFile,
+    /// In a handshake, and it did not see it there the last time: by a file.
+    NotByHandshake,
+}
+
+impl Shown {
+    fn is_by_file(&self) -> bool {
+        *self == Shown::File
+    }
+
+    /// The way of the next order, when nothing came of this one.
+    #[must_use]
+    pub fn failed(self) -> Shown {
+        match self {
+            Shown::Handshake => Shown::NotByHandshake,
+            Shown::File | Shown::NotByFile | Shown::NotByHandshake => Shown::NotByFile,
+        }
+    }
 }
 
 impl Issuing {
@@ -53,6 +86,7 @@ impl Issuing {
             next_at: None,
             replaces: false,
             turns: Vec::new(),
+            shown: Shown::File,
         }
     }
 
@@ -76,16 +110,6 @@ impl SslConfig {
 }
 
 impl Ssl {
-    /// Whether all that visitors are served with has run out, and nothing says so yet. Of what somebody brought that is told
-    /// [elsewhere](Ssl::aged).
-    #[must_use]
-    pub fn has_run_out(&self, now: Timestamp) -> bool {
-        self.status == SslStatus::Active
-            && !self.is_custom()
-            && !self.certificates.is_empty()
-            && self.certificates.iter().all(|one| one.expires_on <= now)
-    }
-
     /// Whether this asks an authority for a certificate that nobody asked for before.
     #[must_use]
     pub fn asks_anew(&self, before: Option<&Ssl>) -> bool {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CustomCertificate, CustomName, HostnameCertificate, HostnameError, Issuing, SslStatus, Uploaded,
+    ValidationRecord,
 };
 use crate::closed::closed;
 use crate::ids::CertificatePackId;
@@ -146,36 +147,6 @@ pub struct TlsSettings {
     pub ciphers: Option<Vec<Cipher>>,
 }
 
-/// Something that an authority wants to see, and whether it did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ValidationRecord {
-    /// How far that is, in the authority's words: `pending`, `valid`, `invalid`.
-    pub status: String,
-    /// What it is.
-    #[serde(flatten)]
-    pub proof: ValidationProof,
-}
-
-/// What an authority wants to see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ValidationProof {
-    /// A TXT record.
-    Txt {
-        /// Its name.
-        txt_name: String,
-        /// Its value.
-        txt_value: String,
-    },
-    /// A file.
-    Http {
-        /// Its address.
-        http_url: String,
-        /// Its content.
-        http_body: String,
-    },
-}
-
 /// What is to change about a certificate; what is none stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SslEdit {
@@ -233,6 +204,12 @@ impl SslEdit {
         pack: CertificatePackId,
         is_served: bool,
     ) -> Result<Ssl, HostnameError> {
+        // What was taken away, or is about to be, is asked for anew.
+        let anew = before.filter(|ssl| {
+            self.is_refresh() && (ssl.status.is_being_deleted() || ssl.status == SslStatus::Deleted)
+        });
+        let anew = anew.map(|ssl| ssl.clone().emptied(pack.clone()));
+        let before = anew.as_ref().or(before);
         let was_custom = before.is_some_and(Ssl::is_custom);
         let is_custom = self.uploaded.is_some() || (was_custom && !self.is_refresh());
         self.check(name, is_custom)?;
@@ -269,6 +246,9 @@ impl SslEdit {
         };
         if another || (self.is_refresh() && !before.status.is_valid()) {
             ssl.status = SslStatus::PendingValidation;
+            ssl.validation_errors.clear();
+        } else if self.is_refresh() && before.status == SslStatus::DeploymentTimedOut {
+            ssl.status = SslStatus::PendingDeployment;
             ssl.validation_errors.clear();
         }
         if another {

@@ -108,6 +108,19 @@ impl SslStatus {
     /// Whether a certificate is used, or on its way for a validation that succeeded: asking again orders no other.
     #[must_use]
     pub const fn is_valid(self) -> bool {
-        matches!(self, SslStatus::Active | SslStatus::PendingDeployment | SslStatus::PendingExpiration)
+        let is_used = matches!(self, SslStatus::Active | SslStatus::PendingExpiration);
+        is_used || self.is_being_deployed()
+    }
+
+    /// Whether a certificate is there and is to be brought into use.
+    #[must_use]
+    pub const fn is_being_deployed(self) -> bool {
+        matches!(self, SslStatus::PendingDeployment | SslStatus::DeploymentTimedOut)
+    }
+
+    /// Whether certificates are to be taken away.
+    #[must_use]
+    pub const fn is_being_deleted(self) -> bool {
+        matches!(self, SslStatus::PendingDeletion | SslStatus::DeletionTimedOut)
     }
 }

@@ -16,6 +16,8 @@ use wasmyard_model::hostname::{CertificateAuthority, CustomHostname, Ssl, SslSta
 use wasmyard_model::ids::ZoneId;
 use wasmyard_model::timestamp::Timestamp;
 
+mod orders;
+
 /// What zones asked for, by their ids.
 const ASKED: Collection<Asked> = Collection::at("issue-asked/");
 /// When whoever orders next has a turn: `AUTHORITY` for all, `AUTHORITY:ZONE` for one zone.

@@ -3,7 +3,7 @@
 use super::check_key;
 use crate::collection::Transaction;
 use crate::{Inner, Result};
-use wasmyard_model::hostname::{CustomHostname, CustomName, Ssl};
+use wasmyard_model::hostname::{CustomHostname, CustomName, Ssl, SslStatus};
 use wasmyard_model::ids::CertificatePackId;
 
 /// The kind of the jobs that have a name served with the certificates of whoever has it. The key is the name.
@@ -11,6 +11,10 @@ pub const CERTIFICATE_DEPLOY: &str = "certificate-deploy";
 
 /// The kind of the jobs that forget the certificates of a pack that nobody has any more. The key is the pack's id.
 pub const CERTIFICATE_FORGET: &str = "certificate-forget";
+
+/// The kind of the jobs that take the certificates away of a custom hostname that is gone. The keys are those of the jobs that
+/// check it.
+pub const CERTIFICATE_DELETE: &str = "certificate-delete";
 
 /// The kind of the jobs that bring the certificates of a custom hostname. The keys are those of the jobs that check it.
 pub const CERTIFICATE_ORDER: &str = "certificate-order";
@@ -30,7 +34,7 @@ impl Inner {
         let shown = |ssl: &Ssl| (ssl.id.clone(), ssl.certificates.clone(), ssl.config.settings.clone());
         let mut names = claims.to_vec();
         if let Some(after) = after.filter(|after| after.status.is_served())
-            && old.map(shown) != new.map(shown)
+            && (old.map(shown) != new.map(shown) || is_tried_again(old, new))
         {
             names.extend(after.served_names().filter(|name| !claims.contains(name)));
         }
@@ -43,6 +47,11 @@ impl Inner {
             let key = check_key(&before.zone, &before.id);
             self.job_again(transaction, CERTIFICATE_ORDER, &key).await?;
         }
+        let is_deleted = |ssl: Option<&Ssl>| ssl.is_some_and(|ssl| ssl.status == SslStatus::PendingDeletion);
+        if is_deleted(new) && !is_deleted(old) {
+            let key = check_key(&before.zone, &before.id);
+            self.job_again(transaction, CERTIFICATE_DELETE, &key).await?;
+        }
         let packs = |ssl: Option<&Ssl>| -> Vec<CertificatePackId> {
             ssl.into_iter().flat_map(|ssl| std::iter::once(&ssl.id).chain(&ssl.next)).cloned().collect()
         };
@@ -52,4 +61,10 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// Whether certificates are to be brought into use once more that could not be.
+fn is_tried_again(old: Option<&Ssl>, new: Option<&Ssl>) -> bool {
+    old.is_some_and(|old| old.status == SslStatus::DeploymentTimedOut)
+        && new.is_some_and(|new| new.status == SslStatus::PendingDeployment)
 }

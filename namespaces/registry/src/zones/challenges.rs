@@ -1,10 +1,10 @@
-//! What authorities of certificates want to see at custom hostnames over plain HTTP.
+//! What authorities of certificates want to see at custom hostnames over plain HTTP, and in handshakes.
 //!
-//! Owns a record for each token that some hostname waits with, made and removed together with the hostname's own record.
-//! All of them are in memory: they are few, and a stranger asks for any token as often as they like.
+//! Owns a record for each token that some hostname waits with, and for what it shows in a handshake, made and removed together
+//! with the hostname's own record. All of them are in memory: they are few, and a stranger asks for any as often as they like.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -15,42 +15,65 @@ use crate::{Inner, Registry, RegistryEvent, Result};
 use wasmyard_model::hostname::{CustomHostname, ValidationProof};
 use wasmyard_stores::Revision;
 
-/// By their tokens.
+/// By `HOST/TOKEN`, and `HOST/:handshake`: what one host waits with says nothing about another's.
 const CHALLENGES: Collection<Challenge> = Collection::at("acme-challenge/");
+/// In the place of a token, which has no colon.
+const HANDSHAKE: &str = ":handshake";
 
 /// What is shown to an authority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Challenge {
-    host: String,
     body: String,
 }
 
-/// All challenges, by their tokens.
+/// All challenges, by their hosts and tokens.
 #[derive(Debug, Default)]
-pub(crate) struct ChallengeMemory(RwLock<HashMap<String, Arc<Challenge>>>);
+pub(crate) struct ChallengeMemory(RwLock<HashMap<String, Challenge>>);
 
 impl Registry {
     /// What an authority is shown at a host under a token; none where nobody waits with it. Asks memory alone.
     #[must_use]
     pub fn challenge(&self, host: &str, token: &str) -> Option<String> {
-        let known = self.inner.challenges.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(token).filter(|challenge| challenge.host == host).map(|challenge| challenge.body.clone())
+        if is_token(token) { self.inner.challenges.at(&key(host, token)) } else { None }
+    }
+
+    /// What an authority is shown in a handshake for a host, as base64url; none where nobody waits with it. Asks memory alone.
+    #[must_use]
+    pub fn challenge_in_handshake(&self, host: &str) -> Option<String> {
+        self.inner.challenges.at(&key(host, HANDSHAKE))
     }
 }
 
-/// The tokens that a hostname waits with.
+impl ChallengeMemory {
+    fn at(&self, key: &str) -> Option<String> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        // Most of the time nobody waits.
+        if known.is_empty() { None } else { known.get(key).map(|challenge| challenge.body.clone()) }
+    }
+}
+
+fn key(host: &str, token: &str) -> String {
+    format!("{host}/{token}")
+}
+
+fn is_token(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// What a hostname waits with.
 fn challenges(hostname: Option<&CustomHostname>) -> HashMap<String, Challenge> {
     let ssl = hostname.and_then(|hostname| Some((hostname, hostname.ssl.as_ref()?)));
     let Some((hostname, ssl)) = ssl else { return HashMap::new() };
-    let records = ssl.validation_records.iter().filter_map(|record| match &record.proof {
-        ValidationProof::Http { http_url, http_body } => {
-            let (_, token) = http_url.rsplit_once('/')?;
-            let is_token = !token.is_empty()
-                && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-            let challenge = Challenge { host: hostname.name.base().to_owned(), body: http_body.clone() };
-            is_token.then(|| (token.to_owned(), challenge))
-        }
-        ValidationProof::Txt { .. } => None,
+    let records = ssl.validation_records.iter().filter_map(|record| {
+        let (token, body) = match &record.proof {
+            ValidationProof::Http { http_url, http_body } => {
+                let (_, token) = http_url.rsplit_once('/').filter(|(_, token)| is_token(token))?;
+                (token, http_body)
+            }
+            ValidationProof::Handshake { tls_alpn_digest, .. } => (HANDSHAKE, tls_alpn_digest),
+            ValidationProof::Txt { .. } => return None,
+        };
+        Some((key(hostname.name.base(), token), Challenge { body: body.clone() }))
     });
     records.collect()
 }
@@ -82,7 +105,7 @@ impl Inner {
         let found = self.log.read(&CHALLENGES, token).await?.whole();
         let mut known = self.challenges.0.write().unwrap_or_else(PoisonError::into_inner);
         match found {
-            Some(challenge) => drop(known.insert(token.to_owned(), Arc::new(challenge))),
+            Some(challenge) => drop(known.insert(token.to_owned(), challenge)),
             None => drop(known.remove(token)),
         }
         Ok(())
@@ -105,7 +128,7 @@ impl Follow for Challenges {
             let page = registry.log.page(&CHALLENGES, "", after.as_deref(), PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id().to_owned());
-            let whole = page.iter().filter_map(|seen| Some((seen.id().to_owned(), Arc::new(seen.whole()?))));
+            let whole = page.iter().filter_map(|seen| Some((seen.id().to_owned(), seen.whole()?)));
             all.extend(whole);
         }
         *registry.challenges.0.write().unwrap_or_else(PoisonError::into_inner) = all;

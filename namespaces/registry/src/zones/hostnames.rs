@@ -324,6 +324,7 @@ impl Inner {
         self.change_custom(transaction, Some(hostname), None).await?;
         self.change_challenges(transaction, seen, Some(hostname), None).await?;
         Inner::change_texts(transaction, seen, Some(hostname), None)?;
+        self.forget_order(transaction, hostname).await?;
         Ok(claims)
     }
 

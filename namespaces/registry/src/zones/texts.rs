@@ -53,7 +53,7 @@ fn texts(hostname: Option<&CustomHostname>) -> BTreeSet<String> {
             let key = format!("{}/{}/{txt_value}", hostname.zone, hostname.name.base());
             (is_text && !txt_value.is_empty()).then_some(key)
         }
-        ValidationProof::Http { .. } => None,
+        ValidationProof::Http { .. } | ValidationProof::Handshake { .. } => None,
     });
     keys.collect()
 }

@@ -51,7 +51,8 @@ pub(super) fn certificates(
         authorities.sort_by_key(|(name, ..)| (*name != usual, *name));
     }
     let per_minute = u64::from(raw.per_minute.get(faults));
-    CertificatesConfig { authorities, orders_per_hour, per_minute }
+    let in_handshakes = raw.tls_alpn.get(faults);
+    CertificatesConfig { authorities, orders_per_hour, per_minute, in_handshakes }
 }
 
 fn name(spot: &Spot<String>, faults: &mut Vec<Fault>) -> Option<CertificateAuthority> {

@@ -8,8 +8,9 @@ use rustls::SignatureScheme;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::server::{Accepted, Acceptor};
-use wasmyard_listener::tls::{Certificates as _, LeastVersion};
+use wasmyard_listener::tls::{Certificates as _, LeastVersion, Settings};
 
+use super::super::claimed::Kind;
 use super::*;
 use crate::certificates::VAULT_FILE;
 use crate::installation::KEY_FILE;
@@ -317,6 +318,20 @@ async fn files_come_before_the_vault_and_go_with_the_next_ones() {
     let before = store.find("b.wild.test").unwrap();
     assert!(keys(&store, "b.wild.test").await.is_ok());
     assert_ne!(store.find("a.wild.test").unwrap(), before, "a name of its own comes before a wildcard");
+
+    let one = served("*.many.test");
+    let names = ["a.many.test", "b.many.test"];
+    let [a, b] = names.map(|name| Served { name: served_name(name), ..one.clone() });
+    let apart = Served { settings: Settings { http2: false, ..Settings::default() }, ..b.clone() };
+    store.use_files(&[a.clone(), served("c.many.test"), b], None).unwrap();
+    let found = |name| store.find(name).unwrap();
+    assert_eq!(found(names[0]), found(names[1]), "hosts of one certificate share connections");
+    assert_ne!(found(names[0]), found("c.many.test"));
+    assert!(keys(&store, names[0]).await.is_ok() && keys(&store, names[1]).await.is_ok());
+    store.use_files(&[a, apart], None).unwrap();
+    assert_ne!(found(names[0]), found(names[1]), "and those of other settings do not");
+    store.use_files(&[served("*.wild.test")], Some(&served_name("*.wild.test"))).unwrap();
+    let before = store.find("b.wild.test").unwrap();
 
     let wrong = Served { name: served_name("other.test"), ..served("shop.test") };
     assert!(store.use_files(&[wrong], None).is_err());

@@ -80,13 +80,47 @@ async fn names_that_cannot_be_served_so_are_refused_in_the_handshake() {
 }
 
 #[tokio::test]
-async fn a_name_whose_keys_are_not_in_memory_is_served_the_next_time() {
+async fn a_handshake_for_a_name_whose_keys_are_not_in_memory_is_held_until_they_are() {
+    let running = running(ListenerConfig::default());
+    // Its hello has two datagrams.
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let client = running.client_of(provider, quinn::TransportConfig::default());
+    let connecting = running.quic(&client, "cold.test");
+    let (connected, ()) = tokio::join!(connecting, async {
+        until(|| running.fetching() == 1).await;
+        assert_eq!(running.tls.count(Handshaken::Http3), 0, "nobody is served without them");
+        running.lets_fetch();
+    });
+    connected.unwrap();
+    until(|| running.tls.count(Handshaken::Http3) == 1).await;
+    assert_eq!(running.tls.count(Handshaken::Unavailable), 0);
+    running.quic(&client, "cold.test").await.unwrap();
+    assert_eq!(running.fetching(), 1, "they are in memory now");
+}
+
+#[tokio::test]
+async fn a_handshake_is_not_held_for_keys_that_cannot_be_had_and_not_beside_many() {
     let running = running(ListenerConfig::default());
     let client = running.client();
-    running.quic(&client, "cold.test").await.unwrap_err();
-    until(|| running.fetched.load(Ordering::Acquire) == 1).await;
-    running.quic(&client, "cold.test").await.unwrap();
+    let broken = running.quic(&client, "broken.test");
+    let (refused, ()) = tokio::join!(broken, async {
+        until(|| running.fetching() == 1).await;
+        running.lets_fetch();
+    });
+    refused.unwrap_err();
     until(|| running.tls.count(Handshaken::Unavailable) == 1).await;
+    let held: Vec<_> = (0..16).map(|_| running.quic(&client, "broken.test")).collect();
+    let held = futures::future::join_all(held);
+    let one_more = async {
+        until(|| running.fetching() == 17).await;
+        running.quic(&client, "cold.test").await.unwrap_err();
+        until(|| running.tls.count(Handshaken::Unavailable) == 2).await;
+        running.lets_fetch();
+    };
+    let (held, ()) = tokio::join!(held, one_more);
+    assert!(held.iter().all(Result::is_err));
+    until(|| running.tls.count(Handshaken::Unavailable) == 18).await;
+    running.quic(&client, "a.test").await.unwrap();
 }
 
 #[tokio::test]
