@@ -84,6 +84,8 @@ export function install(scope) {
   const define = (name, value) =>
     Object.defineProperty(scope, name, { value, writable: true, configurable: true, enumerable: false });
   for (const [name, value] of Object.entries({ ...classes, ...functions })) define(name, value);
+  // A bundler gives a class another name where its own is taken.
+  for (const [name, value] of Object.entries(classes)) if (value.name !== name) Object.defineProperty(value, "name", { value: name, configurable: true });
   define("self", scope);
   define(Symbol.toStringTag, "ServiceWorkerGlobalScope");
   define("console", console);

@@ -3,7 +3,7 @@
 
 import { setHost } from "./host.js";
 import { install } from "./globals.js";
-import { onEvent, onFetch, onLoad } from "./events.js";
+import { onEntry, onEvent, onFetch, onLoad } from "./events.js";
 import { onTimers } from "./timers.js";
 import { installIntl } from "./intl.js";
 import { installNode } from "./node/install.js";
@@ -25,5 +25,5 @@ export default function start(host) {
   installIntl(globalThis);
   const modules = installNode(globalThis);
   touch(globalThis, new Set());
-  return { onEvent, onFetch, onLoad, onTimers, modules };
+  return { onEntry, onEvent, onFetch, onLoad, onTimers, modules };
 }

@@ -27,6 +27,8 @@ pub(crate) struct Booted {
     pub(crate) context: Context,
     /// Handles a request.
     pub(crate) on_fetch: Persistent<Function<'static>>,
+    /// Handles a request that is for a named export, or calls methods.
+    pub(crate) on_entry: Persistent<Function<'static>>,
     /// Handles any other event.
     pub(crate) on_event: Persistent<Function<'static>>,
     /// Runs the timers that are due.
@@ -75,9 +77,11 @@ impl Guest for Engine {
             while ctx.execute_pending_job() {}
             ctx.run_gc();
             let function = |name| Ok::<_, Error>(Persistent::save(&ctx, made.get::<_, Function<'_>>(name)?));
-            Ok((function("onFetch")?, function("onEvent")?, function("onTimers")?, function("onLoad")?))
+            let [on_fetch, on_entry] = [function("onFetch")?, function("onEntry")?];
+            let [on_event, on_timers] = [function("onEvent")?, function("onTimers")?];
+            Ok((on_fetch, on_entry, on_event, on_timers, function("onLoad")?))
         });
-        let (on_fetch, on_event, on_timers, on_load) = context.with(|ctx| match booted {
+        let (on_fetch, on_entry, on_event, on_timers, on_load) = context.with(|ctx| match booted {
             Ok(functions) => Ok(functions),
             Err(error) => Err(told(Err::<(), Error>(error).catch(&ctx))),
         })?;
@@ -85,7 +89,7 @@ impl Guest for Engine {
         // From here on functions are the script's, and show their text.
         // SAFETY: it sets a flag that only this thread looks at.
         unsafe { wasmyard_keep_sources() };
-        BOOTED.set(Some(Booted { context, on_fetch, on_event, on_timers, on_load }));
+        BOOTED.set(Some(Booted { context, on_fetch, on_entry, on_event, on_timers, on_load }));
         next_phase();
         Ok(())
     }

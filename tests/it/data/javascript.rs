@@ -2,6 +2,7 @@
 
 mod apis;
 mod hostile;
+mod rpc;
 mod seeds;
 mod web;
 
