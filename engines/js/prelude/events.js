@@ -76,7 +76,7 @@ function told(error) {
 
 /** What a script that listens for events answers. */
 function heard(request, ctx) {
-  if (exported !== null) throw new TypeError("Handler does not export a fetch() function.");
+  if (exported !== null && !listened().has("fetch")) throw new TypeError("Handler does not export a fetch() function.");
   const event = new FetchEvent(request, ctx);
   dispatchEvent(event);
   // Where nobody answers it goes on to where it was addressed.
