@@ -12,8 +12,8 @@ use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::{NamespaceName, ScriptName};
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, Door, End, Entrance, Entry, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome,
-    Service, Target,
+    Body, BodyError, Call, Door, End, Entrance, Entry, Failure, Host, LogLine, LogStream, OutboundRequest,
+    Outcome, Service, Target,
 };
 
 use super::Scripts;
@@ -279,7 +279,9 @@ impl Host for ScriptHost {
                 let options = self.how_called(call.limits, behind, entrance);
                 self.scripts.run(chain, Callee::Named(key), options, call.request)
             }
-            Target::Service(service) => self.call_service(chain, service, call.limits, call.by_call, call.request),
+            Target::Service(service) => {
+                self.call_service(chain, service, call.limits, call.by_call, call.request)
+            }
         }
     }
 

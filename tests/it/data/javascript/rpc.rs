@@ -126,7 +126,11 @@ async fn a_dispatcher_calls_methods_of_its_users_and_is_told_by_name_what_went_w
     assert_eq!(asked(&server, "/call/user/add/1/2").await, json!({ "gave": 3 }));
     assert_eq!(asked(&server, "/call/plain/greet/you").await, json!({ "gave": "hello you" }));
     assert_eq!(asked(&server, "/call/nested/more").await, json!({ "gave": 2 }), "a user calls another");
-    assert_eq!(asked(&server, "/hold/user").await, json!({ "gave": [1, 2] }), "one instance serves a session");
+    assert_eq!(
+        asked(&server, "/hold/user").await,
+        json!({ "gave": [1, 2] }),
+        "one instance serves a session"
+    );
     for _ in 0..2 {
         let gave = asked(&server, "/call/user/keep").await;
         assert_eq!(gave, json!({ "gave": 1 }), "each call has an instance of its own");
@@ -204,7 +208,10 @@ async fn what_a_binding_names_of_a_script_is_checked() {
     let server = alone("export default { fetch: () => new Response('before') }").await;
     let path = format!("{PLATFORM_SCRIPTS}/other");
     for (binding, says) in [
-        (json!({"type": "service", "name": "A", "service": "worker", "entrypoint": "not a name"}), "entrypoint"),
+        (
+            json!({"type": "service", "name": "A", "service": "worker", "entrypoint": "not a name"}),
+            "entrypoint",
+        ),
         (json!({"type": "service", "name": "A", "service": "worker", "props": [1]}), "props"),
     ] {
         let metadata = json!({"main_module": "w.js", "bindings": [binding]});

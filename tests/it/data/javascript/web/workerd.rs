@@ -84,8 +84,5 @@ async fn is_what_it_says(
     let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file.replace('/', "-"));
     std::fs::write(&all, serde_json::to_string_pretty(&said).unwrap()).unwrap();
     let (all, wrong_list) = (all.display(), wrong.join("\n"));
-    assert!(
-        wrong.is_empty(),
-        "{file} is to be changed; all that it says is in {all}\n{wrong_list}"
-    );
+    assert!(wrong.is_empty(), "{file} is to be changed; all that it says is in {all}\n{wrong_list}");
 }
