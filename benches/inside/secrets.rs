@@ -14,7 +14,7 @@ use crate::fixture::{Error, Script, artifacts, module, runtime, script, worker};
 /// Fewer slots than requests at once times what they leave behind: each is used again and again.
 const AT_ONCE: u64 = 6;
 /// How often memory is looked through.
-const SCAN_EVERY: u64 = 97;
+const SCAN_EVERY: u64 = 997;
 /// What a secret begins with, in two parts, so that this program is no find either.
 const PLANTED: [&str; 2] = ["PLANT", "ED-"];
 
@@ -28,20 +28,20 @@ export default {
     const { pathname, search } = new URL(request.url);
     const mine = ["PLANT", "ED-request-", NUMBER, search].join("");
     const leaks = Object.keys(globalThis).filter((name) => name.startsWith("leak")).length;
-    const fresh = new Uint8Array(65536);
+    const fresh = new Uint8Array(2048);
     const dirty = fresh.findIndex((byte) => byte !== 0);
     const before = [requests, leaks, table.every((text, at) => text === own + at), typeof [].leak, dirty].join();
     requests++;
     globalThis["leak" + NUMBER] = mine;
     Array.prototype.leak = mine;
     Promise.prototype.leak = mine;
-    new TextEncoder().encodeInto(mine.repeat(200), fresh);
+    new TextEncoder().encodeInto(mine.repeat(20), fresh);
     globalThis.leaked = [fresh, mine.repeat(50), new Map([[mine, new Set([mine])]]), new Request("http://a.test/", { headers: { leak: mine } })];
     if (pathname === "/throw") throw new Error(mine);
     if (pathname === "/wait") await scheduler.wait(1);
-    if (pathname === "/fill") for (let at = 0; at < 100; at++) leaked.push((mine + at).repeat(500));
+    if (pathname === "/fill") for (let at = 0; at < 20; at++) leaked.push((mine + at).repeat(500));
     if (pathname === "/never") await new Promise(() => {});
-    if (pathname === "/deep") { const deeper = (text) => deeper(text + mine); try { deeper(mine); } catch (error) { globalThis.leakedError = error; } }
+    if (pathname === "/deep") { const deeper = (text) => deeper(text) + mine; try { deeper(mine); } catch (error) { globalThis.leakedError = error; } }
     return new Response([NUMBER, before, search].join(" "));
   },
 };
