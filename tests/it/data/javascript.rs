@@ -4,6 +4,7 @@ mod apis;
 mod hostile;
 mod rpc;
 mod seeds;
+mod wasm;
 mod web;
 
 use http::Method;
