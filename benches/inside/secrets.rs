@@ -71,7 +71,10 @@ pub(crate) fn search(requests: u64, scripts: u64) -> Result<String, Error> {
             all.push(Script::alone(worker(&format!("script-{number}"), module, &[])?));
         }
         let scan = Script::alone(worker("scan", module(&runtime, "hostile").await?, &[])?)
-            .limited(|limits| limits.cpu = std::time::Duration::from_secs(60));
+            .limited(|limits| {
+                limits.cpu = std::time::Duration::from_secs(60);
+                limits.first_byte = std::time::Duration::from_secs(600);
+            });
         // Its own request is in its memory: a search that does not find that one finds none.
         if scan.said(&format!("/scan?{}", PLANTED.concat())).await? == "0" {
             return Err("the search does not find what is there".into());

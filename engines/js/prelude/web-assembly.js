@@ -17,7 +17,7 @@ const MOST_ENTRIES = 10_000_000;
 const functions = new WeakMap();
 
 function thrown([word, text]) {
-  return new (ERRORS[word] ?? Error)(`WebAssembly: ${text}`);
+  return new (ERRORS[word] ?? Error)(word === "RuntimeError" ? text : `WebAssembly: ${text}`);
 }
 const given = (result) => { if (isFailure(result)) throw thrown(result); return result; };
 const refused = (what) => new CompileError(`WebAssembly.${what}: Wasm code generation disallowed by embedder`);
@@ -26,7 +26,7 @@ const refused = (what) => new CompileError(`WebAssembly.${what}: Wasm code gener
 function formed(letter, value) {
   switch (letter) {
     case "i": return value | 0;
-    case "I": return BigInt.asIntN(64, BigInt(value));
+    case "I": return BigInt.asIntN(64, value);
     case "f": case "F": return +value;
     case "r": {
       if (value === null || value === undefined) return null;

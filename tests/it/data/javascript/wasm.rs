@@ -20,7 +20,7 @@ const MODULE: &str = r#"
   (global (export "constant") i64 (i64.const -5))
   (func $add (export "add") (type $binary) (i32.add (local.get 0) (local.get 1)))
   (func $sub (type $binary) (i32.sub (local.get 0) (local.get 1)))
-  (func (export "indirect") (param i32 i32 i32) (result i32) (call_indirect 1 (type $binary) (local.get 1) (local.get 2) (local.get 0)))
+  (func (export "indirect") (param i32 i32 i32) (result i32) (call_indirect (type $binary) (local.get 1) (local.get 2) (local.get 0)))
   (func (export "tell") (result i32) (call $told (i32.const -1) (i64.const 9007199254740993) (f32.const 0.5) (f64.const 0.1)))
   (func (export "throw") (call $throws))
   (func (export "trap") unreachable)
@@ -61,7 +61,7 @@ const cases = {
   is_runtime_error: () => { try { early.exports.trap(); } catch (error) { return error instanceof WebAssembly.RuntimeError && error instanceof Error; } },
   indirect: () => [early.exports.indirect(0, 5, 3), early.exports.indirect(1, 5, 3)],
   based: () => early.exports.based(5),
-  wide: () => [String(early.exports.wide(4611686018427387904n)), failed(() => early.exports.wide(1))],
+  wide: () => [String(early.exports.wide(4611686018427387904n)), failed(() => early.exports.wide(1)).split(":")[0]],
   two: () => early.exports.two().map(String),
   view: () => { const bytes = new Uint8Array(early.exports.memory.buffer); bytes[100] = 9; early.exports.store(104, 0x01020304); return [early.exports.load(100), bytes[104], early.exports.memory.buffer === early.exports.memory.buffer]; },
   grown: () => { const { memory, grow, load } = early.exports; const before = memory.buffer; memory.grow(1); const between = memory.buffer; const own = grow(1); return [before.byteLength, between.byteLength, own, memory.buffer.byteLength, load(16), failed(() => memory.grow(100))]; },
@@ -129,7 +129,7 @@ async fn a_module_does_what_webassembly_says() {
         ("is_runtime_error", json!(true)),
         ("indirect", json!([8, 2])),
         ("based", json!(105)),
-        ("wide", json!(["-9223372036854775808", "TypeError: Cannot convert 1 to a BigInt"])),
+        ("wide", json!(["-9223372036854775808", "TypeError"])),
         ("two", json!(["1", "2"])),
         ("view", json!([9, 4, true])),
         (
@@ -165,7 +165,7 @@ async fn a_module_does_what_webassembly_says() {
                 1.5
             ]),
         ),
-        ("instance", json!([true, 1001, true, 19])),
+        ("instance", json!([true, 1001, true, 20])),
         ("nested", json!([20, "RangeError: Maximum call stack size exceeded"])),
         ("moved_within", json!([0, 196_608])),
         ("deep", json!("RangeError: Maximum call stack size exceeded")),
@@ -191,7 +191,7 @@ async fn a_module_does_what_webassembly_says() {
             "described",
             json!([
                 {"module": "env", "name": "told", "kind": "function"},
-                19,
+                20,
                 "[object WebAssembly.Module]",
                 "[object WebAssembly]"
             ]),
