@@ -84,10 +84,11 @@ impl Guest for Engine {
             let [on_load, module_of] = [function("onLoad")?, function("moduleOf")?];
             Ok((on_fetch, on_entry, on_event, on_timers, on_load, module_of))
         });
-        let (on_fetch, on_entry, on_event, on_timers, on_load, module_of) = context.with(|ctx| match booted {
-            Ok(functions) => Ok(functions),
-            Err(error) => Err(told(Err::<(), Error>(error).catch(&ctx))),
-        })?;
+        let (on_fetch, on_entry, on_event, on_timers, on_load, module_of) =
+            context.with(|ctx| match booted {
+                Ok(functions) => Ok(functions),
+                Err(error) => Err(told(Err::<(), Error>(error).catch(&ctx))),
+            })?;
         context.with(|ctx| ctx.run_gc());
         // From here on functions are the script's, and show their text.
         // SAFETY: it sets a flag that only this thread looks at.

@@ -10,9 +10,9 @@ use rquickjs_core::{
     Array, ArrayBuffer, BigInt, Ctx, Exception, Function, Object, Persistent, Result, Value,
 };
 use wasmi::{
-    AsContextMut as _, Caller, Engine, Extern, ExternType, Func, FuncType, Global,
-    Instance, Memory, MemoryType, Module, Mutability, Nullable, Ref, RefType, Store, StoreContextMut, Table,
-    TableType, Val, ValType,
+    AsContextMut as _, Caller, Engine, Extern, ExternType, Func, FuncType, Global, Instance, Memory,
+    MemoryType, Module, Mutability, Nullable, Ref, RefType, Store, StoreContextMut, Table, TableType, Val,
+    ValType,
 };
 
 use super::{bytes, failure, number};
@@ -174,7 +174,8 @@ fn imports(ctx: Ctx<'_>, id: u32) -> Result<Vec<String>> {
 /// What a module exports: name and kind, and so on.
 fn exports(ctx: Ctx<'_>, id: u32) -> Result<Vec<String>> {
     described(&ctx, id, |module| {
-        let each = |export: wasmi::ExportType<'_>| [export.name().to_owned(), kind_of(export.ty()).to_owned()];
+        let each =
+            |export: wasmi::ExportType<'_>| [export.name().to_owned(), kind_of(export.ty()).to_owned()];
         module.exports().flat_map(each).collect()
     })
 }
@@ -217,7 +218,8 @@ fn imported<'js>(ctx: &Ctx<'js>, kind: &ExternType, value: Value<'js>) -> Result
     ALL.with(|all| match (kind, id) {
         (ExternType::Func(_), Some(id)) => Ok(Extern::Func(one(ctx, &all.functions, id)?)),
         (ExternType::Func(kind), None) => {
-            let function = value.into_function().ok_or_else(|| Exception::throw_type(ctx, "it is no function"))?;
+            let function =
+                value.into_function().ok_or_else(|| Exception::throw_type(ctx, "it is no function"))?;
             let at = keep(&all.imported, Persistent::save(ctx, function)) as usize;
             let call = move |caller: Caller<'_, ()>, given: &[Val], taken: &mut [Val]| {
                 call_out(caller, at, given, taken)
@@ -324,7 +326,9 @@ fn detach_moved(ctx: &Ctx<'_>) {
             let moved = viewed.buffer.take_if(|(_, at, len)| (*at, *len) != now);
             if let Some(buffer) = moved.and_then(|(buffer, ..)| buffer.restore(ctx).ok()) {
                 // SAFETY: it is a buffer of this context, and detaching one twice does nothing.
-                unsafe { rquickjs_sys::JS_DetachArrayBuffer(ctx.as_raw().as_ptr(), buffer.as_value().as_raw()) };
+                unsafe {
+                    rquickjs_sys::JS_DetachArrayBuffer(ctx.as_raw().as_ptr(), buffer.as_value().as_raw())
+                };
             }
         }
     });
@@ -484,7 +488,8 @@ fn buffer<'js>(ctx: Ctx<'js>, id: u32) -> Result<ArrayBuffer<'js>> {
         );
         Value::from_raw(ctx.clone(), raw)
     };
-    let made = ArrayBuffer::from_value(made).ok_or_else(|| Exception::throw_message(&ctx, "out of memory"))?;
+    let made =
+        ArrayBuffer::from_value(made).ok_or_else(|| Exception::throw_message(&ctx, "out of memory"))?;
     ALL.with(|all| {
         if let Some(viewed) = all.memories.borrow_mut().get_mut(id as usize) {
             viewed.buffer = Some((Persistent::save(&ctx, made.clone()), at as usize, len));
