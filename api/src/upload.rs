@@ -241,6 +241,7 @@ fn file(part: &Part, name: &str) -> Result<bundle::Part, ApiError> {
         Some(declared) => PartKind::of_media_type(declared),
         None if bundle::is_javascript(name) => Some(PartKind::Module),
         None if name.ends_with(".json") => Some(PartKind::Json),
+        None if name.ends_with(".wasm") => Some(PartKind::Wasm),
         None => Some(PartKind::Data),
     };
     let kind = kind.ok_or_else(|| {
@@ -248,7 +249,7 @@ fn file(part: &Part, name: &str) -> Result<bundle::Part, ApiError> {
             "The file \"{}\" is of the type {:?}. A script's files are of the types {}.",
             shorten(name),
             shorten(declared.unwrap_or_default()),
-            [PartKind::Module, PartKind::Text, PartKind::Data, PartKind::Json]
+            [PartKind::Module, PartKind::Text, PartKind::Data, PartKind::Json, PartKind::Wasm]
                 .map(PartKind::media_type)
                 .join(", ")
         ))

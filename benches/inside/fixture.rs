@@ -168,12 +168,15 @@ impl Script {
         Ok(Script { worker: dispatcher, host: Arc::new(behind), limits: Limits::DEFAULT })
     }
 
+    /// What it answers.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        fetch(&self.worker, invocation(Arc::clone(&self.host), 0, self.limits), request).await
+    }
+
     /// One request to its last byte.
     pub(crate) async fn ask(&self, path: &str) -> Result<(), Error> {
         let request = Request::get(format!("http://customer-a.localhost{path}")).body(body::empty())?;
-        let invocation = invocation(Arc::clone(&self.host), 0, self.limits);
-        let response =
-            fetch(&self.worker, invocation, request).await.map_err(|failure| failure.to_string())?;
+        let response = self.answer(request).await.map_err(|failure| failure.to_string())?;
         let status = response.status();
         response.into_body().collect().await.map_err(|error| error.to_string())?;
         if status == 200 { Ok(()) } else { Err(format!("it answered {status}").into()) }

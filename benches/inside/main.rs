@@ -15,6 +15,7 @@ mod ledger;
 mod metering;
 mod minted;
 mod repeat;
+mod secrets;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ static ALLOCATOR: counting::Counting = counting::Counting::NEW;
 const USAGE: &str = "\
 Usage: in-process cold|density|metering [--quick]    figures as JSON, for the end-to-end runner
        in-process ledger [--quick]                   what the steps of a request cost
+       in-process secrets REQUESTS SCRIPTS           that no script sees another one's secrets, in random order
        in-process repeat CHAIN COUNT [--no-ticks]
                                                      requests for a profiler or an instruction counter;
                                                      CHAIN: one, two, tail, three, rotation; script, scripts: one and
@@ -52,6 +54,9 @@ fn run() -> Result<(), Error> {
         ["metering", ..] => println!("{}", metering::figures(quick)?),
         ["ledger", ..] => ledger::print(quick)?,
         ["whole", ..] => ledger::serve(quick)?,
+        ["secrets", requests, scripts] => {
+            println!("{}", secrets::search(requests.parse()?, scripts.parse()?)?)
+        }
         ["repeat", chain, count] => repeat::repeat(chain, count.parse()?, true)?,
         ["repeat", chain, count, "--no-ticks"] => repeat::repeat(chain, count.parse()?, false)?,
         _ => return Err(USAGE.into()),

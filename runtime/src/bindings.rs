@@ -1,6 +1,7 @@
 //! The host's side of `wasmyard:platform`, generated from `sdk/wit`. One file per interface implements it.
 
 pub(crate) mod assets;
+mod calls;
 mod clock;
 pub(crate) mod config;
 pub(crate) mod dispatch;
@@ -26,6 +27,7 @@ mod generated {
             world platform {
                 import wasmyard:platform/assets@0.1.0;
                 import wasmyard:platform/bindings@0.1.0;
+                import wasmyard:platform/calls@0.1.0;
                 import wasmyard:platform/dispatch@0.1.0;
                 import wasmyard:platform/kv@0.1.0;
                 import wasmyard:platform/log@0.1.0;
@@ -81,6 +83,7 @@ mod generated {
 pub(crate) use generated::wasi::config::store as config_wit;
 pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as keyvalue_wit};
 pub(crate) use generated::wasmyard::platform::{
-    assets as assets_wit, bindings as bindings_wit, dispatch as dispatch_wit, kv as kv_wit, log as log_wit,
-    message as message_wit, outgoing as outgoing_wit, request_info as request_info_wit,
+    assets as assets_wit, bindings as bindings_wit, calls as calls_wit, dispatch as dispatch_wit,
+    kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
+    request_info as request_info_wit,
 };

@@ -109,6 +109,9 @@ pub(crate) trait Exported: Sized + Send + 'static {
     fn judge(asked: Self::Asked, returned: Self::Returned) -> Result<Self::Answer, String>;
 }
 
+/// The interface that an engine exports whose scripts have other ways in than plain requests.
+pub(crate) const ENTRYPOINT: &str = "wasmyard:platform/entrypoint@0.1.0";
+
 /// The interface that a component exports to handle events of a kind; none for requests, which have one of `wasi:http`.
 pub(crate) fn interface(kind: EventKind) -> Option<&'static str> {
     match kind {

@@ -41,7 +41,7 @@ pub use limits::guest_memory::{GuestMemoryFigures, GuestMemoryLimits};
 pub use limits::idle::Pause;
 pub use outcome::{End, Failure, Outcome};
 pub use seams::{
-    Call, ClientCertificateInfo, DenyAll, Door, Entry, Host, LogLine, LogStream, OutboundRequest, Parameter,
-    RequestInfo, Service, Target, TlsInfo,
+    Call, ClientCertificateInfo, DenyAll, Door, Entrance, Entry, Host, LogLine, LogStream, OutboundRequest,
+    Parameter, RequestInfo, Service, Target, TlsInfo,
 };
 pub use worker::{Invocation, Ready, Worker};

@@ -22,6 +22,8 @@ pub struct Call {
     pub target: Target,
     /// What the caller limits the callee to.
     pub limits: LimitSpec,
+    /// Whether its body carries calls of the callee's methods.
+    pub by_call: bool,
     /// The request, head and body.
     pub request: Request<Body>,
 }
@@ -61,6 +63,10 @@ pub struct Service {
     pub binding: String,
     /// The script.
     pub script: ScriptKey,
+    /// Which of its exports; its default one where none is named.
+    pub entrypoint: Option<Arc<str>>,
+    /// What the callee is told by the binding, as JSON text.
+    pub props: Option<Arc<str>>,
 }
 
 /// One request of a guest to the outside.
@@ -152,6 +158,32 @@ pub struct Entry {
     /// Configuration values for this invocation alone, beside those of the script's bindings. The embedder sees to
     /// it that no name is in both.
     pub config: Arc<[Parameter]>,
+    /// By which door it is entered; none for a plain request to what it exports by default.
+    pub entrance: Option<Arc<Entrance>>,
+}
+
+/// A way into a script beside plain requests. Only engines have scripts with such ways.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entrance {
+    /// Which of its exports; its default one where none is named.
+    pub entrypoint: Option<Arc<str>>,
+    /// What the caller's binding says, as JSON text.
+    pub props: Option<Arc<str>>,
+    /// Whether the request carries calls of methods.
+    pub by_call: bool,
+}
+
+impl Entrance {
+    /// What a script lacks that has no such way in.
+    pub(crate) fn event(&self) -> &'static str {
+        if self.by_call { "RPC" } else { "named entrypoint" }
+    }
+
+    /// Whether it leads past what answers plain requests in the script's place: its static files.
+    #[must_use]
+    pub fn is_for_code(&self) -> bool {
+        self.by_call || self.entrypoint.is_some()
+    }
 }
 
 /// A value for one invocation alone.

@@ -289,6 +289,11 @@ async fn the_files_of_a_script_are_taken_as_they_are_and_come_back_so() {
             .part("form-data; name=\"metadata\"", None, br#"{"main_module":"index.js","bindings":[]}"#)
             .part("form-data; name=\"page.html\"; filename=\"page.html\"", Some("text/plain"), b"<p>")
             .part(
+                "form-data; name=\"add.wasm\"; filename=\"add.wasm\"",
+                Some("application/wasm"),
+                CORE_MODULE,
+            )
+            .part(
                 "form-data; name=\"index.js\"; filename=\"index.js\"",
                 Some("application/javascript+module"),
                 source,
@@ -309,6 +314,7 @@ async fn the_files_of_a_script_are_taken_as_they_are_and_come_back_so() {
     assert!(main < page && !text.contains("source-map"), "the main file is the first: {text}");
     assert!(text.contains("Content-Type: application/javascript+module\r\n\r\nimport page from"), "{text}");
     assert!(text.contains("Content-Type: text/plain\r\n\r\n<p>\r\n"), "{text}");
+    assert!(text.contains("Content-Type: application/wasm\r\n\r\n\0asm"), "{text}");
 }
 
 #[tokio::test]
@@ -325,11 +331,7 @@ async fn what_is_neither_a_component_nor_a_script_is_refused_with_a_way_out() {
     };
     const MODULE: &str = "application/javascript+module";
     for (form, named) in [
-        // A JavaScript shim that imports a core module: WebAssembly in a script is not run here.
-        (
-            form("shim.js", &[("shim.js", MODULE, b""), ("add.wasm", "application/wasm", CORE_MODULE)]),
-            "add.wasm",
-        ),
+        (form("a.js", &[("a.js", MODULE, b""), ("data.zip", "application/zip", b"PK")]), "data.zip"),
         (form("worker.wasm", &[("worker.wasm", "application/wasm", b"(component)")]), "\\0asm"),
         (form("worker.wasm", &[("worker.wasm", "application/wasm", b"")]), "JavaScript"),
         (form("a.txt", &[("a.txt", "text/plain", b"a")]), "\\0asm"),

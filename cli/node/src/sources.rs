@@ -67,6 +67,7 @@ fn kind_of(name: &str) -> PartKind {
     }
     match name.rsplit_once('.').map(|(_, end)| end) {
         Some("json") => PartKind::Json,
+        Some("wasm") => PartKind::Wasm,
         Some("txt" | "html" | "sql" | "css" | "svg" | "md") => PartKind::Text,
         _ => PartKind::Data,
     }

@@ -128,8 +128,12 @@ impl Scripts {
             // Where two versions serve, one of them answers, and nothing behind this knows of the other.
             let script = version::chosen(script, &head, &chain.info.ray_id);
             // Before everything that costs: a file needs no place, no code and no instance.
-            if let Some(answer) = this.assets.first(&script, &head).await? {
+            let is_for_code = options.entry.entrance.as_ref().is_some_and(|entrance| entrance.is_for_code());
+            if !is_for_code && let Some(answer) = this.assets.first(&script, &head).await? {
                 return Ok(answer);
+            }
+            if is_for_code && script.version.code.loads().is_none() {
+                return Err(Failure::NoHandler { event: "RPC" });
             }
             // Only here, because files look at none of these fields. Scripts further down see what their caller sends.
             if chain.depth == 0 {

@@ -5,6 +5,8 @@ import { Request, Response, requested, sendTo, thrown } from "./fetch.js";
 import { ReadableStream } from "web-streams-polyfill";
 import { decode, encode, view } from "./encoding.js";
 import { readAll } from "./body.js";
+import { callable } from "./rpc/caller.js";
+import { anyName } from "./rpc/stubs.js";
 
 function open(kind, name) {
   const handle = host.open(kind, name);
@@ -23,7 +25,11 @@ export class Fetcher {
     const handle = typeof sent === "number" ? sent : await sent;
     return Response._received(handle, "", false, Request._method(request) === "HEAD");
   }
+  static _handle(fetcher) { return (fetcher.#handle ??= fetcher.#open()); }
 }
+// Every other name is a method of the other script's.
+Object.setPrototypeOf(Fetcher.prototype, anyName());
+callable(Fetcher, Fetcher._handle);
 
 function given(value, name) {
   if (value === undefined || value === null) return -1;

@@ -6,11 +6,16 @@ import { answer, fetch, Request, Response } from "./fetch.js";
 import { FetchEvent, ScheduledEvent, dispatchEvent, listened } from "./service-worker.js";
 import { makeEnv } from "./env.js";
 import { decode } from "./encoding.js";
+import { serve } from "./rpc/callee.js";
+import { RpcPromise, RpcProperty, RpcStub } from "./rpc/stubs.js";
+import { Handlers, RpcTarget, WorkerEntrypoint } from "./rpc/targets.js";
 
 const KINDS = ["fetch", "scheduled", "queue", "tail"];
 
 /** The module's default export; null for a script that listens for events. */
 let main = null;
+/** Everything that the main module exports. */
+let exported = null;
 /** The event that is handled: for `cloudflare:workers`. */
 let current = null;
 
@@ -28,12 +33,21 @@ function handlerOf(kind) {
 export function onLoad(exports) {
   delete globalThis[Symbol.for("wasmyard.part")];
   main = exports?.default ?? null;
-  return KINDS.filter((kind) => handlerOf(kind) !== undefined);
+  exported = exports ?? null;
+  const kinds = KINDS.filter((kind) => handlerOf(kind) !== undefined);
+  // Whose methods are called handles requests: that is how calls come.
+  if (!kinds.includes("fetch") && exported !== null && Object.values(exported).some(isEntrypoint)) kinds.push("fetch");
+  return kinds;
 }
+
+const isEntrypoint = (value) => typeof value === "function" && value.prototype instanceof WorkerEntrypoint;
+
+/** By context: what the binding says by which this script was reached, where it says something. */
+const propsOf = new WeakMap();
 
 class ExecutionContext {
   #pending = 0; #idle = null; #passThrough = false;
-  get props() { return {}; }
+  get props() { return propsOf.get(this) ?? {}; }
   waitUntil(promise) {
     this.#pending++;
     Promise.resolve(promise).catch((error) => console.error("Uncaught (in waitUntil)", error)).finally(() => {
@@ -49,8 +63,9 @@ class ExecutionContext {
 }
 
 function call(kind, event, env, ctx) {
-  if (isClass()) return new main(ctx, env)[kind](event);
-  return main[kind](event, env, ctx);
+  const handler = isClass() ? new main(ctx, env) : main;
+  if (typeof handler[kind] !== "function") throw new TypeError(`Handler does not export a ${kind}() function.`);
+  return isClass() ? handler[kind](event) : handler[kind](event, env, ctx);
 }
 
 /** What a caller is told of an error. */
@@ -61,6 +76,7 @@ function told(error) {
 
 /** What a script that listens for events answers. */
 function heard(request, ctx) {
+  if (exported !== null && !listened().has("fetch")) throw new TypeError("Handler does not export a fetch() function.");
   const event = new FetchEvent(request, ctx);
   dispatchEvent(event);
   // Where nobody answers it goes on to where it was addressed.
@@ -95,6 +111,29 @@ export function onFetch(handle) {
     const response = main === null ? heard(request, ctx) : call("fetch", request, env, ctx);
     const rest = response instanceof Response ? given(response, ctx) : Promise.resolve(response).then((response) => given(response, ctx));
     return rest && rest.catch((error) => failed(error, request, ctx));
+  } catch (error) {
+    return failed(error, request, ctx);
+  }
+}
+
+/** Handles what comes by way of a named export, with something beside it, or as a call of methods. */
+export function onEntry(handle, name, props, isCall) {
+  const request = Request._incoming(handle);
+  const [env, ctx] = begun();
+  if (props !== undefined) propsOf.set(ctx, JSON.parse(props));
+  try {
+    if (name !== undefined && name !== "default") {
+      if (exported === null || !Object.hasOwn(exported, name)) throw new TypeError(`The script exports no entrypoint named "${name}".`);
+      main = exported[name];
+      if (typeof main !== "object" && !isEntrypoint(main)) throw new TypeError(`The export "${name}" is no entrypoint: that is a class which extends WorkerEntrypoint, or an object of handlers.`);
+    }
+    if (!isCall) {
+      const response = main === null ? heard(request, ctx) : call("fetch", request, env, ctx);
+      return Promise.resolve(response).then((response) => given(response, ctx)).catch((error) => failed(error, request, ctx));
+    }
+    if (main === null || (isClass() && !isEntrypoint(main))) throw new TypeError("The receiver is not an RPC object.");
+    const target = isClass() ? new main(ctx, env) : new Handlers(main, env, ctx);
+    return serve(handle, target).catch((error) => failed(error, request, ctx)).then(() => ExecutionContext._settled(ctx));
   } catch (error) {
     return failed(error, request, ctx);
   }
@@ -149,4 +188,5 @@ export async function onEvent(kind, event) {
 }
 
 /** For `cloudflare:workers`, which is evaluated with the script. */
-Object.defineProperty(globalThis, Symbol.for("wasmyard.current"), { value: currentEvent, configurable: false });
+const forWorkers = Object.freeze({ currentEvent, RpcPromise, RpcProperty, RpcStub, RpcTarget, WorkerEntrypoint });
+Object.defineProperty(globalThis, Symbol.for("wasmyard.workers"), { value: forWorkers, configurable: false });

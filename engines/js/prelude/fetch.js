@@ -255,7 +255,7 @@ function arrivedBy(future) {
 }
 
 /** Waits for what was sent. */
-async function arrived(future, signal) {
+export async function arrived(future, signal) {
   let canceled;
   const aborted = signal && new Promise((_, reject) => {
     canceled = () => reject(signal.reason);

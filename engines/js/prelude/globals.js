@@ -24,6 +24,7 @@ import { clearTimeout, hooks, scheduler, setInterval, setTimeout, setImmediate }
 import { MessageChannel, MessagePort } from "./message-channel.js";
 import { refuseToClone, structuredClone } from "./clone.js";
 import { reportRejections } from "./rejections.js";
+import { WebAssembly } from "./web-assembly.js";
 import { FetchEvent, ScheduledEvent, addEventListener, dispatchEvent, removeEventListener } from "./service-worker.js";
 
 class Navigator {
@@ -84,6 +85,8 @@ export function install(scope) {
   const define = (name, value) =>
     Object.defineProperty(scope, name, { value, writable: true, configurable: true, enumerable: false });
   for (const [name, value] of Object.entries({ ...classes, ...functions })) define(name, value);
+  // A bundler gives a class another name where its own is taken.
+  for (const [name, value] of Object.entries(classes)) if (value.name !== name) Object.defineProperty(value, "name", { value: name, configurable: true });
   define("self", scope);
   define(Symbol.toStringTag, "ServiceWorkerGlobalScope");
   define("console", console);
@@ -91,6 +94,7 @@ export function install(scope) {
   define("navigator", new Navigator());
   define("performance", performance);
   define("scheduler", scheduler);
+  define("WebAssembly", WebAssembly);
   // For modules that are made of files without code, while a script is loaded.
   Object.defineProperty(scope, Symbol.for("wasmyard.part"), { value: host.part, configurable: true });
 }

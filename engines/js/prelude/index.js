@@ -3,9 +3,10 @@
 
 import { setHost } from "./host.js";
 import { install } from "./globals.js";
-import { onEvent, onFetch, onLoad } from "./events.js";
+import { onEntry, onEvent, onFetch, onLoad } from "./events.js";
 import { onTimers } from "./timers.js";
 import { installIntl } from "./intl.js";
+import { moduleOf } from "./web-assembly.js";
 import { installNode } from "./node/install.js";
 
 /** Looks at every property of everything: QuickJS makes most of what is built in when somebody first looks, which no request has to. */
@@ -25,5 +26,5 @@ export default function start(host) {
   installIntl(globalThis);
   const modules = installNode(globalThis);
   touch(globalThis, new Set());
-  return { onEvent, onFetch, onLoad, onTimers, modules };
+  return { onEntry, onEvent, onFetch, onLoad, onTimers, moduleOf, modules };
 }

@@ -4,7 +4,7 @@ use rquickjs_core::promise::PromiseState;
 use rquickjs_core::{Array, ArrayBuffer, CatchResultExt as _, Ctx, Error, Object, Result, Value};
 
 use crate::bindings::exports::wasi::http::incoming_handler;
-use crate::bindings::exports::wasmyard::platform::{queue, scheduled, tail};
+use crate::bindings::exports::wasmyard::platform::{entrypoint, queue, scheduled, tail};
 use crate::bindings::wasi::http::types::{IncomingRequest, ResponseOutparam};
 use crate::script::Booted;
 use crate::table::{self, Handled, Resource};
@@ -20,6 +20,26 @@ impl incoming_handler::Guest for Engine {
         host::http::begin(out);
         let id = table::put(Resource::Request(Handled { request: Some(request), head: None }));
         let handled = run(|ctx, booted| booted.on_fetch.clone().restore(ctx)?.call((id,)), |_| Ok(()));
+        if let Err(text) = handled {
+            host::http::fail(&text);
+        }
+    }
+}
+
+impl entrypoint::Guest for Engine {
+    fn handle(
+        name: Option<String>,
+        props: Option<String>,
+        by_call: bool,
+        request: IncomingRequest,
+        out: ResponseOutparam,
+    ) {
+        host::http::begin(out);
+        let id = table::put(Resource::Request(Handled { request: Some(request), head: None }));
+        let handled = run(
+            |ctx, booted| booted.on_entry.clone().restore(ctx)?.call((id, name, props, by_call)),
+            |_| Ok(()),
+        );
         if let Err(text) = handled {
             host::http::fail(&text);
         }

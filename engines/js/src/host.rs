@@ -15,6 +15,7 @@ pub(crate) mod rejections;
 mod running;
 mod text;
 mod url;
+mod wasm;
 
 use rquickjs_core::{Array, ArrayBuffer, Ctx, Exception, Function, Object, Result, Value};
 
@@ -57,6 +58,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     html::add(ctx, &host)?;
     rejections::add(ctx, &host)?;
     url::add(ctx, &host)?;
+    wasm::add(ctx, &host)?;
     Ok(host)
 }
 

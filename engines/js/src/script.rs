@@ -27,12 +27,16 @@ pub(crate) struct Booted {
     pub(crate) context: Context,
     /// Handles a request.
     pub(crate) on_fetch: Persistent<Function<'static>>,
+    /// Handles a request that is for a named export, or calls methods.
+    pub(crate) on_entry: Persistent<Function<'static>>,
     /// Handles any other event.
     pub(crate) on_event: Persistent<Function<'static>>,
     /// Runs the timers that are due.
     pub(crate) on_timers: Persistent<Function<'static>>,
     /// Takes a script's exports and says what it handles.
     on_load: Persistent<Function<'static>>,
+    /// Makes a `WebAssembly.Module` of bytes.
+    module_of: Persistent<Function<'static>>,
 }
 
 thread_local! {
@@ -76,12 +80,16 @@ impl Guest for Engine {
             while ctx.execute_pending_job() {}
             ctx.run_gc();
             let function = |name| Ok::<_, Error>(Persistent::save(&ctx, made.get::<_, Function<'_>>(name)?));
-            Ok((function("onFetch")?, function("onEvent")?, function("onTimers")?, function("onLoad")?))
+            let [on_fetch, on_entry] = [function("onFetch")?, function("onEntry")?];
+            let [on_event, on_timers] = [function("onEvent")?, function("onTimers")?];
+            let [on_load, module_of] = [function("onLoad")?, function("moduleOf")?];
+            Ok((on_fetch, on_entry, on_event, on_timers, on_load, module_of))
         });
-        let (on_fetch, on_event, on_timers, on_load) = context.with(|ctx| match booted {
-            Ok(functions) => Ok(functions),
-            Err(error) => Err(told(Err::<(), Error>(error).catch(&ctx))),
-        })?;
+        let (on_fetch, on_entry, on_event, on_timers, on_load, module_of) =
+            context.with(|ctx| match booted {
+                Ok(functions) => Ok(functions),
+                Err(error) => Err(told(Err::<(), Error>(error).catch(&ctx))),
+            })?;
         context.with(|ctx| {
             ctx.run_gc();
             // SAFETY: the context lives as long as it is borrowed.
@@ -90,7 +98,7 @@ impl Guest for Engine {
         // From here on functions are the script's, and show their text.
         // SAFETY: it sets a flag that only this thread looks at.
         unsafe { wasmyard_keep_sources() };
-        BOOTED.set(Some(Booted { context, on_fetch, on_event, on_timers, on_load }));
+        BOOTED.set(Some(Booted { context, on_fetch, on_entry, on_event, on_timers, on_load, module_of }));
         next_phase();
         Ok(())
     }
@@ -198,7 +206,7 @@ fn source(name: &str) -> Option<Vec<u8>> {
         let part = &mut parts[index];
         Some(match part.kind {
             Kind::Module | Kind::Script => std::mem::take(&mut part.bytes),
-            Kind::Text | Kind::Data | Kind::Json => {
+            Kind::Text | Kind::Data | Kind::Json | Kind::Wasm => {
                 format!("export default globalThis[Symbol.for('wasmyard.part')]({index})").into_bytes()
             }
         })
@@ -217,6 +225,11 @@ pub(crate) fn part<'js>(ctx: Ctx<'js>, index: usize) -> Result<Value<'js>> {
             Ok(rquickjs_core::String::from_str(ctx, &String::from_utf8_lossy(&bytes))?.into_value())
         }
         Kind::Json => ctx.json_parse(bytes),
+        Kind::Wasm => {
+            let code = rquickjs_core::ArrayBuffer::new_copy(ctx.clone(), bytes)?;
+            let module = with(|booted| booted.module_of.clone()).ok_or(Error::Unknown)?;
+            module.restore(&ctx)?.call((code,))
+        }
         _ => Ok(rquickjs_core::ArrayBuffer::new_copy(ctx, bytes)?.into_value()),
     }
 }

@@ -27,10 +27,12 @@ pub enum PartKind {
     Data,
     /// JSON, imported as what it says.
     Json,
+    /// A WebAssembly module, imported as a `WebAssembly.Module`.
+    Wasm,
 }
 
 impl PartKind {
-    const ALL: [Self; 5] = [Self::Module, Self::Script, Self::Text, Self::Data, Self::Json];
+    const ALL: [Self; 6] = [Self::Module, Self::Script, Self::Text, Self::Data, Self::Json, Self::Wasm];
 
     /// The media type that says so.
     pub const fn media_type(self) -> &'static str {
@@ -40,6 +42,7 @@ impl PartKind {
             Self::Text => "text/plain",
             Self::Data => "application/octet-stream",
             Self::Json => "application/json",
+            Self::Wasm => "application/wasm",
         }
     }
 
@@ -52,6 +55,7 @@ impl PartKind {
             "text/plain" => Self::Text,
             "application/octet-stream" => Self::Data,
             "application/json" => Self::Json,
+            "application/wasm" => Self::Wasm,
             _ => return None,
         })
     }
@@ -245,6 +249,6 @@ mod tests {
         for kind in PartKind::ALL {
             assert_eq!(PartKind::of_media_type(&format!("{}; charset=utf-8", kind.media_type())), Some(kind));
         }
-        assert_eq!(PartKind::of_media_type("application/wasm"), None);
+        assert_eq!(PartKind::of_media_type("application/zip"), None);
     }
 }

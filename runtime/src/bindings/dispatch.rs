@@ -150,12 +150,7 @@ impl HostWorker for State {
             Ok(request) => request,
             Err(failure) => return Ok(Err(failure.into())),
         };
-        let response = match self.start(&this, request)? {
-            Ok(call) => self.hooks.in_turn(move |host| host.call(call)),
-            Err(failure) => return Ok(Err(failure.into())),
-        };
-        let response = if body_open { in_own_task(response) } else { response };
-        Ok(Ok(self.table.push(FromScript::waiting(response))?))
+        self.fetch_from(&this, request, body_open, false)
     }
 
     async fn send(&mut self, this: Resource<Worker>, request: OwnRequest) -> Answer<Resource<FromScript>> {
@@ -261,6 +256,23 @@ impl HostFutureResponse for State {
 }
 
 impl State {
+    /// Begins a call; the callee runs beside this guest where that may still write the request's body.
+    pub(super) fn fetch_from(
+        &mut self,
+        worker: &Resource<Worker>,
+        request: Request<Body>,
+        body_open: bool,
+        by_call: bool,
+    ) -> Answer<Resource<FromScript>> {
+        let call = match self.start(worker, request)? {
+            Ok(call) => Call { by_call, ..call },
+            Err(failure) => return Ok(Err(failure.into())),
+        };
+        let response = self.hooks.in_turn(move |host| host.call(call));
+        let response = if body_open { in_own_task(response) } else { response };
+        Ok(Ok(self.table.push(FromScript::waiting(response))?))
+    }
+
     /// Counts the call and says what it is.
     fn start(
         &mut self,
@@ -272,7 +284,7 @@ impl State {
             return Ok(Err(failure));
         }
         let request = body::agreed(request);
-        Ok(Ok(Call { target: worker.target.clone(), limits: worker.limits, request }))
+        Ok(Ok(Call { target: worker.target.clone(), limits: worker.limits, by_call: false, request }))
     }
 
     async fn call(

@@ -128,7 +128,9 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
         })),
         BindingKind::Service(held) => {
             let binding = decl.name.to_string();
-            Grant::Service(Arc::new(Service { binding, script: held.script() }))
+            let entrypoint = held.entrypoint.as_deref().map(Arc::from);
+            let props = held.props.as_ref().map(|props| Arc::from(props.to_string()));
+            Grant::Service(Arc::new(Service { binding, script: held.script(), entrypoint, props }))
         }
         BindingKind::Assets(_) => services.files.clone().map_or(Grant::Nothing, Grant::Files),
         BindingKind::KvNamespace(held) => {

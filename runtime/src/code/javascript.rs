@@ -167,6 +167,8 @@ enum Kind {
     Data,
     #[component(name = "json")]
     Json,
+    #[component(name = "wasm")]
+    Wasm,
 }
 
 #[derive(ComponentType, Lower)]
@@ -307,6 +309,7 @@ fn kind(kind: PartKind) -> Kind {
         PartKind::Text => Kind::Text,
         PartKind::Data => Kind::Data,
         PartKind::Json => Kind::Json,
+        PartKind::Wasm => Kind::Wasm,
     }
 }
 

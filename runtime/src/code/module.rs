@@ -138,6 +138,8 @@ pub struct Module {
     pub(crate) requests: Option<ProxyPre<State>>,
     /// Its functions for other events, in the order of [`EventKind::ALL`].
     others: [Option<ComponentExportIndex>; EventKind::ALL.len()],
+    /// Its function for what comes in by another door than plain requests do.
+    pub(crate) entrypoint: Option<ComponentExportIndex>,
     engine: wasmtime::Engine,
     /// Whoever runs its code has it tick.
     pub(crate) ticker: Arc<Ticker>,
@@ -196,6 +198,7 @@ impl Module {
             instance: pre,
             requests,
             others,
+            entrypoint: exported(event::ENTRYPOINT),
             engine: engine.wasmtime.clone(),
             ticker: Arc::clone(&engine.ticker),
             key,
@@ -219,6 +222,7 @@ impl Module {
             instance: engine.instance.clone(),
             requests: engine.requests.clone().filter(|_| handled(EventKind::Fetch)),
             others: EventKind::ALL.map(other),
+            entrypoint: engine.entrypoint,
             engine: engine.engine.clone(),
             ticker: Arc::clone(&engine.ticker),
             key,

@@ -8,11 +8,12 @@ use std::time::Duration;
 use http::Request;
 use http_body::Frame;
 use tokio::time::Instant;
-use wasmtime::component::{ComponentNamedList, ComponentType, InstancePre, Lift, Lower};
+use wasmtime::component::{ComponentNamedList, ComponentType, InstancePre, Lift, Lower, Resource};
 use wasmtime::{ResourceLimiter as _, Store, component};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
 use wasmyard_namespaces::code::EventKind;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_namespaces::name::{ScriptName, shorten};
@@ -25,6 +26,7 @@ use crate::code::module::Module;
 use crate::code::ticker::Ticker;
 use crate::codes::to_code;
 use crate::event::{self, Batch, Exported, Scheduled, Tail};
+use crate::guest::answer::HeadSlot;
 use crate::guest::armed::{Armed, failure_of};
 use crate::guest::parts::InvocationParts;
 use crate::guest::pool::{Instance, Resters};
@@ -35,11 +37,16 @@ use crate::limits::metered::Metered;
 use crate::limits::scheduler::Fair;
 use crate::limits::shared::Commons;
 use crate::outcome::Failure;
-use crate::seams::{DenyAll, RequestInfo};
+use crate::seams::{DenyAll, Entrance, RequestInfo};
 
 /// The function that handles events of a kind.
 type Handler<E> =
     component::TypedFunc<<E as Exported>::Parameters, (Result<<E as Exported>::Returned, String>,)>;
+
+/// What the function of an engine takes whose scripts have other ways in: the export, the binding's properties, whether
+/// methods are called; the request, and where its answer goes.
+type Entering =
+    (Option<Arc<str>>, Option<Arc<str>>, bool, Resource<HostIncomingRequest>, Resource<HostResponseOutparam>);
 
 /// What one store is made from.
 pub(crate) struct Guest {
@@ -77,27 +84,21 @@ impl Guest {
         });
         // A visitor's body lies in its connection, whose buffers are bounded, until it is read; so it is not counted.
         let (lent, slot) = Handover::new(body, &Arriving::default());
+        if let Some(entrance) = self.parts.entry.entrance.clone() {
+            // Boxed: it is seldom, and every request makes this future.
+            return Box::pin(self.enter(&entrance, Request::from_parts(parts, lent), slot)).await;
+        }
         let mut instance = self.instance(RequestHead::of(&parts), slot).await?;
         let head = Arc::clone(&self.parts.head);
         let result = async {
             let Instance { armed, proxy, .. } = &mut instance;
             let store = &mut armed.store;
-            let scheme = match parts.uri.scheme_str() {
-                Some("https") => Scheme::Https,
-                _ => Scheme::Http,
-            };
-            let mut http = store.data_mut().http();
-            let request = http.new_incoming_request(scheme, Request::from_parts(parts, lent))?;
-            let out = http.new_response_outparam_from_callback(move |answer| head.put(answer))?;
+            let (request, out) = exchange(store, Request::from_parts(parts, lent), head)?;
             proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
         }
         .await;
         if let Err(error) = result {
-            // Whoever exits without a failure has returned; what it had finished by then counts.
-            if error.downcast_ref::<I32Exit>().is_some_and(|exit| exit.0 == 0) {
-                return Ok(None);
-            }
-            return Err(failure_of(&error, &self.parts.limits));
+            return self.ended(&error);
         }
         instance.armed.store.data_mut().returned();
         let tail = instance.armed.store.data_mut().tail.take();
@@ -105,6 +106,43 @@ impl Guest {
             pool.rest(instance, &self.module.commons);
         }
         Ok(tail)
+    }
+
+    /// What it means that a guest did not return.
+    fn ended(&self, error: &wasmtime::Error) -> Result<Option<TailCall>, Failure> {
+        // Whoever exits without a failure has returned; what it had finished by then counts.
+        if error.downcast_ref::<I32Exit>().is_some_and(|exit| exit.0 == 0) {
+            return Ok(None);
+        }
+        Err(failure_of(error, &self.parts.limits))
+    }
+
+    /// Handles a request that comes in by another door, in an instance that serves it and no other.
+    async fn enter(
+        &self,
+        entrance: &Entrance,
+        request: Request<Handover>,
+        slot: HandoverSlot,
+    ) -> Result<Option<TailCall>, Failure> {
+        let index = self.module.entrypoint.ok_or(Failure::NoHandler { event: entrance.event() })?;
+        let (parts, lent) = request.into_parts();
+        let (mut armed, instance) = self.new_instance(RequestHead::of(&parts), slot).await?;
+        let head = Arc::clone(&self.parts.head);
+        let store = &mut armed.store;
+        let result = async {
+            let handle = instance.get_typed_func::<Entering, ()>(&mut *store, &index)?;
+            let (request, out) = exchange(store, Request::from_parts(parts, lent), head)?;
+            let Entrance { entrypoint, props, by_call } = entrance;
+            let entering = (entrypoint.clone(), props.clone(), *by_call, request, out);
+            handle.call_async(&mut *store, entering).await
+        }
+        .await;
+        if let Err(error) = result {
+            return self.ended(&error);
+        }
+        let state = armed.store.data_mut();
+        state.returned();
+        Ok(state.tail.take())
     }
 
     /// One that rested, or a new one.
@@ -169,7 +207,15 @@ impl Guest {
     /// An instance that no request is for; of what it is for the host holds so many bytes.
     async fn without_request(&self, held: u64) -> Result<(Armed, component::Instance), Failure> {
         let (_lent, slot) = Handover::new(crate::body::empty(), &Arriving::default());
-        let mut armed = self.armed(State::new(&self.parts, RequestHead::none(held), slot))?;
+        self.new_instance(RequestHead::none(held), slot).await
+    }
+
+    async fn new_instance(
+        &self,
+        request: RequestHead,
+        slot: HandoverSlot,
+    ) -> Result<(Armed, component::Instance), Failure> {
+        let mut armed = self.armed(State::new(&self.parts, request, slot))?;
         let begun = Instant::now();
         self.room_for_content(&mut armed)?;
         let instance =
@@ -188,6 +234,22 @@ impl Guest {
         self.handler::<Batch>(store, &instance)?;
         self.handler::<Tail>(store, &instance).map(|_| ())
     }
+}
+
+/// A request and the place of its answer, as a guest is given them.
+fn exchange(
+    store: &mut Store<State>,
+    request: Request<Handover>,
+    head: Arc<HeadSlot>,
+) -> wasmtime::Result<(Resource<HostIncomingRequest>, Resource<HostResponseOutparam>)> {
+    let scheme = match request.uri().scheme_str() {
+        Some("https") => Scheme::Https,
+        _ => Scheme::Http,
+    };
+    let mut http = store.data_mut().http();
+    let request = http.new_incoming_request(scheme, request)?;
+    let out = http.new_response_outparam_from_callback(move |answer| head.put(answer))?;
+    Ok((request, out))
 }
 
 /// Makes one instance of a module and drops it: proof that its start-up code runs within the limits.

@@ -2,7 +2,9 @@
 
 mod apis;
 mod hostile;
+mod rpc;
 mod seeds;
+mod wasm;
 mod web;
 
 use http::Method;

@@ -12,8 +12,8 @@ use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::{NamespaceName, ScriptName};
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{
-    Body, BodyError, Call, Door, End, Entry, Failure, Host, LogLine, LogStream, OutboundRequest, Outcome,
-    Service, Target,
+    Body, BodyError, Call, Door, End, Entrance, Entry, Failure, Host, LogLine, LogStream, OutboundRequest,
+    Outcome, Service, Target,
 };
 
 use super::Scripts;
@@ -162,7 +162,11 @@ impl ScriptHost {
         let options = CallOptions {
             // What leaves is the namespace's, whoever sends it.
             behalf: self.key().namespace().cloned(),
-            entry: Entry { caller: Some(self.key().clone()), config: Arc::clone(&worker.values) },
+            entry: Entry {
+                caller: Some(self.key().clone()),
+                config: Arc::clone(&worker.values),
+                entrance: None,
+            },
             ..CallOptions::default()
         };
         let scripts = Arc::clone(&self.scripts);
@@ -179,8 +183,14 @@ impl ScriptHost {
     }
 
     /// How a script comes to run that this one calls.
-    fn how_called(&self, limits: LimitSpec, outbound: Option<Arc<OutboundWorker>>) -> CallOptions {
-        let entry = Entry { caller: Some(self.key().clone()), config: Arc::default() };
+    fn how_called(
+        &self,
+        limits: LimitSpec,
+        outbound: Option<Arc<OutboundWorker>>,
+        entrance: Entrance,
+    ) -> CallOptions {
+        let entrance = (entrance != Entrance::default()).then(|| Arc::new(entrance));
+        let entry = Entry { caller: Some(self.key().clone()), config: Arc::default(), entrance };
         CallOptions { limits, outbound, behalf: None, entry }
     }
 
@@ -190,13 +200,16 @@ impl ScriptHost {
         chain: Chain,
         service: Arc<Service>,
         limits: LimitSpec,
+        by_call: bool,
         request: Request<Body>,
     ) -> Answered {
         if let Err(why) = self.may_call(&service) {
             let failure = Failure::Unreachable(format!("service binding \"{}\": {why}", service.binding));
             return async { Err(failure) }.boxed();
         }
-        let options = self.how_called(limits, self.passage().for_callee());
+        let (entrypoint, props) = (service.entrypoint.clone(), service.props.clone());
+        let entrance = Entrance { entrypoint, props, by_call };
+        let options = self.how_called(limits, self.passage().for_callee(), entrance);
         let scripts = Arc::clone(&self.scripts);
         async move {
             let callee = match scripts.find(&service.script).await {
@@ -262,10 +275,13 @@ impl Host for ScriptHost {
                 let key = ScriptKey::user(door.namespace.clone(), script);
                 let registry = &self.scripts.registry;
                 let behind = outbound::behind(registry, self.key(), || self.passage(), &door, values);
-                let options = self.how_called(call.limits, behind);
+                let entrance = Entrance { by_call: call.by_call, ..Entrance::default() };
+                let options = self.how_called(call.limits, behind, entrance);
                 self.scripts.run(chain, Callee::Named(key), options, call.request)
             }
-            Target::Service(service) => self.call_service(chain, service, call.limits, call.request),
+            Target::Service(service) => {
+                self.call_service(chain, service, call.limits, call.by_call, call.request)
+            }
         }
     }
 

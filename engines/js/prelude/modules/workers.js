@@ -1,15 +1,12 @@
 // cloudflare:workers
 
-const current = globalThis[Symbol.for("wasmyard.current")];
+export const { RpcPromise, RpcProperty, RpcStub, RpcTarget, WorkerEntrypoint } = globalThis[Symbol.for("wasmyard.workers")];
+const { currentEvent: current } = globalThis[Symbol.for("wasmyard.workers")];
 
-export class WorkerEntrypoint {
-  constructor(ctx, env) {
-    this.ctx = ctx;
-    this.env = env;
-  }
-}
-
-export class RpcTarget {}
+// Frameworks import these by name, also for scripts that have no such objects: nothing here makes an instance of them.
+class Made { constructor(ctx, env) { this.ctx = ctx; this.env = env; } }
+export class DurableObject extends Made {}
+export class WorkflowEntrypoint extends Made {}
 
 function given() {
   const event = current();

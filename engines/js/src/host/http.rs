@@ -11,7 +11,7 @@ use crate::bindings::wasi::http::types::{
     ResponseOutparam, Scheme,
 };
 use crate::bindings::wasi::io::streams::StreamError;
-use crate::bindings::wasmyard::platform::{dispatch, message, outgoing};
+use crate::bindings::wasmyard::platform::{calls, dispatch, message, outgoing};
 use crate::table::{self, HandledHead, Resource};
 
 thread_local! {
@@ -43,6 +43,7 @@ pub(super) fn add<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
     host.set("read", Function::new(ctx.clone(), read)?)?;
     host.set("send", Function::new(ctx.clone(), send)?)?;
     host.set("stream", Function::new(ctx.clone(), stream)?)?;
+    host.set("call", Function::new(ctx.clone(), call)?)?;
     host.set("forward", Function::new(ctx.clone(), forward)?)?;
     host.set("take", Function::new(ctx.clone(), take)?)?;
     host.set("answer", Function::new(ctx.clone(), answer)?)?;
@@ -247,8 +248,25 @@ fn send<'js>(
 
 /// Sends a request whose body is still to come: the handles of what is on its way and of the body, or a failure.
 fn stream<'js>(ctx: Ctx<'js>, to: i64, head: Vec<String>) -> Result<Value<'js>> {
+    sent(ctx, to, &head, |worker, request| worker.fetch(request))
+}
+
+/// The same for calls of methods.
+fn call<'js>(ctx: Ctx<'js>, to: u32, head: Vec<String>) -> Result<Value<'js>> {
+    sent(ctx, i64::from(to), &head, calls::call)
+}
+
+fn sent<'js>(
+    ctx: Ctx<'js>,
+    to: i64,
+    head: &[String],
+    call: fn(
+        &dispatch::Worker,
+        OutgoingRequest,
+    ) -> std::result::Result<dispatch::FutureResponse, dispatch::DispatchError>,
+) -> Result<Value<'js>> {
     in_handler(&ctx)?;
-    let Head { method, scheme, authority, path, fields } = Head::of(&ctx, &head)?;
+    let Head { method, scheme, authority, path, fields } = Head::of(&ctx, head)?;
     let headers = match Fields::from_list(&fields) {
         Ok(headers) => headers,
         Err(error) => return failure(&ctx, "invalid-argument", &format!("{error:?}")),
@@ -267,7 +285,7 @@ fn stream<'js>(ctx: Ctx<'js>, to: i64, head: Vec<String>) -> Result<Value<'js>> 
     let sent = match target(to) {
         None => outgoing_handler::handle(request, None).map(Resource::FromStream).map_err(outbound_failure),
         Some(id) => called(id, |resource| match resource {
-            Resource::Worker(worker) => worker.fetch(request),
+            Resource::Worker(worker) => call(worker, request),
             Resource::Files(files) => files.fetch(request),
             _ => Err(no_target()),
         }),

@@ -29,6 +29,7 @@ async fn fetch(req: Request, _env: Env) -> Result<Response> {
         "/pending" => pending().await,
         "/fan-out" => fan_out().await,
         "/grow" => Ok(Response::text(grow())),
+        "/scan" => Ok(Response::text(scan().to_string())),
         "/loop" => around(&req).await,
         other => Ok(Response::text(format!("nothing is known of {other}\n")).with_status(404)),
     }
@@ -117,6 +118,24 @@ fn grow() -> String {
             return format!("{} MiB\n", kept.len());
         }
     }
+}
+
+/// How much memory a scan takes besides its own: more than any script of the tests touches.
+const SCANNED_PAGES: usize = 1024;
+/// What is planted, each byte changed, so that this program is no find.
+const PLANTED: [u8; 8] = [0x05, 0x19, 0x14, 0x1b, 0x01, 0x10, 0x11, 0x78];
+
+/// Looks through all memory that it can get for what others have planted: how often it is there.
+#[cfg(target_arch = "wasm32")]
+#[expect(unsafe_code, reason = "it reads what no allocator has given it")]
+fn scan() -> usize {
+    core::arch::wasm32::memory_grow::<0>(SCANNED_PAGES);
+    let len = core::arch::wasm32::memory_size::<0>() << 16;
+    // Address 0 is left out, which no reference may have.
+    // SAFETY: every address below the memory's size can be read; nobody else writes while this runs.
+    let all = unsafe { core::slice::from_raw_parts(black_box(8 as *const u8), len - 8) };
+    let is_planted = |found: &[u8]| found.iter().zip(PLANTED).all(|(byte, planted)| *byte ^ 0x55 == planted);
+    all.windows(PLANTED.len()).filter(|found| is_planted(found)).count()
 }
 
 /// Asks the next of three, which asks the next.

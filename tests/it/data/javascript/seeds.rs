@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{get, serving};
 use crate::data::hostnames;
 use crate::support::dns::NameServer;
+use crate::support::eventually;
 
 /// *Dynamic dispatch Worker*: routing by the subdomain.
 const BY_SUBDOMAIN: &str = r"
@@ -407,4 +408,110 @@ async fn a_worker_is_the_fallback_origin_and_reads_what_is_known_of_the_customer
     );
     // What is known of a name is the platform's, and no customer's script sees it.
     assert_eq!(get(&server, "customer.customers.test", "/").await.text(), "undefined");
+}
+
+/// *Outbound Workers*: the page's own, which signs requests to the customers' API and tells a log of all of them. What it
+/// calls to make a token is the platform builder's, and not on the page.
+const THAT_SIGNS: &str = r"
+export default {
+  // this event is fired when the dispatched Workers make a subrequest
+  async fetch(request, env, ctx) {
+    // env contains the values we set in `dispatcher.get()`
+    const customer_name = env.customer_name;
+    const original_url = env.url;
+
+
+    // log the request
+    ctx.waitUntil(fetch(
+      'https://logs.example.com',
+      {
+        method: 'POST',
+        body: JSON.stringify({
+          customer_name,
+          original_url,
+        }),
+      },
+    ));
+
+
+    const url = new URL(original_url);
+    if (url.host === 'api.example.com') {
+      // pre-auth requests to our API
+      const jwt = make_jwt_for_customer(customer_name);
+
+
+      let headers = new Headers(request.headers);
+      headers.set('Authorization', `Bearer ${jwt}`);
+
+
+      // clone the request to set new headers using existing body
+      let new_request = new Request(request, {headers});
+
+
+      return fetch(new_request)
+    }
+
+
+    return fetch(request)
+  }
+};
+
+function make_jwt_for_customer(name) { return `token-of-${name}`; }
+";
+
+#[tokio::test]
+async fn an_outbound_worker_signs_what_a_customer_sends_and_tells_of_it() {
+    let dispatcher = WITH_AN_OBJECT;
+    let internet = "export default { fetch: (request) => new Response(request.headers.get('authorization') ?? 'nobody') }";
+    let logs = "export default { async fetch(request) { console.log('told', await request.text()); return new Response(''); } }";
+    let server = serving(
+        &[
+            ("dispatcher.js", dispatcher),
+            ("outbound.js", THAT_SIGNS),
+            ("user.js", USER_THAT_FETCHES),
+            ("internet.js", internet),
+            ("logs.js", logs),
+        ],
+        r#"
+        [limits]
+        cpu_ms = 10000
+        [scripts.dispatcher]
+        main = "dispatcher.js"
+        bindings = [{ type = "dispatch_namespace", name = "dispatcher", namespace = "testing", outbound = { worker = { service = "outbound" }, params = [{ name = "params_object" }] } }]
+        [scripts.outbound]
+        main = "outbound.js"
+        [scripts.internet]
+        main = "internet.js"
+        [scripts.logs]
+        main = "logs.js"
+        [namespaces.testing.scripts.api]
+        main = "user.js"
+        [namespaces.testing.scripts.shop]
+        main = "user.js"
+        [[routes]]
+        pattern = "api.example.com/*"
+        script = "dispatcher"
+        [[routes]]
+        pattern = "shop.example.com/*"
+        script = "dispatcher"
+        [[routes]]
+        pattern = "example.com/*"
+        script = "internet"
+        [[routes]]
+        pattern = "logs.example.com/*"
+        script = "logs"
+        "#,
+    )
+    .await;
+    let signed = get(&server, "api.example.com", "/").await;
+    assert_eq!(signed.text(), "user worker got \"Bearer token-of-api\" from fetch", "{}", server.log());
+    let passed = get(&server, "shop.example.com", "/a").await;
+    assert_eq!(passed.text(), "user worker got \"nobody\" from fetch", "{}", server.log());
+    for told in [
+        r#"told {"customer_name":"api","original_url":"http://api.example.com/"}"#,
+        r#"told {"customer_name":"shop","original_url":"http://shop.example.com/a"}"#,
+    ] {
+        let escaped = told.replace('"', "\\\"");
+        eventually("the log is told", || async { server.log().contains(&escaped).then_some(()) }).await;
+    }
 }

@@ -62,12 +62,19 @@ async fn serving() -> Server {
 
 #[tokio::test]
 async fn every_answer_is_that_of_workerd_or_a_difference_with_its_reason() {
-    let server = serving().await;
-    let names: Vec<String> = serde_json::from_slice(&get(&server, "a.test", "/").await.body).unwrap();
-    let (mut of_workerd, mut differences) = (of_workerd(), differences());
+    compare(&serving().await, of_workerd(), differences()).await;
+}
+
+/// Asks a script for its cases and each of them for its answer, and holds that beside what workerd says.
+pub(super) async fn compare(
+    server: &Server,
+    mut of_workerd: BTreeMap<String, Value>,
+    mut differences: BTreeMap<String, Value>,
+) {
+    let names: Vec<String> = serde_json::from_slice(&get(server, "a.test", "/").await.body).unwrap();
     let mut wrong = Vec::new();
     for name in names {
-        let answer = get(&server, "a.test", &format!("/{name}")).await;
+        let answer = get(server, "a.test", &format!("/{name}")).await;
         let answer: Value = serde_json::from_slice(&answer.body)
             .unwrap_or_else(|_| json!({ "status": answer.status, "text": answer.text() }));
         let Some(expected) = of_workerd.remove(&name) else {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::{FILES, of_workerd};
+use crate::data::javascript::rpc;
 use crate::support::eventually;
 
 /// The program that `scripts/workerd-tests.sh` names.
@@ -31,11 +32,11 @@ fn config(port: u16) -> String {
     )
 }
 
-fn started(folder: &Path, port: u16) -> Child {
-    for (name, source) in FILES {
+fn started(folder: &Path, files: &[(&str, &str)], config: &str) -> Child {
+    for (name, source) in files {
         std::fs::write(folder.join(name), source).unwrap();
     }
-    std::fs::write(folder.join("config.capnp"), config(port)).unwrap();
+    std::fs::write(folder.join("config.capnp"), config).unwrap();
     let mut command = Command::new(program());
     command.arg("serve").arg(folder.join("config.capnp")).stdout(Stdio::null()).stderr(Stdio::inherit());
     command.kill_on_drop(true).spawn().unwrap()
@@ -43,9 +44,23 @@ fn started(folder: &Path, port: u16) -> Child {
 
 #[tokio::test]
 async fn what_is_kept_of_workerd_is_what_it_says() {
+    is_what_it_says(&FILES, config, of_workerd(), "web/workerd.json").await;
+}
+
+#[tokio::test]
+async fn what_is_kept_of_calls_in_workerd_is_what_it_says() {
+    is_what_it_says(&rpc::FILES, rpc::config_of_workerd, rpc::of_workerd(), "rpc/workerd.json").await;
+}
+
+async fn is_what_it_says(
+    files: &[(&str, &str)],
+    config: fn(u16) -> String,
+    kept: BTreeMap<String, Value>,
+    file: &str,
+) {
     let folder = tempfile::tempdir().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let _workerd = started(folder.path(), port);
+    let _workerd = started(folder.path(), files, &config(port));
     let client = reqwest::Client::new();
     let ask = |path: String| {
         let asked = client.get(format!("http://127.0.0.1:{port}/{path}")).header("host", "a.test").send();
@@ -57,7 +72,6 @@ async fn what_is_kept_of_workerd_is_what_it_says() {
         let name = name.as_str().unwrap().to_owned();
         said.insert(name.clone(), ask(name).await.unwrap_or(Value::Null));
     }
-    let kept = of_workerd();
     let mut wrong = Vec::new();
     for name in said.keys().chain(kept.keys()) {
         let (said, kept) = (said.get(name), kept.get(name));
@@ -67,11 +81,8 @@ async fn what_is_kept_of_workerd_is_what_it_says() {
         }
     }
     wrong.dedup();
-    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("workerd.json");
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file.replace('/', "-"));
     std::fs::write(&all, serde_json::to_string_pretty(&said).unwrap()).unwrap();
     let (all, wrong_list) = (all.display(), wrong.join("\n"));
-    assert!(
-        wrong.is_empty(),
-        "web/workerd.json is to be changed; all that it says is in {all}\n{wrong_list}"
-    );
+    assert!(wrong.is_empty(), "{file} is to be changed; all that it says is in {all}\n{wrong_list}");
 }
