@@ -143,6 +143,27 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Exact<T> {
     }
 }
 
+/// A JSON list of objects as the body, and remarks on keys that nothing here knows.
+pub(crate) struct JsonList<T>(pub(crate) Vec<T>, pub(crate) Vec<String>);
+
+impl<T: DeserializeOwned + JsonSchema> FromRequest<Arc<Shared>> for JsonList<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let Small(bytes) = Small::from_request(request, shared).await?;
+        let values: Vec<Value> = parse(&bytes)?;
+        let (mut rows, mut remarks) = (Vec::new(), Vec::new());
+        for value in values {
+            let mut keys = object(value)?;
+            remarks.extend(unknown::take::<T>(&mut keys));
+            rows.push(fitting(Value::Object(keys))?);
+        }
+        remarks.sort_unstable();
+        remarks.dedup();
+        Ok(Self(rows, remarks))
+    }
+}
+
 /// The keys of a value that must be an object: a list of the same values is none, though it could be read by position.
 pub(crate) fn object(value: Value) -> Result<Map<String, Value>, ApiError> {
     match value {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasmyard_namespaces::name::shorten;
 
-use crate::body::Json;
+use crate::body::JsonList;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::lists::Paging;
@@ -70,7 +70,7 @@ pub(crate) async fn schedules(State(shared): SharedState, Target(key): Target) -
 pub(crate) async fn set_schedules(
     State(shared): SharedState,
     Target(key): Target,
-    Json(wanted, notes): Json<Vec<Schedule>>,
+    JsonList(wanted, notes): JsonList<Schedule>,
 ) -> Answer<Schedules> {
     shared.control.existing(&key).await?;
     if let Some(first) = wanted.first() {

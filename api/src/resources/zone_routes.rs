@@ -9,7 +9,7 @@ use wasmyard_namespaces::registry::ZoneError;
 use wasmyard_namespaces::route::HostPattern;
 use wasmyard_namespaces::{Domain, Route, RoutePattern, RouteTarget, ScriptKey, ScriptName, Zone, ZoneId};
 
-use crate::body::Json;
+use crate::body::{Json, JsonList};
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
 use crate::resources::routes;
@@ -118,7 +118,7 @@ pub(crate) async fn of_script(State(shared): SharedState, Target(key): Target) -
 pub(crate) async fn set_of_script(
     State(shared): SharedState,
     Target(key): Target,
-    Json(wanted, mut notes): Json<Vec<OfScript>>,
+    JsonList(wanted, mut notes): JsonList<OfScript>,
 ) -> Answer<Vec<String>> {
     let script = platform(&shared, &key).await?;
     if wanted.len() > MOST_AT_ONCE {

@@ -34,6 +34,7 @@ pub mod namespace;
 pub mod route;
 pub mod script;
 pub mod secret;
+mod serving;
 pub mod tags;
 pub mod timestamp;
 pub mod tls;
@@ -52,7 +53,7 @@ pub use blocked::BlockedNames;
 pub use clock::{Clock, ClockHand};
 pub use code::{Code, CodeKind, CodeUpload, Component, EventKind};
 pub use config_keys::ConfigKeys;
-pub use deployment::{Deployment, Gradual, PastDeployment, Share, ShareError};
+pub use deployment::{Deployment, PastDeployment, Share, ShareError};
 pub use digest::Digest;
 pub use domain::{Domain, DomainError};
 pub use egress::{EgressRules, EgressRulesError, HostRule, HostRuleError};
@@ -64,7 +65,9 @@ pub use limits::{ByteSize, LimitError, LimitSpec, Limits};
 pub use name::{BindingName, ConfigName, Hostname, NameError, NamespaceName, ScriptName, Tag};
 pub use namespace::{Namespace, NamespacePatch, NewNamespace, Origin};
 pub use route::{Route, RouteMatch, RouteOrigin, RoutePattern, RouteTable, RouteTarget};
-pub use script::{AssetsUpload, Script, ScriptKey, SettingsPatch, Upload, UploadDraft, UploadError, Version};
+pub use script::{
+    AssetsUpload, Gradual, Script, ScriptKey, SettingsPatch, Upload, UploadDraft, UploadError, Version,
+};
 pub use secret::Secret;
 pub use tags::TagFilter;
 pub use timestamp::Timestamp;

@@ -11,7 +11,7 @@ use crate::assets::{AssetsConfig, AssetsConfigError, FinishedAssets, VersionAsse
 use crate::bindings::{BindingDecl, BindingError, BindingInput, BindingType};
 use crate::code::{Code, CodeUpload};
 use crate::config_keys::ConfigKeys;
-use crate::deployment::{Deployment, Gradual};
+use crate::deployment::{Deployment, Share};
 use crate::limits::{
     LimitError, LimitSpec, Limits, MAX_BINDINGS, MAX_METADATA_BYTES, MAX_METADATA_ENTRIES, MAX_TAGS,
 };
@@ -99,6 +99,17 @@ impl Script {
     pub fn origin(&self) -> Origin {
         if self.config.is_some() { Origin::Config } else { Origin::Api }
     }
+}
+
+/// A second version that serves, in a gradual deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gradual {
+    /// How many of the requests it serves.
+    pub share: Share,
+    /// The cookie whose value is a visitor's key, where the request does not bring another.
+    pub cookie: Option<String>,
+    /// What serves them.
+    pub version: Version,
 }
 
 /// One immutable upload of a script.

@@ -12,7 +12,7 @@ mod zones;
 use super::collection::{ATTEMPTS, Transaction, step_aside};
 use super::record::{CONFIGURATIONS, Declared};
 use super::scripts::change::Decision;
-use super::scripts::{deployment, etag, new_id};
+use super::scripts::upload::{deployment, etag, new_id};
 use super::{Registry, Result};
 use crate::error::RegistryError;
 use wasmyard_model::assets::VersionAssets;

@@ -15,14 +15,14 @@ use wasmyard_model::assets::VersionAssets;
 use wasmyard_model::bindings::BindingDecl;
 use wasmyard_model::code::Code;
 use wasmyard_model::config_keys::ConfigKeys;
-use wasmyard_model::deployment::{Deployment, Gradual, PastDeployment, Share};
+use wasmyard_model::deployment::{Deployment, PastDeployment, Share};
 use wasmyard_model::digest::Digest;
 use wasmyard_model::domain::Domain;
 use wasmyard_model::limits::LimitSpec;
 use wasmyard_model::name::{ConfigName, NamespaceName, Tag};
 use wasmyard_model::namespace::Namespace;
 use wasmyard_model::route::{Route, RoutePattern};
-use wasmyard_model::script::{Script, ScriptKey, Version};
+use wasmyard_model::script::{Gradual, Script, ScriptKey, Version};
 use wasmyard_model::timestamp::Timestamp;
 
 /// Namespaces, by id.

@@ -10,3 +10,14 @@ pub(crate) fn page_bytes() -> usize {
     });
     *BYTES
 }
+
+/// Where pages are that are asked about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// The address of the first.
+    pub(crate) start: usize,
+    /// In so many bytes writes are noted, see [`crate::watch`].
+    pub(crate) watched: usize,
+    /// How many bytes there are.
+    pub(crate) open: usize,
+}

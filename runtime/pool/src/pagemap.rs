@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::image::Image;
+use crate::page::Extent;
 use crate::span::{Reservation, Span, page_bytes};
 use crate::watch::Watch;
 
@@ -95,17 +96,6 @@ impl Question {
 
 /// How a question about the pages from one address to another is put.
 type Asking = fn(usize, usize) -> Question;
-
-/// Where pages are that are asked about.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Extent {
-    /// The address of the first.
-    pub(crate) start: usize,
-    /// In so many bytes writes are noted, see [`crate::watch`].
-    pub(crate) watched: usize,
-    /// How many bytes there are.
-    pub(crate) open: usize,
-}
 
 /// Pages that may hold something, side by side, all in memory or all not.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use crate::image::Image;
+use crate::page::Extent;
 pub(crate) use crate::page::page_bytes;
-use crate::pagemap::Extent;
 use crate::watch::Watch;
 
 /// Address space of this process, unmapped when the last span of it is gone.

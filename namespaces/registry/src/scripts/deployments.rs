@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wasmyard_model::deployment::{Deployment, Gradual, MAX_COOKIE_NAME, PastDeployment, Share};
+use wasmyard_model::deployment::{Deployment, MAX_COOKIE_NAME, PastDeployment, Share};
 use wasmyard_model::name::shorten;
-use wasmyard_model::script::{Script, ScriptKey, Upload, Version, check_texts};
+use wasmyard_model::script::{Gradual, Script, ScriptKey, Upload, Version, check_texts};
 
 use super::change::Decision;
-use super::{deployment, uploaded};
+use super::upload::{deployment, uploaded};
 use crate::collection::{ATTEMPTS, Transaction, step_aside};
 use crate::error::RegistryError;
 use crate::ownership::refuse_script;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::change::Decision;
-use super::{deployment, new_id};
+use super::upload::{deployment, new_id};
 use crate::error::RegistryError;
 use crate::ownership::refuse_script;
 use crate::{Registry, Result};
