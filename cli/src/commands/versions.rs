@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::deploy::MESSAGE;
 use super::{client, forced, items, moment, script_path, script_shown, text};
@@ -157,15 +157,13 @@ impl Script<'_> {
         message: Option<String>,
         change: &ChangeArgs,
     ) -> Result<Value, Failure> {
-        let mut body = json!({ "strategy": "percentage", "versions": versions });
-        if let Some(cookie) = cookie {
-            body["cookie"] = json!(cookie);
-        }
-        if let Some(message) = message {
-            body["annotations"] = json!({ MESSAGE: message });
-        }
+        let mut body = Map::new();
+        body.insert("strategy".to_owned(), json!("percentage"));
+        body.insert("versions".to_owned(), json!(versions));
+        body.extend(cookie.map(|cookie| ("cookie".to_owned(), json!(cookie))));
+        body.extend(message.map(|message| ("annotations".to_owned(), json!({ MESSAGE: message }))));
         let path = self.path(&["deployments"]);
-        Ok(self.client.call(Method::POST, &path, forced(change), Body::Json(body)).await?)
+        Ok(self.client.call(Method::POST, &path, forced(change), Body::Json(Value::Object(body))).await?)
     }
 }
 

@@ -37,8 +37,8 @@ pub(super) fn chosen(script: Arc<Script>, head: &Parts, ray_id: &str) -> Arc<Scr
 
 /// The id that a list like `shop="8f14e45f-...", other="..."` has for a script (RFC 9651: a dictionary of strings).
 fn override_of<'v>(list: &'v str, script: &str) -> Option<&'v str> {
-    let members = list.split(',').filter_map(|member| member.split_once('='));
-    let (_, id) = members.filter(|(name, _)| name.trim() == script).last()?;
+    let mut members = list.split(',').filter_map(|member| member.split_once('='));
+    let (_, id) = members.rfind(|(name, _)| name.trim() == script)?;
     id.trim().strip_prefix('"')?.strip_suffix('"')
 }
 
