@@ -37,16 +37,16 @@ pub(crate) struct View {
 #[schemars(rename = "RouteWanted")]
 pub(crate) struct Wanted {
     /// `*/*`, `*.host/*`, `host/path*`, `host/path`, or `host` for all of a host.
-    pattern: String,
+    pub(super) pattern: String,
     /// The platform script that gets the requests.
     #[serde(default)]
-    script: Option<String>,
+    pub(super) script: Option<String>,
     /// The namespace whose script of the name that `*` matched gets the requests.
     #[serde(default)]
-    namespace: Option<String>,
+    pub(super) namespace: Option<String>,
     /// The status that is answered, without running anything.
     #[serde(default)]
-    respond: Option<u16>,
+    pub(super) respond: Option<u16>,
 }
 
 /// What a deletion answers.
@@ -63,7 +63,7 @@ impl Removed {
 }
 
 impl Wanted {
-    fn parse(self) -> Result<(RoutePattern, RouteTarget), ApiError> {
+    pub(super) fn parse(self) -> Result<(RoutePattern, RouteTarget), ApiError> {
         let pattern: RoutePattern = self.pattern.parse().map_err(ApiError::invalid)?;
         let target = match (self.script, self.namespace, self.respond) {
             (Some(script), None, None) => {

@@ -72,7 +72,7 @@ pub(crate) async fn create(
     Json(wanted, mut notes): Json<Wanted>,
 ) -> Answer<View> {
     let zone = shared.control.zone(&zone)?;
-    let (pattern, target) = parsed(&zone.name, wanted, &mut notes)?;
+    let (pattern, target) = parsed(Some(&zone.name), wanted, &mut notes)?;
     let done = shared.control.add_route(pattern, target).await?;
     notes.extend(done.remarks);
     Ok(Reply::ok(view(&done.result)).with_notes(notes))
@@ -87,7 +87,7 @@ pub(crate) async fn update(
 ) -> Answer<View> {
     let zone = shared.control.zone(&zone)?;
     found(&shared, &zone, &id)?;
-    let (pattern, target) = parsed(&zone.name, wanted, &mut notes)?;
+    let (pattern, target) = parsed(Some(&zone.name), wanted, &mut notes)?;
     let done = shared.control.change_route(&id, pattern, target, query.wanted()?).await?;
     notes.extend(done.remarks);
     Ok(Reply::ok(view(&done.result)).with_notes(notes))
@@ -132,7 +132,7 @@ pub(crate) async fn set_of_script(
         let zone = zone_of(&shared, &route)?;
         let text = if route.custom_domain { format!("{}/*", route.pattern) } else { route.pattern };
         let wanted = Wanted { pattern: text, script: Some(script.to_string()) };
-        let (pattern, _) = parsed_in(zone.as_ref(), wanted, &mut notes)?;
+        let (pattern, _) = parsed(zone.as_ref(), wanted, &mut notes)?;
         patterns.push(pattern);
     }
     let done = shared.control.set_routes(&script, patterns).await?;
@@ -159,31 +159,21 @@ fn zone_of(shared: &Shared, route: &OfScript) -> Result<Option<Domain>, ApiError
     }
 }
 
+/// What a route of a zone, if it is one's, leads to.
 fn parsed(
-    zone: &Domain,
-    wanted: Wanted,
-    notes: &mut Vec<String>,
-) -> Result<(RoutePattern, RouteTarget), ApiError> {
-    parsed_in(Some(zone), wanted, notes)
-}
-
-fn parsed_in(
     zone: Option<&Domain>,
     wanted: Wanted,
     notes: &mut Vec<String>,
 ) -> Result<(RoutePattern, RouteTarget), ApiError> {
-    let pattern: RoutePattern = wanted.pattern.parse().map_err(ApiError::invalid)?;
-    let target = match wanted.script {
-        Some(script) => RouteTarget::Script(ScriptName::parse(&script).map_err(ApiError::invalid)?),
-        None => RouteTarget::Respond(NO_SCRIPT),
-    };
-    target.check(&pattern).map_err(ApiError::invalid)?;
+    let Wanted { pattern, script } = wanted;
+    let respond = script.is_none().then_some(NO_SCRIPT);
+    let (pattern, target) = routes::Wanted { pattern, script, namespace: None, respond }.parse()?;
     let Some(zone) = zone else { return Ok((pattern, target)) };
     match pattern.host() {
         HostPattern::Any => notes.push(format!(
             "The pattern \"{pattern}\" takes the requests for every host of this server, also of other zones."
         )),
-        HostPattern::Wildcard(host) | HostPattern::Exact(host) if !is_within(host.as_str(), zone) => {
+        HostPattern::Wildcard(host) | HostPattern::Exact(host) if !zone.holds(host) => {
             return Err(ApiError::invalid(format_args!(
                 "The pattern \"{pattern}\" is for no host of the zone \"{zone}\"; write one that ends in it, or */*."
             )));
@@ -193,18 +183,12 @@ fn parsed_in(
     Ok((pattern, target))
 }
 
-/// Whether a host is a zone's name, or below it.
-fn is_within(host: &str, zone: &Domain) -> bool {
-    let rest = host.strip_suffix(zone.as_str());
-    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
 /// The routes that take requests for hosts of a zone, by their patterns.
 fn of_zone(shared: &Shared, zone: &Zone) -> Vec<std::sync::Arc<Route>> {
     let mut routes = shared.registry().list_routes();
     routes.retain(|route| match route.pattern.host() {
         HostPattern::Any => true,
-        HostPattern::Wildcard(host) | HostPattern::Exact(host) => is_within(host.as_str(), &zone.name),
+        HostPattern::Wildcard(host) | HostPattern::Exact(host) => zone.name.holds(host),
     });
     routes
 }

@@ -164,6 +164,12 @@ impl Domain {
         is_within(&self.0, &other.0)
     }
 
+    /// Whether a host is this name, or a name below it.
+    #[must_use]
+    pub fn holds(&self, host: &Hostname) -> bool {
+        is_within(host.as_str(), &self.0)
+    }
+
     /// The part that somebody can register: the public suffix and one label more.
     ///
     /// # Errors

@@ -20,11 +20,11 @@ impl Script {
 
     /// The version that serves whoever has this key.
     #[must_use]
-    pub fn for_key(self: Arc<Self>, key: &[u8]) -> Arc<Script> {
-        let Some(second) = self.gradual.as_deref() else { return self };
+    pub fn for_key(self: &Arc<Self>, key: &[u8]) -> Arc<Script> {
+        let Some(second) = self.gradual.as_deref() else { return Arc::clone(self) };
         let digest = Digest::of(&[self.id.as_bytes(), &[0], key].concat());
         let drawn = digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        if second.share.takes(drawn) { Arc::new(self.with(&second.version)) } else { self }
+        if second.share.takes(drawn) { Arc::new(self.with(&second.version)) } else { Arc::clone(self) }
     }
 
     /// The version of this id, if it serves.
@@ -96,7 +96,7 @@ mod tests {
         let keys: Vec<String> = (0..20_000).map(|number| format!("visitor-{number}")).collect();
         let new_of = |percent: f64| -> Vec<bool> {
             let script = script(percent);
-            keys.iter().map(|key| Arc::clone(&script).for_key(key.as_bytes()).version.id == "new").collect()
+            keys.iter().map(|key| script.for_key(key.as_bytes()).version.id == "new").collect()
         };
         let (few, more) = (new_of(10.0), new_of(60.0));
         assert_eq!(few, new_of(10.0), "the same key, the same version");

@@ -26,13 +26,7 @@ pub(super) fn chosen(script: Arc<Script>, head: &Parts, ray_id: &str) -> Arc<Scr
     let key = head.headers.get(VERSION_KEY).map(http::HeaderValue::as_bytes);
     let key = key.filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
     let cookie = || gradual.cookie.as_deref().and_then(|name| cookie(head, name));
-    match key.or_else(cookie) {
-        Some(key) => {
-            let key = key.to_vec();
-            script.for_key(&key)
-        }
-        None => script.for_key(ray_id.as_bytes()),
-    }
+    script.for_key(key.or_else(cookie).unwrap_or(ray_id.as_bytes()))
 }
 
 /// The id that a list like `shop="8f14e45f-...", other="..."` has for a script (RFC 9651: a dictionary of strings).
