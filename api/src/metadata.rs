@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use wasmyard_namespaces::cron::{Cron, CronError};
 use wasmyard_namespaces::{AssetsConfig, BindingInput, BindingType, LimitSpec, Timestamp, UploadDraft};
 
 use crate::body;
@@ -27,6 +28,8 @@ pub(crate) struct Metadata {
     pub(crate) keep_bindings: Vec<String>,
     /// Tags for the script, at most 8; left out, the tags stay as they are.
     pub(crate) tags: Option<Vec<String>>,
+    /// Cron expressions for the script, at most 16; left out, they stay as they are.
+    pub(crate) crons: Option<Vec<String>>,
     /// Limits that the version asks for.
     #[schemars(with = "Option<BTreeMap<String, Value>>")]
     pub(crate) limits: Option<LimitSpec>,
@@ -188,6 +191,7 @@ impl Metadata {
                 .collect(),
             bindings_strict,
             tags: self.tags.map(|tags| target::tags(&tags)).transpose()?,
+            crons: self.crons.map(|crons| crons.iter().map(cron).collect::<Result<_, _>>()).transpose()?,
             limits: self.limits.unwrap_or_default(),
             compatibility_date: self.compatibility_date.map(date),
             compatibility_flags: self.compatibility_flags,
@@ -203,6 +207,10 @@ pub(crate) fn date(text: String) -> String {
         Some(day) if text.parse::<Timestamp>().is_ok() => day.to_owned(),
         _ => text,
     }
+}
+
+fn cron(text: &String) -> Result<Cron, ApiError> {
+    text.parse().map_err(|error: CronError| ApiError::invalid(error))
 }
 
 fn input(value: &Value) -> Result<BindingInput, ApiError> {

@@ -12,7 +12,7 @@ use crate::guard;
 use crate::openapi;
 use crate::resources::{
     acme_accounts, alerting, assets, bindings, client_ca, clients, content, custom_csrs, custom_hostnames,
-    deployments, dns_records, fallback_origin, health, kv, namespaces, routes, scripts, secrets, services,
+    deployments, dns_records, fallback_origin, health, kv, namespaces, routes, schedules, scripts, secrets, services,
     settings, subdomain, tags, tokens, versions, zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
@@ -67,8 +67,6 @@ pub(crate) fn table() -> Table {
         .patch("/script-settings", settings::patch_script_level, op("scriptSettings.edit", "Change the tags").forced().takes::<settings::ScriptLevelPatch>().returns::<settings::ScriptLevel>())
         .get("/routes", zone_routes::of_script, op("routes.list", "List the routes of the script").returns::<Vec<zone_routes::View>>())
         .put("/routes", zone_routes::set_of_script, op("routes.set", "Have the script have these routes and no others").takes::<Vec<zone_routes::OfScript>>().returns::<Vec<String>>())
-        .get("/schedules", clients::schedules, op("schedules.get", "List the cron triggers of the script: none").returns::<clients::Schedules>())
-        .put("/schedules", clients::set_schedules, op("schedules.set", "Take the cron triggers of the script away; there are none to set yet").takes::<Vec<clients::Schedule>>().returns::<clients::Schedules>())
         .get("/references", services::references, op("references.get", "List what refers to the script").returns::<services::References>())
         .get("/subdomain", subdomain::get, op("subdomain.get", "Say whether the script is served under workers.dev: it is not").returns::<subdomain::Subdomain>())
         .post("/subdomain", subdomain::set, op("subdomain.create", "Ask to serve the script under workers.dev, which there is not: a remark says so").takes::<subdomain::Wanted>().returns::<subdomain::Subdomain>())
@@ -228,6 +226,9 @@ fn each_script(t: &mut Table) {
         .get("/versions/{version_id}", versions::get, op("versions.get", "Show a version").returns::<versions::View>())
         .get("/settings", settings::get, op("settings.get", "Show bindings, limits, tags and compatibility").returns::<settings::View>())
         .patch("/settings", settings::patch, op("settings.edit", "Change bindings, limits, tags or compatibility").forced().takes_settings::<settings::Patch>().returns::<settings::View>())
+        .get("/schedules", schedules::get, op("schedules.get", "List the cron triggers of the script").returns::<schedules::Schedules>())
+        .put("/schedules", schedules::set, op("schedules.set", "Have the script run by these cron triggers and no others").forced().takes::<Vec<schedules::Wanted>>().returns::<schedules::Schedules>())
+        .post("/schedules/run", schedules::run, op("schedules.run", "Have the script run at once for one of its cron triggers").takes::<schedules::Wanted>().returns::<schedules::Schedules>().succeeds(&[(202, "It runs as soon as there is a place.")]))
         .get("/secrets", secrets::list, op("secrets.list", "List the names of the secrets").returns::<Vec<secrets::View>>())
         .put("/secrets", secrets::put, op("secrets.put", "Add or replace a secret").forced().takes::<secrets::Put>().returns::<secrets::View>())
         .get("/secrets/{secret_name}", secrets::get, op("secrets.get", "Show whether a secret exists").returns::<secrets::View>())

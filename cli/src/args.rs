@@ -55,6 +55,9 @@ pub enum Command {
     /// List, set, add and remove the tags of a user script
     #[command(subcommand, visible_alias = "tag")]
     Tags(TagsCommand),
+    /// Show or set when a script runs by itself, or have it run at once
+    #[command(subcommand)]
+    Cron(CronCommand),
     /// List, compare and deploy the versions of a script
     #[command(subcommand, visible_alias = "version")]
     Versions(VersionsCommand),
@@ -482,6 +485,47 @@ pub enum SecretCommand {
         /// Where the API is.
         #[command(flatten)]
         api: ApiArgs,
+    },
+}
+
+/// `wasmyard cron`.
+#[derive(Debug, Subcommand)]
+pub enum CronCommand {
+    /// List a script's cron expressions
+    List {
+        /// Which script.
+        #[command(flatten)]
+        of: OfScript,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Replace all cron expressions of a script; no CRON removes them all
+    Set {
+        /// Which script.
+        #[command(flatten)]
+        of: OfScript,
+        /// The expressions it is to have: minute, hour, day of the month, month, weekday, in UTC, in one word each
+        #[arg(value_name = "CRON")]
+        crons: Vec<String>,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
+    /// Have a script run at once for one of its cron expressions, beside its schedule
+    Run {
+        /// Which script.
+        #[command(flatten)]
+        of: OfScript,
+        /// The expression [default: the only one]
+        #[arg(value_name = "CRON")]
+        cron: Option<String>,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
     },
 }
 

@@ -38,6 +38,7 @@ mod kv;
 mod namespaces;
 mod ownership;
 mod routes;
+mod schedules;
 mod scripts;
 mod secrets;
 mod settings;

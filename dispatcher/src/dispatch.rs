@@ -10,8 +10,9 @@ use http_body::Body as HttpBody;
 use wasmyard_events::{InRay, Sink};
 use wasmyard_listener::{Client, Handler, ReceiveError, Received};
 use wasmyard_namespaces::registry::Registry;
+use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_net::TlsError;
-use wasmyard_runtime::Runtime;
+use wasmyard_runtime::{Event, Failure, Handled, Runtime};
 
 use crate::answer::origin::{OriginFigures, Origins};
 use crate::answer::script::{Overlay, Scripts};
@@ -85,6 +86,24 @@ impl Dispatcher {
         &self.metrics
     }
 
+    /// Has a script handle an event that no visitor caused, through the same admission, limits, outbound rules and records as
+    /// a request. Nothing waits for it but the caller: not even a stop, beyond the time that it gives to requests.
+    ///
+    /// # Errors
+    ///
+    /// The [`Failure`] for which it was not handled: that the script is not there or handles no such events, that it failed or
+    /// exceeded a limit, or that there is no room for it now.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels everything that runs for the event.
+    pub async fn raise(&self, script: &ScriptKey, event: Event) -> Result<Handled, Failure> {
+        let trace = Trace::of_event(&self.sink, &self.underway);
+        let ray_id = Arc::clone(&trace.ray_id);
+        let handled = pin!(self.scripts.raise(trace, script, event));
+        InRay { ray_id, future: handled }.await
+    }
+
     /// The path of a visitor's request. A step that fails ends it with a [`Refusal`], which is an answer, too.
     ///
     /// # Cancel safety
@@ -95,7 +114,7 @@ impl Dispatcher {
         B: HttpBody<Data = Bytes, Error = ReceiveError> + Send + Unpin + 'static,
     {
         // Before anything can fail: whatever comes of the visit has a ray id, and a record when it is over.
-        let trace = Trace::begin(&self.sink, &self.underway);
+        let trace = Trace::of_visit(&self.sink, &self.underway);
         let log = VisitLog::open(trace, client.address, &request);
         // What the visitor can read is asked of the head as it was sent. A head that is refused is answered as well.
         let wanted = Wanted::of(request.headers());

@@ -143,7 +143,7 @@ mod tests {
         request: http::request::Builder,
     ) -> Option<(u16, String)> {
         let request = request.body(()).unwrap();
-        let trace = crate::trace::Trace::begin(
+        let trace = crate::trace::Trace::of_visit(
             &(Arc::new(wasmyard_events::Sinks::new(Vec::new())) as Arc<dyn wasmyard_events::Sink>),
             &crate::trace::Underway::new(&prometheus::Registry::new()).unwrap(),
         );

@@ -20,17 +20,31 @@ pub(crate) struct Trace {
     pub(crate) sink: Arc<dyn Sink>,
     invocations: AtomicU32,
     underway: Arc<Underway>,
+    /// What counts events of its kind.
+    shown: IntGauge,
 }
 
 impl Trace {
-    pub(crate) fn begin(sink: &Arc<dyn Sink>, underway: &Arc<Underway>) -> Arc<Self> {
+    /// Of a visitor's request.
+    pub(crate) fn of_visit(sink: &Arc<dyn Sink>, underway: &Arc<Underway>) -> Arc<Self> {
+        Self::begin(sink, underway, underway.visits.clone())
+    }
+
+    /// Of an event that no visitor caused.
+    pub(crate) fn of_event(sink: &Arc<dyn Sink>, underway: &Arc<Underway>) -> Arc<Self> {
+        Self::begin(sink, underway, underway.others.clone())
+    }
+
+    fn begin(sink: &Arc<dyn Sink>, underway: &Arc<Underway>, shown: IntGauge) -> Arc<Self> {
         underway.begin();
+        shown.inc();
         Arc::new(Self {
             ray_id: ray_id(),
             started: Instant::now(),
             sink: Arc::clone(sink),
             invocations: AtomicU32::new(0),
             underway: Arc::clone(underway),
+            shown,
         })
     }
 
@@ -42,6 +56,7 @@ impl Trace {
 
 impl Drop for Trace {
     fn drop(&mut self) {
+        self.shown.dec();
         self.underway.end();
     }
 }
@@ -51,22 +66,26 @@ impl Drop for Trace {
 pub(crate) struct Underway {
     count: AtomicUsize,
     none: Notify,
-    shown: IntGauge,
+    visits: IntGauge,
+    others: IntGauge,
 }
 
 impl Underway {
     pub(crate) fn new(registry: &Registry) -> prometheus::Result<Arc<Self>> {
-        let shown = metric::gauge(registry, "wasmyard_requests_in_flight", "Visitors' requests under way.")?;
-        Ok(Arc::new(Self { count: AtomicUsize::new(0), none: Notify::new(), shown }))
+        let visits = metric::gauge(registry, "wasmyard_requests_in_flight", "Visitors' requests under way.")?;
+        let others = metric::gauge(
+            registry,
+            "wasmyard_events_in_flight",
+            "Events under way that no visitor caused, such as cron triggers.",
+        )?;
+        Ok(Arc::new(Self { count: AtomicUsize::new(0), none: Notify::new(), visits, others }))
     }
 
     fn begin(&self) {
-        self.shown.inc();
         self.count.fetch_add(1, Ordering::AcqRel);
     }
 
     fn end(&self) {
-        self.shown.dec();
         if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.none.notify_waiters();
         }

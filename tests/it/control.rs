@@ -2,6 +2,7 @@
 //!
 //! - `asset_uploads`: folders of files on their way up
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
+//! - `crons`: scripts that run by themselves
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
@@ -13,6 +14,7 @@
 mod asset_uploads;
 mod bad_limits;
 mod clients;
+mod crons;
 mod deploy;
 mod kv;
 mod terraform;

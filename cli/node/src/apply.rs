@@ -114,6 +114,7 @@ pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
     let draft = UploadDraft {
         bindings,
         tags: Some(script.tags.clone()),
+        crons: script.crons.clone(),
         compatibility_flags: script.compatibility_flags.clone(),
         limits: script.limits,
         ..UploadDraft::default()

@@ -22,6 +22,7 @@ use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
 use wasmyard_namespaces::bindings::KvNamespace;
+use wasmyard_namespaces::cron::Cron;
 use wasmyard_namespaces::{
     BindingDecl, BindingKind, BindingName, BlockedNames, ConfigKeys, ConfigName, EgressRules, KvNamespaceId,
     LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
@@ -250,6 +251,8 @@ pub struct ScriptConfig {
     pub limits: LimitSpec,
     /// Its tags.
     pub tags: Vec<Tag>,
+    /// Its cron expressions, where the file says which.
+    pub crons: Option<Vec<Cron>>,
     /// Switches for behaviour.
     pub compatibility_flags: Vec<String>,
     /// What of this is written down, and not a default: the file owns that and nothing else.

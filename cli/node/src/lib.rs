@@ -38,6 +38,7 @@ mod store_figures;
 mod sweep;
 mod tls;
 mod token;
+mod triggers;
 mod webhooks;
 
 pub use checker::FileChecker;

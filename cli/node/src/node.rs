@@ -27,6 +27,7 @@ use wasmyard_namespaces::{Health, Registry};
 use wasmyard_runtime::{
     EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, Services, modules_by_mappings,
 };
+use wasmyard_triggers::Crons;
 
 use crate::checker::UploadChecker;
 use crate::config::{Faults, ResolvedConfig, ServerConfig, TlsConfig};
@@ -36,7 +37,7 @@ use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
-use crate::{certificates, hostnames, issuers, javascript, logs, recompile, store_figures, sweep};
+use crate::{certificates, hostnames, issuers, javascript, logs, recompile, store_figures, sweep, triggers};
 
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
@@ -61,6 +62,7 @@ pub(crate) struct Node {
     pub(crate) control: Control,
     pub(crate) checker: Arc<UploadChecker>,
     dispatcher: Arc<Dispatcher>,
+    crons: Crons,
     visitors: Port,
     tls: Option<TlsPort>,
     delegation: Option<Delegation>,
@@ -170,6 +172,8 @@ impl Node {
             overlay,
         )
         .map_err(|error| StartError::failed(error.to_string()))?;
+        let crons = triggers::crons(registry.clone(), &dispatcher, config.server.max_invocations)
+            .map_err(unmeasured)?;
         let checker = Arc::new(UploadChecker {
             registry: registry.clone(),
             runtime: Arc::clone(&runtime),
@@ -221,6 +225,7 @@ impl Node {
             control,
             checker,
             dispatcher,
+            crons,
             visitors,
             tls,
             delegation,
@@ -278,6 +283,7 @@ impl Node {
         };
         // Ends with the first word of the end.
         let stopping = CancellationToken::new();
+        let crons = tokio::spawn(self.crons.run(stopping.clone().cancelled_owned()));
         let recompiling = tokio::spawn(recompiling.run(stopping.clone()));
         let ready = self.ready;
         let stop = async move {
@@ -298,7 +304,8 @@ impl Node {
         };
         serve_visitors(self.visitors, self.tls, &self.dispatcher, stop).await;
         stopped.cancel();
-        [sweeping, checking, deploying, ordering, telling, naming]
+        // Drained with the visitors: what still runs after that is cut off as theirs is.
+        [crons, sweeping, checking, deploying, ordering, telling, naming]
             .iter()
             .for_each(tokio::task::JoinHandle::abort);
         if let Err(error) = recompiling.await {

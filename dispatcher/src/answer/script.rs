@@ -22,7 +22,7 @@ use wasmyard_listener::tls::Asking;
 use wasmyard_namespaces::limits::{LimitSpec, Limits};
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_namespaces::script::{Script, ScriptKey};
-use wasmyard_runtime::{Body, Event, Failure, Invocation, Metering, RequestInfo, Runtime, Services};
+use wasmyard_runtime::{Body, Event, Failure, Handled, Invocation, Metering, RequestInfo, Runtime, Services};
 
 use crate::admission::Admission;
 use crate::assets::{AssetFigures, Assets};
@@ -30,6 +30,7 @@ use crate::config::DispatcherConfig;
 use crate::egress::Egress;
 use crate::head;
 use crate::respond::Refusal;
+use crate::trace::Trace;
 use crate::visit::Visit;
 use chain::{CallOptions, Callee, Chain};
 use host::ScriptHost;
@@ -123,7 +124,7 @@ impl Scripts {
                 Callee::Named(key) => this.find(&key).await?,
                 Callee::Found(script) => script,
             };
-            chain.log.called(&script.key);
+            chain.called(&script.key);
             let (mut head, body) = request.into_parts();
             // Where two versions serve, one of them answers, and nothing behind this knows of the other.
             let script = version::chosen(script, &head, &chain.info.ray_id);
@@ -139,34 +140,59 @@ impl Scripts {
             if chain.depth == 0 {
                 head::introduce(&mut head, chain.info.client_address, &chain.info.ray_id);
             }
-            let CallOptions { limits: asked, outbound, behalf, entry } = options;
-            // Before a place is taken: a call that cannot be right should not wait for one.
-            let (limits, trusted) = this.limits(&script, &asked)?;
-            outbound::no_clash(&script.version.bindings, entry.config.iter().map(|given| &given.name))?;
-            // From here on it costs, also to make it ready: that may mean to load its code. The place is given up while
-            // the code is compiled, and held from then on until the last of the invocation is gone.
-            let (depth, metering) = (chain.depth, Metering::of(&limits));
-            let permit = this.admission.admit(&script.key, depth == 0).await?;
-            let (permit, ready) = this.ready(permit, &script, depth, metering).await?;
             let event = Event::Fetch(Request::from_parts(head, body));
-            let ceiling = this.registry.options().ceiling;
-            let info = Arc::clone(&chain.info);
-            let host = ScriptHost {
-                number: chain.trace.next_invocation(),
-                scripts: this,
-                chain,
-                script,
-                trigger: event.trigger(),
-                outbound,
-                behalf,
-                max_depth: limits.depth,
-                permit,
-            };
-            let (host, entry) = (host.begin(), Arc::new(entry));
-            let invocation = Invocation { limits, ceiling, trusted, depth, host, info, entry };
-            ready.run(invocation, event).await?.answer()
+            this.invoke(chain, script, options, event).await?.answer()
         }
         .boxed()
+    }
+
+    /// Has a script handle an event that no visitor caused, with the limits of such events.
+    pub(crate) async fn raise(
+        self: &Arc<Self>,
+        trace: Arc<Trace>,
+        key: &ScriptKey,
+        event: Event,
+    ) -> Result<Handled, Failure> {
+        let script = self.find(key).await?;
+        let chain = Chain::of_event(trace);
+        let script = version::drawn(script, &chain.info.ray_id);
+        self.invoke(chain, script, CallOptions::default(), event).await
+    }
+
+    /// The way of an event through code, wherever in a chain that is.
+    async fn invoke(
+        self: &Arc<Self>,
+        chain: Chain,
+        script: Arc<Script>,
+        options: CallOptions,
+        event: Event,
+    ) -> Result<Handled, Failure> {
+        let CallOptions { limits: asked, outbound, behalf, entry } = options;
+        // Before a place is taken: a call that cannot be right should not wait for one.
+        let (limits, trusted) = self.limits(&script, &asked)?;
+        let limits = if matches!(event, Event::Fetch(_)) { limits } else { limits.for_event() };
+        outbound::no_clash(&script.version.bindings, entry.config.iter().map(|given| &given.name))?;
+        // From here on it costs, also to make it ready: that may mean to load its code. The place is given up while
+        // the code is compiled, and held from then on until the last of the invocation is gone.
+        let (depth, metering) = (chain.depth, Metering::of(&limits));
+        let permit = self.admission.admit(&script.key, depth == 0).await?;
+        let (permit, ready) = self.ready(permit, &script, depth, metering).await?;
+        let ceiling = self.registry.options().ceiling;
+        let info = Arc::clone(&chain.info);
+        let host = ScriptHost {
+            number: chain.trace.next_invocation(),
+            scripts: Arc::clone(self),
+            chain,
+            script,
+            trigger: event.trigger(),
+            outbound,
+            behalf,
+            max_depth: limits.depth,
+            permit,
+        };
+        let (host, entry) = (host.begin(), Arc::new(entry));
+        let invocation = Invocation { limits, ceiling, trusted, depth, host, info, entry };
+        ready.run(invocation, event).await
     }
 
     /// Whether no request for a host may be answered without a certificate of its client. Where that cannot be found out,

@@ -98,7 +98,7 @@ async fn a_sink_that_joins_the_others_sees_visit_invocation_and_lines_and_what_b
 
     let client = Client::at(IpAddr::from([192, 0, 2, 1]), false);
     let request = Request::get("/page?query").header("host", "shop.test").body(body::empty()).unwrap();
-    let trace = Trace::begin(&dispatcher.sink, &dispatcher.underway);
+    let trace = Trace::of_visit(&dispatcher.sink, &dispatcher.underway);
     let log = VisitLog::open(trace, client.address, &request);
     let visit = head::read(request, client, &log).unwrap();
     let answer = dispatcher.scripts.answer(visit, key.clone()).await;

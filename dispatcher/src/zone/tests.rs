@@ -66,7 +66,7 @@ async fn visit(registry: &Registry, host: &str) -> (Result<Destination, Refusal>
     let sink = Arc::new(Sinks::new(Vec::new())) as _;
     let client = Client { address: IpAddr::from([192, 0, 2, 1]), secure: false, encrypted: None };
     let request = Request::get("/page").header("host", host).body(body::empty()).unwrap();
-    let log = VisitLog::open(Trace::begin(&sink, &underway), client.address, &request);
+    let log = VisitLog::open(Trace::of_visit(&sink, &underway), client.address, &request);
     let visit = head::read(request, client, &log).unwrap();
     let visit = find(registry, visit).await.unwrap();
     (route::find(registry, &visit), info_of(&visit).hostname_metadata)

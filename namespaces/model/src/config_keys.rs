@@ -27,6 +27,8 @@ impl ConfigKeys {
     pub const ASSETS: &'static str = "assets";
     /// The tags of a script.
     pub const TAGS: &'static str = "tags";
+    /// The cron expressions of a script.
+    pub const CRONS: &'static str = "crons";
     /// The compatibility flags of a script.
     pub const FLAGS: &'static str = "compatibility_flags";
     /// The outbound worker of a namespace.
@@ -110,6 +112,7 @@ fn same_in_scripts(key: &str, one: &Script, other: &Script) -> bool {
             ConfigKeys::MAIN => a.code.content() == b.code.content(),
             ConfigKeys::ASSETS => a.assets == b.assets,
             ConfigKeys::TAGS => one.tags == other.tags,
+            ConfigKeys::CRONS => one.crons().eq(other.crons()),
             ConfigKeys::FLAGS => a.compatibility_flags == b.compatibility_flags,
             _ => true,
         },

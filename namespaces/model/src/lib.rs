@@ -20,6 +20,7 @@ pub mod clock;
 mod closed;
 pub mod code;
 pub mod config_keys;
+pub mod cron;
 pub mod csr;
 pub mod deployment;
 pub mod digest;

@@ -39,6 +39,10 @@ pub const MAX_OUTBOUND_PARAMS: usize = 32;
 pub const MAX_METADATA_ENTRIES: usize = 64;
 /// Longest compatibility flag, annotation, or module name, in bytes.
 pub const MAX_METADATA_BYTES: usize = 1024;
+/// Most cron expressions of a script.
+pub const MAX_CRONS: usize = 16;
+/// Longest cron expression, in bytes.
+pub const MAX_CRON_BYTES: usize = 100;
 /// Largest component, in bytes.
 pub const MAX_COMPONENT_BYTES: u64 = 64 * MIB;
 /// Most files among the assets of a version.
@@ -91,6 +95,12 @@ pub struct LimitSpec {
     /// Bytes of log output kept of one invocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_bytes: Option<u64>,
+    /// CPU time of one invocation for an event that is no request, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_cpu_ms: Option<u64>,
+    /// Wall-clock time of one invocation for an event that is no request, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_wall_ms: Option<u64>,
 }
 
 /// What holds for one invocation.
@@ -114,6 +124,10 @@ pub struct Limits {
     pub concurrent_subrequests: u32,
     /// Bytes of log output kept.
     pub log_bytes: u64,
+    /// CPU time where the event is no request.
+    pub event_cpu: Duration,
+    /// Wall-clock time where the event is no request.
+    pub event_wall: Duration,
 }
 
 impl Default for Limits {
@@ -134,6 +148,8 @@ impl Limits {
         depth: 8,
         concurrent_subrequests: 6,
         log_bytes: 256 * KIB,
+        event_cpu: Duration::from_secs(30),
+        event_wall: Duration::from_secs(15 * 60),
     };
 
     /// The most that an operator can allow.
@@ -147,6 +163,8 @@ impl Limits {
         depth: 16,
         concurrent_subrequests: 64,
         log_bytes: 4 * MIB,
+        event_cpu: Duration::from_secs(15 * 60),
+        event_wall: Duration::from_secs(15 * 60),
     };
 
     /// The tightest of the platform's limits and each wish. A wish above another changes nothing.
@@ -169,11 +187,21 @@ impl Limits {
             depth: spec.depth.unwrap_or(self.depth),
             concurrent_subrequests: spec.concurrent_subrequests.unwrap_or(self.concurrent_subrequests),
             log_bytes: spec.log_bytes.unwrap_or(self.log_bytes),
+            event_cpu: spec.event_cpu_ms.map_or(self.event_cpu, Duration::from_millis),
+            event_wall: spec.event_wall_ms.map_or(self.event_wall, Duration::from_millis),
         }
+    }
+
+    /// What holds for an event that is no request: it has a budget of its own, and nobody waits for a first byte.
+    #[must_use]
+    pub fn for_event(&self) -> Limits {
+        Limits { cpu: self.event_cpu, first_byte: self.event_wall, ..*self }
     }
 
     fn tightened_by(self, spec: &LimitSpec) -> Limits {
         let wish = self.overridden_by(spec);
+        // Who limits a script to less CPU means all that it does, unless they say otherwise.
+        let event_cpu = spec.event_cpu_ms.or(spec.cpu_ms).map_or(self.event_cpu, Duration::from_millis);
         Limits {
             cpu: self.cpu.min(wish.cpu),
             fuel: [self.fuel, wish.fuel].into_iter().flatten().min(),
@@ -184,6 +212,8 @@ impl Limits {
             depth: self.depth.min(wish.depth),
             concurrent_subrequests: self.concurrent_subrequests.min(wish.concurrent_subrequests),
             log_bytes: self.log_bytes.min(wish.log_bytes),
+            event_cpu: self.event_cpu.min(event_cpu),
+            event_wall: self.event_wall.min(wish.event_wall),
         }
     }
 
@@ -199,6 +229,8 @@ impl Limits {
             "depth" => Some(self.depth.into()),
             "concurrent_subrequests" => Some(self.concurrent_subrequests.into()),
             "log_bytes" => Some(self.log_bytes),
+            "event_cpu_ms" => Some(millis(self.event_cpu)),
+            "event_wall_ms" => Some(millis(self.event_wall)),
             _ => None,
         }
     }
@@ -253,6 +285,8 @@ impl LimitSpec {
             depth: self.depth.or(under.depth),
             concurrent_subrequests: self.concurrent_subrequests.or(under.concurrent_subrequests),
             log_bytes: self.log_bytes.or(under.log_bytes),
+            event_cpu_ms: self.event_cpu_ms.or(under.event_cpu_ms),
+            event_wall_ms: self.event_wall_ms.or(under.event_wall_ms),
         }
     }
 
@@ -273,6 +307,8 @@ impl LimitSpec {
             "depth" => self.depth.map(u64::from),
             "concurrent_subrequests" => self.concurrent_subrequests.map(u64::from),
             "log_bytes" => self.log_bytes,
+            "event_cpu_ms" => self.event_cpu_ms,
+            "event_wall_ms" => self.event_wall_ms,
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ use crate::assets::{AssetsConfig, AssetsConfigError, FinishedAssets, VersionAsse
 use crate::bindings::{BindingDecl, BindingError, BindingInput, BindingType};
 use crate::code::{Code, CodeUpload};
 use crate::config_keys::ConfigKeys;
+use crate::cron::{Cron, CronError, Schedule};
 use crate::deployment::{Deployment, Share};
 use crate::limits::{
     LimitError, LimitSpec, Limits, MAX_BINDINGS, MAX_METADATA_BYTES, MAX_METADATA_ENTRIES, MAX_TAGS,
@@ -81,6 +82,8 @@ pub struct Script {
     pub modified_on: Timestamp,
     /// Its tags, sorted, at most [`MAX_TAGS`].
     pub tags: Vec<Tag>,
+    /// When it is run by itself, whichever version serves.
+    pub schedules: Vec<Schedule>,
     /// The version that serves.
     pub version: Version,
     /// The other version that serves, in a gradual deployment: the newer one.
@@ -98,6 +101,11 @@ impl Script {
     #[must_use]
     pub fn origin(&self) -> Origin {
         if self.config.is_some() { Origin::Config } else { Origin::Api }
+    }
+
+    /// Its cron expressions.
+    pub fn crons(&self) -> impl Iterator<Item = &Cron> {
+        self.schedules.iter().map(|schedule| &schedule.cron)
     }
 }
 
@@ -162,6 +170,8 @@ pub struct UploadDraft {
     pub bindings_strict: bool,
     /// Tags for the script; none leaves them as they are.
     pub tags: Option<Vec<Tag>>,
+    /// Cron expressions for the script; none leaves them as they are.
+    pub crons: Option<Vec<Cron>>,
     /// Limits that the version asks for.
     pub limits: LimitSpec,
     /// The date of the behaviour it was written for.
@@ -227,6 +237,9 @@ pub enum UploadError {
         /// What was given, shortened.
         found: String,
     },
+    /// A cron expression breaks a rule, or there are too many.
+    #[error(transparent)]
+    Cron(#[from] CronError),
     /// How assets are to be served breaks a rule.
     #[error(transparent)]
     Assets(#[from] AssetsConfigError),

@@ -79,6 +79,7 @@ mod tests {
             created_on: now,
             modified_on: now,
             tags: Vec::new(),
+            schedules: Vec::new(),
             version: version("old"),
             gradual: Some(Box::new(Gradual {
                 share: Share::percent(percent).unwrap(),

@@ -36,6 +36,12 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(time::Duration::try_from(by).unwrap_or(time::Duration::MAX)))
     }
 
+    /// The moment that came this much earlier.
+    #[must_use]
+    pub fn earlier(&self, by: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_sub(time::Duration::try_from(by).unwrap_or(time::Duration::MAX)))
+    }
+
     /// Seconds since 1970, rounded down; zero before that.
     #[must_use]
     pub fn unix_seconds(&self) -> u64 {
@@ -66,6 +72,12 @@ impl From<OffsetDateTime> for Timestamp {
 impl From<SystemTime> for Timestamp {
     fn from(moment: SystemTime) -> Timestamp {
         Timestamp::from(OffsetDateTime::from(moment))
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(moment: Timestamp) -> SystemTime {
+        moment.0.into()
     }
 }
 

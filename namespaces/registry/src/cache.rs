@@ -108,7 +108,8 @@ fn weight(key: &CacheKey, cached: &Cached) -> u32 {
     const EMPTY_SCRIPT: usize = 1_024;
     let script = cached.script.as_ref().map_or(0, |script| {
         let tags = script.tags.iter().map(|tag| tag.as_str().len() + 32).sum::<usize>();
-        EMPTY_SCRIPT + tags + script.serving().map(|(version, _)| weight_of(version)).sum::<usize>()
+        let crons = script.crons().map(|cron| cron.as_str().len() + 64).sum::<usize>();
+        EMPTY_SCRIPT + tags + crons + script.serving().map(|(version, _)| weight_of(version)).sum::<usize>()
     });
     u32::try_from(EMPTY_ENTRY + key.name.as_str().len() + script).unwrap_or(u32::MAX)
 }

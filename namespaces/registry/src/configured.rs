@@ -18,6 +18,7 @@ use crate::error::RegistryError;
 use wasmyard_model::assets::VersionAssets;
 use wasmyard_model::bindings::{self, BindingDecl, BindingInput};
 use wasmyard_model::config_keys::{ConfigKeys, namespace_changes, script_changes};
+use wasmyard_model::cron;
 use wasmyard_model::domain::Domain;
 use wasmyard_model::egress::EgressRules;
 use wasmyard_model::hostname::CustomName;
@@ -310,6 +311,14 @@ fn declared_script(
     let etag = etag(&code, assets.as_ref());
     let old_tags = || before.filter(|_| !named.has(ConfigKeys::TAGS)).map(|script| script.tags.clone());
     let tags = upload.tags.clone().filter(|_| keys.has(ConfigKeys::TAGS)).or_else(old_tags);
+    let old_schedules = before.map(|script| &script.schedules[..]).unwrap_or_default();
+    let schedules = match &upload.crons {
+        Some(crons) if keys.has(ConfigKeys::CRONS) => {
+            cron::schedules(old_schedules, crons, now).map_err(UploadError::from)?
+        }
+        _ if named.has(ConfigKeys::CRONS) => Vec::new(),
+        _ => old_schedules.to_vec(),
+    };
     let flags = || kept(ConfigKeys::FLAGS).map(|old| old.compatibility_flags.clone()).unwrap_or_default();
     let compatibility_flags =
         if keys.has(ConfigKeys::FLAGS) { upload.compatibility_flags.clone() } else { flags() };
@@ -340,6 +349,7 @@ fn declared_script(
         created_on: before.map_or(now, |script| script.created_on),
         modified_on: before.map_or(now, |script| script.modified_on),
         tags: tags.unwrap_or_default(),
+        schedules,
         gradual: before.filter(|_| unchanged).and_then(|script| script.gradual.clone()),
         deployment: match before.filter(|_| unchanged) {
             Some(before) => before.deployment.clone(),
@@ -349,7 +359,11 @@ fn declared_script(
         version,
         config: Some(keys.clone()),
     };
-    let same = before.is_none_or(|before| before.version == script.version && before.tags == script.tags);
+    let same = before.is_none_or(|before| {
+        before.version == script.version
+            && before.tags == script.tags
+            && before.schedules == script.schedules
+    });
     Ok(if same { script } else { Script { modified_on: now, ..script } })
 }
 

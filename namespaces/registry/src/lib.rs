@@ -42,6 +42,7 @@ pub use error::{ErrorKind, RegistryError};
 pub use gc::Swept;
 pub use jobs::{Done, Job, Jobs};
 pub use scripts::{Kept, PINNED, Rollout};
+pub use ticks::{DuePage, DueTick, Taken, Tick};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
 pub use zones::{
@@ -71,6 +72,7 @@ mod ownership;
 mod record;
 mod routes;
 mod scripts;
+mod ticks;
 mod tokens;
 mod zone_error;
 mod zones;
@@ -110,6 +112,8 @@ struct Inner {
     events: broadcast::Sender<RegistryEvent>,
     /// Wakes whoever works on jobs here when one was made here.
     jobs_made: tokio::sync::Notify,
+    /// Wakes whoever runs scripts by their cron expressions here when those of one changed here.
+    ticks_made: tokio::sync::Notify,
 }
 
 /// How a registry behaves.
@@ -228,6 +232,7 @@ impl Registry {
             tokens: held::Held::default(),
             events: broadcast::channel(1_024).0,
             jobs_made: tokio::sync::Notify::new(),
+            ticks_made: tokio::sync::Notify::new(),
         });
         let newest = inner.log.watch();
         let loaded = inner.load().await?;

@@ -294,6 +294,7 @@ impl Inner {
             self.log.commit_page(&transaction, &mut attempt).await?;
         }
         self.purge_history(&USER_SCRIPTS.key(&within)).await?;
+        self.purge_ticks(&USER_SCRIPTS.key(&within)).await?;
         let note = self.log.read(&PURGES, namespace_id).await?;
         let mut transaction = Transaction::default();
         transaction.delete(&note);

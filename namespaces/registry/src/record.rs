@@ -15,6 +15,7 @@ use wasmyard_model::assets::VersionAssets;
 use wasmyard_model::bindings::BindingDecl;
 use wasmyard_model::code::Code;
 use wasmyard_model::config_keys::ConfigKeys;
+use wasmyard_model::cron::Schedule;
 use wasmyard_model::deployment::{Deployment, PastDeployment, Share};
 use wasmyard_model::digest::Digest;
 use wasmyard_model::domain::Domain;
@@ -123,6 +124,8 @@ pub(super) struct ScriptRecord {
     modified_on: Timestamp,
     #[serde(default)]
     tags: Vec<Tag>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    schedules: Vec<Schedule>,
     version: VersionRecord,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gradual: Option<GradualRecord>,
@@ -178,6 +181,7 @@ impl From<&Script> for ScriptRecord {
             created_on: script.created_on,
             modified_on: script.modified_on,
             tags: script.tags.clone(),
+            schedules: script.schedules.clone(),
             version: VersionRecord::from(&script.version),
             gradual,
             deployment: Some(script.deployment.clone()),
@@ -257,6 +261,7 @@ pub(super) fn script_of(seen: &Seen<ScriptRecord>, key: ScriptKey) -> Result<Opt
         created_on: record.created_on,
         modified_on: record.modified_on,
         tags: record.tags,
+        schedules: record.schedules,
         deployment: record.deployment.unwrap_or_else(of_version),
         last_number: record.last_number.max(version.number),
         version,

@@ -25,6 +25,7 @@ mod jobs;
 mod namespaces;
 mod routes;
 mod scripts;
+mod ticks;
 mod tokens;
 mod two_nodes;
 mod versions;

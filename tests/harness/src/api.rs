@@ -113,9 +113,14 @@ impl Api {
 
     /// Uploads a script of one module in JavaScript.
     pub async fn javascript(&self, path: &str, source: &str) -> Reply {
+        self.javascript_with(path, &json!({ "main_module": "worker.js" }), source).await
+    }
+
+    /// The same with these declarations.
+    pub async fn javascript_with(&self, path: &str, metadata: &Value, source: &str) -> Reply {
         let module = Part::text(source.to_owned()).file_name("worker.js");
         let module = module.mime_str("application/javascript+module").unwrap();
-        let form = Form::new().text("metadata", r#"{"main_module":"worker.js"}"#).part("worker.js", module);
+        let form = Form::new().text("metadata", metadata.to_string()).part("worker.js", module);
         self.form(path, form).await
     }
 

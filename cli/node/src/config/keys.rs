@@ -489,6 +489,8 @@ section! {
         limits: One<RawLimits> = one("limits"),
         /// up to eight
         tags: Texts = Texts("none"),
+        /// [cron expressions](cron.md) by which the script runs by itself, up to sixteen
+        crons: Texts = Texts("none"),
         /// switches for behaviour; the one that there is: `reuse_instances`, for platform scripts, see
         /// [performance](performance.md#instances-that-are-used-again)
         compatibility_flags: Texts = Texts("none"),

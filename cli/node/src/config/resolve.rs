@@ -6,9 +6,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use wasmyard_namespaces::cron::{self, Cron};
 use wasmyard_namespaces::limits::MAX_TAGS;
 use wasmyard_namespaces::{
-    ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName, Tag,
+    ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName, Tag, Timestamp,
 };
 
 use super::document::Spot;
@@ -266,6 +267,7 @@ impl Resolver<'_> {
         let kv_namespaces = self.kv_namespaces(raw, &bindings);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);
+        let crons = self.crons(raw);
         let key = match namespace {
             Some(namespace) => ScriptKey::user(namespace.clone(), name?),
             None => ScriptKey::Platform(name?),
@@ -288,6 +290,7 @@ impl Resolver<'_> {
             (ConfigKeys::MAIN, main.is_some()),
             (ConfigKeys::ASSETS, assets.is_some()),
             (ConfigKeys::TAGS, raw.tags.is_some()),
+            (ConfigKeys::CRONS, raw.crons.is_some()),
             (ConfigKeys::FLAGS, raw.compatibility_flags.is_some()),
         ];
         named.into_iter().filter(|(_, named)| *named).for_each(|(key, _)| keys.insert(key));
@@ -303,6 +306,7 @@ impl Resolver<'_> {
             assets,
             limits,
             tags,
+            crons,
             compatibility_flags,
             keys,
             line,
@@ -375,6 +379,22 @@ impl Resolver<'_> {
                 None
             }
         }
+    }
+
+    fn crons(&mut self, raw: &RawScript) -> Option<Vec<Cron>> {
+        let spots = raw.crons.as_deref()?;
+        let now = Timestamp::now();
+        let mut crons = Vec::new();
+        for spot in spots {
+            match spot.value.parse::<Cron>() {
+                Ok(cron) => crons.push(cron),
+                Err(error) => self.faults.push(spot.fault(error.to_string())),
+            }
+        }
+        if let (Err(error), Some(last)) = (cron::schedules(&[], &crons, now), spots.last()) {
+            self.faults.push(last.fault(error.to_string()));
+        }
+        Some(crons)
     }
 
     fn tags(&mut self, raw: &RawScript) -> Vec<Tag> {

@@ -1,5 +1,6 @@
 //! Scripts that call scripts for one event: how deep they are, who called whom, and how each came to be called.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use wasmyard_namespaces::limits::LimitSpec;
@@ -15,8 +16,8 @@ use crate::visit::VisitLog;
 #[derive(Clone)]
 pub(super) struct Chain {
     pub(super) trace: Arc<Trace>,
-    /// Held as long as any script of the chain runs: what it records must be complete.
-    pub(super) log: Arc<VisitLog>,
+    /// Held as long as any script of the chain runs: what it records must be complete. None where no visitor asked.
+    log: Option<Arc<VisitLog>>,
     pub(super) info: Arc<RequestInfo>,
     /// How many scripts have called one another before this one.
     pub(super) depth: u32,
@@ -65,10 +66,36 @@ impl Chain {
     pub(super) fn of_visit(log: &Arc<VisitLog>, info: RequestInfo) -> Self {
         Self {
             trace: Arc::clone(&log.trace),
-            log: Arc::clone(log),
+            log: Some(Arc::clone(log)),
             info: Arc::new(info),
             depth: 0,
             callers: None,
+        }
+    }
+
+    /// Begins with a script that handles an event which no visitor caused. What it calls is told of no client.
+    pub(super) fn of_event(trace: Arc<Trace>) -> Self {
+        let info = RequestInfo {
+            ray_id: Arc::clone(&trace.ray_id),
+            client_address: Ipv6Addr::UNSPECIFIED.into(),
+            hostname: Arc::from(""),
+            hostname_metadata: None,
+            tls: None,
+        };
+        Self { trace, log: None, info: Arc::new(info), depth: 0, callers: None }
+    }
+
+    /// Notes that a script of the chain runs.
+    pub(super) fn called(&self, script: &ScriptKey) {
+        if let Some(log) = &self.log {
+            log.called(script);
+        }
+    }
+
+    /// Notes that an invocation of the chain failed.
+    pub(super) fn invocation_failed(&self, reason: &'static str) {
+        if let Some(log) = &self.log {
+            log.invocation_failed(reason);
         }
     }
 

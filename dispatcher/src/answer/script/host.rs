@@ -341,7 +341,7 @@ impl Host for ScriptHost {
 
     fn finished(&self, outcome: Outcome) {
         if let End::Failed(failure) = &outcome.end {
-            self.chain.log.invocation_failed(respond::reason(failure));
+            self.chain.invocation_failed(respond::reason(failure));
         }
         let trace = &self.chain.trace;
         let record = outcome.into_record(Arc::clone(&trace.ray_id), self.number, self.trigger.clone());

@@ -29,6 +29,11 @@ pub(super) fn chosen(script: Arc<Script>, head: &Parts, ray_id: &str) -> Arc<Scr
     script.for_key(key.or_else(cookie).unwrap_or(ray_id.as_bytes()))
 }
 
+/// The same for an event that brings no key.
+pub(super) fn drawn(script: Arc<Script>, ray_id: &str) -> Arc<Script> {
+    if script.gradual.is_none() { script } else { script.for_key(ray_id.as_bytes()) }
+}
+
 /// The id that a list like `shop="8f14e45f-...", other="..."` has for a script (RFC 9651: a dictionary of strings).
 fn override_of<'v>(list: &'v str, script: &str) -> Option<&'v str> {
     let mut members = list.split(',').filter_map(|member| member.split_once('='));

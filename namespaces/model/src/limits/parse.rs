@@ -77,6 +77,8 @@ impl LimitSpec {
             "depth" => self.depth = Some(small()?),
             "concurrent_subrequests" => self.concurrent_subrequests = Some(small()?),
             "log_bytes" => self.log_bytes = Some(value),
+            "event_cpu_ms" => self.event_cpu_ms = Some(value),
+            "event_wall_ms" => self.event_wall_ms = Some(value),
             other => return Err(format!("limit {other} cannot be set here")),
         }
         Ok(())

@@ -9,7 +9,7 @@ use super::row::LimitRow;
 use super::row::LimitScope::{self, Invocation, Server, Upload};
 use super::row::Unit::{self, Bytes, Count, Fuel, Milliseconds};
 use super::{
-    MAX_BINDINGS, MAX_COMPONENT_BYTES, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS, MAX_TAGS,
+    MAX_BINDINGS, MAX_COMPONENT_BYTES, MAX_CRONS, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS, MAX_TAGS,
     MAX_VAR_BYTES, MAX_VARS, alerting, component, events, hostnames, kv,
 };
 
@@ -79,6 +79,23 @@ const TABLE: &[LimitRow] = &[
         "Log output kept of one invocation; what is beyond is dropped, and one mark says so.",
     ),
     row(
+        "event_cpu_ms",
+        Invocation,
+        Milliseconds,
+        Some(30_000),
+        (1, 900_000),
+        "CPU time of one invocation for an event that is no request, such as a cron trigger. Who sets `cpu_ms` and not \
+         this limits both.",
+    ),
+    row(
+        "event_wall_ms",
+        Invocation,
+        Milliseconds,
+        Some(900_000),
+        (1, 900_000),
+        "Wall-clock time of one invocation for an event that is no request.",
+    ),
+    row(
         "request_header_bytes",
         Server,
         Bytes,
@@ -112,6 +129,14 @@ const TABLE: &[LimitRow] = &[
         "Texts, JSON values and secrets of a version.",
     ),
     row("var_bytes", Upload, Bytes, Some(MAX_VAR_BYTES as u64), (0, MAX_VAR_BYTES as u64), "One variable."),
+    row(
+        "crons",
+        Upload,
+        Count,
+        Some(MAX_CRONS as u64),
+        (0, MAX_CRONS as u64),
+        "Cron expressions of a script.",
+    ),
     row(
         "bindings",
         Upload,

@@ -21,7 +21,8 @@ fn the_table_says_what_the_code_does() {
 fn every_field_of_a_wish_has_a_row() {
     let full = serde_json::json!({
         "cpu_ms": 1, "fuel": 1, "subrequests": 1, "memory_bytes": 65_536, "first_byte_ms": 1,
-        "stream_idle_ms": 100, "depth": 1, "concurrent_subrequests": 1, "log_bytes": 1_024,
+        "stream_idle_ms": 100, "depth": 1, "concurrent_subrequests": 1, "log_bytes": 1_024, "event_cpu_ms": 1,
+        "event_wall_ms": 1,
     });
     let spec: LimitSpec = serde_json::from_value(full.clone()).unwrap();
     assert_eq!(serde_json::to_value(spec).unwrap(), full);
@@ -65,14 +66,30 @@ fn the_tightest_wins_and_a_looser_wish_changes_nothing() {
     let namespace = LimitSpec { cpu_ms: Some(20), subrequests: Some(500), ..LimitSpec::default() };
     let dispatch = LimitSpec { cpu_ms: Some(40), fuel: Some(9), depth: Some(3), ..LimitSpec::default() };
     let limits = Limits::tightest(&Limits::DEFAULT, &[&namespace, &dispatch]);
-    let expected = Limits { cpu: Duration::from_millis(20), fuel: Some(9), depth: 3, ..Limits::DEFAULT };
+    let cpu = Duration::from_millis(20);
+    let expected = Limits { cpu, event_cpu: cpu, fuel: Some(9), depth: 3, ..Limits::DEFAULT };
     assert_eq!(limits, expected);
+}
+
+#[test]
+fn an_event_that_is_no_request_has_a_budget_of_its_own() {
+    let of = |spec: LimitSpec| Limits::tightest(&Limits::DEFAULT, &[&spec]).for_event();
+    let usual = of(LimitSpec::default());
+    assert_eq!((usual.cpu, usual.first_byte), (Duration::from_secs(30), Duration::from_secs(900)));
+    let less = LimitSpec { cpu_ms: Some(20), ..LimitSpec::default() };
+    assert_eq!(of(less).cpu, Duration::from_millis(20), "less CPU is less for all that a script does");
+    let both = LimitSpec { cpu_ms: Some(20), event_cpu_ms: Some(5_000), event_wall_ms: Some(60_000), ..less };
+    assert_eq!((of(both).cpu, of(both).first_byte), (Duration::from_secs(5), Duration::from_secs(60)));
+    // An operator who lets requests have more says nothing of events.
+    let platform = Limits::DEFAULT.overridden_by(&LimitSpec { cpu_ms: Some(100), ..LimitSpec::default() });
+    assert_eq!(platform.for_event().cpu, Duration::from_secs(30));
 }
 
 fn any_spec() -> impl Strategy<Value = LimitSpec> {
     let wish = || proptest::option::of(any::<u64>());
     let small = || proptest::option::of(any::<u32>());
-    (wish(), wish(), small(), wish(), wish(), wish(), small(), small(), wish()).prop_map(
+    let events = (wish(), wish());
+    (wish(), wish(), small(), wish(), wish(), wish(), small(), small(), wish(), events).prop_map(
         |(
             cpu_ms,
             fuel,
@@ -83,6 +100,7 @@ fn any_spec() -> impl Strategy<Value = LimitSpec> {
             depth,
             concurrent,
             log_bytes,
+            (event_cpu_ms, event_wall_ms),
         )| {
             LimitSpec {
                 cpu_ms,
@@ -94,6 +112,8 @@ fn any_spec() -> impl Strategy<Value = LimitSpec> {
                 depth,
                 concurrent_subrequests: concurrent,
                 log_bytes,
+                event_cpu_ms,
+                event_wall_ms,
             }
         },
     )
@@ -105,7 +125,11 @@ proptest! {
         let wishes: Vec<&LimitSpec> = specs.iter().collect();
         let limits = Limits::tightest(&Limits::DEFAULT, &wishes);
         for row in table().iter().filter(|row| row.scope == LimitScope::Invocation) {
-            let all = wishes.iter().map(|spec| spec.value(row.name)).chain([Limits::DEFAULT.value(row.name)]);
+            let wish = |spec: &&LimitSpec| match row.name {
+                "event_cpu_ms" => spec.event_cpu_ms.or(spec.cpu_ms),
+                name => spec.value(name),
+            };
+            let all = wishes.iter().map(wish).chain([Limits::DEFAULT.value(row.name)]);
             prop_assert_eq!(limits.value(row.name), all.flatten().min(), "{}", row.name);
         }
     }

@@ -132,9 +132,13 @@ impl Inner {
             transaction.put_with(seen, &MANIFESTS, &manifest_id(&assets.scope, &assets.manifest), &())?;
         }
         let (known, before, now) = (&idle, before.as_ref(), after.as_ref());
+        self.write_ticks(&mut transaction, seen, before, now).await?;
         let change = Histories { seen, known, before, after: now, shelved };
         self.write_history(&mut transaction, change).await?;
         let revision = self.log.commit(&transaction).await?;
+        if now.is_some_and(|script| !script.schedules.is_empty()) {
+            self.ticks_made.notify_waiters();
+        }
         let script = after.map(Arc::new);
         self.scripts.put(place.cache_key.clone(), Cached { revision, script: script.clone() });
         Ok(script)

@@ -10,9 +10,10 @@ use crate::error::RegistryError;
 use crate::ownership::refuse_script;
 use crate::{Registry, Result};
 use wasmyard_model::bindings::{self, BindingDecl, BindingInput};
+use wasmyard_model::cron::{self, Cron};
 use wasmyard_model::name::{BindingName, Tag};
 use wasmyard_model::script::{
-    Script, ScriptKey, SettingsPatch, Version, check_date, check_flags, check_texts, sorted_tags,
+    Script, ScriptKey, SettingsPatch, UploadError, Version, check_date, check_flags, check_texts, sorted_tags,
 };
 use wasmyard_model::timestamp::Timestamp;
 
@@ -40,6 +41,20 @@ impl Registry {
         self.change_existing(key, |script| {
             let kept = script.tags.iter().filter(|known| !remove.contains(known)).cloned();
             script.tags = sorted_tags(kept.chain(add.iter().cloned()).collect())?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Sets all cron expressions of a script, whichever version serves. The first tick of a new one is the first after now.
+    ///
+    /// # Errors
+    /// [`RegistryError::ScriptNotFound`]; [`RegistryError::Upload`] for too many, or one that is there twice;
+    /// [`RegistryError::Store`].
+    pub async fn set_crons(&self, key: &ScriptKey, crons: &[Cron]) -> Result<Arc<Script>> {
+        self.change_existing(key, |script| {
+            script.schedules = cron::schedules(&script.schedules, crons, self.inner.clock().now())
+                .map_err(UploadError::from)?;
             Ok(())
         })
         .await
@@ -119,7 +134,8 @@ impl Registry {
             let mut script = before.clone();
             script.modified_on = self.inner.clock().now();
             change(&mut script)?;
-            if script.tags == before.tags && script.version == before.version {
+            let same = script.tags == before.tags && script.schedules == before.schedules;
+            if same && script.version == before.version {
                 return Ok(Decision::Nothing);
             }
             refuse_script(before, Some(&script), over)?;

@@ -3,6 +3,7 @@
 use wasmyard_model::assets::VersionAssets;
 use wasmyard_model::bindings;
 use wasmyard_model::code::{Code, CodeUpload};
+use wasmyard_model::cron;
 use wasmyard_model::deployment::Deployment;
 use wasmyard_model::digest::Digest;
 use wasmyard_model::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version, check_flags};
@@ -19,12 +20,18 @@ pub(super) fn deployed(
 ) -> Result<Script> {
     let version = uploaded(key, before, upload, now)?;
     let old_tags = || before.map(|script| script.tags.clone()).unwrap_or_default();
+    let old_schedules = before.map(|script| &script.schedules[..]).unwrap_or_default();
+    let schedules = match &upload.crons {
+        Some(crons) => cron::schedules(old_schedules, crons, now).map_err(UploadError::from)?,
+        None => old_schedules.to_vec(),
+    };
     Ok(Script {
         key: key.clone(),
         id: before.map_or_else(new_id, |script| script.id.clone()),
         created_on: before.map_or(now, |script| script.created_on),
         modified_on: now,
         tags: upload.tags.clone().unwrap_or_else(old_tags),
+        schedules,
         last_number: version.number,
         version,
         gradual: None,

@@ -204,6 +204,24 @@ macro_rules! script_rows {
                 }),
             },
             Row {
+                endpoint: concat!("PUT workers/", $area, "/{script_name}/schedules"),
+                seen: concat!($area, "/replaced/schedules"),
+                write: |c| {
+                    let crons = json!([{"cron": "0 3 1 1 *"}]);
+                    Box::pin(async move { c.call("PUT", &$path("replaced/schedules"), crons).await })
+                },
+                declared: Beside,
+            },
+            Row {
+                endpoint: concat!("POST workers/", $area, "/{script_name}/schedules/run"),
+                seen: concat!($area, "/replaced/schedules"),
+                write: |c| {
+                    let cron = json!({"cron": "0 3 1 1 *"});
+                    Box::pin(async move { c.call("POST", &$path("replaced/schedules/run"), cron).await })
+                },
+                declared: Beside,
+            },
+            Row {
                 endpoint: concat!("POST workers/", $area, "/{script_name}/versions"),
                 seen: concat!($area, "/replaced/versions"),
                 write: |c| Box::pin(async move { c.version(&$path("replaced")).await }),

@@ -28,6 +28,8 @@ pub(super) fn platform(raw: &RawLimits, ceiling: &Limits, faults: &mut Vec<Fault
         depth: platform.depth.min(ceiling.depth),
         concurrent_subrequests: platform.concurrent_subrequests.min(ceiling.concurrent_subrequests),
         log_bytes: platform.log_bytes.min(ceiling.log_bytes),
+        event_cpu: platform.event_cpu.min(ceiling.event_cpu),
+        event_wall: platform.event_wall.min(ceiling.event_wall),
     }
 }
 
