@@ -30,7 +30,7 @@ fn config(scripts: &str) -> String {
         [scripts.out]
         main = "out.js"
         [namespaces.production]
-        outbound = {{ worker = "out" }}
+        outbound = {{ script = "out" }}
         {scripts}
         "#
     )
