@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, VersionsCommand};
+pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, RollbackIf, VersionsCommand};
 pub use zones::{
     ClientsWanted, HostnameCommand, HostnameFilters, HostnameWanted, InZoneArgs, WaitArgs, ZoneCommand,
 };
@@ -379,6 +379,9 @@ pub struct DeployArgs {
     /// What changed, for whoever reads the list of versions
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub message: Option<String>,
+    /// When it is rolled back by itself.
+    #[command(flatten)]
+    pub rollback: RollbackIf,
     /// A tag; may be repeated, up to eight
     #[arg(long = "tag", value_name = "T")]
     pub tags: Vec<String>,

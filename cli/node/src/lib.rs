@@ -29,6 +29,7 @@ mod node;
 mod ports;
 mod recompile;
 mod reload;
+mod rollbacks;
 mod schedule;
 mod serve;
 pub mod sources;

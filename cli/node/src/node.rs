@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{Request, Response};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 use wasmyard_api::{ApiState, UploadLimits};
 use wasmyard_compiler::ChildCompiler;
 use wasmyard_control::{Control, Lookout};
 use wasmyard_dispatcher::{
-    AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, HttpsConfig, Metrics,
+    AdmissionConfig, Broken, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, HttpsConfig, Metrics,
     NetworkEgress, Overlay,
 };
 use wasmyard_events::{Figures, Sink, Sinks};
@@ -37,7 +38,7 @@ use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
-use crate::{certificates, hostnames, issuers, javascript, logs, recompile, store_figures, sweep, triggers};
+use crate::{certificates, hostnames, issuers, javascript, logs, recompile, rollbacks, store_figures, sweep, triggers};
 
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
@@ -63,6 +64,8 @@ pub(crate) struct Node {
     pub(crate) checker: Arc<UploadChecker>,
     dispatcher: Arc<Dispatcher>,
     crons: Crons,
+    /// Deployments that broke their rules.
+    rollbacks: mpsc::Receiver<Broken>,
     visitors: Port,
     tls: Option<TlsPort>,
     delegation: Option<Delegation>,
@@ -151,6 +154,7 @@ impl Node {
         let egress =
             NetworkEgress::new(egress, figures).map_err(|error| StartError::failed(error.to_string()))?;
         let events: Arc<dyn Sink> = Arc::new(sinks(&metrics)?);
+        let (broken, rollbacks) = mpsc::channel(rollbacks::WAITING);
         let dispatcher = Dispatcher::new(
             DispatcherConfig {
                 limits: config.limits,
@@ -162,6 +166,7 @@ impl Node {
                 origins,
                 https: https(&config.tls, tls_port, http3),
                 asking,
+                broken: Some(broken),
                 ..DispatcherConfig::default()
             },
             registry.clone(),
@@ -226,6 +231,7 @@ impl Node {
             checker,
             dispatcher,
             crons,
+            rollbacks,
             visitors,
             tls,
             delegation,
@@ -266,6 +272,7 @@ impl Node {
             })
         };
         let sweeping = tokio::spawn(sweep::run(self.control.clone(), Arc::clone(&self.checker.runtime)));
+        let rolling_back = tokio::spawn(rollbacks::run(self.control.clone(), self.rollbacks));
         let checking = tokio::spawn(hostnames::run(self.control.clone(), Arc::clone(&self.lookout)));
         let ordering = tokio::spawn(issuers::run(self.control.clone(), self.lookout));
         let deploying = tokio::spawn(certificates::run(self.control.clone()));
@@ -305,7 +312,7 @@ impl Node {
         serve_visitors(self.visitors, self.tls, &self.dispatcher, stop).await;
         stopped.cancel();
         // Drained with the visitors: what still runs after that is cut off as theirs is.
-        [crons, sweeping, checking, deploying, ordering, telling, naming]
+        [crons, rolling_back, sweeping, checking, deploying, ordering, telling, naming]
             .iter()
             .for_each(tokio::task::JoinHandle::abort);
         if let Err(error) = recompiling.await {

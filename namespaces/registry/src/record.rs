@@ -254,6 +254,7 @@ pub(super) fn script_of(seen: &Seen<ScriptRecord>, key: ScriptKey) -> Result<Opt
         id: version.id.clone(),
         created_on: version.created_on,
         annotations: BTreeMap::new(),
+        rollback: None,
     };
     Ok(Some(Script {
         key,
