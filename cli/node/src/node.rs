@@ -25,6 +25,7 @@ use wasmyard_listener::tls::{Asking, Tls};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use wasmyard_namespaces::{Health, Registry};
+use wasmyard_ratelimit::RateLimits;
 use wasmyard_runtime::{
     EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, Services, modules_by_mappings,
 };
@@ -154,6 +155,9 @@ impl Node {
         let egress =
             NetworkEgress::new(egress, figures).map_err(|error| StartError::failed(error.to_string()))?;
         let events: Arc<dyn Sink> = Arc::new(sinks(&metrics)?);
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|error| StartError::failed(error.to_string()))?;
+        let rates = RateLimits::new(secret);
         let (broken, rollbacks) = mpsc::channel(rollbacks::WAITING);
         let dispatcher = Dispatcher::new(
             DispatcherConfig {
@@ -161,7 +165,7 @@ impl Node {
                 admission: admission(&config.server),
                 asset_memory_bytes: config.server.asset_memory,
                 body_idle: config.limits.stream_idle,
-                services: Services { kv: Some(kv.clone()), ..Services::default() },
+                services: Services { kv: Some(kv.clone()), rates: Some(rates), ..Services::default() },
                 served_ports: visited,
                 origins,
                 https: https(&config.tls, tls_port, http3),
