@@ -11,6 +11,7 @@ use wasmyard_namespaces::{AssetsConfig, BindingInput, BindingType, LimitSpec, Ti
 
 use crate::body;
 use crate::error::{ApiError, Code};
+use crate::resources::deployments::RollbackIf;
 use crate::target;
 use crate::unknown;
 
@@ -28,6 +29,8 @@ pub(crate) struct Metadata {
     pub(crate) keep_bindings: Vec<String>,
     /// Tags for the script, at most 8; left out, the tags stay as they are.
     pub(crate) tags: Option<Vec<String>>,
+    /// When what served before serves again by itself.
+    pub(crate) rollback: Option<RollbackIf>,
     /// Cron expressions for the script, at most 16; left out, they stay as they are.
     pub(crate) crons: Option<Vec<String>>,
     /// Limits that the version asks for.
@@ -191,6 +194,7 @@ impl Metadata {
                 .collect(),
             bindings_strict,
             tags: self.tags.map(|tags| target::tags(&tags)).transpose()?,
+            rollback: self.rollback.as_ref().map(RollbackIf::rule).transpose()?,
             crons: self.crons.map(|crons| crons.iter().map(cron).collect::<Result<_, _>>()).transpose()?,
             limits: self.limits.unwrap_or_default(),
             compatibility_date: self.compatibility_date.map(date),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, VersionsCommand};
+pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, RollbackIf, VersionsCommand};
 pub use zones::{
     ClientsWanted, HostnameCommand, HostnameFilters, HostnameWanted, InZoneArgs, WaitArgs, ZoneCommand,
 };
@@ -55,6 +55,9 @@ pub enum Command {
     /// List, set, add and remove the tags of a user script
     #[command(subcommand, visible_alias = "tag")]
     Tags(TagsCommand),
+    /// Make a master key, or wrap the key of the data directory by another one
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Show or set when a script runs by itself, or have it run at once
     #[command(subcommand)]
     Cron(CronCommand),
@@ -379,6 +382,9 @@ pub struct DeployArgs {
     /// What changed, for whoever reads the list of versions
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub message: Option<String>,
+    /// When it is rolled back by itself.
+    #[command(flatten)]
+    pub rollback: RollbackIf,
     /// A tag; may be repeated, up to eight
     #[arg(long = "tag", value_name = "T")]
     pub tags: Vec<String>,
@@ -485,6 +491,22 @@ pub enum SecretCommand {
         /// Where the API is.
         #[command(flatten)]
         api: ApiArgs,
+    },
+}
+
+/// `wasmyard key`.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Print a new master key: 32 random bytes in hexadecimal
+    New,
+    /// Wrap the data directory's key by another master key than the one in the configuration; a server that runs goes on
+    Rewrap {
+        /// Where the other one comes from: file:PATH, env:NAME or command:LINE; `none` leaves the key as it is
+        #[arg(long, value_name = "SOURCE")]
+        to: String,
+        /// The configuration file [default: ./wasmyard.toml where there is one]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
 }
 

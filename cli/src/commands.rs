@@ -8,6 +8,7 @@ pub mod check;
 pub mod cron;
 pub mod deploy;
 pub mod hostname;
+pub mod key;
 pub mod namespace;
 pub mod script;
 pub mod secret;
@@ -43,6 +44,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Script(command) => script::run(command, output).await,
         Command::Secret(command) => secret::run(command, output).await,
         Command::Tags(command) => tags::run(command, output).await,
+        Command::Key(command) => key::run(command, output).await,
         Command::Cron(command) => cron::run(command, output).await,
         Command::Versions(command) => versions::run(command, output).await,
         Command::Deployments(command) => versions::deployments(command, output).await,

@@ -53,6 +53,20 @@ impl Control {
         Ok(Done::new(script, remarks))
     }
 
+    /// Takes back a deployment whose version broke the rule that it was deployed with. Nothing where another one serves by now.
+    ///
+    /// # Errors
+    /// That what served before is not kept any more; or the registry's failure.
+    pub async fn take_back(&self, key: &ScriptKey, deployment: &str, reason: &str) -> Result<Option<Arc<Script>>> {
+        // The rule came with the deployment, from whoever may change what serves.
+        let taken = self.changing(Force::Yes).take_back(key, deployment, reason).await?;
+        if let Some(script) = &taken {
+            let version = script.version.number;
+            tracing::warn!(script = %key, deployment, reason, version, "a deployment was rolled back by its rule");
+        }
+        Ok(taken)
+    }
+
     /// Forgets a deployment that has ended. Whether it was known.
     ///
     /// # Errors

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use wasmyard_listener::tls::Asking;
 use wasmyard_namespaces::limits::Limits;
 use wasmyard_runtime::Services;
 
 use crate::admission::AdmissionConfig;
 use crate::answer::origin::OriginsConfig;
+use crate::answer::script::Broken;
 use crate::https::HttpsConfig;
 
 /// Sizes and limits of the dispatcher.
@@ -37,6 +39,8 @@ pub struct DispatcherConfig {
     pub served_ports: Vec<u16>,
     /// What stands behind the bindings of scripts on this node.
     pub services: Services,
+    /// Who is told of versions that break the rule of their deployment; none where nobody would roll them back.
+    pub broken: Option<mpsc::Sender<Broken>>,
 }
 
 impl Default for DispatcherConfig {
@@ -53,6 +57,7 @@ impl Default for DispatcherConfig {
             asking: None,
             served_ports: Vec::new(),
             services: Services::default(),
+            broken: None,
         }
     }
 }

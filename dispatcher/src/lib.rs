@@ -40,7 +40,7 @@ mod zone;
 
 pub use admission::AdmissionConfig;
 pub use answer::origin::OriginsConfig;
-pub use answer::script::Overlay;
+pub use answer::script::{Broken, Overlay};
 pub use config::DispatcherConfig;
 pub use dispatch::{Dispatcher, Unmade};
 pub use egress::{

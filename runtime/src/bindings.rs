@@ -9,6 +9,7 @@ pub(crate) mod future;
 pub(crate) mod granted;
 mod handover;
 mod kv;
+mod ratelimit;
 pub(crate) mod link;
 mod list;
 pub(crate) mod log;
@@ -30,6 +31,7 @@ mod generated {
                 import wasmyard:platform/calls@0.1.0;
                 import wasmyard:platform/dispatch@0.1.0;
                 import wasmyard:platform/kv@0.1.0;
+                import wasmyard:platform/rate-limit@0.1.0;
                 import wasmyard:platform/log@0.1.0;
                 import wasmyard:platform/message@0.1.0;
                 import wasmyard:platform/outgoing@0.1.0;
@@ -73,6 +75,7 @@ mod generated {
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
             "wasmyard:platform/kv.namespace": super::kv::OpenKv,
+            "wasmyard:platform/rate-limit.limiter": super::ratelimit::OpenLimiter,
             "wasi:keyvalue/store.bucket": super::kv::wasi::Bucket,
             "wasmyard:platform/dispatch.future-response": super::future::FromScript,
             "wasmyard:platform/outgoing.future-response": super::future::FromUrl,
@@ -85,5 +88,5 @@ pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as
 pub(crate) use generated::wasmyard::platform::{
     assets as assets_wit, bindings as bindings_wit, calls as calls_wit, dispatch as dispatch_wit,
     kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
-    request_info as request_info_wit,
+    rate_limit as ratelimit_wit, request_info as request_info_wit,
 };

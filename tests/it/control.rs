@@ -6,6 +6,7 @@
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
+//! - `ratelimit`: what scripts let through, by keys
 //! - `terraform`: what is applied is read again without a difference
 //! - `versions`: versions that are kept, deployments of them, and who meets which
 //! - `webhooks`: what happens to certificates is told
@@ -17,6 +18,7 @@ mod clients;
 mod crons;
 mod deploy;
 mod kv;
+mod ratelimit;
 mod terraform;
 mod uploads;
 mod versions;

@@ -8,6 +8,7 @@
 //! - `observability`: figures, logs, health
 //! - `ready`: code that is not ready: after an upgrade of the engine, or where the folder of compiled code was removed
 //! - `restart`: every write that the API has survives a start, or is refused, or said to be lost
+//! - `secrets`: what a copy of the data directory gives away
 
 mod compiler;
 mod dev;
@@ -17,3 +18,4 @@ mod full_disk;
 mod observability;
 mod ready;
 mod restart;
+mod secrets;

@@ -7,6 +7,7 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use wasmyard_namespaces::name::shorten;
+use wasmyard_namespaces::deployment::RollbackRule;
 use wasmyard_namespaces::registry::Rollout;
 use wasmyard_namespaces::{Deployment, Script, ScriptKey, Share};
 
@@ -36,6 +37,42 @@ pub(crate) struct View {
     versions: Vec<DeployedVersion>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cookie: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollback: Option<RollbackIf>,
+}
+
+/// What the newer version has to keep, or else what served before serves again.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RollbackIf {
+    /// How many of its invocations are judged together, 1 to 1000000.
+    #[serde(default = "over")]
+    over: u32,
+    /// The percentage of them that may fail, or be answered with a status from 500 up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    errors_percent: Option<f64>,
+    /// The CPU time that they may take in the mean, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cpu_ms: Option<u32>,
+}
+
+fn over() -> u32 {
+    100
+}
+
+impl RollbackIf {
+    /// The rule that it is.
+    pub(crate) fn rule(&self) -> Result<RollbackRule, ApiError> {
+        let errors = self.errors_percent.map(Share::percent).transpose();
+        let errors = errors.map_err(|error| ApiError::invalid(format_args!("rollback.errors_percent: {error}.")))?;
+        RollbackRule::new(self.over, errors, self.cpu_ms).map_err(ApiError::invalid)
+    }
+}
+
+impl From<&RollbackRule> for RollbackIf {
+    fn from(rule: &RollbackRule) -> Self {
+        Self { over: rule.over, errors_percent: rule.errors.map(Share::as_percent), cpu_ms: rule.cpu_ms }
+    }
 }
 
 /// A version with its part of the requests.
@@ -72,6 +109,9 @@ pub(crate) struct Create {
     /// `Cloudflare-Workers-Version-Key`. Without both each request is drawn for itself.
     #[serde(default)]
     cookie: Option<String>,
+    /// When what served before serves again by itself.
+    #[serde(default)]
+    rollback: Option<RollbackIf>,
 }
 
 /// What is gone.
@@ -112,7 +152,9 @@ pub(crate) async fn create(
             Share::percent(percentage).map_err(|error| ApiError::invalid(format_args!("{error}.")))?;
         versions.push((version_id, share));
     }
-    let rollout = Rollout { versions, cookie: wanted.cookie, annotations: wanted.annotations };
+    let rollback = wanted.rollback.as_ref().map(RollbackIf::rule).transpose()?;
+    let rollout =
+        Rollout { versions, cookie: wanted.cookie, annotations: wanted.annotations, rollback };
     let done = shared.control.roll_out(&key, &rollout, forced.wanted()?).await?;
     notes.extend(done.remarks);
     Ok(Reply::ok(serving(&done.result)).with_notes(notes))
@@ -163,6 +205,7 @@ fn view(
         annotations: deployment.annotations.clone(),
         versions: versions.collect(),
         cookie,
+        rollback: deployment.rollback.as_ref().map(|rollback| RollbackIf::from(&rollback.rule)),
     }
 }
 

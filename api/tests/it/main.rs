@@ -18,6 +18,7 @@ mod access;
 mod assets;
 mod bounds;
 mod common;
+mod compatibility;
 mod content;
 mod document;
 mod lists;

@@ -31,6 +31,7 @@ use wasmyard_net::ExtraRoots;
 use wasmyard_ownership::Dnssec;
 
 use crate::assets::AssetsSource;
+use crate::master_key::MasterKeySource;
 
 mod certificates;
 mod document;
@@ -143,6 +144,8 @@ pub struct ServerConfig {
     pub configuration: ConfigName,
     /// How many versions of each script are kept.
     pub kept_versions: u32,
+    /// Where the master key comes from, if there is one.
+    pub master_key: Option<MasterKeySource>,
     /// Visitor connections open at once.
     pub max_connections: u32,
     /// Of these, those of one client: an IPv4 address, or a /64 network of IPv6.

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{Request, Response};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 use wasmyard_api::{ApiState, UploadLimits};
 use wasmyard_compiler::ChildCompiler;
 use wasmyard_control::{Control, Lookout};
 use wasmyard_dispatcher::{
-    AdmissionConfig, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, HttpsConfig, Metrics,
+    AdmissionConfig, Broken, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, HttpsConfig, Metrics,
     NetworkEgress, Overlay,
 };
 use wasmyard_events::{Figures, Sink, Sinks};
@@ -24,6 +25,7 @@ use wasmyard_listener::tls::{Asking, Tls};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use wasmyard_namespaces::{Health, Registry};
+use wasmyard_ratelimit::RateLimits;
 use wasmyard_runtime::{
     EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, Services, modules_by_mappings,
 };
@@ -37,7 +39,7 @@ use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
-use crate::{certificates, hostnames, issuers, javascript, logs, recompile, store_figures, sweep, triggers};
+use crate::{certificates, hostnames, issuers, javascript, logs, recompile, rollbacks, store_figures, sweep, triggers};
 
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;
@@ -63,6 +65,8 @@ pub(crate) struct Node {
     pub(crate) checker: Arc<UploadChecker>,
     dispatcher: Arc<Dispatcher>,
     crons: Crons,
+    /// Deployments that broke their rules.
+    rollbacks: mpsc::Receiver<Broken>,
     visitors: Port,
     tls: Option<TlsPort>,
     delegation: Option<Delegation>,
@@ -151,17 +155,22 @@ impl Node {
         let egress =
             NetworkEgress::new(egress, figures).map_err(|error| StartError::failed(error.to_string()))?;
         let events: Arc<dyn Sink> = Arc::new(sinks(&metrics)?);
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|error| StartError::failed(error.to_string()))?;
+        let rates = RateLimits::new(secret);
+        let (broken, rollbacks) = mpsc::channel(rollbacks::WAITING);
         let dispatcher = Dispatcher::new(
             DispatcherConfig {
                 limits: config.limits,
                 admission: admission(&config.server),
                 asset_memory_bytes: config.server.asset_memory,
                 body_idle: config.limits.stream_idle,
-                services: Services { kv: Some(kv.clone()), ..Services::default() },
+                services: Services { kv: Some(kv.clone()), rates: Some(rates), ..Services::default() },
                 served_ports: visited,
                 origins,
                 https: https(&config.tls, tls_port, http3),
                 asking,
+                broken: Some(broken),
                 ..DispatcherConfig::default()
             },
             registry.clone(),
@@ -226,6 +235,7 @@ impl Node {
             checker,
             dispatcher,
             crons,
+            rollbacks,
             visitors,
             tls,
             delegation,
@@ -266,6 +276,7 @@ impl Node {
             })
         };
         let sweeping = tokio::spawn(sweep::run(self.control.clone(), Arc::clone(&self.checker.runtime)));
+        let rolling_back = tokio::spawn(rollbacks::run(self.control.clone(), self.rollbacks));
         let checking = tokio::spawn(hostnames::run(self.control.clone(), Arc::clone(&self.lookout)));
         let ordering = tokio::spawn(issuers::run(self.control.clone(), self.lookout));
         let deploying = tokio::spawn(certificates::run(self.control.clone()));
@@ -305,7 +316,7 @@ impl Node {
         serve_visitors(self.visitors, self.tls, &self.dispatcher, stop).await;
         stopped.cancel();
         // Drained with the visitors: what still runs after that is cut off as theirs is.
-        [crons, sweeping, checking, deploying, ordering, telling, naming]
+        [crons, rolling_back, sweeping, checking, deploying, ordering, telling, naming]
             .iter()
             .for_each(tokio::task::JoinHandle::abort);
         if let Err(error) = recompiling.await {

@@ -29,11 +29,11 @@ impl Serving {
     /// # Errors
     /// Why it cannot serve, or cannot take the configuration over.
     pub async fn start(storage: Storage, config: ResolvedConfig) -> Result<Self, StartError> {
-        let Storage { registry, kv, .. } = storage;
+        let Storage { registry, kv, key, .. } = storage;
         let (capacity, warnings) = node::capacity(&config)?;
         tracing::info!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        let (certificates, encrypting) = tls::certificates(&config).await?.unzip();
+        let (certificates, encrypting) = tls::certificates(&config, key).await?.unzip();
         let egress = config.egress.clone();
         let node = Node::start(&config, &capacity, registry, kv.clone(), egress, encrypting, None)?;
         warn_of_open_api(config.server.api_listen);

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wasmyard_hostnames::certificates::CertificateStore;
+use wasmyard_hostnames::{InstallationKey, KeyError};
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
-use wasmyard_namespaces::store::MemoryStore;
+use wasmyard_namespaces::store::{MemoryStore, Seal};
 use wasmyard_namespaces::{Blobs, Clock, Registry, RegistryError, RegistryOptions};
 
 use crate::config::ResolvedConfig;
@@ -15,6 +17,8 @@ use crate::token;
 pub struct Storage {
     pub(crate) registry: Registry,
     pub(crate) kv: Kv,
+    /// What secrets are sealed with; none in development, which keeps none.
+    pub(crate) key: Option<Arc<InstallationKey>>,
     made_token: Option<PathBuf>,
 }
 
@@ -26,10 +30,22 @@ impl Storage {
     pub async fn open(config: &ResolvedConfig, token: Option<&str>) -> Result<Self, StartError> {
         let data = &config.server.data;
         make_data_directory(data)?;
-        let registry = Registry::open_directory(data, registry_options(config))
+        let master = match &config.server.master_key {
+            Some(source) => Some(source.key().await?),
+            None => None,
+        };
+        let mut kept = None;
+        // Asked for when it is known whether anything is sealed: a key that is gone is not made anew.
+        let key = |is_sealed| {
+            let is_sealed = is_sealed || CertificateStore::exists(data);
+            let key = Arc::new(InstallationKey::of_directory(data, master.as_ref(), is_sealed)?);
+            kept = Some(Arc::clone(&key));
+            Ok::<Arc<dyn Seal>, KeyError>(key)
+        };
+        let registry = Registry::open_sealed(data, registry_options(config), key)
             .await
             .map_err(|error| unopened(data, &error))?;
-        Self::around(registry, data, token).await
+        Self::around(registry, data, kept, token).await
     }
 
     /// The same for development. What `dev` serves is made from the folder at each start: no registry has to outlive
@@ -44,13 +60,18 @@ impl Storage {
             Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), registry_options(config))
                 .await
                 .map_err(|error| StartError::failed(format!("the registry cannot be made: {error}")))?;
-        Self::around(registry, data, token).await
+        Self::around(registry, data, None, token).await
     }
 
-    async fn around(registry: Registry, data: &Path, token: Option<&str>) -> Result<Self, StartError> {
+    async fn around(
+        registry: Registry,
+        data: &Path,
+        key: Option<Arc<InstallationKey>>,
+        token: Option<&str>,
+    ) -> Result<Self, StartError> {
         let kv = keys_and_values(data)?;
         let made_token = token::admin(&registry, data, token).await?;
-        Ok(Self { registry, kv, made_token })
+        Ok(Self { registry, kv, key, made_token })
     }
 
     /// Where the admin token is, if there was none and one was made now. It is never printed.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::net::TcpListener;
+use wasmyard_hostnames::InstallationKey;
 use wasmyard_hostnames::authority::{Authority, Issuing};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_listener::tls::{Certificates, Groups, TicketSecret};
@@ -32,10 +33,11 @@ pub(crate) struct Encrypting {
 /// visitor is served over TLS.
 pub(crate) async fn certificates(
     config: &ResolvedConfig,
+    key: Option<Arc<InstallationKey>>,
 ) -> Result<Option<(Arc<CertificateStore>, Encrypting)>, StartError> {
     let Some(listen) = config.tls.listen else { return Ok(None) };
     let data = config.server.data.clone();
-    let opened = tokio::task::spawn_blocking(move || open(data)).await;
+    let opened = tokio::task::spawn_blocking(move || open(&data, key)).await;
     let store = opened.map_err(|error| StartError::failed(error.to_string()))??;
     take_over(&store, &config.tls).map_err(StartError::failed)?;
     if store.is_empty() && config.tls.certificates.is_empty() {
@@ -51,8 +53,12 @@ pub(crate) async fn certificates(
     Ok(Some((store, Encrypting { listener, socket, certificates, groups, store: kept })))
 }
 
-fn open(data: PathBuf) -> Result<Arc<CertificateStore>, StartError> {
-    CertificateStore::open(&data).map(Arc::new).map_err(|error| StartError::failed(error.to_string()))
+fn open(data: &Path, key: Option<Arc<InstallationKey>>) -> Result<Arc<CertificateStore>, StartError> {
+    let opened = match key {
+        Some(key) => CertificateStore::open_with(data, key),
+        None => CertificateStore::open(data),
+    };
+    opened.map(Arc::new).map_err(|error| StartError::failed(error.to_string()))
 }
 
 /// Serves with the certificates of the files that a configuration names, and no other files.

@@ -65,6 +65,9 @@ pub enum VersionsCommand {
         /// The cookie whose value decides which of two versions a visitor meets
         #[arg(long, value_name = "NAME")]
         cookie: Option<String>,
+        /// When it is rolled back by itself.
+        #[command(flatten)]
+        rollback: RollbackIf,
         /// Why, for whoever reads the list of deployments
         #[arg(long, short = 'm', value_name = "TEXT")]
         message: Option<String>,
@@ -75,6 +78,35 @@ pub enum VersionsCommand {
         #[command(flatten)]
         output: ListingArgs,
     },
+}
+
+/// When what served before serves again by itself.
+#[derive(Debug, Default, Args)]
+pub struct RollbackIf {
+    /// Roll back when more than this percentage of the invocations fail, or answer with a status from 500 up
+    #[arg(long, value_name = "PERCENT")]
+    pub rollback_errors: Option<f64>,
+    /// Roll back when the invocations take more CPU time than this in the mean, in milliseconds
+    #[arg(long, value_name = "MS")]
+    pub rollback_cpu: Option<u32>,
+    /// How many invocations are judged together
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub rollback_over: u32,
+}
+
+impl RollbackIf {
+    /// The rule as the API takes it; none where nothing was said.
+    #[must_use]
+    pub fn to_json(&self) -> Option<serde_json::Value> {
+        let RollbackIf { rollback_errors: errors, rollback_cpu: cpu, rollback_over: over } = self;
+        if errors.is_none() && cpu.is_none() {
+            return None;
+        }
+        let mut rule = serde_json::Map::from_iter([("over".to_owned(), (*over).into())]);
+        rule.extend(errors.map(|percent| ("errors_percent".to_owned(), percent.into())));
+        rule.extend(cpu.map(|ms| ("cpu_ms".to_owned(), ms.into())));
+        Some(rule.into())
+    }
 }
 
 /// `wasmyard deployments`.

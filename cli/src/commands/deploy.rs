@@ -43,6 +43,10 @@ struct Plan {
     only_upload: bool,
     /// What changed.
     message: Option<String>,
+    /// When it is rolled back by itself.
+    rollback: Option<Value>,
+    /// Its cron expressions, where the file says which.
+    crons: Option<Vec<Cron>>,
 }
 
 /// Uploads what was asked for, one script after the other, and stops at the first that is refused.
@@ -61,6 +65,7 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
     for mut plan in plans {
         plan.only_upload = args.only_upload;
         plan.message.clone_from(&args.message);
+        plan.rollback = args.rollback.to_json();
         for kv in std::mem::take(&mut plan.kv_namespaces) {
             plan.bindings.push(kv.bound_to(kv::titled(&client, &kv.title).await?));
         }
@@ -113,6 +118,8 @@ fn from_file(file: Option<&Path>, args: &DeployArgs) -> Result<Plan, Failure> {
         compatibility_flags: Vec::new(),
         only_upload: false,
         message: None,
+        rollback: None,
+        crons: None,
     };
     // Code that comes with files can ask for them, under the name that the documentation uses.
     if plan.file.is_some() && plan.assets.is_some() {
@@ -187,7 +194,7 @@ fn wanted(script: &ScriptConfig, args: &DeployArgs) -> bool {
 impl From<ScriptConfig> for Plan {
     fn from(script: ScriptConfig) -> Self {
         let ScriptConfig { key, main, assets, bindings, kv_namespaces, limits, tags, .. } = script;
-        let compatibility_flags = script.compatibility_flags;
+        let (compatibility_flags, crons) = (script.compatibility_flags, script.crons);
         Self {
             key,
             file: main,
@@ -199,6 +206,8 @@ impl From<ScriptConfig> for Plan {
             compatibility_flags,
             only_upload: false,
             message: None,
+            rollback: None,
+            crons,
         }
     }
 }
@@ -271,6 +280,12 @@ fn metadata(plan: &Plan, file_name: Option<&str>) -> Value {
     }
     if let Some(message) = &plan.message {
         metadata.insert("annotations".to_owned(), json!({ MESSAGE: message }));
+    }
+    if let Some(rollback) = &plan.rollback {
+        metadata.insert("rollback".to_owned(), rollback.clone());
+    }
+    if let Some(crons) = &plan.crons {
+        metadata.insert("crons".to_owned(), json!(crons));
     }
     if !plan.limits.is_empty() {
         metadata.insert("limits".to_owned(), json!(plan.limits));

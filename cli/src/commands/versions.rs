@@ -62,7 +62,7 @@ pub async fn run(command: VersionsCommand, output: &Output) -> Result<(), Failur
                 output.note("the two versions say the same");
             }
         }
-        VersionsCommand::Deploy { of, versions, cookie, message, change, output: listing } => {
+        VersionsCommand::Deploy { of, versions, cookie, rollback, message, change, output: listing } => {
             let script = Script { client: client(&listing.api, output)?, of: &of };
             let kept = script.versions().await?;
             let mut shares = Vec::new();
@@ -71,7 +71,12 @@ pub async fn run(command: VersionsCommand, output: &Output) -> Result<(), Failur
                 let id = text(named(&kept, version, &of)?, "/id");
                 shares.push(json!({ "version_id": id, "percentage": percentage }));
             }
-            let deployed = script.deploy(&shares, cookie, message, &change).await?;
+            let more = Map::from_iter(
+                [("cookie", cookie.map(Value::from)), ("rollback", rollback.to_json())]
+                    .into_iter()
+                    .filter_map(|(key, value)| Some((key.to_owned(), value?))),
+            );
+            let deployed = script.deploy(&shares, more, message, &change).await?;
             show(&deployed, &kept, &of, listing.json, output);
         }
     }
@@ -122,7 +127,7 @@ pub async fn rollback(args: RollbackArgs, output: &Output) -> Result<(), Failure
     let id = text(named(&versions, &version, &of)?, "/id");
     let message = message.unwrap_or_else(|| "rollback".to_owned());
     let shares = [json!({ "version_id": id, "percentage": 100 })];
-    let deployed = script.deploy(&shares, None, Some(message), &change).await?;
+    let deployed = script.deploy(&shares, Map::new(), Some(message), &change).await?;
     show(&deployed, &versions, &of, listing.json, output);
     Ok(())
 }
@@ -153,14 +158,12 @@ impl Script<'_> {
     async fn deploy(
         &self,
         versions: &[Value],
-        cookie: Option<String>,
+        mut body: Map<String, Value>,
         message: Option<String>,
         change: &ChangeArgs,
     ) -> Result<Value, Failure> {
-        let mut body = Map::new();
         body.insert("strategy".to_owned(), json!("percentage"));
         body.insert("versions".to_owned(), json!(versions));
-        body.extend(cookie.map(|cookie| ("cookie".to_owned(), json!(cookie))));
         body.extend(message.map(|message| ("annotations".to_owned(), json!({ MESSAGE: message }))));
         let path = self.path(&["deployments"]);
         Ok(self.client.call(Method::POST, &path, forced(change), Body::Json(Value::Object(body))).await?)

@@ -9,6 +9,7 @@ mod host;
 mod outbound;
 mod ready;
 mod version;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,9 @@ use crate::visit::Visit;
 use chain::{CallOptions, Callee, Chain};
 use host::ScriptHost;
 use ready::Versions;
+use watch::Watch;
+
+pub use watch::Broken;
 
 /// Something that may answer in place of a script: how a development server shows a broken build.
 pub trait Overlay: Send + Sync + 'static {
@@ -57,6 +61,7 @@ pub(crate) struct Scripts {
     /// What stands behind bindings on this node.
     services: Services,
     versions: Versions,
+    watch: Watch,
     /// How long a request waits for code that is being compiled.
     ready_wait: Duration,
 }
@@ -84,6 +89,7 @@ impl Scripts {
             served_ports: config.served_ports.clone(),
             asking: config.asking.clone(),
             versions: Versions::new(config.ready_workers),
+            watch: Watch::new(config.broken.clone()),
             ready_wait: config.ready_wait,
         });
         tokio::spawn(ready::follow(this.registry.clone(), Arc::downgrade(&this)));

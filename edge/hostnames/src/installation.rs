@@ -1,9 +1,10 @@
-//! The installation's own key: what private keys are sealed with, names are hashed with, and tickets follow from.
+//! The installation's own key: what secrets and private keys are sealed with, names are hashed with, and tickets follow from.
 //!
 //! Owns the file that it is in, which lies beside the databases and never in one: who copies a database has nothing of
-//! what is sealed in it. Must never print, and never be made anew where something is sealed with one before.
+//! what is sealed in it. With a master key, which lies elsewhere, the file is wrapped by that: then who copies the whole
+//! data directory has nothing either. Must never print, and never be made anew where something is sealed with one before.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -11,12 +12,17 @@ use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
+use wasmyard_stores::Seal;
 use zeroize::Zeroizing;
 
 /// The file's name in the data directory.
 pub const KEY_FILE: &str = "installation.key";
 
 const KEY_BYTES: usize = 32;
+/// What a wrapped file begins with; behind it the nonce, the key and the tag.
+const WRAPPED: &[u8] = b"wasmyard wrapped key 1\n";
+/// Longest file that can be one.
+const LONGEST: usize = 128;
 /// Who may read the file beside its owner.
 const OTHERS: u32 = 0o077;
 
@@ -37,6 +43,77 @@ pub enum KeyError {
     /// The provider cannot make keys of it.
     #[error("no keys can be made of {KEY_FILE}")]
     Unusable,
+    /// It is gone.
+    #[error(
+        "there are sealed secrets and no {KEY_FILE} that opens them: restore it from a backup, or begin with an empty data directory"
+    )]
+    Lost,
+    /// It is wrapped.
+    #[error("{KEY_FILE} is wrapped by a master key: say which, with `master_key` under [server]")]
+    Wrapped,
+    /// It is wrapped by another master key.
+    #[error("the master key does not open {KEY_FILE}: it was wrapped by another one, or the file is damaged")]
+    OtherMaster,
+    /// A text is no master key.
+    #[error("a master key is 32 random bytes, in hexadecimal (64 digits): `wasmyard key new` makes one")]
+    NoMaster,
+}
+
+/// What the installation's key is wrapped by. It lies elsewhere: in a file on another disk, in the environment, in what a
+/// command prints.
+pub struct MasterKey(RandomizedNonceKey);
+
+impl MasterKey {
+    /// The key that a text is; spaces around it are nothing.
+    ///
+    /// # Errors
+    /// [`KeyError::NoMaster`].
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let text = text.trim();
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        if text.len() != 2 * KEY_BYTES || !text.is_ascii() {
+            return Err(KeyError::NoMaster);
+        }
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| KeyError::NoMaster)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| KeyError::NoMaster)?;
+        }
+        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes.as_slice());
+        key.map(Self).map_err(|_| KeyError::Unusable)
+    }
+
+    /// The text of a new one.
+    ///
+    /// # Errors
+    /// [`KeyError::File`] where the system gives no random bits.
+    pub fn new_text() -> Result<Zeroizing<String>, KeyError> {
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        getrandom::fill(bytes.as_mut_slice()).map_err(io::Error::other)?;
+        let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES));
+        bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}")).map_err(io::Error::other)?;
+        Ok(text)
+    }
+
+    fn wrap(&self, key: &[u8; KEY_BYTES]) -> Result<Vec<u8>, KeyError> {
+        let mut wrapped = key.to_vec();
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(WRAPPED), &mut wrapped);
+        let nonce = nonce.map_err(|_| KeyError::Unusable)?;
+        Ok([WRAPPED, nonce.as_ref().as_slice(), &wrapped].concat())
+    }
+
+    fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyError> {
+        let (nonce, sealed) = wrapped.split_first_chunk::<NONCE_LEN>().ok_or(KeyError::OtherMaster)?;
+        let mut plain = Zeroizing::new(sealed.to_vec());
+        let opened = self.0.open_in_place(Nonce::from(nonce), Aad::from(WRAPPED), &mut plain);
+        let key: &[u8] = opened.map_err(|_| KeyError::OtherMaster)?;
+        Ok(Zeroizing::new(key.try_into().map_err(|_| KeyError::Length)?))
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("MasterKey")
+    }
 }
 
 /// The key of an installation.
@@ -47,23 +124,48 @@ pub struct InstallationKey {
 }
 
 impl InstallationKey {
-    /// Reads the key of a data directory. None if there is none. Blocks.
+    /// The key of a data directory, and a new one where there is none and nothing is sealed yet. With a master key, a file that is
+    /// not wrapped is wrapped by it. Blocks.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn of_directory(
+        data: &Path,
+        master: Option<&MasterKey>,
+        is_sealed: bool,
+    ) -> Result<Self, KeyError> {
+        match read_bytes(data, master)? {
+            Some((key, is_wrapped)) => {
+                if let Some(master) = master.filter(|_| !is_wrapped) {
+                    replace(data, &master.wrap(&key)?)?;
+                    tracing::info!("{KEY_FILE} is wrapped by the master key from now on; copies of it from before are not");
+                }
+                Self::of(&key)
+            }
+            None if is_sealed => Err(KeyError::Lost),
+            None => Self::make_wrapped(data, master),
+        }
+    }
+
+    /// Wraps the key of a data directory by another master key; by none, it lies there as it is. Whoever has read it goes on
+    /// with it: nothing that is sealed changes. Blocks.
+    ///
+    /// # Errors
+    /// [`KeyError`]. Then the file is as it was.
+    pub fn rewrap(data: &Path, before: Option<&MasterKey>, after: Option<&MasterKey>) -> Result<(), KeyError> {
+        let (key, _) = read_bytes(data, before)?.ok_or(KeyError::Lost)?;
+        match after {
+            Some(after) => replace(data, &after.wrap(&key)?),
+            None => replace(data, key.as_slice()),
+        }
+    }
+
+    /// Reads the key of a data directory that is not wrapped. None if there is none. Blocks.
     ///
     /// # Errors
     /// [`KeyError`].
     pub fn read(data: &Path) -> Result<Option<Self>, KeyError> {
-        let file = match File::open(data.join(KEY_FILE)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        if file.metadata()?.mode() & OTHERS != 0 {
-            return Err(KeyError::Readable);
-        }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_BYTES + 1));
-        file.take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-        let bytes: &[u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| KeyError::Length)?;
-        Self::of(bytes).map(Some)
+        read_bytes(data, None)?.map(|(key, _)| Self::of(&key)).transpose()
     }
 
     /// Makes a key for a data directory that has none. Blocks. The file is there whole or not at all, and nobody else
@@ -72,15 +174,19 @@ impl InstallationKey {
     /// # Errors
     /// [`KeyError::File`], also where there is one by now.
     pub fn make(data: &Path) -> Result<Self, KeyError> {
+        Self::make_wrapped(data, None)
+    }
+
+    fn make_wrapped(data: &Path, master: Option<&MasterKey>) -> Result<Self, KeyError> {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         getrandom::fill(bytes.as_mut_slice()).map_err(io::Error::other)?;
-        let (new, path) = (data.join("installation.key.new"), data.join(KEY_FILE));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(bytes.as_slice())?;
-        file.sync_all()?;
+        match master {
+            Some(master) => write_new(data, &master.wrap(&bytes)?)?,
+            None => write_new(data, bytes.as_slice())?,
+        }
         // Fails where there is one: another process may have been first.
-        std::fs::hard_link(&new, &path)?;
-        std::fs::remove_file(&new)?;
+        std::fs::hard_link(data.join(NEW_FILE), data.join(KEY_FILE))?;
+        std::fs::remove_file(data.join(NEW_FILE))?;
         File::open(data)?.sync_all()?;
         Self::of(&bytes)
     }
@@ -131,12 +237,66 @@ impl InstallationKey {
     }
 }
 
+/// Where a file is written before it takes its place.
+const NEW_FILE: &str = "installation.key.new";
+
+/// The bytes of a data directory's key, and whether they lay there wrapped. None if there is no file.
+fn read_bytes(
+    data: &Path,
+    master: Option<&MasterKey>,
+) -> Result<Option<(Zeroizing<[u8; KEY_BYTES]>, bool)>, KeyError> {
+    let file = match File::open(data.join(KEY_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if file.metadata()?.mode() & OTHERS != 0 {
+        return Err(KeyError::Readable);
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
+    file.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+    if let Some(wrapped) = bytes.strip_prefix(WRAPPED) {
+        return Ok(Some((master.ok_or(KeyError::Wrapped)?.unwrap(wrapped)?, true)));
+    }
+    let bytes: &[u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| KeyError::Length)?;
+    Ok(Some((Zeroizing::new(*bytes), false)))
+}
+
+fn write_new(data: &Path, bytes: &[u8]) -> Result<(), KeyError> {
+    let new = data.join(NEW_FILE);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(bytes)?;
+    Ok(file.sync_all()?)
+}
+
+/// Puts bytes in place of the file, whole or not at all.
+fn replace(data: &Path, bytes: &[u8]) -> Result<(), KeyError> {
+    write_new(data, bytes)?;
+    std::fs::rename(data.join(NEW_FILE), data.join(KEY_FILE))?;
+    Ok(File::open(data)?.sync_all()?)
+}
+
 fn derived(root: &Prk, purpose: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyError> {
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     let info = [purpose];
     let made = root.expand(&info, HKDF_SHA256).and_then(|made| made.fill(bytes.as_mut_slice()));
     made.map_err(|_| KeyError::Unusable)?;
     Ok(bytes)
+}
+
+impl Seal for InstallationKey {
+    fn id(&self) -> [u8; 8] {
+        self.id
+    }
+
+    // AES-256-GCM with nonces by chance: after 2^32 values two nonces are alike with a chance of 2^-32.
+    fn seal(&self, belongs_to: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
+        InstallationKey::seal(self, belongs_to, plain)
+    }
+
+    fn open(&self, belongs_to: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        InstallationKey::open(self, belongs_to, sealed).map(|plain| plain.to_vec())
+    }
 }
 
 impl fmt::Debug for InstallationKey {
@@ -169,6 +329,49 @@ mod tests {
         for length in [0, 31, 33] {
             std::fs::write(&path, vec![1; length]).unwrap();
             assert!(matches!(InstallationKey::read(data.path()), Err(KeyError::Length)), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_master_key_wraps_the_file_and_another_takes_its_place_while_nothing_sealed_changes() {
+        let data = tempfile::tempdir().unwrap();
+        let [one, two] = [1, 2].map(|_| MasterKey::parse(&MasterKey::new_text().unwrap()).unwrap());
+        let plain = InstallationKey::of_directory(data.path(), None, false).unwrap();
+        let sealed = plain.seal(b"a", b"secret").unwrap();
+        let raw = std::fs::read(data.path().join(KEY_FILE)).unwrap();
+        // From now on it is wrapped, and the same.
+        let wrapped = InstallationKey::of_directory(data.path(), Some(&one), true).unwrap();
+        assert_eq!(wrapped.id(), plain.id());
+        let lies = std::fs::read(data.path().join(KEY_FILE)).unwrap();
+        assert!(!lies.windows(8).any(|part| part == &raw[..8]), "nothing of the key lies there");
+        assert_eq!(std::fs::metadata(data.path().join(KEY_FILE)).unwrap().mode() & 0o777, 0o600);
+        assert!(matches!(InstallationKey::of_directory(data.path(), None, true), Err(KeyError::Wrapped)));
+        let other = InstallationKey::of_directory(data.path(), Some(&two), true);
+        assert!(matches!(other, Err(KeyError::OtherMaster)));
+        InstallationKey::rewrap(data.path(), Some(&one), Some(&two)).unwrap();
+        assert!(InstallationKey::rewrap(data.path(), Some(&one), Some(&two)).is_err());
+        let turned = InstallationKey::of_directory(data.path(), Some(&two), true).unwrap();
+        assert_eq!(turned.open(b"a", &sealed).unwrap().as_slice(), b"secret");
+        InstallationKey::rewrap(data.path(), Some(&two), None).unwrap();
+        assert_eq!(std::fs::read(data.path().join(KEY_FILE)).unwrap(), raw);
+        // A file that was cut or changed is refused.
+        InstallationKey::rewrap(data.path(), None, Some(&one)).unwrap();
+        let whole = std::fs::read(data.path().join(KEY_FILE)).unwrap();
+        for cut in [WRAPPED.len(), WRAPPED.len() + 5, whole.len() - 1] {
+            replace(data.path(), &whole[..cut]).unwrap();
+            assert!(InstallationKey::of_directory(data.path(), Some(&one), true).is_err(), "{cut}");
+        }
+        std::fs::remove_file(data.path().join(KEY_FILE)).unwrap();
+        assert!(matches!(InstallationKey::of_directory(data.path(), Some(&one), true), Err(KeyError::Lost)));
+        assert!(!data.path().join(KEY_FILE).exists(), "never made anew");
+    }
+
+    #[test]
+    fn a_master_key_is_64_digits_and_does_not_print() {
+        let text = MasterKey::new_text().unwrap();
+        assert_eq!(format!("{:?}", MasterKey::parse(&format!(" {}\n", *text)).unwrap()), "MasterKey");
+        for bad in ["", "00", &"g".repeat(64), &"0".repeat(63), &"\u{e9}".repeat(32)] {
+            assert!(matches!(MasterKey::parse(bad), Err(KeyError::NoMaster)), "{bad}");
         }
     }
 

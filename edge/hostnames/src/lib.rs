@@ -12,5 +12,5 @@ pub mod uploads;
 mod installation;
 mod name;
 
-pub use installation::{InstallationKey, KEY_FILE, KeyError};
+pub use installation::{InstallationKey, KEY_FILE, KeyError, MasterKey};
 pub use name::{InvalidName, ServedName};

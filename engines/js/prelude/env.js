@@ -116,11 +116,22 @@ export class KvNamespace {
   }
 }
 
+export class RateLimit {
+  #name; #handle;
+  constructor(name) { this.#name = name; }
+  async limit(options) {
+    const key = options?.key;
+    if (typeof key !== "string") throw new TypeError("limit() needs { key }, a string");
+    return { success: answered(host.limit(this.#handle ??= open("ratelimit", this.#name), key)) };
+  }
+}
+
 const makers = {
   service: (name) => new Fetcher(() => open("service", name)),
   assets: (name) => new Fetcher(() => open("assets", name)),
   dispatch_namespace: (name) => new DispatchNamespace(name),
   kv_namespace: (name) => new KvNamespace(name),
+  ratelimit: (name) => new RateLimit(name),
 };
 
 /** Everything that the script was given for this event. */

@@ -10,6 +10,7 @@ mod crypto;
 mod html;
 pub(crate) mod http;
 mod kv;
+mod rate_limit;
 mod platform;
 pub(crate) mod rejections;
 mod running;
@@ -52,6 +53,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     http::add(ctx, &host)?;
     platform::add(ctx, &host)?;
     kv::add(ctx, &host)?;
+    rate_limit::add(ctx, &host)?;
     async_context::add(ctx, &host)?;
     compression::add(ctx, &host)?;
     crypto::add(ctx, &host)?;

@@ -19,6 +19,7 @@ pub use input::{BindingInput, resolve};
 pub use json::Json;
 pub use kv_namespace::{KvNamespace, KvNamespaceId};
 pub use plain_text::PlainText;
+pub use ratelimit::Ratelimit;
 pub use secret_text::SecretText;
 pub use service::Service;
 pub use version_metadata::VersionMetadata;
@@ -31,6 +32,7 @@ mod input;
 mod json;
 mod kv_namespace;
 mod plain_text;
+mod ratelimit;
 mod secret_text;
 mod service;
 mod version_metadata;
@@ -177,6 +179,8 @@ families! {
     VersionMetadata,
     /// A namespace of keys and values.
     KvNamespace,
+    /// A rate limit.
+    Ratelimit,
 }
 
 impl BindingType {

@@ -12,7 +12,7 @@ use crate::bindings::{BindingDecl, BindingError, BindingInput, BindingType};
 use crate::code::{Code, CodeUpload};
 use crate::config_keys::ConfigKeys;
 use crate::cron::{Cron, CronError, Schedule};
-use crate::deployment::{Deployment, Share};
+use crate::deployment::{Deployment, RollbackError, RollbackRule, Share};
 use crate::limits::{
     LimitError, LimitSpec, Limits, MAX_BINDINGS, MAX_METADATA_BYTES, MAX_METADATA_ENTRIES, MAX_TAGS,
 };
@@ -170,6 +170,8 @@ pub struct UploadDraft {
     pub bindings_strict: bool,
     /// Tags for the script; none leaves them as they are.
     pub tags: Option<Vec<Tag>>,
+    /// What the version has to keep, or else what served before serves again.
+    pub rollback: Option<RollbackRule>,
     /// Cron expressions for the script; none leaves them as they are.
     pub crons: Option<Vec<Cron>>,
     /// Limits that the version asks for.
@@ -237,6 +239,9 @@ pub enum UploadError {
         /// What was given, shortened.
         found: String,
     },
+    /// The rule by which it is rolled back is none, or there is nothing to roll back to.
+    #[error(transparent)]
+    Rollback(#[from] RollbackError),
     /// A cron expression breaks a rule, or there are too many.
     #[error(transparent)]
     Cron(#[from] CronError),

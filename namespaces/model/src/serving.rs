@@ -86,7 +86,12 @@ mod tests {
                 cookie: None,
                 version: version("new"),
             })),
-            deployment: Deployment { id: "d".to_owned(), created_on: now, annotations: BTreeMap::new() },
+            deployment: Deployment {
+                id: "d".to_owned(),
+                created_on: now,
+                annotations: BTreeMap::new(),
+                rollback: None,
+            },
             last_number: 2,
             config: None,
         })

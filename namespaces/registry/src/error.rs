@@ -114,6 +114,9 @@ pub enum RegistryError {
     /// Several who asked for the same thing got this.
     #[error(transparent)]
     Shared(std::sync::Arc<RegistryError>),
+    /// There is no key that its secrets are sealed with.
+    #[error("{0}")]
+    Key(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The process is ending.
     #[error("the registry is closed")]
     Closed,
@@ -161,6 +164,7 @@ impl RegistryError {
                     ErrorKind::Unavailable
                 }
                 StoreError::Conflict { .. }
+                | StoreError::OtherKey
                 | StoreError::Compacted { .. }
                 | StoreError::Misuse { .. }
                 | StoreError::Format { .. }
@@ -172,9 +176,10 @@ impl RegistryError {
             RegistryError::Alert(AlertError::NotFound { .. }) => ErrorKind::NotFound,
             RegistryError::Alert(_) => ErrorKind::Invalid,
             RegistryError::Blob(_) if self.cause() == Cause::NoSpace => ErrorKind::Unavailable,
-            RegistryError::Blob(_) | RegistryError::Record { .. } | RegistryError::Manifest { .. } => {
-                ErrorKind::Internal
-            }
+            RegistryError::Blob(_)
+            | RegistryError::Record { .. }
+            | RegistryError::Manifest { .. }
+            | RegistryError::Key(_) => ErrorKind::Internal,
         }
     }
 

@@ -52,6 +52,10 @@ pub(super) const BLOBS: Collection<BlobRecord> = Collection::at("blob/");
 /// Who refers to a blob, by the blob's name and the key of the record that does.
 pub(super) const REFERENCES: Collection<Reference> = Collection::at("ref/");
 
+/// What the keys of records begin with that hold secrets: bindings of versions, what webhooks are signed with, and what tokens
+/// of uploads are.
+pub(super) const SEALED: &[&str] = &["platform/", "script/", "version/", "alert-webhook/", "asset-token-key"];
+
 /// A route, and which configuration declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RouteRecord {
@@ -254,6 +258,7 @@ pub(super) fn script_of(seen: &Seen<ScriptRecord>, key: ScriptKey) -> Result<Opt
         id: version.id.clone(),
         created_on: version.created_on,
         annotations: BTreeMap::new(),
+        rollback: None,
     };
     Ok(Some(Script {
         key,

@@ -82,10 +82,18 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 
 /// Drops the last handle and waits until the feed let go of the directory's lock.
 async fn reopen(registry: Registry, directory: &std::path::Path) -> Registry {
+    reopen_with(registry, directory, RegistryOptions::default).await
+}
+
+async fn reopen_with(
+    registry: Registry,
+    directory: &std::path::Path,
+    options: impl Fn() -> RegistryOptions,
+) -> Registry {
     drop(registry);
     soon(async {
         loop {
-            match Registry::open_directory(directory, RegistryOptions::default()).await {
+            match Registry::open_directory(directory, options()).await {
                 Ok(registry) => return registry,
                 Err(RegistryError::Store(StoreError::Locked { .. })) => tokio::task::yield_now().await,
                 Err(error) => panic!("{error:?}"),

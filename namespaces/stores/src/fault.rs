@@ -95,6 +95,7 @@ impl StoreError {
             StoreError::NoSpace { .. } => Cause::NoSpace,
             StoreError::Engine { cause, .. } => *cause,
             StoreError::Conflict { .. }
+            | StoreError::OtherKey
             | StoreError::Compacted { .. }
             | StoreError::Misuse { .. }
             | StoreError::Closed => Cause::Other,

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 pub use blob::{BlobError, Blobs};
 pub use fault::Cause;
 pub use memory::MemoryStore;
+pub use sealing::{Seal, SealingStore};
 pub use sqlite::{SqliteOptions, SqliteStore};
 
 pub mod blob;
@@ -18,6 +19,7 @@ pub mod blob;
 pub mod contract;
 pub mod fault;
 pub mod memory;
+pub mod sealing;
 pub mod sqlite;
 
 /// Counts the appends of a store: 0 is the empty store, and each append is one more.
@@ -143,6 +145,9 @@ pub enum StoreError {
         /// The oldest revision that can be asked for.
         oldest: Revision,
     },
+    /// Values are sealed with another key than the one that is given.
+    #[error("the secrets of the registry are sealed with another key than installation.key: restore the one that they were sealed with")]
+    OtherKey,
     /// The caller broke a rule of the trait.
     #[error("the store was called wrongly: {rule}")]
     Misuse {

@@ -6,12 +6,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Response, request};
 use wasmyard_kv::{Kv, KvHandle};
 use wasmyard_namespaces::bindings::{BindingDecl, BindingKind};
 use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_ratelimit::{Limiter, Rate, RateLimits, TenantRates};
 
 use crate::body::Body;
 use crate::outcome::Failure;
@@ -24,12 +26,17 @@ pub struct Services {
     pub files: Option<Arc<dyn Files>>,
     /// Keys and values.
     pub kv: Option<Kv>,
+    /// Rate limits, of all tenants.
+    pub rates: Option<RateLimits>,
+    /// Those of the version's own tenant.
+    pub own_rates: Option<TenantRates>,
 }
 
 impl std::fmt::Debug for Services {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Services { files, kv } = self;
-        f.debug_struct("Services").field("files", &files.is_some()).field("kv", kv).finish()
+        let Services { files, kv, rates, .. } = self;
+        let files = files.is_some();
+        f.debug_struct("Services").field("files", &files).field("kv", kv).field("rates", rates).finish_non_exhaustive()
     }
 }
 
@@ -51,6 +58,8 @@ pub(crate) enum Grant {
     Files(Arc<dyn Files>),
     /// Keys and values.
     Kv(KvHandle),
+    /// A rate limit.
+    RateLimit(Limiter),
     /// Nothing that is asked for through a binding, or nothing that this node has.
     Nothing,
 }
@@ -136,6 +145,10 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
         BindingKind::KvNamespace(held) => {
             services.kv.as_ref().map_or(Grant::Nothing, |kv| Grant::Kv(kv.handle(&held.namespace_id)))
         }
+        BindingKind::Ratelimit(held) => services.own_rates.as_ref().map_or(Grant::Nothing, |rates| {
+            let period = Duration::from_secs(u64::from(held.period));
+            Grant::RateLimit(rates.limiter(&held.namespace_id, Rate { limit: held.limit, period }))
+        }),
         BindingKind::VersionMetadata(_) => Grant::Nothing,
     }
 }

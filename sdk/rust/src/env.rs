@@ -9,6 +9,7 @@ use crate::bindings::{config, request_info};
 use crate::dispatch::{BindingError, Namespace, Service};
 use crate::executor;
 use crate::kv::Kv;
+use crate::rate_limit::RateLimit;
 
 /// What the platform gives to this worker for this request: variables, bindings, and what it knows of the
 /// visitor.
@@ -149,6 +150,22 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn kv(&self, binding: &str) -> Result<Kv, BindingError> {
         Kv::open(binding)
+    }
+
+    /// The rate limit that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let may = env.rate_limit("LOGINS")?.limit(&env.client_address()).unwrap_or(false);
+    /// Ok(if may { Response::text("welcome") } else { Response::text("later").with_status(429) })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn rate_limit(&self, binding: &str) -> Result<RateLimit, BindingError> {
+        RateLimit::open(binding)
     }
 
     /// Identifies this request in every log line; the same along a chain of scripts.

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::deploy::config;
-use crate::support::{Api, Server, Site, body, request, script_path, wat};
+use crate::support::{Api, Server, Site, body, eventually, request, script_path, wat};
 
 const HOST: &str = "shop.localhost";
 
@@ -79,6 +79,47 @@ async fn a_version_serves_from_its_deployment_on_and_an_earlier_one_again_after_
     assert!(run.status.success(), "{run:?}");
     assert_eq!(said(&server).await, "two");
     drop(api);
+}
+
+#[tokio::test]
+async fn a_version_that_breaks_the_rule_of_its_deployment_is_rolled_back_with_the_reason() {
+    let site = Site::new(&config());
+    let server = site.serve().await;
+    let (api, url) = (server.api(), server.api().url.clone());
+    let run = async |arguments: &[&str]| {
+        let run = site.run(&[arguments, &["-n", "production", "--api-url", &url]].concat()).await;
+        (run.status.success(), String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap())
+    };
+    site.write("good.wasm", wat::answer("good"));
+    site.write("bad.wasm", wat::silent());
+    let rule = ["--name", "shop", "--rollback-errors", "10", "--rollback-over", "20"];
+    // Nothing served before.
+    let (done, _, told) = run(&[&["deploy", "good.wasm"], &rule[..]].concat()).await;
+    assert!(!done && told.contains("there is nothing to roll back to"), "{told}");
+    assert!(run(&["deploy", "good.wasm", "--name", "shop"]).await.0);
+    assert!(run(&[&["deploy", "good.wasm"], &rule[..]].concat()).await.0);
+    for _ in 0..40 {
+        assert_eq!(said(&server).await, "good");
+    }
+    let kept = api.get(&format!("{}/deployments", script_path("shop"))).await.result()["deployments"][0].clone();
+    assert_eq!(kept["rollback"], json!({ "over": 20, "errors_percent": 10.0 }), "it keeps its rule");
+
+    assert!(run(&[&["deploy", "bad.wasm"], &rule[..]].concat()).await.0);
+    // Two of twenty may fail.
+    for _ in 0..3 {
+        assert_eq!(server.get(HOST, "/").await.status, 500);
+    }
+    let told = eventually("that it is rolled back", || async {
+        let found = api.get(&format!("{}/deployments", script_path("shop"))).await.result().clone();
+        let serving = found["deployments"][0].clone();
+        (serving["annotations"]["workers/triggered_by"] == "automatic_rollback").then_some(serving)
+    })
+    .await;
+    assert_eq!(
+        told["annotations"]["workers/message"],
+        "3 of 3 invocations failed; the rule is 10% of 20", "{told}"
+    );
+    assert_eq!(said(&server).await, "good");
 }
 
 #[tokio::test]

@@ -75,6 +75,9 @@ section! {
         api_listen: Address = loopback(8788),
         /// the data directory
         data: PathOr = PathOr(DATA_DIR),
+        /// where the [master key](secrets.md) comes from, which wraps the key that secrets are sealed with: `"file:PATH"`,
+        /// `"env:NAME"` or `"command:LINE"`
+        master_key: Text = Text("none: that key lies in the data directory as it is"),
         /// the name under which the routes of this file are owned: a start removes routes that an earlier form of the file
         /// declared, and never those of a configuration with another name. Nodes that share a registry and have different
         /// files need different names

@@ -20,6 +20,7 @@ use super::section::Named;
 use super::{
     BuildConfig, ConfigSource, NamespaceConfig, Purpose, ResolvedConfig, ScriptConfig, ServerConfig,
 };
+use crate::master_key::MasterKeySource;
 
 mod assets;
 mod bindings;
@@ -144,6 +145,10 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
         data: below(root, &raw.data.get(faults)),
         configuration: raw.configuration.get(faults),
         kept_versions: raw.kept_versions.get(faults),
+        master_key: raw.master_key.as_ref().and_then(|spot| {
+            let parsed = MasterKeySource::parse(&spot.value, root);
+            parsed.map_err(|error| faults.push(spot.fault(error))).ok()
+        }),
         max_connections,
         max_connections_per_client: raw.max_connections_per_client.of(max_connections, faults),
         api_max_connections: raw.api_max_connections.get(faults),

@@ -1,13 +1,14 @@
 //! Tests of [`super`].
 
 use super::*;
-use crate::args::ListingArgs;
+use crate::args::{ListingArgs, RollbackIf};
 use crate::output::tests::captured;
 
 fn args() -> DeployArgs {
     DeployArgs {
         only_upload: false,
         message: None,
+        rollback: RollbackIf::default(),
         file: None,
         assets: None,
         namespace: None,

@@ -340,6 +340,7 @@ impl Host for ScriptHost {
     }
 
     fn finished(&self, outcome: Outcome) {
+        self.scripts.watch.ended(&self.script, &outcome.end, &outcome.usage);
         if let End::Failed(failure) = &outcome.end {
             self.chain.invocation_failed(respond::reason(failure));
         }

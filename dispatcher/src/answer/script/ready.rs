@@ -156,7 +156,10 @@ impl Scripts {
     fn keep(&self, script: &Arc<Script>, metering: Metering, module: &Arc<Module>) -> Result<Ready, Failure> {
         let version = &script.version;
         let files = assets::OfVersion::granted(&self.assets, script);
-        let services = Services { files, ..self.services.clone() };
+        // A user script counts for itself; platform scripts are one tenant.
+        let tenant = script.key.namespace().map(|_| script.key.to_string()).unwrap_or_default();
+        let own_rates = self.services.rates.as_ref().map(|rates| rates.of(&tenant));
+        let services = Services { files, own_rates, ..self.services.clone() };
         let granted = Granted::new(&version.bindings, &services);
         let reuse = if version.reuses_instances() { Reuse::WhenDone } else { Reuse::Never };
         let worker = Worker::new(script.key.clone(), &version.id, granted, Arc::clone(module), reuse);

@@ -15,11 +15,6 @@ pub enum OpenError {
     /// The installation's key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The key is gone.
-    #[error(
-        "there are sealed certificates and no installation.key that opens them: restore it from a backup, or move certificates.sqlite away to begin without them"
-    )]
-    KeyLost,
     /// The file.
     #[error(transparent)]
     Vault(#[from] VaultError),

@@ -58,12 +58,21 @@ impl CertificateStore {
     /// # Errors
     /// [`OpenError`].
     pub fn open(data: &Path) -> Result<Self, OpenError> {
-        let key = match InstallationKey::read(data)? {
-            Some(key) => key,
-            None if Vault::exists(data) => return Err(OpenError::KeyLost),
-            None => InstallationKey::make(data)?,
-        };
-        let key = Arc::new(key);
+        let key = InstallationKey::of_directory(data, None, Vault::exists(data))?;
+        Self::open_with(data, Arc::new(key))
+    }
+
+    /// Whether there are certificates in a data directory, and so a key that they are sealed with.
+    #[must_use]
+    pub fn exists(data: &Path) -> bool {
+        Vault::exists(data)
+    }
+
+    /// The same, with the installation's key.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_with(data: &Path, key: Arc<InstallationKey>) -> Result<Self, OpenError> {
         let groups = Arc::new(Groups::new(tls::TicketSecret::new(&*key.secret_for(b"tickets")?))?);
         let vault = Vault::open(data, key.id())?;
         let room = usize::try_from(vault.count()?).unwrap_or_default();

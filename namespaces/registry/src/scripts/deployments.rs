@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wasmyard_model::deployment::{Deployment, MAX_COOKIE_NAME, PastDeployment, Share};
+use wasmyard_model::deployment::{
+    Deployment, MAX_COOKIE_NAME, PastDeployment, Rollback, RollbackRule, Share,
+};
 use wasmyard_model::name::shorten;
-use wasmyard_model::script::{Gradual, Script, ScriptKey, Upload, Version, check_texts};
+use wasmyard_model::script::{Gradual, Script, ScriptKey, Upload, UploadError, Version, check_texts};
 
 use super::change::Decision;
-use super::upload::{deployment, uploaded};
+use super::upload::{MESSAGE, deployment, uploaded};
 use crate::collection::{ATTEMPTS, Transaction, step_aside};
 use crate::error::RegistryError;
 use crate::ownership::refuse_script;
@@ -26,6 +28,8 @@ pub struct Rollout {
     pub cookie: Option<String>,
     /// Free texts by key.
     pub annotations: BTreeMap<String, String>,
+    /// What the newer version has to keep, or else what served before serves again.
+    pub rollback: Option<RollbackRule>,
 }
 
 /// A script with everything that is kept of it.
@@ -84,11 +88,13 @@ impl Registry {
             let (version, gradual) = chosen(before, idle, rollout)?;
             let begun = deployment("deployment", now);
             let annotations = begun.annotations.into_iter().chain(rollout.annotations.clone()).collect();
+            let rollback = rollout.rollback.map(|rule| watched(rule, before, &version, gradual.as_ref()));
+            let rollback = rollback.transpose()?;
             let script = Script {
                 version,
                 gradual: gradual.map(Box::new),
                 modified_on: now,
-                deployment: Deployment { annotations, ..begun },
+                deployment: Deployment { annotations, rollback, ..begun },
                 ..before.clone()
             };
             refuse_script(before, Some(&script), over)?;
@@ -96,6 +102,38 @@ impl Registry {
         };
         let script = self.inner.change_versions(key, decide).await?;
         script.ok_or_else(|| RegistryError::ScriptNotFound(key.clone()))
+    }
+
+    /// Takes back a deployment whose version broke the rule that it was deployed with: what it says serves again. Nothing where
+    /// another deployment serves by now.
+    ///
+    /// # Errors
+    /// [`RegistryError::VersionNotFound`] where a version to go back to is not kept any more; [`RegistryError::Store`].
+    pub async fn take_back(&self, key: &ScriptKey, id: &str, reason: &str) -> Result<Option<Arc<Script>>> {
+        let mut taken = false;
+        let decide = |before: Option<&Script>, idle: &[Version]| {
+            taken = false;
+            let Some(before) = before.filter(|before| before.deployment.id == id) else {
+                return Ok(Decision::Nothing);
+            };
+            let Some(rollback) = &before.deployment.rollback else { return Ok(Decision::Nothing) };
+            let back = Rollout { versions: rollback.back_to.clone(), ..Rollout::default() };
+            let (version, gradual) = chosen(before, idle, &back)?;
+            let now = self.inner.clock().now();
+            let mut begun = deployment("automatic_rollback", now);
+            begun.annotations.insert(MESSAGE.to_owned(), reason.to_owned());
+            let gradual = gradual.map(Box::new);
+            taken = true;
+            Ok(Decision::Write(Box::new(Script {
+                version,
+                gradual,
+                modified_on: now,
+                deployment: begun,
+                ..before.clone()
+            })))
+        };
+        let script = self.inner.change_versions(key, decide).await?;
+        Ok(script.filter(|_| taken))
     }
 
     /// Forgets a deployment of a script that has ended. Whether it was known.
@@ -139,6 +177,23 @@ impl Registry {
         let (idle, past) = (inner.idle_versions(&seen).await?, inner.past_deployments(&seen).await?);
         Ok(Some(Kept { script: Arc::new(script), idle, past }))
     }
+}
+
+/// The newer version under a rule: the older one serves again, or what served before where it is alone.
+fn watched(
+    rule: RollbackRule,
+    before: &Script,
+    version: &Version,
+    gradual: Option<&Gradual>,
+) -> Result<Rollback> {
+    let rollback = match gradual {
+        Some(newer) => rule.watching(&newer.version.id, [(version.id.clone(), Share::ALL)]),
+        None => {
+            let served = before.serving().map(|(version, share)| (version.id.clone(), share));
+            rule.watching(&version.id, served)
+        }
+    };
+    Ok(rollback.map_err(UploadError::from)?)
 }
 
 /// The versions that are to serve: the older one, and where there are two the newer one as the second.

@@ -25,6 +25,10 @@ pub(super) fn deployed(
         Some(crons) => cron::schedules(old_schedules, crons, now).map_err(UploadError::from)?,
         None => old_schedules.to_vec(),
     };
+    let served = before.into_iter().flat_map(Script::serving);
+    let served = served.map(|(version, share)| (version.id.clone(), share));
+    let rollback = upload.rollback.map(|rule| rule.watching(&version.id, served)).transpose();
+    let rollback = rollback.map_err(UploadError::from)?;
     Ok(Script {
         key: key.clone(),
         id: before.map_or_else(new_id, |script| script.id.clone()),
@@ -33,9 +37,9 @@ pub(super) fn deployed(
         tags: upload.tags.clone().unwrap_or_else(old_tags),
         schedules,
         last_number: version.number,
+        deployment: told(Deployment { rollback, ..deployment("upload", now) }, upload),
         version,
         gradual: None,
-        deployment: told(deployment("upload", now), upload),
         config: before.and_then(|script| script.config.clone()),
     })
 }
@@ -74,9 +78,11 @@ pub(super) fn uploaded(
     })
 }
 
+/// The annotation that says in words what a version or a deployment is for.
+pub(super) const MESSAGE: &str = "workers/message";
+
 /// A deployment with what its upload says of it.
 fn told(mut deployment: Deployment, upload: &Upload) -> Deployment {
-    const MESSAGE: &str = "workers/message";
     let message = upload.annotations.get_key_value(MESSAGE);
     deployment.annotations.extend(message.map(|(key, text)| (key.clone(), text.clone())));
     deployment
@@ -85,7 +91,7 @@ fn told(mut deployment: Deployment, upload: &Upload) -> Deployment {
 /// A deployment that begins now; what made it is told as the product does.
 pub(crate) fn deployment(triggered_by: &str, now: Timestamp) -> Deployment {
     let annotations = [("workers/triggered_by".to_owned(), triggered_by.to_owned())].into();
-    Deployment { id: new_id(), created_on: now, annotations }
+    Deployment { id: new_id(), created_on: now, annotations, rollback: None }
 }
 
 fn assets_after(before: Option<&Script>, upload: &Upload) -> Option<VersionAssets> {

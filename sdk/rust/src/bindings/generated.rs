@@ -10166,6 +10166,239 @@ pub mod wasmyard {
                 }
             }
         }
+        /// Rate limits: whether one more is let through. Each node counts for itself. A call waits for nothing, and is no subrequest.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod rate_limit {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
+            /// A rate limit that this script is bound to.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Limiter {
+                handle: _rt::Resource<Limiter>,
+            }
+            impl Limiter {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Limiter {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/rate-limit@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]limiter"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Limiter {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Opens the binding of that name.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    binding: &str,
+                ) -> ::core::result::Result<Limiter, BindingError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = binding;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(
+                            wasm_import_module = "wasmyard:platform/rate-limit@0.1.0"
+                        )]
+                        unsafe extern "C" {
+                            #[link_name = "[static]limiter.open"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Limiter::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasmyard::platform::dispatch::BindingError as V12;
+                                    let v12 = match l5 {
+                                        0 => {
+                                            let e12 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            V12::NotBound(e12)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            V12::WrongType(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
+                    }
+                }
+            }
+            impl Limiter {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Whether one more is let through for this key of up to 512 bytes; it is counted if it is. The text of an error names the
+                /// rule that the key breaks.
+                #[allow(async_fn_in_trait)]
+                pub fn limit(
+                    &self,
+                    key: &str,
+                ) -> ::core::result::Result<bool, _rt::String> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 3
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(
+                            wasm_import_module = "wasmyard:platform/rate-limit@0.1.0"
+                        )]
+                        unsafe extern "C" {
+                            #[link_name = "[method]limiter.limit"]
+                            fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2((self).handle() as i32, ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result8 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    _rt::bool_lift(l4 as u8)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l6 = *ptr1
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len7 = l6;
+                                    let bytes7 = _rt::Vec::from_raw_parts(
+                                        l5.cast(),
+                                        len7,
+                                        len7,
+                                    );
+                                    _rt::string_lift(bytes7)
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result8
+                    }
+                }
+            }
+        }
         /// What the platform knows about the request that is being handled.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod request_info {
@@ -11043,8 +11276,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10513] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x93Q\x01A\x02\x01A,\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10690] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc4R\x01A\x02\x01A.\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -11248,22 +11481,26 @@ i\x0e\x01j\x01\x17\x01s\x01@\x01\x07request\x0b\0\x18\x04\0\x04send\x01\x19\x01i
 \x07request\x1a\0\x13\x04\0\x0cforward-with\x01\x1c\x01k\x0d\x01j\x01\x17\x01\x07\
 \x01@\x02\x07changes\x1d\x07request\x1a\0\x1e\x04\0\x0dstart-forward\x01\x1f\x01\
 i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03out\x20\0!\x04\0\x04tail\x01\"\x03\
-\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1b\x01B\x16\x01ks\x01r\x02\x06script\
-s\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01r\x09\x07subjects\x06issue\
-rs\x06serials\x12fingerprint-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-\
-afterx\x0bsubject-key\0\x0aissuer-key\0\x04\0\x12client-certificate\x03\0\x03\x01\
-k\x04\x01r\x04\x07versions\x06ciphers\x0bserver-name\0\x12client-certificate\x05\
-\x04\0\x0etls-connection\x03\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0ecl\
-ient-address\x01\x08\x04\0\x08hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-meta\
-data\x01\x09\x01k\x07\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\
-\0\x09namespace\x01\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasm\
-yard:platform/request-info@0.1.0\x05\x1c\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02\
-io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\
-\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\
-\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x1d\x04\0\x1fwasmy\
-ard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producer\
-s\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.6\
-2.0";
+\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1b\x01B\x0b\x02\x03\x02\x01\x13\x04\0\
+\x0dbinding-error\x03\0\0\x04\0\x07limiter\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\
+\x01@\x01\x07bindings\0\x04\x04\0\x14[static]limiter.open\x01\x05\x01h\x02\x01j\x01\
+\x7f\x01s\x01@\x02\x04self\x06\x03keys\0\x07\x04\0\x15[method]limiter.limit\x01\x08\
+\x03\0\"wasmyard:platform/rate-limit@0.1.0\x05\x1c\x01B\x16\x01ks\x01r\x02\x06sc\
+ripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01r\x09\x07subjects\x06i\
+ssuers\x06serials\x12fingerprint-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09\
+not-afterx\x0bsubject-key\0\x0aissuer-key\0\x04\0\x12client-certificate\x03\0\x03\
+\x01k\x04\x01r\x04\x07versions\x06ciphers\x0bserver-name\0\x12client-certificate\
+\x05\x04\0\x0etls-connection\x03\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0e\
+client-address\x01\x08\x04\0\x08hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-me\
+tadata\x01\x09\x01k\x07\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\
+\x04\0\x09namespace\x01\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$\
+wasmyard:platform/request-info@0.1.0\x05\x1d\x01B\x0b\x01q\x02\x08upstream\x01s\0\
+\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\
+\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\
+\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x1e\x04\0\x1f\
+wasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09pro\
+ducers\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x06\
+0.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

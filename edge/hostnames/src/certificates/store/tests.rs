@@ -13,7 +13,7 @@ use wasmyard_listener::tls::{Certificates as _, LeastVersion, Settings};
 use super::super::claimed::Kind;
 use super::*;
 use crate::certificates::VAULT_FILE;
-use crate::installation::KEY_FILE;
+use crate::installation::{KEY_FILE, KeyError};
 
 fn served_name(name: &str) -> ServedName {
     ServedName::parse(name).unwrap()
@@ -266,7 +266,7 @@ async fn two_installations_cannot_read_each_others_records() {
     assert!(matches!(store.inner.opened(&record).unwrap(), Err(Damaged::Seal)));
     // Without the key nothing begins anew over what it sealed.
     std::fs::remove_file(one.path().join(KEY_FILE)).unwrap();
-    assert!(matches!(CertificateStore::open(one.path()), Err(OpenError::KeyLost)));
+    assert!(matches!(CertificateStore::open(one.path()), Err(OpenError::Key(KeyError::Lost))));
     assert!(!one.path().join(KEY_FILE).exists());
 }
 
