@@ -42,7 +42,7 @@ pub(crate) struct View {
 }
 
 /// What the newer version has to keep, or else what served before serves again.
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RollbackIf {
     /// How many of its invocations are judged together, 1 to 1000000.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use wasmyard_namespaces::cron::Cron;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
     AssetsConfig, BindingDecl, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,

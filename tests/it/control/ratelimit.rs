@@ -78,7 +78,7 @@ async fn a_component_asks_as_well_and_what_is_not_granted_is_not_there() {
     assert_eq!(upload(json!([limit("VISITS", "1", 2)])).await.status, 200);
     let mut statuses = Vec::new();
     for path in ["/ann", "/ann/again", "/ann", "/bob"] {
-        statuses.push(server.get("gate.localhost", path).await.status.as_u16());
+        statuses.push(server.get("gate.localhost", path).await.status);
     }
     assert_eq!(statuses, [200, 200, 429, 200]);
     let shown = api.get(&format!("{}/settings", script_path("gate"))).await.result()["bindings"][0].clone();

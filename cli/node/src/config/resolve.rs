@@ -6,10 +6,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use wasmyard_namespaces::cron::{self, Cron};
-use wasmyard_namespaces::limits::MAX_TAGS;
 use wasmyard_namespaces::{
-    ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName, Tag, Timestamp,
+    ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName,
 };
 
 use super::document::Spot;
@@ -32,6 +30,7 @@ mod limits;
 mod origins;
 mod proxies;
 mod routes;
+mod texts;
 mod tls;
 mod zones;
 
@@ -384,33 +383,4 @@ impl Resolver<'_> {
                 None
             }
         }
-    }
-
-    fn crons(&mut self, raw: &RawScript) -> Option<Vec<Cron>> {
-        let spots = raw.crons.as_deref()?;
-        // No date is told of them here.
-        let now = Timestamp::from(std::time::UNIX_EPOCH);
-        let mut crons = Vec::new();
-        for spot in spots {
-            match spot.value.parse::<Cron>() {
-                Ok(cron) => crons.push(cron),
-                Err(error) => self.faults.push(spot.fault(error.to_string())),
-            }
-        }
-        if let (Err(error), Some(last)) = (cron::schedules(&[], &crons, now), spots.last()) {
-            self.faults.push(last.fault(error.to_string()));
-        }
-        Some(crons)
-    }
-
-    fn tags(&mut self, raw: &RawScript) -> Vec<Tag> {
-        let spots = raw.tags.as_deref().unwrap_or_default();
-        let tags: Vec<Tag> = spots.iter().filter_map(|spot| self.name(spot)).collect();
-        if let Some(spot) = spots.get(MAX_TAGS) {
-            let fault =
-                Fault::new(spot.line, spot.key.clone(), format!("a script has at most {MAX_TAGS} tags"));
-            self.faults.push(fault.remedy(format!("remove {}", spots.len() - MAX_TAGS)));
-        }
-        tags
-    }
-}
+    }}
