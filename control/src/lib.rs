@@ -60,7 +60,7 @@ pub use error::ControlError;
 pub use issuance::{InHandshakes, Issuers, OrdersLeft};
 pub use ownership::Lookout;
 pub use secrets::is_secret;
-pub use tokens::ADMIN_TOKEN;
+pub use tokens::{ADMIN_TOKEN, TokenWanted};
 pub use uploads::{Brought, BroughtKey};
 pub use zones::FallbackState;
 

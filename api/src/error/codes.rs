@@ -87,6 +87,13 @@ codes! {
     MethodNotAllowed = 7001, METHOD_NOT_ALLOWED;
     /// The API token is missing or wrong.
     Authentication = 10000, UNAUTHORIZED;
+    /// The API token is good, and lacks the permission that the message names; or a token was to have more than the one that
+    /// makes it.
+    Forbidden = 10000, FORBIDDEN;
+    /// The API token is good, and may not be used from this address.
+    Location = 9109, FORBIDDEN;
+    /// There were too many calls with this token, or from this address; `Retry-After` says when to call again.
+    TooManyCalls = 971, TOO_MANY_REQUESTS;
     /// The content type of an upload is not one that this endpoint reads.
     ContentType = 10001, UNSUPPORTED_MEDIA_TYPE;
     /// Something failed inside; the log of the server says what.

@@ -57,6 +57,7 @@ impl ComponentChecker for FakeChecker {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Api {
     router: Router,
     token: String,
@@ -66,7 +67,7 @@ pub(crate) struct Api {
     store: Arc<MemoryStore>,
     blobs: Blobs,
     /// Where the keys and values are.
-    _folder: tempfile::TempDir,
+    _folder: Arc<tempfile::TempDir>,
 }
 
 /// An answer, read whole.
@@ -181,7 +182,7 @@ impl Api {
             not_ready,
             store,
             blobs,
-            _folder: folder,
+            _folder: Arc::new(folder),
         }
     }
 
@@ -196,6 +197,14 @@ impl Api {
 
     pub(crate) async fn with_namespace(&self) {
         self.post(NAMESPACES, &json!({"name": "production"})).await.result();
+    }
+
+    /// The same API as another token sees it: one that is made with these fields.
+    pub(crate) async fn token_for(&self, wanted: &Value) -> Api {
+        let mut wanted = wanted.clone();
+        wanted["name"] = json!("narrow");
+        let made = self.post("/client/v4/user/tokens", &wanted).await.result();
+        Api { token: made["value"].as_str().unwrap().to_owned(), ..self.clone() }
     }
 
     /// The router itself, for answers that are read piece by piece.
@@ -280,9 +289,17 @@ impl Api {
         }
     }
 
-    /// What must not change when something is refused: the store's revision, and the number of blobs.
-    pub(crate) async fn stored(&self) -> (u64, usize) {
-        (self.store.revision().await.unwrap(), self.blobs.list().count().await)
+    /// What must not change when something is refused: all records but those that tell of calls, and the number of blobs.
+    pub(crate) async fn stored(&self) -> (Digest, usize) {
+        let mut bytes = Vec::new();
+        for entry in self.store.scan("", None, usize::MAX).await.unwrap() {
+            if !["audit/", "token-use/"].iter().any(|prefix| entry.key.starts_with(prefix)) {
+                bytes.extend(entry.key.as_bytes());
+                bytes.extend(entry.revision.to_be_bytes());
+                bytes.extend(&entry.value);
+            }
+        }
+        (Digest::of(&bytes), self.blobs.list().count().await)
     }
 }
 

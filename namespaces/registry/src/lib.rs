@@ -96,6 +96,7 @@ struct Inner {
     routes: RouteTable,
     routes_turn: held::Turn,
     tokens: held::Held<Vec<tokens::TokenRecord>>,
+    uses: tokens::NotedUses,
     scripts: cache::ScriptCache,
     assets: assets::AssetCache,
     zones: held::Held<zones::ZoneIndex>,
@@ -226,6 +227,7 @@ impl Registry {
             routes: RouteTable::new(),
             routes_turn: held::Turn::default(),
             tokens: held::Held::default(),
+            uses: tokens::NotedUses::default(),
             events: broadcast::channel(1_024).0,
             jobs_made: tokio::sync::Notify::new(),
         });
