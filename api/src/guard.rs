@@ -16,10 +16,11 @@ use wasmyard_listener::Client;
 
 use wasmyard_namespaces::registry::TokenInfo;
 
+use crate::audit;
 use crate::caller::Caller;
 use crate::error::{ApiError, Code};
 use crate::state::{Shared, SharedState};
-use crate::table::Asks;
+use crate::table::{Asks, Operation};
 use crate::target::is_account;
 
 /// Lets a call through if its token is good, here and now, and the account in its path is well-formed.
@@ -31,16 +32,36 @@ pub(crate) async fn admit(State(shared): SharedState, request: Request, next: Ne
     if !known.rules.condition.admits(address) {
         return elsewhere(&known, address).into_response();
     }
+    let left = shared.rates.token(&known.id);
+    if !left.admits() {
+        return left.refusal("this token");
+    }
     shared.registry().note_use(&known.id);
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(Caller(Arc::new(known)));
     // Rejected: the path has no variable segment, or one that is no text; the handler says so where it matters.
     let params = RawPathParams::from_request_parts(&mut parts, &()).await.ok();
     let account = params.iter().flatten().find(|(name, _)| *name == "account_id");
-    if account.is_some_and(|(_, value)| !is_account(value)) {
-        return ApiError::no_route(parts.uri.path()).into_response();
+    let mut answer = if account.is_some_and(|(_, value)| !is_account(value)) {
+        ApiError::no_route(parts.uri.path()).into_response()
+    } else {
+        next.run(Request::from_parts(parts, body)).await
+    };
+    left.tell(answer.headers_mut());
+    answer
+}
+
+/// Lets a call through if there were not too many from its address, before anything else is done for it. Whoever calls from
+/// this machine is not counted: it is the operator, or a proxy that speaks for everybody.
+pub(crate) async fn throttle(State(shared): SharedState, request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<Client>().map(|client| client.address.to_canonical());
+    if let Some(address) = address.filter(|address| !address.is_loopback()) {
+        let left = shared.rates.address(address);
+        if !left.admits() {
+            return left.refusal("this address");
+        }
     }
-    next.run(Request::from_parts(parts, body)).await
+    next.run(request).await
 }
 
 /// Lets a call through if its token may make it, or if it asks for none.
@@ -114,13 +135,25 @@ fn elsewhere(token: &TokenInfo, address: Option<IpAddr>) -> ApiError {
 
 /// Runs a call to its end even if the client goes away, so that no change stops half-way, and answers in time.
 pub(crate) async fn finish(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
-    let Bounds { limit, events } = bounds;
+    let Bounds { limit, events, shared, operation, asks } = bounds;
     let started = Instant::now();
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let token = request.extensions().get::<Caller>().map(|caller| Arc::from(caller.token().id.as_str()));
     let span = tracing::info_span!("api", %method, path);
-    let call = tokio::spawn(next.run(request).instrument(span));
+    let (mut parts, body) = request.into_parts();
+    let named = RawPathParams::from_request_parts(&mut parts, &()).await.ok();
+    let named: Vec<(String, String)> =
+        named.iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let request = Request::from_parts(parts, body);
+    let pending = audit::begin(&shared, &operation, asks, &request, &path, &named);
+    let run = next.run(request).instrument(span);
+    let call = tokio::spawn(async move {
+        let Some(pending) = pending else { return run.await };
+        // In a task of its own, so that what fails has its entry as well.
+        let answer = tokio::spawn(run).await;
+        pending.entered(answer.unwrap_or_else(|failure| ApiError::internal(failure).into_response())).await
+    });
     let response = match tokio::time::timeout(limit, call).await {
         Ok(Ok(response)) => response,
         Ok(Err(failure)) => ApiError::internal(failure).into_response(),
@@ -162,13 +195,19 @@ pub(crate) struct Bounds {
     /// How long the call may take.
     limit: Duration,
     events: Arc<dyn Sink>,
+    shared: Arc<Shared>,
+    /// The call by its name in the document.
+    operation: Arc<str>,
+    asks: Asks,
 }
 
-/// How long calls of this pace may take, and who is told of them.
-pub(crate) fn bounds(shared: &Arc<Shared>, pace: crate::table::Pace) -> Bounds {
-    let limit = match pace {
+/// How long these calls may take, and who is told of them.
+pub(crate) fn bounds(shared: &Arc<Shared>, operation: &Operation) -> Bounds {
+    let limit = match operation.pace {
         crate::table::Pace::Call => shared.api.limits.call + shared.api.limits.call,
         crate::table::Pace::Upload => shared.api.limits.upload + shared.api.limits.call,
     };
-    Bounds { limit, events: Arc::clone(&shared.api.events) }
+    let events = Arc::clone(&shared.api.events);
+    let (shared, name) = (Arc::clone(shared), Arc::from(operation.id.as_str()));
+    Bounds { limit, events, shared, operation: name, asks: operation.asks }
 }

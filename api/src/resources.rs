@@ -4,6 +4,7 @@
 pub(crate) mod acme_accounts;
 pub(crate) mod alerting;
 pub(crate) mod assets;
+pub(crate) mod audit_logs;
 pub(crate) mod bindings;
 pub(crate) mod client_ca;
 pub(crate) mod clients;

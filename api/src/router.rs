@@ -12,9 +12,9 @@ use wasmyard_namespaces::access::{Family, Group};
 use crate::guard;
 use crate::openapi;
 use crate::resources::{
-    acme_accounts, alerting, assets, bindings, client_ca, clients, content, custom_csrs, custom_hostnames,
-    deployments, dns_records, fallback_origin, health, kv, namespaces, routes, scripts, secrets, services,
-    settings, subdomain, tags, tokens, versions, zone_routes, zones,
+    acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
+    custom_hostnames, deployments, dns_records, fallback_origin, health, kv, namespaces, routes, scripts,
+    secrets, services, settings, subdomain, tags, tokens, versions, zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Asks, At, Operation, Table, op};
@@ -26,6 +26,10 @@ const INHERIT: &str =
 
 const EXPIRATION: &str = "When the value goes, in seconds since 1970: a minute from now at least";
 const EXPIRATION_TTL: &str = "When the value goes, in seconds from now: 60 at least";
+
+const SINCE: &str = "Then or later: a moment in RFC 3339, or a day";
+const BEFORE: &str = "Before that";
+const ACTION: &str = "create, update or delete; or the name of a call";
 
 const BACKWARDS: &str = "\"desc\": the other way round";
 
@@ -181,6 +185,10 @@ pub(crate) fn table() -> Table {
     t.area("Custom CSRs", "accountCustomCsrs", "/client/v4/accounts/{account_id}/custom_csrs").needs(Family::Ssl);
     each_csr(t);
 
+    t.area("Audit log", "auditLogs", "/client/v4/accounts/{account_id}").needs(Family::Account)
+        .get("/audit_logs", audit_logs::list, op("list", "List who changed what, the newest first").counted().query("since", SINCE).query("before", BEFORE).query("id", "One entry").query("actor.ip", "From this address").query("action.type", ACTION).query("zone.name", "In this zone").query("direction", "\"desc\"").returns::<Vec<audit_logs::View>>())
+        .get("/logs/audit", audit_logs::list_by_cursor, op("listByCursor", "List who changed what, the newest first, as the newest clients ask for it").query("since", SINCE).query("before", BEFORE).query("actor_token_id", "By the token with this id").query("actor_token_name", "By the token with this name").query("actor_ip_address", "From this address").query("action_type", ACTION).query("action_result", "success or failure").query("zone_id", "In this zone").query("zone_name", "In the zone with this name").query("resource_id", "To what has this id or name").query("resource_type", "To things of this kind").query("limit", "Entries of a page, 1 to 1000").query("cursor", "The cursor of the page before").query("direction", "\"desc\"").returns::<Vec<audit_logs::Entry>>());
+
     // Tokens belong to the one operator, whichever of the two paths a client takes.
     t.area("API tokens", "tokens", "/client/v4/user/tokens").needs(Family::Tokens);
     each_token(t);
@@ -266,15 +274,20 @@ pub fn router(state: ApiState) -> Router {
     let (mut guarded, mut open) = (Router::new(), Router::new());
     for operation in table().operations {
         let side = if operation.access == Access::Token { &mut guarded } else { &mut open };
-        let handler = operation
+        let bounds = guard::bounds(&shared, &operation);
+        let mut handler = operation
             .handler
             .layer(from_fn_with_state(operation.asks, guard::permit))
-            .layer(from_fn_with_state(guard::bounds(&shared, operation.pace), guard::finish));
+            .layer(from_fn_with_state(bounds, guard::finish));
+        if operation.access == Access::Session {
+            handler = handler.layer(from_fn_with_state(Arc::clone(&shared), guard::throttle));
+        }
         *side = std::mem::take(side).route(&operation.path, handler);
     }
     let guarded = guarded
         .method_not_allowed_fallback(guard::no_method)
-        .layer(from_fn_with_state(Arc::clone(&shared), guard::admit));
+        .layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
+        .layer(from_fn_with_state(Arc::clone(&shared), guard::throttle));
     open.method_not_allowed_fallback(guard::no_method)
         .merge(guarded)
         .fallback(guard::no_route)

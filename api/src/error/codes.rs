@@ -142,6 +142,8 @@ codes! {
     Timeout = 90007, SERVICE_UNAVAILABLE;
     /// The store is not available at the moment, or too much waits to be compiled; the call can be repeated.
     Unavailable = 90008, SERVICE_UNAVAILABLE;
+    /// The change was made, and its entry in the audit log could not be written.
+    NotAudited = 90023, INTERNAL_SERVER_ERROR;
     /// No API token has this identifier.
     TokenNotFound = 90010, NOT_FOUND;
     /// No version, or no deployment, of this identifier is kept of the script.

@@ -12,13 +12,13 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use wasmyard_api::{ApiState, UploadLimits, router};
+use wasmyard_api::{ApiState, Rates, UploadLimits, router};
 use wasmyard_control::{Checked, ComponentChecker, Control, Issuers, Refusal, RefusalCode};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{
-    Blobs, Clock, Digest, EventKind, LimitSpec, Registry, RegistryOptions, Store as _,
+    Blobs, Clock, ClockHand, Digest, EventKind, LimitSpec, Registry, RegistryOptions, Store as _,
 };
 
 use crate::zones::certificates::Authority;
@@ -125,6 +125,13 @@ impl Api {
         Api::with(limits, RegistryOptions::default(), |control| control).await
     }
 
+    /// Where clients may call so often, by a clock that is moved by hand.
+    pub(crate) async fn with_rates(rates: Rates) -> (Api, ClockHand) {
+        let (clock, hand) = Clock::by_hand("2026-01-02T03:04:05Z".parse().unwrap());
+        let options = RegistryOptions { clock, ..RegistryOptions::default() };
+        (Api::with_all(UploadLimits::default(), options, rates, |control| control).await, hand)
+    }
+
     /// Where customers may have names that are kept for tests.
     pub(crate) async fn with_reserved_names() -> Api {
         Api::with(UploadLimits::default(), RegistryOptions::default(), Control::with_reserved_names).await
@@ -157,6 +164,17 @@ impl Api {
         options: RegistryOptions,
         finish: impl FnOnce(Control) -> Control,
     ) -> Api {
+        // Tests call more often than people do.
+        let rates = Rates { per_token: 1_000_000, ..Rates::default() };
+        Api::with_all(limits, options, rates, finish).await
+    }
+
+    async fn with_all(
+        limits: UploadLimits,
+        options: RegistryOptions,
+        rates: Rates,
+        finish: impl FnOnce(Control) -> Control,
+    ) -> Api {
         let (store, blobs) = (Arc::new(MemoryStore::new()), Blobs::memory());
         let registry = Registry::open_with(store.clone(), blobs.clone(), options).await.unwrap();
         let (_, token) = registry.create_token("test").await.unwrap();
@@ -173,6 +191,7 @@ impl Api {
             events: Arc::new(wasmyard_events::Discard),
             spool: std::env::temp_dir(),
             limits,
+            rates,
         });
         Api {
             router,
@@ -287,6 +306,12 @@ impl Api {
                 bytes.extend(&entry.value);
             }
         }
+    }
+
+    /// All that is kept of the audit log, as text.
+    pub(crate) async fn audit_records(&self) -> String {
+        let found = self.store.scan("audit/", None, usize::MAX).await.unwrap();
+        found.iter().map(|entry| String::from_utf8_lossy(&entry.value).into_owned() + "\n").collect()
     }
 
     /// What must not change when something is refused: all records but those that tell of calls, and the number of blobs.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use wasmyard_api::{Code, CsrCode, openapi_document};
+use wasmyard_namespaces::access::Group;
 
 use crate::common::Api;
 
@@ -114,6 +115,28 @@ fn the_page_lists_every_call_and_every_code() {
         return;
     }
     assert!(page == page_now, "docs/api.md is out of date: run the tests with WASMYARD_REFRESH=1");
+}
+
+/// What tokens can be given, in `docs/tokens.md`.
+#[test]
+fn the_page_on_tokens_lists_every_permission() {
+    let path = file("../docs/tokens.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let page_now = between(&page, "permissions", &permissions());
+    if refresh() {
+        std::fs::write(&path, &page_now).unwrap();
+        return;
+    }
+    assert!(page == page_now, "docs/tokens.md is out of date: run the tests with WASMYARD_REFRESH=1");
+}
+
+fn permissions() -> String {
+    let mut text = "\n| permission | id | on | for |\n|---|---|---|---|\n".to_owned();
+    for group in Group::ALL {
+        let (name, id, family) = (group.name(), group.id(), group.family());
+        writeln!(text, "| {name} | `{id}` | {} | {} |", family.places(), family.meaning()).unwrap();
+    }
+    text + "\n"
 }
 
 fn between(page: &str, marker: &str, table: &str) -> String {

@@ -11,7 +11,7 @@ use http::{Request, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
-use wasmyard_api::{ApiState, UploadLimits};
+use wasmyard_api::{ApiState, Rates, UploadLimits};
 use wasmyard_compiler::ChildCompiler;
 use wasmyard_control::{Control, Lookout};
 use wasmyard_dispatcher::{
@@ -85,7 +85,8 @@ impl Node {
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Result<Self, StartError> {
         // Whoever develops has no names but those that are kept for tests.
-        let reserved_names = config.server.reserved_names || overlay.is_some();
+        let developing = overlay.is_some();
+        let reserved_names = config.server.reserved_names || developing;
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
         let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port()).ok();
@@ -209,6 +210,12 @@ impl Node {
             events,
             spool: config.server.data.clone(),
             limits: UploadLimits::default(),
+            // Whoever develops is alone, and builds in a loop.
+            rates: if developing {
+                Rates { per_token: u32::MAX, per_address: u32::MAX }
+            } else {
+                config.server.rates
+            },
         };
         let [visitors, api] = {
             let port = |listener, config, figures| Port { listener, config, figures };

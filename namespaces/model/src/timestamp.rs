@@ -36,6 +36,12 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(time::Duration::try_from(by).unwrap_or(time::Duration::MAX)))
     }
 
+    /// The moment that was this much earlier.
+    #[must_use]
+    pub fn earlier(&self, by: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_sub(time::Duration::try_from(by).unwrap_or(time::Duration::MAX)))
+    }
+
     /// Seconds since 1970, rounded down; zero before that.
     #[must_use]
     pub fn unix_seconds(&self) -> u64 {

@@ -55,6 +55,7 @@ pub mod error;
 mod alert_error;
 mod alerting;
 mod assets;
+mod audit;
 mod cache;
 mod collection;
 mod configured;
@@ -132,6 +133,8 @@ pub struct RegistryOptions {
     pub keep_changes: u64,
     /// How many versions of a script are kept, those that serve among them and pinned ones aside.
     pub kept_versions: usize,
+    /// How long an entry of the audit log is kept.
+    pub audit_kept: Duration,
     /// How long a blob that nobody refers to is kept.
     pub blob_grace: Duration,
     /// What time it is.
@@ -149,6 +152,7 @@ impl Default for RegistryOptions {
             hostname_quota: wasmyard_model::limits::hostnames::CUSTOM_HOSTNAMES,
             keep_changes: 10_000,
             kept_versions: 10,
+            audit_kept: Duration::from_secs(90 * 24 * 3_600),
             blob_grace: Duration::from_secs(24 * 3_600),
             clock: Clock::system(),
         }

@@ -486,6 +486,20 @@ fn other_rows() -> Vec<Row> {
             declared: Beside,
         },
         Row {
+            endpoint: "PUT user/tokens/{token_id}",
+            seen: "tokens",
+            write: |c| {
+                Box::pin(c.call_on(
+                    "PUT",
+                    TOKENS,
+                    "name",
+                    "ci",
+                    json!({"name": "ci 2", "status": "disabled"}),
+                ))
+            },
+            declared: Beside,
+        },
+        Row {
             endpoint: "DELETE user/tokens/{token_id}",
             seen: "tokens",
             write: |c| Box::pin(c.call_on("DELETE", TOKENS, "name", "gone", json!(null))),
@@ -506,6 +520,12 @@ fn other_rows() -> Vec<Row> {
             endpoint: "PUT tokens/{token_id}/value",
             seen: "tokens",
             write: |c| Box::pin(c.call_below("PUT", OTHER_TOKENS, "name", "other", "/value", json!({}))),
+            declared: Beside,
+        },
+        Row {
+            endpoint: "PUT tokens/{token_id}",
+            seen: "tokens",
+            write: |c| Box::pin(c.call_on("PUT", OTHER_TOKENS, "name", "other", json!({"name": "other 2"}))),
             declared: Beside,
         },
         Row {
