@@ -14,6 +14,7 @@
 
 pub mod error;
 pub mod multipart;
+pub mod remote;
 
 mod audit;
 mod body;

@@ -18,6 +18,7 @@ pub(crate) mod health;
 pub(crate) mod kv;
 pub(crate) mod namespaces;
 pub(crate) mod routes;
+pub(crate) mod run;
 pub(crate) mod scripts;
 pub(crate) mod secrets;
 pub(crate) mod services;

@@ -13,8 +13,8 @@ use crate::guard;
 use crate::openapi;
 use crate::resources::{
     acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
-    custom_hostnames, deployments, dns_records, fallback_origin, health, kv, namespaces, routes, scripts,
-    secrets, services, settings, subdomain, tags, tokens, versions, zone_routes, zones,
+    custom_hostnames, deployments, dns_records, fallback_origin, health, kv, namespaces, routes, run,
+    scripts, secrets, services, settings, subdomain, tags, tokens, versions, zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Asks, At, Operation, Table, op};
@@ -61,6 +61,8 @@ pub(crate) fn table() -> Table {
         .patch("/tags", tags::change, op("tags.change", "Add and remove tags, all or nothing").forced().takes::<tags::Change>().returns::<Vec<String>>())
         .put("/tags/{tag}", tags::add, op("tags.add", "Add one tag").forced().returns::<tags::Changed>())
         .delete("/tags/{tag}", tags::remove, op("tags.remove", "Remove one tag").forced().returns::<tags::Changed>());
+
+    t.post("/run", run::run, op("run", "Have the script answer a request of a dispatcher on another node").needs(Family::Dispatch).returns_raw(crate::remote::CONTENT_TYPE));
 
     t.area("Platform scripts", "scripts", "/client/v4/accounts/{account_id}/workers/scripts").needs(Family::Scripts)
         .get("", scripts::list_platform, op("list", "List the platform scripts").of_what_may_be_seen().pages().returns::<Vec<views::script::View>>())

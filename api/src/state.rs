@@ -14,6 +14,7 @@ use wasmyard_namespaces::Registry;
 
 use crate::error::ApiError;
 use crate::rates::{Limits, Rates};
+use crate::remote::Dispatch;
 
 /// Bounds on what a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +85,8 @@ pub struct ApiState {
     pub limits: UploadLimits,
     /// How often clients may call.
     pub rates: Rates,
+    /// Who answers requests to user scripts from nodes of those who develop; none: nobody does.
+    pub dispatch: Option<Arc<dyn Dispatch>>,
 }
 
 impl fmt::Debug for ApiState {

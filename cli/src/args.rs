@@ -154,6 +154,9 @@ pub struct DevArgs {
     /// Where the v4 API listens, instead of server.api_listen
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub api_listen: Option<SocketAddr>,
+    /// The API of the server that dispatch bindings with `remote = true` lead to; its token is WASMYARD_REMOTE_TOKEN
+    #[arg(long, env = "WASMYARD_REMOTE_URL", value_name = "URL")]
+    pub remote: Option<String>,
     /// Say how to have this machine trust the certificates that https is served with, and how to undo that; starts nothing
     #[arg(long)]
     pub trust: bool,

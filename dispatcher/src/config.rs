@@ -10,6 +10,7 @@ use wasmyard_runtime::Services;
 use crate::admission::AdmissionConfig;
 use crate::answer::origin::OriginsConfig;
 use crate::https::HttpsConfig;
+use crate::remote::Remote;
 
 /// Sizes and limits of the dispatcher.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct DispatcherConfig {
     pub served_ports: Vec<u16>,
     /// What stands behind the bindings of scripts on this node.
     pub services: Services,
+    /// Where bindings lead whose namespaces are another server's; none: all are here.
+    pub remote: Option<Arc<dyn Remote>>,
 }
 
 impl Default for DispatcherConfig {
@@ -53,6 +56,7 @@ impl Default for DispatcherConfig {
             asking: None,
             served_ports: Vec::new(),
             services: Services::default(),
+            remote: None,
         }
     }
 }

@@ -192,6 +192,7 @@ impl Api {
             spool: std::env::temp_dir(),
             limits,
             rates,
+            dispatch: None,
         });
         Api {
             router,

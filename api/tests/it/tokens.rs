@@ -65,7 +65,8 @@ async fn a_token_that_is_nameless_or_gives_nothing_is_refused() {
         (json!({"name": "a", "policies": [policy(&["Workers Scripts Read"], &[])]}), "needs a policy"),
         (json!({"name": "a", "policies": [policy(&["Everything"], &["*"])]}), "permission group"),
         (json!({"name": "a", "policies": [policy(&["DNS Read"], &["script.dispatcher"])]}), "means nothing"),
-        (json!({"name": "a", "policies": [policy(&["DNS Read"], &["zone"])], "status": "gone"}), "status"),
+        (json!({"name": "a", "policies": [policy(&["DNS Read"], &["zone.x"])]}), "no resource"),
+        (json!({"name": "a", "status": "gone"}), "active or disabled"),
         (json!({"name": "a", "condition": {"request_ip": {"in": ["here"]}}}), "no network"),
         (
             json!({"name": "a", "not_before": "2999-01-01T00:00:00Z", "expires_on": "2998-01-01T00:00:00Z"}),

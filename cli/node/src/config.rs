@@ -247,6 +247,8 @@ pub struct ScriptConfig {
     pub build: Option<BuildConfig>,
     /// Its bindings, `vars` among them; sorted by name, names are unique.
     pub bindings: Vec<BindingDecl>,
+    /// Those of them that lead to another server's namespaces while somebody develops.
+    pub remote: Vec<BindingName>,
     /// KV namespaces that it is bound to by their titles: made where there are none.
     pub kv_namespaces: Vec<KvByTitle>,
     /// The files it serves.

@@ -269,7 +269,7 @@ impl Resolver<'_> {
         let build = raw.build.as_ref().and_then(|build| self.build(build));
         let assets = self.assets(raw);
         let main = self.main(raw);
-        let mut bindings = self.bindings(raw);
+        let (mut bindings, remote) = self.bindings(raw);
         let kv_namespaces = self.kv_namespaces(raw, &bindings);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);
@@ -306,6 +306,7 @@ impl Resolver<'_> {
             main,
             build,
             bindings,
+            remote,
             kv_namespaces,
             assets,
             limits,

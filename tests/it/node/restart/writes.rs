@@ -595,8 +595,11 @@ async fn prepared() -> (crate::support::Site, Server) {
 const WITH_AUTHORITY: &[&str] = &["PUT acme_accounts/{certificate_authority}/key"];
 
 /// What clients ask for and is not there: nothing changes.
-const NOTHING: &[&str] =
-    &["POST workers/scripts/{script_name}/subdomain", "DELETE workers/scripts/{script_name}/subdomain"];
+const NOTHING: &[&str] = &[
+    "POST workers/scripts/{script_name}/subdomain",
+    "DELETE workers/scripts/{script_name}/subdomain",
+    "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/run",
+];
 
 #[test]
 fn every_write_endpoint_has_its_row() {
