@@ -4,8 +4,6 @@
 //! time it takes how much of a token was right.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -20,6 +18,11 @@ use wasmyard_model::digest::Digest;
 use wasmyard_model::secret::Secret;
 use wasmyard_model::timestamp::Timestamp;
 use wasmyard_stores::Revision;
+
+pub(super) use uses::NotedUses;
+use uses::USES;
+
+mod uses;
 
 /// What may be shown of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,12 +68,6 @@ impl TokenRecord {
 const TOKENS: Collection<TokenRecord> = Collection::at("token/");
 /// Changes with every change of the tokens: what is true of all of them is decided by one node at a time.
 const TOKEN_SET: Collection<()> = Collection::at("token-set");
-
-/// When each token was last used, as far as that was noted, by id.
-const USES: Collection<Timestamp> = Collection::at("token-use/");
-
-/// How often it is noted of a token that it is used.
-const NOTE_EVERY: Duration = Duration::from_secs(60);
 
 /// Most tokens: each call is compared with all of them.
 pub const MOST_TOKENS: usize = 1_000;
@@ -236,69 +233,6 @@ impl Registry {
                 Ok(TokenChange { put: None, delete: vec![found.id.clone()] })
             })
             .await
-    }
-}
-
-impl Registry {
-    /// Notes that a token is used, now and then: nobody waits for it, and what is not noted is used all the same.
-    pub fn note_use(&self, id: &str) {
-        let now = self.inner.clock().now();
-        if !self.inner.uses.is_due(id, now) {
-            return;
-        }
-        let (inner, id) = (Arc::clone(&self.inner), id.to_owned());
-        tokio::spawn(async move {
-            if let Err(error) = inner.keep_use(&id, now).await {
-                tracing::debug!(%error, token = id, "the use of a token was not noted");
-            }
-        });
-    }
-
-    /// When each token was last used, within a minute.
-    ///
-    /// # Errors
-    /// [`RegistryError::Store`].
-    pub async fn token_uses(&self) -> Result<HashMap<String, Timestamp>> {
-        let seen = self.inner.log.all(&USES, "").await?;
-        Ok(seen.iter().filter_map(|seen| Some((seen.id().to_owned(), seen.whole()?))).collect())
-    }
-}
-
-/// When the use of each token was noted here.
-#[derive(Debug, Default)]
-pub(super) struct NotedUses(Mutex<HashMap<String, Timestamp>>);
-
-impl NotedUses {
-    /// Whether it is time to note one more; then it counts as noted.
-    fn is_due(&self, id: &str, now: Timestamp) -> bool {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.get(id).is_some_and(|last| now >= *last && now.since(*last) < NOTE_EVERY) {
-            return false;
-        }
-        if noted.len() >= 2 * MOST_TOKENS {
-            // Those of tokens that are gone.
-            noted.clear();
-        }
-        noted.insert(id.to_owned(), now);
-        true
-    }
-}
-
-impl Inner {
-    async fn keep_use(&self, id: &str, now: Timestamp) -> Result<()> {
-        let token = self.log.read(&TOKENS, id).await?;
-        if !token.exists() {
-            return Ok(());
-        }
-        let seen = self.log.read(&USES, id).await?;
-        let mut transaction = Transaction::default();
-        // Not for one that is revoked meanwhile.
-        transaction.expect(&token);
-        transaction.put(&seen, &now)?;
-        match self.log.commit(&transaction).await {
-            Ok(_) | Err(RegistryError::Conflict(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use http::Method;
 use hyper::body::Frame;
 use serde_json::json;
 
-use crate::support::{NAMESPACES, Server, Site, body, channel, next_chunk, request, script_path};
+use crate::support::{NAMESPACES, Server, Site, body, channel, eventually, next_chunk, request, script_path};
 
 const DISPATCHER: &str = r#"
 export default {
@@ -52,12 +52,20 @@ async fn running(permission: &str) -> (Server, String) {
     (server, token)
 }
 
+/// `wasmyard dev` in a folder, when its scripts are there.
+async fn developing(site: &Site, variables: &[(&str, &str)]) -> Server {
+    let server = site.dev_with(variables).await;
+    let ready = async || (server.api().open("/health/ready").await.0 == 200).then_some(());
+    eventually("the dispatcher is built", ready).await;
+    server
+}
+
 #[tokio::test]
 async fn a_dispatcher_under_development_calls_scripts_of_a_running_server() {
     let (there, token) = running("Workers Dispatch Run").await;
     let narrow = there.api().with_token(token.clone().leak());
     let (url, site) = (there.api().url.clone(), folder());
-    let here = site.dev_with(&[("WASMYARD_REMOTE_URL", &url), ("WASMYARD_REMOTE_TOKEN", &token)]).await;
+    let here = developing(&site, &[("WASMYARD_REMOTE_URL", &url), ("WASMYARD_REMOTE_TOKEN", &token)]).await;
 
     let asked =
         request(Method::POST, "customer-a.localhost", "/?a=b").header("authorization", "Bearer visitor");
@@ -81,14 +89,14 @@ async fn a_dispatcher_under_development_calls_scripts_of_a_running_server() {
 async fn bodies_stream_both_ways_between_a_dispatcher_and_a_running_server() {
     let (there, token) = running("Workers Dispatch Run").await;
     let (url, site) = (there.api().url.clone(), folder());
-    let here = site.dev_with(&[("WASMYARD_REMOTE_URL", &url), ("WASMYARD_REMOTE_TOKEN", &token)]).await;
+    let here = developing(&site, &[("WASMYARD_REMOTE_URL", &url), ("WASMYARD_REMOTE_TOKEN", &token)]).await;
     let (pieces, sent) = channel();
     let mut visitor = here.connect().await;
     let response = visitor.send(request(Method::POST, "customer-a.localhost", "/").body(sent).unwrap()).await;
     let mut received = response.into_body();
     for piece in ["one", "two", "three"] {
         // Each comes back before the next one goes out.
-        pieces.send(Ok(Frame::data(Bytes::from(piece)))).unwrap();
+        pieces.unbounded_send(Ok(Frame::data(Bytes::from(piece)))).unwrap();
         assert_eq!(next_chunk(&mut received).await.unwrap(), piece);
     }
     drop(pieces);
@@ -99,11 +107,11 @@ async fn bodies_stream_both_ways_between_a_dispatcher_and_a_running_server() {
 async fn a_remote_binding_says_what_it_lacks() {
     let (there, token) = running("Workers Scripts Read").await;
     let (url, site) = (there.api().url.clone(), folder());
-    let here = site.dev_with(&[("WASMYARD_REMOTE_URL", &url), ("WASMYARD_REMOTE_TOKEN", &token)]).await;
+    let here = developing(&site, &[("WASMYARD_REMOTE_URL", &url), ("WASMYARD_REMOTE_TOKEN", &token)]).await;
     let text = here.get("customer-a.localhost", "/").await.text().to_owned();
     assert!(text.contains("\"SCRIPTS\" is remote") && text.contains("Workers Dispatch Run"), "{text}");
     here.kill().await;
-    let here = site.dev().await;
+    let here = developing(&site, &[]).await;
     let text = here.get("customer-a.localhost", "/").await.text().to_owned();
     assert!(text.contains("WASMYARD_REMOTE_URL"), "{text}");
 }
