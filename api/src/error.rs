@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use wasmyard_control::{ControlError, RefusalCode};
 use wasmyard_kv::KvError;
+use wasmyard_namespaces::access::PolicyError;
 use wasmyard_namespaces::registry::AlertError;
 use wasmyard_namespaces::{
     AssetUploadError, BindingError, ErrorKind, NamespaceName, RegistryError, ScriptKey, UploadError,
@@ -154,6 +155,7 @@ impl From<ControlError> for ApiError {
                 RefusalCode::Busy => Self::new(Code::Unavailable, refusal.message),
                 RefusalCode::Failed => Self::internal(refusal.message),
             },
+            ControlError::Policy(error) => error.into(),
             ControlError::Invalid(rule) => Self::invalid(rule),
             ControlError::NoCertificates => Self::invalid(text),
             ControlError::Certificates(error) if error.is_refusal() => Self::invalid(text),
@@ -199,6 +201,20 @@ impl From<RegistryError> for ApiError {
                 Self { cause: Some(other.into()), ..shown }
             }
         }
+    }
+}
+
+impl From<PolicyError> for ApiError {
+    fn from(error: PolicyError) -> Self {
+        let code = match &error {
+            PolicyError::Exceeds(..) | PolicyError::Outlives | PolicyError::Elsewhere => Code::Forbidden,
+            PolicyError::Empty
+            | PolicyError::Group(_)
+            | PolicyError::Place(_)
+            | PolicyError::Misplaced(..)
+            | PolicyError::TooMany => Code::Validation,
+        };
+        Self::new(code, sentence(&error.to_string()))
     }
 }
 

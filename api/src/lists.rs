@@ -50,6 +50,39 @@ pub(crate) trait Rows: Send + 'static {
     fn count(&self) -> impl Future<Output = Result<Option<u64>, ApiError>> + Send;
 }
 
+/// Those rows of a list whose keys may be seen. How many there are of them nobody has counted.
+pub(crate) struct Visible<R, F> {
+    pub(crate) rows: R,
+    pub(crate) whole: bool,
+    pub(crate) shows: F,
+}
+
+impl<R: Rows + Sync, F: Fn(&str) -> bool + Send + Sync + 'static> Rows for Visible<R, F> {
+    type Row = R::Row;
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, R::Row)>, ApiError> {
+        if self.whole {
+            return self.rows.page(after, limit).await;
+        }
+        let mut seen = Vec::new();
+        let mut after = after.map(str::to_owned);
+        loop {
+            let found = self.rows.page(after.as_deref(), PAGE).await?;
+            let is_last = found.len() < PAGE;
+            after = found.last().map(|(key, _)| key.clone());
+            seen.extend(found.into_iter().filter(|(key, _)| (self.shows)(key)));
+            if is_last || seen.len() >= limit {
+                seen.truncate(limit);
+                return Ok(seen);
+            }
+        }
+    }
+
+    async fn count(&self) -> Result<Option<u64>, ApiError> {
+        if self.whole { self.rows.count().await } else { Ok(None) }
+    }
+}
+
 /// A list as it was asked for. Without `per_page` it comes whole on page 1, and clients that ask for page after page
 /// find the next one empty.
 ///

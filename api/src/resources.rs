@@ -4,6 +4,7 @@
 pub(crate) mod acme_accounts;
 pub(crate) mod alerting;
 pub(crate) mod assets;
+pub(crate) mod audit_logs;
 pub(crate) mod bindings;
 pub(crate) mod client_ca;
 pub(crate) mod clients;
@@ -18,6 +19,7 @@ pub(crate) mod kv;
 pub(crate) mod namespaces;
 pub(crate) mod routes;
 pub(crate) mod schedules;
+pub(crate) mod run;
 pub(crate) mod scripts;
 pub(crate) mod secrets;
 pub(crate) mod services;

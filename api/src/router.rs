@@ -7,16 +7,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use serde_json::{Map, Value};
+use wasmyard_namespaces::access::{Family, Group};
 
 use crate::guard;
 use crate::openapi;
 use crate::resources::{
-    acme_accounts, alerting, assets, bindings, client_ca, clients, content, custom_csrs, custom_hostnames,
-    deployments, dns_records, fallback_origin, health, kv, namespaces, routes, schedules, scripts, secrets, services,
-    settings, subdomain, tags, tokens, versions, zone_routes, zones,
+    acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
+    custom_hostnames, deployments, dns_records, fallback_origin, health, kv, namespaces, routes, run,
+    schedules, scripts, secrets, services, settings, subdomain, tags, tokens, versions, zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
-use crate::table::{Access, Table, op};
+use crate::table::{Access, Asks, At, Operation, Table, op};
 use crate::views;
 
 const FILTER: &str = "Tag filter like customer-1:yes,archived:no";
@@ -25,6 +26,10 @@ const INHERIT: &str =
 
 const EXPIRATION: &str = "When the value goes, in seconds since 1970: a minute from now at least";
 const EXPIRATION_TTL: &str = "When the value goes, in seconds from now: 60 at least";
+
+const SINCE: &str = "Then or later: a moment in RFC 3339, or a day";
+const BEFORE: &str = "Before that";
+const ACTION: &str = "create, update or delete; or the name of a call";
 
 const BACKWARDS: &str = "\"desc\": the other way round";
 
@@ -36,19 +41,19 @@ pub(crate) fn table() -> Table {
     let mut table = Table::new();
     let t = &mut table;
 
-    t.area("Namespaces", "namespaces", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces")
-        .get("", namespaces::list, op("list", "List the dispatch namespaces").pages().returns::<Vec<views::namespace::View>>())
+    t.area("Namespaces", "namespaces", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces").needs(Family::Scripts)
+        .get("", namespaces::list, op("list", "List the dispatch namespaces").of_what_may_be_seen().pages().returns::<Vec<views::namespace::View>>())
         .post("", namespaces::create, op("create", "Create a dispatch namespace").takes::<namespaces::Create>().returns::<views::namespace::View>())
-        .get("/{dispatch_namespace}", namespaces::get, op("get", "Show a namespace").returns::<views::namespace::View>())
-        .put("/{dispatch_namespace}", namespaces::update, op("update", "Rename or change a namespace").forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
-        .patch("/{dispatch_namespace}", namespaces::update, op("edit", "Change a namespace").forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
-        .delete("/{dispatch_namespace}", namespaces::delete, op("delete", "Delete a namespace with all its scripts").forced());
+        .get("/{dispatch_namespace}", namespaces::get, op("get", "Show a namespace").of_what_may_be_seen().returns::<views::namespace::View>())
+        .put("/{dispatch_namespace}", namespaces::update, op("update", "Rename or change a namespace").on(At::Account).forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
+        .patch("/{dispatch_namespace}", namespaces::update, op("edit", "Change a namespace").on(At::Account).forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
+        .delete("/{dispatch_namespace}", namespaces::delete, op("delete", "Delete a namespace with all its scripts").on(At::Account).forced());
 
-    t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts")
-        .get("", scripts::list_in_namespace, op("list", "List the scripts of a namespace").pages().query("tags", FILTER).returns::<Vec<views::script::NamespacedView>>())
+    t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts").needs(Family::Scripts)
+        .get("", scripts::list_in_namespace, op("list", "List the scripts of a namespace").of_what_may_be_seen().pages().query("tags", FILTER).returns::<Vec<views::script::NamespacedView>>())
         .delete("", scripts::delete_by_tags, op("deleteByTags", "Delete every script that matches a tag filter").forced().query("tags", FILTER).returns::<scripts::Deleted>())
         .get("/{script_name}", scripts::get_in_namespace, op("get", "Show a user script").returns::<views::script::NamespacedView>());
-    t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}");
+    t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}").needs(Family::Scripts);
     each_script(t);
     t.get("/bindings", bindings::list, op("bindings.list", "List the bindings; secrets without their values").returns::<Vec<views::binding::View>>())
         .get("/tags", tags::list, op("tags.list", "List the tags; with a filter: whether it matches").query("tags", FILTER).returns::<tags::Listed>())
@@ -57,16 +62,18 @@ pub(crate) fn table() -> Table {
         .put("/tags/{tag}", tags::add, op("tags.add", "Add one tag").forced().returns::<tags::Changed>())
         .delete("/tags/{tag}", tags::remove, op("tags.remove", "Remove one tag").forced().returns::<tags::Changed>());
 
-    t.area("Platform scripts", "scripts", "/client/v4/accounts/{account_id}/workers/scripts")
-        .get("", scripts::list_platform, op("list", "List the platform scripts").pages().returns::<Vec<views::script::View>>())
+    t.post("/run", run::run, op("run", "Have the script answer a request of a dispatcher on another node").needs(Family::Dispatch).returns_raw(crate::remote::CONTENT_TYPE));
+
+    t.area("Platform scripts", "scripts", "/client/v4/accounts/{account_id}/workers/scripts").needs(Family::Scripts)
+        .get("", scripts::list_platform, op("list", "List the platform scripts").of_what_may_be_seen().pages().returns::<Vec<views::script::View>>())
         .get("/{script_name}", content::download, op("get", "Download a platform script").returns_raw("multipart/form-data"));
-    t.area("Platform scripts", "scripts", "/client/v4/accounts/{account_id}/workers/scripts/{script_name}");
+    t.area("Platform scripts", "scripts", "/client/v4/accounts/{account_id}/workers/scripts/{script_name}").needs(Family::Scripts);
     each_script(t);
     t.get("/content/v2", content::download, op("content.getV2", "Download the component, at the path that SDKs use").returns_raw("multipart/form-data"))
         .get("/script-settings", settings::get_script_level, op("scriptSettings.get", "Show the settings that are not versioned").returns::<settings::ScriptLevel>())
         .patch("/script-settings", settings::patch_script_level, op("scriptSettings.edit", "Change the tags").forced().takes::<settings::ScriptLevelPatch>().returns::<settings::ScriptLevel>())
-        .get("/routes", zone_routes::of_script, op("routes.list", "List the routes of the script").returns::<Vec<zone_routes::View>>())
-        .put("/routes", zone_routes::set_of_script, op("routes.set", "Have the script have these routes and no others").takes::<Vec<zone_routes::OfScript>>().returns::<Vec<String>>())
+        .get("/routes", zone_routes::of_script, op("routes.list", "List the routes of the script").needs(Family::Routes).on(At::Zones).returns::<Vec<zone_routes::View>>())
+        .put("/routes", zone_routes::set_of_script, op("routes.set", "Have the script have these routes and no others").needs(Family::Routes).on(At::Zones).takes::<Vec<zone_routes::OfScript>>().returns::<Vec<String>>())
         .get("/references", services::references, op("references.get", "List what refers to the script").returns::<services::References>())
         .get("/subdomain", subdomain::get, op("subdomain.get", "Say whether the script is served under workers.dev: it is not").returns::<subdomain::Subdomain>())
         .post("/subdomain", subdomain::set, op("subdomain.create", "Ask to serve the script under workers.dev, which there is not: a remark says so").takes::<subdomain::Wanted>().returns::<subdomain::Subdomain>())
@@ -76,7 +83,7 @@ pub(crate) fn table() -> Table {
         .session()
         .post("/upload", assets::upload, op("upload", "Upload contents that a session asked for").query("base64", BASE64).takes_contents().returns::<assets::Uploaded>().succeeds(&[(201, "All contents of the manifest are there: the result has the completion token."), (202, "Some contents are missing.")]));
 
-    t.area("Keys and values", "kv", "/client/v4/accounts/{account_id}/storage/kv/namespaces")
+    t.area("Keys and values", "kv", "/client/v4/accounts/{account_id}/storage/kv/namespaces").needs(Family::Kv)
         .get("", kv::list, op("list", "List the KV namespaces by their titles").pages().returns::<Vec<kv::View>>())
         .post("", kv::create, op("create", "Create a KV namespace").takes::<kv::Titled>().returns::<kv::View>())
         .get("/{namespace_id}", kv::get, op("get", "Show a KV namespace").returns::<kv::View>())
@@ -90,37 +97,37 @@ pub(crate) fn table() -> Table {
         .put("/{namespace_id}/bulk", kv::bulk::put, op("bulk.update", "Put up to 10,000 values, all or none").takes_long::<Vec<kv::bulk::Put>>().returns::<kv::bulk::Done>())
         .delete("/{namespace_id}/bulk", kv::bulk::delete, op("bulk.remove", "Delete up to 10,000 values, all or none").takes_long::<Vec<String>>().returns::<kv::bulk::Done>())
         .post("/{namespace_id}/bulk/delete", kv::bulk::delete, op("bulk.delete", "Delete up to 10,000 values, all or none").takes_long::<Vec<String>>().returns::<kv::bulk::Done>())
-        .post("/{namespace_id}/bulk/get", kv::bulk::get, op("bulk.get", "Read up to 100 values").takes::<kv::bulk::Get>().returns::<kv::bulk::Values>());
+        .post("/{namespace_id}/bulk/get", kv::bulk::get, op("bulk.get", "Read up to 100 values").reads().takes::<kv::bulk::Get>().returns::<kv::bulk::Values>());
 
-    t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes")
+    t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes").needs(Family::Routes)
         .get("", routes::list, op("list", "List the routes").pages().returns::<Vec<routes::View>>())
         .post("", routes::create, op("create", "Add a route").takes::<routes::Wanted>().returns::<routes::View>())
         .get("/{route_id}", routes::get, op("get", "Show a route").returns::<routes::View>())
         .put("/{route_id}", routes::update, op("update", "Replace a route").forced().takes::<routes::Wanted>().returns::<routes::View>())
         .delete("/{route_id}", routes::delete, op("delete", "Delete a route").forced().returns::<routes::Removed>());
 
-    t.area("Zones", "zones", "/client/v4/zones")
-        .get("", zones::list, op("list", "List the zones").counted().query("name", "The name, or one of contains:, starts_with:, ends_with:, equal:, not_equal: and a text").query("status", "Statuses, repeated or with commas").query("type", "Types, repeated or with commas").query("direction", BACKWARDS).returns::<Vec<views::zone::View>>())
-        .post("", zones::create, op("create", "Make a zone, which is in use at once").takes::<zones::Create>().returns::<views::zone::View>());
-    t.area("Zones", "zones", "/client/v4/zones/{zone_id}")
+    t.area("Zones", "zones", "/client/v4/zones").needs(Family::Zone)
+        .get("", zones::list, op("list", "List the zones").on(At::Zones).of_what_may_be_seen().counted().query("name", "The name, or one of contains:, starts_with:, ends_with:, equal:, not_equal: and a text").query("status", "Statuses, repeated or with commas").query("type", "Types, repeated or with commas").query("direction", BACKWARDS).returns::<Vec<views::zone::View>>())
+        .post("", zones::create, op("create", "Make a zone, which is in use at once").on(At::Zones).takes::<zones::Create>().returns::<views::zone::View>());
+    t.area("Zones", "zones", "/client/v4/zones/{zone_id}").needs(Family::Zone)
         .get("", zones::get, op("get", "Show a zone").returns::<views::zone::View>())
         .patch("", zones::edit, op("edit", "Pause a zone, or go on with it").forced().takes::<zones::Patch>().returns::<views::zone::View>())
         .delete("", zones::delete, op("delete", "Delete a zone with its DNS records and custom hostnames").forced().returns::<zones::Identified>())
         .put("/activation_check", zones::activation_check, op("activationCheck.trigger", "Nothing: a zone is in use at once").returns::<zones::Identified>())
-        .get("/settings", zones::settings, op("settings.list", "List the settings").returns::<Vec<zones::SettingView>>())
-        .get("/settings/{setting_id}", zones::setting, op("settings.get", "Show a setting").returns::<zones::SettingView>())
-        .patch("/settings/{setting_id}", zones::set_setting, op("settings.edit", "Set a setting").forced().takes::<zones::SettingValue>().returns::<zones::SettingView>())
+        .get("/settings", zones::settings, op("settings.list", "List the settings").needs(Family::ZoneSettings).returns::<Vec<zones::SettingView>>())
+        .get("/settings/{setting_id}", zones::setting, op("settings.get", "Show a setting").needs(Family::ZoneSettings).returns::<zones::SettingView>())
+        .patch("/settings/{setting_id}", zones::set_setting, op("settings.edit", "Set a setting").needs(Family::ZoneSettings).forced().takes::<zones::SettingValue>().returns::<zones::SettingView>())
         .get("/hold", zones::hold, op("holds.get", "Show whether the zone keeps its name from others").returns::<zones::HoldView>())
         .post("/hold", zones::put_hold, op("holds.create", "Keep the zone's name from others").forced().query("include_subdomains", "\"true\": the names below it as well").returns::<zones::HoldView>())
         .patch("/hold", zones::edit_hold, op("holds.edit", "Change the hold").forced().takes::<zones::HoldPatch>().returns::<zones::HoldView>())
         .delete("/hold", zones::delete_hold, op("holds.delete", "Take the hold away").forced().query("hold_after", "The moment from which on it holds again, in RFC 3339").returns::<zones::HoldView>());
-    t.area("Routes of zones", "zoneRoutes", "/client/v4/zones/{zone_id}/workers/routes")
+    t.area("Routes of zones", "zoneRoutes", "/client/v4/zones/{zone_id}/workers/routes").needs(Family::Routes)
         .get("", zone_routes::list, op("list", "List the routes that take requests for hosts of the zone").returns::<Vec<zone_routes::View>>())
         .post("", zone_routes::create, op("create", "Make a route for hosts of the zone").takes::<zone_routes::Wanted>().returns::<zone_routes::View>())
         .get("/{route_id}", zone_routes::get, op("get", "Show a route").returns::<zone_routes::View>())
         .put("/{route_id}", zone_routes::update, op("update", "Change a route").forced().takes::<zone_routes::Wanted>().returns::<zone_routes::View>())
         .delete("/{route_id}", zone_routes::delete, op("delete", "Remove a route").forced().returns::<routes::Removed>());
-    t.area("DNS records", "dns.records", "/client/v4/zones/{zone_id}/dns_records")
+    t.area("DNS records", "dns.records", "/client/v4/zones/{zone_id}/dns_records").needs(Family::Dns)
         .get("", dns_records::list, op("list", "List what is kept of the zone's DNS").counted().query("name", "The whole name; name.exact, name.contains, name.startswith and name.endswith as well").query("content", "The content; with .exact, .contains, .startswith and .endswith as well").query("type", "A, AAAA or CNAME").query("proxied", "true or false").query("search", "A part of name or content").query("comment", "The comment; with .exact, .contains, .startswith, .endswith, .present and .absent as well").query("match", "any: one of the filters holds").query("order", "type, name, content, ttl or proxied").query("direction", BACKWARDS).returns::<Vec<dns_records::View>>())
         .post("", dns_records::create, op("create", "Add a record").takes::<dns_records::Wanted>().returns::<dns_records::View>())
         .post("/batch", dns_records::bulk::batch, op("batch", "Delete, change, replace and add records, all or none").forced().takes::<dns_records::bulk::Batch>().returns::<dns_records::bulk::Done>())
@@ -130,7 +137,7 @@ pub(crate) fn table() -> Table {
         .put("/{dns_record_id}", dns_records::update, op("update", "Replace a record").forced().takes::<dns_records::Wanted>().returns::<dns_records::View>())
         .patch("/{dns_record_id}", dns_records::edit, op("edit", "Change a record").forced().takes::<dns_records::Wanted>().returns::<dns_records::View>())
         .delete("/{dns_record_id}", dns_records::delete, op("delete", "Delete a record").forced().returns::<zones::Identified>());
-    t.area("Custom hostnames", "customHostnames", "/client/v4/zones/{zone_id}")
+    t.area("Custom hostnames", "customHostnames", "/client/v4/zones/{zone_id}").needs(Family::Ssl)
         .get("/custom_hostnames", custom_hostnames::list, op("list", "List the custom hostnames, in the order in which they were made").counted().query("cursor", "The cursor of the page before, instead of a number")
             .query("hostname", "The whole name; hostname.exact as well").query("hostname.startsWith", "The beginning of the name").query("hostname.contain", "A part of the name").query("id", "The identifier")
             .query("hostname_status", "A status").query("ssl_status", "A status of the certificate").query("certificate_authority", "Who was asked for it").query("custom_origin_server", "An origin").query("wildcard", "true or false").query("ssl", "1: with a certificate; 0: without")
@@ -146,7 +153,7 @@ pub(crate) fn table() -> Table {
         .put("/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}", custom_hostnames::certificates::replace, op("customHostnames.certificatePack.certificates.update", "Replace a custom certificate by one with the same kind of key").takes::<custom_hostnames::CertificateWanted>().returns::<views::custom_hostname::View>().succeeds(&[(202, "Replaced.")]))
         .delete("/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}", custom_hostnames::certificates::delete, op("customHostnames.certificatePack.certificates.delete", "Delete a custom certificate of a pack that has another one").returns::<zones::Identified>().succeeds(&[(202, "Deleted.")]))
         .get("/dcv_delegation/uuid", custom_hostnames::dcv_delegation, op("dcvDelegation.get", "The label under which validation of certificates can be delegated").returns::<custom_hostnames::DcvView>());
-    t.area("Notifications", "alerting", "/client/v4/accounts/{account_id}/alerting/v3")
+    t.area("Notifications", "alerting", "/client/v4/accounts/{account_id}/alerting/v3").needs(Family::Notifications)
         .get("/available_alerts", alerting::available, op("availableAlerts.list", "List what there can be told of").returns::<alerting::Available>())
         .get("/destinations/eligible", alerting::eligible, op("destinations.eligible.get", "List the ways in which can be told").returns::<alerting::Eligible>())
         .get("/destinations/webhooks", alerting::webhooks::list, op("destinations.webhooks.list", "List the webhooks").returns::<Vec<alerting::webhooks::View>>())
@@ -161,44 +168,48 @@ pub(crate) fn table() -> Table {
         .delete("/policies/{policy_id}", alerting::policies::delete, op("policies.delete", "Delete a notification policy").returns::<alerting::Identified>())
         .get("/history", alerting::history, op("history.list", "List what was sent and what was given up, the newest first").counted().query("since", "Sent then or later, in RFC 3339").query("before", "Sent before that").returns::<Vec<alerting::Sent>>());
 
-    t.area("Accounts with authorities", "acmeAccounts", "/client/v4/accounts/{account_id}/acme_accounts")
+    t.area("Accounts with authorities", "acmeAccounts", "/client/v4/accounts/{account_id}/acme_accounts").needs(Family::Ssl)
         .put("/{certificate_authority}/key", acme_accounts::roll_key, op("key.update", "Give the account that is had with an authority of certificates another key").returns::<acme_accounts::View>());
 
-    t.area("mTLS certificates", "mtlsCertificates", "/client/v4/accounts/{account_id}/mtls_certificates")
+    t.area("mTLS certificates", "mtlsCertificates", "/client/v4/accounts/{account_id}/mtls_certificates").needs(Family::Ssl)
         .get("", client_ca::list, op("list", "List authorities of clients").counted().returns::<Vec<client_ca::View>>())
         .post("", client_ca::create, op("create", "Upload certificates of authorities of clients").takes::<client_ca::Wanted>().returns::<client_ca::View>())
         .get("/{mtls_certificate_id}", client_ca::get, op("get", "Show authorities of clients").returns::<client_ca::View>())
         .delete("/{mtls_certificate_id}", client_ca::delete, op("delete", "Delete authorities that no hostname asks for").returns::<client_ca::View>())
         .get("/{mtls_certificate_id}/associations", client_ca::associations, op("associations.get", "Show whether hostnames ask for them").returns::<Vec<client_ca::Association>>());
-    t.area("mTLS certificates", "certificateAuthorities", "/client/v4/zones/{zone_id}/certificate_authorities")
+    t.area("mTLS certificates", "certificateAuthorities", "/client/v4/zones/{zone_id}/certificate_authorities").needs(Family::Ssl)
         .get("/hostname_associations", client_ca::hostnames, op("hostnameAssociations.get", "List the hostnames that ask clients for certificates of these authorities").query("mtls_certificate_id", "The authorities").returns::<client_ca::Hostnames>())
         .put("/hostname_associations", client_ca::associate, op("hostnameAssociations.update", "Have these hostnames, and no others of the zone, ask clients for certificates of these authorities").takes::<client_ca::HostnamesWanted>().returns::<client_ca::Hostnames>());
-    t.area("Custom CSRs", "customCsrs", "/client/v4/zones/{zone_id}/custom_csrs");
+    t.area("Custom CSRs", "customCsrs", "/client/v4/zones/{zone_id}/custom_csrs").needs(Family::Ssl);
     each_csr(t);
-    t.area("Custom CSRs", "accountCustomCsrs", "/client/v4/accounts/{account_id}/custom_csrs");
+    t.area("Custom CSRs", "accountCustomCsrs", "/client/v4/accounts/{account_id}/custom_csrs").needs(Family::Ssl);
     each_csr(t);
+
+    t.area("Audit log", "auditLogs", "/client/v4/accounts/{account_id}").needs(Family::Account)
+        .get("/audit_logs", audit_logs::list, op("list", "List who changed what, the newest first").counted().query("since", SINCE).query("before", BEFORE).query("id", "One entry").query("actor.ip", "From this address").query("action.type", ACTION).query("zone.name", "In this zone").query("direction", "\"desc\"").returns::<Vec<audit_logs::View>>())
+        .get("/logs/audit", audit_logs::list_by_cursor, op("listByCursor", "List who changed what, the newest first, as the newest clients ask for it").query("since", SINCE).query("before", BEFORE).query("actor_token_id", "By the token with this id").query("actor_token_name", "By the token with this name").query("actor_ip_address", "From this address").query("action_type", ACTION).query("action_result", "success or failure").query("zone_id", "In this zone").query("zone_name", "In the zone with this name").query("resource_id", "To what has this id or name").query("resource_type", "To things of this kind").query("limit", "Entries of a page, 1 to 1000").query("cursor", "The cursor of the page before").query("direction", "\"desc\"").returns::<Vec<audit_logs::Entry>>());
 
     // Tokens belong to the one operator, whichever of the two paths a client takes.
-    t.area("API tokens", "tokens", "/client/v4/user/tokens");
+    t.area("API tokens", "tokens", "/client/v4/user/tokens").needs(Family::Tokens);
     each_token(t);
-    t.area("API tokens", "accountTokens", "/client/v4/accounts/{account_id}/tokens")
-        .get("/verify", tokens::verify, op("verify", "Say whether the token is good").returns::<tokens::Verified>());
+    t.area("API tokens", "accountTokens", "/client/v4/accounts/{account_id}/tokens").needs(Family::Tokens)
+        .get("/verify", tokens::verify, op("verify", "Say whether the token is good").for_any_token().returns::<tokens::Verified>());
     each_token(t);
 
-    t.area("Client start-up", "clients", "/client/v4")
-        .get("/user", clients::user, op("user", "Say who asks").returns::<Map<String, Value>>())
-        .get("/user/tokens/verify", tokens::verify, op("verifyToken", "Say whether the token is good").returns::<tokens::Verified>())
-        .get("/accounts", clients::accounts, op("accounts", "List the one account").returns::<Vec<Map<String, Value>>>())
-        .get("/memberships", clients::memberships, op("memberships", "List the one membership").returns::<Vec<Map<String, Value>>>())
+    t.area("Client start-up", "clients", "/client/v4").needs(Family::Scripts)
+        .get("/user", clients::user, op("user", "Say who asks").for_any_token().returns::<Map<String, Value>>())
+        .get("/user/tokens/verify", tokens::verify, op("verifyToken", "Say whether the token is good").for_any_token().returns::<tokens::Verified>())
+        .get("/accounts", clients::accounts, op("accounts", "List the one account").for_any_token().returns::<Vec<Map<String, Value>>>())
+        .get("/memberships", clients::memberships, op("memberships", "List the one membership").for_any_token().returns::<Vec<Map<String, Value>>>())
         .get("/accounts/{account_id}/workers/services/{script_name}", services::get, op("services.get", "Show a platform script as a service").returns::<Map<String, Value>>())
         .get("/accounts/{account_id}/workers/workers/{script_name}", subdomain::worker, op("workers.get", "Show a platform script as the newest clients ask for it").returns::<subdomain::Worker>())
-        .get("/accounts/{account_id}/workers/subdomain", subdomain::of_account, op("subdomain", "Show the account's name under workers.dev: there is none, and clients want one").returns::<subdomain::AccountSubdomain>())
-        .get("/accounts/{account_id}/workers/account-settings", clients::account_settings, op("accountSettings.get", "Show the account's settings").returns::<clients::AccountSettings>())
-        .get("/accounts/{account_id}/workers/domains", clients::nothing, op("domains", "List scripts with hosts of their own: none; a route for the host does it").returns::<Vec<Map<String, Value>>>())
-        .get("/accounts/{account_id}/workers/durable_objects/namespaces", clients::nothing, op("durableObjects", "List namespaces of Durable Objects: none").returns::<Vec<Map<String, Value>>>())
-        .get("/accounts/{account_id}/queues", clients::nothing, op("queues", "List queues: none").returns::<Vec<Map<String, Value>>>())
+        .get("/accounts/{account_id}/workers/subdomain", subdomain::of_account, op("subdomain", "Show the account's name under workers.dev: there is none, and clients want one").for_any_token().returns::<subdomain::AccountSubdomain>())
+        .get("/accounts/{account_id}/workers/account-settings", clients::account_settings, op("accountSettings.get", "Show the account's settings").for_any_token().returns::<clients::AccountSettings>())
+        .get("/accounts/{account_id}/workers/domains", clients::nothing, op("domains", "List scripts with hosts of their own: none; a route for the host does it").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
+        .get("/accounts/{account_id}/workers/durable_objects/namespaces", clients::nothing, op("durableObjects", "List namespaces of Durable Objects: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
+        .get("/accounts/{account_id}/queues", clients::nothing, op("queues", "List queues: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
         .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script").forced())
-        .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none").returns::<Vec<Map<String, Value>>>());
+        .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>());
 
     t.area("Operation", "operation", "")
         .open()
@@ -212,7 +223,7 @@ pub(crate) fn table() -> Table {
 /// The rows that user scripts and platform scripts share.
 #[rustfmt::skip]
 fn each_script(t: &mut Table) {
-    t.post("/assets-upload-session", assets::begin, op("assets.begin", "Begin an upload of static assets: says which contents are missing").takes_long::<assets::Begin>().returns::<assets::Begun>())
+    t.post("/assets-upload-session", assets::begin, op("assets.begin", "Begin an upload of static assets: says which contents are missing").needs(Family::Assets).takes_long::<assets::Begin>().returns::<assets::Begun>())
         .put("", scripts::upload, op("upload", "Upload a component, assets or both: a new version, which serves at once").query("bindings_inherit", INHERIT).takes_module().returns::<scripts::Uploaded>())
         .delete("", scripts::delete, op("delete", "Delete the script").forced())
         .get("/content", content::download, op("content.get", "Download the component").returns_raw("multipart/form-data"))
@@ -248,10 +259,12 @@ fn each_csr(t: &mut Table) {
 /// The rows that both ways to the tokens share.
 #[rustfmt::skip]
 fn each_token(t: &mut Table) {
-    t.get("", tokens::list, op("list", "List the tokens, without their texts").returns::<Vec<tokens::View>>())
-        .post("", tokens::create, op("create", "Make a token; its text is shown this once").takes::<tokens::Create>().returns::<tokens::Made>())
+    t.get("/permission_groups", tokens::permission_groups, op("permissionGroups.list", "List what tokens can be given").for_any_token().query("name", "The name of one").query("scope", "The kind of resources").returns::<Vec<tokens::GroupView>>())
+        .get("", tokens::list, op("list", "List the tokens, without their texts").returns::<Vec<tokens::View>>())
+        .post("", tokens::create, op("create", "Make a token; its text is shown this once").takes::<tokens::Wanted>().returns::<tokens::Made>())
         .get("/{token_id}", tokens::get, op("get", "Show a token, without its text").returns::<tokens::View>())
         .delete("/{token_id}", tokens::revoke, op("delete", "Revoke a token: it is refused at once").returns::<tokens::Revoked>())
+        .put("/{token_id}", tokens::update, op("update", "Give a token another name and other policies").takes::<tokens::Wanted>().returns::<tokens::View>())
         .put("/{token_id}/value", tokens::roll, op("value.update", "Replace the text of a token; the old one is refused at once").returns::<String>());
 }
 
@@ -264,14 +277,20 @@ pub fn router(state: ApiState) -> Router {
     let (mut guarded, mut open) = (Router::new(), Router::new());
     for operation in table().operations {
         let side = if operation.access == Access::Token { &mut guarded } else { &mut open };
-        let handler = operation
+        let bounds = guard::bounds(&shared, &operation);
+        let mut handler = operation
             .handler
-            .layer(from_fn_with_state(guard::bounds(&shared, operation.pace), guard::finish));
+            .layer(from_fn_with_state(operation.asks, guard::permit))
+            .layer(from_fn_with_state(bounds, guard::finish));
+        if operation.access == Access::Session {
+            handler = handler.layer(from_fn_with_state(Arc::clone(&shared), guard::throttle));
+        }
         *side = std::mem::take(side).route(&operation.path, handler);
     }
     let guarded = guarded
         .method_not_allowed_fallback(guard::no_method)
-        .layer(from_fn_with_state(Arc::clone(&shared), guard::admit));
+        .layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
+        .layer(from_fn_with_state(Arc::clone(&shared), guard::throttle));
     open.method_not_allowed_fallback(guard::no_method)
         .merge(guarded)
         .fallback(guard::no_route)
@@ -282,4 +301,32 @@ pub fn router(state: ApiState) -> Router {
 #[must_use]
 pub fn openapi_document() -> serde_json::Value {
     openapi::document(&table())
+}
+
+/// A call, and the permission that it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallPermission {
+    /// Its method.
+    pub method: String,
+    /// Its path, with its variable segments.
+    pub path: String,
+    /// The name of the least permission group; none where any token may make the call.
+    pub permission: Option<&'static str>,
+    /// Whether it shows what the token may see, and nothing else.
+    pub lists: bool,
+}
+
+/// Every call that asks for a token, with the permission that it needs.
+#[must_use]
+pub fn permissions() -> Vec<CallPermission> {
+    let of_tokens = table().operations.into_iter().filter(|operation| operation.access == Access::Token);
+    of_tokens
+        .map(|Operation { method, path, asks, .. }| {
+            let (permission, lists) = match asks {
+                Asks::Nothing => (None, false),
+                Asks::Of { family, level, lists, .. } => (Some(Group::of(family, level).name()), lists),
+            };
+            CallPermission { method: method.to_string(), path, permission, lists }
+        })
+        .collect()
 }

@@ -13,6 +13,8 @@ use wasmyard_events::Sink;
 use wasmyard_namespaces::Registry;
 
 use crate::error::ApiError;
+use crate::rates::{Limits, Rates};
+use crate::remote::Dispatch;
 
 /// Bounds on what a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +83,10 @@ pub struct ApiState {
     pub spool: PathBuf,
     /// Bounds on requests.
     pub limits: UploadLimits,
+    /// How often clients may call.
+    pub rates: Rates,
+    /// Who answers requests to user scripts from nodes of those who develop; none: nobody does.
+    pub dispatch: Option<Arc<dyn Dispatch>>,
 }
 
 impl fmt::Debug for ApiState {
@@ -101,6 +107,8 @@ pub(crate) struct Shared {
     asset_uploads: Semaphore,
     /// Of their own, so that neither waits for the other.
     values: Semaphore,
+    /// Who called how often.
+    pub(crate) rates: Limits,
 }
 
 /// Calls with bad tokens.
@@ -133,7 +141,8 @@ impl Shared {
         let values = Semaphore::new(api.limits.concurrent.max(1));
         let refusals = Mutex::default();
         let control = api.control.clone();
-        Arc::new(Self { control, api, arriving, uploads, refusals, asset_uploads, values })
+        let rates = Limits::new(api.rates, control.registry().clock().clone());
+        Arc::new(Self { control, api, arriving, uploads, refusals, asset_uploads, values, rates })
     }
 
     pub(crate) fn registry(&self) -> &Registry {

@@ -10,6 +10,8 @@ use http::Method;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 
+use wasmyard_namespaces::access::{Family, Level};
+
 use crate::state::Shared;
 
 /// How long a call may take.
@@ -30,6 +32,33 @@ pub(crate) enum Access {
     Session,
     /// Anybody.
     Open,
+}
+
+/// Which permission a call needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// None: it tells nothing but what whoever has a token knows.
+    Nothing,
+    /// One of this family.
+    Of {
+        family: Family,
+        level: Level,
+        at: At,
+        /// Whether its answer has rows, of which it shows those that the token may see. Then it is enough that there may be
+        /// some.
+        lists: bool,
+    },
+}
+
+/// Where the permission has to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// On what the path names: a script, a namespace, a zone, or else the account.
+    Named,
+    /// On the account, whatever the path names.
+    Account,
+    /// On all zones.
+    Zones,
 }
 
 /// What a call takes as its body.
@@ -68,6 +97,7 @@ pub(crate) struct Operation {
     pub(crate) returns: Returns,
     pub(crate) pace: Pace,
     pub(crate) access: Access,
+    pub(crate) asks: Asks,
     /// The statuses of success with their meanings.
     pub(crate) successes: Vec<(u16, &'static str)>,
     pub(crate) handler: MethodRouter<Arc<Shared>, Infallible>,
@@ -82,19 +112,61 @@ pub(crate) struct Op {
     returns: Returns,
     successes: Vec<(u16, &'static str)>,
     pace: Pace,
+    asks: Wish,
+}
+
+/// What a row says of permissions that its area does not.
+#[derive(Clone, Copy, Default)]
+struct Wish {
+    nothing: bool,
+    family: Option<Family>,
+    reads: bool,
+    at: Option<At>,
+    lists: bool,
 }
 
 /// Describes a call by its name within its area and one sentence.
 pub(crate) fn op(id: &'static str, summary: &'static str) -> Op {
     let returns = Returns::Enveloped(schema_of::<()>);
     let successes = vec![(200, "Done.")];
-    Op { id, summary, query: Vec::new(), takes: Takes::Nothing, returns, successes, pace: Pace::Call }
+    let asks = Wish::default();
+    Op { id, summary, query: Vec::new(), takes: Takes::Nothing, returns, successes, pace: Pace::Call, asks }
 }
 
 impl Op {
     /// The call understands this query parameter.
     pub(crate) fn query(mut self, name: &'static str, meaning: &'static str) -> Self {
         self.query.push((name, meaning));
+        self
+    }
+
+    /// Whoever has a token may make the call.
+    pub(crate) fn for_any_token(mut self) -> Self {
+        self.asks.nothing = true;
+        self
+    }
+
+    /// The call needs a permission of another family than its area.
+    pub(crate) fn needs(mut self, family: Family) -> Self {
+        self.asks.family = Some(family);
+        self
+    }
+
+    /// The call only looks, whatever its method.
+    pub(crate) fn reads(mut self) -> Self {
+        self.asks.reads = true;
+        self
+    }
+
+    /// The permission has to hold here, and not on what the path names.
+    pub(crate) fn on(mut self, at: At) -> Self {
+        self.asks.at = Some(at);
+        self
+    }
+
+    /// The call shows those of its rows that the token may see, and no others.
+    pub(crate) fn of_what_may_be_seen(mut self) -> Self {
+        self.asks.lists = true;
         self
     }
 
@@ -191,16 +263,26 @@ pub(crate) struct Table {
     prefix: &'static str,
     base: &'static str,
     access: Access,
+    family: Family,
 }
 
 impl Table {
     pub(crate) fn new() -> Self {
-        Self { operations: Vec::new(), area: "", prefix: "", base: "", access: Access::Token }
+        let (operations, access) = (Vec::new(), Access::Token);
+        Self { operations, area: "", prefix: "", base: "", access, family: Family::Admin }
     }
 
     /// Rows that follow belong to this area; their paths begin with `base`, their identifiers with `prefix`.
     pub(crate) fn area(&mut self, area: &'static str, prefix: &'static str, base: &'static str) -> &mut Self {
         (self.area, self.prefix, self.base, self.access) = (area, prefix, base, Access::Token);
+        // Who says nothing of permissions says that only an admin may.
+        self.family = Family::Admin;
+        self
+    }
+
+    /// Rows that follow need a permission of this family: to look for GET, to change for any other method.
+    pub(crate) fn needs(&mut self, family: Family) -> &mut Self {
+        self.family = family;
         self
     }
 
@@ -257,7 +339,19 @@ impl Table {
     }
 
     fn row(&mut self, method: Method, path: &str, handler: MethodRouter<Arc<Shared>>, op: Op) -> &mut Self {
+        let asks = if op.asks.nothing {
+            Asks::Nothing
+        } else {
+            let looks = method == Method::GET || op.asks.reads;
+            Asks::Of {
+                family: op.asks.family.unwrap_or(self.family),
+                level: if looks { Level::Read } else { Level::Write },
+                at: op.asks.at.unwrap_or(At::Named),
+                lists: op.asks.lists,
+            }
+        };
         self.operations.push(Operation {
+            asks,
             method,
             path: format!("{}{path}", self.base),
             id: format!("{}.{}", self.prefix, op.id),

@@ -8,11 +8,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use access::{AuditArgs, TokenCommand, TokenWanted, When};
 pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, RollbackIf, VersionsCommand};
 pub use zones::{
     ClientsWanted, HostnameCommand, HostnameFilters, HostnameWanted, InZoneArgs, WaitArgs, ZoneCommand,
 };
 
+mod access;
 mod versions;
 mod zones;
 
@@ -81,6 +83,8 @@ pub enum Command {
     /// List, create and revoke the tokens of the API
     #[command(subcommand, visible_alias = "tokens")]
     Token(TokenCommand),
+    /// Show who changed what, the newest first
+    Audit(AuditArgs),
     /// Validate the configuration and every module, without starting anything
     Check(CheckArgs),
     /// Write the platform's interfaces (WIT) for other languages
@@ -156,6 +160,9 @@ pub struct DevArgs {
     /// Where the v4 API listens, instead of server.api_listen
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub api_listen: Option<SocketAddr>,
+    /// The API of the server that dispatch bindings with `remote = true` lead to; its token is WASMYARD_REMOTE_TOKEN
+    #[arg(long, env = "WASMYARD_REMOTE_URL", value_name = "URL")]
+    pub remote: Option<String>,
     /// Say how to have this machine trust the certificates that https is served with, and how to undo that; starts nothing
     #[arg(long)]
     pub trust: bool,
@@ -304,36 +311,6 @@ pub struct ChangeArgs {
     /// Go on although others refer to it, or the server's wasmyard.toml declares it and the next start puts it back
     #[arg(long)]
     pub force: bool,
-}
-
-/// `wasmyard token`.
-#[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// List the tokens of the API; their texts are never shown
-    List {
-        /// How it is printed.
-        #[command(flatten)]
-        output: ListingArgs,
-    },
-    /// Make a token, and print its text: this once
-    Create {
-        /// What it is for
-        name: String,
-        /// When it ends, such as 2027-01-31T00:00:00Z [default: never]
-        #[arg(long, value_name = "TIME")]
-        expires: Option<String>,
-        /// How it is printed.
-        #[command(flatten)]
-        output: ListingArgs,
-    },
-    /// Revoke a token: it is refused at once
-    Revoke {
-        /// The token's id, as `wasmyard token list` shows it
-        id: String,
-        /// Where the API is.
-        #[command(flatten)]
-        api: ApiArgs,
-    },
 }
 
 /// What to do with an authority of certificates.

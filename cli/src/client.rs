@@ -230,6 +230,15 @@ impl Client {
         query: &[(&str, &str)],
         body: Body,
     ) -> Result<Value, ClientError> {
+        self.send(with_body(self.account_request(method, path, query), body)).await
+    }
+
+    fn account_request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> reqwest::RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["accounts", ACCOUNT]).extend(path);
@@ -237,8 +246,20 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let request = self.authorized(self.http.request(method, url));
-        self.send(with_body(request, body)).await
+        self.authorized(self.http.request(method, url))
+    }
+
+    /// One page of a list of the account, and the cursor of the next one.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn page_of_account(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<(Value, Option<String>), ClientError> {
+        let answer = self.answer(self.account_request(Method::GET, path, query)).await?;
+        Ok((answer.result, answer.result_info.cursor))
     }
 
     /// Uploads a script: `metadata`, and the component as a part named after its file.

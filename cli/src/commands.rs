@@ -3,6 +3,7 @@
 //! Owns what they share: finding the API and the paths of scripts. It must never hold an HTTP detail
 //! (`client` does) or a colour or column (`output` does).
 
+pub mod audit;
 pub mod authority;
 pub mod check;
 pub mod cron;
@@ -53,6 +54,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Hostname(command) => hostname::run(command, output).await,
         Command::Authority(command) => authority::run(command, output).await,
         Command::Token(command) => token::run(command, output).await,
+        Command::Audit(args) => audit::run(args, output).await,
         Command::Check(args) => {
             let modules = FileChecker::new();
             let modules = modules.as_ref().map(|checker| checker as &dyn check::ModuleCheck);

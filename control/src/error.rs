@@ -5,6 +5,7 @@
 
 use wasmyard_hostnames::certificates::PutError;
 use wasmyard_kv::KvError;
+use wasmyard_namespaces::access::PolicyError;
 use wasmyard_namespaces::bindings::BindingError;
 use wasmyard_namespaces::{
     AssetUploadError, ErrorKind, LimitError, NameError, RegistryError, ScriptKey, UploadError,
@@ -32,6 +33,9 @@ pub enum ControlError {
     /// The component did not pass.
     #[error("{}", .0.message)]
     Component(Refusal),
+    /// What a token is to do breaks a rule, or is more than it may be given.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// What was given breaks a rule; the text names it.
     #[error("{0}")]
     Invalid(String),

@@ -8,6 +8,7 @@
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
 //! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `zones`: everything else, a file for each
+//! - [`audit`]: what a configuration file changed, told to the audit log
 //! - [`alerting`]: who is told of what happens to certificates, and the sending of it
 //! - `ownership`: whether a custom hostname is its customer's
 //! - `issuance`: certificates of authorities, step by step
@@ -20,6 +21,7 @@
 
 mod ageing;
 pub mod alerting;
+pub mod audit;
 pub mod checker;
 pub mod configuration;
 pub mod error;
@@ -61,7 +63,7 @@ pub use error::ControlError;
 pub use issuance::{InHandshakes, Issuers, OrdersLeft};
 pub use ownership::Lookout;
 pub use secrets::is_secret;
-pub use tokens::ADMIN_TOKEN;
+pub use tokens::{ADMIN_TOKEN, TokenWanted};
 pub use uploads::{Brought, BroughtKey};
 pub use zones::FallbackState;
 

@@ -12,6 +12,7 @@ use crate::admission::AdmissionConfig;
 use crate::answer::origin::OriginsConfig;
 use crate::answer::script::Broken;
 use crate::https::HttpsConfig;
+use crate::remote::Remote;
 
 /// Sizes and limits of the dispatcher.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct DispatcherConfig {
     pub services: Services,
     /// Who is told of versions that break the rule of their deployment; none where nobody would roll them back.
     pub broken: Option<mpsc::Sender<Broken>>,
+    /// Where bindings lead whose namespaces are another server's; none: all are here.
+    pub remote: Option<Arc<dyn Remote>>,
 }
 
 impl Default for DispatcherConfig {
@@ -58,6 +61,7 @@ impl Default for DispatcherConfig {
             served_ports: Vec::new(),
             services: Services::default(),
             broken: None,
+            remote: None,
         }
     }
 }

@@ -81,6 +81,18 @@ impl Dispatcher {
         }))
     }
 
+    pub(crate) fn scripts(&self) -> &Arc<Scripts> {
+        &self.scripts
+    }
+
+    pub(crate) fn sink(&self) -> &Arc<dyn Sink> {
+        &self.sink
+    }
+
+    pub(crate) fn underway(&self) -> &Arc<Underway> {
+        &self.underway
+    }
+
     /// The figures of this node.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics

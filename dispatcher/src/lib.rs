@@ -14,7 +14,8 @@
 //!    `answer/script/outbound` and `egress`, which says what guests may reach.
 //!    `answer/origin` answers for custom hostnames and names of zones that no route leads to a script: with an HTTP server
 //!    outside.
-//! 7. `respond` turns every failure into status, code and safe text.
+//! 7. `remote` has calls of dispatchers that somebody develops answered by another server, and answers such calls.
+//! 8. `respond` turns every failure into status, code and safe text.
 //!
 //! Reads the registry and never writes it. Knows nothing of the control plane.
 
@@ -31,6 +32,7 @@ mod https;
 mod incoming;
 mod observe;
 mod paced;
+mod remote;
 mod respond;
 mod route;
 mod sync;
@@ -48,4 +50,5 @@ pub use egress::{
 };
 pub use https::HttpsConfig;
 pub use observe::Metrics;
+pub use remote::{Remote, RemoteCall};
 pub use visit::Tracked;

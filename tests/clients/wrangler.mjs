@@ -19,8 +19,9 @@ async function deploy(name, files, ...more) {
   return wrangler(name, files, "deploy", ...more);
 }
 
-/** Writes files of a project and runs wrangler in it. */
-async function wrangler(name, files, ...words) {
+/** Writes files of a project and runs wrangler in it. A word that is an object is more of its environment. */
+async function wrangler(name, files, ...given) {
+  const words = given.filter((word) => typeof word === "string");
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, name, path)), { recursive: true });
     await writeFile(join(folder, name, path), text);
@@ -28,6 +29,7 @@ async function wrangler(name, files, ...words) {
   const env = {
     ...process.env, CI: "1", NO_COLOR: "1", WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true", HOME: folder,
     CLOUDFLARE_API_BASE_URL: api, CLOUDFLARE_API_TOKEN: process.env.WASMYARD_API_TOKEN, CLOUDFLARE_ACCOUNT_ID: "local",
+    ...Object.assign({}, ...given.filter((word) => typeof word === "object")),
   };
   const said = await new Promise((resolve) => {
     execFile(process.env.WASMYARD_WRANGLER, words, { cwd: join(folder, name), env }, (error, out, err) =>
@@ -93,6 +95,33 @@ try {
   await says("customer-a.apps.test", "/", "200 user YWJj");
   await says("nobody.apps.test", "/", "404 nobody");
   await says("any.apps.test", "/page", "200 a page hi");
+
+  // A token for one namespace deploys there and nowhere else, and says who it is.
+  const account = { authorization: `Bearer ${process.env.WASMYARD_API_TOKEN}`, "content-type": "application/json" };
+  const made = await fetch(`${api}/user/tokens`, {
+    method: "POST", headers: account,
+    body: JSON.stringify({
+      name: "one namespace",
+      policies: [{
+        effect: "allow",
+        permission_groups: [{ id: "e086da7e2179491d91ee5f35b3ca210a" }],
+        resources: { "com.cloudflare.api.account.dispatch_namespace.production": "*" },
+      }],
+    }),
+  });
+  const narrow = { CLOUDFLARE_API_TOKEN: (await made.json()).result.value };
+  await fetch(`${api}/accounts/0/workers/dispatch/namespaces`, {
+    method: "POST", headers: account, body: JSON.stringify({ name: "forbidden" }),
+  });
+  const into = (namespace) => wrangler("user", {}, "deploy", "--dispatch-namespace", namespace, narrow);
+  const allowed = await into("production");
+  assert.equal(allowed.code, 0, allowed.text);
+  const refused = await into("forbidden");
+  assert.notEqual(refused.code, 0, refused.text);
+  assert.match(refused.text, /lacks the permission "Workers Scripts Write"/);
+  const whoami = await wrangler("user", {}, "whoami", narrow);
+  assert.equal(whoami.code, 0, whoami.text);
+  checks += 3;
 
   // The second time: a version, and a deployment of it.
   await deployed("dispatcher", { "src/page.txt": "another page" });

@@ -87,6 +87,13 @@ codes! {
     MethodNotAllowed = 7001, METHOD_NOT_ALLOWED;
     /// The API token is missing or wrong.
     Authentication = 10000, UNAUTHORIZED;
+    /// The API token is good, and lacks the permission that the message names; or a token was to have more than the one that
+    /// makes it.
+    Forbidden = 10000, FORBIDDEN;
+    /// The API token is good, and may not be used from this address.
+    Location = 9109, FORBIDDEN;
+    /// There were too many calls with this token, or from this address; `Retry-After` says when to call again.
+    TooManyCalls = 971, TOO_MANY_REQUESTS;
     /// The content type of an upload is not one that this endpoint reads.
     ContentType = 10001, UNSUPPORTED_MEDIA_TYPE;
     /// Something failed inside; the log of the server says what.
@@ -135,6 +142,8 @@ codes! {
     Timeout = 90007, SERVICE_UNAVAILABLE;
     /// The store is not available at the moment, or too much waits to be compiled; the call can be repeated.
     Unavailable = 90008, SERVICE_UNAVAILABLE;
+    /// The change was made, and its entry in the audit log could not be written.
+    NotAudited = 90023, INTERNAL_SERVER_ERROR;
     /// No API token has this identifier.
     TokenNotFound = 90010, NOT_FOUND;
     /// No version, or no deployment, of this identifier is kept of the script.

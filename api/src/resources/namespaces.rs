@@ -7,14 +7,16 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use wasmyard_namespaces::access::{Family, Place};
 use wasmyard_namespaces::{
     EgressRules, LimitSpec, Namespace, NamespaceName, NamespacePatch, NewNamespace, OutboundDecl, Registry,
 };
 
 use crate::body::Json;
+use crate::caller::Sight;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
-use crate::lists::{self, Paging, Rows};
+use crate::lists::{self, Paging, Rows, Visible};
 use crate::state::{Shared, SharedState};
 use crate::target::{Forced, InNamespace, QueryOf};
 use crate::views::namespace::{EgressShape, View};
@@ -95,9 +97,15 @@ impl Rows for All {
 
 pub(crate) async fn list(
     State(shared): SharedState,
+    sight: Sight,
     QueryOf(paging): QueryOf<Paging>,
 ) -> Result<Response, ApiError> {
-    lists::answer(All(shared.registry().clone()), paging).await
+    let (rows, whole) = (All(shared.registry().clone()), sight.is_whole());
+    let shows = move |name: &str| {
+        let name = NamespaceName::parse(name).ok();
+        name.is_some_and(|name| sight.shows(Family::Scripts, Place::Namespace(name)))
+    };
+    lists::answer(Visible { rows, whole, shows }, paging).await
 }
 
 pub(crate) async fn create(State(shared): SharedState, Json(wanted, notes): Json<Create>) -> Answer<View> {

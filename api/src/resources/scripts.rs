@@ -6,12 +6,14 @@ use http::{HeaderMap, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 use wasmyard_control::{Component, Deploy, Files};
+use wasmyard_namespaces::access::{Family, Place};
 use wasmyard_namespaces::{NamespaceName, Registry, ScriptKey, ScriptName, TagFilter};
 
 use super::assets;
+use crate::caller::{Caller, Sight};
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
-use crate::lists::{self, Paging, Rows};
+use crate::lists::{self, Paging, Rows, Visible};
 use crate::metadata::{Assets, InheritQuery};
 use crate::state::{Shared, SharedState};
 use crate::target::{Account, Forced, InNamespace, QueryOf, Tagged, Target};
@@ -90,18 +92,32 @@ impl Rows for OfThePlatform {
 pub(crate) async fn list_in_namespace(
     State(shared): SharedState,
     InNamespace(namespace): InNamespace,
+    sight: Sight,
     QueryOf(query): QueryOf<Tagged>,
     QueryOf(paging): QueryOf<Paging>,
 ) -> Result<Response, ApiError> {
-    let rows = InOneNamespace { registry: shared.registry().clone(), namespace, filter: query.filter()? };
-    lists::answer(rows, paging).await
+    let (registry, within) = (shared.registry().clone(), namespace.clone());
+    let rows = InOneNamespace { registry, namespace, filter: query.filter()? };
+    let whole = sight.is_whole();
+    let shows = move |name: &str| {
+        let script = ScriptName::parse(name).ok();
+        let key = script.map(|script| ScriptKey::User { namespace: within.clone(), script });
+        key.is_some_and(|key| sight.shows(Family::Scripts, Place::Script(key)))
+    };
+    lists::answer(Visible { rows, whole, shows }, paging).await
 }
 
 pub(crate) async fn list_platform(
     State(shared): SharedState,
+    sight: Sight,
     QueryOf(paging): QueryOf<Paging>,
 ) -> Result<Response, ApiError> {
-    lists::answer(OfThePlatform(shared.registry().clone()), paging).await
+    let (rows, whole) = (OfThePlatform(shared.registry().clone()), sight.is_whole());
+    let shows = move |name: &str| {
+        let key = ScriptName::parse(name).ok().map(ScriptKey::Platform);
+        key.is_some_and(|key| sight.shows(Family::Scripts, Place::Script(key)))
+    };
+    lists::answer(Visible { rows, whole, shows }, paging).await
 }
 
 pub(crate) async fn delete_by_tags(
@@ -153,6 +169,7 @@ pub(crate) async fn received(
 ) -> Result<(Deploy, Vec<String>), ApiError> {
     let strict = query.strict()?;
     let only_over = if_match(request.headers());
+    let caller = request.extensions().get::<Caller>().cloned();
     let request = upload::arrived(shared, request).await?;
     let _permit = shared.upload_permit().await?;
     let fallback_name = format!("{}.wasm", key.script());
@@ -167,6 +184,9 @@ pub(crate) async fn received(
         None => Component::Keep { name: module_name },
     };
     let draft = declared.metadata.into_draft(strict)?;
+    if let Some(caller) = caller {
+        caller.may_bind(&draft.bindings)?;
+    }
     let files = match assets {
         Some(Assets { jwt: Some(token), .. }) => Files::Of {
             session: assets::completed(shared, account, key, &token).await?,

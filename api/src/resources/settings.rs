@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use wasmyard_namespaces::{LimitSpec, Script, SettingsPatch};
 
 use crate::body::{self, Bounds, Json};
+use crate::caller::Caller;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::state::{Shared, SharedState};
@@ -85,6 +86,7 @@ pub(crate) async fn patch(
 ) -> Answer<View> {
     let force = query.wanted()?;
     shared.control.existing(&key).await?;
+    let caller = request.extensions().get::<Caller>().cloned();
     let mut keys = read(&shared, request).await?;
     let mut notes = metadata::take_without_effect(&mut keys)?;
     notes.extend(unknown::take::<Patch>(&mut keys));
@@ -98,6 +100,9 @@ pub(crate) async fn patch(
         compatibility_flags: wanted.compatibility_flags,
         annotations: wanted.annotations,
     };
+    if let Some((caller, bindings)) = caller.zip(patch.bindings.as_deref()) {
+        caller.may_bind(bindings)?;
+    }
     let done = shared.control.change_settings(&key, patch, force).await?;
     notes.extend(done.remarks);
     Ok(Reply::ok(view(&done.result)).with_notes(notes))

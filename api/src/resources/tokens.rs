@@ -1,21 +1,26 @@
-//! Owns the calls on API tokens: list, create, show, replace the text, revoke.
+//! Owns the calls on API tokens: list, create, show, change, replace the text, revoke; and what they can be given.
 //! Must never show a token's text but in the answer to the call that made it.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
-use http::HeaderMap;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use wasmyard_namespaces::Timestamp;
+use wasmyard_namespaces::access::{Family, Group};
 use wasmyard_namespaces::registry::TokenInfo;
 
 use crate::body::Exact;
+use crate::caller::Caller;
 use crate::envelope::{Answer, Reply};
-use crate::error::ApiError;
-use crate::guard;
 use crate::lists::Paging;
-use crate::state::SharedState;
+use crate::query::Pairs;
+use crate::state::{Shared, SharedState};
 use crate::target::{Item, QueryOf};
+
+pub(crate) use wanted::Wanted;
+
+mod wanted;
 
 /// A token as clients see it: everything but its text.
 #[derive(Serialize, JsonSchema)]
@@ -23,12 +28,21 @@ use crate::target::{Item, QueryOf};
 pub(crate) struct View {
     id: String,
     name: String,
-    /// "active" or "expired".
+    /// "active", "disabled" or "expired".
     status: &'static str,
     issued_on: String,
     modified_on: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_on: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires_on: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<String>,
+    /// What it may do. A token without policies may do everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policies: Option<Vec<wanted::PolicyShape>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<wanted::ConditionShape>,
 }
 
 /// A token that was made, with its text: it is shown this once.
@@ -38,27 +52,6 @@ pub(crate) struct Made {
     #[serde(flatten)]
     token: View,
     value: String,
-}
-
-/// A token to make.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "TokenCreate")]
-pub(crate) struct Create {
-    /// What it is for.
-    name: String,
-    /// From when on it is refused.
-    #[serde(default)]
-    expires_on: Option<String>,
-    /// Must be empty: every token may do everything here.
-    #[serde(default)]
-    policies: Vec<Value>,
-    /// Must be left out: tokens are good from their making.
-    #[serde(default)]
-    not_before: Option<Value>,
-    /// Must be left out: tokens have no conditions.
-    #[serde(default)]
-    condition: Option<Value>,
 }
 
 /// What a revocation answers.
@@ -76,75 +69,114 @@ pub(crate) struct Verified {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_on: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<String>,
 }
 
-impl Create {
-    /// When it expires. A token that was to be narrow and may do everything would be worse than none.
-    fn expires_on(&self) -> Result<Option<Timestamp>, ApiError> {
-        let narrow = [
-            ("policies", !self.policies.is_empty()),
-            ("not_before", self.not_before.as_ref().is_some_and(|value| !value.is_null())),
-            ("condition", self.condition.as_ref().is_some_and(is_condition)),
-        ];
-        if let Some((field, _)) = narrow.into_iter().find(|(_, asked)| *asked) {
-            return Err(ApiError::invalid(format_args!(
-                "\"{field}\" would narrow what the token may do, and every token may do everything on this server; leave it out"
-            )));
-        }
-        let wrong = |_| ApiError::invalid("expires_on is not a time; write it like 2027-01-31T00:00:00Z");
-        self.expires_on.as_deref().map(str::parse).transpose().map_err(wrong)
-    }
-}
-
-/// `{}` and `null` are no condition.
-fn is_condition(value: &Value) -> bool {
-    value.as_object().is_none_or(|fields| !fields.is_empty()) && !value.is_null()
+/// What tokens can be given.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PermissionGroup")]
+pub(crate) struct GroupView {
+    id: &'static str,
+    name: &'static str,
+    description: &'static str,
+    scopes: [&'static str; 1],
 }
 
 /// The token that asks: it has been checked on the way here.
-pub(crate) async fn verify(State(shared): SharedState, headers: HeaderMap) -> Answer<Verified> {
-    let token = guard::token(&headers).and_then(|text| shared.registry().token_of(text));
-    let token = token.ok_or_else(guard::refused)?;
-    let expires_on = token.expires_on.map(|time| time.to_string());
-    Ok(Reply::ok(Verified { id: token.id, status: "active", expires_on }))
+pub(crate) async fn verify(State(shared): SharedState, caller: Caller) -> Answer<Verified> {
+    let token = caller.token();
+    Ok(Reply::ok(Verified {
+        id: token.id.clone(),
+        status: token.rules.status(shared.registry().clock().now()).as_str(),
+        expires_on: token.rules.expires_on.map(|time| time.to_string()),
+        not_before: token.rules.not_before.map(|time| time.to_string()),
+    }))
+}
+
+pub(crate) async fn permission_groups(query: Pairs) -> Answer<Vec<GroupView>> {
+    let is =
+        |name: &str, value: &str| query.get(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value));
+    let groups = Group::ALL.iter().map(|group| {
+        let family: Family = group.family();
+        let (id, name) = (group.id(), group.name());
+        GroupView { id, name, description: family.meaning(), scopes: [family.scope()] }
+    });
+    let groups = groups.filter(|group| is("name", group.name) && is("scope", group.scopes[0]));
+    let page = query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1);
+    Ok(Reply::list(groups.collect(), page))
 }
 
 pub(crate) async fn list(State(shared): SharedState, QueryOf(query): QueryOf<Paging>) -> Answer<Vec<View>> {
+    let seen = Seen::of(&shared).await?;
     let tokens = shared.registry().tokens();
-    let now = shared.registry().clock().now();
-    Ok(Reply::list(tokens.iter().map(|token| view(token, now)).collect(), query.page))
+    Ok(Reply::list(tokens.iter().map(|token| seen.view(token)).collect(), query.page))
 }
 
-pub(crate) async fn create(State(shared): SharedState, Exact(wanted): Exact<Create>) -> Answer<Made> {
-    let (token, text) = shared.control.create_token(&wanted.name, wanted.expires_on()?).await?;
-    let token = view(&token, shared.registry().clock().now());
+pub(crate) async fn create(
+    State(shared): SharedState,
+    caller: Caller,
+    Exact(wanted): Exact<Wanted>,
+) -> Answer<Made> {
+    let wanted = wanted.read(caller.rules())?;
+    let (token, text) = shared.control.create_token(wanted, caller.rules()).await?;
+    let token = Seen::of(&shared).await?.view(&token);
     Ok(Reply::ok(Made { token, value: text.expose().to_owned() }))
 }
 
 pub(crate) async fn get(State(shared): SharedState, Item(id): Item) -> Answer<View> {
-    let now = shared.registry().clock().now();
-    Ok(Reply::ok(view(&shared.control.existing_token(&id)?, now)))
+    let token = shared.control.existing_token(&id)?;
+    Ok(Reply::ok(Seen::of(&shared).await?.view(&token)))
+}
+
+pub(crate) async fn update(
+    State(shared): SharedState,
+    caller: Caller,
+    Item(id): Item,
+    Exact(wanted): Exact<Wanted>,
+) -> Answer<View> {
+    let before = shared.control.existing_token(&id)?;
+    let done = shared.control.change_token(&id, wanted.read(&before.rules)?, caller.rules()).await?;
+    Ok(Reply::ok(Seen::of(&shared).await?.view(&done.result)).with_notes(done.remarks))
 }
 
 /// Gives the token another text; the result is that text.
-pub(crate) async fn roll(State(shared): SharedState, Item(id): Item) -> Answer<String> {
-    let done = shared.control.roll_token(&id).await?;
+pub(crate) async fn roll(State(shared): SharedState, caller: Caller, Item(id): Item) -> Answer<String> {
+    let done = shared.control.roll_token(&id, caller.rules()).await?;
     Ok(Reply::ok(done.result.expose().to_owned()).with_notes(done.remarks))
 }
 
-pub(crate) async fn revoke(State(shared): SharedState, Item(id): Item) -> Answer<Revoked> {
-    let done = shared.control.revoke_token(&id).await?;
+pub(crate) async fn revoke(State(shared): SharedState, caller: Caller, Item(id): Item) -> Answer<Revoked> {
+    let done = shared.control.revoke_token(&id, caller.rules()).await?;
     Ok(Reply::ok(Revoked { id }).with_notes(done.remarks))
 }
 
-fn view(token: &TokenInfo, now: Timestamp) -> View {
-    let expired = token.expires_on.is_some_and(|expires_on| expires_on <= now);
-    View {
-        id: token.id.clone(),
-        name: token.label.clone(),
-        status: if expired { "expired" } else { "active" },
-        issued_on: token.created_on.to_string(),
-        modified_on: token.modified_on.to_string(),
-        expires_on: token.expires_on.map(|time| time.to_string()),
+/// What views are made with.
+struct Seen {
+    now: Timestamp,
+    uses: HashMap<String, Timestamp>,
+}
+
+impl Seen {
+    async fn of(shared: &Shared) -> Result<Seen, crate::error::ApiError> {
+        let registry = shared.registry();
+        Ok(Seen { now: registry.clock().now(), uses: registry.token_uses().await? })
+    }
+
+    fn view(&self, token: &TokenInfo) -> View {
+        let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        let rules = &token.rules;
+        View {
+            id: token.id.clone(),
+            name: token.label.clone(),
+            status: rules.status(self.now).as_str(),
+            issued_on: token.created_on.to_string(),
+            modified_on: token.modified_on.to_string(),
+            last_used_on: text(self.uses.get(&token.id).copied()),
+            expires_on: text(rules.expires_on),
+            not_before: text(rules.not_before),
+            policies: rules.grants.policies().map(wanted::shapes),
+            condition: wanted::ConditionShape::of(&rules.condition),
+        }
     }
 }

@@ -10,10 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wasmyard_control::Force;
+use wasmyard_namespaces::access::{Family, Place};
 use wasmyard_namespaces::zone::{Setting, SettingError, SettingId, ZoneEdit, ZoneHold, ZoneType};
 use wasmyard_namespaces::{Timestamp, Zone, ZoneId};
 
 use crate::body::Json;
+use crate::caller::Sight;
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
 use crate::lists;
@@ -137,7 +139,11 @@ fn is_named(name: &str, filter: &str) -> bool {
     }
 }
 
-pub(crate) async fn list(State(shared): SharedState, query: Pairs) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(shared): SharedState,
+    sight: Sight,
+    query: Pairs,
+) -> Result<Response, ApiError> {
     let (page, per_page) = query.paging(20, 1_000)?;
     let one_of = |name: &str, value: &str| {
         let mut wanted = query.all(name).filter(|wanted| !wanted.is_empty()).peekable();
@@ -146,7 +152,8 @@ pub(crate) async fn list(State(shared): SharedState, query: Pairs) -> Result<Res
     let mut zones: Vec<Arc<Zone>> = shared.registry().zones();
     zones.retain(|zone| {
         let named = query.get("name").is_none_or(|filter| is_named(zone.name.as_str(), filter));
-        named && one_of("status", zone.status.as_str()) && one_of("type", zone.kind.as_str())
+        let seen = sight.is_whole() || sight.shows(Family::Zone, Place::Zone(zone.id.clone()));
+        seen && named && one_of("status", zone.status.as_str()) && one_of("type", zone.kind.as_str())
     });
     if query.is_backwards() {
         zones.reverse();

@@ -12,13 +12,13 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use wasmyard_api::{ApiState, UploadLimits, router};
+use wasmyard_api::{ApiState, Rates, UploadLimits, router};
 use wasmyard_control::{Checked, ComponentChecker, Control, Issuers, Refusal, RefusalCode};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{
-    Blobs, Clock, Digest, EventKind, LimitSpec, Registry, RegistryOptions, Store as _,
+    Blobs, Clock, ClockHand, Digest, EventKind, LimitSpec, Registry, RegistryOptions, Store as _,
 };
 
 use crate::zones::certificates::Authority;
@@ -57,6 +57,7 @@ impl ComponentChecker for FakeChecker {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Api {
     router: Router,
     token: String,
@@ -66,7 +67,7 @@ pub(crate) struct Api {
     store: Arc<MemoryStore>,
     blobs: Blobs,
     /// Where the keys and values are.
-    _folder: tempfile::TempDir,
+    _folder: Arc<tempfile::TempDir>,
 }
 
 /// An answer, read whole.
@@ -124,6 +125,13 @@ impl Api {
         Api::with(limits, RegistryOptions::default(), |control| control).await
     }
 
+    /// Where clients may call so often, by a clock that is moved by hand.
+    pub(crate) async fn with_rates(rates: Rates) -> (Api, ClockHand) {
+        let (clock, hand) = Clock::by_hand("2026-01-02T03:04:05Z".parse().unwrap());
+        let options = RegistryOptions { clock, ..RegistryOptions::default() };
+        (Api::with_all(UploadLimits::default(), options, rates, |control| control).await, hand)
+    }
+
     /// Where customers may have names that are kept for tests.
     pub(crate) async fn with_reserved_names() -> Api {
         Api::with(UploadLimits::default(), RegistryOptions::default(), Control::with_reserved_names).await
@@ -156,6 +164,17 @@ impl Api {
         options: RegistryOptions,
         finish: impl FnOnce(Control) -> Control,
     ) -> Api {
+        // Tests call more often than people do.
+        let rates = Rates { per_token: 1_000_000, ..Rates::default() };
+        Api::with_all(limits, options, rates, finish).await
+    }
+
+    async fn with_all(
+        limits: UploadLimits,
+        options: RegistryOptions,
+        rates: Rates,
+        finish: impl FnOnce(Control) -> Control,
+    ) -> Api {
         let (store, blobs) = (Arc::new(MemoryStore::new()), Blobs::memory());
         let registry = Registry::open_with(store.clone(), blobs.clone(), options).await.unwrap();
         let (_, token) = registry.create_token("test").await.unwrap();
@@ -172,6 +191,8 @@ impl Api {
             events: Arc::new(wasmyard_events::Discard),
             spool: std::env::temp_dir(),
             limits,
+            rates,
+            dispatch: None,
         });
         Api {
             router,
@@ -181,7 +202,7 @@ impl Api {
             not_ready,
             store,
             blobs,
-            _folder: folder,
+            _folder: Arc::new(folder),
         }
     }
 
@@ -196,6 +217,14 @@ impl Api {
 
     pub(crate) async fn with_namespace(&self) {
         self.post(NAMESPACES, &json!({"name": "production"})).await.result();
+    }
+
+    /// The same API as another token sees it: one that is made with these fields.
+    pub(crate) async fn token_for(&self, wanted: &Value) -> Api {
+        let mut wanted = wanted.clone();
+        wanted["name"] = json!("narrow");
+        let made = self.post("/client/v4/user/tokens", &wanted).await.result();
+        Api { token: made["value"].as_str().unwrap().to_owned(), ..self.clone() }
     }
 
     /// The router itself, for answers that are read piece by piece.
@@ -280,9 +309,23 @@ impl Api {
         }
     }
 
-    /// What must not change when something is refused: the store's revision, and the number of blobs.
-    pub(crate) async fn stored(&self) -> (u64, usize) {
-        (self.store.revision().await.unwrap(), self.blobs.list().count().await)
+    /// All that is kept of the audit log, as text.
+    pub(crate) async fn audit_records(&self) -> String {
+        let found = self.store.scan("audit/", None, usize::MAX).await.unwrap();
+        found.iter().map(|entry| String::from_utf8_lossy(&entry.value).into_owned() + "\n").collect()
+    }
+
+    /// What must not change when something is refused: all records but those that tell of calls, and the number of blobs.
+    pub(crate) async fn stored(&self) -> (Digest, usize) {
+        let mut bytes = Vec::new();
+        for entry in self.store.scan("", None, usize::MAX).await.unwrap() {
+            if !["audit/", "token-use/"].iter().any(|prefix| entry.key.starts_with(prefix)) {
+                bytes.extend(entry.key.as_bytes());
+                bytes.extend(entry.revision.to_be_bytes());
+                bytes.extend(&entry.value);
+            }
+        }
+        (Digest::of(&bytes), self.blobs.list().count().await)
     }
 }
 

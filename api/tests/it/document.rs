@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use wasmyard_api::{Code, CsrCode, openapi_document};
+use wasmyard_namespaces::access::Group;
 
 use crate::common::Api;
 
@@ -92,8 +93,10 @@ fn every_code_has_its_own_number() {
     let mut numbers: Vec<u32> = Code::ALL.iter().map(|code| code.number()).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers.len(), Code::ALL.len());
-    assert!(Code::ALL.iter().all(|code| code.number() >= 1000 && code.status().as_u16() >= 400));
+    // One number has two statuses, as clients know it: no good token, and a good one that may not.
+    assert_eq!(Code::Authentication.number(), Code::Forbidden.number());
+    assert_eq!(numbers.len() + 1, Code::ALL.len());
+    assert!(Code::ALL.iter().all(|code| code.number() >= 900 && code.status().as_u16() >= 400));
     let mut numbers: Vec<u32> = CsrCode::ALL.iter().map(|code| code.number()).collect();
     numbers.dedup();
     assert_eq!(numbers.len(), CsrCode::ALL.len(), "in their order, each once");
@@ -112,6 +115,28 @@ fn the_page_lists_every_call_and_every_code() {
         return;
     }
     assert!(page == page_now, "docs/api.md is out of date: run the tests with WASMYARD_REFRESH=1");
+}
+
+/// What tokens can be given, in `docs/tokens.md`.
+#[test]
+fn the_page_on_tokens_lists_every_permission() {
+    let path = file("../docs/tokens.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let page_now = between(&page, "permissions", &permissions());
+    if refresh() {
+        std::fs::write(&path, &page_now).unwrap();
+        return;
+    }
+    assert!(page == page_now, "docs/tokens.md is out of date: run the tests with WASMYARD_REFRESH=1");
+}
+
+fn permissions() -> String {
+    let mut text = "\n| permission | id | on | for |\n|---|---|---|---|\n".to_owned();
+    for group in Group::ALL {
+        let (name, id, family) = (group.name(), group.id(), group.family());
+        writeln!(text, "| {name} | `{id}` | {} | {} |", family.places(), family.meaning()).unwrap();
+    }
+    text + "\n"
 }
 
 fn between(page: &str, marker: &str, table: &str) -> String {

@@ -16,6 +16,7 @@
 
 mod access;
 mod assets;
+mod audit_logs;
 mod bounds;
 mod common;
 mod compatibility;
@@ -25,6 +26,7 @@ mod lists;
 mod multipart;
 mod namespaces;
 mod operation;
+mod rates;
 mod referred;
 mod routes;
 mod scripts;

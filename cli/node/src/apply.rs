@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use wasmyard_control::audit::Declaration;
 use wasmyard_control::configuration::{DeclaredScript, DeclaredZone};
 use wasmyard_control::{Component, Control, ControlError};
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
@@ -20,19 +21,25 @@ use crate::sources;
 /// in place.
 pub(crate) async fn everything(control: &Control, config: &ResolvedConfig) -> Vec<String> {
     let unapplied = |error: ControlError| format!("the configuration cannot be applied: {error}");
-    if let Err(error) = settings(control, config).await {
+    let source = &config.server.configuration;
+    let part = |kind, name: String| Declaration { kind, name };
+    let settled = control.audited(source, part("settings", source.to_string()), settings(control, config));
+    if let Err(error) = settled.await {
         return vec![unapplied(error)];
     }
     let mut refused = zones(control, config).await;
     for script in &config.scripts {
-        match deploy(control, script).await {
+        let deployed =
+            control.audited(source, part("script", script.key.to_string()), deploy(control, script));
+        match deployed.await {
             Ok(applied) => {
                 wasmyard_control::configuration::tell(&format!("script {}", script.key), &applied);
             }
             Err(refusal) => refused.push(format!("script {}: {refusal}", script.key)),
         }
     }
-    refused.extend(let_go(control, config).await.err().map(unapplied));
+    let let_go = control.audited(source, part("end", source.to_string()), let_go(control, config));
+    refused.extend(let_go.await.err().map(unapplied));
     refused
 }
 
@@ -58,7 +65,10 @@ pub(crate) async fn settings(control: &Control, config: &ResolvedConfig) -> Resu
 pub(crate) async fn zones(control: &Control, config: &ResolvedConfig) -> Vec<String> {
     let mut refused = Vec::new();
     for zone in &config.zones {
-        if let Err(error) = control.declare_zone(&config.server.configuration, zone).await {
+        let source = &config.server.configuration;
+        let part = Declaration { kind: "zone", name: zone.name.to_string() };
+        let declared = control.audited(source, part, control.declare_zone(source, zone));
+        if let Err(error) = declared.await {
             refused.push(format!("zone {}: {error}", zone.name));
         }
     }

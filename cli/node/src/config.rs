@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use wasmyard_api::Rates;
 use wasmyard_control::configuration::DeclaredZone;
 use wasmyard_dispatcher::{EgressConfig, OriginsConfig};
 use wasmyard_hostnames::ServedName;
@@ -152,6 +153,10 @@ pub struct ServerConfig {
     pub max_connections_per_client: u32,
     /// Connections to the API open at once.
     pub api_max_connections: u32,
+    /// How often clients of the API may call.
+    pub rates: Rates,
+    /// How long an entry of the audit log is kept.
+    pub audit_kept: Duration,
     /// The proxies in front that are believed.
     pub proxies: Proxies,
     /// Whether these proxies begin connections of visitors with a header of the PROXY protocol.
@@ -246,6 +251,8 @@ pub struct ScriptConfig {
     pub build: Option<BuildConfig>,
     /// Its bindings, `vars` among them; sorted by name, names are unique.
     pub bindings: Vec<BindingDecl>,
+    /// Those of them that lead to another server's namespaces while somebody develops.
+    pub remote: Vec<BindingName>,
     /// KV namespaces that it is bound to by their titles: made where there are none.
     pub kv_namespaces: Vec<KvByTitle>,
     /// The files it serves.

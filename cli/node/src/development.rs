@@ -22,7 +22,8 @@ use wasmyard_runtime::{Body, body};
 
 use crate::config::{ResolvedConfig, ScriptConfig};
 use crate::error::StartError;
-use crate::node::{Node, Readiness};
+use crate::node::{Development, Node, Readiness};
+use crate::remote::{RemoteNamespaces, RemoteServer};
 use crate::stop::{self, Stop};
 use crate::storage::Storage;
 use crate::{apply, node, tls};
@@ -169,7 +170,11 @@ impl Developing {
     ///
     /// # Errors
     /// Why it cannot be started.
-    pub async fn start(storage: Storage, config: &ResolvedConfig) -> Result<Self, StartError> {
+    pub async fn start(
+        storage: Storage,
+        config: &ResolvedConfig,
+        remote: Option<RemoteServer>,
+    ) -> Result<Self, StartError> {
         let Storage { registry, kv, .. } = storage;
         let builds = Arc::new(Builds::under_way(config.scripts.iter().map(|script| &script.key)));
         // What a developer's scripts talk to often runs beside them.
@@ -183,7 +188,8 @@ impl Developing {
         let tls = tls::for_development(config)?;
         let untrusted = tls.as_ref().filter(|tls| tls.is_new).map(|tls| tls.authority.clone());
         let encrypting = tls.map(|tls| tls.encrypting);
-        let node = Node::start(config, &capacity, registry, kv.clone(), egress, encrypting, Some(overlay))?;
+        let development = Some(Development { overlay, remote });
+        let node = Node::start(config, &capacity, registry, kv.clone(), egress, encrypting, development)?;
         apply::settings(&node.control, config)
             .await
             .map_err(|error| StartError::failed(format!("the configuration cannot be applied: {error}")))?;
@@ -251,13 +257,15 @@ impl Developing {
 pub struct DevNode {
     control: Control,
     builds: Arc<Builds>,
+    remote: Option<Arc<RemoteNamespaces>>,
     /// Scripts that came from the folder.
     deployed: tokio::sync::Mutex<Vec<ScriptKey>>,
 }
 
 impl DevNode {
     fn new(node: &Node, builds: Arc<Builds>) -> Self {
-        Self { control: node.control.clone(), builds, deployed: tokio::sync::Mutex::default() }
+        let (control, remote) = (node.control.clone(), node.remote.clone());
+        Self { control, builds, remote, deployed: tokio::sync::Mutex::default() }
     }
 
     /// Deploys the script's component and assets, as they are now, as its new version.
@@ -285,6 +293,7 @@ impl DevNode {
     /// Why it cannot.
     pub async fn reload_config(&self, config: &ResolvedConfig) -> Result<(), String> {
         apply::settings(&self.control, config).await.map_err(|error| error.to_string())?;
+        self.remote.iter().for_each(|remote| remote.declare(config));
         let refused = apply::zones(&self.control, config).await;
         // Scripts that came from the folder and are not in it any more go; what the API made stays.
         let mut deployed = self.deployed.lock().await;

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
-use wasmyard_api::{ApiState, UploadLimits};
+use wasmyard_api::{ApiState, Rates, UploadLimits};
 use wasmyard_compiler::ChildCompiler;
 use wasmyard_control::{Control, Lookout};
 use wasmyard_dispatcher::{
@@ -37,6 +37,7 @@ use crate::delegation::Delegation;
 use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
+use crate::remote::{DataPlane, RemoteNamespaces, RemoteServer};
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
 use crate::{certificates, hostnames, issuers, javascript, logs, recompile, rollbacks, store_figures, sweep, triggers};
@@ -77,6 +78,16 @@ pub(crate) struct Node {
     lookout: Arc<Lookout>,
     /// Where the scripts are listed that were used last.
     recent: PathBuf,
+    /// Where remote bindings lead, for whoever develops.
+    pub(crate) remote: Option<Arc<RemoteNamespaces>>,
+}
+
+/// What whoever develops has beside what a server has.
+pub(crate) struct Development {
+    /// What may answer in place of a script.
+    pub(crate) overlay: Arc<dyn Overlay>,
+    /// The server whose namespaces remote bindings lead to, if one was named.
+    pub(crate) remote: Option<RemoteServer>,
 }
 
 impl Node {
@@ -88,10 +99,12 @@ impl Node {
         kv: Kv,
         mut egress: EgressConfig,
         encrypting: Option<Encrypting>,
-        overlay: Option<Arc<dyn Overlay>>,
+        development: Option<Development>,
     ) -> Result<Self, StartError> {
         // Whoever develops has no names but those that are kept for tests.
-        let reserved_names = config.server.reserved_names || overlay.is_some();
+        let developing = development.is_some();
+        let (overlay, remote) = development.map_or((None, None), |it| (Some(it.overlay), Some(it.remote)));
+        let reserved_names = config.server.reserved_names || developing;
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
         let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port()).ok();
@@ -102,7 +115,7 @@ impl Node {
         egress.policy.own_ports.clone_from(&own_ports);
         let mut origins = config.origins.clone();
         origins.policy.own_ports.clone_from(&egress.policy.own_ports);
-        if overlay.is_some() {
+        if developing {
             // As their scripts' requests may.
             origins.policy.allow_loopback();
         }
@@ -129,6 +142,8 @@ impl Node {
         let runtime = Arc::new(runtime);
         let metrics = Arc::new(Metrics::new().map_err(unmeasured)?);
         let figures = EgressFigures::new(metrics.registry()).map_err(unmeasured)?;
+        let remote = remote.map(|server| RemoteNamespaces::new(server, config, metrics.registry()));
+        let remote = remote.transpose().map_err(StartError::failed)?;
         let counted = |prefix, whose| {
             wasmyard_listener::Figures::new(metrics.registry(), prefix, whose).map_err(unmeasured)
         };
@@ -171,6 +186,7 @@ impl Node {
                 https: https(&config.tls, tls_port, http3),
                 asking,
                 broken: Some(broken),
+                remote: remote.clone().map(|remote| remote as _),
                 ..DispatcherConfig::default()
             },
             registry.clone(),
@@ -222,6 +238,13 @@ impl Node {
             events,
             spool: config.server.data.clone(),
             limits: UploadLimits::default(),
+            dispatch: Some(Arc::new(DataPlane(Arc::downgrade(&dispatcher)))),
+            // Whoever develops is alone, and builds in a loop.
+            rates: if developing {
+                Rates { per_token: u32::MAX, per_address: u32::MAX }
+            } else {
+                config.server.rates
+            },
         };
         let [visitors, api] = {
             let port = |listener, config, figures| Port { listener, config, figures };
@@ -244,6 +267,7 @@ impl Node {
             ready,
             lookout,
             recent,
+            remote,
         })
     }
 

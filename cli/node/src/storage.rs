@@ -104,7 +104,8 @@ fn keys_and_values(data: &Path) -> Result<Kv, StartError> {
 
 fn registry_options(config: &ResolvedConfig) -> RegistryOptions {
     let kept_versions = usize::try_from(config.server.kept_versions).unwrap_or(usize::MAX);
-    RegistryOptions { ceiling: config.ceiling, kept_versions, ..RegistryOptions::default() }
+    let audit_kept = config.server.audit_kept;
+    RegistryOptions { ceiling: config.ceiling, kept_versions, audit_kept, ..RegistryOptions::default() }
 }
 
 /// Only its owner may look into the data directory: it holds tenants' code and secrets.

@@ -28,10 +28,18 @@ const GRACE: Duration = Duration::from_secs(24 * 3_600);
 /// The job that removes blobs. One node of those that share a registry does it.
 const BLOBS: (&str, &str) = ("sweep", "blobs");
 
+/// The job that forgets old entries of the audit log.
+const AUDIT: (&str, &str) = ("audit-sweep", "audit");
+
 /// Sweeps until it is dropped.
 pub(crate) async fn run(control: Control, runtime: Arc<Runtime>) {
     let registry = control.registry();
-    tokio::join!(blobs(registry), code(registry, &runtime), keys(control.kv(), registry.clock()));
+    tokio::join!(
+        blobs(registry),
+        audit(registry),
+        code(registry, &runtime),
+        keys(control.kv(), registry.clock())
+    );
 }
 
 /// Sweeps keys whose time has come, and those of deleted namespaces. Nobody sees them any more; their room is taken.
@@ -66,6 +74,31 @@ async fn blobs(registry: &Registry) {
     });
     while let Err(error) = registry.schedule(kind, key, registry.clock().now()).await {
         tracing::warn!(%error, "the sweep of blobs could not be scheduled");
+        registry.clock().sleep_until(registry.clock().now().later(TRY_AGAIN)).await;
+    }
+    jobs.run().await;
+}
+
+/// Sweeps the audit log, which all nodes share as well.
+async fn audit(registry: &Registry) {
+    let (kind, key) = AUDIT;
+    let sweeping = registry.clone();
+    let jobs = registry.jobs().on(kind, move |_| {
+        let registry = sweeping.clone();
+        async move {
+            match registry.forget_old_audit().await {
+                Ok(forgotten) => {
+                    tracing::debug!(forgotten, "looked for old entries of the audit log");
+                    Done::Again(EVERY)
+                }
+                Err(error) => {
+                    Done::Failed(format!("old entries of the audit log could not be forgotten: {error}"))
+                }
+            }
+        }
+    });
+    while let Err(error) = registry.schedule(kind, key, registry.clock().now()).await {
+        tracing::warn!(%error, "the sweep of the audit log could not be scheduled");
         registry.clock().sleep_until(registry.clock().now().later(TRY_AGAIN)).await;
     }
     jobs.run().await;

@@ -108,7 +108,11 @@ impl ClientError {
 /// What a user can do about a code of the v4 API.
 fn code_remedy(code: i64, status: StatusCode) -> Option<String> {
     let text = match code {
-        10000 | 9109 => {
+        10000 if status == StatusCode::FORBIDDEN => {
+            "`wasmyard token list`, with a token that may, shows what each may do; `wasmyard token create` makes another"
+        }
+        9109 => "use it from one of its networks, or make another token",
+        10000 => {
             "put the admin token in WASMYARD_API_TOKEN, or run this in the folder of the server: it is kept in the file `admin-token` of its data directory"
         }
         100_119 => "`wasmyard namespace list` shows what exists; `wasmyard namespace create NAME` makes one",

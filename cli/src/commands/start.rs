@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use wasmyard_events::{Form, Stream};
+use wasmyard_namespaces::Secret;
 use wasmyard_node::config::{self, ConfigSource, Faults, Purpose};
-use wasmyard_node::{Developing, ResolvedConfig, Serving, Storage};
+use wasmyard_node::{Developing, RemoteServer, ResolvedConfig, Serving, Storage};
 
 use crate::args::{DevArgs, ServeArgs, Token};
 use crate::failure::Failure;
@@ -48,7 +49,7 @@ pub async fn dev(args: &DevArgs, output: &Output) -> Result<(), Failure> {
     output.note(
         "scripts may send requests to this machine's loopback addresses; `wasmyard serve` refuses them",
     );
-    let node = Developing::start(storage, &config).await?;
+    let node = Developing::start(storage, &config, remote(args)?).await?;
     announce(&node.addresses(), output);
     if let Some(path) = node.untrusted() {
         let path = path.display();
@@ -60,6 +61,19 @@ pub async fn dev(args: &DevArgs, output: &Output) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let reloading = crate::dev::run(config, node.folder() as Arc<_>, output, stop.clone());
     node.run(reloading, stop).await
+}
+
+/// The server that remote bindings lead to, with the token for it: a secret, which the command line is no place for.
+fn remote(args: &DevArgs) -> Result<Option<RemoteServer>, Failure> {
+    let Some(url) = args.remote.clone().filter(|url| !url.is_empty()) else { return Ok(None) };
+    let token = std::env::var("WASMYARD_REMOTE_TOKEN").ok().filter(|token| !token.is_empty());
+    let token = token.ok_or_else(|| {
+        Failure::Usage(
+            "a remote server needs WASMYARD_REMOTE_TOKEN; `wasmyard token create dev -p \"Workers Dispatch Run\" -n NS` makes one there"
+                .to_owned(),
+        )
+    })?;
+    Ok(Some(RemoteServer { url, token: Secret::new(token) }))
 }
 
 /// Starts the log. From here on nothing waits for whoever reads the two streams of this process.
@@ -138,6 +152,7 @@ mod tests {
             listen: None,
             listen_tls: None,
             api_listen: None,
+            remote: None,
             trust: false,
         };
         assert_eq!(load_for_dev(&args, &output).unwrap().server.listen.port(), 1000);
@@ -160,6 +175,7 @@ mod tests {
             listen: None,
             listen_tls: None,
             api_listen: None,
+            remote: None,
             trust: false,
         };
         let failure = load_for_dev(&args, &output).unwrap_err();

@@ -30,6 +30,7 @@ use crate::assets::{AssetFigures, Assets};
 use crate::config::DispatcherConfig;
 use crate::egress::Egress;
 use crate::head;
+use crate::remote::Remote;
 use crate::respond::Refusal;
 use crate::trace::Trace;
 use crate::visit::Visit;
@@ -53,6 +54,8 @@ pub(crate) struct Scripts {
     egress: Arc<dyn Egress>,
     in_flight: IntGauge,
     overlay: Option<Arc<dyn Overlay>>,
+    /// Where bindings lead whose namespaces are another server's.
+    remote: Option<Arc<dyn Remote>>,
     admission: Arc<Admission>,
     limits: Limits,
     served_ports: Vec<u16>,
@@ -84,6 +87,7 @@ impl Scripts {
             egress,
             in_flight: in_flight(shown)?,
             overlay,
+            remote: config.remote.clone(),
             admission: Admission::new(config.admission),
             limits: config.limits,
             served_ports: config.served_ports.clone(),
@@ -109,6 +113,22 @@ impl Scripts {
         let request = Request::from_parts(head, body);
         let answer = self.run(chain, Callee::Named(script), CallOptions::default(), request).await;
         answer.map_err(|failure| Refusal::of(failure, log.upload_fault()))
+    }
+
+    /// Answers a request to a script that a dispatcher on another node calls. There is no visitor: what fails is that
+    /// dispatcher's to deal with.
+    pub(crate) async fn called_from_afar(
+        self: &Arc<Self>,
+        visit: Visit<Body>,
+        script: ScriptKey,
+        limits: LimitSpec,
+    ) -> Result<Response<Body>, Failure> {
+        let info = info_of(&visit);
+        let Visit { head, body, log, .. } = visit;
+        log.routed_to(&script);
+        let chain = Chain::of_visit(&log, info);
+        let options = CallOptions { limits, ..CallOptions::default() };
+        self.run(chain, Callee::Named(script), options, Request::from_parts(head, body)).await
     }
 
     /// The way of a request through one script, wherever in a chain that is. Boxed, because scripts call scripts.

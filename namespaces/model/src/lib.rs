@@ -8,10 +8,13 @@
 //! - [`assets`], [`bindings`], [`code`], [`egress`], [`route`], [`namespace`], [`script`]: what a platform consists of;
 //!   [`zone`], [`hostname`], [`csr`], [`client_ca`], [`blocked`]: whose names it answers to, requests for their certificates, whose
 //!   clients they let in, names that are nobody's;
-//!   [`config_keys`]: which parts of it the operator's configuration owns.
+//!   [`config_keys`]: which parts of it the operator's configuration owns; [`access`]: who may change which of it;
+//!   [`audit`]: who did.
 
+pub mod access;
 pub mod alerting;
 pub mod assets;
+pub mod audit;
 pub mod bindings;
 pub mod blocked;
 pub mod bundle;

@@ -56,6 +56,7 @@ pub mod error;
 mod alert_error;
 mod alerting;
 mod assets;
+mod audit;
 mod cache;
 mod collection;
 mod configured;
@@ -98,6 +99,7 @@ struct Inner {
     routes: RouteTable,
     routes_turn: held::Turn,
     tokens: held::Held<Vec<tokens::TokenRecord>>,
+    uses: tokens::NotedUses,
     scripts: cache::ScriptCache,
     assets: assets::AssetCache,
     zones: held::Held<zones::ZoneIndex>,
@@ -135,6 +137,8 @@ pub struct RegistryOptions {
     pub keep_changes: u64,
     /// How many versions of a script are kept, those that serve among them and pinned ones aside.
     pub kept_versions: usize,
+    /// How long an entry of the audit log is kept.
+    pub audit_kept: Duration,
     /// How long a blob that nobody refers to is kept.
     pub blob_grace: Duration,
     /// What time it is.
@@ -152,6 +156,7 @@ impl Default for RegistryOptions {
             hostname_quota: wasmyard_model::limits::hostnames::CUSTOM_HOSTNAMES,
             keep_changes: 10_000,
             kept_versions: 10,
+            audit_kept: Duration::from_secs(90 * 24 * 3_600),
             blob_grace: Duration::from_secs(24 * 3_600),
             clock: Clock::system(),
         }
@@ -230,6 +235,7 @@ impl Registry {
             routes: RouteTable::new(),
             routes_turn: held::Turn::default(),
             tokens: held::Held::default(),
+            uses: tokens::NotedUses::default(),
             events: broadcast::channel(1_024).0,
             jobs_made: tokio::sync::Notify::new(),
             ticks_made: tokio::sync::Notify::new(),

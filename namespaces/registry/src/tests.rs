@@ -15,6 +15,7 @@ use wasmyard_model::script::{Script, Upload, UploadDraft};
 use wasmyard_stores::{MemoryStore, StoreError};
 
 mod assets;
+mod audit;
 mod coherence;
 mod configured;
 mod damage;

@@ -13,10 +13,16 @@ use super::collection::{ATTEMPTS, Collection, Seen, Transaction, step_aside};
 use super::follow::Follow;
 use super::{Inner, Registry, RegistryEvent, Result};
 use crate::error::RegistryError;
+use wasmyard_model::access::TokenRules;
 use wasmyard_model::digest::Digest;
 use wasmyard_model::secret::Secret;
 use wasmyard_model::timestamp::Timestamp;
 use wasmyard_stores::Revision;
+
+pub(super) use uses::NotedUses;
+use uses::USES;
+
+mod uses;
 
 /// What may be shown of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +33,10 @@ pub struct TokenInfo {
     pub label: String,
     /// When it was made.
     pub created_on: Timestamp,
-    /// When its text was last replaced.
+    /// When its text or its rules were last replaced.
     pub modified_on: Timestamp,
-    /// From when on it is refused; none is never.
-    pub expires_on: Option<Timestamp>,
+    /// What it may do, from where, and when.
+    pub rules: TokenRules,
 }
 
 /// A token in the store.
@@ -41,8 +47,8 @@ pub(super) struct TokenRecord {
     created_on: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     modified_on: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires_on: Option<Timestamp>,
+    #[serde(flatten)]
+    rules: TokenRules,
     hash: Digest,
 }
 
@@ -53,7 +59,7 @@ impl TokenRecord {
             label: self.label.clone(),
             created_on: self.created_on,
             modified_on: self.modified_on.unwrap_or(self.created_on),
-            expires_on: self.expires_on,
+            rules: self.rules.clone(),
         }
     }
 }
@@ -87,20 +93,16 @@ impl Registry {
     /// [`RegistryError::Invalid`] when there are [`MOST_TOKENS`] already; [`RegistryError::Store`] when the store
     /// fails.
     pub async fn create_token(&self, label: &str) -> Result<(TokenInfo, Secret)> {
-        self.create_token_until(label, None).await
+        self.create_token_by(label, TokenRules::default()).await
     }
 
-    /// The same, for a token that is refused from some time on.
+    /// The same, for a token that may do less than everything.
     ///
     /// # Errors
     /// As [`Registry::create_token`].
-    pub async fn create_token_until(
-        &self,
-        label: &str,
-        expires_on: Option<Timestamp>,
-    ) -> Result<(TokenInfo, Secret)> {
+    pub async fn create_token_by(&self, label: &str, rules: TokenRules) -> Result<(TokenInfo, Secret)> {
         let token = Registry::random_token()?;
-        let record = TokenRecord { expires_on, ..self.inner.new_record(label, &token) };
+        let record = TokenRecord { rules, ..self.inner.new_record(label, &token) };
         let info = record.info();
         self.inner
             .change_tokens(|known| {
@@ -131,7 +133,9 @@ impl Registry {
         let (mut info, mut replaced) = (new.info(), 0);
         self.inner
             .change_tokens(|known| {
-                let is_same = |known: &TokenRecord| known.label == new.label && known.hash == new.hash;
+                let is_same = |known: &TokenRecord| {
+                    known.label == new.label && known.hash == new.hash && known.rules == new.rules
+                };
                 let gone = |known: &&TokenRecord| known.label == new.label || known.hash == new.hash;
                 let same = known.iter().find(|known| is_same(known));
                 let kept = same.map(|same| same.id.as_str());
@@ -163,6 +167,29 @@ impl Registry {
         Ok(text)
     }
 
+    /// Replaces the name and the rules of a token.
+    ///
+    /// # Errors
+    /// [`RegistryError::TokenNotFound`]; [`RegistryError::Store`] when the store fails.
+    pub async fn change_token(&self, id: &str, label: &str, rules: TokenRules) -> Result<TokenInfo> {
+        let (label, now) = (wasmyard_model::name::shorten(label), self.inner.clock().now());
+        let mut changed = None;
+        self.inner
+            .change_tokens(|known| {
+                let before = known.iter().find(|token| token.id == id).ok_or_else(|| not_found(id))?;
+                let record = TokenRecord {
+                    label: label.clone(),
+                    modified_on: Some(now),
+                    rules: rules.clone(),
+                    ..before.clone()
+                };
+                changed = Some(record.info());
+                Ok(TokenChange { put: Some(record), delete: Vec::new() })
+            })
+            .await?;
+        changed.ok_or_else(|| not_found(id))
+    }
+
     /// Whether a text is a token. Takes the same time for all texts of the same length.
     #[must_use]
     pub fn verify_token(&self, token: &str) -> bool {
@@ -180,7 +207,7 @@ impl Registry {
         let mut found = None;
         for token in tokens.iter() {
             let same: bool = token.hash.as_bytes().ct_eq(hash.as_bytes()).into();
-            if same && token.expires_on.is_none_or(|expires_on| now < expires_on) {
+            if same && token.rules.is_good(now) {
                 found = Some(token);
             }
         }
@@ -228,7 +255,7 @@ impl Inner {
             label: wasmyard_model::name::shorten(label),
             created_on: self.clock().now(),
             modified_on: None,
-            expires_on: None,
+            rules: TokenRules::default(),
             hash: Digest::of(token.expose().as_bytes()),
         }
     }
@@ -251,7 +278,10 @@ impl Inner {
             let by_id: HashMap<&str, &Seen<TokenRecord>> = all.iter().map(|seen| (seen.id(), seen)).collect();
             let mut transaction = Transaction::default();
             transaction.put(&set, &())?;
-            delete.iter().filter_map(|id| by_id.get(id.as_str())).for_each(|seen| transaction.delete(seen));
+            for seen in delete.iter().filter_map(|id| by_id.get(id.as_str())) {
+                transaction.delete(seen);
+                transaction.delete_with(*seen, &USES, seen.id());
+            }
             if let Some(record) = &put {
                 match by_id.get(record.id.as_str()) {
                     Some(seen) => transaction.put(seen, record)?,

@@ -109,6 +109,13 @@ impl Site {
         Server::start(self, self.command(&["dev"])).await
     }
 
+    /// The same, with these variables in its environment.
+    pub async fn dev_with(&self, variables: &[(&str, &str)]) -> Server {
+        let mut command = self.command(&["dev"]);
+        command.envs(variables.iter().copied());
+        Server::start(self, command).await
+    }
+
     /// `wasmyard dev` of a folder in this one, whose scripts are built for guests.
     pub async fn dev_with_toolchain(&self, folder: &str) -> Server {
         let mut command = self.command(&["dev", folder]);

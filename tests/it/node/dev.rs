@@ -1,4 +1,5 @@
 //! `wasmyard dev` and `wasmyard init`: a folder, served while it changes.
 
 mod reload;
+mod remote;
 mod templates;

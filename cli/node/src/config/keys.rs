@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use serde_json::Value as Json;
+use wasmyard_api::Rates;
 use wasmyard_control::InHandshakes;
 use wasmyard_dispatcher::{DispatcherConfig, EgressConfig, OriginsConfig, Roots};
 use wasmyard_listener::tls::LeastVersion;
@@ -90,6 +91,12 @@ section! {
         max_connections_per_client: Part = Part { one_of: 8, whole: "max_connections", within: true },
         /// connections to the API open at once; one client may have a quarter of them
         api_max_connections: Count = Count(512),
+        /// calls of the API with one [token](tokens.md) within five minutes; one more gets 429
+        api_calls_per_token: Count = Count(Rates::default().per_token),
+        /// calls of the API from one address within a second, good token or not; from this machine as many as come
+        api_calls_per_second: Count = Count(Rates::default().per_address),
+        /// for how many days an entry of the [audit log](tokens.md#the-audit-log) is kept
+        audit_days: Count = Count(90),
         /// addresses and networks of proxies that are believed, such as `["127.0.0.1", "10.0.0.0/8"]`:
         /// [behind-a-proxy.md](behind-a-proxy.md)
         trusted_proxies: Texts = Texts("none"),

@@ -5,7 +5,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use wasmyard_api::Rates;
 use wasmyard_namespaces::{
     ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName,
 };
@@ -151,6 +153,11 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
         max_connections,
         max_connections_per_client: raw.max_connections_per_client.of(max_connections, faults),
         api_max_connections: raw.api_max_connections.get(faults),
+        rates: Rates {
+            per_token: raw.api_calls_per_token.get(faults),
+            per_address: raw.api_calls_per_second.get(faults),
+        },
+        audit_kept: Duration::from_secs(u64::from(raw.audit_days.get(faults)) * 24 * 3_600),
         proxy_protocol: proxies::protocol(raw.proxy_protocol.as_ref(), &proxies, faults),
         api_proxy_protocol: proxies::protocol(raw.api_proxy_protocol.as_ref(), &proxies, faults),
         proxies,
@@ -267,7 +274,7 @@ impl Resolver<'_> {
         let build = raw.build.as_ref().and_then(|build| self.build(build));
         let assets = self.assets(raw);
         let main = self.main(raw);
-        let mut bindings = self.bindings(raw);
+        let (mut bindings, remote) = self.bindings(raw);
         let kv_namespaces = self.kv_namespaces(raw, &bindings);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);
@@ -306,6 +313,7 @@ impl Resolver<'_> {
             main,
             build,
             bindings,
+            remote,
             kv_namespaces,
             assets,
             limits,

@@ -22,6 +22,7 @@ use super::outbound::{self, OutboundWorker, Passage};
 use crate::admission::Permit;
 use crate::egress::{Asker, Sender};
 use crate::head;
+use crate::remote;
 use crate::respond::{self, Wanted};
 use crate::route::{self, Destination};
 
@@ -272,6 +273,12 @@ impl Host for ScriptHost {
                 let Ok(script) = ScriptName::try_from(script.as_str()) else {
                     return async { Err(Failure::WorkerNotFound) }.boxed();
                 };
+                let remote = self.scripts.remote.as_ref();
+                if let Some(remote) = remote.filter(|remote| remote.reaches(self.key(), &door.binding)) {
+                    let (limits, request) = (call.limits, call.request);
+                    let lacks = remote::lacks(call.by_call, &values);
+                    return remote::call(remote, &door, script, limits, request, lacks);
+                }
                 let key = ScriptKey::user(door.namespace.clone(), script);
                 let registry = &self.scripts.registry;
                 let behind = outbound::behind(registry, self.key(), || self.passage(), &door, values);

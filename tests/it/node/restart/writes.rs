@@ -504,6 +504,20 @@ fn other_rows() -> Vec<Row> {
             declared: Beside,
         },
         Row {
+            endpoint: "PUT user/tokens/{token_id}",
+            seen: "tokens",
+            write: |c| {
+                Box::pin(c.call_on(
+                    "PUT",
+                    TOKENS,
+                    "name",
+                    "ci",
+                    json!({"name": "ci 2", "status": "disabled"}),
+                ))
+            },
+            declared: Beside,
+        },
+        Row {
             endpoint: "DELETE user/tokens/{token_id}",
             seen: "tokens",
             write: |c| Box::pin(c.call_on("DELETE", TOKENS, "name", "gone", json!(null))),
@@ -524,6 +538,12 @@ fn other_rows() -> Vec<Row> {
             endpoint: "PUT tokens/{token_id}/value",
             seen: "tokens",
             write: |c| Box::pin(c.call_below("PUT", OTHER_TOKENS, "name", "other", "/value", json!({}))),
+            declared: Beside,
+        },
+        Row {
+            endpoint: "PUT tokens/{token_id}",
+            seen: "tokens",
+            write: |c| Box::pin(c.call_on("PUT", OTHER_TOKENS, "name", "other", json!({"name": "other 2"}))),
             declared: Beside,
         },
         Row {
@@ -593,8 +613,11 @@ async fn prepared() -> (crate::support::Site, Server) {
 const WITH_AUTHORITY: &[&str] = &["PUT acme_accounts/{certificate_authority}/key"];
 
 /// What clients ask for and is not there: nothing changes.
-const NOTHING: &[&str] =
-    &["POST workers/scripts/{script_name}/subdomain", "DELETE workers/scripts/{script_name}/subdomain"];
+const NOTHING: &[&str] = &[
+    "POST workers/scripts/{script_name}/subdomain",
+    "DELETE workers/scripts/{script_name}/subdomain",
+    "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/run",
+];
 
 #[test]
 fn every_write_endpoint_has_its_row() {

@@ -9,17 +9,19 @@ use wasmyard_namespaces::bindings::{BindingInput, resolve};
 use wasmyard_namespaces::{BindingDecl, BindingName, OutboundDecl, Reference, ScriptName};
 
 use super::Resolver;
-use crate::config::KvByTitle;
 use crate::config::document::Spot;
 use crate::config::fault::{Fault, closest};
 use crate::config::keys::{RawOutbound, RawScript};
 use crate::config::section::Named;
+use crate::config::{KvByTitle, Purpose};
 
 impl Resolver<'_> {
-    /// Bindings and vars together, sorted by name.
-    pub(super) fn bindings(&mut self, raw: &Named<RawScript>) -> Vec<BindingDecl> {
-        let mut declared: Vec<BindingDecl> =
+    /// Bindings and vars together, sorted by name; and the names of those that are remote.
+    pub(super) fn bindings(&mut self, raw: &Named<RawScript>) -> (Vec<BindingDecl>, Vec<BindingName>) {
+        let found: Vec<(BindingDecl, bool)> =
             raw.bindings.iter().filter_map(|spot| self.binding(spot)).collect();
+        let remote = found.iter().filter(|(_, remote)| *remote).map(|(decl, _)| decl.name.clone()).collect();
+        let mut declared: Vec<BindingDecl> = found.into_iter().map(|(decl, _)| decl).collect();
         for spot in &raw.vars {
             let (name, value) = &spot.value;
             let wire = match value {
@@ -32,7 +34,7 @@ impl Resolver<'_> {
             }
         }
         let inputs: Vec<BindingInput> = declared.into_iter().map(BindingInput::from).collect();
-        match resolve(&inputs, &[], &[], true) {
+        let bindings = match resolve(&inputs, &[], &[], true) {
             Ok(bindings) => bindings,
             Err(error) => {
                 self.faults.push(Fault::new(
@@ -42,7 +44,8 @@ impl Resolver<'_> {
                 ));
                 Vec::new()
             }
-        }
+        };
+        (bindings, remote)
     }
 
     /// KV namespaces by their titles. Their bindings' names are unique, those of `others` included.
@@ -74,8 +77,19 @@ impl Resolver<'_> {
         found
     }
 
-    fn binding(&mut self, spot: &Spot<Value>) -> Option<BindingDecl> {
-        let wire = in_wire_form(&spot.value);
+    /// A binding, and whether it is remote: which it is for `dev` alone, as everywhere else its namespace is the server's.
+    fn binding(&mut self, spot: &Spot<Value>) -> Option<(BindingDecl, bool)> {
+        let mut wire = in_wire_form(&spot.value);
+        let is_dispatch = wire.get("type").and_then(Value::as_str) == Some("dispatch_namespace");
+        let remote = is_dispatch.then(|| wire.as_object_mut()?.remove("remote")).flatten();
+        let remote = match remote {
+            None => false,
+            Some(Value::Bool(remote)) => remote && self.purpose == Purpose::Dev,
+            Some(_) => {
+                self.faults.push(spot.fault("remote is true or false".to_owned()));
+                return None;
+            }
+        };
         let decl = match BindingDecl::from_json(&wire) {
             Ok(decl) => decl,
             Err(error) => {
@@ -84,7 +98,7 @@ impl Resolver<'_> {
             }
         };
         self.unknown_keys(spot, &wire, decl.kind.binding_type().fields());
-        for reference in decl.kind.refers_to() {
+        for reference in decl.kind.refers_to().into_iter().filter(|_| !remote) {
             let (kind, name) = match reference {
                 Reference::Script(name) | Reference::OutboundWorker(name) => {
                     ("platform script", name.as_str())
@@ -95,7 +109,7 @@ impl Resolver<'_> {
             };
             self.reference(spot.line, &spot.key, kind, name);
         }
-        Some(decl)
+        Some((decl, remote))
     }
 
     fn unknown_keys(&mut self, spot: &Spot<Value>, wire: &Value, keys: &[&str]) {

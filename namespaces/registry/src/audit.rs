@@ -1,0 +1,98 @@
+//! The audit log: entries that are appended and read, and forgotten when they are as old as they may be.
+//!
+//! Owns their order: newer ones come first. Must never change an entry, nor forget one before its time.
+
+use std::time::Duration;
+
+use super::collection::{Collection, PAGE, Seen, Transaction};
+use super::{Registry, Result};
+use wasmyard_model::audit::AuditEntry;
+use wasmyard_model::timestamp::Timestamp;
+
+/// Entries, by when they were made, the newest first.
+const AUDIT: Collection<AuditEntry> = Collection::at("audit/");
+
+impl Registry {
+    /// An id that no entry has.
+    #[must_use]
+    pub fn audit_id() -> String {
+        uuid::Uuid::new_v4().to_string()
+    }
+
+    /// Appends an entry, durably when it returns.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`](super::RegistryError::Store). On a full disk only the entry of a change that was made is
+    /// taken, out of the room that deletions have.
+    pub async fn append_audit(&self, entry: &AuditEntry) -> Result<()> {
+        let log = &self.inner.log;
+        let free = log.read(&AUDIT, &format!("{}-{}", newest_first(entry.when), entry.id)).await?;
+        let mut transaction = Transaction::default();
+        transaction.put(&free, entry)?;
+        if entry.succeeded() {
+            transaction.make_room();
+        }
+        log.commit(&transaction).await.map(drop)
+    }
+
+    /// Entries with their keys, the newest first: those that come after a key, were made before a moment, and not before
+    /// another one; `limit` at most.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`](super::RegistryError::Store).
+    pub async fn audit_page(
+        &self,
+        after: Option<&str>,
+        since: Option<Timestamp>,
+        before: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<(String, AuditEntry)>> {
+        // What was made at that very moment has a longer key, and so comes after it: a moment earlier is meant.
+        let from = before.map(|before| format!("{}-~", newest_first(before)));
+        let after = match (after, from.as_deref()) {
+            (Some(after), Some(from)) => Some(after.max(from)),
+            (after, from) => after.or(from),
+        };
+        let seen = self.inner.log.page(&AUDIT, "", after, limit).await?;
+        let entries = seen.iter().filter_map(|seen| Some((seen.id().to_owned(), seen.whole()?)));
+        let is_wanted = |entry: &AuditEntry| since.is_none_or(|since| entry.when >= since);
+        Ok(entries.take_while(|(_, entry)| is_wanted(entry)).collect())
+    }
+
+    /// Forgets what is older than the audit log is kept for. Says how many entries that were.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`](super::RegistryError::Store), or that others were faster over and over.
+    pub async fn forget_old_audit(&self) -> Result<u64> {
+        let log = &self.inner.log;
+        let kept = self.inner.options.audit_kept;
+        let now = self.clock().now();
+        // The key of the youngest that goes begins with this, or comes after it.
+        let after = newest_first_micros(now.unix_micros().saturating_sub(micros(kept)));
+        let (mut forgotten, mut attempt) = (0, 0);
+        loop {
+            let old = log.page(&AUDIT, "", Some(&after), PAGE).await?;
+            if old.is_empty() {
+                return Ok(forgotten);
+            }
+            let mut transaction = Transaction::default();
+            old.iter().for_each(|seen: &Seen<AuditEntry>| transaction.delete(seen));
+            if log.commit_page(&transaction, &mut attempt).await? {
+                forgotten += old.len() as u64;
+            }
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A text that sorts the other way round than the moment.
+fn newest_first(moment: Timestamp) -> String {
+    newest_first_micros(moment.unix_micros())
+}
+
+fn newest_first_micros(micros: u64) -> String {
+    format!("{:020}", u64::MAX - micros)
+}
