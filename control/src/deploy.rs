@@ -32,12 +32,7 @@ pub struct Deploy {
 #[derive(Clone, Debug)]
 pub enum Component {
     /// This one.
-    New {
-        /// What its file is called.
-        name: String,
-        /// The component.
-        bytes: Bytes,
-    },
+    New(NewCode),
     /// That of the version before, which has this name.
     Keep {
         /// What its file is called.
@@ -45,6 +40,26 @@ pub enum Component {
     },
     /// None: only files are served.
     None,
+}
+
+/// Code that is new here.
+#[derive(Clone, Debug)]
+pub struct NewCode {
+    /// What its main file is called.
+    pub name: String,
+    /// The component, or a script's files as a bundle.
+    pub bytes: Bytes,
+    /// What came with the component.
+    pub beside: Option<Beside>,
+}
+
+/// Files that came with a component, do not run, and are kept with it.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// What the component's own file is called.
+    pub component: String,
+    /// The others, as a bundle.
+    pub files: Bytes,
 }
 
 /// The static files of a version.
@@ -97,8 +112,8 @@ impl Control {
         }
         self.judge(&draft, before)?;
         self.bind_kv(key, &draft.bindings).await?;
-        if let Component::New { name, bytes } = component {
-            draft = self.stored(key, name, bytes, draft).await?;
+        if let Component::New(code) = component {
+            draft = self.stored(key, code, draft).await?;
         }
         draft.assets = match files {
             Files::None => AssetsUpload::None,
@@ -128,8 +143,7 @@ impl Control {
     pub async fn replace_component(
         &self,
         key: &ScriptKey,
-        name: String,
-        bytes: Bytes,
+        code: NewCode,
     ) -> Result<Done<Arc<Script>>> {
         let before = self.existing(key).await?;
         let version = &before.version;
@@ -143,7 +157,7 @@ impl Control {
             assets: AssetsUpload::Keep { config: None },
             ..UploadDraft::default()
         };
-        let draft = self.stored(key, name, bytes, kept).await?;
+        let draft = self.stored(key, code, kept).await?;
         let script = self.registry.deploy(key, Upload::parse(draft)?).await?;
         tracing::info!(script = %key, version = script.version.number, bytes = script.version.code.size(), "deployed");
         let remarks = configured::changed_script(&before, &script);
@@ -164,8 +178,8 @@ impl Control {
             Some((assets, config)) => AssetsUpload::Attach { assets, config },
             None => AssetsUpload::None,
         };
-        if let Component::New { name, bytes } = component {
-            let digest = Digest::of(&bytes);
+        if let Component::New(code) = component {
+            let digest = Digest::of(&code.bytes);
             let now = self.registry.script(key).await?;
             let limits = now.as_ref().map_or(draft.limits, |now| draft.limits.over(now.version.limits));
             // What serves under these limits was judged under them.
@@ -176,7 +190,7 @@ impl Control {
                 None => {
                     let own = draft.limits;
                     let judged = UploadDraft { limits, ..draft };
-                    UploadDraft { limits: own, ..self.stored(key, name, bytes, judged).await? }
+                    UploadDraft { limits: own, ..self.stored(key, code, judged).await? }
                 }
             };
         }
@@ -187,10 +201,10 @@ impl Control {
     async fn stored(
         &self,
         key: &ScriptKey,
-        name: String,
-        bytes: Bytes,
+        new: NewCode,
         draft: UploadDraft,
     ) -> Result<UploadDraft> {
+        let NewCode { name, bytes, beside } = new;
         let digest = Digest::of(&bytes);
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let asked = [draft.limits, self.limits_of_namespace(key)];
@@ -199,12 +213,20 @@ impl Control {
         let checked =
             self.checker.check(&digest, bytes.clone(), &asked).await.map_err(ControlError::Component)?;
         let kind = CodeKind::of_upload(&bytes).unwrap_or(CodeKind::Component);
+        let beside = match beside {
+            None => None,
+            Some(Beside { component, files }) => Some(wasmyard_namespaces::Beside {
+                component,
+                digest: self.registry.put_component(files).await?,
+            }),
+        };
         let code = kind.code(wasmyard_namespaces::Component {
             digest: self.registry.put_component(bytes).await?,
             size,
             main_module: name,
             startup_time_ms: checked.startup_time_ms,
             handlers: checked.handlers,
+            beside,
         });
         Ok(UploadDraft { code: CodeUpload::New(code), ..draft })
     }

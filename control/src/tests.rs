@@ -67,7 +67,8 @@ fn user(name: &str) -> ScriptKey {
 }
 
 fn component(content: &'static str) -> Component {
-    Component::New { name: "a.wasm".to_owned(), bytes: Bytes::from_static(content.as_bytes()) }
+    let bytes = Bytes::from_static(content.as_bytes());
+    Component::New(NewCode { name: "a.wasm".to_owned(), bytes, beside: None })
 }
 
 fn version(content: &'static str) -> Deploy {

@@ -156,13 +156,13 @@ pub(crate) async fn received(
     let request = upload::arrived(shared, request).await?;
     let _permit = shared.upload_permit().await?;
     let fallback_name = format!("{}.wasm", key.script());
-    let Received { mut declared, module_name, module } =
+    let Received { mut declared, module_name, code } =
         upload::receive(shared, request, &fallback_name).await?;
     let config = declared.metadata.assets_config()?;
     let assets = declared.metadata.assets.take();
     let keep_assets = declared.metadata.keep_assets;
-    let component = match module {
-        Some(bytes) => Component::New { name: module_name, bytes },
+    let component = match code {
+        Some(code) => Component::New(code),
         None if module_name.is_empty() => Component::None,
         None => Component::Keep { name: module_name },
     };

@@ -51,7 +51,7 @@ pub use bindings::{
 };
 pub use blocked::BlockedNames;
 pub use clock::{Clock, ClockHand};
-pub use code::{Code, CodeKind, CodeUpload, Component, EventKind};
+pub use code::{Beside, Code, CodeKind, CodeUpload, Component, EventKind};
 pub use config_keys::ConfigKeys;
 pub use deployment::{Deployment, PastDeployment, Share, ShareError};
 pub use digest::Digest;
