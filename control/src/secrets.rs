@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use wasmyard_namespaces::{BindingDecl, BindingKind, BindingName, Script, ScriptKey};
+use wasmyard_namespaces::{BindingDecl, BindingName, Script, ScriptKey};
 
 use crate::error::ControlError;
 use crate::{Control, Done, Force, Result, configured};
@@ -33,7 +33,7 @@ impl Control {
 /// Whether a binding is a secret.
 #[must_use]
 pub fn is_secret(binding: &BindingDecl) -> bool {
-    matches!(binding.kind, BindingKind::SecretText(_))
+    binding.kind.binding_type().is_secret()
 }
 
 fn puttable(script: &Script, decl: &BindingDecl) -> Result<()> {

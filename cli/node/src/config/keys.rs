@@ -536,6 +536,8 @@ section! {
         run_worker_first: Any = Any { value: "`true`, `false` or list of strings", without: "`false`" },
         /// whether files with a fingerprint in their name are served as immutable
         immutable_fingerprinted: Any = Any { value: "`true` or `false`", without: "`false`" },
+        /// [the path that all files are below](assets.md#below-a-path)
+        base_path: Any = Any { value: "a path", without: "the root" },
         /// what people write who know it from elsewhere
         _headers: NoKey = NoKey(RULES_FILE),
         /// the same
