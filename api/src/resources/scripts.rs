@@ -27,7 +27,7 @@ pub(crate) struct Uploaded {
     startup_time_ms: u64,
 }
 
-/// What a deletion by tags deleted: all of it, in one call.
+/// What a deletion by tags deleted, all at once. Where there is more of it, the call is to be repeated.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Deleted {
     deleted: Vec<DeletedScript>,
@@ -115,8 +115,9 @@ pub(crate) async fn delete_by_tags(
         ApiError::parameter("Which scripts to delete must be said with ?tags=, like ?tags=customer-1:yes.")
     })?;
     let done = shared.control.delete_scripts(&namespace, &filter, forced.wanted()?).await?;
-    let deleted: Vec<_> = done.result.iter().map(|name| DeletedScript { id: name.to_string() }).collect();
-    let answer = Deleted { deleted_count: deleted.len(), deleted, has_more: false };
+    let names = done.result.names.iter();
+    let deleted: Vec<_> = names.map(|name| DeletedScript { id: name.to_string() }).collect();
+    let answer = Deleted { deleted_count: deleted.len(), deleted, has_more: done.result.has_more };
     Ok(Reply::ok(answer).with_notes(done.remarks))
 }
 

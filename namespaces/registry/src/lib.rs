@@ -41,7 +41,7 @@ pub use configured::{Applied, DeclaredNames};
 pub use error::{ErrorKind, RegistryError};
 pub use gc::Swept;
 pub use jobs::{Done, Job, Jobs};
-pub use scripts::{Kept, PINNED, Rollout};
+pub use scripts::{DeletedScripts, Kept, MOST_DELETED_AT_ONCE, PINNED, Rollout};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
 pub use zones::{
@@ -131,6 +131,8 @@ pub struct RegistryOptions {
     pub keep_changes: u64,
     /// How many versions of a script are kept, those that serve among them and pinned ones aside.
     pub kept_versions: usize,
+    /// How many scripts are deleted together at most.
+    pub deleted_at_once: usize,
     /// How long a blob that nobody refers to is kept.
     pub blob_grace: Duration,
     /// What time it is.
@@ -147,6 +149,7 @@ impl Default for RegistryOptions {
             origin_cache_bytes: 16 << 20,
             hostname_quota: wasmyard_model::limits::hostnames::CUSTOM_HOSTNAMES,
             keep_changes: 10_000,
+            deleted_at_once: MOST_DELETED_AT_ONCE,
             kept_versions: 10,
             blob_grace: Duration::from_secs(24 * 3_600),
             clock: Clock::system(),
