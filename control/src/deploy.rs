@@ -8,10 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmyard_namespaces::registry::AssetSession;
 use wasmyard_namespaces::{
-    Applied, AssetsConfig, AssetsUpload, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest,
+    Applied, AssetsConfig, AssetsUpload, BindingInput, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest,
     FinishedAssets, LimitSpec, Script, ScriptKey, Upload, UploadDraft, Version, bindings,
 };
 
+use crate::capabilities::imports_of;
 use crate::error::ControlError;
 use crate::{Control, Done, Result, configured};
 
@@ -110,7 +111,7 @@ impl Control {
             same_component(name, before)?;
             draft.code = CodeUpload::Keep;
         }
-        self.judge(&draft, before)?;
+        self.judge(key, &draft, before)?;
         self.bind_kv(key, &draft.bindings).await?;
         if let Component::New(code) = component {
             draft = self.stored(key, code, draft).await?;
@@ -174,6 +175,8 @@ impl Control {
         keys: ConfigKeys,
     ) -> Result<Applied<Script>> {
         self.bind_kv(key, &draft.bindings).await?;
+        let bindings: Vec<_> = draft.bindings.iter().filter_map(BindingInput::declared).cloned().collect();
+        self.may_have(key, &[], &bindings)?;
         draft.assets = match files {
             Some((assets, config)) => AssetsUpload::Attach { assets, config },
             None => AssetsUpload::None,
@@ -212,6 +215,8 @@ impl Control {
         self.registry.has_room()?;
         let checked =
             self.checker.check(&digest, bytes.clone(), &asked).await.map_err(ControlError::Component)?;
+        let imports = imports_of(&bytes, &checked.imports);
+        self.may_have(key, &imports, &[])?;
         let kind = CodeKind::of_upload(&bytes).unwrap_or(CodeKind::Component);
         let beside = match beside {
             None => None,
@@ -226,6 +231,7 @@ impl Control {
             main_module: name,
             startup_time_ms: checked.startup_time_ms,
             handlers: checked.handlers,
+            imports,
             beside,
         });
         Ok(UploadDraft { code: CodeUpload::New(code), ..draft })
@@ -237,12 +243,14 @@ impl Control {
     }
 
     /// Everything about a version that can be refused before the component costs anything.
-    fn judge(&self, draft: &UploadDraft, before: Option<&Script>) -> Result<()> {
+    fn judge(&self, key: &ScriptKey, draft: &UploadDraft, before: Option<&Script>) -> Result<()> {
         draft.limits.validate(&self.registry.options().ceiling)?;
         Upload::parse(draft.clone())?;
         let bindings = before.map_or(&[][..], |script| &script.version.bindings);
-        bindings::resolve(&draft.bindings, bindings, &draft.keep_bindings, draft.bindings_strict)?;
-        Ok(())
+        let bindings =
+            bindings::resolve(&draft.bindings, bindings, &draft.keep_bindings, draft.bindings_strict)?;
+        let kept = before.filter(|_| matches!(draft.code, CodeUpload::Keep));
+        self.may_have(key, kept.map_or(&[], |script| script.version.code.imports()), &bindings)
     }
 }
 

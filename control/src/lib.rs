@@ -27,6 +27,7 @@ pub mod referrers;
 pub mod tokens;
 
 mod bindings;
+mod capabilities;
 mod certificates;
 mod client_ca;
 mod configured;

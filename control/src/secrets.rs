@@ -24,6 +24,7 @@ impl Control {
     ) -> Result<Done<Arc<Script>>> {
         let before = self.existing(key).await?;
         put.iter().try_for_each(|decl| puttable(&before, decl))?;
+        self.may_have(key, &[], &put)?;
         delete.iter().try_for_each(|name| deletable(&before, name))?;
         let after = self.changing(force).change_bindings(key, put, delete).await?;
         Ok(Done::new(Arc::clone(&after), configured::changed_script(&before, &after)))

@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 use wasmyard_control::{Component, Deploy, Files};
-use wasmyard_namespaces::{NamespaceName, Registry, ScriptKey, ScriptName, TagFilter};
+use wasmyard_namespaces::{CapabilityDiff, NamespaceName, Registry, ScriptKey, ScriptName, TagFilter};
 
 use super::assets;
 use crate::envelope::{Answer, Reply};
@@ -25,6 +25,15 @@ pub(crate) struct Uploaded {
     script: View,
     /// How long the component took to start when it was checked.
     startup_time_ms: u64,
+    /// What it can reach more and less than what served before.
+    capabilities: CapabilityChange,
+}
+
+/// Imports and bindings by which a version differs from the one before.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct CapabilityChange {
+    added: Vec<String>,
+    removed: Vec<String>,
 }
 
 /// What a deletion by tags deleted, all at once. Where there is more of it, the call is to be repeated.
@@ -136,12 +145,15 @@ pub(crate) async fn upload(
     QueryOf(query): QueryOf<InheritQuery>,
     request: Request,
 ) -> Answer<Uploaded> {
-    shared.control.find(&key).await?;
+    let before = shared.control.find(&key).await?;
     let (deploy, mut notes) = received(&shared, &key, &account, query, request).await?;
     let done = shared.control.deploy(&key, deploy).await?;
     let startup_time_ms = done.result.version.code.startup_time_ms();
     notes.extend(done.remarks);
-    Ok(Reply::ok(Uploaded { script: view(&done.result), startup_time_ms }).with_notes(notes))
+    let before = before.as_ref().map(|script| &script.version);
+    let CapabilityDiff { added, removed } = CapabilityDiff::between(before, &done.result.version);
+    let capabilities = CapabilityChange { added, removed };
+    Ok(Reply::ok(Uploaded { script: view(&done.result), startup_time_ms, capabilities }).with_notes(notes))
 }
 
 /// What an upload brings, and remarks on what it says.

@@ -47,10 +47,10 @@ impl ComponentChecker for FakeChecker {
             Some(b"too large") => refuse(RefusalCode::TooLarge, "The compiled code is too large."),
             Some(b"failed") => refuse(RefusalCode::Failed, "compiler at /secret/path crashed"),
             Some(_) if bytes.starts_with(b"\0asm\x0d") => {
-                Ok(Checked { startup_time_ms: 7, handlers: vec![EventKind::Fetch] })
+                Ok(Checked { startup_time_ms: 7, handlers: vec![EventKind::Fetch], imports: Vec::new() })
             }
             Some(_) if wasmyard_namespaces::bundle::is_bundle(&bytes) => {
-                Ok(Checked { startup_time_ms: 3, handlers: vec![EventKind::Fetch] })
+                Ok(Checked { startup_time_ms: 3, handlers: vec![EventKind::Fetch], imports: Vec::new() })
             }
             _ => refuse(RefusalCode::Invalid, "A core module is not a component."),
         }

@@ -46,6 +46,7 @@ pub(crate) async fn settings(control: &Control, config: &ResolvedConfig) -> Resu
             outbound: namespace.outbound.clone(),
             egress: namespace.egress.clone(),
             service_bindings: namespace.service_bindings,
+            capabilities: namespace.capabilities.clone(),
         };
         (new, namespace.keys.clone())
     });

@@ -3,6 +3,8 @@
 //! What is uploaded is kept as it was: a bundle is the truth, and what is made of it can be made again. The same files in
 //! the same order are the same bytes.
 
+mod imports;
+
 use bytes::Bytes;
 
 use crate::limits::MAX_COMPONENT_BYTES;

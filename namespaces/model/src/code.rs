@@ -38,6 +38,9 @@ pub struct Component {
     pub startup_time_ms: u64,
     /// What it handles, each at most once.
     pub handlers: Vec<EventKind>,
+    /// What it imports of the platform, without versions, sorted; see [`crate::capabilities`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<String>,
     /// Files that came with it and do not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
@@ -56,7 +59,7 @@ impl Component {
     /// One that handles requests, whose file had no name, and that started at once.
     pub fn new(digest: Digest, size: u64) -> Self {
         let handlers = vec![EventKind::Fetch];
-        Self { digest, size, main_module: String::new(), startup_time_ms: 0, handlers, beside: None }
+        Self { digest, size, main_module: String::new(), startup_time_ms: 0, handlers, imports: Vec::new(), beside: None }
     }
 }
 
@@ -134,9 +137,19 @@ impl Code {
         match self {
             Self::Component(component) | Self::Modules(component) => {
                 let beside = component.beside.as_ref().map_or(0, |beside| beside.component.len());
-                component.main_module.len() + beside + component.handlers.len() * size_of::<EventKind>()
+                let imports: usize = component.imports.iter().map(|name| name.len() + 24).sum();
+                let handlers = component.handlers.len() * size_of::<EventKind>();
+                component.main_module.len() + beside + imports + handlers
             }
             Self::None => 0,
+        }
+    }
+
+    /// What it imports of the platform, without versions, sorted.
+    pub fn imports(&self) -> &[String] {
+        match self {
+            Self::Component(component) | Self::Modules(component) => &component.imports,
+            Self::None => &[],
         }
     }
 

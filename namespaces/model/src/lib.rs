@@ -15,6 +15,7 @@ pub mod assets;
 pub mod bindings;
 pub mod blocked;
 pub mod bundle;
+pub mod capabilities;
 pub mod client_ca;
 pub mod clock;
 mod closed;
@@ -51,6 +52,7 @@ pub use bindings::{
 };
 pub use blocked::BlockedNames;
 pub use clock::{Clock, ClockHand};
+pub use capabilities::{CapabilityDiff, CapabilityPolicy};
 pub use code::{Beside, Code, CodeKind, CodeUpload, Component, EventKind};
 pub use config_keys::ConfigKeys;
 pub use deployment::{Deployment, PastDeployment, Share, ShareError};

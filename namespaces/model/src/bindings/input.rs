@@ -59,6 +59,15 @@ impl BindingInput {
         BindingDecl::from_json(value).map(BindingInput::Declare)
     }
 
+    /// The binding, where it is declared in full.
+    #[must_use]
+    pub fn declared(&self) -> Option<&BindingDecl> {
+        match self {
+            BindingInput::Declare(decl) => Some(decl),
+            BindingInput::Inherit { .. } => None,
+        }
+    }
+
     /// The name that the binding is to have.
     #[must_use]
     pub fn name(&self) -> &BindingName {
