@@ -17,6 +17,7 @@
 mod access;
 mod assets;
 mod bounds;
+mod capabilities;
 mod common;
 mod content;
 mod document;
