@@ -51,7 +51,7 @@ test: guests engines
 swap-test:
 	scripts/swap-test.sh --must
 
-sdk-client-test: engines
+sdk-client-test: guests engines
 	scripts/sdk-tests.sh
 
 bundle-test: engines

@@ -19,12 +19,17 @@ if [ ! -d "$clients/node/node_modules/cloudflare" ]; then
   (cd "$clients/node" && npm install --no-save --no-fund --no-audit --loglevel=error cloudflare@6.5.0) ||
     fail "the SDK for TypeScript cannot be installed"
 fi
-if [ ! -d "$clients/wrangler/node_modules/wrangler" ]; then
-  mkdir -p "$clients/wrangler"
-  (cd "$clients/wrangler" && npm install --no-save --no-fund --no-audit --loglevel=error wrangler@4.86.0) ||
-    fail "wrangler cannot be installed"
-fi
-export WASMYARD_WRANGLER="$clients/wrangler/node_modules/.bin/wrangler"
+# Two ages of wrangler; the younger one wants a younger Node.js.
+installed() {
+  [ -d "$clients/$1/node_modules/${2%%@*}" ] && return
+  mkdir -p "$clients/$1"
+  (cd "$clients/$1" && npm install --no-save --no-fund --no-audit --loglevel=error "$2") || fail "$2 cannot be installed"
+}
+installed wrangler wrangler@4.86.0
+installed wrangler-new wrangler@4.164.0
+installed node22 node@22.23.3
+export WASMYARD_COMPONENT="$PWD/examples/target/wasm32-wasip2/release/hello.wasm"
+[ -f "$WASMYARD_COMPONENT" ] || scripts/build-guests.sh -p hello
 program=${WASMYARD:-}
 if [ -z "$program" ]; then
   # As the tests build it: by itself it would be built once more, with other features of what it depends on.
@@ -66,18 +71,39 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
 export WASMYARD_CLIENT_CA="$folder/ca.pem"
 printf '[server]\nreserved_names = true\nlisten_tls = "127.0.0.1:0"\n[webhooks]\nports = [%s]\nallow_private = ["127.0.0.1"]\n' "$port" >"$folder/wasmyard.toml"
 printf '[namespaces.production]\n' >>"$folder/wasmyard.toml"
-for route in '*.apps.test/* dispatcher' 'typed.test/* typed' 'older.test/* older'; do
+for route in '*.apps.test/* dispatcher' 'typed.test/* typed' 'older.test/* older' 'commands.test/* commands'; do
   printf '[[routes]]\npattern = "%s"\nscript = "%s"\n' "${route% *}" "${route#* }" >>"$folder/wasmyard.toml"
 done
 export WASMYARD_RECEIVER="http://127.0.0.1:$port/" WASMYARD_API_TOKEN="a-token-for-these-tests" WASMYARD_NODE_MODULES="$clients/node"
-"$program" serve --config "$folder/wasmyard.toml" --data "$folder/data" --listen 127.0.0.1:0 --api-listen 127.0.0.1:0 \
-  >"$folder/serve" 2>"$folder/log" &
-processes+=($!)
-until grep -q '^api ' "$folder/serve" 2>/dev/null; do
-  kill -0 "${processes[1]}" 2>/dev/null || fail "the server does not start: $(cat "$folder/log")"
-  sleep 0.1
-done
-api="$(sed -n 's/^api *//p' "$folder/serve")/client/v4"
-"$clients/python/bin/python" tests/clients/python_sdk.py "$api"
-node tests/clients/typescript_sdk.mjs "$api"
-node tests/clients/wrangler.mjs "$api" "$(sed -n 's/^visitors *//p' "$folder/serve")"
+export WASMYARD_PROGRAM="$program"
+
+# A server with nothing in it: its name. Where it listens is in the file of that name.
+serve() {
+  "$program" serve --config "$folder/wasmyard.toml" --data "$folder/data-$1" --listen 127.0.0.1:0 --api-listen 127.0.0.1:0 \
+    >"$folder/$1" 2>"$folder/$1.log" &
+  processes+=($!)
+  until grep -q '^api ' "$folder/$1" 2>/dev/null; do
+    kill -0 "${processes[-1]}" 2>/dev/null || fail "the server does not start: $(cat "$folder/$1.log")"
+    sleep 0.1
+  done
+}
+api() { echo "$(sed -n 's/^api *//p' "$folder/$1")/client/v4"; }
+visitors() { sed -n 's/^visitors *//p' "$folder/$1"; }
+
+serve sdks
+"$clients/python/bin/python" tests/clients/python_sdk.py "$(api sdks)"
+node tests/clients/typescript_sdk.mjs "$(api sdks)"
+
+# What one age of wrangler does: its folder, and the program that runs it.
+wrangler() {
+  export WASMYARD_WRANGLER="$clients/$1/node_modules/wrangler/bin/wrangler.js" WASMYARD_NODE="$2"
+  node tests/clients/wrangler.mjs "$(api "$1")" "$(visitors "$1")"
+  node tests/clients/wrangler/commands.mjs "$(api "$1")" "$(visitors "$1")" "$folder/$1.json"
+}
+serve wrangler
+serve wrangler-new
+wrangler wrangler "$(command -v node)" &
+older=$!
+wrangler wrangler-new "$clients/node22/node_modules/node/bin/node"
+wait "$older"
+node tests/clients/wrangler/page.mjs docs/wrangler.md "$folder/wrangler.json" "$folder/wrangler-new.json"

@@ -60,7 +60,8 @@ pub(crate) struct Assets {
 }
 
 /// The keys of `assets.config`.
-const SERVING: [&str; 7] = [
+const SERVING: [&str; 8] = [
+    "base_path",
     "html_handling",
     "not_found_handling",
     "run_worker_first",
@@ -279,7 +280,7 @@ mod tests {
         .unwrap();
         assert_eq!(declared.notes, ["\"placement\" was accepted and has no effect on this server."]);
         let draft = declared.metadata.into_draft(true).unwrap();
-        assert_eq!(draft.keep_bindings, [BindingType::SecretText]);
+        assert_eq!(draft.keep_bindings, [BindingType::SecretText, BindingType::SecretKey]);
         assert_eq!(draft.limits.cpu_ms, Some(50));
     }
 
@@ -309,12 +310,16 @@ mod tests {
             (r#"{"html_handlin":"none"}"#, "html_handlin"),
             (r#"{"run_worker_first":["api/*"]}"#, "api/*"),
             (r#"{"not_found_handling":7}"#, "assets.config"),
+            (r#"{"base_path":"https://a.test/docs"}"#, "base_path"),
         ] {
             let text = format!(r#"{{"assets":{{"jwt":"t","config":{config}}}}}"#);
             let error = parse(text.as_bytes()).unwrap().metadata.assets_config().unwrap_err();
             assert!(error.code() == Code::Validation && !error.message().is_empty(), "{error}");
             assert!(error.message().contains(named) || config.contains(named), "{error}");
         }
+        let below = parse(br#"{"assets":{"jwt":"t","config":{"base_path":"docs/"}}}"#).unwrap();
+        let config = below.metadata.assets_config().unwrap().unwrap();
+        assert_eq!((below.notes.len(), config.base_path.as_str()), (0, "/docs"));
         let old = parse(br#"{"assets":{"jwt":"t","config":{"serve_directly":false}}}"#).unwrap();
         let config = old.metadata.assets_config().unwrap().unwrap();
         assert_eq!(config.run_worker_first, wasmyard_namespaces::RunWorkerFirst::All(true));

@@ -57,6 +57,7 @@ pub(crate) fn table() -> Table {
     each_script(t);
     t.get("/bindings", bindings::list, op("bindings.list", "List the bindings; secrets without their values").returns::<Vec<views::binding::View>>())
         .get("/tags", tags::list, op("tags.list", "List the tags; with a filter: whether it matches").query("tags", FILTER).returns::<tags::Listed>())
+        .get("/references", services::references, op("references.get", "List what refers to the script, and what it refers to").returns::<services::References>())
         .put("/tags", tags::set, op("tags.set", "Replace all tags").forced().takes::<Vec<String>>().returns::<Vec<String>>())
         .patch("/tags", tags::change, op("tags.change", "Add and remove tags, all or nothing").forced().takes::<tags::Change>().returns::<Vec<String>>())
         .put("/tags/{tag}", tags::add, op("tags.add", "Add one tag").forced().returns::<tags::Changed>())

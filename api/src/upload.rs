@@ -5,6 +5,7 @@ use axum::extract::Request;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
+use wasmyard_control::NewCode;
 use wasmyard_namespaces::CodeKind;
 use wasmyard_namespaces::bundle::{self, Bundle, PartKind};
 use wasmyard_namespaces::name::shorten;
@@ -15,6 +16,11 @@ use crate::metadata::{self, Declared, Metadata};
 use crate::multipart::{self, Part};
 use crate::spool;
 use crate::state::{Shared, UploadLimits};
+
+use files::{file_name, is_spare, normal};
+
+mod files;
+mod passing;
 
 const HOW_TO_COMPONENT: &str =
     "Build a component with `cargo build --target wasm32-wasip2`, or with componentize-py for Python";
@@ -30,7 +36,7 @@ pub(crate) struct Received {
     /// The name under which the component came, or that of the one which is to stay; empty when there is to be none.
     pub(crate) module_name: String,
     /// None: the upload is about assets.
-    pub(crate) module: Option<Bytes>,
+    pub(crate) code: Option<NewCode>,
 }
 
 /// An upload that has arrived, whatever is in it.
@@ -60,10 +66,7 @@ pub(crate) async fn receive(
         "application/wasm" => {
             let module = body::read(&parts.headers, body, bounds(limits.module_bytes)).await?;
             let declared = Declared { metadata: Metadata::default(), notes: Vec::new() };
-            checked(
-                Received { declared, module_name: fallback_name.to_owned(), module: Some(module) },
-                limits,
-            )
+            checked(alone(declared, fallback_name, module), limits)
         }
         // The SDKs send what has no file in it as JSON, some under the type of a script.
         "application/javascript"
@@ -129,7 +132,7 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
                 shorten(name)
             )));
         }
-        return Ok(Received { declared, module_name: String::new(), module: None });
+        return Ok(Received { declared, module_name: String::new(), code: None });
     };
     let wanted = normal(wanted).to_owned();
     if wanted.len() > LONGEST_NAME {
@@ -139,12 +142,12 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
             wanted.len()
         )));
     }
-    let named = |part: &&Part| normal(part.filename.as_deref().unwrap_or(&part.name)) == wanted;
+    let named = |part: &&Part| file_name(part) == wanted;
     // Some clients keep the local file's name as file name and call the part by the module's name.
     let found = modules().find(named).or_else(|| modules().find(|part| normal(&part.name) == wanted));
     let Some(main) = found else {
         if declared.metadata.has_assets() && !modules().any(is_spare) {
-            return Ok(Received { declared, module_name: wanted, module: None });
+            return Ok(Received { declared, module_name: wanted, code: None });
         }
         let sent: Vec<String> = modules()
             .take(SHOWN_PARTS)
@@ -156,34 +159,14 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
             sent.join(", ")
         )));
     };
-    if is_javascript(main, &wanted) {
-        let kind = if declared.metadata.body_part.is_some() { PartKind::Script } else { PartKind::Module };
-        let module = files(&form, main, &wanted, kind)?;
-        return checked(Received { declared, module_name: wanted, module: Some(module) }, limits);
-    }
-    let kind = CodeKind::of_upload(&main.content).ok_or_else(|| not_run(&wanted))?;
-    let spare = |part: &&Part| is_spare(part) && !std::ptr::eq(*part, main);
-    if let Some(part) = modules().find(spare) {
-        // A script that looks uploaded and then misses a file is worse than one that is refused.
-        let name = shorten(part.filename.as_deref().unwrap_or(&part.name));
-        let why = match kind {
-            CodeKind::Component => "a component is one file. Leave it out, or compose it into the component.",
-            CodeKind::Modules => "a bundle has all of a script's files. Leave it out.",
-        };
-        return Err(ApiError::invalid(format_args!("The file \"{name}\" would be lost: {why}")));
-    }
-    let module = main.content.clone();
-    checked(Received { declared, module_name: wanted, module: Some(module) }, limits)
-}
-
-/// Whether a part is a file that means something to whoever sent it.
-fn is_spare(part: &Part) -> bool {
-    part.filename.is_some() && part.content_type.as_deref() != Some("application/source-map")
+    let kind = if declared.metadata.body_part.is_some() { PartKind::Script } else { PartKind::Module };
+    let code = files::code(&form, main, wanted, kind)?;
+    checked(Received { declared, module_name: code.name.clone(), code: Some(code) }, limits)
 }
 
 /// What can be told of a module without an engine.
 fn checked(received: Received, limits: &UploadLimits) -> Result<Received, ApiError> {
-    let module = received.module.as_deref().unwrap_or_default();
+    let module = received.code.as_ref().map(|code| &code.bytes[..]).unwrap_or_default();
     let (size, most) = (module.len(), limits.module_bytes);
     if size > most {
         return Err(ApiError::new(
@@ -199,64 +182,6 @@ fn checked(received: Received, limits: &UploadLimits) -> Result<Received, ApiErr
     }
 }
 
-/// Whether the main file is a script: by its type, and where that says nothing by its name. What begins as a component, or
-/// as a bundle, is one, whatever it is called.
-fn is_javascript(main: &Part, name: &str) -> bool {
-    if CodeKind::of_upload(&main.content).is_some() {
-        return false;
-    }
-    let declared = main.content_type.as_deref().unwrap_or("application/octet-stream");
-    match PartKind::of_media_type(declared) {
-        Some(PartKind::Module | PartKind::Script) => true,
-        Some(PartKind::Data) => bundle::is_javascript(name),
-        _ => false,
-    }
-}
-
-/// The files of a script in JavaScript, as one blob: the main one first, the others as they came. Who names a main module means
-/// a module, whatever the client calls it.
-fn files(form: &[Part], main: &Part, wanted: &str, kind: PartKind) -> Result<Bytes, ApiError> {
-    let others =
-        form.iter().filter(|part| part.name != "metadata" && is_spare(part) && !std::ptr::eq(*part, main));
-    let mut parts = vec![bundle::Part { name: wanted.to_owned(), kind, bytes: main.content.clone() }];
-    for part in others {
-        let name = normal(part.filename.as_deref().unwrap_or(&part.name));
-        if kind == PartKind::Script {
-            return Err(ApiError::invalid(format_args!(
-                "The file \"{}\" would be lost: a script that listens for events imports nothing. Make it a module, and name it with main_module.",
-                shorten(name)
-            )));
-        }
-        parts.push(file(part, name)?);
-    }
-    Bundle::new(parts)
-        .map(|bundle| bundle.written())
-        .map_err(|error| ApiError::invalid(format_args!("{error}.")))
-}
-
-/// One file: what it is goes by its type, and without one by its name.
-fn file(part: &Part, name: &str) -> Result<bundle::Part, ApiError> {
-    let declared = part.content_type.as_deref();
-    let kind = match declared {
-        Some(declared) => PartKind::of_media_type(declared),
-        None if bundle::is_javascript(name) => Some(PartKind::Module),
-        None if name.ends_with(".json") => Some(PartKind::Json),
-        None if name.ends_with(".wasm") => Some(PartKind::Wasm),
-        None => Some(PartKind::Data),
-    };
-    let kind = kind.ok_or_else(|| {
-        ApiError::invalid(format_args!(
-            "The file \"{}\" is of the type {:?}. A script's files are of the types {}.",
-            shorten(name),
-            shorten(declared.unwrap_or_default()),
-            [PartKind::Module, PartKind::Text, PartKind::Data, PartKind::Json, PartKind::Wasm]
-                .map(PartKind::media_type)
-                .join(", ")
-        ))
-    })?;
-    Ok(bundle::Part { name: name.to_owned(), kind, bytes: part.content.clone() })
-}
-
 /// A script that came by itself, without a form: in the older syntax, where its type does not say that it is a module.
 fn script_alone(
     content: Bytes,
@@ -267,10 +192,15 @@ fn script_alone(
     let name = if fallback_name.is_empty() { "worker.js" } else { fallback_name };
     let kind = PartKind::of_media_type(media_type).unwrap_or(PartKind::Script);
     let part = bundle::Part { name: name.to_owned(), kind, bytes: content };
-    let module =
-        Bundle::new(vec![part]).map_err(|error| ApiError::invalid(format_args!("{error}.")))?.written();
+    let module = Bundle::new(vec![part]).map_err(|error| files::invalid(&error))?.written();
     let declared = Declared { metadata: Metadata::default(), notes: Vec::new() };
-    checked(Received { declared, module_name: name.to_owned(), module: Some(module) }, limits)
+    checked(alone(declared, name, module), limits)
+}
+
+/// One file, without a form.
+fn alone(declared: Declared, name: &str, bytes: Bytes) -> Received {
+    let code = NewCode { name: name.to_owned(), bytes, beside: None };
+    Received { declared, module_name: name.to_owned(), code: Some(code) }
 }
 
 fn not_run(name: &str) -> ApiError {
@@ -278,9 +208,4 @@ fn not_run(name: &str) -> ApiError {
     ApiError::invalid(format_args!(
         "main_module {name:?} is neither WebAssembly (it does not begin with \\0asm) nor JavaScript. {HOW_TO_COMPONENT}."
     ))
-}
-
-/// `./worker.wasm` and `worker.wasm` are one module.
-fn normal(name: &str) -> &str {
-    name.strip_prefix("./").unwrap_or(name)
 }

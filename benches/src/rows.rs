@@ -10,6 +10,7 @@ mod million;
 mod neighbours;
 mod orders;
 mod overload;
+mod scripts;
 mod streaming;
 mod tls;
 
@@ -120,6 +121,11 @@ pub const OTHERS: &[Other] = &[
         id: "hostnames",
         what: "a million custom hostnames with certificates on one node",
         run: million::run,
+    },
+    Other {
+        id: "scripts",
+        what: "a million scripts in one namespace: lists, and ten thousand deleted together",
+        run: scripts::run,
     },
     Other {
         id: "orders",

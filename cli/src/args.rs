@@ -132,6 +132,8 @@ pub enum Template {
     Outbound,
     /// A dispatcher, two customers and an outbound worker in JavaScript: nothing is built
     Javascript,
+    /// A component in Rust that wrangler deploys
+    Wrangler,
 }
 
 impl Template {

@@ -77,7 +77,7 @@ pub(crate) fn sdk_files(folder: &'static str) -> impl Iterator<Item = (&'static 
 fn host(template: Template) -> &'static str {
     match template {
         Template::Hello => "127.0.0.1",
-        Template::Dispatcher | Template::Javascript => "customer-a.localhost",
+        Template::Dispatcher | Template::Javascript | Template::Wrangler => "customer-a.localhost",
         Template::Outbound => "customer-1.localhost",
     }
 }

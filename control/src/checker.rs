@@ -30,6 +30,8 @@ pub struct Checked {
     pub startup_time_ms: u64,
     /// What it handles.
     pub handlers: Vec<EventKind>,
+    /// What it imports, as it names it.
+    pub imports: Vec<String>,
 }
 
 /// A component that did not pass, and why.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmyard_namespaces::registry::AssetSession;
 use wasmyard_namespaces::{
-    Applied, AssetsConfig, AssetsUpload, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest,
+    Applied, AssetsConfig, AssetsUpload, BindingInput, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest,
     FinishedAssets, LimitSpec, Script, ScriptKey, Upload, UploadDraft, Version, bindings,
 };
 
+use crate::capabilities::imports_of;
 use crate::error::ControlError;
 use crate::{Control, Done, Result, configured};
 
@@ -32,12 +33,7 @@ pub struct Deploy {
 #[derive(Clone, Debug)]
 pub enum Component {
     /// This one.
-    New {
-        /// What its file is called.
-        name: String,
-        /// The component.
-        bytes: Bytes,
-    },
+    New(NewCode),
     /// That of the version before, which has this name.
     Keep {
         /// What its file is called.
@@ -45,6 +41,26 @@ pub enum Component {
     },
     /// None: only files are served.
     None,
+}
+
+/// Code that is new here.
+#[derive(Clone, Debug)]
+pub struct NewCode {
+    /// What its main file is called.
+    pub name: String,
+    /// The component, or a script's files as a bundle.
+    pub bytes: Bytes,
+    /// What came with the component.
+    pub beside: Option<Beside>,
+}
+
+/// Files that came with a component, do not run, and are kept with it.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// What the component's own file is called.
+    pub component: String,
+    /// The others, as a bundle.
+    pub files: Bytes,
 }
 
 /// The static files of a version.
@@ -95,10 +111,10 @@ impl Control {
             same_component(name, before)?;
             draft.code = CodeUpload::Keep;
         }
-        self.judge(&draft, before)?;
+        self.judge(key, &draft, before)?;
         self.bind_kv(key, &draft.bindings).await?;
-        if let Component::New { name, bytes } = component {
-            draft = self.stored(key, name, bytes, draft).await?;
+        if let Component::New(code) = component {
+            draft = self.stored(key, code, draft).await?;
         }
         draft.assets = match files {
             Files::None => AssetsUpload::None,
@@ -128,8 +144,7 @@ impl Control {
     pub async fn replace_component(
         &self,
         key: &ScriptKey,
-        name: String,
-        bytes: Bytes,
+        code: NewCode,
     ) -> Result<Done<Arc<Script>>> {
         let before = self.existing(key).await?;
         let version = &before.version;
@@ -143,7 +158,7 @@ impl Control {
             assets: AssetsUpload::Keep { config: None },
             ..UploadDraft::default()
         };
-        let draft = self.stored(key, name, bytes, kept).await?;
+        let draft = self.stored(key, code, kept).await?;
         let script = self.registry.deploy(key, Upload::parse(draft)?).await?;
         tracing::info!(script = %key, version = script.version.number, bytes = script.version.code.size(), "deployed");
         let remarks = configured::changed_script(&before, &script);
@@ -160,12 +175,14 @@ impl Control {
         keys: ConfigKeys,
     ) -> Result<Applied<Script>> {
         self.bind_kv(key, &draft.bindings).await?;
+        let bindings: Vec<_> = draft.bindings.iter().filter_map(BindingInput::declared).cloned().collect();
+        self.may_have(key, &[], &bindings)?;
         draft.assets = match files {
             Some((assets, config)) => AssetsUpload::Attach { assets, config },
             None => AssetsUpload::None,
         };
-        if let Component::New { name, bytes } = component {
-            let digest = Digest::of(&bytes);
+        if let Component::New(code) = component {
+            let digest = Digest::of(&code.bytes);
             let now = self.registry.script(key).await?;
             let limits = now.as_ref().map_or(draft.limits, |now| draft.limits.over(now.version.limits));
             // What serves under these limits was judged under them.
@@ -176,7 +193,7 @@ impl Control {
                 None => {
                     let own = draft.limits;
                     let judged = UploadDraft { limits, ..draft };
-                    UploadDraft { limits: own, ..self.stored(key, name, bytes, judged).await? }
+                    UploadDraft { limits: own, ..self.stored(key, code, judged).await? }
                 }
             };
         }
@@ -187,10 +204,10 @@ impl Control {
     async fn stored(
         &self,
         key: &ScriptKey,
-        name: String,
-        bytes: Bytes,
+        new: NewCode,
         draft: UploadDraft,
     ) -> Result<UploadDraft> {
+        let NewCode { name, bytes, beside } = new;
         let digest = Digest::of(&bytes);
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let asked = [draft.limits, self.limits_of_namespace(key)];
@@ -198,13 +215,24 @@ impl Control {
         self.registry.has_room()?;
         let checked =
             self.checker.check(&digest, bytes.clone(), &asked).await.map_err(ControlError::Component)?;
+        let imports = imports_of(&bytes, &checked.imports);
+        self.may_have(key, &imports, &[])?;
         let kind = CodeKind::of_upload(&bytes).unwrap_or(CodeKind::Component);
+        let beside = match beside {
+            None => None,
+            Some(Beside { component, files }) => Some(wasmyard_namespaces::Beside {
+                component,
+                digest: self.registry.put_component(files).await?,
+            }),
+        };
         let code = kind.code(wasmyard_namespaces::Component {
             digest: self.registry.put_component(bytes).await?,
             size,
             main_module: name,
             startup_time_ms: checked.startup_time_ms,
             handlers: checked.handlers,
+            imports,
+            beside,
         });
         Ok(UploadDraft { code: CodeUpload::New(code), ..draft })
     }
@@ -215,12 +243,14 @@ impl Control {
     }
 
     /// Everything about a version that can be refused before the component costs anything.
-    fn judge(&self, draft: &UploadDraft, before: Option<&Script>) -> Result<()> {
+    fn judge(&self, key: &ScriptKey, draft: &UploadDraft, before: Option<&Script>) -> Result<()> {
         draft.limits.validate(&self.registry.options().ceiling)?;
         Upload::parse(draft.clone())?;
         let bindings = before.map_or(&[][..], |script| &script.version.bindings);
-        bindings::resolve(&draft.bindings, bindings, &draft.keep_bindings, draft.bindings_strict)?;
-        Ok(())
+        let bindings =
+            bindings::resolve(&draft.bindings, bindings, &draft.keep_bindings, draft.bindings_strict)?;
+        let kept = before.filter(|_| matches!(draft.code, CodeUpload::Keep));
+        self.may_have(key, kept.map_or(&[], |script| script.version.code.imports()), &bindings)
     }
 }
 

@@ -29,6 +29,7 @@ pub mod referrers;
 pub mod tokens;
 
 mod bindings;
+mod capabilities;
 mod certificates;
 mod client_ca;
 mod configured;
@@ -58,7 +59,7 @@ use wasmyard_namespaces::{BlockedNames, Registry};
 
 pub use alerting::{ACCOUNT, Courier};
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
-pub use deploy::{Component, Deploy, Files};
+pub use deploy::{Beside, Component, Deploy, Files, NewCode};
 pub use error::ControlError;
 pub use issuance::{InHandshakes, Issuers, OrdersLeft};
 pub use ownership::Lookout;

@@ -3,6 +3,8 @@
 //! Must never search all user scripts: there may be a million. Those of one namespace are searched where they may call each
 //! other, up to a number, and it is said where that was not all.
 
+use wasmyard_namespaces::hostname::CustomName;
+use wasmyard_namespaces::route::HostPattern;
 use wasmyard_namespaces::{
     BindingKind, Namespace, NamespaceName, Reference, RouteTarget, ScriptKey, ScriptName,
 };
@@ -35,6 +37,8 @@ pub struct Referrers {
     pub outbounds: Vec<Referrer>,
     /// Patterns of routes that lead there.
     pub routes: Vec<String>,
+    /// Custom hostnames and fallback origins of zones whose requests these routes take.
+    pub visited_as: Vec<String>,
     /// Whether there may be more scripts than were looked at.
     pub is_partial: bool,
 }
@@ -64,6 +68,7 @@ impl Referrers {
             return Err(ControlError::Referenced { done, by: shown(&named) });
         }
         named.extend(self.routes.iter().map(|pattern| format!("route \"{pattern}\"")));
+        named.extend(self.visited_as.iter().map(|name| format!("visitors of \"{name}\"")));
         let mut remarks = Vec::new();
         if !named.is_empty() {
             remarks.push(format!("it is {done}, and these still lead to it: {}.", shown(&named)));
@@ -81,6 +86,7 @@ impl Referrers {
         self.bindings.extend(other.bindings);
         self.outbounds.extend(other.outbounds);
         self.routes.extend(other.routes);
+        self.visited_as.extend(other.visited_as);
         self.is_partial |= other.is_partial;
         self
     }
@@ -123,8 +129,9 @@ impl Control {
                 found.outbounds.push(Referrer { owner: name.clone(), name });
             }
         }
-        found.routes =
-            self.routes_to(|target| matches!(target, RouteTarget::Script(script) if script == name));
+        let leads_there = |target: &RouteTarget| matches!(target, RouteTarget::Script(script) if script == name);
+        found.routes = self.routes_to(leads_there);
+        found.visited_as = self.visited_as(leads_there).await?;
         Ok(found)
     }
 
@@ -182,6 +189,23 @@ impl Control {
         .await?;
         found.routes = self.routes_to(|target| matches!(target, RouteTarget::Namespace(to) if to == name));
         Ok(found)
+    }
+
+    /// The names of zones' customers that routes name as they are. What a route takes by a `*` is not searched.
+    async fn visited_as(&self, leads_there: impl Fn(&RouteTarget) -> bool) -> Result<Vec<String>> {
+        let zones = self.registry.zones();
+        let mut names = std::collections::BTreeSet::new();
+        for route in self.registry.list_routes().iter().filter(|route| leads_there(&route.target)) {
+            let HostPattern::Exact(host) = route.pattern.host() else { continue };
+            let Ok(name) = CustomName::parse(host.as_str()) else { continue };
+            let is_fallback = zones.iter().any(|zone| {
+                zone.fallback_origin.as_ref().is_some_and(|fallback| fallback.origin.as_str() == host.as_str())
+            });
+            if is_fallback || self.registry.served_under(&name).await?.is_some() {
+                names.insert(host.to_string());
+            }
+        }
+        Ok(names.into_iter().collect())
     }
 
     fn routes_to(&self, leads_there: impl Fn(&RouteTarget) -> bool) -> Vec<String> {

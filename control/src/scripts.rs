@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use wasmyard_namespaces::registry::DeletedScripts;
 use wasmyard_namespaces::{NamespaceName, RegistryError, Script, ScriptKey, ScriptName, TagFilter};
 
 use crate::{Control, Done, Force, Result, configured};
@@ -43,26 +44,29 @@ impl Control {
     }
 
     /// Deletes the scripts of a namespace that a filter takes. Those that the configuration declares stay, unless it is
-    /// forced; the remarks name them, and bindings that lead nowhere now.
+    /// forced; the remarks name them, and bindings that lead nowhere now. They go together: all at once, or, where an error
+    /// says so, none.
     ///
     /// # Errors
-    /// That there is no such namespace; or the registry's failure, after which some may be deleted and others not.
+    /// That there is no such namespace; or the registry's failure.
     pub async fn delete_scripts(
         &self,
         namespace: &NamespaceName,
         filter: &TagFilter,
         force: Force,
-    ) -> Result<Done<Vec<ScriptName>>> {
-        let names = self.changing(force).delete_scripts(namespace, Some(filter)).await?;
-        for script in &names {
+    ) -> Result<Done<DeletedScripts>> {
+        let deleted = self.changing(force).delete_scripts(namespace, Some(filter)).await?;
+        for script in &deleted.names {
             tracing::info!(script = %format_args!("{namespace}/{script}"), "deleted");
         }
-        let left =
-            self.registry.scripts_page(Some(namespace), Some(filter), None, configured::MOST_NAMES).await?;
-        let mut remarks = configured::kept(&left);
-        let gone: HashSet<&ScriptName> = names.iter().collect();
+        let mut remarks = Vec::new();
+        if !deleted.has_more {
+            let left = self.registry.scripts_page(Some(namespace), Some(filter), None, configured::MOST_NAMES);
+            remarks = configured::kept(&left.await?);
+        }
+        let gone: HashSet<&ScriptName> = deleted.names.iter().collect();
         let bound = self.siblings_bound(namespace, |_, callee| gone.contains(callee)).await?;
         remarks.extend(bound.stand_against("deleted", Force::Yes)?);
-        Ok(Done::new(names, remarks))
+        Ok(Done::new(deleted, remarks))
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use wasmyard_namespaces::{BindingDecl, BindingKind, BindingName, Script, ScriptKey};
+use wasmyard_namespaces::{BindingDecl, BindingName, Script, ScriptKey};
 
 use crate::error::ControlError;
 use crate::{Control, Done, Force, Result, configured};
@@ -24,6 +24,7 @@ impl Control {
     ) -> Result<Done<Arc<Script>>> {
         let before = self.existing(key).await?;
         put.iter().try_for_each(|decl| puttable(&before, decl))?;
+        self.may_have(key, &[], &put)?;
         delete.iter().try_for_each(|name| deletable(&before, name))?;
         let after = self.changing(force).change_bindings(key, put, delete).await?;
         Ok(Done::new(Arc::clone(&after), configured::changed_script(&before, &after)))
@@ -33,7 +34,7 @@ impl Control {
 /// Whether a binding is a secret.
 #[must_use]
 pub fn is_secret(binding: &BindingDecl) -> bool {
-    matches!(binding.kind, BindingKind::SecretText(_))
+    binding.kind.binding_type().is_secret()
 }
 
 fn puttable(script: &Script, decl: &BindingDecl) -> Result<()> {

@@ -33,7 +33,7 @@ impl ComponentChecker for Counting {
         self.0.fetch_add(1, Ordering::Relaxed);
         if bytes.starts_with(b"good") {
             let startup_time_ms = asked.iter().filter_map(|limits| limits.cpu_ms).sum();
-            return Ok(Checked { startup_time_ms, handlers: vec![EventKind::Fetch] });
+            return Ok(Checked { startup_time_ms, handlers: vec![EventKind::Fetch], imports: Vec::new() });
         }
         Err(Refusal { code: RefusalCode::Invalid, message: "it is not good".to_owned() })
     }
@@ -67,7 +67,8 @@ fn user(name: &str) -> ScriptKey {
 }
 
 fn component(content: &'static str) -> Component {
-    Component::New { name: "a.wasm".to_owned(), bytes: Bytes::from_static(content.as_bytes()) }
+    let bytes = Bytes::from_static(content.as_bytes());
+    Component::New(NewCode { name: "a.wasm".to_owned(), bytes, beside: None })
 }
 
 fn version(content: &'static str) -> Deploy {

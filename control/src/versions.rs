@@ -40,6 +40,8 @@ impl Control {
         let wanted = |version: &&Version| rollout.versions.iter().any(|(id, _)| *id == version.id);
         let mut remarks = Vec::new();
         for version in before.versions().into_iter().filter(wanted) {
+            // What the namespace lets its scripts have may be less than when it was uploaded.
+            self.may_serve(key, version)?;
             // What a version is bound to may be gone since it served.
             let inputs: Vec<_> = version.bindings.iter().cloned().map(BindingInput::Declare).collect();
             self.bind_kv(key, &inputs).await?;

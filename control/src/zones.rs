@@ -11,7 +11,7 @@ use wasmyard_namespaces::hostname::{
     CustomHostname, CustomHostnameEdit, CustomName, HostnameError, NewCustomHostname, OriginEdit,
 };
 use wasmyard_namespaces::ids::{CustomHostnameId, ZoneId};
-use wasmyard_namespaces::registry::{DnsChange, ZoneError};
+use wasmyard_namespaces::registry::{DnsChange, HostnameNames, ZoneError};
 use wasmyard_namespaces::tls::Cipher;
 use wasmyard_namespaces::zone::{
     DnsRecord, DnsRecordEdit, FallbackOrigin, NewZone, Setting, Zone, ZoneEdit, ZoneHold, ZoneType,
@@ -146,9 +146,21 @@ impl Control {
     /// That it is not there, or that the configuration declares it; or the registry's failure.
     pub async fn delete_zone(&self, id: &ZoneId, force: Force) -> Result<Done<()>> {
         let zone = self.zone(id)?;
+        let names = HostnameNames::All;
+        let most = configured::MOST_NAMES;
+        let held = self.registry.hostnames(id, &names, |_| true, None, most.saturating_add(1)).await?;
         self.changing(force).delete_zone(id).await?;
         tracing::info!(zone = %zone.name, "zone deleted");
-        Ok(Done::new((), configured::gone(zone.config.as_ref(), &format!("zone \"{}\"", zone.name))))
+        let mut remarks = configured::gone(zone.config.as_ref(), &format!("zone \"{}\"", zone.name));
+        if !held.is_empty() {
+            let names: Vec<&str> = held.iter().take(most).map(|(_, held)| held.name.as_str()).collect();
+            let more = if held.len() > most { " and more" } else { "" };
+            remarks.push(format!(
+                "custom hostnames went with it, whose visitors are served no more: {}{more}.",
+                names.join(", ")
+            ));
+        }
+        Ok(Done::new((), remarks))
     }
 
     /// The fallback origin of a zone.

@@ -21,7 +21,7 @@ struct TakesAll;
 #[async_trait::async_trait]
 impl ComponentChecker for TakesAll {
     async fn check(&self, _: &Digest, _: Bytes, _: &[LimitSpec]) -> Result<Checked, Refusal> {
-        Ok(Checked { startup_time_ms: 0, handlers: Vec::new() })
+        Ok(Checked { startup_time_ms: 0, handlers: Vec::new(), imports: Vec::new() })
     }
 }
 

@@ -1,42 +1,24 @@
 // wrangler deploys projects as people write them: modules, TypeScript, files that are imported, the older syntax, Node.js
-// modules, to the platform and into a namespace. Each is then asked as a visitor asks.
+// modules, components, to the platform and into a namespace. Each is then asked as a visitor asks.
 //
-// Usage: wrangler.mjs API VISITORS; WASMYARD_WRANGLER is the program, WASMYARD_API_TOKEN the token.
+// Usage: wrangler.mjs API VISITORS, with the environment of wrangler/tool.mjs; WASMYARD_PROGRAM is this program, and WASMYARD_COMPONENT a
+// component that greets.
 
-import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import http from "node:http";
-import { tmpdir } from "node:os";
+import { execFileSync } from "node:child_process";
+import { mkdir, copyFile, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import assert from "node:assert/strict";
 
-const [api, visitors] = process.argv.slice(2);
-const folder = await mkdtemp(join(tmpdir(), "wasmyard-wrangler-"));
-let checks = 0;
+import { Wrangler } from "./wrangler/tool.mjs";
+
+const tool = await Wrangler.start(process.argv.slice(2));
+const { api } = tool;
+const wrangler = (...command) => tool.run(...command);
+const says = (...asked) => tool.says(...asked);
 
 /** Writes a project and has wrangler deploy it; what wrangler says. */
 async function deploy(name, files, ...more) {
   return wrangler(name, files, "deploy", ...more);
-}
-
-/** Writes files of a project and runs wrangler in it. A word that is an object is more of its environment. */
-async function wrangler(name, files, ...given) {
-  const words = given.filter((word) => typeof word === "string");
-  for (const [path, text] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, name, path)), { recursive: true });
-    await writeFile(join(folder, name, path), text);
-  }
-  const env = {
-    ...process.env, CI: "1", NO_COLOR: "1", WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true", HOME: folder,
-    CLOUDFLARE_API_BASE_URL: api, CLOUDFLARE_API_TOKEN: process.env.WASMYARD_API_TOKEN, CLOUDFLARE_ACCOUNT_ID: "local",
-    ...Object.assign({}, ...given.filter((word) => typeof word === "object")),
-  };
-  const said = await new Promise((resolve) => {
-    execFile(process.env.WASMYARD_WRANGLER, words, { cwd: join(folder, name), env }, (error, out, err) =>
-      resolve({ code: error ? error.code : 0, text: `${out}\n${err}` }));
-  });
-  checks++;
-  return said;
 }
 
 async function deployed(...project) {
@@ -51,18 +33,10 @@ async function printed(...command) {
   return text;
 }
 
-/** What a visitor of a host is answered. */
-async function says(host, path, expected) {
-  const { hostname, port } = new URL(visitors);
-  const answer = await new Promise((resolve, reject) => {
-    http.get({ hostname, port, path, headers: { host } }, async (response) => {
-      let text = "";
-      for await (const piece of response.setEncoding("utf8")) text += piece;
-      resolve(`${response.statusCode} ${text.trim()}`);
-    }).on("error", reject);
-  });
-  assert.equal(answer, expected, `${host}${path}`);
-  checks++;
+/** The names of the files of a script, as the API gives them back. */
+async function filesOf(script) {
+  const content = await tool.fetch(`accounts/local/workers/dispatch/namespaces/production/scripts/${script}/content`);
+  return [...(await content.formData()).keys()];
 }
 
 try {
@@ -137,10 +111,7 @@ try {
   await says("any.apps.test", "/page", "200 another page hi");
 
   // Routes of a zone.
-  await fetch(`${api}/zones`, {
-    method: "POST", body: JSON.stringify({ name: "routed.test" }),
-    headers: { authorization: `Bearer ${process.env.WASMYARD_API_TOKEN}`, "content-type": "application/json" },
-  });
+  await tool.fetch("zones", "POST", { name: "routed.test" });
   const routed = (pattern) => `name = "routed"\nmain = "src/index.js"\n${date}routes = [{ pattern = "${pattern}", zone_name = "routed.test" }]\n`;
   const source = { "src/index.js": 'export default { fetch: () => new Response("routed") };' };
   await deployed("routed", { "wrangler.toml": routed("shop.routed.test/*"), ...source });
@@ -173,7 +144,42 @@ try {
   });
   assert.notEqual(broken.code, 0);
   assert.match(broken.text, /no such luck/);
-  console.log(`wrangler: ${checks} checks`);
+
+  // A component: bundled, as it is, and named by the metadata. What came with it is kept.
+  const component = (name, more) => ({
+    "wrangler.toml": `name = "${name}"\nmain = "src/shim.js"\n${date}${more}`,
+    "src/shim.js": 'export { default } from "./worker.wasm";\n',
+  });
+  const bytes = await readFile(process.env.WASMYARD_COMPONENT);
+  const asItIs = 'no_bundle = true\nrules = [{ type = "CompiledWasm", globs = ["**/*.wasm"], fallthrough = true }]\n';
+  const named = '[unsafe.metadata]\nmain_module = "worker.wasm"\n';
+  for (const [name, more, main] of [["bundled", "", "shim.js"], ["as-it-is", asItIs, "shim.js"], ["named", asItIs + named, "worker.wasm"]]) {
+    const files = { ...component(name, more), "src/worker.wasm": bytes };
+    await deployed(name, files, "--dispatch-namespace", "production");
+    await says(`${name}.apps.test`, "/", "200 Hello from Wasmyard!");
+    const kept = await filesOf(name);
+    assert.equal(kept.length, 2, kept);
+    assert.equal(kept[0], main, kept);
+  }
+  const more = component("more", "");
+  more["src/shim.js"] = 'import worker from "./worker.wasm";\nexport default { fetch: () => new Response(typeof worker) };\n';
+  more["src/worker.wasm"] = bytes;
+  const refused = await deploy("more", more, "--dispatch-namespace", "production");
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.text, /is a component, which JavaScript cannot import/);
+  assert.match(refused.text, /code: 10021/);
+
+  // The project that `wasmyard init` writes, with a component that was built before.
+  const project = join(tool.folder, "customer-a");
+  execFileSync(process.env.WASMYARD_PROGRAM, ["init", project, "--template", "wrangler"], { stdio: "pipe" });
+  const configuration = await readFile(join(project, "wrangler.toml"), "utf8");
+  const built = join(project, "target/wasm32-wasip2/release/customer.wasm");
+  await mkdir(dirname(built), { recursive: true });
+  await copyFile(process.env.WASMYARD_COMPONENT, built);
+  await writeFile(join(project, "wrangler.toml"), configuration.replace(/\[build\][^[]*/, ""));
+  await deployed("customer-a", {}, "--dispatch-namespace", "production");
+  await says("customer-a.apps.test", "/", "200 Hello from Wasmyard!");
+  console.log(`wrangler ${tool.version}: ${tool.checks} checks`);
 } finally {
-  await rm(folder, { recursive: true, force: true });
+  await tool.end();
 }

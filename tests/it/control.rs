@@ -3,6 +3,7 @@
 //! - `asset_uploads`: folders of files on their way up
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
 //! - `crons`: scripts that run by themselves
+//! - `capabilities`: what components import, told and held against a policy
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
@@ -14,6 +15,7 @@
 
 mod asset_uploads;
 mod bad_limits;
+mod capabilities;
 mod clients;
 mod crons;
 mod deploy;

@@ -6,8 +6,8 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
-use wasmyard_namespaces::Code;
 use wasmyard_namespaces::bundle::{self, Bundle};
+use wasmyard_namespaces::{Code, Component};
 
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
@@ -36,16 +36,18 @@ pub(crate) async fn download(
     let (content_type, body) = if bare && is_component {
         (HeaderValue::from_static("application/wasm"), component)
     } else if is_component {
-        let part = Part { name: code.main_module.clone(), media_type: "application/wasm", bytes: component };
-        form(&script.version.id, &[part])?
+        let mut parts = vec![Part::component(code, component)];
+        if let Some(beside) = &code.beside {
+            let files = shared.registry().component(&beside.digest).await?;
+            let files = Bundle::read_files(&files).map_err(ApiError::internal)?;
+            parts.extend(files.parts.into_iter().map(Part::from));
+        }
+        // Stable: the others stay as they came.
+        parts.sort_by_key(|part| part.name != code.main_module);
+        form(&script.version.id, &parts)?
     } else {
         let bundle = Bundle::read(&component).map_err(ApiError::internal)?;
-        let part = |part: bundle::Part| Part {
-            name: part.name,
-            media_type: part.kind.media_type(),
-            bytes: part.bytes,
-        };
-        form(&script.version.id, &bundle.parts.into_iter().map(part).collect::<Vec<_>>())?
+        form(&script.version.id, &bundle.parts.into_iter().map(Part::from).collect::<Vec<_>>())?
     };
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
@@ -63,6 +65,19 @@ struct Part {
     name: String,
     media_type: &'static str,
     bytes: Bytes,
+}
+
+impl Part {
+    fn component(code: &Component, bytes: Bytes) -> Part {
+        let name = code.beside.as_ref().map_or(&code.main_module, |beside| &beside.component);
+        Part { name: name.clone(), media_type: "application/wasm", bytes }
+    }
+}
+
+impl From<bundle::Part> for Part {
+    fn from(part: bundle::Part) -> Part {
+        Part { name: part.name, media_type: part.kind.media_type(), bytes: part.bytes }
+    }
 }
 
 /// The files, each named as it was uploaded. The version's id makes a boundary that none of them can hold: it was drawn
@@ -94,10 +109,10 @@ pub(crate) async fn replace(
     let request = upload::arrived(&shared, request).await?;
     let _permit = shared.upload_permit().await?;
     let received = upload::receive(&shared, request, before.version.code.main_module()).await?;
-    let module = received.module.ok_or_else(|| {
+    let code = received.code.ok_or_else(|| {
         ApiError::invalid("There is no component in the form; to change only assets, upload the script.")
     })?;
-    let done = shared.control.replace_component(&key, received.module_name, module).await?;
+    let done = shared.control.replace_component(&key, code).await?;
     let mut notes = received.declared.notes;
     notes.extend(done.remarks);
     Ok(Reply::ok(view(&done.result)).with_notes(notes))

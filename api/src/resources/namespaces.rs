@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use wasmyard_namespaces::access::{Family, Place};
 use wasmyard_namespaces::{
-    EgressRules, LimitSpec, Namespace, NamespaceName, NamespacePatch, NewNamespace, OutboundDecl, Registry,
+    CapabilityPolicy, EgressRules, LimitSpec, Namespace, NamespaceName, NamespacePatch, NewNamespace, OutboundDecl, Registry,
 };
 
 use crate::body::Json;
@@ -19,7 +19,7 @@ use crate::error::ApiError;
 use crate::lists::{self, Paging, Rows, Visible};
 use crate::state::{Shared, SharedState};
 use crate::target::{Forced, InNamespace, QueryOf};
-use crate::views::namespace::{EgressShape, View};
+use crate::views::namespace::{CapabilitiesShape, EgressShape, View};
 
 /// What a new namespace needs.
 #[derive(Deserialize, JsonSchema)]
@@ -41,6 +41,10 @@ pub(crate) struct Create {
     /// Whether its scripts may call each other through service bindings.
     #[serde(default)]
     service_bindings: bool,
+    /// What its scripts may import and be bound to; an upload of more is refused.
+    #[serde(default)]
+    #[schemars(with = "Option<CapabilitiesShape>")]
+    capabilities: Option<CapabilityPolicy>,
 }
 
 /// What can change; what is left out stays as it is.
@@ -65,6 +69,10 @@ pub(crate) struct Patch {
     egress: Option<Option<EgressRules>>,
     #[serde(default)]
     service_bindings: Option<bool>,
+    /// In place of the policy that there was; `null` removes it. What serves goes on.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Option<CapabilitiesShape>")]
+    capabilities: Option<Option<CapabilityPolicy>>,
 }
 
 /// Tells a field that is `null` from one that is not there.
@@ -116,6 +124,7 @@ pub(crate) async fn create(State(shared): SharedState, Json(wanted, notes): Json
         outbound: wanted.outbound,
         egress: wanted.egress,
         service_bindings: wanted.service_bindings,
+        capabilities: wanted.capabilities,
         ..NewNamespace::named(name)
     };
     let done = shared.control.create_namespace(new).await?;
@@ -141,6 +150,7 @@ pub(crate) async fn update(
         outbound: wanted.outbound,
         egress: wanted.egress,
         service_bindings: wanted.service_bindings,
+        capabilities: wanted.capabilities,
     };
     let done = shared.control.change_namespace(&name, patch, query.wanted()?).await?;
     Ok(Reply::ok(view(&shared, &done.result).await?).with_notes(notes).with_notes(done.remarks))

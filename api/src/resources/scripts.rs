@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use wasmyard_control::{Component, Deploy, Files};
 use wasmyard_namespaces::access::{Family, Place};
-use wasmyard_namespaces::{NamespaceName, Registry, ScriptKey, ScriptName, TagFilter};
+use wasmyard_namespaces::{CapabilityDiff, NamespaceName, Registry, ScriptKey, ScriptName, TagFilter};
 
 use super::assets;
 use crate::caller::{Caller, Sight};
@@ -27,9 +27,18 @@ pub(crate) struct Uploaded {
     script: View,
     /// How long the component took to start when it was checked.
     startup_time_ms: u64,
+    /// What it can reach more and less than what served before.
+    capabilities: CapabilityChange,
 }
 
-/// What a deletion by tags deleted: all of it, in one call.
+/// Imports and bindings by which a version differs from the one before.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct CapabilityChange {
+    added: Vec<String>,
+    removed: Vec<String>,
+}
+
+/// What a deletion by tags deleted, all at once. Where there is more of it, the call is to be repeated.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Deleted {
     deleted: Vec<DeletedScript>,
@@ -131,8 +140,9 @@ pub(crate) async fn delete_by_tags(
         ApiError::parameter("Which scripts to delete must be said with ?tags=, like ?tags=customer-1:yes.")
     })?;
     let done = shared.control.delete_scripts(&namespace, &filter, forced.wanted()?).await?;
-    let deleted: Vec<_> = done.result.iter().map(|name| DeletedScript { id: name.to_string() }).collect();
-    let answer = Deleted { deleted_count: deleted.len(), deleted, has_more: false };
+    let names = done.result.names.iter();
+    let deleted: Vec<_> = names.map(|name| DeletedScript { id: name.to_string() }).collect();
+    let answer = Deleted { deleted_count: deleted.len(), deleted, has_more: done.result.has_more };
     Ok(Reply::ok(answer).with_notes(done.remarks))
 }
 
@@ -151,12 +161,15 @@ pub(crate) async fn upload(
     QueryOf(query): QueryOf<InheritQuery>,
     request: Request,
 ) -> Answer<Uploaded> {
-    shared.control.find(&key).await?;
+    let before = shared.control.find(&key).await?;
     let (deploy, mut notes) = received(&shared, &key, &account, query, request).await?;
     let done = shared.control.deploy(&key, deploy).await?;
     let startup_time_ms = done.result.version.code.startup_time_ms();
     notes.extend(done.remarks);
-    Ok(Reply::ok(Uploaded { script: view(&done.result), startup_time_ms }).with_notes(notes))
+    let before = before.as_ref().map(|script| &script.version);
+    let CapabilityDiff { added, removed } = CapabilityDiff::between(before, &done.result.version);
+    let capabilities = CapabilityChange { added, removed };
+    Ok(Reply::ok(Uploaded { script: view(&done.result), startup_time_ms, capabilities }).with_notes(notes))
 }
 
 /// What an upload brings, and remarks on what it says.
@@ -173,13 +186,13 @@ pub(crate) async fn received(
     let request = upload::arrived(shared, request).await?;
     let _permit = shared.upload_permit().await?;
     let fallback_name = format!("{}.wasm", key.script());
-    let Received { mut declared, module_name, module } =
+    let Received { mut declared, module_name, code } =
         upload::receive(shared, request, &fallback_name).await?;
     let config = declared.metadata.assets_config()?;
     let assets = declared.metadata.assets.take();
     let keep_assets = declared.metadata.keep_assets;
-    let component = match module {
-        Some(bytes) => Component::New { name: module_name, bytes },
+    let component = match code {
+        Some(code) => Component::New(code),
         None if module_name.is_empty() => Component::None,
         None => Component::Keep { name: module_name },
     };

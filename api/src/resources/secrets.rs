@@ -27,16 +27,41 @@ pub(crate) struct View {
     kind: &'static str,
 }
 
-/// A secret to put.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// A secret to put. Its fields are read by the binding itself.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 #[schemars(rename = "SecretPut")]
 pub(crate) struct Put {
     name: String,
-    text: serde_json::Value,
-    /// "secret_text", the only type there is.
-    #[serde(rename = "type", default = "secret_text")]
+    /// What a `secret_text` holds.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    text: Value,
+    /// How the key of a `secret_key` is written: raw, pkcs8, spki or jwk.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    format: Value,
+    /// The algorithm of Web Crypto that it is for.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    algorithm: Value,
+    /// What it may be used for.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    usages: Value,
+    /// The key in Base64, but for jwk.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    key_base64: Value,
+    /// The key as a JSON Web Key.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    key_jwk: Value,
+    /// "secret_text" or "secret_key".
+    #[serde(rename = "type")]
     kind: String,
+}
+
+impl Default for Put {
+    fn default() -> Put {
+        let kind = BindingType::SecretText.as_str().to_owned();
+        let [text, format, algorithm, usages, key_base64, key_jwk] = [const { Value::Null }; 6];
+        Put { name: String::new(), text, format, algorithm, usages, key_base64, key_jwk, kind }
+    }
 }
 
 /// Several secrets by name; `null` deletes one.
@@ -52,20 +77,16 @@ pub(crate) struct Bulk {
     version_tags: Option<serde_json::Value>,
 }
 
-fn secret_text() -> String {
-    BindingType::SecretText.as_str().to_owned()
-}
-
 impl Put {
     fn parse(self) -> Result<BindingDecl, ApiError> {
-        if self.kind != BindingType::SecretText.as_str() {
+        if !BindingType::from_wire(&self.kind).is_some_and(BindingType::is_secret) {
             let kind: String = self.kind.chars().take(40).collect();
             return Err(ApiError::invalid(format_args!(
-                "Secrets of type {kind:?} are not supported; use secret_text."
+                "Secrets of type {kind:?} are not supported; use secret_text or secret_key."
             )));
         }
-        // The binding's own parser knows the bounds, and its errors never hold the text.
-        let binding = serde_json::json!({ "type": self.kind, "name": self.name, "text": self.text });
+        // The binding's own parser knows the bounds, and its errors never hold the secret.
+        let binding = serde_json::to_value(self).map_err(ApiError::internal)?;
         Ok(BindingDecl::from_json(&binding)?)
     }
 }

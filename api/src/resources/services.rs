@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use wasmyard_control::referrers::Referrer;
-use wasmyard_namespaces::BindingKind;
+use wasmyard_namespaces::{BindingKind, Reference};
 
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
@@ -19,17 +19,34 @@ use crate::views::script::{View, view};
 pub(crate) struct References {
     services: ServiceReferences,
     durable_objects: [(); 0],
-    dispatch_outbounds: Vec<Reference>,
+    dispatch_outbounds: Vec<Referring>,
+    /// Patterns of routes that lead to it.
+    routes: Vec<String>,
+    /// Custom hostnames and fallback origins of zones whose requests these routes take.
+    visited_as: Vec<String>,
+    /// Namespaces that it is bound to, and KV namespaces by their identifiers.
+    dispatch_namespaces: Vec<Bound>,
+    kv_namespaces: Vec<Bound>,
+}
+
+/// What a binding of the script leads to.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BoundTo")]
+pub(crate) struct Bound {
+    /// The binding's name.
+    name: String,
+    id: String,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ServiceReferences {
-    incoming: Vec<Reference>,
-    outgoing: Vec<Reference>,
+    incoming: Vec<Referring>,
+    outgoing: Vec<Referring>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Reference {
+#[schemars(rename = "Reference")]
+pub(crate) struct Referring {
     /// The binding's, or the namespace's name.
     name: String,
     service: String,
@@ -75,12 +92,36 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         BindingKind::Service(bound) => Some(reference(&binding.name, &bound.service)),
         _ => None,
     });
+    let bound = |wanted: fn(&Reference<'_>) -> Option<String>| {
+        let each = script.serving().flat_map(|(version, _)| &version.bindings);
+        let each = each.flat_map(|decl| {
+            let to = decl.kind.refers_to().into_iter().filter_map(|to| wanted(&to)).collect::<Vec<_>>();
+            to.into_iter().map(|id| Bound { name: decl.name.to_string(), id })
+        });
+        each.collect::<Vec<_>>()
+    };
+    let dispatch_namespaces = bound(|to| match to {
+        Reference::Namespace(name) => Some(name.to_string()),
+        _ => None,
+    });
+    let kv_namespaces = bound(|to| match to {
+        Reference::KvNamespace(id) => Some(id.to_string()),
+        _ => None,
+    });
     let found = shared.control.referrers_of_script(&key).await?;
     let shown = |list: &[Referrer]| list.iter().map(|one| reference(&one.name, &one.owner)).collect();
     let services = ServiceReferences { incoming: shown(&found.bindings), outgoing: outgoing.collect() };
-    Ok(Reply::ok(References { services, durable_objects: [], dispatch_outbounds: shown(&found.outbounds) }))
+    Ok(Reply::ok(References {
+        services,
+        durable_objects: [],
+        dispatch_outbounds: shown(&found.outbounds),
+        routes: found.routes,
+        visited_as: found.visited_as,
+        dispatch_namespaces,
+        kv_namespaces,
+    }))
 }
 
-fn reference(name: &impl ToString, service: &impl ToString) -> Reference {
-    Reference { name: name.to_string(), service: service.to_string(), environment: ENVIRONMENT }
+fn reference(name: &impl ToString, service: &impl ToString) -> Referring {
+    Referring { name: name.to_string(), service: service.to_string(), environment: ENVIRONMENT }
 }

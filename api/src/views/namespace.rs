@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use wasmyard_namespaces::{EgressRules, LimitSpec, Namespace, Origin, OutboundDecl};
+use wasmyard_namespaces::{CapabilityPolicy, EgressRules, LimitSpec, Namespace, Origin, OutboundDecl};
 
 use crate::target::OPERATOR;
 
@@ -33,6 +33,10 @@ pub(crate) struct View {
     egress: Option<Arc<EgressRules>>,
     /// Whether its scripts may call each other through service bindings.
     service_bindings: bool,
+    /// What its scripts may import and be bound to.
+    #[schemars(with = "Option<CapabilitiesShape>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<CapabilityPolicy>,
     /// "api" or "config".
     #[schemars(with = "String")]
     origin: Origin,
@@ -56,6 +60,18 @@ pub(crate) struct EgressShape {
     ports: Option<Vec<u16>>,
 }
 
+/// What the scripts of a namespace may have: imports by their names, `wasi:sockets/*`, and bindings by their types,
+/// `binding:kv_namespace`. `*` at the end stands for anything.
+#[derive(JsonSchema)]
+#[schemars(rename = "CapabilityPolicy")]
+#[expect(dead_code, reason = "only its shape is used")]
+pub(crate) struct CapabilitiesShape {
+    /// The only ones. Left out: all.
+    allow: Option<Vec<String>>,
+    /// Those that none may have.
+    deny: Option<Vec<String>>,
+}
+
 /// `script_count` is asked of the registry, which counts keys.
 pub(crate) fn view(namespace: &Namespace, script_count: u64) -> View {
     View {
@@ -71,6 +87,7 @@ pub(crate) fn view(namespace: &Namespace, script_count: u64) -> View {
         outbound: namespace.outbound.clone(),
         egress: namespace.egress.clone(),
         service_bindings: namespace.service_bindings,
+        capabilities: namespace.capabilities.clone(),
         origin: namespace.origin(),
         declared: super::declared(namespace.config.as_ref()),
     }

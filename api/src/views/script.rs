@@ -39,6 +39,8 @@ pub(crate) struct View {
     /// What the configuration names of it, and so only the configuration changes for good.
     declared: Vec<String>,
     main_module: String,
+    /// What its code imports of the platform, without versions.
+    imports: Vec<String>,
     /// Bytes of its code.
     size: u64,
     /// The assets, if there are any.
@@ -95,6 +97,7 @@ pub(crate) fn view(script: &Script) -> View {
         origin: script.origin(),
         declared: super::declared(script.config.as_ref()),
         main_module: version.code.main_module().to_owned(),
+        imports: version.code.imports().to_vec(),
         size: version.code.size(),
         assets: version.assets.as_ref().map(|assets| AssetsView {
             files: assets.files,

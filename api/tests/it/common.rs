@@ -46,11 +46,14 @@ impl ComponentChecker for FakeChecker {
         match bytes.get(8..) {
             Some(b"too large") => refuse(RefusalCode::TooLarge, "The compiled code is too large."),
             Some(b"failed") => refuse(RefusalCode::Failed, "compiler at /secret/path crashed"),
-            Some(_) if bytes.starts_with(b"\0asm\x0d") => {
-                Ok(Checked { startup_time_ms: 7, handlers: vec![EventKind::Fetch] })
+            Some(payload) if bytes.starts_with(b"\0asm\x0d") => {
+                // What it imports is what it says behind the word.
+                let imports = payload.strip_prefix(b"imports ").map(String::from_utf8_lossy);
+                let imports = imports.iter().flat_map(|names| names.split(' ')).map(str::to_owned).collect();
+                Ok(Checked { startup_time_ms: 7, handlers: vec![EventKind::Fetch], imports })
             }
             Some(_) if wasmyard_namespaces::bundle::is_bundle(&bytes) => {
-                Ok(Checked { startup_time_ms: 3, handlers: vec![EventKind::Fetch] })
+                Ok(Checked { startup_time_ms: 3, handlers: vec![EventKind::Fetch], imports: Vec::new() })
             }
             _ => refuse(RefusalCode::Invalid, "A core module is not a component."),
         }

@@ -18,6 +18,7 @@ mod access;
 mod assets;
 mod audit_logs;
 mod bounds;
+mod capabilities;
 mod common;
 mod compatibility;
 mod content;

@@ -154,3 +154,50 @@ async fn in_a_namespace_of_many_scripts_the_search_ends_and_says_so() {
     let deleted = api.delete(&format!("{SIBLINGS}/cart")).await;
     assert!(note(&deleted).contains("2048 scripts of its namespace were searched"), "{}", note(&deleted));
 }
+
+#[tokio::test]
+async fn references_of_a_script_go_both_ways() {
+    let api = api().await;
+    let id = api.post("/client/v4/accounts/acc1/storage/kv/namespaces", &json!({"title": "t"})).await.result();
+    let metadata = json!({"main_module": "d.wasm", "keep_bindings": ["dispatch_namespace", "service"],
+        "bindings": [{"type": "kv_namespace", "name": "KV", "namespace_id": id["id"]}]});
+    api.upload(PLATFORM, &metadata, &component("d")).await.result();
+    let zone = api.post("/client/v4/zones", &json!({"name": "saas.test"})).await.result();
+    let zone = format!("/client/v4/zones/{}", zone["id"].as_str().unwrap());
+    let record = json!({"type": "AAAA", "name": "service", "content": "100::", "proxied": true});
+    api.post(&format!("{zone}/dns_records"), &record).await.result();
+    let fallback = format!("{zone}/custom_hostnames/fallback_origin");
+    api.put(&fallback, &json!({"origin": "service.saas.test"})).await.result();
+    api.post(ROUTES, &json!({"pattern": "service.saas.test/*", "script": "dispatcher"})).await.result();
+    let references = api.get(&format!("{PLATFORM}/references")).await.result();
+    assert_eq!(references["services"]["outgoing"][0], json!({"name": "AUTH", "service": "gate", "environment": "production"}));
+    assert_eq!(references["routes"], json!(["service.saas.test/*"]));
+    assert_eq!(references["visited_as"], json!(["service.saas.test"]));
+    assert_eq!(references["kv_namespaces"], json!([{"name": "KV", "id": id["id"]}]));
+    let names = [json!({"name": "GATED", "id": "other"}), json!({"name": "TENANTS", "id": "production"})];
+    assert_eq!(references["dispatch_namespaces"], json!(names));
+    let kept = api.delete(&format!("/client/v4/accounts/acc1/storage/kv/namespaces/{}", id["id"].as_str().unwrap())).await;
+    assert!(kept.refused(409, 90015).contains("binding \"KV\" of script \"dispatcher\""));
+    let deleted = api.delete(PLATFORM).await;
+    for named in ["route \"service.saas.test/*\"", "visitors of \"service.saas.test\""] {
+        assert!(note(&deleted).contains(named), "{}", note(&deleted));
+    }
+}
+
+#[tokio::test]
+async fn references_of_a_user_script_name_its_siblings() {
+    let api = with_siblings().await;
+    api.put(PRODUCTION, &json!({"service_bindings": true})).await.result();
+    let references = api.get(&format!("{SIBLINGS}/cart/references")).await.result();
+    assert_eq!(references["services"]["incoming"][0]["service"], "production/shop");
+}
+
+#[tokio::test]
+async fn a_zone_that_goes_names_the_hostnames_that_go_with_it() {
+    let api = Api::with_scripts().await;
+    let zone = api.post("/client/v4/zones", &json!({"name": "saas.test"})).await.result();
+    let zone = format!("/client/v4/zones/{}", zone["id"].as_str().unwrap());
+    let wanted = json!({"hostname": "shop.customer.test", "ssl": {"method": "http", "type": "dv"}});
+    assert_eq!(api.post(&format!("{zone}/custom_hostnames"), &wanted).await.status, 201);
+    assert!(note(&api.delete(&zone).await).contains("shop.customer.test"));
+}

@@ -81,7 +81,12 @@ async fn bad_secrets_are_refused_without_repeating_them() {
     api.upload(SCRIPT, &metadata, &component("a")).await.result();
     let before = api.stored().await;
     for (body, named) in [
-        (json!({"name": "KEY", "text": "hunter2", "type": "secret_key"}), "secret_key"),
+        (json!({"name": "KEY", "text": "hunter2", "type": "secret_key"}), "format"),
+        (json!({"name": "KEY", "text": "hunter2", "type": "plain_text"}), "plain_text"),
+        (
+            json!({"name": "KEY", "type": "secret_key", "format": "raw", "algorithm": "HMAC", "usages": ["sign"], "key_base64": "hunter2"}),
+            "key_base64",
+        ),
         (json!({"name": "1KEY", "text": "hunter2"}), "1KEY"),
         (json!({"name": "KEY", "text": {"a": "hunter2"}}), "text"),
         (json!({"name": "KEY", "text": "hunter2".repeat(1000)}), "KEY"),

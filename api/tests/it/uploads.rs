@@ -1,7 +1,10 @@
 //! The shapes in which clients send a component, and what is refused.
 
+use bytes::Bytes;
 use http::Method;
 use serde_json::json;
+use wasmyard_api::multipart;
+use wasmyard_namespaces::bundle::{self, Bundle, PartKind};
 
 use crate::common::{Api, CORE_MODULE, Form, NAMESPACES, PLATFORM, SCRIPT, component};
 
@@ -352,9 +355,11 @@ async fn what_is_neither_a_component_nor_a_script_is_refused_with_a_way_out() {
 #[tokio::test]
 async fn a_file_that_would_be_lost_is_refused() {
     let api = api().await;
+    let script = bundle::Part { name: "a.js".to_owned(), kind: PartKind::Module, bytes: Bytes::from_static(b"") };
+    let whole = Bundle::new(vec![script]).unwrap().written();
     let form = Form::new()
-        .part("form-data; name=\"metadata\"", None, br#"{"main_module":"worker.wasm"}"#)
-        .part("form-data; name=\"worker.wasm\"; filename=\"worker.wasm\"", None, &component("x"))
+        .part("form-data; name=\"metadata\"", None, br#"{"main_module":"a.js"}"#)
+        .part("form-data; name=\"a.js\"; filename=\"a.js\"", None, &whole)
         .part("form-data; name=\"data.bin\"; filename=\"data.bin\"", None, b"x");
     assert!(api.form(Method::PUT, SCRIPT, form).await.refused(400, 10021).contains("data.bin"));
 }
@@ -395,4 +400,65 @@ async fn a_platform_script_is_uploaded_in_the_same_way() {
     assert_eq!(uploaded["id"], "dispatcher");
     let settings = api.get(&format!("{PLATFORM}/settings")).await.result();
     assert_eq!(settings["bindings"], metadata["bindings"]);
+}
+
+/// A form of a main module and a component, as wrangler sends it.
+fn carried(main: &str, text: &[u8], component_part: &str, bytes: &[u8]) -> Form {
+    let metadata = json!({"main_module": main}).to_string();
+    let file = |name: &str| format!("form-data; name=\"{name}\"; filename=\"{name}\"");
+    Form::new()
+        .part("form-data; name=\"metadata\"", None, metadata.as_bytes())
+        .part(&file("shim.js"), Some("application/javascript+module"), text)
+        .part(&file(component_part), Some("application/wasm"), bytes)
+}
+
+/// The files of a script, as `content` gives them.
+async fn files(api: &Api) -> Vec<(String, Vec<u8>)> {
+    let answer = api.get(&format!("{SCRIPT}/content")).await;
+    let boundary = multipart::boundary(answer.headers["content-type"].to_str().unwrap()).unwrap().unwrap();
+    let parts = multipart::parse(&answer.body, &boundary, 8).unwrap();
+    parts.into_iter().map(|part| (part.name, part.content.to_vec())).collect()
+}
+
+#[tokio::test]
+async fn a_main_module_that_only_passes_a_component_on_deploys_the_component_and_is_kept() {
+    let api = api().await;
+    let shim = b"// src/shim.js\nimport { default as default2 } from \"./0a1b-worker.wasm\";\nexport {\n  default2 as default\n};\n";
+    let form = carried("shim.js", shim, "./0a1b-worker.wasm", &component("x"));
+    let uploaded = api.form(Method::PUT, SCRIPT, form).await.result();
+    assert_eq!((&uploaded["main_module"], &uploaded["size"]), (&json!("shim.js"), &json!(9)));
+    let kept = [("shim.js".to_owned(), shim.to_vec()), ("0a1b-worker.wasm".to_owned(), component("x"))];
+    assert_eq!(files(&api).await, kept);
+    let bare = api.request(Method::GET, &format!("{SCRIPT}/content")).header("accept", "application/wasm");
+    assert_eq!(api.raw(bare.body(axum::body::Body::empty()).unwrap()).await.body, component("x"));
+    // Other files beside the same component are another content.
+    let form = carried("shim.js", b"export { default } from './0a1b-worker.wasm'", "0a1b-worker.wasm", &component("x"));
+    assert_ne!(api.form(Method::PUT, SCRIPT, form).await.result()["etag"], uploaded["etag"]);
+}
+
+#[tokio::test]
+async fn a_main_module_that_is_the_component_keeps_what_comes_with_it() {
+    let api = api().await;
+    let form = carried("worker.wasm", b"export { default } from './worker.wasm'", "worker.wasm", &component("x"));
+    api.form(Method::PUT, SCRIPT, form).await.result();
+    let names: Vec<_> = files(&api).await.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["worker.wasm", "shim.js"]);
+    // The next one comes alone, and so it stays.
+    api.upload(SCRIPT, &json!({"main_module": "worker.wasm"}), &component("x")).await.result();
+    assert_eq!(files(&api).await.len(), 1);
+}
+
+#[tokio::test]
+async fn javascript_that_does_more_with_a_component_is_told_what_it_can_do() {
+    let api = api().await;
+    let before = api.stored().await;
+    let script = b"import worker from './worker.wasm'; export default { fetch: () => worker };";
+    let form = carried("shim.js", script, "worker.wasm", &component("x"));
+    let message = api.form(Method::PUT, SCRIPT, form).await.refused(400, 10021);
+    assert!(message.contains("\"worker.wasm\" is a component") && message.contains("service binding"), "{message}");
+    assert_eq!(api.stored().await, before);
+    // A module is imported as it always was.
+    let form = carried("shim.js", script, "worker.wasm", CORE_MODULE);
+    api.form(Method::PUT, SCRIPT, form).await.result();
+    assert_eq!(files(&api).await.len(), 2);
 }

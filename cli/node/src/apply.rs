@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use wasmyard_control::audit::Declaration;
 use wasmyard_control::configuration::{DeclaredScript, DeclaredZone};
-use wasmyard_control::{Component, Control, ControlError};
+use wasmyard_control::{Component, Control, ControlError, NewCode};
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::registry::DeclaredNames;
 use wasmyard_namespaces::{
@@ -53,6 +53,7 @@ pub(crate) async fn settings(control: &Control, config: &ResolvedConfig) -> Resu
             outbound: namespace.outbound.clone(),
             egress: namespace.egress.clone(),
             service_bindings: namespace.service_bindings,
+            capabilities: namespace.capabilities.clone(),
         };
         (new, namespace.keys.clone())
     });
@@ -105,10 +106,11 @@ const SESSION: std::time::Duration = std::time::Duration::from_secs(3_600);
 /// The text that an upload would be refused with.
 pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<Applied<Script>, String> {
     let component = match &script.main {
-        Some(main) => Component::New {
+        Some(main) => Component::New(NewCode {
             name: main.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             bytes: read(main).await?,
-        },
+            beside: None,
+        }),
         None => Component::None,
     };
     let files = match &script.assets {

@@ -28,7 +28,7 @@ impl ComponentChecker for UploadChecker {
         match wasmyard_runtime::start_up(&module, &limits).await {
             Ok(startup) => {
                 let startup_time_ms = u64::try_from(startup.as_millis()).unwrap_or(u64::MAX);
-                Ok(Checked { startup_time_ms, handlers: module.handlers() })
+                Ok(Checked { startup_time_ms, handlers: module.handlers(), imports: module.imports() })
             }
             Err(failure) => {
                 // Others may serve the same component, under limits that it starts within.

@@ -25,7 +25,7 @@ use wasmyard_listener::Proxies;
 use wasmyard_namespaces::bindings::KvNamespace;
 use wasmyard_namespaces::cron::Cron;
 use wasmyard_namespaces::{
-    BindingDecl, BindingKind, BindingName, BlockedNames, ConfigKeys, ConfigName, EgressRules, KvNamespaceId,
+    BindingDecl, BindingKind, BindingName, BlockedNames, CapabilityPolicy, ConfigKeys, ConfigName, EgressRules, KvNamespaceId,
     LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
 };
 use wasmyard_net::ExtraRoots;
@@ -232,6 +232,8 @@ pub struct NamespaceConfig {
     pub egress: Option<EgressRules>,
     /// Whether its scripts may call each other through service bindings.
     pub service_bindings: bool,
+    /// What its scripts may import and be bound to.
+    pub capabilities: Option<CapabilityPolicy>,
     /// Limits for all its scripts.
     pub limits: LimitSpec,
     /// Whether its scripts are the operator's own.

@@ -80,6 +80,9 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
                 format!("deployed {shown}  {}", text(&result, "/deployment_id"))
             };
             output.line(line.trim_end());
+            for line in capabilities(&result) {
+                output.line(&line);
+            }
         }
         results.push(result);
     }
@@ -91,6 +94,16 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What the version can reach more and less than the one that served before.
+fn capabilities(result: &Value) -> Vec<String> {
+    let told = |field: &str, word: &str| {
+        let names = result.pointer(&format!("/capabilities/{field}"))?.as_array()?;
+        let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+        (!names.is_empty()).then(|| format!("  {word}: {}", names.join(", ")))
+    };
+    [told("added", "can reach now"), told("removed", "and no more")].into_iter().flatten().collect()
 }
 
 fn wrong_name(error: NameError) -> Failure {

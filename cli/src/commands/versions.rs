@@ -294,6 +294,9 @@ fn facts(version: &Value) -> BTreeMap<String, String> {
     for (name, value) in script.get("limits").and_then(Value::as_object).into_iter().flatten() {
         facts.insert(format!("limit {name}"), value.to_string());
     }
+    for import in script.get("imports").map(items).unwrap_or_default() {
+        facts.insert(format!("import {}", import.as_str().unwrap_or_default()), "there".to_owned());
+    }
     for binding in version.pointer("/resources/bindings").map(items).unwrap_or_default() {
         let mut rest = binding.clone();
         if let Some(rest) = rest.as_object_mut() {

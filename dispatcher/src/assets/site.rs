@@ -10,7 +10,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 use wasmyard_namespaces::assets::rules::{HeaderRules, RedirectRules, Redirection, RoutingRules, Runs};
 use wasmyard_namespaces::assets::{
-    AssetEntry, AssetScope, HtmlHandling, Manifest, NotFoundHandling, RunWorkerFirst, VersionAssets,
+    AssetEntry, AssetScope, BasePath, HtmlHandling, Manifest, NotFoundHandling, RunWorkerFirst,
+    VersionAssets,
 };
 use wasmyard_namespaces::script::Version;
 use wasmyard_namespaces::url_path::{canonical, decoded, normalized};
@@ -33,6 +34,7 @@ pub(super) struct Site {
     has_routing: bool,
     redirects: RedirectRules,
     headers: HeaderRules,
+    base: BasePath,
     /// Whether a navigation that misses is for the assets.
     navigations: bool,
     /// Whether there is a script that can answer what the assets do not.
@@ -92,6 +94,7 @@ impl Site {
             has_routing: matches!(config.run_worker_first, RunWorkerFirst::Rules(_)),
             redirects: RedirectRules::parse(redirects, config.html_handling).0,
             headers: HeaderRules::parse(headers).0,
+            base: config.base_path.clone(),
             navigations: navigations(version),
             has_worker: version.code.answers_requests(),
             immutable_fingerprinted: config.immutable_fingerprinted,
@@ -161,16 +164,19 @@ impl Site {
         query: Option<&str>,
         not_found: NotFoundHandling,
     ) -> Option<Plan<'_>> {
-        let wanted = decoded(path);
-        let resolved = resolve(self.html, not_found, &wanted, &|path: &str| self.manifest.get(path))?;
+        let asked = decoded(path);
+        let wanted = self.base.within(&asked)?;
+        let resolved = resolve(self.html, not_found, wanted, &|path: &str| self.manifest.get(path))?;
         if *method != Method::GET && *method != Method::HEAD {
             return Some(Plan::NotAllowed);
         }
         let (served_at, file) = match resolved {
             Resolved::Moved(to) => (Cow::Owned(to), None),
-            Resolved::File(entry) => (wanted, Some((entry, 200))),
-            Resolved::NotFound { file, status } => (wanted, Some((file, status))),
+            Resolved::File(entry) => (Cow::Borrowed(wanted), Some((entry, 200))),
+            Resolved::NotFound { file, status } => (Cow::Borrowed(wanted), Some((file, status))),
         };
+        let served_at =
+            if self.base.is_root() { served_at } else { Cow::Owned(self.base.whole(&served_at)) };
         // One hop takes the visitor to the file's address and to its one encoding.
         let address = canonical(&served_at);
         match file {

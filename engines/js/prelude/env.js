@@ -7,6 +7,7 @@ import { decode, encode, view } from "./encoding.js";
 import { readAll } from "./body.js";
 import { callable } from "./rpc/caller.js";
 import { anyName } from "./rpc/stubs.js";
+import { givenKey } from "./crypto/subtle.js";
 
 function open(kind, name) {
   const handle = host.open(kind, name);
@@ -134,6 +135,12 @@ const makers = {
   ratelimit: (name) => new RateLimit(name),
 };
 
+/** A key is made when it is first asked for: one that is none harms nobody who does not use it. */
+function giveKey(env, name, text) {
+  let key;
+  Object.defineProperty(env, name, { enumerable: true, configurable: true, get: () => (key ??= givenKey(JSON.parse(text))) });
+}
+
 /** Everything that the script was given for this event. */
 export function makeEnv() {
   const env = {};
@@ -149,6 +156,10 @@ export function makeEnv() {
   const spread = [];
   for (let at = 0; at < values.length; at += 2) {
     const kind = kinds.get(values[at]);
+    if (kind === "secret_key") {
+      giveKey(env, values[at], values[at + 1]);
+      continue;
+    }
     const value = kind === "json" || kind === "json_parameter" ? JSON.parse(values[at + 1]) : values[at + 1];
     env[values[at]] = value;
     if (kind === "json_parameter" && typeof value === "object" && value !== null && !Array.isArray(value)) spread.push(value);

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
+pub use base_path::{BasePath, BasePathError};
 pub use config::{AssetsConfig, AssetsConfigError, HtmlHandling, NotFoundHandling, RunWorkerFirst};
 pub use content_type::{ContentType, ContentTypeError, Served};
 pub use draft::{AssetDraft, Declared};
@@ -20,6 +21,7 @@ pub use hash::{AssetHash, AssetHashError};
 pub use manifest::{Manifest, ManifestError};
 pub use path::{AssetPath, AssetPathError};
 
+mod base_path;
 mod config;
 mod content_type;
 mod draft;

@@ -20,6 +20,7 @@ pub use json::Json;
 pub use kv_namespace::{KvNamespace, KvNamespaceId};
 pub use plain_text::PlainText;
 pub use ratelimit::Ratelimit;
+pub use secret_key::{KeyFormat, SecretKey};
 pub use secret_text::SecretText;
 pub use service::Service;
 pub use version_metadata::VersionMetadata;
@@ -33,6 +34,7 @@ mod json;
 mod kv_namespace;
 mod plain_text;
 mod ratelimit;
+mod secret_key;
 mod secret_text;
 mod service;
 mod version_metadata;
@@ -169,6 +171,8 @@ families! {
     Json,
     /// A text that no view ever shows.
     SecretText,
+    /// A key for cryptography that no view ever shows.
+    SecretKey,
     /// Another script.
     Service,
     /// All user scripts of a namespace.
@@ -188,6 +192,24 @@ impl BindingType {
     #[must_use]
     pub fn from_wire(name: &str) -> Option<BindingType> {
         BindingType::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+impl BindingType {
+    /// The fields that no view shows: clients cannot send them back. Empty for what is no secret.
+    #[must_use]
+    pub const fn withheld(self) -> &'static [&'static str] {
+        match self {
+            BindingType::SecretText => &["text"],
+            BindingType::SecretKey => &["key_base64", "key_jwk"],
+            _ => &[],
+        }
+    }
+
+    /// Whether no view shows what it holds.
+    #[must_use]
+    pub const fn is_secret(self) -> bool {
+        !self.withheld().is_empty()
     }
 }
 

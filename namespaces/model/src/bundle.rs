@@ -3,6 +3,8 @@
 //! What is uploaded is kept as it was: a bundle is the truth, and what is made of it can be made again. The same files in
 //! the same order are the same bytes.
 
+mod imports;
+
 use bytes::Bytes;
 
 use crate::limits::MAX_COMPONENT_BYTES;
@@ -129,6 +131,15 @@ impl Bundle {
         if !matches!(main.kind, PartKind::Module | PartKind::Script) {
             return Err(BundleError::Main(crate::name::shorten(&main.name)));
         }
+        Self::of_files(parts)
+    }
+
+    /// Checks files of which none has to be a script's main one: those that are kept beside a component.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that one of them breaks.
+    pub fn of_files(parts: Vec<Part>) -> Result<Self, BundleError> {
         if parts.len() > MAX_PARTS {
             return Err(BundleError::TooMany(parts.len()));
         }
@@ -173,6 +184,15 @@ impl Bundle {
     ///
     /// [`BundleError::Broken`] for anything else, and what [`Bundle::new`] says of its files.
     pub fn read(bytes: &Bytes) -> Result<Self, BundleError> {
+        Self::new(Self::read_files(bytes)?.parts)
+    }
+
+    /// The same for what [`Bundle::of_files`] takes.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError::Broken`] for anything else, and what [`Bundle::of_files`] says of its files.
+    pub fn read_files(bytes: &Bytes) -> Result<Self, BundleError> {
         fn taken<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], BundleError> {
             let (now, later) = rest.split_first_chunk().ok_or(BundleError::Broken)?;
             *rest = later;
@@ -199,7 +219,7 @@ impl Bundle {
         if !rest.is_empty() {
             return Err(BundleError::Broken);
         }
-        Self::new(parts)
+        Self::of_files(parts)
     }
 }
 
@@ -244,6 +264,10 @@ mod tests {
         assert_eq!(Bundle::new(vec![module("a"), module("a")]), Err(BundleError::Twice("a".to_owned())));
         assert!(matches!(Bundle::new(vec![module("a\n")]), Err(BundleError::Name(_))));
         assert!(matches!(Bundle::new(vec![module("")]), Err(BundleError::Name(_))));
+        let files = vec![part("a.txt", PartKind::Text, "")];
+        let files = Bundle::of_files(files).unwrap();
+        assert_eq!(Bundle::read_files(&files.written()), Ok(files.clone()));
+        assert_eq!(Bundle::read(&files.written()), Err(BundleError::Main("a.txt".to_owned())));
         let many = (0..=MAX_PARTS).map(|number| module(&number.to_string())).collect();
         assert_eq!(Bundle::new(many), Err(BundleError::TooMany(MAX_PARTS + 1)));
         for kind in PartKind::ALL {

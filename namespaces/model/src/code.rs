@@ -38,13 +38,28 @@ pub struct Component {
     pub startup_time_ms: u64,
     /// What it handles, each at most once.
     pub handlers: Vec<EventKind>,
+    /// What it imports of the platform, without versions, sorted; see [`crate::capabilities`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<String>,
+    /// Files that came with it and do not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+}
+
+/// Files that were uploaded beside a component, such as the one in JavaScript that some clients cannot do without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// What the component's own file is called.
+    pub component: String,
+    /// The blob with the others, as a [bundle](crate::bundle::Bundle).
+    pub digest: Digest,
 }
 
 impl Component {
     /// One that handles requests, whose file had no name, and that started at once.
     pub fn new(digest: Digest, size: u64) -> Self {
         let handlers = vec![EventKind::Fetch];
-        Self { digest, size, main_module: String::new(), startup_time_ms: 0, handlers }
+        Self { digest, size, main_module: String::new(), startup_time_ms: 0, handlers, imports: Vec::new(), beside: None }
     }
 }
 
@@ -88,17 +103,23 @@ impl Code {
 
     /// The blobs that it refers to by name: a sweep leaves them.
     pub fn blobs(&self) -> impl Iterator<Item = Digest> + use<> {
-        match self {
-            Self::Component(component) | Self::Modules(component) => Some(component.digest),
-            Self::None => None,
-        }
-        .into_iter()
+        let digests = match self {
+            Self::Component(component) | Self::Modules(component) => {
+                [Some(component.digest), component.beside.as_ref().map(|beside| beside.digest)]
+            }
+            Self::None => [None, None],
+        };
+        digests.into_iter().flatten()
     }
 
-    /// Identifies the content: what has the same runs alike. None where there is none.
+    /// Identifies the content: what has the same runs alike, and consists of the same files. None where there is none.
     pub fn content(&self) -> Option<Digest> {
         match self {
-            Self::Component(component) | Self::Modules(component) => Some(component.digest),
+            Self::Component(component) | Self::Modules(component) => {
+                Some(component.beside.as_ref().map_or(component.digest, |beside| {
+                    Digest::of(&[*component.digest.as_bytes(), *beside.digest.as_bytes()].concat())
+                }))
+            }
             Self::None => None,
         }
     }
@@ -115,9 +136,20 @@ impl Code {
     pub fn weight(&self) -> usize {
         match self {
             Self::Component(component) | Self::Modules(component) => {
-                component.main_module.len() + component.handlers.len() * size_of::<EventKind>()
+                let beside = component.beside.as_ref().map_or(0, |beside| beside.component.len());
+                let imports: usize = component.imports.iter().map(|name| name.len() + 24).sum();
+                let handlers = component.handlers.len() * size_of::<EventKind>();
+                component.main_module.len() + beside + imports + handlers
             }
             Self::None => 0,
+        }
+    }
+
+    /// What it imports of the platform, without versions, sorted.
+    pub fn imports(&self) -> &[String] {
+        match self {
+            Self::Component(component) | Self::Modules(component) => &component.imports,
+            Self::None => &[],
         }
     }
 
@@ -242,6 +274,11 @@ impl CodeUpload {
     }
 }
 
+/// Whether a WebAssembly binary is a component, by its head: a core module is of layer 0.
+pub fn is_component(bytes: &[u8]) -> bool {
+    bytes.starts_with(WASM_MAGIC) && bytes.get(6..8) == Some(&[1, 0])
+}
+
 /// What every WebAssembly binary begins with. Whether it is a component is for the engine to say, with what helps.
 const WASM_MAGIC: &[u8] = b"\0asm";
 
@@ -283,6 +320,10 @@ mod tests {
         let code = component();
         assert_eq!((code.loads(), code.content()), (Some(digest), Some(digest)));
         assert_eq!(code.blobs().collect::<Vec<_>>(), [digest]);
+        let beside = Some(Beside { component: "b.wasm".to_owned(), digest: Digest::of(b"files") });
+        let more = Code::Component(Component { beside, ..Component::new(digest, 4) });
+        assert_eq!(more.blobs().collect::<Vec<_>>(), [digest, Digest::of(b"files")]);
+        assert!(more.loads() == Some(digest) && more.content() != Some(digest));
         assert_eq!((code.size(), code.weight(), code.startup_time_ms()), (4, 7, 7));
         assert!(code.answers_requests() && !Code::None.answers_requests());
         let handlers = vec![EventKind::Queue];
@@ -300,6 +341,7 @@ mod tests {
             Some(CodeKind::Component),
             "told apart by the engine"
         );
+        assert!(is_component(b"\0asm\x0d\0\x01\0") && !is_component(b"\0asm\x01\0\0\0"));
         for other in [&b"export default {}"[..], b"\0as", b""] {
             assert_eq!(CodeKind::of_upload(other), None);
         }

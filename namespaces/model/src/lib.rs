@@ -18,6 +18,7 @@ pub mod audit;
 pub mod bindings;
 pub mod blocked;
 pub mod bundle;
+pub mod capabilities;
 pub mod client_ca;
 pub mod clock;
 mod closed;
@@ -55,7 +56,8 @@ pub use bindings::{
 };
 pub use blocked::BlockedNames;
 pub use clock::{Clock, ClockHand};
-pub use code::{Code, CodeKind, CodeUpload, Component, EventKind};
+pub use capabilities::{CapabilityDiff, CapabilityPolicy};
+pub use code::{Beside, Code, CodeKind, CodeUpload, Component, EventKind};
 pub use config_keys::ConfigKeys;
 pub use deployment::{Deployment, PastDeployment, Share, ShareError};
 pub use digest::Digest;

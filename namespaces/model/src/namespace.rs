@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::OutboundDecl;
+use crate::capabilities::CapabilityPolicy;
 use crate::config_keys::ConfigKeys;
 use crate::egress::EgressRules;
 use crate::limits::LimitSpec;
@@ -50,6 +51,9 @@ pub struct Namespace {
     /// Whether its scripts may call each other through service bindings.
     #[serde(default)]
     pub service_bindings: bool,
+    /// What its scripts may import and be bound to; none lets them have all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<CapabilityPolicy>,
     /// What the operator's configuration says of it; none when it is not in the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<ConfigKeys>,
@@ -78,6 +82,8 @@ pub struct NewNamespace {
     pub egress: Option<EgressRules>,
     /// Whether its scripts may call each other through service bindings.
     pub service_bindings: bool,
+    /// What its scripts may import and be bound to.
+    pub capabilities: Option<CapabilityPolicy>,
 }
 
 impl NewNamespace {
@@ -91,6 +97,7 @@ impl NewNamespace {
             outbound: None,
             egress: None,
             service_bindings: false,
+            capabilities: None,
         }
     }
 }
@@ -110,4 +117,6 @@ pub struct NamespacePatch {
     pub egress: Option<Option<EgressRules>>,
     /// Whether its scripts may call each other from now on.
     pub service_bindings: Option<bool>,
+    /// A new policy in place of the old one, or (`Some(None)`) none any more.
+    pub capabilities: Option<Option<CapabilityPolicy>>,
 }

@@ -4,6 +4,7 @@
 //! record as it was [`Seen`], and the append happens only if that is still so, whichever node was faster. So no
 //! node can undo what another one did, and none has to be alone. Never keeps a record in memory.
 
+use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +123,8 @@ impl<T: DeserializeOwned> Seen<T> {
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     preconditions: Vec<Precondition>,
+    /// The keys of these: there may be ten thousand.
+    expected: HashSet<String>,
     writes: Vec<Write>,
     /// Whether it makes room, or is a step on the way: then it is made on a full disk, too.
     to_free: bool,
@@ -130,13 +133,15 @@ pub(super) struct Transaction {
 impl Transaction {
     /// Asks that a record is still as it was seen.
     pub(super) fn expect<T>(&mut self, seen: &Seen<T>) {
-        if !self.preconditions.iter().any(|known| known.key == seen.key) {
+        if !self.expected.contains(&seen.key) {
+            self.expected.insert(seen.key.clone());
             self.preconditions.push(seen.precondition());
         }
     }
 
     /// Asks that a record which this transaction does not read is still the one that a revision wrote.
     pub(super) fn expect_unchanged<T>(&mut self, of: &Collection<T>, id: &str, revision: Revision) {
+        self.expected.insert(of.key(id));
         self.preconditions.push(Precondition::unchanged(of.key(id), revision));
     }
 
@@ -187,6 +192,7 @@ impl Transaction {
     pub(super) fn join(&mut self, other: &Transaction) {
         for precondition in &other.preconditions {
             if !self.preconditions.contains(precondition) {
+                self.expected.insert(precondition.key.clone());
                 self.preconditions.push(precondition.clone());
             }
         }
@@ -294,7 +300,7 @@ impl Log {
     /// # Errors
     /// [`RegistryError::Conflict`] with the key that is not as it was seen: read again, decide anew.
     pub(super) async fn commit(&self, transaction: &Transaction) -> Result<Revision> {
-        let Transaction { preconditions, writes, to_free } = transaction;
+        let Transaction { preconditions, writes, to_free, .. } = transaction;
         if preconditions.is_empty() {
             return Err(StoreError::Misuse { rule: "a transaction must say what it read" }.into());
         }

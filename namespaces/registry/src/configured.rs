@@ -17,6 +17,7 @@ use super::{Registry, Result};
 use crate::error::RegistryError;
 use wasmyard_model::assets::VersionAssets;
 use wasmyard_model::bindings::{self, BindingDecl, BindingInput};
+use wasmyard_model::capabilities::CapabilityPolicy;
 use wasmyard_model::config_keys::{ConfigKeys, namespace_changes, script_changes};
 use wasmyard_model::cron;
 use wasmyard_model::domain::Domain;
@@ -70,6 +71,7 @@ impl Registry {
         };
         new.limits.validate(&self.inner.options.ceiling)?;
         new.egress.as_ref().map_or(Ok(()), EgressRules::validate)?;
+        new.capabilities.as_ref().map_or(Ok(()), CapabilityPolicy::validate)?;
         let now = self.inner.clock().now();
         let decide = |before: &Namespace| {
             let after = declared_namespace(before, &new, &keys);
@@ -239,6 +241,12 @@ fn declared_namespace(before: &Namespace, new: &NewNamespace, keys: &ConfigKeys)
             new.service_bindings,
             before.service_bindings,
         ),
+        // What bounds stays when it is no longer named.
+        capabilities: if keys.has(ConfigKeys::CAPABILITIES) {
+            new.capabilities.clone()
+        } else {
+            before.capabilities.clone()
+        },
         limits: new.limits.over(before.limits),
         outbound: if keys.has(ConfigKeys::OUTBOUND) { new.outbound.clone() } else { before.outbound.clone() },
         egress: declared_egress(before.egress.as_ref(), new.egress.as_ref(), keys),

@@ -10,6 +10,7 @@ use wasmyard_model::assets::AssetUploadError;
 use wasmyard_model::bindings::BindingError;
 use wasmyard_model::client_ca::MtlsError;
 use wasmyard_model::csr::CsrError;
+use wasmyard_model::capabilities::PolicyError;
 use wasmyard_model::egress::EgressRulesError;
 use wasmyard_model::hostname::HostnameError;
 use wasmyard_model::limits::LimitError;
@@ -266,6 +267,12 @@ impl From<LimitError> for RegistryError {
 impl From<BindingError> for RegistryError {
     fn from(error: BindingError) -> RegistryError {
         RegistryError::Upload(UploadError::Binding(error))
+    }
+}
+
+impl From<PolicyError> for RegistryError {
+    fn from(error: PolicyError) -> RegistryError {
+        RegistryError::Invalid(error.to_string())
     }
 }
 

@@ -42,6 +42,9 @@ pub(super) async fn run(registry: Weak<Inner>, mut newest: watch::Receiver<Revis
         if let Err(error) = inner.resume_purges().await {
             tracing::error!(error = %error, "could not finish the deletion of a namespace, trying at the next start");
         }
+        if let Err(error) = inner.sweep_histories().await {
+            tracing::error!(error = %error, "could not remove the history of deleted scripts, trying at the next sweep");
+        }
         if let Err(error) = inner.resume_zone_purges().await {
             tracing::error!(error = %error, "could not finish the deletion of a zone, trying at the next start");
         }

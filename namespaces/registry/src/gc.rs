@@ -51,7 +51,8 @@ impl Registry {
     /// removed.
     pub async fn collect_garbage(&self) -> Result<Swept> {
         let inner = &self.inner;
-        // First: what this lets go of is removed as a blob below.
+        // First: what these let go of is removed as a blob below, in time.
+        inner.sweep_histories().await?;
         inner.collect_contents().await?;
         let mut swept = Swept::default();
         let mut blobs = inner.blobs.list();

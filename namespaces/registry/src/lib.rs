@@ -41,7 +41,7 @@ pub use configured::{Applied, DeclaredNames};
 pub use error::{ErrorKind, RegistryError};
 pub use gc::Swept;
 pub use jobs::{Done, Job, Jobs};
-pub use scripts::{Kept, PINNED, Rollout};
+pub use scripts::{DeletedScripts, Kept, MOST_DELETED_AT_ONCE, PINNED, Rollout};
 pub use ticks::{DuePage, DueTick, Taken, Tick};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
@@ -139,6 +139,8 @@ pub struct RegistryOptions {
     pub kept_versions: usize,
     /// How long an entry of the audit log is kept.
     pub audit_kept: Duration,
+    /// How many scripts are deleted together at most.
+    pub deleted_at_once: usize,
     /// How long a blob that nobody refers to is kept.
     pub blob_grace: Duration,
     /// What time it is.
@@ -155,6 +157,7 @@ impl Default for RegistryOptions {
             origin_cache_bytes: 16 << 20,
             hostname_quota: wasmyard_model::limits::hostnames::CUSTOM_HOSTNAMES,
             keep_changes: 10_000,
+            deleted_at_once: MOST_DELETED_AT_ONCE,
             kept_versions: 10,
             audit_kept: Duration::from_secs(90 * 24 * 3_600),
             blob_grace: Duration::from_secs(24 * 3_600),

@@ -14,6 +14,7 @@ use super::ownership::refuse;
 use super::record::{NAMESPACE_NAMES, NAMESPACES, PURGES, USER_SCRIPTS, scripts_within};
 use super::{Inner, Registry, RegistryEvent, Result};
 use crate::error::RegistryError;
+use wasmyard_model::capabilities::CapabilityPolicy;
 use wasmyard_model::config_keys::namespace_changes;
 use wasmyard_model::egress::EgressRules;
 use wasmyard_model::name::NamespaceName;
@@ -32,6 +33,7 @@ impl Registry {
         let inner = &self.inner;
         new.limits.validate(&inner.options.ceiling)?;
         new.egress.as_ref().map_or(Ok(()), EgressRules::validate)?;
+        new.capabilities.as_ref().map_or(Ok(()), CapabilityPolicy::validate)?;
         let now = inner.clock().now();
         let namespace = Namespace {
             id: uuid::Uuid::new_v4().to_string(),
@@ -43,6 +45,7 @@ impl Registry {
             outbound: new.outbound,
             egress: new.egress.map(Arc::new),
             service_bindings: new.service_bindings,
+            capabilities: new.capabilities,
             config: None,
         };
         let seen = inner.log.read(&NAMESPACES, &namespace.id).await?;
@@ -105,6 +108,9 @@ impl Registry {
         if let Some(Some(rules)) = &patch.egress {
             rules.validate()?;
         }
+        if let Some(Some(policy)) = &patch.capabilities {
+            policy.validate()?;
+        }
         let (over, now) = (self.over_configuration, inner.clock().now());
         let decide = |before: &Namespace| {
             let after = patched(before, &patch, now);
@@ -142,6 +148,7 @@ fn patched(namespace: &Namespace, patch: &NamespacePatch, now: Timestamp) -> Nam
             Some(rules) => rules.clone().map(Arc::new),
         },
         service_bindings: patch.service_bindings.unwrap_or(namespace.service_bindings),
+        capabilities: patch.capabilities.clone().unwrap_or_else(|| namespace.capabilities.clone()),
         config: namespace.config.clone(),
     }
 }

@@ -41,6 +41,8 @@ pub(super) const USER_SCRIPTS: Collection<ScriptRecord> = Collection::at("script
 pub(super) const VERSIONS: Collection<VersionRecord> = Collection::at("version/");
 /// Deployments of scripts that have ended, by the key of the script's record, the newest first.
 pub(super) const PAST_DEPLOYMENTS: Collection<Vec<PastDeployment>> = Collection::at("past-deployments/");
+/// Scripts of namespaces that were deleted together, by their ids: what is kept of their history is yet to go.
+pub(super) const HISTORIES_LEFT: Collection<Vec<String>> = Collection::at("histories-left/");
 /// Routes, by id.
 pub(super) const ROUTES: Collection<RouteRecord> = Collection::at("route/");
 /// Makes patterns unique; the record is the id. Hashed, because a pattern may be longer than a key.

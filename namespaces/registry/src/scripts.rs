@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::cache::{CacheKey, Cached, PLATFORM_SPACE};
 use super::collection::{Collection, PAGE, Seen};
@@ -22,18 +21,18 @@ use wasmyard_model::script::{Script, ScriptKey, Upload};
 use wasmyard_model::tags::TagFilter;
 use wasmyard_stores::Revision;
 
+mod bulk;
 pub(super) mod change;
 mod deployments;
 mod history;
 mod settings;
 pub(crate) mod upload;
 
+pub use bulk::{DeletedScripts, MOST_DELETED_AT_ONCE};
 pub use deployments::{Kept, Rollout};
 pub use history::PINNED;
+use history::Histories;
 use upload::deployed;
-
-/// How many deletions of a bulk are under way at the same time; a store may make them durable together.
-const DELETIONS: usize = 64;
 
 /// The records of scripts of one kind.
 type Scripts = &'static Collection<ScriptRecord>;
@@ -172,48 +171,6 @@ impl Registry {
             Err(RegistryError::Record { .. }) => self.inner.delete_damaged(key).await,
             done => done.map(|_| was_there),
         }
-    }
-
-    /// Deletes the scripts of a namespace that a filter takes at the moment of their deletion; without a
-    /// filter, all. Returns their names, sorted. Those of the configuration stay, unless this handle is
-    /// [over it](Registry::over_configuration).
-    ///
-    /// # Errors
-    /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails, after which some
-    /// may be deleted and others not.
-    pub async fn delete_scripts(
-        &self,
-        ns: &NamespaceName,
-        filter: Option<&TagFilter>,
-    ) -> Result<Vec<ScriptName>> {
-        let mut deleted = Vec::new();
-        let mut after: Option<ScriptName> = None;
-        loop {
-            let page = self.scripts_page(Some(ns), filter, after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.key.script().clone());
-            // Collected first: a closure inside the stream would keep this future from being `Send`.
-            let deletions: Vec<_> = page.iter().map(|script| self.delete_if(&script.key, filter)).collect();
-            let deletions = futures::stream::iter(deletions).buffered(DELETIONS);
-            let names: Vec<Option<ScriptName>> = deletions.try_collect().await?;
-            deleted.extend(names.into_iter().flatten());
-        }
-        Ok(deleted)
-    }
-
-    async fn delete_if(&self, key: &ScriptKey, filter: Option<&TagFilter>) -> Result<Option<ScriptName>> {
-        let mut deleted = None;
-        let over = self.over_configuration;
-        let decide = |before: Option<&Script>| {
-            let taken = before.is_some_and(|script| {
-                filter.is_none_or(|filter| filter.matches(&script.tags))
-                    && refuse_script(script, None, over).is_ok()
-            });
-            deleted = taken.then(|| key.script().clone());
-            Ok(if taken { Decision::Delete } else { Decision::Nothing })
-        };
-        self.inner.change_script(key, decide).await?;
-        Ok(deleted)
     }
 }
 

@@ -270,7 +270,8 @@ impl Inner {
     ) -> Result<()> {
         let same = match (before, after) {
             (Some(before), Some(after)) => before.crons().eq(after.crons()),
-            (None, Some(after)) => after.schedules.is_empty(),
+            // One of that name that was deleted with others may have left its own.
+            (None, Some(after)) => after.schedules.is_empty() && !self.has_ticks(script).await?,
             (Some(before), None) => before.schedules.is_empty(),
             // It cannot be read: what it had is not known.
             (None, None) => false,
@@ -281,6 +282,11 @@ impl Inner {
         let seen = self.log.read(&NEXT, script.key()).await?;
         let crons: Vec<Cron> = after.into_iter().flat_map(Script::crons).cloned().collect();
         move_to(transaction, &seen, next(&crons, self.clock().now()))
+    }
+
+    /// Whether a script is due at some time.
+    pub(super) async fn has_ticks(&self, script: &Seen<ScriptRecord>) -> Result<bool> {
+        Ok(self.log.read(&NEXT, script.key()).await?.exists())
     }
 
     /// Removes the ticks of all scripts whose records' keys begin like this: they are gone.

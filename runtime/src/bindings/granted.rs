@@ -130,6 +130,7 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
         BindingKind::PlainText(held) => Grant::Text(held.text.clone()),
         BindingKind::Json(held) => Grant::Text(held.json.to_string()),
         BindingKind::SecretText(held) => Grant::Text(held.text.expose().to_owned()),
+        BindingKind::SecretKey(held) => Grant::Text(held.handed()),
         BindingKind::DispatchNamespace(held) => Grant::Namespace(Arc::new(Door {
             binding: decl.name.to_string(),
             namespace: held.namespace.clone(),

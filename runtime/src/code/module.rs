@@ -168,6 +168,15 @@ impl Module {
         EventKind::ALL.into_iter().filter(handled).collect()
     }
 
+    /// What it imports, as its code names it. A script imports nothing by itself: the engine does.
+    pub fn imports(&self) -> Vec<String> {
+        if self.order.content.is_some() {
+            return Vec::new();
+        }
+        let component = self.instance.component().component_type();
+        component.imports(&self.engine).map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// Its function for events of a kind, requests aside; none where it has none.
     pub(crate) fn handler(&self, kind: EventKind) -> Option<&ComponentExportIndex> {
         let mut all = EventKind::ALL.into_iter().zip(&self.others);

@@ -2,6 +2,7 @@
 
 mod apis;
 mod hostile;
+mod keys;
 mod rpc;
 mod seeds;
 mod wasm;

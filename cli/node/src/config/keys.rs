@@ -463,10 +463,22 @@ section! {
         /// whether its scripts are the operator's own code: then they see the real clocks, not ones of 1 ms
         /// ([limits.md](limits.md))
         trusted_workers: Flag = Flag("`false`"),
+        /// what its scripts may [import and be bound to](versions.md#capabilities)
+        capabilities: Maybe<RawCapabilities> = maybe(),
         /// where its scripts may send requests, [as above](#namespacesnameegress)
         egress: Maybe<RawEgressRules> = maybe_apart("namespaces.NAME.egress"),
         /// a user script, as below
         scripts: ByName<RawScript> = by_name("scripts.NAME", SCRIPTS),
+    }
+}
+
+section! {
+    /// `capabilities = { allow = [...], deny = [...] }`
+    RawCapabilities {
+        /// the only ones, such as `["wasi:*", "binding:kv_namespace"]`
+        allow: Texts = Texts("all"),
+        /// those that none of them may have, such as `["wasi:sockets/*"]`
+        deny: Texts = Texts("none"),
     }
 }
 
@@ -548,6 +560,8 @@ section! {
         run_worker_first: Any = Any { value: "`true`, `false` or list of strings", without: "`false`" },
         /// whether files with a fingerprint in their name are served as immutable
         immutable_fingerprinted: Any = Any { value: "`true` or `false`", without: "`false`" },
+        /// [the path that all files are below](assets.md#below-a-path)
+        base_path: Any = Any { value: "a path", without: "the root" },
         /// what people write who know it from elsewhere
         _headers: NoKey = NoKey(RULES_FILE),
         /// the same

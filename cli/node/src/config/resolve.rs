@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use wasmyard_api::Rates;
 use wasmyard_namespaces::{
-    ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName,
+    CapabilityPolicy, ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey,
+    ScriptName,
 };
 
 use super::document::Spot;
 use super::fault::{Fault, closest};
-use super::keys::{RawBuild, RawConfig, RawNamespace, RawOutbound, RawScript, RawServer};
+use super::keys::{RawBuild, RawCapabilities, RawConfig, RawNamespace, RawOutbound, RawScript, RawServer};
 use super::locate::below;
 use super::section::Named;
 use super::{
@@ -228,11 +229,13 @@ impl Resolver<'_> {
             raw.egress.as_ref().map(|rules| egress::of_a_namespace(rules, self.private, self.faults));
         let set = |spot: &Option<Spot<bool>>| spot.as_ref().is_some_and(|spot| spot.value);
         let (trusted_workers, service_bindings) = (set(&raw.trusted_workers), set(&raw.service_bindings));
+        let capabilities = raw.capabilities.as_ref().map(|raw| self.capabilities(raw));
         let mut keys = ConfigKeys::default();
         let named = [
             (ConfigKeys::OUTBOUND, raw.outbound.is_some()),
             (ConfigKeys::TRUSTED_WORKERS, raw.trusted_workers.is_some()),
             (ConfigKeys::SERVICE_BINDINGS, raw.service_bindings.is_some()),
+            (ConfigKeys::CAPABILITIES, raw.capabilities.is_some()),
         ];
         named.into_iter().filter(|(_, named)| *named).for_each(|(key, _)| keys.insert(key));
         keys.insert_limits(&limits);
@@ -245,6 +248,7 @@ impl Resolver<'_> {
                 name,
                 outbound,
                 service_bindings,
+                capabilities,
                 egress,
                 limits,
                 trusted_workers,
@@ -252,6 +256,17 @@ impl Resolver<'_> {
             });
         }
         name
+    }
+
+    fn capabilities(&mut self, raw: &RawCapabilities) -> CapabilityPolicy {
+        let texts = |spots: &Option<Vec<Spot<String>>>| -> Option<Vec<String>> {
+            Some(spots.as_ref()?.iter().map(|spot| spot.value.clone()).collect())
+        };
+        let policy = CapabilityPolicy { allow: texts(&raw.allow), deny: texts(&raw.deny).unwrap_or_default() };
+        if let Err(error) = policy.validate() {
+            self.faults.push(Fault::new(raw.place.line, raw.place.key.clone(), error.to_string()));
+        }
+        policy
     }
 
     fn outbound(&mut self, raw: &RawOutbound) -> Option<OutboundDecl> {

@@ -44,6 +44,11 @@ impl Case {
         self
     }
 
+    fn below(mut self, base: &str) -> Case {
+        self.config.base_path = BasePath::parse(base).unwrap();
+        self
+    }
+
     fn redirects(mut self, text: &str) -> Case {
         self.config.redirects = Some(text.to_owned());
         self
@@ -276,4 +281,37 @@ fn header_rules_see_the_request_as_it_was_sent() {
     let mut headers = HeaderMap::new();
     site.apply_headers(&Target::of(&head), &mut headers);
     assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-raw", "x-host"]);
+}
+
+#[test]
+fn below_a_base_path_files_have_their_addresses_there_and_nowhere_else() {
+    let files = &["/index.html", "/a.js", "/page.html", "/404.html", "/deep/index.html"];
+    Case::new(files).below("/docs").check(&[
+        ("GET /docs/", "200 /index.html"),
+        ("GET /docs", "307 -> /docs/"),
+        ("GET /docs?a=1", "307 -> /docs/?a=1"),
+        ("GET /docs/a.js", "200 /a.js"),
+        ("POST /docs/a.js", "405"),
+        ("GET /docs/page.html", "307 -> /docs/page"),
+        ("GET /docs/deep", "307 -> /docs/deep/"),
+        ("GET /docs/index.html", "307 -> /docs/"),
+        ("GET /%64ocs/a.js", "307 -> /docs/a.js"),
+        ("GET /docs/none", "404"),
+        ("GET /a.js", "404"),
+        ("GET /", "404"),
+        ("GET /docsa.js", "404"),
+    ]);
+    let pages = Case::new(files).below("/docs").not_found(NotFoundHandling::Page404);
+    pages.check(&[("GET /docs/none/at/all", "404 /404.html"), ("GET /none", "404")]);
+    let spa = Case::new(files).below("/docs").not_found(NotFoundHandling::SinglePageApplication);
+    spa.check(&[("GET /docs/none", "200 /index.html"), ("GET /none", "404")]);
+    // Who is asked first, and where rules lead to, goes by the whole path.
+    let rules = Case::new(files).below("/docs").with_worker().first(&["/docs/api/*"]);
+    rules.check(&[("GET /docs/api/a", "worker"), ("GET /docs/a.js", "200 /a.js"), ("GET /a.js", "worker")]);
+    let moved = Case::new(files).below("/docs").redirects("/old /docs/page\n/docs/x /docs/a.js 200\n/docs/y /a.js 200");
+    moved.check(&[
+        ("GET /old", "302 -> /docs/page"),
+        ("GET /docs/x", "200 /a.js"),
+        ("GET /docs/y", "404"),
+    ]);
 }

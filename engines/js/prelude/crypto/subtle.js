@@ -33,6 +33,12 @@ function imported(format, data, algorithm, extractable, usages) {
   return find(algorithm, "import").import(String(format), data, parametersOf(algorithm), Boolean(extractable), usagesOf(usages));
 }
 
+/** A key that a script was given: what it may be used for is fixed, and nobody gets it out again. */
+export function givenKey({ format, algorithm, usages, key_base64, key_jwk }) {
+  const data = format === "jwk" ? key_jwk : Uint8Array.fromBase64(key_base64);
+  return imported(format, data, algorithm, false, usages);
+}
+
 function exported(format, key) {
   const facts = factsOf(key);
   const entry = find(facts.algorithm, "import");

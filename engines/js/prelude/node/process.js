@@ -10,7 +10,8 @@ const own = new Map();
 const given = () => currentEvent()?.env ?? {};
 const textOf = (name) => {
   if (own.has(name)) return own.get(name);
-  const value = Object.hasOwn(given(), name) ? given()[name] : undefined;
+  // Keys are made when they are read, and are no texts.
+  const value = Object.getOwnPropertyDescriptor(given(), name)?.value;
   return typeof value === "string" ? value : undefined;
 };
 

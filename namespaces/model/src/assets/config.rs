@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::base_path::BasePath;
 use super::rules::{HeaderRules, Mistake, RedirectRules};
 use crate::limits::{
     MAX_ASSET_HEADERS_BYTES, MAX_ASSET_REDIRECTS_BYTES, MAX_WORKER_FIRST_RULE_CHARS, MAX_WORKER_FIRST_RULES,
@@ -30,6 +31,9 @@ pub struct AssetsConfig {
     /// Whether files with a fingerprint in their name are served as immutable.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub immutable_fingerprinted: bool,
+    /// The path that all files are below.
+    #[serde(skip_serializing_if = "BasePath::is_root")]
+    pub base_path: BasePath,
 }
 
 /// How paths find HTML files.
@@ -148,7 +152,7 @@ impl AssetsConfig {
             RunWorkerFirst::Rules(rules) => rules.iter().map(|rule| rule.len() + 32).sum(),
         };
         let texts = [&self.headers, &self.redirects];
-        rules + texts.into_iter().flatten().map(String::len).sum::<usize>()
+        rules + self.base_path.as_str().len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
     }
 }
 

@@ -52,11 +52,20 @@ impl BindingInput {
             };
             return Ok(BindingInput::Inherit { name, old_name, binding_type: None });
         }
-        if kind == BindingType::SecretText.as_str() && value.get("text").is_none() {
-            let binding_type = Some(BindingType::SecretText);
-            return Ok(BindingInput::Inherit { old_name: name.clone(), name, binding_type });
+        let secret = BindingType::from_wire(kind).filter(|kind| kind.is_secret());
+        if secret.is_some_and(|kind| kind.withheld().iter().all(|field| value.get(field).is_none())) {
+            return Ok(BindingInput::Inherit { old_name: name.clone(), name, binding_type: secret });
         }
         BindingDecl::from_json(value).map(BindingInput::Declare)
+    }
+
+    /// The binding, where it is declared in full.
+    #[must_use]
+    pub fn declared(&self) -> Option<&BindingDecl> {
+        match self {
+            BindingInput::Declare(decl) => Some(decl),
+            BindingInput::Inherit { .. } => None,
+        }
     }
 
     /// The name that the binding is to have.

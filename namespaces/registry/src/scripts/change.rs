@@ -60,9 +60,10 @@ impl Inner {
             let turn = self.scripts.turn(&place.cache_key).await;
             let seen = self.log.read(place.scripts, &place.id).await?;
             let before = script_of(&seen, key.clone())?;
-            // Who was not there has no history.
-            let idle = if before.is_some() { self.idle_versions(&seen).await? } else { Vec::new() };
-            let (after, shelved) = match decide(before.as_ref(), &idle)? {
+            // What is found of one that was not there is another script's, which was deleted under that name.
+            let idle = self.idle_versions(&seen).await?;
+            let own = if before.is_some() { idle.as_slice() } else { &[] };
+            let (after, shelved) = match decide(before.as_ref(), own)? {
                 Decision::Nothing => return Ok(before.map(Arc::new)),
                 Decision::Write(script) => (Some(*script), None),
                 Decision::Shelve(script, version) => (Some(*script), Some(*version)),

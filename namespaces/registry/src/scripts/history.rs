@@ -105,11 +105,16 @@ impl Inner {
                 }
             }
         }
-        let Some(before) = before else { return Ok(()) };
-        match after {
-            None => transaction.delete_with(seen, &PAST_DEPLOYMENTS, seen.key()),
-            Some(after) if after.deployment.id == before.deployment.id => {}
-            Some(_) => {
+        match (before, after) {
+            (_, None) => transaction.delete_with(seen, &PAST_DEPLOYMENTS, seen.key()),
+            // That of a script which was deleted under this name.
+            (None, Some(_)) => {
+                if self.log.read(&PAST_DEPLOYMENTS, seen.key()).await?.exists() {
+                    transaction.delete_with(seen, &PAST_DEPLOYMENTS, seen.key());
+                }
+            }
+            (Some(before), Some(after)) if after.deployment.id == before.deployment.id => {}
+            (Some(before), Some(_)) => {
                 let mut past = self.past_deployments(seen).await?;
                 past.insert(0, ended(before));
                 past.truncate(MOST_PAST);
@@ -138,6 +143,7 @@ fn kept(
     let Some(after) = after else { return Vec::new() };
     let is_new = shelved.is_some();
     let served = before.into_iter().flat_map(|before| before.serving().map(|(version, _)| version));
+    let known = if before.is_some() { known } else { &[] };
     let mut all: Vec<Version> = served.chain(known).cloned().chain(shelved).collect();
     all.retain(|version| !after.serving().any(|(serving, _)| serving.id == version.id));
     all.sort_by_key(|version| std::cmp::Reverse(version.number));

@@ -128,7 +128,7 @@ async fn a_deletion_by_tags_leaves_what_the_configuration_declares() {
     registry.declare_script(&declared, upload, keys(&["main", "tags"])).await.unwrap();
     registry.deploy(&user("production", "made"), Upload::parse(draft).unwrap()).await.unwrap();
     let deleted = registry.delete_scripts(&ns("production"), None).await.unwrap();
-    assert_eq!(deleted.iter().map(ScriptName::as_str).collect::<Vec<_>>(), ["made"]);
+    assert_eq!(deleted.names.iter().map(ScriptName::as_str).collect::<Vec<_>>(), ["made"]);
     assert!(registry.script(&declared).await.unwrap().is_some());
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::record::{HISTORIES_LEFT, VERSIONS};
 use wasmyard_model::bindings::{BindingDecl, BindingInput, BindingKind, BindingType, SecretText};
 use wasmyard_model::limits::LimitSpec;
 use wasmyard_model::script::SettingsPatch;
@@ -80,10 +81,10 @@ async fn listings_are_sorted_filtered_and_cut_into_pages() {
     let page = registry.scripts_page(Some(&ns), Some(&filter), Some(&after), 1).await.unwrap();
     assert_eq!(names(&page), ["s107"]);
     let filter = "odd:yes,first:no".parse().unwrap();
-    assert_eq!(registry.delete_scripts(&ns, Some(&filter)).await.unwrap().len(), 2);
+    assert_eq!(registry.delete_scripts(&ns, Some(&filter)).await.unwrap().names.len(), 2);
     assert_eq!(registry.script(&user("production", "s107")).await.unwrap(), None);
     assert_eq!(registry.script_count(&ns).await.unwrap(), 298);
-    assert_eq!(registry.delete_scripts(&ns, None).await.unwrap().len(), 298);
+    assert_eq!(registry.delete_scripts(&ns, None).await.unwrap().names.len(), 298);
     assert_eq!(registry.scripts(&ns, None).await.unwrap(), []);
 }
 
@@ -161,4 +162,42 @@ async fn secrets_are_put_kept_over_deploys_and_removed() {
     let again = registry.change_bindings(&key, Vec::new(), &[name]).await.unwrap();
     assert_eq!(again.version, without.version, "there was nothing to remove, so this is no new version");
     assert_eq!(registry.script(&key).await.unwrap().unwrap().version.number, 4);
+}
+
+#[tokio::test]
+async fn scripts_that_are_deleted_together_are_gone_by_one_append_and_their_history_after_them() {
+    let options = RegistryOptions { deleted_at_once: 200, ..RegistryOptions::default() };
+    let registry = Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), options).await.unwrap();
+    registry.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
+    let key = |n: usize| user("production", &format!("s{n:03}"));
+    for n in 0..300 {
+        deploy(&registry, &key(n), "one").await;
+        registry.set_tags(&key(n), tags(&["old"])).await.unwrap();
+        if n % 50 == 0 {
+            deploy(&registry, &key(n), "two").await;
+        }
+        registry.script(&key(n)).await.unwrap();
+    }
+    let (ns, filter) = (ns("production"), "old:yes".parse().unwrap());
+    let before = registry.inner.log.revision().await.unwrap();
+    let first = registry.delete_scripts(&ns, Some(&filter)).await.unwrap();
+    assert_eq!(registry.inner.log.revision().await.unwrap(), before + 1, "all or none");
+    assert_eq!((first.names.len(), first.has_more, registry.script_count(&ns).await.unwrap()), (200, true, 100));
+    for n in 0..300 {
+        assert_eq!(registry.script(&key(n)).await.unwrap().is_some(), n >= 200, "{n}");
+    }
+    // One that is deployed again before the sweep has nothing of the one before.
+    deploy(&registry, &key(50), "three").await;
+    let kept = registry.kept(&key(50)).await.unwrap().unwrap();
+    assert_eq!((kept.versions().len(), kept.past.len()), (1, 0));
+    deploy(&registry, &key(50), "four").await;
+    registry.collect_garbage().await.unwrap();
+    let kept = registry.kept(&key(50)).await.unwrap().unwrap();
+    assert_eq!((kept.versions().len(), kept.past.len()), (2, 1), "and keeps its own");
+    let rest = registry.delete_scripts(&ns, Some(&filter)).await.unwrap();
+    assert_eq!((rest.names.len(), rest.has_more), (100, false));
+    registry.collect_garbage().await.unwrap();
+    let log = &registry.inner.log;
+    assert_eq!(log.count(&VERSIONS, "").await.unwrap(), 1);
+    assert_eq!(log.count(&HISTORIES_LEFT, "").await.unwrap(), 0);
 }

@@ -44,6 +44,16 @@ async fn the_hello_template_builds_runs_and_reloads_as_it_is() {
 }
 
 #[tokio::test]
+async fn the_wrangler_template_builds_and_runs_as_it_is() {
+    let (site, server) = started("wrangler").await;
+    answers(&server, "customer-a.localhost", "Hello from customer-a at /path\n").await;
+    passes_check(&site).await;
+    let shim = std::fs::read_to_string(site.path("new/shim.js")).unwrap();
+    let (_, component) = shim.split_once("from \"./").unwrap();
+    assert!(site.path("new").join(component.split('"').next().unwrap()).is_file(), "{shim}");
+}
+
+#[tokio::test]
 async fn the_dispatcher_template_builds_and_runs_as_it_is() {
     let (site, server) = started("dispatcher").await;
     answers(&server, "customer-a.localhost", "Hello from customer A: you asked for /path\n").await;
@@ -99,7 +109,7 @@ async fn the_javascript_template_runs_as_its_readme_shows_and_reloads() {
 
 #[tokio::test]
 async fn a_new_project_of_every_template_passes_the_check() {
-    for template in ["hello", "dispatcher", "outbound", "javascript"] {
+    for template in ["hello", "dispatcher", "outbound", "javascript", "wrangler"] {
         let site = Site::new("");
         let made = site.run(&["init", "new", "--template", template]).await;
         assert!(made.status.success(), "{made:?}");

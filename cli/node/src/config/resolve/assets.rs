@@ -32,6 +32,7 @@ impl Resolver<'_> {
             &raw.not_found_handling,
             &raw.run_worker_first,
             &raw.immutable_fingerprinted,
+            &raw.base_path,
         ];
         let mut good = Map::new();
         for spot in keys.into_iter().flatten() {
