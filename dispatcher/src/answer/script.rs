@@ -6,6 +6,7 @@
 mod chain;
 mod connection;
 mod host;
+mod inside;
 mod outbound;
 mod ready;
 mod version;
@@ -25,6 +26,7 @@ use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{Body, Event, Failure, Invocation, Metering, RequestInfo, Runtime, Services};
 
 use crate::admission::Admission;
+use crate::answer::origin::Origins;
 use crate::assets::{AssetFigures, Assets};
 use crate::config::DispatcherConfig;
 use crate::egress::Egress;
@@ -46,6 +48,7 @@ pub(crate) struct Scripts {
     registry: Registry,
     runtime: Arc<Runtime>,
     egress: Arc<dyn Egress>,
+    origins: Arc<Origins>,
     in_flight: IntGauge,
     overlay: Option<Arc<dyn Overlay>>,
     admission: Arc<Admission>,
@@ -66,6 +69,7 @@ impl Scripts {
         registry: Registry,
         runtime: Arc<Runtime>,
         egress: Arc<dyn Egress>,
+        origins: Arc<Origins>,
         shown: &prometheus::Registry,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> prometheus::Result<Arc<Self>> {
@@ -76,6 +80,7 @@ impl Scripts {
             registry,
             runtime,
             egress,
+            origins,
             in_flight: in_flight(shown)?,
             overlay,
             admission: Admission::new(config.admission),
