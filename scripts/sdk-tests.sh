@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The calls of the official SDKs for Python and TypeScript on zones, custom hostnames and notifications, and projects that
-# wrangler deploys, against a server of this build. The clients are installed below target/. Without them this fails: a test that was not run must not look like one
+# The calls of the official SDKs for Python and TypeScript on zones, custom hostnames and notifications, projects that
+# wrangler deploys, and the types of sdk/js, against a server of this build. The clients are installed below target/. Without them this fails: a test that was not run must not look like one
 # that passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,6 +24,12 @@ if [ ! -d "$clients/wrangler/node_modules/wrangler" ]; then
   (cd "$clients/wrangler" && npm install --no-save --no-fund --no-audit --loglevel=error wrangler@4.86.0) ||
     fail "wrangler cannot be installed"
 fi
+if [ ! -d "$clients/types/node_modules/typescript" ]; then
+  mkdir -p "$clients/types"
+  (cd "$clients/types" && npm install --no-save --no-fund --no-audit --loglevel=error typescript@5.9.3) ||
+    fail "typescript cannot be installed"
+fi
+export WASMYARD_TYPESCRIPT="$clients/types/node_modules/typescript"
 export WASMYARD_WRANGLER="$clients/wrangler/node_modules/.bin/wrangler"
 program=${WASMYARD:-}
 if [ -z "$program" ]; then
@@ -66,7 +72,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
 export WASMYARD_CLIENT_CA="$folder/ca.pem"
 printf '[server]\nreserved_names = true\nlisten_tls = "127.0.0.1:0"\n[webhooks]\nports = [%s]\nallow_private = ["127.0.0.1"]\n' "$port" >"$folder/wasmyard.toml"
 printf '[namespaces.production]\n' >>"$folder/wasmyard.toml"
-for route in '*.apps.test/* dispatcher' 'typed.test/* typed' 'older.test/* older'; do
+for route in '*.apps.test/* dispatcher' 'typed.test/* typed' 'older.test/* older' 'types.test/* types'; do
   printf '[[routes]]\npattern = "%s"\nscript = "%s"\n' "${route% *}" "${route#* }" >>"$folder/wasmyard.toml"
 done
 export WASMYARD_RECEIVER="http://127.0.0.1:$port/" WASMYARD_API_TOKEN="a-token-for-these-tests" WASMYARD_NODE_MODULES="$clients/node"
@@ -80,4 +86,6 @@ done
 api="$(sed -n 's/^api *//p' "$folder/serve")/client/v4"
 "$clients/python/bin/python" tests/clients/python_sdk.py "$api"
 node tests/clients/typescript_sdk.mjs "$api"
-node tests/clients/wrangler.mjs "$api" "$(sed -n 's/^visitors *//p' "$folder/serve")"
+visitors=$(sed -n 's/^visitors *//p' "$folder/serve")
+node tests/clients/wrangler.mjs "$api" "$visitors"
+WASMYARD_PROGRAM="$program" node tests/clients/types.mjs "$api" "$visitors"
