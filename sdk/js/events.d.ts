@@ -105,6 +105,7 @@ declare class AbortController {
 
 declare class MessagePort extends EventTarget {
   private constructor();
+  onclose: ((event: Event) => void) | null;
   onmessage: ((event: MessageEvent) => void) | null;
   onmessageerror: ((event: MessageEvent) => void) | null;
   postMessage(message: unknown, transfer?: unknown[] | { transfer?: unknown[] }): void;

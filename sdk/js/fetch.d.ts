@@ -56,7 +56,7 @@ declare class Headers {
   [Symbol.iterator](): IterableIterator<[string, string]>;
 }
 
-declare abstract class Body {
+interface Body {
   readonly body: ReadableStream<Uint8Array> | null;
   readonly bodyUsed: boolean;
   arrayBuffer(): Promise<ArrayBuffer>;
@@ -82,7 +82,9 @@ interface RequestInit<Cf = unknown> {
   cf?: Cf;
 }
 
-declare class Request<Cf = unknown> extends Body {
+interface Request<Cf = unknown> extends Body {}
+
+declare class Request<Cf = unknown> {
   constructor(input: Request<any> | URL | string, init?: RequestInit<Cf> | Request<Cf>);
   readonly method: string;
   readonly url: string;
@@ -103,7 +105,9 @@ interface ResponseInit {
   cf?: unknown;
 }
 
-declare class Response extends Body {
+interface Response extends Body {}
+
+declare class Response {
   constructor(body?: BodyInit | null, init?: ResponseInit | Response);
   static error(): Response;
   static json(data: unknown, init?: ResponseInit): Response;

@@ -94,20 +94,17 @@ declare function structuredClone<T>(value: T, options?: { transfer?: unknown[] }
 
 // The older syntax, of scripts that are no modules.
 
-declare class ExtendableEvent extends Event {
-  protected constructor();
-  waitUntil(promise: Promise<unknown>): void;
-}
-
-declare class FetchEvent extends ExtendableEvent {
+declare class FetchEvent extends Event {
   private constructor();
+  waitUntil(promise: Promise<unknown>): void;
   readonly request: Request<IncomingRequestCf>;
   respondWith(response: Response | Promise<Response>): void;
   passThroughOnException(): void;
 }
 
-declare class ScheduledEvent extends ExtendableEvent {
+declare class ScheduledEvent extends Event {
   private constructor();
+  waitUntil(promise: Promise<unknown>): void;
   readonly cron: string;
   readonly scheduledTime: number;
 }

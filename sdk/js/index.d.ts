@@ -1,5 +1,5 @@
 // What workers have on Wasmyard, and nothing else. tsconfig.json:
-//   { "compilerOptions": { "target": "es2024", "lib": ["es2024", "esnext.disposable"], "types": ["@wasmyard/types"], "module": "esnext",
+//   { "compilerOptions": { "target": "es2024", "lib": ["esnext"], "types": ["@wasmyard/types"], "module": "esnext",
 //     "moduleResolution": "bundler", "strict": true, "noEmit": true } }
 
 /// <reference path="./events.d.ts" />

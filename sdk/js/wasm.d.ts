@@ -13,6 +13,8 @@ declare namespace WebAssembly {
   class Module {
     /** Comes by `import module from "./x.wasm"`. */
     private constructor();
+    /** Only for the compiler: nothing else is such an object. */
+    private readonly isModule: never;
     static imports(module: Module): { module: string; name: string; kind: ImportExportKind }[];
     static exports(module: Module): { name: string; kind: ImportExportKind }[];
     static customSections(module: Module, name: string): ArrayBuffer[];
