@@ -1,12 +1,13 @@
 //! Lists the files that `wasmyard init` writes, so that they can be compiled into the binary: the project
-//! templates, the guest SDK and its WIT. It must never list what a build left behind.
+//! templates, the guest SDK and its WIT; and the types of JavaScript. It must never list what a build left behind.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// A root below the crate's folder, and where its files go in a project (templates: by their own name).
-const ROOTS: [(&str, &str); 3] = [("templates", ""), ("../sdk/rust", "sdk/rust"), ("../sdk/wit", "sdk/wit")];
+const ROOTS: [(&str, &str); 4] =
+    [("templates", ""), ("../sdk/rust", "sdk/rust"), ("../sdk/wit", "sdk/wit"), ("../sdk/js", "sdk/js")];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let crate_dir = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);

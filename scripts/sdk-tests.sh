@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The calls of the official SDKs for Python and TypeScript on zones, custom hostnames and notifications, and projects that
-# wrangler deploys, against a server of this build. The clients are installed below target/. Without them this fails: a test that was not run must not look like one
+# The calls of the official SDKs for Python and TypeScript on zones, custom hostnames and notifications, projects that
+# wrangler deploys, and the types of sdk/js, against a server of this build. The clients are installed below target/. Without them this fails: a test that was not run must not look like one
 # that passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,6 +28,8 @@ installed() {
 installed wrangler wrangler@4.86.0
 installed wrangler-new wrangler@4.164.0
 installed node22 node@22.23.3
+installed types typescript@5.9.3
+export WASMYARD_TYPESCRIPT="$clients/types/node_modules/typescript"
 export WASMYARD_COMPONENT="$PWD/examples/target/wasm32-wasip2/release/hello.wasm"
 [ -f "$WASMYARD_COMPONENT" ] || scripts/build-guests.sh -p hello
 program=${WASMYARD:-}
@@ -71,7 +73,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
 export WASMYARD_CLIENT_CA="$folder/ca.pem"
 printf '[server]\nreserved_names = true\nlisten_tls = "127.0.0.1:0"\n[webhooks]\nports = [%s]\nallow_private = ["127.0.0.1"]\n' "$port" >"$folder/wasmyard.toml"
 printf '[namespaces.production]\n' >>"$folder/wasmyard.toml"
-for route in '*.apps.test/* dispatcher' 'typed.test/* typed' 'older.test/* older' 'commands.test/* commands'; do
+for route in '*.apps.test/* dispatcher' 'typed.test/* typed' 'older.test/* older' 'commands.test/* commands' 'types.test/* types'; do
   printf '[[routes]]\npattern = "%s"\nscript = "%s"\n' "${route% *}" "${route#* }" >>"$folder/wasmyard.toml"
 done
 export WASMYARD_RECEIVER="http://127.0.0.1:$port/" WASMYARD_API_TOKEN="a-token-for-these-tests" WASMYARD_NODE_MODULES="$clients/node"
@@ -100,6 +102,7 @@ wrangler() {
   node tests/clients/wrangler.mjs "$(api "$1")" "$(visitors "$1")"
   node tests/clients/wrangler/commands.mjs "$(api "$1")" "$(visitors "$1")" "$folder/$1.json"
 }
+node tests/clients/types.mjs "$(api sdks)" "$(visitors sdks)"
 serve wrangler
 serve wrangler-new
 wrangler wrangler "$(command -v node)" &

@@ -89,6 +89,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Write the platform's interfaces (WIT) for other languages
     Wit(WitArgs),
+    /// Write the types of what scripts in JavaScript have, for editors and TypeScript
+    Types(TypesArgs),
     /// Print the script that completes commands in a shell
     Completion {
         /// The shell
@@ -119,6 +121,32 @@ pub struct WitArgs {
     /// The version of WASI that the toolchain builds for, 0.2.0 to 0.2.12
     #[arg(long, default_value = "0.2.12", value_name = "VERSION")]
     pub wasi: String,
+}
+
+/// `wasmyard types`.
+#[derive(Debug, Args)]
+pub struct TypesArgs {
+    /// The file to write: one that this command has written is replaced
+    #[arg(default_value = "worker-configuration.d.ts", value_name = "FILE")]
+    pub file: PathBuf,
+    /// The script, where wasmyard.toml declares several: its environment is called Env. Without it each has a name of its own
+    #[arg(long, value_name = "SCRIPT")]
+    pub name: Option<String>,
+    /// The namespace of a user script
+    #[arg(long, short = 'n', value_name = "NS")]
+    pub namespace: Option<String>,
+    /// Leave out what every script has: for projects with the package @wasmyard/types
+    #[arg(long)]
+    pub env_only: bool,
+    /// Ask the running platform for the names of the scripts' secrets
+    #[arg(long)]
+    pub secrets: bool,
+    /// The configuration file to read
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The API to ask.
+    #[command(flatten)]
+    pub api: ApiArgs,
 }
 
 /// The project templates that `init` knows.

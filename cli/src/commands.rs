@@ -16,6 +16,7 @@ pub mod secret;
 pub mod start;
 pub mod tags;
 pub mod token;
+pub mod types;
 pub mod versions;
 pub mod zone;
 
@@ -61,6 +62,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
             check::run(&args, modules, &Machine::here(), output).await
         }
         Command::Wit(args) => crate::wit::run(&args, output),
+        Command::Types(args) => types::run(&args, output).await,
         Command::Completion { shell } => {
             completion(shell).lines().for_each(|line| output.line(line));
             Ok(())

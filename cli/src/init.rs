@@ -58,7 +58,7 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<(), Failure> {
 fn files(template: Template) -> impl Iterator<Item = (PathBuf, &'static [u8])> {
     let prefix = format!("{}/", name(template));
     embedded::EMBEDDED.iter().filter_map(move |(path, bytes)| {
-        let is_sdk = path.starts_with("sdk/") && template.is_rust();
+        let is_sdk = ["sdk/rust/", "sdk/wit/"].iter().any(|sdk| path.starts_with(sdk)) && template.is_rust();
         let path = if is_sdk { path } else { path.strip_prefix(prefix.as_str())? };
         let path = Path::new(path);
         let renamed = path.file_name().is_some_and(|name| name == "gitignore");

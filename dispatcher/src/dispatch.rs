@@ -42,7 +42,7 @@ pub struct Dispatcher {
     config: DispatcherConfig,
     registry: Registry,
     scripts: Arc<Scripts>,
-    origins: Origins,
+    origins: Arc<Origins>,
     metrics: Arc<Metrics>,
     sink: Arc<dyn Sink>,
     underway: Arc<Underway>,
@@ -66,8 +66,10 @@ impl Dispatcher {
         overlay: Option<Arc<dyn Overlay>>,
     ) -> Result<Arc<Self>, Unmade> {
         let shown = metrics.registry();
-        let scripts = Scripts::new(&config, registry.clone(), runtime, egress, shown, overlay)?;
         let origins = Origins::new(config.origins.clone(), registry.clone(), OriginFigures::new(shown)?)?;
+        let origins = Arc::new(origins);
+        let scripts =
+            Scripts::new(&config, registry.clone(), runtime, egress, Arc::clone(&origins), shown, overlay)?;
         let underway = Underway::new(shown)?;
         Ok(Arc::new(Self {
             config,
@@ -156,7 +158,7 @@ impl Dispatcher {
             // that is called on the way needs a place of its own.
             match destination {
                 Destination::Script(script) => self.scripts.answer(visit, script).await,
-                Destination::Origin(sought) => self.origins.answer(visit, *sought).await,
+                Destination::Origin(sought) => self.origins.answer(visit.into(), *sought).await,
                 Destination::Status(status) => Err(Refusal::opted_out(status)),
                 Destination::NoSuchScript => Err(Refusal::no_such_script()),
             }

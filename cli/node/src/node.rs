@@ -318,12 +318,18 @@ impl Node {
         };
         // Ends with the first word of the end.
         let stopping = CancellationToken::new();
+        let mut stop = Box::pin(stop);
+        // Whoever asks whether the node is ready is answered meanwhile.
+        let stopped_early = tokio::select! {
+            () = recompiling.engines() => false,
+            () = &mut stop => true,
+        };
         let crons = tokio::spawn(self.crons.run(stopping.clone().cancelled_owned()));
         let recompiling = tokio::spawn(recompiling.run(stopping.clone()));
         let ready = self.ready;
         let stop = async move {
-            let mut stop = std::pin::pin!(stop);
             let stopped_before = match readiness {
+                _ if stopped_early => true,
                 Readiness::AtOnce => false,
                 Readiness::After(first) => tokio::select! {
                     () = first => false,

@@ -1,6 +1,6 @@
 //! After a start, code that is missing is compiled before anybody asks for it: all of it, where the engine is another one
 //! or the folder of compiled code was removed. What was used last comes first, then what the platform itself runs, then
-//! all others by their names.
+//! all others by their names. What scripts in JavaScript run in is made ready before the first visitor is served.
 //!
 //! Holds a page of the registry at a time. Must never be in the way of what somebody waits for: the runtime gives it a
 //! place of its own.
@@ -20,6 +20,8 @@ use crate::schedule::every;
 
 /// How many scripts are looked at, and held, at a time.
 const PAGE: usize = 64;
+/// Of how many namespaces the first scripts are looked at before anybody is served.
+const MOST_LOOKED_AT: usize = 64;
 /// How many scripts are listed as used last.
 const MOST_RECENT: usize = 1_000;
 /// The list is no longer than that: names are short.
@@ -54,6 +56,46 @@ impl Recompiling {
             () = stopped.cancelled() => {}
         }
         self.write_list().await;
+    }
+
+    /// Makes the JavaScript engine ready where scripts are written for it: compiling it takes seconds, once for each build, and
+    /// nobody's first visitor is to wait for that.
+    pub(crate) async fn engines(&self) {
+        let meterings = match self.javascript().await {
+            Ok(meterings) => meterings,
+            Err(error) => {
+                return tracing::warn!(error, "the JavaScript engine is made ready when it is asked for");
+            }
+        };
+        for metering in meterings {
+            if let Err(error) = self.runtime.make_javascript_ready(metering).await {
+                tracing::error!(%error, "scripts in JavaScript do not run");
+            }
+        }
+    }
+
+    /// How scripts in JavaScript are metered, of those that are looked at: those that were used last, then the first ones of
+    /// the platform and of each namespace. What is missed is made ready when it is asked for.
+    async fn javascript(&self) -> Result<Vec<Metering>, String> {
+        let mut found = Vec::new();
+        let mut look = |script: &Script| {
+            for (version, _) in script.serving().filter(|(version, _)| version.code.is_javascript()) {
+                let metering = Metering::of(&self.limits_of(script, version));
+                if !found.contains(&metering) {
+                    found.push(metering);
+                }
+            }
+        };
+        for key in read_list(&self.list) {
+            self.registry.script(&key).await.map_err(|error| error.to_string())?.as_deref().map(&mut look);
+        }
+        let namespaces = self.registry.namespaces().await.map_err(|error| error.to_string())?;
+        let names = namespaces.iter().map(|namespace| Some(&namespace.name)).take(MOST_LOOKED_AT);
+        for namespace in std::iter::once(None).chain(names) {
+            let page = self.registry.scripts_page(namespace, None, None, PAGE).await;
+            page.map_err(|error| error.to_string())?.iter().for_each(|script| look(script));
+        }
+        Ok(found)
     }
 
     /// Compiles what is missing of everything. Says how much that was.
@@ -96,13 +138,17 @@ impl Recompiling {
 
     async fn version(&self, script: &Script, version: &Version) -> bool {
         let Some(digest) = version.code.loads() else { return false };
-        let namespace = script.key.namespace().and_then(|name| self.registry.namespace_cached(name));
-        let of_namespace = namespace.map_or_else(LimitSpec::default, |namespace| namespace.limits);
-        let limits = Limits::tightest(&self.limits, &[&of_namespace, &version.limits]);
+        let limits = self.limits_of(script, version);
         let wanted = Wanted { metering: Metering::of(&limits), digest, script: Some(script.key.clone()) };
         let registry = self.registry.clone();
         let component = async move { registry.component(&digest).await.map_err(|error| error.to_string()) };
         self.runtime.compile_in_background(wanted, component).await.unwrap_or_default()
+    }
+
+    fn limits_of(&self, script: &Script, version: &Version) -> Limits {
+        let namespace = script.key.namespace().and_then(|name| self.registry.namespace_cached(name));
+        let of_namespace = namespace.map_or_else(LimitSpec::default, |namespace| namespace.limits);
+        Limits::tightest(&self.limits, &[&of_namespace, &version.limits])
     }
 
     async fn write_list(&self) {

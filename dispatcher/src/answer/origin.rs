@@ -11,11 +11,12 @@ mod fault;
 mod judge;
 mod shared;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Scheme;
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{Request, Response, StatusCode, Uri, Version, request};
 use moka::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmyard_namespaces::domain::Domain;
@@ -32,7 +33,7 @@ use crate::egress;
 use crate::head::{self, strip_hop_by_hop, with_clean_trailers};
 use crate::paced::{Fault as BodyFault, paced};
 use crate::respond::{OriginFault, Refusal};
-use crate::visit::Visit;
+use crate::visit::{Visit, VisitLog};
 use crate::zone::Sought;
 use account::Account;
 use fault::Fault;
@@ -63,6 +64,24 @@ pub(crate) struct Origins {
     shares: Shared<(ZoneId, Domain), Share>,
     /// Places for requests, by zone.
     zones: Shared<ZoneId, Semaphore>,
+}
+
+/// A request for an origin: a visitor's, or a script's for a host of its zone.
+pub(crate) struct ForOrigin {
+    pub(crate) head: request::Parts,
+    pub(crate) body: Body,
+    /// The host that was asked for.
+    pub(crate) host: Arc<str>,
+    /// The visitor.
+    pub(crate) client: IpAddr,
+    pub(crate) log: Arc<VisitLog>,
+}
+
+impl From<Visit<Body>> for ForOrigin {
+    fn from(visit: Visit<Body>) -> Self {
+        let Visit { head, body, client, host, log, .. } = visit;
+        Self { head, body, host, client: client.address, log }
+    }
 }
 
 /// Connections that go one way.
@@ -98,23 +117,23 @@ impl Origins {
         Ok(Self { config, registry, network, judge, figures, ways, shares, zones })
     }
 
-    /// Answers a visit with what its origin says.
+    /// Answers a request with what its origin says.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future, or the body of the answer, ends the request to the origin.
-    pub(crate) async fn answer(&self, visit: Visit<Body>, sought: Sought) -> Result<Response<Body>, Refusal> {
+    pub(crate) async fn answer(&self, asked: ForOrigin, sought: Sought) -> Result<Response<Body>, Refusal> {
         let place = self.registry.origin_place(&sought.zone.id, sought.name.as_str(), sought.own).await;
         let place = place.map_err(|error| {
             tracing::error!(%error, "where an origin is cannot be found out");
             Refusal::unknown_host()
         })?;
         if place.is_none() && sought.own {
-            return Err(Refusal::no_route(&visit.host));
+            return Err(Refusal::no_route(&asked.host));
         }
-        let log = Arc::clone(&visit.log);
+        let log = Arc::clone(&asked.log);
         let mut account = Account::begin(&self.figures, &log, &sought.name);
-        match self.asked(visit, &sought, place).await {
+        match self.asked(asked, &sought, place).await {
             Ok((answered, place)) => {
                 account.answered(answered.response.status());
                 Ok(self.handed_over(answered, account, place))
@@ -130,20 +149,20 @@ impl Origins {
     /// Sends the request, and waits for the head of the answer.
     async fn asked(
         &self,
-        visit: Visit<Body>,
+        asked: ForOrigin,
         sought: &Sought,
         place: Option<OriginPlace>,
     ) -> Result<(Answered, OwnedSemaphorePermit), Fault> {
-        if passes(&visit.head.headers) >= MOST_PASSES {
+        if passes(&asked.head.headers) >= MOST_PASSES {
             return Err(Fault::new(OriginFault::Prohibited, "the request goes in a circle"));
         }
         let place = place.ok_or_else(|| Fault::new(OriginFault::Dns, "it has no proxied DNS record"))?;
-        let way = choice::way(sought, &visit.host, place, &self.config)?;
+        let way = choice::way(sought, &asked.host, place, &self.config)?;
         // Before any connection: those of one zone leave room for the others.
         let permit = self.place(&sought.zone.id).await?;
         let secure = way.handshake.is_some();
         let connections = self.connections(sought, way);
-        let request = prepared(visit, &sought.name, secure)?;
+        let request = prepared(asked, &sought.name, secure)?;
         let waits = Waits {
             // Each of its steps has a time of its own, the wait for a place included.
             connect: self.config.connect_timeout * 2 + self.config.tls_timeout + self.config.dns_timeout,
@@ -215,10 +234,10 @@ fn accounted(body: Body, mut account: Account, in_use: Option<InUse>, place: Own
 }
 
 /// The request as it goes out: for the host that the visitor asked for, with what is known of the visitor.
-fn prepared(visit: Visit<Body>, origin: &Domain, secure: bool) -> Result<Request<Body>, Fault> {
+fn prepared(asked: ForOrigin, origin: &Domain, secure: bool) -> Result<Request<Body>, Fault> {
     let unsendable = || Fault::new(OriginFault::Unknown, "the request cannot be sent");
-    let Visit { mut head, body, client, log, .. } = visit;
-    head::introduce(&mut head, client.address, &log.trace.ray_id);
+    let ForOrigin { mut head, body, client, log, .. } = asked;
+    head::introduce(&mut head, client, &log.trace.ray_id);
     let host = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
     head.headers.insert(header::HOST, host.ok_or_else(unsendable)?);
     head.headers.append(CDN_LOOP, PASSED);

@@ -6,6 +6,7 @@
 mod chain;
 mod connection;
 mod host;
+mod inside;
 mod outbound;
 mod ready;
 mod version;
@@ -26,6 +27,7 @@ use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{Body, Event, Failure, Handled, Invocation, Metering, RequestInfo, Runtime, Services};
 
 use crate::admission::Admission;
+use crate::answer::origin::Origins;
 use crate::assets::{AssetFigures, Assets};
 use crate::config::DispatcherConfig;
 use crate::egress::Egress;
@@ -52,6 +54,7 @@ pub(crate) struct Scripts {
     registry: Registry,
     runtime: Arc<Runtime>,
     egress: Arc<dyn Egress>,
+    origins: Arc<Origins>,
     in_flight: IntGauge,
     overlay: Option<Arc<dyn Overlay>>,
     /// Where bindings lead whose namespaces are another server's.
@@ -75,6 +78,7 @@ impl Scripts {
         registry: Registry,
         runtime: Arc<Runtime>,
         egress: Arc<dyn Egress>,
+        origins: Arc<Origins>,
         shown: &prometheus::Registry,
         overlay: Option<Arc<dyn Overlay>>,
     ) -> prometheus::Result<Arc<Self>> {
@@ -85,6 +89,7 @@ impl Scripts {
             registry,
             runtime,
             egress,
+            origins,
             in_flight: in_flight(shown)?,
             overlay,
             remote: config.remote.clone(),

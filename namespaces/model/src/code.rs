@@ -187,6 +187,11 @@ impl Code {
         }
     }
 
+    /// Whether it is a script in JavaScript.
+    pub fn is_javascript(&self) -> bool {
+        matches!(self, Self::Modules(_))
+    }
+
     /// Whether nothing runs.
     pub fn is_none(&self) -> bool {
         matches!(self, Self::None)

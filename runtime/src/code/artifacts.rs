@@ -60,9 +60,17 @@ impl Artifacts {
         hasher
     }
 
-    /// Whether there is an artifact of that name. Whether it is ours is looked at when it is loaded. Blocks on the disk.
-    pub(crate) fn has(&self, digest: &Digest) -> io::Result<bool> {
-        fs::exists(self.path(digest))
+    /// How an artifact of that name begins, if there is one: `most` bytes of it. Whether it is ours is looked at when it is
+    /// loaded. Blocks on the disk.
+    pub(crate) fn begins(&self, digest: &Digest, most: u64) -> io::Result<Option<Vec<u8>>> {
+        let file = match File::open(self.path(digest)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut begins = Vec::new();
+        file.take(most).read_to_end(&mut begins)?;
+        Ok(Some(begins))
     }
 
     /// Looks an artifact up and verifies it. Blocks on the disk.

@@ -13,6 +13,8 @@ use wasmyard_pool::{Content, Image};
 
 /// How a delta begins. The number is that of the format.
 const MAGIC: &[u8; 8] = b"\0wyjsd1\n";
+/// As many bytes say that something is a delta, and for which engine.
+pub(super) const HEAD_BYTES: u64 = 8 + 32;
 const PAGE: usize = 4096;
 /// The most that a script's pages may take.
 pub(super) const MOST_BYTES: usize = 16 << 20;
@@ -33,6 +35,11 @@ pub(super) struct Delta {
 /// Whether these bytes are a delta, to look at.
 pub(super) fn is_delta(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
+}
+
+/// How a delta for an engine begins.
+pub(super) fn head_for(engine: &Digest) -> Vec<u8> {
+    [MAGIC.as_slice(), engine.as_bytes()].concat()
 }
 
 impl Delta {
@@ -82,8 +89,7 @@ impl Delta {
             .enumerate()
             .filter(|(_, kind)| self.handlers.contains(kind))
             .fold(0_u8, |all, (bit, _)| all | (1 << bit));
-        let mut out = MAGIC.to_vec();
-        out.extend_from_slice(self.engine.as_bytes());
+        let mut out = head_for(&self.engine);
         out.push(handlers);
         out.extend_from_slice(&(self.len as u64).to_le_bytes());
         out.extend_from_slice(&(self.stretches.len() as u32).to_le_bytes());

@@ -47,10 +47,10 @@ impl Built {
     /// # Errors
     ///
     /// When it is not what the project builds.
-    pub(super) fn new(engine: &[u8]) -> Result<Self, ModuleError> {
+    pub(super) fn new(engine: &[u8], digest: Digest) -> Result<Self, ModuleError> {
         let strange = || ModuleError::internal("the JavaScript engine is not what it is expected to be");
         let Stripped { component, memory, first } = stripped(engine).ok_or_else(strange)?;
-        Ok(Self { digest: Digest::of(engine), component: component.into(), memory, first })
+        Ok(Self { digest, component: component.into(), memory, first })
     }
 }
 

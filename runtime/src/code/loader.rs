@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tokio::sync::OnceCell;
@@ -33,6 +33,8 @@ pub(super) struct Loader {
     commons: Commons,
     /// The engine of JavaScript as it was built; none where there is none.
     built: Option<Bytes>,
+    /// What names that build, once it was asked for.
+    build: OnceLock<Digest>,
     javascript: OnceCell<JavaScript>,
 }
 
@@ -52,14 +54,38 @@ impl Loader {
         let max_memory_bytes = u64::try_from(sizes.engine.max_memory_bytes).unwrap_or(u64::MAX);
         let (compiler, loaded, commons) = (Arc::clone(compiler), Arc::clone(loaded), commons.clone());
         let built = sizes.javascript.clone();
-        let javascript = OnceCell::new();
-        Ok(Self { engine, linker, artifacts, compiler, loaded, max_memory_bytes, commons, built, javascript })
+        Ok(Self {
+            engine,
+            linker,
+            artifacts,
+            compiler,
+            loaded,
+            max_memory_bytes,
+            commons,
+            built,
+            build: OnceLock::new(),
+            javascript: OnceCell::new(),
+        })
     }
 
-    /// Whether compiled code is on disk; not whether it is whole.
+    /// Whether compiled code is on disk; not whether it is whole. A script's memory of another build of the JavaScript engine
+    /// is none.
     pub(super) async fn is_compiled(self: &Arc<Self>, digest: Digest) -> Result<bool, ModuleError> {
         let this = Arc::clone(self);
-        blocking(move || this.artifacts.has(&digest).map_err(ModuleError::internal)).await
+        blocking(move || {
+            let begins = this.artifacts.begins(&digest, deltas::HEAD_BYTES).map_err(ModuleError::internal)?;
+            Ok(begins.is_some_and(|begins| {
+                let of_this_build = || this.build().is_some_and(|build| begins == deltas::head_for(&build));
+                !deltas::is_delta(&begins) || of_this_build()
+            }))
+        })
+        .await
+    }
+
+    /// What names the build of the JavaScript engine; none where there is none.
+    fn build(&self) -> Option<Digest> {
+        let built = self.built.as_ref()?;
+        Some(*self.build.get_or_init(|| Digest::of(built)))
     }
 
     /// The module, if its code is on disk.
@@ -166,10 +192,14 @@ impl Loader {
     }
 
     /// The engine of scripts, made ready when the first one asks for it.
-    async fn javascript(self: &Arc<Self>) -> Result<&JavaScript, ModuleError> {
-        let built = self.built.as_ref().ok_or(ModuleError::NoJavaScript)?;
+    pub(super) async fn javascript(self: &Arc<Self>) -> Result<&JavaScript, ModuleError> {
         let make = || async {
-            let built = Built::new(built)?;
+            let this = Arc::clone(self);
+            let built = blocking(move || {
+                let engine = this.built.as_ref().ok_or(ModuleError::NoJavaScript)?;
+                Built::new(engine, this.build().ok_or(ModuleError::NoJavaScript)?)
+            })
+            .await?;
             let this = Arc::clone(self);
             let digest = built.digest;
             let on_disk = blocking(move || {

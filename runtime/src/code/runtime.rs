@@ -117,6 +117,20 @@ impl Runtime {
         preparation.done().await.map(|_| true)
     }
 
+    /// Makes the engine of scripts in JavaScript ready, as the first of them would: it is compiled once for each build, which takes
+    /// seconds, and loaded afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`ModuleError::NoJavaScript`] where there is none; otherwise what the machine refuses.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the compilation, if nobody else waits for it.
+    pub async fn make_javascript_ready(&self, metering: Metering) -> Result<(), ModuleError> {
+        self.core.loader(metering).await?.javascript().await.map(|_| ())
+    }
+
     /// The module of a component for the engine that meters so: loaded already, or from its artifact, or compiled from
     /// `component`. Waits as long as that takes.
     ///

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Server, Site, body, eventually, request, wat};
+use crate::support::{Server, Site, body, eventually, guest, request, script_path, wat};
 
 const CONFIG: &str = r#"
 [namespaces.production]
@@ -23,6 +23,40 @@ async fn start_without_code(site: &Site, mut server: Server) -> Server {
         }
     }
     site.serve().await
+}
+
+/// Makes what is on disk look as an older build of the JavaScript engine left it: the engine's own code is not there, and scripts
+/// have memory that names another one.
+fn as_an_older_engine_left_it(site: &Site) {
+    let artifacts = site.data().join("artifacts");
+    let key: [u8; 32] = std::fs::read(artifacts.join("node.key")).unwrap().try_into().unwrap();
+    let engine = wasmyard_namespaces::Digest::of(&guest::javascript_engine());
+    let (mut engines, mut scripts) = (0, 0);
+    for folder in std::fs::read_dir(&artifacts).unwrap().map(Result::unwrap) {
+        let fingerprint = folder.file_name().into_string().unwrap();
+        if !folder.path().is_dir() {
+            continue;
+        }
+        for file in std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()) {
+            let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+            if name == engine.to_string() {
+                std::fs::remove_file(&file).unwrap();
+                engines += 1;
+                continue;
+            }
+            let mut delta = std::fs::read(&file).unwrap();
+            assert_eq!(&delta[8..40], engine.as_bytes(), "a script's memory names its engine");
+            delta[8..40].fill(7);
+            delta.truncate(delta.len() - 32);
+            let digest: wasmyard_namespaces::Digest = name.parse().unwrap();
+            let mut mac = blake3::Hasher::new_keyed(&key);
+            mac.update(fingerprint.as_bytes()).update(digest.as_bytes()).update(&delta);
+            delta.extend_from_slice(mac.finalize().as_bytes());
+            std::fs::write(&file, delta).unwrap();
+            scripts += 1;
+        }
+    }
+    assert_eq!((engines, scripts), (1, 2));
 }
 
 /// How often the log says that a script is compiled.
@@ -75,4 +109,29 @@ async fn a_visitor_is_told_to_come_again_while_code_is_compiled_and_it_goes_on_w
     );
     eventually("its answer", || async { (visit().await.status == 200).then_some(()) }).await;
     assert_eq!(compilations(&server, "slow"), 1, "each visitor joined it: {}", server.log());
+}
+
+#[tokio::test]
+async fn the_first_visitor_after_another_engine_of_javascript_came_is_served() {
+    let site = Site::with_own_artifacts(CONFIG);
+    let mut server = site.serve().await;
+    for name in ["first", "last"] {
+        let source = format!("export default {{ fetch: () => new Response('{name}') }}");
+        server.api().javascript(&script_path(name), &source).await.result();
+        assert_eq!(server.get(&format!("{name}.apps.test"), "/").await.text(), name);
+    }
+    server.terminate();
+    server.ended().await;
+    as_an_older_engine_left_it(&site);
+    let server = site.serve().await;
+    let answer = server.get("first.apps.test", "/").await;
+    assert_eq!((answer.status, answer.text()), (200, "first"), "{}", server.log());
+    // Nobody asks for this one: what has memory of another engine is missing as well.
+    server.noted("compiled what was missing").await;
+    assert_eq!(compilations(&server, "last"), 1, "{}", server.log());
+    assert_eq!(server.get("last.apps.test", "/").await.text(), "last");
+    assert_eq!([compilations(&server, "first"), compilations(&server, "last")], [1, 1]);
+    let log = server.log();
+    let at = |text: &str| log.find(text).unwrap();
+    assert!(at("compiling the JavaScript engine") < at("\"production/first\""), "{log}");
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::uri::Scheme;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use wasmyard_events::{Event, LogRecord, Trigger};
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::{NamespaceName, ScriptName};
@@ -18,13 +17,11 @@ use wasmyard_runtime::{
 
 use super::Scripts;
 use super::chain::{CallOptions, Callee, Chain};
+use super::inside::Caller;
 use super::outbound::{self, OutboundWorker, Passage};
 use crate::admission::Permit;
-use crate::egress::{Asker, Sender};
-use crate::head;
 use crate::remote;
 use crate::respond::{self, Wanted};
-use crate::route::{self, Destination};
 
 /// What comes of a call.
 type Answered = BoxFuture<'static, Result<Response<Body>, Failure>>;
@@ -70,76 +67,10 @@ impl ScriptHost {
         outbound::passage(&self.scripts.registry, self.key(), self.outbound.as_ref())
     }
 
-    /// On whose behalf this script sends to the outside. None where its namespace is gone: nobody can say
-    /// any more what it may reach.
-    fn sender(&self) -> Option<Sender> {
-        match self.key().namespace().or(self.behalf.as_ref()) {
-            None => Some(Sender::Platform),
-            Some(name) => self.scripts.registry.namespace_cached(name).map(Sender::Namespace),
-        }
-    }
-
-    /// Who asks for something that leaves the platform.
-    fn asker(&self) -> Asker {
-        let trace = &self.chain.trace;
-        let (ray_id, events) = (Arc::clone(&trace.ray_id), Arc::clone(&trace.sink));
-        Asker { script: self.key().clone(), ray_id, events }
-    }
-
     /// The page of a chain that was cut. It is an answer and no error: scripts that pass answers on pass it on to the
     /// visitor.
     fn page(&self, failure: Failure, wanted: Wanted) -> Response<Body> {
         respond::page(&failure.into(), wanted, &self.chain.trace.ray_id)
-    }
-
-    /// Who answers a request to a host and port that the platform itself serves, with that host: such a
-    /// request needs no socket.
-    fn inside(&self, request: &Request<Body>) -> Option<(Destination, Arc<str>)> {
-        let scheme = request.uri().scheme()?;
-        if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
-            return None;
-        }
-        let served = |port| matches!(port, 80 | 443) || self.scripts.served_ports.contains(&port);
-        if !request.uri().port_u16().is_none_or(served) {
-            return None;
-        }
-        let host = head::hostname(request.uri().host()?).ok()?;
-        let destination = route::find_inside(&self.scripts.registry, &host, request.uri().path())?;
-        Some((destination, host))
-    }
-
-    /// Answers such a request one step down the chain, so that a loop of scripts ends at the greatest depth.
-    /// The callee sees what it would see of a visitor's request: the host that was asked for, and the
-    /// visitor's address, not what the caller says about it.
-    fn answer_inside(
-        &self,
-        destination: Destination,
-        host: Arc<str>,
-        request: Request<Body>,
-    ) -> Result<Answered, BodyError> {
-        let (mut head, body) = request.into_parts();
-        if head.method == Method::CONNECT {
-            return Err(BodyError::HttpRequestMethodInvalid);
-        }
-        if head.uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
-            return Err(BodyError::HttpRequestUriInvalid);
-        }
-        let Destination::Script(key) = destination else {
-            return Err(BodyError::DestinationNotFound);
-        };
-        let chain = match self.next() {
-            Ok(chain) => chain.at_host(host),
-            Err(failure) => {
-                let looped = self.page(failure, Wanted::of(&head.headers));
-                return Ok(async { Ok(looped) }.boxed());
-            }
-        };
-        let ray_id = Arc::clone(&chain.trace.ray_id);
-        head::clean(&mut head.headers);
-        head::introduce(&mut head, chain.info.client_address, &ray_id);
-        let request = Request::from_parts(head, body);
-        let answer = self.scripts.run(chain, Callee::Named(key), CallOptions::default(), request);
-        Ok(async move { Ok(respond::passed_on(answer.await?, &ray_id)) }.boxed())
     }
 
     /// Gives a request to the outbound worker, and its answer back.
@@ -251,16 +182,6 @@ impl ScriptHost {
     }
 }
 
-/// What a script is told whose request to another one failed.
-fn code_of(failure: &Failure) -> BodyError {
-    match failure {
-        Failure::WorkerNotFound => BodyError::DestinationNotFound,
-        Failure::ExceededDepth { .. } => BodyError::LoopDetected,
-        Failure::TimedOut { .. } => BodyError::HttpResponseTimeout,
-        other => BodyError::InternalError(Some(other.to_string())),
-    }
-}
-
 impl Host for ScriptHost {
     fn call(&self, call: Call) -> Answered {
         let chain = match self.next() {
@@ -303,29 +224,7 @@ impl Host for ScriptHost {
             Passage::Shut => return async { Err(BodyError::HttpRequestDenied) }.boxed(),
             Passage::Free => {}
         }
-        let Some((destination, host)) = self.inside(&outbound.request) else {
-            return match self.sender() {
-                Some(sender) => {
-                    let mut outbound = outbound;
-                    outbound.request.extensions_mut().insert(self.asker());
-                    self.scripts.egress.send(sender, outbound)
-                }
-                None => async { Err(BodyError::HttpRequestDenied) }.boxed(),
-            };
-        };
-        let (scripts, asked) = (Arc::clone(&self.scripts), Arc::clone(&host));
-        let answer = match self.answer_inside(destination, host, outbound.request) {
-            Ok(answer) => answer,
-            Err(error) => return async { Err(error) }.boxed(),
-        };
-        async move {
-            // A script has no certificate to show, whoever the visitor is that it works for.
-            if scripts.requires_client_certificate(&asked).await {
-                return Err(BodyError::HttpRequestDenied);
-            }
-            answer.await.map_err(|failure| code_of(&failure))
-        }
-        .boxed()
+        Caller::of(self).send(outbound).boxed()
     }
 
     fn log(&self, line: LogLine) {

@@ -22,6 +22,9 @@ use crate::assets;
 
 /// How long a request waits for code to be loaded from the disk. It holds its place meanwhile.
 const LOADING: Duration = Duration::from_secs(5);
+/// How long a request waits for a script in JavaScript to be evaluated, at least: that takes milliseconds, and a second of CPU
+/// time at most, where a component takes minutes.
+const EVALUATED: Duration = Duration::from_secs(5);
 /// When it is worth trying again where code is being compiled.
 const COMPILED_AFTER: Duration = Duration::from_secs(2);
 
@@ -148,7 +151,9 @@ impl Scripts {
         }
         // It takes as long as it takes: the place is for somebody who can run.
         drop(permit);
-        let made = timeout(self.ready_wait, preparation.done()).await.map_err(|_| not_ready())?;
+        let is_javascript = script.version.code.is_javascript();
+        let wait = if is_javascript { self.ready_wait.max(EVALUATED) } else { self.ready_wait };
+        let made = timeout(wait, preparation.done()).await.map_err(|_| not_ready())?;
         let ready = self.keep(script, metering, &made.map_err(|error| failure_of(&error))?)?;
         Ok((self.admission.admit(&script.key, depth == 0).await?, ready))
     }

@@ -1,11 +1,12 @@
 //! The code of the product's own pages, word for word, and what the pages say it does.
 
+use http::Method;
 use serde_json::json;
 
 use super::{get, serving};
 use crate::data::hostnames;
 use crate::support::dns::NameServer;
-use crate::support::eventually;
+use crate::support::{body, eventually, origin::Origin, request};
 
 /// *Dynamic dispatch Worker*: routing by the subdomain.
 const BY_SUBDOMAIN: &str = r"
@@ -348,7 +349,98 @@ async fn the_pages_own_code_does_what_the_pages_say() {
     assert!(asked.text().to_lowercase().contains("subrequests"), "{}", asked.text());
 }
 
-/// *Custom metadata*, up to where the page's script asks the customer's own name, which leads nowhere in a test.
+/// *Custom metadata*: the page's own, which stands before the customer's origin.
+const BEFORE_THE_ORIGIN: &str = r#"
+export default {
+  /**
+   * Fetch and add a X-Customer-Id header to the origin based on hostname
+   * @param {Request} request
+   */
+  async fetch(request, env, ctx) {
+    const customer_id = request.cf.hostMetadata.customer_id;
+    const newHeaders = new Headers(request.headers);
+    newHeaders.append("X-Customer-Id", customer_id);
+
+
+    const init = {
+      headers: newHeaders,
+      method: request.method,
+    };
+    return fetch(request.url, init);
+  },
+};
+"#;
+
+#[tokio::test]
+async fn a_script_before_an_origin_tells_it_which_customer_it_serves() {
+    let (dns, origin) = (NameServer::start().await, Origin::start().await);
+    let config = format!(
+        r#"
+        [server]
+        reserved_names = true
+        [hostnames]
+        name_servers = ["{dns}"]
+        [origins]
+        name_servers = ["{dns}"]
+        allow_private = ["127.0.0.0/8"]
+        http_port = {port}
+        [scripts.front]
+        main = "front.js"
+        [scripts.forwards]
+        main = "forwards.js"
+        [[routes]]
+        pattern = "*/*"
+        script = "front"
+        [[routes]]
+        pattern = "named.customer.test/*"
+        script = "forwards"
+        "#,
+        dns = dns.address,
+        port = origin.address.port(),
+    );
+    let forwards = "export default { fetch: (request) => fetch(request) }";
+    let server = serving(&[("front.js", BEFORE_THE_ORIGIN), ("forwards.js", forwards)], &config).await;
+    let api = server.api();
+    let zone = hostnames::zone_named(&api, "saas.test").await;
+    api.patch(&format!("{zone}/settings/ssl"), &json!({"value": "flexible"})).await.result();
+    let records = format!("{zone}/dns_records");
+    let record = json!({"type": "A", "name": "origin", "content": "127.0.0.1", "proxied": true});
+    api.post(&records, &record).await.result();
+    let fallback = json!({"origin": "origin.saas.test"});
+    api.put(&format!("{zone}/custom_hostnames/fallback_origin"), &fallback).await.result();
+    for name in ["shop.customer.test", "named.customer.test"] {
+        dns.cname(name, "service.saas.test");
+        let metadata = json!({"customer_id": "12345", "redirect_to_https": true, "security_tag": "low"});
+        let new = json!({"hostname": name, "custom_metadata": metadata});
+        let made = api.post(&format!("{zone}/custom_hostnames"), &new).await;
+        let path = format!("{zone}/custom_hostnames/{}", made.envelope["result"]["id"].as_str().unwrap());
+        hostnames::becomes(&api, &path, "active").await;
+    }
+    let answer = get(&server, "shop.customer.test", "/cart?x=1").await;
+    assert_eq!((answer.status, answer.text()), (200, "origin"), "{}", server.log());
+    let seen = origin.seen().pop().unwrap();
+    assert_eq!((seen.header("host"), seen.target.as_str()), ("shop.customer.test", "/cart?x=1"));
+    assert_eq!((seen.header("x-customer-id"), seen.header("cf-connecting-ip")), ("12345", "127.0.0.1"));
+    // A route for the name itself makes no difference; and a request goes on as it came, with its body.
+    let sent = request(Method::POST, "named.customer.test", "/form").body(body("sent")).unwrap();
+    let answer = server.send(sent).await;
+    assert_eq!((answer.status, answer.text()), (200, "origin"), "{}", server.log());
+    let seen = origin.seen().pop().unwrap();
+    assert_eq!((seen.header("host"), &seen.body[..]), ("named.customer.test", &b"sent"[..]));
+    let line = server.logged("the visit", |line| line["host"] == "named.customer.test").await;
+    assert_eq!((&line["script"], &line["origin"]), (&json!("forwards"), &json!("origin.saas.test")));
+    // An origin that does not answer is a page with the product's status, and no exception.
+    api.post(&records, &json!({"type": "AAAA", "name": "none", "content": "100::", "proxied": true}))
+        .await
+        .result();
+    api.put(&format!("{zone}/custom_hostnames/fallback_origin"), &json!({"origin": "none.saas.test"}))
+        .await
+        .result();
+    let told = get(&server, "shop.customer.test", "/").await;
+    assert!((520..=530).contains(&told.status), "{} {}", told.status, told.text());
+}
+
+/// *Custom metadata*, where the script is the origin itself: what it would send, and what it knows.
 const WITH_METADATA: &str = r#"
 export default {
   async fetch(request, env, ctx) {

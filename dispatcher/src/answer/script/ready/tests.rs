@@ -18,6 +18,7 @@ use wasmyard_runtime::{
 
 use super::*;
 use crate::admission::AdmissionConfig;
+use crate::answer::origin::{OriginFigures, Origins};
 use crate::config::DispatcherConfig;
 use crate::egress::{Egress, Sender};
 use crate::observe::Metrics;
@@ -91,8 +92,11 @@ impl Site {
         let metrics = Metrics::new().unwrap();
         let egress = Arc::new(Nowhere);
         let shown = metrics.registry();
+        let figures = OriginFigures::new(shown).unwrap();
+        let origins = Arc::new(Origins::new(config.origins.clone(), registry.clone(), figures).unwrap());
+        let of_runtime = Arc::clone(&runtime);
         let scripts =
-            Scripts::new(&config, registry.clone(), Arc::clone(&runtime), egress, shown, None).unwrap();
+            Scripts::new(&config, registry.clone(), of_runtime, egress, origins, shown, None).unwrap();
         Site { scripts, registry, runtime, compiler, _scratch: scratch }
     }
 

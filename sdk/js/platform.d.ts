@@ -1,0 +1,180 @@
+// Handlers, and what `env` has.
+
+/** What a handler is given beside the event and `env`. */
+interface ExecutionContext<Props = any> {
+  /** What the service binding says by which the script was reached. */
+  readonly props: Props;
+  /** Has the platform wait for something after the answer. */
+  waitUntil(promise: Promise<unknown>): void;
+  /** Hands the request on to the origin where the handler throws. */
+  passThroughOnException(): void;
+}
+
+/** A time that came. */
+interface ScheduledController {
+  readonly type: "scheduled";
+  readonly cron: string;
+  readonly scheduledTime: number;
+  noRetry(): void;
+}
+
+interface QueueRetryOptions {
+  delaySeconds?: number;
+}
+
+interface Message<Body = unknown> {
+  readonly id: string;
+  readonly timestamp: Date;
+  readonly body: Body;
+  readonly attempts: number;
+  ack(): void;
+  retry(options?: QueueRetryOptions): void;
+}
+
+interface MessageBatch<Body = unknown> {
+  readonly queue: string;
+  readonly messages: readonly Message<Body>[];
+  ackAll(): void;
+  retryAll(options?: QueueRetryOptions): void;
+}
+
+/** What became of an invocation of another script. */
+interface TraceItem {
+  readonly scriptName: string;
+  readonly dispatchNamespace?: string;
+  readonly scriptVersion: { id: string };
+  readonly rayId?: string;
+  readonly eventTimestamp: number;
+  readonly outcome: string;
+  readonly cpuTime: number;
+  readonly wallTime: number;
+  readonly truncated: boolean;
+  readonly event: {
+    request?: { method: string; url: string };
+    response?: { status: number };
+    cron?: string;
+    scheduledTime?: number;
+    queue?: string;
+    batchSize?: number;
+    consumedEvents?: number;
+  };
+  readonly logs: { timestamp: number; level: string; message: [string] }[];
+  readonly exceptions: { name: string; message: string; timestamp: number }[];
+  readonly diagnosticsChannelEvents: never[];
+}
+
+type ExportedHandlerFetch<Env = unknown, Props = any> = (request: Request<IncomingRequestCf>, env: Env, ctx: ExecutionContext<Props>) => Response | Promise<Response>;
+
+/** The default export of a module. */
+interface ExportedHandler<Env = unknown, QueueMessage = unknown, Props = any> {
+  fetch?: ExportedHandlerFetch<Env, Props>;
+  scheduled?: (controller: ScheduledController, env: Env, ctx: ExecutionContext<Props>) => void | Promise<void>;
+  queue?: (batch: MessageBatch<QueueMessage>, env: Env, ctx: ExecutionContext<Props>) => void | Promise<void>;
+  tail?: (events: TraceItem[], env: Env, ctx: ExecutionContext<Props>) => void | Promise<void>;
+}
+
+/** Somebody who answers requests: another script, or the files. */
+interface Fetcher {
+  fetch(input: RequestInfo, init?: RequestInit<any>): Promise<Response>;
+}
+
+/** What stands for something of another script's: calls go there. */
+declare namespace Rpc {
+  /** A value that was returned, and what can be done with it without waiting for it. */
+  type Result<R> = Promise<Received<Awaited<R>>> & (Awaited<R> extends object ? Provided<Awaited<R>> : unknown);
+  /** How a value arrives: functions and objects of classes that extend `RpcTarget` are stubs. */
+  type Received<T> = T extends (...args: any[]) => any
+    ? Stub<T>
+    : T extends import("cloudflare:workers").RpcTarget
+      ? Stub<T>
+      : T extends object
+        ? T & Disposable
+        : T;
+  /** The methods of an object, as they are called from elsewhere. */
+  type Provided<T> = {
+    [K in Exclude<keyof T, "ctx" | "env" | "fetch" | "scheduled" | "queue" | "tail" | symbol>]: T[K] extends (...args: infer A) => infer R
+      ? (...args: A) => Result<R>
+      : Promise<Received<T[K]>>;
+  };
+  type Stub<T> = (T extends (...args: infer A) => infer R ? (...args: A) => Result<R> : Provided<T>) &
+    Disposable & {
+      /** Another stub for the same, which lives by itself. */
+      dup(): Stub<T>;
+    };
+}
+
+/**
+ * A service binding. `Service<typeof import("./accounts").default>` has the methods of that entrypoint; without a type every
+ * name is a method.
+ */
+type Service<T = unknown> = Fetcher &
+  (unknown extends T ? { [method: string]: (...args: any[]) => any } : T extends new (...args: any[]) => infer I ? Rpc.Provided<I> : Rpc.Provided<T>);
+
+interface DynamicDispatchLimits {
+  /** Milliseconds of CPU time. */
+  cpuMs?: number;
+  /** How many requests the script may send. */
+  subRequests?: number;
+}
+
+interface DynamicDispatchOptions {
+  limits?: DynamicDispatchLimits;
+  /** The parameters of the outbound worker, by the names that the binding declares. */
+  outbound?: Record<string, unknown>;
+}
+
+/** A namespace of user scripts. */
+interface DispatchNamespace {
+  /** The script of that name. Nobody is looked up before something is asked of it. */
+  get(name: string, args?: Record<string, unknown>, options?: DynamicDispatchOptions): Service;
+}
+
+type KVType = "text" | "json" | "arrayBuffer" | "stream";
+
+interface KVGetOptions<T extends KVType> {
+  type: T;
+  cacheTtl?: number;
+}
+
+interface KVResult<Value, Metadata> {
+  value: Value | null;
+  metadata: Metadata | null;
+  cacheStatus: string | null;
+}
+
+interface KVPutOptions {
+  /** Seconds since 1970. */
+  expiration?: number;
+  /** Seconds from now. */
+  expirationTtl?: number;
+  metadata?: unknown;
+}
+
+interface KVListOptions {
+  prefix?: string | null;
+  cursor?: string | null;
+  limit?: number;
+}
+
+type KVListResult<Metadata> = { keys: { name: string; expiration?: number; metadata?: Metadata }[]; cacheStatus: string | null } & (
+  | { list_complete: false; cursor: string }
+  | { list_complete: true }
+);
+
+/** A namespace of keys and values. */
+interface KVNamespace<Key extends string = string> {
+  get(key: Key, type?: "text" | KVGetOptions<"text"> | { cacheTtl?: number }): Promise<string | null>;
+  get<Value = any>(key: Key, type: "json" | KVGetOptions<"json">): Promise<Value | null>;
+  get(key: Key, type: "arrayBuffer" | KVGetOptions<"arrayBuffer">): Promise<ArrayBuffer | null>;
+  get(key: Key, type: "stream" | KVGetOptions<"stream">): Promise<ReadableStream<Uint8Array> | null>;
+  get(keys: Key[], type?: "text" | KVGetOptions<"text">): Promise<Map<string, string | null>>;
+  get<Value = any>(keys: Key[], type: "json" | KVGetOptions<"json">): Promise<Map<string, Value | null>>;
+  getWithMetadata<Metadata = any>(key: Key, type?: "text" | KVGetOptions<"text">): Promise<KVResult<string, Metadata>>;
+  getWithMetadata<Value = any, Metadata = any>(key: Key, type: "json" | KVGetOptions<"json">): Promise<KVResult<Value, Metadata>>;
+  getWithMetadata<Metadata = any>(key: Key, type: "arrayBuffer" | KVGetOptions<"arrayBuffer">): Promise<KVResult<ArrayBuffer, Metadata>>;
+  getWithMetadata<Metadata = any>(key: Key, type: "stream" | KVGetOptions<"stream">): Promise<KVResult<ReadableStream<Uint8Array>, Metadata>>;
+  getWithMetadata<Metadata = any>(keys: Key[], type?: "text" | KVGetOptions<"text">): Promise<Map<string, KVResult<string, Metadata>>>;
+  put(key: Key, value: string | BufferSource | ReadableStream<Uint8Array>, options?: KVPutOptions): Promise<void>;
+  delete(key: Key): Promise<void>;
+  list<Metadata = any>(options?: KVListOptions): Promise<KVListResult<Metadata>>;
+}
