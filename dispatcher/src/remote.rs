@@ -86,7 +86,7 @@ impl Dispatcher {
         request: Request<Body>,
         client: Client,
     ) -> Result<Response<Tracked>, Failure> {
-        let trace = Trace::begin(self.sink(), self.underway());
+        let trace = Trace::of_visit(self.sink(), self.underway());
         let log = VisitLog::open(trace, client.address, &request);
         let answer = async {
             let visit = head::read(request, client, &log)

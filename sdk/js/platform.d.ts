@@ -161,6 +161,11 @@ type KVListResult<Metadata> = { keys: { name: string; expiration?: number; metad
   | { list_complete: true }
 );
 
+/** How often a key is let through. */
+interface RateLimit {
+  limit(options: { key: string }): Promise<{ success: boolean }>;
+}
+
 /** A namespace of keys and values. */
 interface KVNamespace<Key extends string = string> {
   get(key: Key, type?: "text" | KVGetOptions<"text"> | { cacheTtl?: number }): Promise<string | null>;

@@ -144,6 +144,8 @@ fn environment(
             BindingKind::Service(_) => "Service".to_owned(),
             BindingKind::DispatchNamespace(_) => "DispatchNamespace".to_owned(),
             BindingKind::KvNamespace(_) => "KVNamespace".to_owned(),
+            BindingKind::Ratelimit(_) => "RateLimit".to_owned(),
+            BindingKind::SecretKey(_) => "CryptoKey".to_owned(),
             BindingKind::Assets(_) => "Fetcher".to_owned(),
             // Scripts are not given it.
             BindingKind::VersionMetadata(_) => continue,

@@ -74,13 +74,16 @@ pub(crate) struct ForOrigin {
     pub(crate) host: Arc<str>,
     /// The visitor.
     pub(crate) client: IpAddr,
-    pub(crate) log: Arc<VisitLog>,
+    pub(crate) ray_id: Arc<str>,
+    /// The visit that it is for; none where no visitor asked.
+    pub(crate) log: Option<Arc<VisitLog>>,
 }
 
 impl From<Visit<Body>> for ForOrigin {
     fn from(visit: Visit<Body>) -> Self {
         let Visit { head, body, client, host, log, .. } = visit;
-        Self { head, body, host, client: client.address, log }
+        let ray_id = Arc::clone(&log.trace.ray_id);
+        Self { head, body, host, client: client.address, ray_id, log: Some(log) }
     }
 }
 
@@ -131,8 +134,8 @@ impl Origins {
         if place.is_none() && sought.own {
             return Err(Refusal::no_route(&asked.host));
         }
-        let log = Arc::clone(&asked.log);
-        let mut account = Account::begin(&self.figures, &log, &sought.name);
+        let log = asked.log.clone();
+        let mut account = Account::begin(&self.figures, log.clone(), &sought.name);
         match self.asked(asked, &sought, place).await {
             Ok((answered, place)) => {
                 account.answered(answered.response.status());
@@ -141,7 +144,7 @@ impl Origins {
             Err(fault) => {
                 account.failed(&fault);
                 // What the visitor broke off is no fault of the origin's.
-                Err(log.upload_fault().map_or_else(|| Refusal::from(fault.told), Refusal::of_upload))
+                Err(log.and_then(|log| log.upload_fault()).map_or_else(|| Refusal::from(fault.told), Refusal::of_upload))
             }
         }
     }
@@ -236,8 +239,8 @@ fn accounted(body: Body, mut account: Account, in_use: Option<InUse>, place: Own
 /// The request as it goes out: for the host that the visitor asked for, with what is known of the visitor.
 fn prepared(asked: ForOrigin, origin: &Domain, secure: bool) -> Result<Request<Body>, Fault> {
     let unsendable = || Fault::new(OriginFault::Unknown, "the request cannot be sent");
-    let ForOrigin { mut head, body, client, log, .. } = asked;
-    head::introduce(&mut head, client, &log.trace.ray_id);
+    let ForOrigin { mut head, body, client, ray_id, .. } = asked;
+    head::introduce(&mut head, client, &ray_id);
     let host = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
     head.headers.insert(header::HOST, host.ok_or_else(unsendable)?);
     head.headers.append(CDN_LOOP, PASSED);

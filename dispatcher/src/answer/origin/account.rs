@@ -53,15 +53,15 @@ impl OriginFigures {
 /// The account of one request. It is counted once, and noted once in the record of its visit, whatever becomes of it.
 pub(super) struct Account {
     figures: OriginFigures,
-    log: Arc<VisitLog>,
+    log: Option<Arc<VisitLog>>,
     name: Arc<str>,
     began: Instant,
     result: &'static str,
 }
 
 impl Account {
-    pub(super) fn begin(figures: &OriginFigures, log: &Arc<VisitLog>, name: &Domain) -> Self {
-        let (figures, log) = (figures.clone(), Arc::clone(log));
+    pub(super) fn begin(figures: &OriginFigures, log: Option<Arc<VisitLog>>, name: &Domain) -> Self {
+        let figures = figures.clone();
         Self { figures, log, name: Arc::from(name.as_str()), began: Instant::now(), result: CANCELED }
     }
 
@@ -90,7 +90,9 @@ impl Account {
 
     fn note(&self, status: Option<StatusCode>, fault: Option<String>, wall: Duration) {
         let status = status.map(|status| status.as_u16());
-        self.log.asked(OriginRecord { name: Arc::clone(&self.name), status, fault, wall });
+        if let Some(log) = &self.log {
+            log.asked(OriginRecord { name: Arc::clone(&self.name), status, fault, wall });
+        }
     }
 }
 

@@ -85,6 +85,11 @@ impl Chain {
         Self { trace, log: None, info: Arc::new(info), depth: 0, callers: None }
     }
 
+    /// The visit that all of it is for; none where no visitor asked.
+    pub(super) fn visit(&self) -> Option<Arc<VisitLog>> {
+        self.log.clone()
+    }
+
     /// Notes that a script of the chain runs.
     pub(super) fn called(&self, script: &ScriptKey) {
         if let Some(log) = &self.log {

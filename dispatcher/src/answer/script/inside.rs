@@ -147,12 +147,12 @@ impl Caller {
         let (mut head, body) = sent.request.into_parts();
         head::clean(&mut head.headers);
         let wanted = Wanted::of(&head.headers);
-        let (client, log) = (self.chain.info.client_address, Arc::clone(&self.chain.log));
-        let asked = ForOrigin { head, body, host, client, log };
-        let ray_id = &self.chain.trace.ray_id;
+        let (client, log) = (self.chain.info.client_address, self.chain.visit());
+        let ray_id = Arc::clone(&self.chain.trace.ray_id);
+        let asked = ForOrigin { head, body, host, client, ray_id: Arc::clone(&ray_id), log };
         match outbound::within(patience, self.scripts.origins.answer(asked, sought)).await? {
-            Ok(answer) => Ok(respond::passed_on(answer, ray_id)),
-            Err(refusal) => Ok(respond::page(&refusal, wanted, ray_id)),
+            Ok(answer) => Ok(respond::passed_on(answer, &ray_id)),
+            Err(refusal) => Ok(respond::page(&refusal, wanted, &ray_id)),
         }
     }
 
