@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::uri::Scheme;
+use http::{Request, Response, Version};
 use wasmyard_events::InRay;
 use wasmyard_listener::Client;
 use wasmyard_namespaces::limits::LimitSpec;
@@ -83,9 +84,12 @@ impl Dispatcher {
         &self,
         script: ScriptKey,
         limits: LimitSpec,
-        request: Request<Body>,
+        mut request: Request<Body>,
         client: Client,
     ) -> Result<Response<Tracked>, Failure> {
+        // Its target is whole, as over HTTP/2, and says how its visitor came: the connection is the other node's.
+        *request.version_mut() = Version::HTTP_2;
+        let client = Client::at(client.address, request.uri().scheme() == Some(&Scheme::HTTPS));
         let trace = Trace::begin(self.sink(), self.underway());
         let log = VisitLog::open(trace, client.address, &request);
         let answer = async {
@@ -94,8 +98,16 @@ impl Dispatcher {
             self.scripts().called_from_afar(visit, script, limits).await
         };
         let ray_id = Arc::clone(&log.trace.ray_id);
-        let answer = InRay { ray_id: Arc::clone(&ray_id), future: pin!(answer) }.await?;
-        log.answered(Answer { status: answer.status(), reason: "ok" });
-        Ok(Tracked::answer(respond::passed_on(answer, &ray_id), log))
+        let answer = InRay { ray_id: Arc::clone(&ray_id), future: pin!(answer) }.await;
+        match answer {
+            Ok(answer) => {
+                log.answered(Answer { status: answer.status(), reason: "ok" });
+                Ok(Tracked::answer(respond::passed_on(answer, &ray_id), log))
+            }
+            Err(failure) => {
+                log.answered(respond::noted(&failure));
+                Err(failure)
+            }
+        }
     }
 }
