@@ -25,6 +25,8 @@ use crate::trace::{Trace, Underway};
 use crate::visit::{Tracked, VisitLog};
 use crate::{challenge, head, https, incoming, zone};
 
+mod called;
+
 /// Why there is no data plane.
 #[derive(Debug, thiserror::Error)]
 pub enum Unmade {
@@ -78,18 +80,6 @@ impl Dispatcher {
             underway,
             hints: Hints::default(),
         }))
-    }
-
-    pub(crate) fn scripts(&self) -> &Arc<Scripts> {
-        &self.scripts
-    }
-
-    pub(crate) fn sink(&self) -> &Arc<dyn Sink> {
-        &self.sink
-    }
-
-    pub(crate) fn underway(&self) -> &Arc<Underway> {
-        &self.underway
     }
 
     /// The figures of this node.

@@ -81,9 +81,9 @@ async fn tokens_are_made_listed_and_revoked_at_the_command_line() {
     assert_eq!(status(&server, made.trim().to_owned().leak()).await, 200, "{text}");
     let narrow: &'static str = made.trim().to_owned().leak();
     server.api().with_token(narrow).post(NAMESPACES, &json!({"name": "x"})).await.refused(403, 10000);
-    let (_, listed, _) = run(&["list"]).await;
-    assert!(listed.contains("Workers Scripts Read on dispatch_namespace.production"), "{listed}");
-    assert!(listed.lines().any(|line| line.contains("admin") && line.contains("everything")), "{listed}");
+    let (_, table, _) = run(&["list"]).await;
+    assert!(table.contains("Workers Scripts Read on dispatch_namespace.production"), "{table}");
+    assert!(table.lines().any(|line| line.contains("admin") && line.contains("everything")), "{table}");
     let (_, groups, _) = run(&["permissions"]).await;
     assert!(groups.contains("Workers Dispatch Run"), "{groups}");
     let (code, _, text) = run(&["create", "x", "-p", "Everything"]).await;
