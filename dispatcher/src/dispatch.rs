@@ -1,5 +1,7 @@
 //! The path of a request, in one function: [`Dispatcher::dispatch`]. Each of its lines calls into the file of that name.
 
+mod called;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,8 +26,6 @@ use crate::route::{self, Destination};
 use crate::trace::{Trace, Underway};
 use crate::visit::{Tracked, VisitLog};
 use crate::{challenge, head, https, incoming, zone};
-
-mod called;
 
 /// Why there is no data plane.
 #[derive(Debug, thiserror::Error)]
