@@ -46,10 +46,8 @@ impl Caller {
             At::Named => place(params),
         };
         let need = Need { family, level, place };
-        if if lists { grants.reach(&need) } else { grants.allow(&need) } {
-            return Ok(());
-        }
-        Err(self.lacks(&need))
+        let may = if lists { grants.reach(&need) } else { grants.allow(&need) };
+        if may { Ok(()) } else { Err(self.lacks(&need)) }
     }
 
     /// Whether the token may have a script bound to all that these name. Whoever may write every script may bind anything;
@@ -62,7 +60,7 @@ impl Caller {
         }
         let declared = bindings.iter().filter_map(|input| match input {
             BindingInput::Declare(declared) => Some(declared),
-            _ => None,
+            BindingInput::Inherit { .. } => None,
         });
         for reference in declared.flat_map(|declared| declared.kind.refers_to()) {
             let need = match reference {

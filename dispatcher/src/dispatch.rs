@@ -1,5 +1,7 @@
 //! The path of a request, in one function: [`Dispatcher::dispatch`]. Each of its lines calls into the file of that name.
 
+mod called;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -81,18 +83,6 @@ impl Dispatcher {
             underway,
             hints: Hints::default(),
         }))
-    }
-
-    pub(crate) fn scripts(&self) -> &Arc<Scripts> {
-        &self.scripts
-    }
-
-    pub(crate) fn sink(&self) -> &Arc<dyn Sink> {
-        &self.sink
-    }
-
-    pub(crate) fn underway(&self) -> &Arc<Underway> {
-        &self.underway
     }
 
     /// The figures of this node.

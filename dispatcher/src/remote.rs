@@ -1,24 +1,17 @@
-//! Namespaces of other servers: where calls of dispatchers go that somebody develops, and calls that come from there.
+//! Namespaces of other servers: where calls of dispatchers go that somebody develops.
 //!
-//! Owns what of a call leaves this node, and how one that arrives is answered. Whoever assembles the node supplies the way.
+//! Owns what of a call leaves this node. Whoever assembles the node supplies the way; what arrives there is
+//! `dispatch/called.rs`.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Request, Response};
-use wasmyard_events::InRay;
-use wasmyard_listener::Client;
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::{NamespaceName, ScriptName};
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{Body, Door, Failure, Parameter};
-
-use crate::dispatch::Dispatcher;
-use crate::trace::Trace;
-use crate::visit::{Answer, Tracked, VisitLog};
-use crate::{head, respond};
 
 /// The way to namespaces of another server.
 pub trait Remote: std::fmt::Debug + Send + Sync + 'static {
@@ -68,34 +61,4 @@ pub(crate) fn call(
         return async { Err(failure) }.boxed();
     }
     remote.call(RemoteCall { binding, namespace, script, limits, request })
-}
-
-impl Dispatcher {
-    /// Answers a request to a script that no route led to: a dispatcher on another node calls it.
-    ///
-    /// # Errors
-    /// What that dispatcher would be told if it were here.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future, or the body of the answer, cancels everything that runs for the request.
-    pub async fn call(
-        &self,
-        script: ScriptKey,
-        limits: LimitSpec,
-        request: Request<Body>,
-        client: Client,
-    ) -> Result<Response<Tracked>, Failure> {
-        let trace = Trace::of_visit(self.sink(), self.underway());
-        let log = VisitLog::open(trace, client.address, &request);
-        let answer = async {
-            let visit = head::read(request, client, &log)
-                .map_err(|wrong| Failure::InvalidArgument(format!("request: {wrong}")))?;
-            self.scripts().called_from_afar(visit, script, limits).await
-        };
-        let ray_id = Arc::clone(&log.trace.ray_id);
-        let answer = InRay { ray_id: Arc::clone(&ray_id), future: pin!(answer) }.await?;
-        log.answered(Answer { status: answer.status(), reason: "ok" });
-        Ok(Tracked::answer(respond::passed_on(answer, &ray_id), log))
-    }
 }

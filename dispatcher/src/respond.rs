@@ -193,6 +193,12 @@ pub(crate) fn reason(failure: &Failure) -> &'static str {
     Refusal::from(failure.clone()).reason
 }
 
+/// What the record of a visit says of a failure that nobody is shown a page of.
+pub(crate) fn noted(failure: &Failure) -> Answer {
+    let Refusal { status, reason, .. } = Refusal::from(failure.clone());
+    Answer { status, reason }
+}
+
 /// The form in which the visitor wants to read an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {

@@ -102,7 +102,8 @@ pub(crate) async fn permission_groups(query: Pairs) -> Answer<Vec<GroupView>> {
         let (id, name) = (group.id(), group.name());
         GroupView { id, name, description: family.meaning(), scopes: [family.scope()] }
     });
-    let groups = groups.filter(|group| is("name", group.name) && is("scope", group.scopes[0]));
+    let groups =
+        groups.filter(|group| is("name", group.name) && group.scopes.iter().all(|scope| is("scope", scope)));
     let page = query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1);
     Ok(Reply::list(groups.collect(), page))
 }

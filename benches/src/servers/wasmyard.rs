@@ -63,7 +63,7 @@ impl Site {
         let folder = scratch()?.join(name);
         std::fs::create_dir_all(&folder)?;
         let mut config =
-            "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\ndata = \"data\"\n".to_owned();
+            "[server]\nlisten = \"127.0.0.1:0\"\napi_listen = \"127.0.0.1:0\"\ndata = \"data\"\napi_calls_per_token = 1000000\n".to_owned();
         if budget == Budget::Ceiling {
             config.push_str("[limits]\ncpu_ms = 30000\n");
         }

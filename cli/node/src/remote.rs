@@ -134,7 +134,7 @@ impl Remote for RemoteNamespaces {
             let (head, body) =
                 unframed::<AnswerHead>(body).await.map_err(|error| unreachable(error.to_string()))?;
             let answer = head.answer(body).map_err(|error| unreachable(error.to_string()))?;
-            let answer = answer.map_err(|failure| failed(failure))?;
+            let answer = answer.map_err(failed)?;
             Ok(answer.map(|body| body.map_err(|_| BodyError::ConnectionTerminated).boxed_unsync()))
         }
         .boxed()

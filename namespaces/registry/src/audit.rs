@@ -67,8 +67,8 @@ impl Registry {
         let log = &self.inner.log;
         let kept = self.inner.options.audit_kept;
         let now = self.clock().now();
-        // The key of the youngest that goes begins with this, or comes after it.
-        let after = newest_first_micros(now.unix_micros().saturating_sub(micros(kept)));
+        // What is exactly as old as that is before it, and stays.
+        let after = format!("{}-~", newest_first_micros(now.unix_micros().saturating_sub(micros(kept))));
         let (mut forgotten, mut attempt) = (0, 0);
         loop {
             let old = log.page(&AUDIT, "", Some(&after), PAGE).await?;

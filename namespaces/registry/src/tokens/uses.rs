@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::TOKENS;
-use crate::collection::{Collection, Seen, Transaction};
+use crate::collection::{Collection, Transaction};
 use crate::error::RegistryError;
 use crate::{Inner, MOST_TOKENS, Registry, Result};
 use wasmyard_model::timestamp::Timestamp;

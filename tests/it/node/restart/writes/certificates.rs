@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::{Calls, Declared::Beside, Row};
 use crate::support::Api;
 
-/// Keys of customers are kept where visitors are served over TLS. All rows look at everything after every write, more often than anybody else does.
-pub(super) const SERVER: &str = "[server]\nlisten_tls = \"127.0.0.1:0\"\napi_calls_per_token = 1000000\n";
+/// Keys of customers are kept where visitors are served over TLS.
+pub(super) const SERVER: &str = "[server]\nlisten_tls = \"127.0.0.1:0\"\n";
 
 const ZONES: &str = "/client/v4/zones";
 const OF_ACCOUNT: &str = "/client/v4/accounts/0/custom_csrs";
