@@ -34,5 +34,6 @@ mod settings;
 mod shapes;
 mod tags;
 mod tokens;
+mod unknown;
 mod uploads;
 mod zones;

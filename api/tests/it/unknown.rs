@@ -39,7 +39,7 @@ async fn a_key_that_nobody_knows_is_taken_with_a_remark_by_every_call() {
         (Method::PATCH, zone.clone(), json!({"paused": false})),
         (Method::POST, format!("{zone}/dns_records"), json!({"type": "AAAA", "name": "s", "content": "100::", "proxied": true})),
         (Method::PUT, format!("{zone}/custom_hostnames/fallback_origin"), json!({"origin": "s.saas.test"})),
-        (Method::POST, format!("{zone}/custom_hostnames"), json!({"hostname": "shop.customer.test", "ssl": {"method": "http", "type": "dv"}})),
+        (Method::POST, format!("{zone}/custom_hostnames"), json!({"hostname": "shop.customer.dev", "ssl": {"method": "http", "type": "dv"}})),
         (Method::POST, KV.to_owned(), json!({"title": "t"})),
     ] {
         let body = with_a_new_key(body).to_string();
