@@ -166,7 +166,6 @@ impl From<ControlError> for ApiError {
                 Self::new(Code::Referenced, format!("{} Or repeat the call with ?force=true.", text))
             }
             ControlError::SecretNotFound { .. } => Self::new(Code::SecretNotFound, text),
-            ControlError::OtherContent { .. } => Self::new(Code::OtherContent, text),
         }
     }
 }
@@ -179,6 +178,9 @@ impl From<RegistryError> for ApiError {
             RegistryError::ScriptNotFound(key) => Self::script_not_found(&key),
             RegistryError::VersionNotFound { .. } => {
                 Self::new(Code::VersionNotFound, sentence(&error.public_message()))
+            }
+            RegistryError::OtherContent { .. } => {
+                Self::new(Code::OtherContent, sentence(&error.public_message()))
             }
             RegistryError::Upload(UploadError::Binding(error)) => error.into(),
             RegistryError::Assets(error) => error.into(),

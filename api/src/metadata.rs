@@ -125,6 +125,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Declared, ApiError> {
             "The part metadata does not fit: \"assets\" must be a JSON object, like {\"jwt\": \"...\"}",
         ));
     }
+    notes.extend(keys.get("bindings").and_then(Value::as_array).into_iter().flat_map(|all| in_bindings(all)));
     let metadata = serde_json::from_value(Value::Object(keys))
         .map_err(|error| ApiError::invalid(format_args!("The part metadata does not fit: {error}.")))?;
     Ok(Declared { metadata, notes })
@@ -220,6 +221,19 @@ fn cron(text: &String) -> Result<Cron, ApiError> {
 
 fn input(value: &Value) -> Result<BindingInput, ApiError> {
     BindingInput::from_json(value).map_err(ApiError::invalid)
+}
+
+/// Remarks on fields of bindings that nobody here knows.
+pub(crate) fn in_bindings(bindings: &[Value]) -> Vec<String> {
+    let in_one = |binding: &Value| {
+        let fields = binding.as_object()?;
+        let known = BindingType::from_wire(fields.get("type")?.as_str()?)?.fields();
+        let known: Vec<&str> = known.iter().copied().chain(["type", "name"]).collect();
+        let told = unknown::beside(fields, &known)?;
+        let name = wasmyard_namespaces::name::shorten(fields.get("name")?.as_str()?);
+        Some(format!("binding \"{name}\": {told}"))
+    };
+    bindings.iter().filter_map(in_one).collect()
 }
 
 /// A list of bindings in a settings call: what has nothing but `type` and `name` is one to keep, because that is

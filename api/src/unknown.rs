@@ -42,6 +42,13 @@ pub(crate) fn take_beside(keys: &mut Map<String, Value>, known: &[&str]) -> Vec<
     vec![format!("{names}{more}: this server does not know this; it was accepted and has no effect.")]
 }
 
+/// A remark on keys that are none of the known ones, where nothing refuses those that are near to one.
+pub(crate) fn beside(keys: &Map<String, Value>, known: &[&str]) -> Option<String> {
+    let mut rest = keys.clone();
+    rest.retain(|key, _| !known.contains(&key.as_str()));
+    take_beside(&mut rest, &[]).into_iter().next()
+}
+
 /// Whether a key is a known one, or so near to it that somebody meant it.
 fn is_slip(key: &str, known: &str) -> bool {
     let near = (known.len() / 3).max(1);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wasmyard_namespaces::registry::AssetSession;
+use wasmyard_namespaces::registry::{self, AssetSession};
 use wasmyard_namespaces::{
     Applied, AssetsConfig, AssetsUpload, BindingInput, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest,
     FinishedAssets, LimitSpec, Script, ScriptKey, Upload, UploadDraft, Version, bindings,
@@ -89,8 +89,10 @@ impl Control {
     /// [`ControlError`] with the first rule that is broken; then nothing was stored.
     pub async fn deploy(&self, key: &ScriptKey, deploy: Deploy) -> Result<Done<Arc<Script>>> {
         let before = self.find(key).await?;
+        let only_over = deploy.only_over.clone();
         let upload = self.ready_to_deploy(key, before.as_deref(), deploy).await?;
-        let script = self.registry.deploy(key, upload).await?;
+        // Held against what is replaced once more: another one may have been faster since.
+        let script = self.registry.deploy_over(key, upload, only_over.as_deref()).await?;
         tracing::info!(script = %key, version = script.version.number, bytes = script.version.code.size(), "deployed");
         let mut remarks =
             before.map(|before| configured::changed_script(&before, &script)).unwrap_or_default();
@@ -106,7 +108,7 @@ impl Control {
         deploy: Deploy,
     ) -> Result<Upload> {
         let Deploy { mut draft, component, files, only_over } = deploy;
-        only_over_these(key, before, only_over.as_deref())?;
+        registry::only_over(key, before, only_over.as_deref())?;
         if let Component::Keep { name } = &component {
             same_component(name, before)?;
             draft.code = CodeUpload::Keep;
@@ -145,8 +147,10 @@ impl Control {
         &self,
         key: &ScriptKey,
         code: NewCode,
+        only_over: Option<&[String]>,
     ) -> Result<Done<Arc<Script>>> {
         let before = self.existing(key).await?;
+        registry::only_over(key, Some(&before), only_over)?;
         let version = &before.version;
         let kept = UploadDraft {
             // Every type: whatever the version has by the time it is followed stays.
@@ -159,7 +163,7 @@ impl Control {
             ..UploadDraft::default()
         };
         let draft = self.stored(key, code, kept).await?;
-        let script = self.registry.deploy(key, Upload::parse(draft)?).await?;
+        let script = self.registry.deploy_over(key, Upload::parse(draft)?, only_over).await?;
         tracing::info!(script = %key, version = script.version.number, bytes = script.version.code.size(), "deployed");
         let remarks = configured::changed_script(&before, &script);
         Ok(Done::new(script, remarks))
@@ -268,14 +272,4 @@ fn same_component(named: &str, before: Option<&Script>) -> Result<()> {
              or leave main_module out for a script of assets alone."
         ))),
     }
-}
-
-/// Refuses a change that was meant for another content.
-fn only_over_these(key: &ScriptKey, before: Option<&Script>, etags: Option<&[String]>) -> Result<()> {
-    let Some(etags) = etags else { return Ok(()) };
-    let found = before.map(|script| script.version.etag.as_str());
-    if etags.iter().any(|etag| Some(etag.as_str()) == found || (etag == "*" && found.is_some())) {
-        return Ok(());
-    }
-    Err(ControlError::OtherContent { key: key.clone(), found: found.unwrap_or("none").to_owned() })
 }

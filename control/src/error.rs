@@ -8,7 +8,7 @@ use wasmyard_kv::KvError;
 use wasmyard_namespaces::access::PolicyError;
 use wasmyard_namespaces::bindings::BindingError;
 use wasmyard_namespaces::{
-    AssetUploadError, ErrorKind, LimitError, NameError, RegistryError, ScriptKey, UploadError,
+    AssetUploadError, ErrorKind, LimitError, NameError, RegistryError, UploadError,
 };
 
 use crate::checker::Refusal;
@@ -58,16 +58,6 @@ pub enum ControlError {
     SecretNotFound {
         /// The name, shortened.
         name: String,
-    },
-    /// The script has another content than the one that the change was meant for.
-    #[error(
-        "the script \"{key}\" has another content by now (its etag is {found}); look at it, and decide anew"
-    )]
-    OtherContent {
-        /// The script.
-        key: ScriptKey,
-        /// The etag that it has; "none" when there is no script.
-        found: String,
     },
 }
 

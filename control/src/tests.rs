@@ -132,7 +132,7 @@ async fn a_version_is_deployed_over_the_content_that_it_was_meant_for() {
     assert!(absent.to_string().contains("none"), "{absent}");
     let first = control.deploy(&user("a"), version("good one")).await.unwrap().result;
     let other = control.deploy(&user("a"), over(&["nope"])).await.unwrap_err();
-    assert!(matches!(other, ControlError::OtherContent { .. }), "{other:?}");
+    assert!(matches!(other, ControlError::Registry(RegistryError::OtherContent { .. })), "{other:?}");
     let second = control.deploy(&user("a"), over(&["nope", &first.version.etag])).await.unwrap().result;
     assert_eq!(second.version.number, 2);
 }

@@ -11,6 +11,7 @@ use wasmyard_namespaces::{Code, Component};
 
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
+use crate::resources::scripts;
 use crate::state::SharedState;
 use crate::target::Target;
 use crate::upload;
@@ -106,13 +107,14 @@ pub(crate) async fn replace(
     request: Request,
 ) -> Answer<View> {
     let before = shared.control.existing(&key).await?;
+    let only_over = scripts::if_match(request.headers());
     let request = upload::arrived(&shared, request).await?;
     let _permit = shared.upload_permit().await?;
     let received = upload::receive(&shared, request, before.version.code.main_module()).await?;
     let code = received.code.ok_or_else(|| {
         ApiError::invalid("There is no component in the form; to change only assets, upload the script.")
     })?;
-    let done = shared.control.replace_component(&key, code).await?;
+    let done = shared.control.replace_component(&key, code, only_over.as_deref()).await?;
     let mut notes = received.declared.notes;
     notes.extend(done.remarks);
     Ok(Reply::ok(view(&done.result)).with_notes(notes))

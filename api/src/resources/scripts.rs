@@ -213,7 +213,7 @@ pub(crate) async fn received(
 }
 
 /// The etags of `If-Match`, without quotes and marks of weakness; none when there is no such field.
-fn if_match(headers: &HeaderMap) -> Option<Vec<String>> {
+pub(crate) fn if_match(headers: &HeaderMap) -> Option<Vec<String>> {
     let fields: Vec<_> = headers.get_all(header::IF_MATCH).iter().collect();
     if fields.is_empty() {
         return None;

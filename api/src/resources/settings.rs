@@ -92,6 +92,7 @@ pub(crate) async fn patch(
     notes.extend(unknown::take::<Patch>(&mut keys));
     let wanted: Patch = serde_json::from_value(Value::Object(keys))
         .map_err(|error| ApiError::invalid(format_args!("The settings do not fit: {error}.")))?;
+    notes.extend(wanted.bindings.iter().flat_map(|all| metadata::in_bindings(all)));
     let patch = SettingsPatch {
         bindings: wanted.bindings.as_deref().map(metadata::settings_inputs).transpose()?,
         limits: wanted.limits,

@@ -37,5 +37,6 @@ mod settings;
 mod shapes;
 mod tags;
 mod tokens;
+mod unknown;
 mod uploads;
 mod zones;

@@ -197,7 +197,7 @@ async fn a_zone_that_goes_names_the_hostnames_that_go_with_it() {
     let api = Api::with_scripts().await;
     let zone = api.post("/client/v4/zones", &json!({"name": "saas.test"})).await.result();
     let zone = format!("/client/v4/zones/{}", zone["id"].as_str().unwrap());
-    let wanted = json!({"hostname": "shop.customer.test", "ssl": {"method": "http", "type": "dv"}});
+    let wanted = json!({"hostname": "shop.customer.dev", "ssl": {"method": "http", "type": "dv"}});
     assert_eq!(api.post(&format!("{zone}/custom_hostnames"), &wanted).await.status, 201);
-    assert!(note(&api.delete(&zone).await).contains("shop.customer.test"));
+    assert!(note(&api.delete(&zone).await).contains("shop.customer.dev"));
 }

@@ -198,3 +198,30 @@ async fn who_and_where_are_told_by_32_hexadecimal_digits() {
     let path = NAMESPACES.replace("acc1", &account);
     assert_eq!(api.get(&path).await.result(), api.get(NAMESPACES).await.result());
 }
+
+#[tokio::test]
+async fn of_writers_that_saw_the_same_content_one_wins_and_the_others_are_told() {
+    let api = Api::with_scripts().await;
+    let etag = api.get(SCRIPT).await.result()["script"]["etag"].as_str().unwrap().to_owned();
+    for path in [SCRIPT.to_owned(), format!("{SCRIPT}/content")] {
+        let etag = api.get(SCRIPT).await.result()["script"]["etag"].as_str().unwrap().to_owned();
+        let writers = (0..8).map(|writer| {
+            let form = Form::new()
+                .part("form-data; name=\"metadata\"", None, br#"{"main_module":"a.wasm"}"#)
+                .part("form-data; name=\"a.wasm\"; filename=\"a.wasm\"", None, &component(&format!("{path}{writer}")));
+            let request = api.request(Method::PUT, &path).header("if-match", format!("\"{etag}\""));
+            let request = request.header("content-type", Form::CONTENT_TYPE);
+            api.raw(request.body(axum::body::Body::from(form.end())).unwrap())
+        });
+        let mut codes: Vec<u16> = Vec::new();
+        for answer in futures::future::join_all(writers).await {
+            if answer.status == 412 {
+                codes.push(u16::try_from(answer.json()["errors"][0]["code"].as_u64().unwrap()).unwrap());
+            } else {
+                answer.result();
+            }
+        }
+        assert_eq!(codes, [10018; 7], "{path}");
+    }
+    assert_ne!(api.get(SCRIPT).await.result()["script"]["etag"], etag.as_str());
+}

@@ -55,6 +55,12 @@ async fn measured(data: &std::path::Path, count: usize, effort: &Effort) -> Resu
     let first = pages(&registry, &namespace, None, rounds).await?;
     let last = ScriptName::parse(&name(count - PAGE - 1))?;
     let last = pages(&registry, &namespace, Some(&last), rounds).await?;
+    let begun = Instant::now();
+    registry.script_count(&namespace).await?;
+    let counting = begun.elapsed().as_secs_f64() * 1e3;
+    let begun = Instant::now();
+    registry.script_count(&namespace).await?;
+    let counted = begun.elapsed().as_secs_f64() * 1e3;
     let filter: TagFilter = "old:yes".parse()?;
     let begun = Instant::now();
     let deleted = registry.delete_scripts(&namespace, Some(&filter)).await?;
@@ -75,6 +81,8 @@ async fn measured(data: &std::path::Path, count: usize, effort: &Effort) -> Resu
         Reading::once("the registry opened", opened, "ms", Goal::None),
         Reading::of("the first page of 100", &first, "ms", Goal::AtMost(5.0)),
         Reading::of("the last page of 100", &last, "ms", Goal::AtMost(5.0)),
+        Reading::once("all of them counted", counting, "ms", Goal::None),
+        Reading::once("and asked for again at once", counted, "ms", Goal::AtMost(1.0)),
         Reading::once("10,000 of 10,000 deleted by their tag", alone, "s", Goal::AtMost(1.0)),
         Reading::once("10,000 of all found by their tag and deleted", deleting, "s", Goal::None),
     ])

@@ -42,6 +42,14 @@ pub enum RegistryError {
         /// How many versions are kept.
         kept: usize,
     },
+    /// The script has another content than the one that a change was meant for.
+    #[error("the script \"{key}\" has another content by now (its etag is {found}); look at it, and decide anew")]
+    OtherContent {
+        /// The script.
+        key: ScriptKey,
+        /// The etag that it has; "none" when there is no script.
+        found: String,
+    },
     /// No route with that id.
     #[error("there is no route {0}")]
     RouteNotFound(String),
@@ -158,7 +166,7 @@ impl RegistryError {
             | RegistryError::Assets(_)
             | RegistryError::Route(_)
             | RegistryError::Invalid(_) => ErrorKind::Invalid,
-            RegistryError::Conflict(_) => ErrorKind::Conflict,
+            RegistryError::Conflict(_) | RegistryError::OtherContent { .. } => ErrorKind::Conflict,
             RegistryError::Closed => ErrorKind::Unavailable,
             RegistryError::Store(error) => match error {
                 StoreError::Closed | StoreError::Locked { .. } | StoreError::NoSpace { .. } => {

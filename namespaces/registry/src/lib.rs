@@ -41,7 +41,7 @@ pub use configured::{Applied, DeclaredNames};
 pub use error::{ErrorKind, RegistryError};
 pub use gc::Swept;
 pub use jobs::{Done, Job, Jobs};
-pub use scripts::{DeletedScripts, Kept, MOST_DELETED_AT_ONCE, PINNED, Rollout};
+pub use scripts::{DeletedScripts, Kept, MOST_DELETED_AT_ONCE, PINNED, Rollout, only_over};
 pub use ticks::{DuePage, DueTick, Taken, Tick};
 pub use tokens::{MOST_TOKENS, TokenInfo};
 pub use zone_error::ZoneError;
@@ -101,6 +101,8 @@ struct Inner {
     tokens: held::Held<Vec<tokens::TokenRecord>>,
     uses: tokens::NotedUses,
     scripts: cache::ScriptCache,
+    /// How many scripts there are where they are many, and when they were counted.
+    counts: moka::sync::Cache<String, (tokio::time::Instant, u64)>,
     assets: assets::AssetCache,
     zones: held::Held<zones::ZoneIndex>,
     claims: zones::claims::ClaimMemory,
@@ -222,6 +224,7 @@ impl Registry {
     ) -> Result<Registry> {
         let inner = Arc::new(Inner {
             scripts: cache::ScriptCache::new(options.script_cache_bytes),
+            counts: moka::sync::Cache::new(scripts::MOST_COUNTS),
             assets: assets::AssetCache::new(options.manifest_cache_bytes),
             zones: held::Held::default(),
             claims: zones::claims::ClaimMemory::new(options.hostname_cache_bytes),

@@ -4,6 +4,7 @@
 //! `settings`. Never holds more of a listing than was asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -34,6 +35,13 @@ pub use history::PINNED;
 use history::Histories;
 use upload::deployed;
 
+/// Up to so many scripts are counted whenever somebody asks: that takes less than a millisecond.
+const COUNTED_EACH_TIME: u64 = 10_000;
+/// How long the count of more holds.
+const COUNT_HOLDS: Duration = Duration::from_secs(10);
+/// Of how many namespaces a count is held.
+pub(super) const MOST_COUNTS: u64 = 1_000;
+
 /// The records of scripts of one kind.
 type Scripts = &'static Collection<ScriptRecord>;
 
@@ -62,8 +70,22 @@ impl Registry {
     /// put before; [`RegistryError::Upload`] for limits or bindings out of bounds;
     /// [`RegistryError::Conflict`] under constant change by others; [`RegistryError::Store`].
     pub async fn deploy(&self, key: &ScriptKey, upload: Upload) -> Result<Arc<Script>> {
+        self.deploy_over(key, upload, None).await
+    }
+
+    /// The same over a content alone: `etags` as for [`only_over`], held against the script that is replaced.
+    ///
+    /// # Errors
+    /// As [`Registry::deploy`]; [`RegistryError::OtherContent`].
+    pub async fn deploy_over(
+        &self,
+        key: &ScriptKey,
+        upload: Upload,
+        etags: Option<&[String]>,
+    ) -> Result<Arc<Script>> {
         upload.limits.validate(&self.inner.options.ceiling)?;
         let decide = |before: Option<&Script>| {
+            only_over(key, before, etags)?;
             deployed(key, before, &upload, self.inner.clock().now())
                 .map(|script| Decision::Write(Box::new(script)))
         };
@@ -142,13 +164,22 @@ impl Registry {
         Ok(found)
     }
 
-    /// How many scripts a namespace has.
+    /// How many scripts a namespace has. Where they are many this may be some seconds old: they are counted key by key, and
+    /// a page of their list must not cost as much as all of it.
     ///
     /// # Errors
     /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Store`] when the store fails.
     pub async fn script_count(&self, ns: &NamespaceName) -> Result<u64> {
         let (scripts, within) = self.inner.scripts_of(Some(ns))?;
-        self.inner.log.count(scripts, &within).await
+        let known = self.inner.counts.get(&within).filter(|(counted, _)| counted.elapsed() < COUNT_HOLDS);
+        if let Some((_, count)) = known {
+            return Ok(count);
+        }
+        let count = self.inner.log.count(scripts, &within).await?;
+        if count > COUNTED_EACH_TIME {
+            self.inner.counts.insert(within, (tokio::time::Instant::now(), count));
+        }
+        Ok(count)
     }
 
     /// Deletes a script. Returns whether it was there.
@@ -172,6 +203,21 @@ impl Registry {
             done => done.map(|_| was_there),
         }
     }
+}
+
+/// Refuses a change that is meant for another content: of `etags` one must be the script's, and `*` is that of any script. None
+/// takes any, and a script that is not there.
+///
+/// # Errors
+/// [`RegistryError::OtherContent`].
+pub fn only_over(key: &ScriptKey, before: Option<&Script>, etags: Option<&[String]>) -> Result<()> {
+    let Some(etags) = etags else { return Ok(()) };
+    let found = before.map(|script| script.version.etag.as_str());
+    if etags.iter().any(|etag| Some(etag.as_str()) == found || (etag == "*" && found.is_some())) {
+        return Ok(());
+    }
+    let found = found.unwrap_or("none").to_owned();
+    Err(RegistryError::OtherContent { key: key.clone(), found })
 }
 
 /// A script of a list. One that is damaged is told and passed over: the others are to be seen all the same.
