@@ -178,7 +178,13 @@ fn from_form(form: Vec<Part>, headers: &HeaderMap, limits: &UploadLimits) -> Res
 
 /// Whether a part is a file that means something to whoever sent it.
 fn is_spare(part: &Part) -> bool {
-    part.filename.is_some() && part.content_type.as_deref() != Some("application/source-map")
+    part.filename.is_some() && !is_source_map(part)
+}
+
+/// Whether a part says where another one was written: kept with a script, and nothing that a component is without.
+fn is_source_map(part: &Part) -> bool {
+    let kind = part.content_type.as_deref().and_then(PartKind::of_media_type);
+    kind == Some(PartKind::SourceMap)
 }
 
 /// What can be told of a module without an engine.
@@ -216,12 +222,12 @@ fn is_javascript(main: &Part, name: &str) -> bool {
 /// The files of a script in JavaScript, as one blob: the main one first, the others as they came. Who names a main module means
 /// a module, whatever the client calls it.
 fn files(form: &[Part], main: &Part, wanted: &str, kind: PartKind) -> Result<Bytes, ApiError> {
-    let others =
-        form.iter().filter(|part| part.name != "metadata" && is_spare(part) && !std::ptr::eq(*part, main));
+    let belongs = |part: &&Part| part.name != "metadata" && (is_spare(part) || is_source_map(part));
+    let others = form.iter().filter(belongs).filter(|part| !std::ptr::eq(*part, main));
     let mut parts = vec![bundle::Part { name: wanted.to_owned(), kind, bytes: main.content.clone() }];
     for part in others {
         let name = normal(part.filename.as_deref().unwrap_or(&part.name));
-        if kind == PartKind::Script {
+        if kind == PartKind::Script && !is_source_map(part) {
             return Err(ApiError::invalid(format_args!(
                 "The file \"{}\" would be lost: a script that listens for events imports nothing. Make it a module, and name it with main_module.",
                 shorten(name)

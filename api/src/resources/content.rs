@@ -7,7 +7,7 @@ use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use wasmyard_namespaces::Code;
-use wasmyard_namespaces::bundle::{self, Bundle};
+use wasmyard_namespaces::bundle::{self, Bundle, PartKind};
 
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
@@ -45,7 +45,9 @@ pub(crate) async fn download(
             media_type: part.kind.media_type(),
             bytes: part.bytes,
         };
-        form(&script.version.id, &bundle.parts.into_iter().map(part).collect::<Vec<_>>())?
+        // Maps are for the platform: whoever downloads a script wants what runs.
+        let shown = bundle.parts.into_iter().filter(|part| part.kind != PartKind::SourceMap);
+        form(&script.version.id, &shown.map(part).collect::<Vec<_>>())?
     };
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);

@@ -9,9 +9,11 @@ mod host;
 mod inside;
 mod outbound;
 mod ready;
+mod traces;
 mod version;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -36,6 +38,7 @@ use crate::visit::Visit;
 use chain::{CallOptions, Callee, Chain};
 use host::ScriptHost;
 use ready::Versions;
+use traces::Traces;
 
 /// Something that may answer in place of a script: how a development server shows a broken build.
 pub trait Overlay: Send + Sync + 'static {
@@ -59,6 +62,7 @@ pub(crate) struct Scripts {
     /// What stands behind bindings on this node.
     services: Services,
     versions: Versions,
+    traces: Traces,
     /// How long a request waits for code that is being compiled.
     ready_wait: Duration,
 }
@@ -77,6 +81,7 @@ impl Scripts {
         let this = Arc::new(Self {
             assets,
             services: config.services.clone(),
+            traces: Traces::begin(registry.clone()),
             registry,
             runtime,
             egress,
@@ -164,6 +169,7 @@ impl Scripts {
                 trigger: event.trigger(),
                 outbound,
                 behalf,
+                told_later: AtomicBool::new(false),
                 max_depth: limits.depth,
                 permit,
             };

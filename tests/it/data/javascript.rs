@@ -4,6 +4,7 @@ mod apis;
 mod hostile;
 mod rpc;
 mod seeds;
+mod traces;
 mod wasm;
 mod web;
 
