@@ -4,7 +4,6 @@
 //! where no request waits.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -89,10 +88,8 @@ impl SourceMaps {
         let source = if source.contains("://") { source.to_owned() } else { joined(folder, source) };
         let source: String = source.chars().filter(|c| !c.is_control()).take(LONGEST_SOURCE).collect();
         let (before, after) = (line.get(..frame.at)?, line.get(frame.end..)?);
-        let mut mapped = before.to_owned();
-        let _ = write!(mapped, "{source}:{}:{}", token.get_src_line() + 1, token.get_src_col() + 1);
-        mapped.push_str(after);
-        Some(mapped)
+        let (row, column) = (token.get_src_line() + 1, token.get_src_col() + 1);
+        Some(format!("{before}{source}:{row}:{column}{after}"))
     }
 }
 
