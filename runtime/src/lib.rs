@@ -27,12 +27,15 @@ pub use bindings::granted::{Files, Granted, Services};
 pub use body::{Body, BodyError};
 pub use code::compile::{CompileJob, Compiler, Evaluation, InProcess, compile, compile_worker, prepare};
 pub use code::config::{RuntimeConfig, StartError};
+#[doc(hidden)]
+pub use code::deltas::delta_bytes;
 pub use code::engine::{EngineConfig, Metering, address_space, mappings};
 pub use code::javascript::ScriptEngine;
 pub use code::loaded::modules_by_mappings;
 pub use code::module::{Module, ModuleError};
 pub use code::preparing::{Preparation, Wanted};
 pub use code::runtime::{CacheFigures, Runtime};
+pub use code::traces::{SourceMaps, is_frame};
 pub use codes::GuestCode;
 pub use event::{Batch, Event, Handled, Invoked, Message, Scheduled, Tail, Verdict};
 pub use guest::pool::Reuse;

@@ -67,6 +67,8 @@ type ExportedHandlerFetch<Env = unknown, Props = any> = (request: Request<Incomi
 
 /** The default export of a module. */
 interface ExportedHandler<Env = unknown, QueueMessage = unknown, Props = any> {
+  /** Paths that are asked for while the script is deployed: what that leaves in memory is where every request begins. */
+  warm?: string | string[];
   fetch?: ExportedHandlerFetch<Env, Props>;
   scheduled?: (controller: ScheduledController, env: Env, ctx: ExecutionContext<Props>) => void | Promise<void>;
   queue?: (batch: MessageBatch<QueueMessage>, env: Env, ctx: ExecutionContext<Props>) => void | Promise<void>;

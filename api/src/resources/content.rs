@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
-use wasmyard_namespaces::bundle::{self, Bundle};
+use wasmyard_namespaces::bundle::{self, Bundle, PartKind};
 use wasmyard_namespaces::{Code, Component};
 
 use crate::envelope::{Answer, Reply};
@@ -48,7 +48,9 @@ pub(crate) async fn download(
         form(&script.version.id, &parts)?
     } else {
         let bundle = Bundle::read(&component).map_err(ApiError::internal)?;
-        form(&script.version.id, &bundle.parts.into_iter().map(Part::from).collect::<Vec<_>>())?
+        // Maps are for the platform: whoever downloads a script wants what runs.
+        let shown = bundle.parts.into_iter().filter(|part| part.kind != PartKind::SourceMap);
+        form(&script.version.id, &shown.map(Part::from).collect::<Vec<_>>())?
     };
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);

@@ -24,7 +24,10 @@ pub(super) fn code(form: &[Part], main: &Part, wanted: String, main_kind: PartKi
                 let main_part = bundle::Part { name: wanted.clone(), kind: main_kind, bytes: main.content.clone() };
                 kept_with(component, file_name(component).to_owned(), wanted, Some(main_part), beside)
             }
-            None => script(main, wanted, main_kind, &others),
+            None => {
+                let maps = form.iter().filter(|part| part.name != "metadata" && is_source_map(part));
+                script(main, wanted, main_kind, others.iter().copied().chain(maps))
+            }
         };
     }
     match CodeKind::of_upload(&main.content) {
@@ -45,7 +48,13 @@ pub(super) fn code(form: &[Part], main: &Part, wanted: String, main_kind: PartKi
 
 /// Whether a part is a file that means something to whoever sent it.
 pub(super) fn is_spare(part: &Part) -> bool {
-    part.filename.is_some() && part.content_type.as_deref() != Some("application/source-map")
+    part.filename.is_some() && !is_source_map(part)
+}
+
+/// Whether a part says where another one was written: kept with a script, and nothing that a component is without.
+fn is_source_map(part: &Part) -> bool {
+    let kind = part.content_type.as_deref().and_then(PartKind::of_media_type);
+    kind == Some(PartKind::SourceMap)
 }
 
 /// What a part is called: by its file name, and without one by its own.
@@ -129,11 +138,16 @@ fn is_javascript(main: &Part, name: &str) -> bool {
 
 /// The files of a script in JavaScript, as one blob: the main one first, the others as they came. Who names a main module means
 /// a module, whatever the client calls it.
-fn script(main: &Part, wanted: String, kind: PartKind, others: &[&Part]) -> Result<NewCode, ApiError> {
+fn script<'p>(
+    main: &Part,
+    wanted: String,
+    kind: PartKind,
+    others: impl Iterator<Item = &'p Part>,
+) -> Result<NewCode, ApiError> {
     let mut parts = vec![bundle::Part { name: wanted.clone(), kind, bytes: main.content.clone() }];
     for part in others {
         let name = file_name(part);
-        if kind == PartKind::Script {
+        if kind == PartKind::Script && !is_source_map(part) {
             return Err(ApiError::invalid(format_args!(
                 "The file \"{}\" would be lost: a script that listens for events imports nothing. Make it a module, and name it with main_module.",
                 shorten(name)

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
-use wasmyard_namespaces::bundle::{self, Bundle, MAX_PARTS, Part, PartKind};
+use wasmyard_namespaces::bundle::{self, Bundle, MAX_PARTS, MAX_SOURCE_MAP_BYTES, Part, PartKind};
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 
 /// Whether a file is JavaScript, by its name.
@@ -36,7 +36,7 @@ async fn read_file(file: &Path) -> io::Result<Bytes> {
 async fn bundled(main: &Path) -> io::Result<Bytes> {
     let folder = main.parent().unwrap_or(Path::new(""));
     let name = main.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let (mut parts, mut known) = (Vec::new(), HashSet::from([name.clone()]));
+    let (mut parts, mut maps, mut known) = (Vec::new(), Vec::new(), HashSet::from([name.clone()]));
     let mut open = VecDeque::from([name]);
     while let Some(name) = open.pop_front() {
         let is_main = parts.is_empty();
@@ -47,6 +47,7 @@ async fn bundled(main: &Path) -> io::Result<Bytes> {
         };
         let kind = kind_of(&name);
         if kind == PartKind::Module {
+            map_of(folder, &name, &bytes).await.into_iter().for_each(|map| maps.push(map));
             for import in imports(&String::from_utf8_lossy(&bytes)) {
                 let Some(name) = joined(&name, &import) else { continue };
                 if known.len() <= MAX_PARTS && known.insert(name.clone()) {
@@ -56,8 +57,27 @@ async fn bundled(main: &Path) -> io::Result<Bytes> {
         }
         parts.push(Part { name, kind, bytes });
     }
+    // A file that is imported as what it is stays that.
+    parts.extend(maps.into_iter().filter(|map: &Part| known.insert(map.name.clone())));
     let bundle = Bundle::new(parts).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     Ok(bundle.written())
+}
+
+/// The source map beside a file: the one that it names, or the one of its name. One that is too large is left out.
+async fn map_of(folder: &Path, name: &str, source: &[u8]) -> Option<Part> {
+    let last = source.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let named = last.strip_prefix(b"//# sourceMappingURL=").and_then(|named| std::str::from_utf8(named).ok());
+    let name = match named.map(str::trim) {
+        Some(inside) if inside.starts_with("data:") => return None,
+        Some(named) => joined(name, named)?,
+        None => format!("{name}.map"),
+    };
+    let bytes = read_file(&folder.join(&name)).await.ok()?;
+    let fits = bytes.len() <= MAX_SOURCE_MAP_BYTES;
+    if !fits {
+        tracing::warn!(map = name, bytes = bytes.len(), "a source map is too large, and left out");
+    }
+    fits.then_some(Part { name, kind: PartKind::SourceMap, bytes })
 }
 
 /// What a file is, by its name.
@@ -148,6 +168,13 @@ mod tests {
             read(&folder.path().join("missing.js")).await.unwrap_err().kind(),
             io::ErrorKind::NotFound
         );
+        write("mapped.js", "import './lib/named.js'\n");
+        write("mapped.js.map", "{}");
+        write("lib/named.js", "1\n//# sourceMappingURL=../maps/n.map\n");
+        write("maps/n.map", "{}");
+        let bundle = Bundle::read(&read(&folder.path().join("mapped.js")).await.unwrap()).unwrap();
+        let maps: Vec<_> = bundle.parts.iter().skip(2).map(|part| (part.name.as_str(), part.kind)).collect();
+        assert_eq!(maps, [("mapped.js.map", PartKind::SourceMap), ("maps/n.map", PartKind::SourceMap)]);
         write("a.wasm", "bytes");
         assert_eq!(read(&folder.path().join("a.wasm")).await.unwrap(), "bytes");
     }

@@ -5,7 +5,6 @@
 //! value: names and types are all that leaves the configuration.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::path::Path;
 
 use reqwest::Method;
@@ -169,7 +168,7 @@ fn parameters<'a>(config: &'a ResolvedConfig, script: &ScriptName, is_platform: 
 fn interface(name: &str, fields: &BTreeMap<String, String>) -> String {
     let mut text = format!("\ninterface {name} {{\n");
     for (field, kind) in fields {
-        let _ = writeln!(text, "  {field}: {kind};");
+        text.push_str(&format!("  {field}: {kind};\n"));
     }
     text.push_str("}\n");
     text

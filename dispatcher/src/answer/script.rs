@@ -9,10 +9,12 @@ mod host;
 mod inside;
 mod outbound;
 mod ready;
+mod traces;
 mod version;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -39,6 +41,7 @@ use crate::visit::Visit;
 use chain::{CallOptions, Callee, Chain};
 use host::ScriptHost;
 use ready::Versions;
+use traces::Traces;
 use watch::Watch;
 
 pub use watch::Broken;
@@ -68,6 +71,7 @@ pub(crate) struct Scripts {
     services: Services,
     versions: Versions,
     watch: Watch,
+    traces: Traces,
     /// How long a request waits for code that is being compiled.
     ready_wait: Duration,
 }
@@ -86,6 +90,7 @@ impl Scripts {
         let this = Arc::new(Self {
             assets,
             services: config.services.clone(),
+            traces: Traces::begin(registry.clone()),
             registry,
             runtime,
             egress,
@@ -218,6 +223,7 @@ impl Scripts {
             trigger: event.trigger(),
             outbound,
             behalf,
+            told_later: AtomicBool::new(false),
             max_depth: limits.depth,
             permit,
         };

@@ -37,7 +37,31 @@ export function onLoad(exports) {
   const kinds = KINDS.filter((kind) => handlerOf(kind) !== undefined);
   // Whose methods are called handles requests: that is how calls come.
   if (!kinds.includes("fetch") && exported !== null && Object.values(exported).some(isEntrypoint)) kinds.push("fetch");
+  const paths = main?.warm;
+  if (handlerOf("fetch") !== undefined && (typeof paths === "string" || Array.isArray(paths))) {
+    for (const path of [paths].flat().slice(0, MOST_WARM)) makeWarm(path);
+  }
   return kinds;
+}
+
+/** So many made-up requests are answered at most. */
+const MOST_WARM = 16;
+
+/**
+ * Answers a request that the script made up, while it is deployed: what that leaves in memory is where every request begins. It
+ * is given nothing, and what needs a request's time, chance or I/O throws, as at the top level.
+ */
+async function makeWarm(path) {
+  const [env, ctx] = [{}, new ExecutionContext()];
+  current = [env, ctx];
+  try {
+    const response = await call("fetch", new Request(new URL(path, "https://warm.invalid/")), env, ctx);
+    await response.text();
+    await ExecutionContext._settled(ctx);
+  } catch {
+    // It got as far as it could: what it made until then is there.
+  }
+  current = null;
 }
 
 const isEntrypoint = (value) => typeof value === "function" && value.prototype instanceof WorkerEntrypoint;

@@ -16,6 +16,9 @@ pub const MAX_PARTS: usize = 1_000;
 /// The longest name of a file, in bytes.
 pub const MAX_NAME_BYTES: usize = 512;
 
+/// The largest source map, in bytes.
+pub const MAX_SOURCE_MAP_BYTES: usize = 16 << 20;
+
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartKind {
@@ -31,10 +34,14 @@ pub enum PartKind {
     Json,
     /// A WebAssembly module, imported as a `WebAssembly.Module`.
     Wasm,
+    /// Where the places of another file were written. Nobody imports it.
+    SourceMap,
 }
 
 impl PartKind {
-    const ALL: [Self; 6] = [Self::Module, Self::Script, Self::Text, Self::Data, Self::Json, Self::Wasm];
+    /// In the order of their numbers: a new one goes to the end.
+    const ALL: [Self; 7] =
+        [Self::Module, Self::Script, Self::Text, Self::Data, Self::Json, Self::Wasm, Self::SourceMap];
 
     /// The media type that says so.
     pub const fn media_type(self) -> &'static str {
@@ -45,6 +52,7 @@ impl PartKind {
             Self::Data => "application/octet-stream",
             Self::Json => "application/json",
             Self::Wasm => "application/wasm",
+            Self::SourceMap => "application/source-map",
         }
     }
 
@@ -58,6 +66,7 @@ impl PartKind {
             "application/octet-stream" => Self::Data,
             "application/json" => Self::Json,
             "application/wasm" => Self::Wasm,
+            "application/source-map" => Self::SourceMap,
             _ => return None,
         })
     }
@@ -105,6 +114,11 @@ pub enum BundleError {
     /// It is too large.
     #[error("the script's files have {0} bytes together, and {MAX_COMPONENT_BYTES} are allowed")]
     TooLarge(u64),
+    /// A source map is too large.
+    #[error(
+        "the source map {0:?} has {1} bytes, and {MAX_SOURCE_MAP_BYTES} are allowed; build it without the sources' content"
+    )]
+    SourceMap(String, usize),
     /// It is none, or it is cut.
     #[error("this is no bundle of a script's files")]
     Broken,
@@ -150,6 +164,9 @@ impl Bundle {
                 (1..=MAX_NAME_BYTES).contains(&part.name.len()) && !part.name.contains(char::is_control);
             if !is_name {
                 return Err(BundleError::Name(crate::name::shorten(&part.name)));
+            }
+            if part.kind == PartKind::SourceMap && part.bytes.len() > MAX_SOURCE_MAP_BYTES {
+                return Err(BundleError::SourceMap(part.name.clone(), part.bytes.len()));
             }
             if !names.insert(part.name.as_str()) {
                 return Err(BundleError::Twice(part.name.clone()));
@@ -268,6 +285,9 @@ mod tests {
         let files = Bundle::of_files(files).unwrap();
         assert_eq!(Bundle::read_files(&files.written()), Ok(files.clone()));
         assert_eq!(Bundle::read(&files.written()), Err(BundleError::Main("a.txt".to_owned())));
+        let map = part("a.map", PartKind::SourceMap, &" ".repeat(MAX_SOURCE_MAP_BYTES + 1));
+        let refused = Bundle::new(vec![module("a"), map]);
+        assert_eq!(refused, Err(BundleError::SourceMap("a.map".to_owned(), MAX_SOURCE_MAP_BYTES + 1)));
         let many = (0..=MAX_PARTS).map(|number| module(&number.to_string())).collect();
         assert_eq!(Bundle::new(many), Err(BundleError::TooMany(MAX_PARTS + 1)));
         for kind in PartKind::ALL {

@@ -42,6 +42,12 @@ pub(super) fn head_for(engine: &Digest) -> Vec<u8> {
     [MAGIC.as_slice(), engine.as_bytes()].concat()
 }
 
+/// How many bytes of pages a delta has. None: it is none, or not for this engine. For what feeds it any bytes.
+pub fn delta_bytes(bytes: &[u8], engine: &Digest, image: &[u8]) -> Option<usize> {
+    let delta = Delta::read(bytes, engine, image)?;
+    Some(delta.stretches.iter().map(|(_, run)| run.len()).sum())
+}
+
 impl Delta {
     /// What differs from the image in `memory`, from `first` on: before that lies the stack.
     ///

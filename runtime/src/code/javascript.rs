@@ -19,6 +19,7 @@ use super::engine::{self, Metering};
 use super::module::{Module, ModuleError};
 use super::stripped::{Stripped, stripped};
 use super::ticker::Ticker;
+use super::traces::SourceMaps;
 use crate::guest::state::State;
 use crate::guest::store::{Inner, call_inner};
 use crate::limits::guest_memory::GuestMemoryLimits;
@@ -256,11 +257,10 @@ impl Evaluator {
     /// What the script says, or which limit its top level passes.
     pub(super) fn evaluate(self) -> Result<Vec<u8>, ModuleError> {
         let bundle = Bundle::read(&self.bundle).map_err(|error| ModuleError::Script(error.to_string()))?;
-        let parts: Vec<Part> = bundle
-            .parts
-            .into_iter()
-            .map(|part| Part { name: part.name, kind: kind(part.kind), bytes: part.bytes.to_vec() })
-            .collect();
+        let part = |part: bundle::Part| {
+            Some(Part { kind: kind(part.kind)?, name: part.name, bytes: part.bytes.to_vec() })
+        };
+        let parts: Vec<Part> = bundle.parts.into_iter().filter_map(part).collect();
         let capture = Arc::new(Capture::default());
         let order = Order { content: Some(Arc::clone(&self.content)), capture: Some(Arc::clone(&capture)) };
         let limits = Limits { cpu: TOP_LEVEL_CPU, ..limits_of_engine() };
@@ -273,7 +273,12 @@ impl Evaluator {
         let loading = call_inner(&inner, &limits, &order, (INTERFACE, "load"), (parts,));
         let said: Result<Vec<Handler>, String> =
             futures::executor::block_on(loading).map_err(|failure| top_level(&failure))?;
-        let handlers = said.map_err(ModuleError::Script)?.into_iter().map(event).collect::<Vec<_>>();
+        // What it says is read by whoever wrote it: maps are read here, where a script has nothing but itself to lose.
+        let said = said.map_err(|text| {
+            let maps = SourceMaps::of_bundle(&self.bundle);
+            ModuleError::Script(maps.and_then(|maps| maps.mapped(&text)).unwrap_or(text))
+        });
+        let handlers = said?.into_iter().map(event).collect::<Vec<_>>();
         if handlers.is_empty() {
             return Err(ModuleError::NoHandler);
         }
@@ -302,15 +307,17 @@ fn top_level(failure: &Failure) -> ModuleError {
     })
 }
 
-fn kind(kind: PartKind) -> Kind {
-    match kind {
+/// What a file is for the engine; none where it is not for it.
+fn kind(kind: PartKind) -> Option<Kind> {
+    Some(match kind {
         PartKind::Module => Kind::Module,
         PartKind::Script => Kind::Script,
         PartKind::Text => Kind::Text,
         PartKind::Data => Kind::Data,
         PartKind::Json => Kind::Json,
         PartKind::Wasm => Kind::Wasm,
-    }
+        PartKind::SourceMap => return None,
+    })
 }
 
 fn event(handler: Handler) -> EventKind {

@@ -5,6 +5,7 @@ mod hostile;
 mod keys;
 mod rpc;
 mod seeds;
+mod traces;
 mod wasm;
 mod web;
 

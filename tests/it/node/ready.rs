@@ -124,8 +124,11 @@ async fn the_first_visitor_after_another_engine_of_javascript_came_is_served() {
     server.ended().await;
     as_an_older_engine_left_it(&site);
     let server = site.serve().await;
+    // It takes seconds, and whoever asks meanwhile is told.
+    assert_eq!(server.api().open("/health/ready").await.0, 503, "{}", server.log());
     let answer = server.get("first.apps.test", "/").await;
     assert_eq!((answer.status, answer.text()), (200, "first"), "{}", server.log());
+    assert_eq!(server.api().open("/health/ready").await.0, 200);
     // Nobody asks for this one: what has memory of another engine is missing as well.
     server.noted("compiled what was missing").await;
     assert_eq!(compilations(&server, "last"), 1, "{}", server.log());

@@ -2,6 +2,7 @@
 //! egress. It is made anew for each, so that it knows who is calling.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -19,6 +20,7 @@ use super::Scripts;
 use super::chain::{CallOptions, Callee, Chain};
 use super::inside::Caller;
 use super::outbound::{self, OutboundWorker, Passage};
+use super::traces;
 use crate::admission::Permit;
 use crate::remote;
 use crate::respond::{self, Wanted};
@@ -40,6 +42,8 @@ pub(super) struct ScriptHost {
     pub(super) outbound: Option<Arc<OutboundWorker>>,
     /// The namespace that a platform script sends for, as the outbound worker of that namespace's scripts.
     pub(super) behalf: Option<NamespaceName>,
+    /// Whether a stack trace waits to be told: what follows is told behind it.
+    pub(super) told_later: AtomicBool,
     pub(super) max_depth: u32,
     /// Held as long as the invocation lasts.
     #[expect(dead_code, reason = "held to be dropped")]
@@ -60,6 +64,25 @@ impl ScriptHost {
     /// The chain one step further, or none where it ends.
     fn next(&self) -> Result<Chain, Failure> {
         self.chain.next(self.key(), self.max_depth)
+    }
+
+    /// Tells of something; in its turn, where stack traces of this invocation are to be told before.
+    fn tell(&self, event: Event) {
+        let traces = &self.scripts.traces;
+        let code = &self.script.version.code;
+        let told = match code.loads().filter(|_| code.is_javascript()) {
+            Some(code)
+                if self.told_later.load(Ordering::Relaxed)
+                    || (traces::is_trace(&event) && !traces.has_none(&code)) =>
+            {
+                self.told_later.store(true, Ordering::Relaxed);
+                traces.tell(event, code, &self.chain.log)
+            }
+            _ => Some(event),
+        };
+        if let Some(event) = told {
+            self.chain.trace.sink.event(&event);
+        }
     }
 
     /// Where this script's requests go.
@@ -224,7 +247,14 @@ impl Host for ScriptHost {
             Passage::Shut => return async { Err(BodyError::HttpRequestDenied) }.boxed(),
             Passage::Free => {}
         }
-        Caller::of(self).send(outbound).boxed()
+        let caller = Caller {
+            scripts: Arc::clone(&self.scripts),
+            chain: self.chain.clone(),
+            script: self.key().clone(),
+            behalf: self.behalf.clone(),
+            max_depth: self.max_depth,
+        };
+        caller.send(outbound).boxed()
     }
 
     fn log(&self, line: LogLine) {
@@ -242,7 +272,7 @@ impl Host for ScriptHost {
             stream,
             text: line.text,
         };
-        trace.sink.event(&Event::Log(Arc::new(record)));
+        self.tell(Event::Log(Arc::new(record)));
     }
 
     fn finished(&self, outcome: Outcome) {
@@ -252,7 +282,7 @@ impl Host for ScriptHost {
         }
         let trace = &self.chain.trace;
         let record = outcome.into_record(Arc::clone(&trace.ray_id), self.number, self.trigger.clone());
-        trace.sink.event(&Event::Invocation(Arc::new(record)));
+        self.tell(Event::Invocation(Arc::new(record)));
     }
 }
 

@@ -12,7 +12,6 @@ use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{Body, BodyError, Failure, OutboundRequest};
 
 use super::chain::{CallOptions, Callee, Chain};
-use super::host::ScriptHost;
 use super::{Scripts, outbound};
 use crate::answer::origin::ForOrigin;
 use crate::egress::{Asker, Sender};
@@ -23,25 +22,15 @@ use crate::zone::{self, Sought};
 
 /// A script that sends something.
 pub(super) struct Caller {
-    scripts: Arc<Scripts>,
-    chain: Chain,
-    script: ScriptKey,
+    pub(super) scripts: Arc<Scripts>,
+    pub(super) chain: Chain,
+    pub(super) script: ScriptKey,
     /// The namespace that it sends for, as the outbound worker of that namespace's scripts.
-    behalf: Option<NamespaceName>,
-    max_depth: u32,
+    pub(super) behalf: Option<NamespaceName>,
+    pub(super) max_depth: u32,
 }
 
 impl Caller {
-    pub(super) fn of(host: &ScriptHost) -> Self {
-        Self {
-            scripts: Arc::clone(&host.scripts),
-            chain: host.chain.clone(),
-            script: host.script.key.clone(),
-            behalf: host.behalf.clone(),
-            max_depth: host.max_depth,
-        }
-    }
-
     /// Has a request answered that no outbound worker is in the way of.
     pub(super) async fn send(self, sent: OutboundRequest) -> Result<Response<Body>, BodyError> {
         let Some(host) = self.served(&sent.request) else { return self.outside(sent).await };

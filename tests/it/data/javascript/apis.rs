@@ -200,3 +200,58 @@ async fn what_expands_is_bounded_by_its_reader_and_by_the_memory_limit() {
     assert_eq!(kept.status, 503, "{}", kept.text());
     assert!(kept.text().contains("limit: memory 128 MiB"), "{}", kept.text());
 }
+
+/// What a made-up request left is there, and nothing of what the script was given or of the time.
+#[tokio::test]
+async fn a_script_that_was_made_warm_begins_with_what_its_made_up_requests_left() {
+    let script = r#"
+        import { env as given } from "cloudflare:workers";
+        let routes, answered = 0;
+        const seen = [];
+        export default {
+          warm: ["/a?b=c", "/throws", "/waits", "/fetches", "//"],
+          async fetch(request, env, ctx) {
+            answered++;
+            const { pathname, host } = new URL(request.url);
+            routes ??= { made: answered, at: Date.now(), env: Object.keys(env), given: Object.keys(given), host };
+            seen.push(pathname);
+            if (pathname === "/throws") { Promise.reject(new Error("nobody is told")); throw new Error("nor of this"); }
+            if (pathname === "/waits") await new Promise(() => {});
+            if (pathname === "/fetches") await fetch("https://example.com/");
+            return Response.json({ routes, answered, seen });
+          },
+        };
+    "#;
+    let config = r#"
+        [scripts.worker]
+        main = "worker.js"
+        vars = { SECRET = "of the settings" }
+        [[routes]]
+        pattern = "*/*"
+        script = "worker"
+    "#;
+    let server = super::serving(&[("worker.js", script)], config).await;
+    for _ in 0..2 {
+        let answer = get(&server, "a.test", "/now").await;
+        let told: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+        let routes = serde_json::json!({"made": 1, "at": 0, "env": [], "given": [], "host": "warm.invalid"});
+        assert_eq!(told["routes"], routes);
+        let seen = ["/a", "/throws", "/waits", "/fetches", "/now"];
+        assert_eq!((&told["answered"], &told["seen"]), (&seen.len().into(), &serde_json::json!(seen)));
+    }
+    assert!(
+        !server.log().contains("nobody is told") && !server.log().contains("nor of this"),
+        "{}",
+        server.log()
+    );
+    // It belongs to the top level, and to its CPU time.
+    let endless = "export default { warm: '/', fetch() { for (;;) ; } }";
+    let refused =
+        server.api().javascript(&format!("{}/worker", crate::support::PLATFORM_SCRIPTS), endless).await;
+    assert_eq!(refused.status, 400);
+    assert!(
+        refused.envelope.to_string().contains("top level takes more than 1000 ms"),
+        "{}",
+        refused.envelope
+    );
+}
