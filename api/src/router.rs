@@ -200,6 +200,7 @@ pub(crate) fn table() -> Table {
     t.area("Client start-up", "clients", "/client/v4").needs(Family::Scripts)
         .get("/user", clients::user, op("user", "Say who asks").for_any_token().returns::<Map<String, Value>>())
         .get("/user/tokens/verify", tokens::verify, op("verifyToken", "Say whether the token is good").for_any_token().returns::<tokens::Verified>())
+        .get("/accounts/{account_id}", clients::account_of, op("account", "Show the one account").for_any_token().returns::<Map<String, Value>>())
         .get("/accounts", clients::accounts, op("accounts", "List the one account").for_any_token().returns::<Vec<Map<String, Value>>>())
         .get("/memberships", clients::memberships, op("memberships", "List the one membership").for_any_token().returns::<Vec<Map<String, Value>>>())
         .get("/accounts/{account_id}/workers/services/{script_name}", services::get, op("services.get", "Show a platform script as a service").returns::<Map<String, Value>>())

@@ -57,6 +57,8 @@ pub enum Command {
     /// List, set, add and remove the tags of a user script
     #[command(subcommand, visible_alias = "tag")]
     Tags(TagsCommand),
+    /// Make any call of the v4 API: `wasmyard api GET zones`
+    Api(AnyCallArgs),
     /// Make a master key, or wrap the key of the data directory by another one
     #[command(subcommand)]
     Key(KeyCommand),
@@ -499,6 +501,35 @@ pub enum SecretCommand {
         #[command(flatten)]
         api: ApiArgs,
     },
+}
+
+/// `wasmyard api`.
+#[derive(Debug, Args)]
+pub struct AnyCallArgs {
+    /// GET, POST, PUT, PATCH or DELETE
+    #[arg(value_name = "METHOD")]
+    pub method: String,
+    /// What stands behind /client/v4 in docs/api.md; `{account_id}` may stay as it is
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// A parameter of the query; may be repeated
+    #[arg(long = "query", short = 'q', value_name = "K=V", value_parser = key_value)]
+    pub query: Vec<(String, String)>,
+    /// The body: JSON, `@FILE`, or `-` for standard input
+    #[arg(long, short = 'd', value_name = "BODY")]
+    pub data: Option<String>,
+    /// The type of the body
+    #[arg(long, value_name = "TYPE", default_value = "application/json")]
+    pub content_type: String,
+    /// Where to write the answer [default: standard output]
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print the whole envelope, with messages and pages
+    #[arg(long)]
+    pub envelope: bool,
+    /// Where the API is.
+    #[command(flatten)]
+    pub api: ApiArgs,
 }
 
 /// `wasmyard key`.

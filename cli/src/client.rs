@@ -186,6 +186,40 @@ impl Client {
         }
     }
 
+    /// Sends any request below `/client/v4`, and returns what comes: the whole envelope, or content that is in none.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn any(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(String, String)],
+        body: Option<(&str, Bytes)>,
+    ) -> Result<Whole, ClientError> {
+        let mut url = self.base.clone();
+        // The host stays what it is, whatever is typed: the token goes nowhere else.
+        url.set_path(&format!("{}/{}", self.base.path().trim_end_matches('/'), path.trim_start_matches('/')));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.authorized(self.http.request(method, url));
+        let request = match body {
+            Some((kind, bytes)) => request.header(reqwest::header::CONTENT_TYPE, kind).body(bytes),
+            None => request,
+        };
+        let response = request.send().await.map_err(|error| self.failed(&error))?;
+        let status = response.status();
+        let bytes = self.read(response).await?;
+        let envelope = serde_json::from_slice::<Envelope>(&bytes).ok();
+        match envelope {
+            Some(envelope) if !status.is_success() => Err(ClientError::Refused { status, errors: envelope.errors }),
+            None if !status.is_success() => Err(ClientError::NotTheApi { url: self.address(), status }),
+            Some(_) => Ok(Whole::Json(serde_json::from_slice(&bytes).unwrap_or_default())),
+            None => Ok(Whole::Content(bytes)),
+        }
+    }
+
     /// Uploads a script: `metadata`, and the component as a part named after its file.
     ///
     /// # Errors
@@ -292,6 +326,15 @@ impl Client {
             ClientError::Interrupted { url, reason }
         }
     }
+}
+
+/// What any call is answered with.
+#[derive(Debug)]
+pub enum Whole {
+    /// An envelope.
+    Json(Value),
+    /// Something else.
+    Content(Bytes),
 }
 
 fn with_body(request: reqwest::RequestBuilder, body: Body) -> reqwest::RequestBuilder {

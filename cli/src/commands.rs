@@ -4,6 +4,7 @@
 //! (`client` does) or a colour or column (`output` does).
 
 pub mod audit;
+pub mod any_call;
 pub mod authority;
 pub mod check;
 pub mod cron;
@@ -46,6 +47,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Script(command) => script::run(command, output).await,
         Command::Secret(command) => secret::run(command, output).await,
         Command::Tags(command) => tags::run(command, output).await,
+        Command::Api(args) => any_call::run(&args, output).await,
         Command::Key(command) => key::run(command, output).await,
         Command::Cron(command) => cron::run(command, output).await,
         Command::Versions(command) => versions::run(command, output).await,

@@ -1,5 +1,6 @@
 //! What whoever deploys meets: the control plane, and what it changes for the next request.
 //!
+//! - `any_call`: calls that have no command
 //! - `asset_uploads`: folders of files on their way up
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
 //! - `crons`: scripts that run by themselves
@@ -13,6 +14,7 @@
 //! - `webhooks`: what happens to certificates is told
 //! - `zones`: zones and custom hostnames from the command line, and their records in bulk
 
+mod any_call;
 mod asset_uploads;
 mod bad_limits;
 mod capabilities;

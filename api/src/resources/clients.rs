@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::envelope::{Answer, Reply};
 use crate::lists::Paging;
-use crate::target::{ACCOUNT, ACCOUNT_NAME, EMAIL, OPERATOR, QueryOf};
+use crate::target::{ACCOUNT, ACCOUNT_NAME, Account, EMAIL, OPERATOR, QueryOf};
 
 /// Who asks: tokens stand for the operator, there are no other users.
 pub(crate) async fn user() -> Answer<Value> {
@@ -19,6 +19,11 @@ pub(crate) async fn user() -> Answer<Value> {
 /// The one account.
 pub(crate) async fn accounts(QueryOf(query): QueryOf<Paging>) -> Answer<Vec<Value>> {
     Ok(Reply::list(vec![account()], query.page))
+}
+
+/// The one account, whatever it is called.
+pub(crate) async fn account_of(_: Account) -> Answer<Value> {
+    Ok(Reply::ok(account()))
 }
 
 /// The one membership.

@@ -15,6 +15,7 @@ const CALLS: &str = include_str!("compatibility.txt");
 /// In what a call differs that is there.
 const DIFFERS: &[(&str, &str)] = &[
     ("GET /accounts", "there is one account"),
+    ("GET /accounts/{account_id}", "there is one account, and every name is its"),
     ("GET /memberships", "there is one account, and its operator is its only member"),
     ("GET /user", "tokens stand for the operator: there are no other users"),
     ("GET /accounts/{account_id}/queues", "there are none yet"),
@@ -42,6 +43,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("/accounts/{account_id}/analytics_engine/", "analytics are not there yet"),
     ("/accounts/{account_id}/workflows", "workflows are not there"),
     ("/accounts/{account_id}/audit_logs", "the audit log is not there yet"),
+    ("/accounts/{account_id}/workers/account-settings", "nothing depends on them"),
     ("/accounts/{account_id}/workers/domains", "a custom hostname of a zone, or a route"),
     ("/accounts/{account_id}/workers/scripts-search", "`GET …/workers/scripts`"),
     ("/accounts/{account_id}/workers/scripts/{script_name}/tails", "lines of scripts are in the server's log"),
