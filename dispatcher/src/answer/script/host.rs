@@ -76,7 +76,7 @@ impl ScriptHost {
                     || (traces::is_trace(&event) && !traces.has_none(&code)) =>
             {
                 self.told_later.store(true, Ordering::Relaxed);
-                traces.tell(event, code, &self.chain.log)
+                traces.tell(event, code, &self.chain)
             }
             _ => Some(event),
         };

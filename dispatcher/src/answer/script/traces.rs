@@ -13,6 +13,8 @@ use wasmyard_namespaces::digest::Digest;
 use wasmyard_namespaces::registry::Registry;
 use wasmyard_runtime::{SourceMaps, is_frame};
 
+use super::chain::Chain;
+use crate::trace::Trace;
 use crate::visit::VisitLog;
 
 /// The most events that wait; a line has 16 KiB at most.
@@ -36,8 +38,9 @@ struct Waiting {
     event: Event,
     /// The files of the script.
     code: Digest,
-    /// Held, so that the record of the visit comes behind it.
-    log: Arc<VisitLog>,
+    trace: Arc<Trace>,
+    /// Held, so that the record of the visit comes behind it, where there is one.
+    log: Option<Arc<VisitLog>>,
 }
 
 impl Traces {
@@ -59,8 +62,8 @@ impl Traces {
     }
 
     /// Has an event told in its turn. It comes back where too many wait.
-    pub(super) fn tell(&self, event: Event, code: Digest, log: &Arc<VisitLog>) -> Option<Event> {
-        let waiting = Waiting { event, code, log: Arc::clone(log) };
+    pub(super) fn tell(&self, event: Event, code: Digest, chain: &Chain) -> Option<Event> {
+        let waiting = Waiting { event, code, trace: Arc::clone(&chain.trace), log: chain.visit() };
         self.waiting.try_send(waiting).err().map(|refused| refused.into_inner().event)
     }
 }
@@ -80,12 +83,13 @@ pub(super) fn is_trace(event: &Event) -> bool {
 }
 
 async fn follow(mut told: mpsc::Receiver<Waiting>, registry: Registry, maps: Maps) {
-    while let Some(Waiting { event, code, log }) = told.recv().await {
+    while let Some(Waiting { event, code, trace, log }) = told.recv().await {
         let mapped = match is_trace(&event) {
             true => of(&maps, &registry, code).await.and_then(|maps| mapped(&event, &maps)),
             false => None,
         };
-        log.trace.sink.event(mapped.as_ref().unwrap_or(&event));
+        trace.sink.event(mapped.as_ref().unwrap_or(&event));
+        drop(log);
     }
 }
 
