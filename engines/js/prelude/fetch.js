@@ -370,7 +370,8 @@ export function answer(response) {
     if (refused) throw new TypeError(refused);
     return;
   }
-  if (source.host !== undefined && untouched === source.host) {
+  // The body of the request that is handled is no response that could go on as it is.
+  if (source.host !== undefined && untouched === source.host && !host.isHere(source.host)) {
     const length = Response._headers(response).get("content-length");
     if (length !== null) fields.push("content-length", length);
     const refused = host.answerWith(source.host, Response._status(response), fields);

@@ -255,3 +255,46 @@ async fn a_script_that_was_made_warm_begins_with_what_its_made_up_requests_left(
         refused.envelope
     );
 }
+
+#[tokio::test]
+async fn the_body_of_the_request_is_answered_with_as_it_comes_whoever_stands_before() {
+    let echo = r#"
+        export default {
+          async fetch(request) {
+            switch (new URL(request.url).pathname) {
+              case "/body": return new Response(request.body);
+              case "/init": return new Response(request.body, { status: 201, headers: { "x-a": "1" } });
+              case "/clone": { const copy = request.clone(); return new Response(copy.body); }
+              case "/response": return new Response(new Response(request.body).body);
+              case "/request": return new Response(new Request("https://a.test/", { method: "POST", body: request.body }).body);
+            }
+          },
+        };
+    "#;
+    let config = r#"
+        [limits]
+        cpu_ms = 10000
+        [scripts.edge]
+        main = "edge.js"
+        bindings = [{ type = "service", name = "NEXT", service = "echo" }]
+        [scripts.echo]
+        main = "echo.js"
+        [[routes]]
+        pattern = "direct.test/*"
+        script = "echo"
+        [[routes]]
+        pattern = "behind.test/*"
+        script = "edge"
+    "#;
+    let edge = "export default { fetch: (request, env) => env.NEXT.fetch(request) };";
+    let server = super::serving(&[("echo.js", echo), ("edge.js", edge)], config).await;
+    let sent: String = (0..60_000).map(|number| format!("{number} ")).collect();
+    for host in ["direct.test", "behind.test"] {
+        for (path, status) in [("/body", 200), ("/init", 201), ("/clone", 200), ("/response", 200), ("/request", 200)] {
+            let request = crate::support::request(http::Method::POST, host, path);
+            let answer = server.send(request.body(crate::support::body(sent.clone())).unwrap()).await;
+            assert_eq!(answer.status, status, "{host}{path}: {}", answer.text());
+            assert!(answer.text() == sent, "{host}{path}: {} bytes", answer.body.len());
+        }
+    }
+}
