@@ -124,7 +124,10 @@ async fn a_new_project_of_every_template_passes_the_check() {
 
 #[tokio::test]
 async fn every_mistake_of_a_configuration_is_told_at_once_with_its_line() {
-    let site = Site::new(
+    let site = Site::new("");
+    // As it is: lines are counted.
+    site.write(
+        "wasmyard.toml",
         "[server]\nlisen = \"127.0.0.1:1\"\n[limits]\ncpu_ms = 0\n[[routes]]\npattern = \"*/*\"\nscript = \"absent\"\n",
     );
     let started = site.run(&["serve"]).await;
