@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use wasmyard_namespaces::{
-    CapabilityPolicy, EgressRules, LimitSpec, Namespace, NamespaceName, NamespacePatch, NewNamespace, OutboundDecl, Registry,
+    CapabilityPolicy, EgressRules, LimitSpec, Namespace, NamespaceName, NamespacePatch, NewNamespace,
+    OutboundDecl, Registry,
 };
 
 use crate::body::Json;

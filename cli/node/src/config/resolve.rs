@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use wasmyard_namespaces::limits::MAX_TAGS;
 use wasmyard_namespaces::{
-    CapabilityPolicy, ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName, Tag,
+    ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName, Tag,
 };
 
 use super::document::Spot;
 use super::fault::{Fault, closest};
-use super::keys::{RawBuild, RawCapabilities, RawConfig, RawNamespace, RawOutbound, RawScript, RawServer};
+use super::keys::{RawBuild, RawConfig, RawNamespace, RawOutbound, RawScript, RawServer};
 use super::locate::below;
 use super::section::Named;
 use super::{
@@ -22,6 +22,7 @@ use super::{
 
 mod assets;
 mod bindings;
+mod capabilities;
 mod certificates;
 mod dcv;
 mod egress;
@@ -243,17 +244,6 @@ impl Resolver<'_> {
             });
         }
         name
-    }
-
-    fn capabilities(&mut self, raw: &RawCapabilities) -> CapabilityPolicy {
-        let texts = |spots: &Option<Vec<Spot<String>>>| -> Option<Vec<String>> {
-            Some(spots.as_ref()?.iter().map(|spot| spot.value.clone()).collect())
-        };
-        let policy = CapabilityPolicy { allow: texts(&raw.allow), deny: texts(&raw.deny).unwrap_or_default() };
-        if let Err(error) = policy.validate() {
-            self.faults.push(Fault::new(raw.place.line, raw.place.key.clone(), error.to_string()));
-        }
-        policy
     }
 
     fn outbound(&mut self, raw: &RawOutbound) -> Option<OutboundDecl> {
