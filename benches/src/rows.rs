@@ -123,7 +123,7 @@ pub const OTHERS: &[Other] = &[
         run: million::run,
     },
     Other {
-        id: "scripts",
+        id: "many-scripts",
         what: "a million scripts in one namespace: lists, and ten thousand deleted together",
         run: scripts::run,
     },

@@ -11,7 +11,12 @@ use crate::{Control, Result};
 
 impl Control {
     /// Refuses what the script's namespace does not let it have.
-    pub(crate) fn may_have(&self, key: &ScriptKey, imports: &[String], bindings: &[BindingDecl]) -> Result<()> {
+    pub(crate) fn may_have(
+        &self,
+        key: &ScriptKey,
+        imports: &[String],
+        bindings: &[BindingDecl],
+    ) -> Result<()> {
         let namespace = key.namespace().and_then(|name| self.registry.namespace_cached(name));
         let policy = namespace.as_ref().and_then(|namespace| namespace.capabilities.as_ref());
         match (key.namespace(), policy) {

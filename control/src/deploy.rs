@@ -205,12 +205,7 @@ impl Control {
     }
 
     /// Has a component judged and, if it passes, stored. Returns a draft that carries it.
-    async fn stored(
-        &self,
-        key: &ScriptKey,
-        new: NewCode,
-        draft: UploadDraft,
-    ) -> Result<UploadDraft> {
+    async fn stored(&self, key: &ScriptKey, new: NewCode, draft: UploadDraft) -> Result<UploadDraft> {
         let NewCode { name, bytes, beside } = new;
         let digest = Digest::of(&bytes);
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);

@@ -7,9 +7,7 @@ use wasmyard_hostnames::certificates::PutError;
 use wasmyard_kv::KvError;
 use wasmyard_namespaces::access::PolicyError;
 use wasmyard_namespaces::bindings::BindingError;
-use wasmyard_namespaces::{
-    AssetUploadError, ErrorKind, LimitError, NameError, RegistryError, UploadError,
-};
+use wasmyard_namespaces::{AssetUploadError, ErrorKind, LimitError, NameError, RegistryError, UploadError};
 
 use crate::checker::Refusal;
 

@@ -129,7 +129,8 @@ impl Control {
                 found.outbounds.push(Referrer { owner: name.clone(), name });
             }
         }
-        let leads_there = |target: &RouteTarget| matches!(target, RouteTarget::Script(script) if script == name);
+        let leads_there =
+            |target: &RouteTarget| matches!(target, RouteTarget::Script(script) if script == name);
         found.routes = self.routes_to(leads_there);
         found.visited_as = self.visited_as(leads_there).await?;
         Ok(found)
@@ -199,7 +200,9 @@ impl Control {
             let HostPattern::Exact(host) = route.pattern.host() else { continue };
             let Ok(name) = CustomName::parse(host.as_str()) else { continue };
             let is_fallback = zones.iter().any(|zone| {
-                zone.fallback_origin.as_ref().is_some_and(|fallback| fallback.origin.as_str() == host.as_str())
+                zone.fallback_origin
+                    .as_ref()
+                    .is_some_and(|fallback| fallback.origin.as_str() == host.as_str())
             });
             if is_fallback || self.registry.served_under(&name).await?.is_some() {
                 names.insert(host.to_string());

@@ -61,7 +61,8 @@ impl Control {
         }
         let mut remarks = Vec::new();
         if !deleted.has_more {
-            let left = self.registry.scripts_page(Some(namespace), Some(filter), None, configured::MOST_NAMES);
+            let left =
+                self.registry.scripts_page(Some(namespace), Some(filter), None, configured::MOST_NAMES);
             remarks = configured::kept(&left.await?);
         }
         let gone: HashSet<&ScriptName> = deleted.names.iter().collect();

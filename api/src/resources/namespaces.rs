@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use wasmyard_namespaces::access::{Family, Place};
 use wasmyard_namespaces::{
-    CapabilityPolicy, EgressRules, LimitSpec, Namespace, NamespaceName, NamespacePatch, NewNamespace, OutboundDecl, Registry,
+    CapabilityPolicy, EgressRules, LimitSpec, Namespace, NamespaceName, NamespacePatch, NewNamespace,
+    OutboundDecl, Registry,
 };
 
 use crate::body::Json;

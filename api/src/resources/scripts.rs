@@ -167,7 +167,7 @@ pub(crate) async fn upload(
     let startup_time_ms = done.result.version.code.startup_time_ms();
     notes.extend(done.remarks);
     let before = before.as_ref().map(|script| &script.version);
-    let CapabilityDiff { added, removed } = CapabilityDiff::between(before, &done.result.version);
+    let CapabilityDiff { added, removed } = done.result.version.capabilities_over(before);
     let capabilities = CapabilityChange { added, removed };
     Ok(Reply::ok(Uploaded { script: view(&done.result), startup_time_ms, capabilities }).with_notes(notes))
 }

@@ -12,7 +12,12 @@ use crate::error::ApiError;
 use crate::multipart::Part;
 
 /// What the files of a form run as.
-pub(super) fn code(form: &[Part], main: &Part, wanted: String, main_kind: PartKind) -> Result<NewCode, ApiError> {
+pub(super) fn code(
+    form: &[Part],
+    main: &Part,
+    wanted: String,
+    main_kind: PartKind,
+) -> Result<NewCode, ApiError> {
     let others: Vec<&Part> = form
         .iter()
         .filter(|part| part.name != "metadata" && is_spare(part) && !std::ptr::eq(*part, main))
@@ -21,7 +26,8 @@ pub(super) fn code(form: &[Part], main: &Part, wanted: String, main_kind: PartKi
         return match component_of(main, &wanted, &others)? {
             Some(component) => {
                 let beside = others.into_iter().filter(|part| !std::ptr::eq(*part, component));
-                let main_part = bundle::Part { name: wanted.clone(), kind: main_kind, bytes: main.content.clone() };
+                let main_part =
+                    bundle::Part { name: wanted.clone(), kind: main_kind, bytes: main.content.clone() };
                 kept_with(component, file_name(component).to_owned(), wanted, Some(main_part), beside)
             }
             None => {
@@ -32,9 +38,7 @@ pub(super) fn code(form: &[Part], main: &Part, wanted: String, main_kind: PartKi
     }
     match CodeKind::of_upload(&main.content) {
         None => Err(super::not_run(&wanted)),
-        Some(CodeKind::Component) => {
-            kept_with(main, wanted.clone(), wanted, None, others.into_iter())
-        }
+        Some(CodeKind::Component) => kept_with(main, wanted.clone(), wanted, None, others.into_iter()),
         // A script that looks uploaded and then misses a file is worse than one that is refused.
         Some(CodeKind::Modules) => match others.first() {
             Some(part) => Err(ApiError::invalid(format_args!(

@@ -59,7 +59,8 @@ impl<'t> Reader<'t> {
         loop {
             self.rest = self.rest.trim_start();
             if let Some(line) = self.rest.strip_prefix("//") {
-                self.rest = line.split_once(['\n', '\r', '\u{2028}', '\u{2029}']).map_or("", |(_, rest)| rest);
+                self.rest =
+                    line.split_once(['\n', '\r', '\u{2028}', '\u{2029}']).map_or("", |(_, rest)| rest);
             } else if let Some(comment) = self.rest.strip_prefix("/*") {
                 (_, self.rest) = comment.split_once("*/")?;
             } else {

@@ -22,7 +22,8 @@ fn kv(id: &str) -> Value {
 async fn an_upload_says_what_it_can_reach_more_and_less_than_what_served() {
     let api = Api::new().await;
     api.with_namespace().await;
-    let metadata = json!({"main_module": "w.wasm", "bindings": [{"type": "plain_text", "name": "A", "text": "1"}]});
+    let metadata =
+        json!({"main_module": "w.wasm", "bindings": [{"type": "plain_text", "name": "A", "text": "1"}]});
     let first = api.upload(SCRIPT, &metadata, &component(SOCKETS)).await.result();
     assert_eq!(first["imports"], json!(["wasi:http/types", "wasi:sockets/tcp"]));
     let all = json!(["binding:plain_text A", "wasi:http/types", "wasi:sockets/tcp"]);
@@ -45,14 +46,16 @@ async fn an_upload_says_what_it_can_reach_more_and_less_than_what_served() {
 
 #[tokio::test]
 async fn what_a_namespace_does_not_let_its_scripts_have_is_refused_by_name() {
-    let api = with_policy(json!({"deny": ["wasi:sockets/*", "binding:kv_namespace", "binding:secret_*"]})).await;
+    let api =
+        with_policy(json!({"deny": ["wasi:sockets/*", "binding:kv_namespace", "binding:secret_*"]})).await;
     let plain = json!({"main_module": "w.wasm"});
     let message = api.upload(SCRIPT, &plain, &component(SOCKETS)).await.refused(400, 10021);
     for named in ["\"wasi:sockets/tcp\"", "namespace \"production\"", "deny has \"wasi:sockets/*\""] {
         assert!(message.contains(named), "{named}: {message}");
     }
     api.get(SCRIPT).await.refused(404, 10092);
-    let id = api.post("/client/v4/accounts/acc1/storage/kv/namespaces", &json!({"title": "t"})).await.result();
+    let id =
+        api.post("/client/v4/accounts/acc1/storage/kv/namespaces", &json!({"title": "t"})).await.result();
     let id = id["id"].as_str().unwrap();
     let bound = json!({"main_module": "w.wasm", "bindings": kv(id)});
     assert!(api.upload(SCRIPT, &bound, &component("x")).await.refused(400, 10021).contains("\"KV\""));

@@ -158,7 +158,8 @@ async fn in_a_namespace_of_many_scripts_the_search_ends_and_says_so() {
 #[tokio::test]
 async fn references_of_a_script_go_both_ways() {
     let api = api().await;
-    let id = api.post("/client/v4/accounts/acc1/storage/kv/namespaces", &json!({"title": "t"})).await.result();
+    let id =
+        api.post("/client/v4/accounts/acc1/storage/kv/namespaces", &json!({"title": "t"})).await.result();
     let metadata = json!({"main_module": "d.wasm", "keep_bindings": ["dispatch_namespace", "service"],
         "bindings": [{"type": "kv_namespace", "name": "KV", "namespace_id": id["id"]}]});
     api.upload(PLATFORM, &metadata, &component("d")).await.result();
@@ -170,13 +171,18 @@ async fn references_of_a_script_go_both_ways() {
     api.put(&fallback, &json!({"origin": "service.saas.test"})).await.result();
     api.post(ROUTES, &json!({"pattern": "service.saas.test/*", "script": "dispatcher"})).await.result();
     let references = api.get(&format!("{PLATFORM}/references")).await.result();
-    assert_eq!(references["services"]["outgoing"][0], json!({"name": "AUTH", "service": "gate", "environment": "production"}));
+    assert_eq!(
+        references["services"]["outgoing"][0],
+        json!({"name": "AUTH", "service": "gate", "environment": "production"})
+    );
     assert_eq!(references["routes"], json!(["service.saas.test/*"]));
     assert_eq!(references["visited_as"], json!(["service.saas.test"]));
     assert_eq!(references["kv_namespaces"], json!([{"name": "KV", "id": id["id"]}]));
     let names = [json!({"name": "GATED", "id": "other"}), json!({"name": "TENANTS", "id": "production"})];
     assert_eq!(references["dispatch_namespaces"], json!(names));
-    let kept = api.delete(&format!("/client/v4/accounts/acc1/storage/kv/namespaces/{}", id["id"].as_str().unwrap())).await;
+    let kept = api
+        .delete(&format!("/client/v4/accounts/acc1/storage/kv/namespaces/{}", id["id"].as_str().unwrap()))
+        .await;
     assert!(kept.refused(409, 90015).contains("binding \"KV\" of script \"dispatcher\""));
     let deleted = api.delete(PLATFORM).await;
     for named in ["route \"service.saas.test/*\"", "visitors of \"service.saas.test\""] {

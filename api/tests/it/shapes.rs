@@ -206,9 +206,12 @@ async fn of_writers_that_saw_the_same_content_one_wins_and_the_others_are_told()
     for path in [SCRIPT.to_owned(), format!("{SCRIPT}/content")] {
         let etag = api.get(SCRIPT).await.result()["script"]["etag"].as_str().unwrap().to_owned();
         let writers = (0..8).map(|writer| {
-            let form = Form::new()
-                .part("form-data; name=\"metadata\"", None, br#"{"main_module":"a.wasm"}"#)
-                .part("form-data; name=\"a.wasm\"; filename=\"a.wasm\"", None, &component(&format!("{path}{writer}")));
+            let form =
+                Form::new().part("form-data; name=\"metadata\"", None, br#"{"main_module":"a.wasm"}"#).part(
+                    "form-data; name=\"a.wasm\"; filename=\"a.wasm\"",
+                    None,
+                    &component(&format!("{path}{writer}")),
+                );
             let request = api.request(Method::PUT, &path).header("if-match", format!("\"{etag}\""));
             let request = request.header("content-type", Form::CONTENT_TYPE);
             api.raw(request.body(axum::body::Body::from(form.end())).unwrap())

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::common::{Api, NAMESPACES, PLATFORM, SCRIPT, component};
 
-const ROUTES: &str = "/client/v4/accounts/acc1/workers/routes";
 const KV: &str = "/client/v4/accounts/acc1/storage/kv/namespaces";
 
 /// A body with a key that some later client may send.
@@ -19,7 +18,8 @@ async fn a_key_that_nobody_knows_is_taken_with_a_remark_by_every_call() {
     let api = Api::with_scripts().await;
     let zone = api.post("/client/v4/zones", &json!({"name": "saas.test"})).await.result();
     let zone = format!("/client/v4/zones/{}", zone["id"].as_str().unwrap());
-    let version = api.get(PLATFORM.trim_end_matches("/dispatcher")).await.result()[0]["deployment_id"].clone();
+    let version =
+        api.get(PLATFORM.trim_end_matches("/dispatcher")).await.result()[0]["deployment_id"].clone();
     for (method, path, body) in [
         (Method::POST, NAMESPACES.to_owned(), json!({"name": "other"})),
         (Method::PATCH, format!("{NAMESPACES}/production"), json!({"trusted_workers": false})),
@@ -33,13 +33,24 @@ async fn a_key_that_nobody_knows_is_taken_with_a_remark_by_every_call() {
             json!({"strategy": "percentage", "versions": [{"version_id": version, "percentage": 100}]}),
         ),
         (Method::POST, format!("{PLATFORM}/subdomain"), json!({"enabled": false})),
-        (Method::POST, ROUTES.to_owned(), json!({"pattern": "a.test/*", "script": "dispatcher"})),
-        (Method::POST, format!("{zone}/workers/routes"), json!({"pattern": "b.saas.test/*", "script": "dispatcher"})),
+        (
+            Method::POST,
+            format!("{zone}/workers/routes"),
+            json!({"pattern": "b.saas.test/*", "script": "dispatcher"}),
+        ),
         (Method::PATCH, format!("{zone}/settings/always_use_https"), json!({"value": "on"})),
         (Method::PATCH, zone.clone(), json!({"paused": false})),
-        (Method::POST, format!("{zone}/dns_records"), json!({"type": "AAAA", "name": "s", "content": "100::", "proxied": true})),
+        (
+            Method::POST,
+            format!("{zone}/dns_records"),
+            json!({"type": "AAAA", "name": "s", "content": "100::", "proxied": true}),
+        ),
         (Method::PUT, format!("{zone}/custom_hostnames/fallback_origin"), json!({"origin": "s.saas.test"})),
-        (Method::POST, format!("{zone}/custom_hostnames"), json!({"hostname": "shop.customer.dev", "ssl": {"method": "http", "type": "dv"}})),
+        (
+            Method::POST,
+            format!("{zone}/custom_hostnames"),
+            json!({"hostname": "shop.customer.dev", "ssl": {"method": "http", "type": "dv"}}),
+        ),
         (Method::POST, KV.to_owned(), json!({"title": "t"})),
     ] {
         let body = with_a_new_key(body).to_string();
@@ -67,7 +78,8 @@ async fn an_upload_says_what_of_it_has_no_effect_wherever_it_stands() {
             assert!(told.contains(named), "{path}: {told}");
         }
     }
-    let settings = json!({"bindings": [{"type": "plain_text", "name": "A", "text": "1", "other_new_thing": true}]});
+    let settings =
+        json!({"bindings": [{"type": "plain_text", "name": "A", "text": "1", "other_new_thing": true}]});
     let answer = api.patch(&format!("{SCRIPT}/settings"), &settings).await;
     assert!(answer.json()["messages"].to_string().contains("other_new_thing"));
 }

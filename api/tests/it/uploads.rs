@@ -355,7 +355,8 @@ async fn what_is_neither_a_component_nor_a_script_is_refused_with_a_way_out() {
 #[tokio::test]
 async fn a_file_that_would_be_lost_is_refused() {
     let api = api().await;
-    let script = bundle::Part { name: "a.js".to_owned(), kind: PartKind::Module, bytes: Bytes::from_static(b"") };
+    let script =
+        bundle::Part { name: "a.js".to_owned(), kind: PartKind::Module, bytes: Bytes::from_static(b"") };
     let whole = Bundle::new(vec![script]).unwrap().written();
     let form = Form::new()
         .part("form-data; name=\"metadata\"", None, br#"{"main_module":"a.js"}"#)
@@ -432,14 +433,20 @@ async fn a_main_module_that_only_passes_a_component_on_deploys_the_component_and
     let bare = api.request(Method::GET, &format!("{SCRIPT}/content")).header("accept", "application/wasm");
     assert_eq!(api.raw(bare.body(axum::body::Body::empty()).unwrap()).await.body, component("x"));
     // Other files beside the same component are another content.
-    let form = carried("shim.js", b"export { default } from './0a1b-worker.wasm'", "0a1b-worker.wasm", &component("x"));
+    let form = carried(
+        "shim.js",
+        b"export { default } from './0a1b-worker.wasm'",
+        "0a1b-worker.wasm",
+        &component("x"),
+    );
     assert_ne!(api.form(Method::PUT, SCRIPT, form).await.result()["etag"], uploaded["etag"]);
 }
 
 #[tokio::test]
 async fn a_main_module_that_is_the_component_keeps_what_comes_with_it() {
     let api = api().await;
-    let form = carried("worker.wasm", b"export { default } from './worker.wasm'", "worker.wasm", &component("x"));
+    let form =
+        carried("worker.wasm", b"export { default } from './worker.wasm'", "worker.wasm", &component("x"));
     api.form(Method::PUT, SCRIPT, form).await.result();
     let names: Vec<_> = files(&api).await.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["worker.wasm", "shim.js"]);
@@ -455,7 +462,10 @@ async fn javascript_that_does_more_with_a_component_is_told_what_it_can_do() {
     let script = b"import worker from './worker.wasm'; export default { fetch: () => worker };";
     let form = carried("shim.js", script, "worker.wasm", &component("x"));
     let message = api.form(Method::PUT, SCRIPT, form).await.refused(400, 10021);
-    assert!(message.contains("\"worker.wasm\" is a component") && message.contains("service binding"), "{message}");
+    assert!(
+        message.contains("\"worker.wasm\" is a component") && message.contains("service binding"),
+        "{message}"
+    );
     assert_eq!(api.stored().await, before);
     // A module is imported as it always was.
     let form = carried("shim.js", script, "worker.wasm", CORE_MODULE);

@@ -25,8 +25,9 @@ use wasmyard_listener::Proxies;
 use wasmyard_namespaces::bindings::KvNamespace;
 use wasmyard_namespaces::cron::Cron;
 use wasmyard_namespaces::{
-    BindingDecl, BindingKind, BindingName, BlockedNames, CapabilityPolicy, ConfigKeys, ConfigName, EgressRules, KvNamespaceId,
-    LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
+    BindingDecl, BindingKind, BindingName, BlockedNames, CapabilityPolicy, ConfigKeys, ConfigName,
+    EgressRules, KvNamespaceId, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget,
+    ScriptKey, Tag,
 };
 use wasmyard_net::ExtraRoots;
 use wasmyard_ownership::Dnssec;

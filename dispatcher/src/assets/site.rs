@@ -10,8 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 use wasmyard_namespaces::assets::rules::{HeaderRules, RedirectRules, Redirection, RoutingRules, Runs};
 use wasmyard_namespaces::assets::{
-    AssetEntry, AssetScope, BasePath, HtmlHandling, Manifest, NotFoundHandling, RunWorkerFirst,
-    VersionAssets,
+    AssetEntry, AssetScope, BasePath, HtmlHandling, Manifest, NotFoundHandling, RunWorkerFirst, VersionAssets,
 };
 use wasmyard_namespaces::script::Version;
 use wasmyard_namespaces::url_path::{canonical, decoded, normalized};
@@ -175,8 +174,7 @@ impl Site {
             Resolved::File(entry) => (Cow::Borrowed(wanted), Some((entry, 200))),
             Resolved::NotFound { file, status } => (Cow::Borrowed(wanted), Some((file, status))),
         };
-        let served_at =
-            if self.base.is_root() { served_at } else { Cow::Owned(self.base.whole(&served_at)) };
+        let served_at = if self.base.is_root() { served_at } else { Cow::Owned(self.base.whole(&served_at)) };
         // One hop takes the visitor to the file's address and to its one encoding.
         let address = canonical(&served_at);
         match file {

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::bindings::BindingDecl;
 use crate::name::{NamespaceName, shorten};
-use crate::script::Version;
 
 /// The most patterns of a policy, those that allow and those that deny together.
 pub const MAX_PATTERNS: usize = 100;
@@ -128,19 +127,18 @@ impl CapabilityPolicy {
             return Some(format!("deny has \"{pattern}\""));
         }
         let allow = self.allow.as_ref()?;
-        (!allow.iter().any(|pattern| takes(pattern, name))).then(|| "allow has nothing that takes it".to_owned())
+        (!allow.iter().any(|pattern| takes(pattern, name)))
+            .then(|| "allow has nothing that takes it".to_owned())
     }
 }
 
 impl CapabilityDiff {
-    /// What a version has more and less than the one before; all of it where there is none.
+    /// What one has more and less than another, each as [`all_of`] says it.
     #[must_use]
-    pub fn between(before: Option<&Version>, after: &Version) -> CapabilityDiff {
-        let old = before.map(all_of).unwrap_or_default();
-        let new = all_of(after);
+    pub fn between(old: &BTreeSet<String>, new: &BTreeSet<String>) -> CapabilityDiff {
         CapabilityDiff {
-            added: new.difference(&old).cloned().collect(),
-            removed: old.difference(&new).cloned().collect(),
+            added: new.difference(old).cloned().collect(),
+            removed: old.difference(new).cloned().collect(),
         }
     }
 }
@@ -151,10 +149,11 @@ pub fn import_name(import: &str) -> String {
     import.split('@').next().unwrap_or_default().chars().take(MAX_PATTERN_BYTES).collect()
 }
 
-/// The capabilities of a version; bindings with their names.
-fn all_of(version: &Version) -> BTreeSet<String> {
-    let bindings = version.bindings.iter().map(|decl| format!("{} {}", of_binding(decl), decl.name));
-    version.code.imports().iter().cloned().chain(bindings).collect()
+/// The capabilities of what imports these and is bound to those; bindings with their names.
+#[must_use]
+pub fn all_of(imports: &[String], bindings: &[BindingDecl]) -> BTreeSet<String> {
+    let bindings = bindings.iter().map(|decl| format!("{} {}", of_binding(decl), decl.name));
+    imports.iter().cloned().chain(bindings).collect()
 }
 
 fn of_binding(decl: &BindingDecl) -> String {
@@ -198,7 +197,8 @@ mod tests {
         }
         let refused = judged(&deny, &[], &kv).unwrap();
         assert!(refused.contains("\"binding:kv_namespace\", the binding \"KV\""), "{refused}");
-        let allow = policy(json!({"allow": ["wasi:*", "binding:kv_namespace"], "deny": ["wasi:sockets/tcp"]}));
+        let allow =
+            policy(json!({"allow": ["wasi:*", "binding:kv_namespace"], "deny": ["wasi:sockets/tcp"]}));
         assert_eq!(judged(&allow, &["wasi:io/poll"], &kv), None);
         assert!(judged(&allow, &["wasi:sockets/tcp"], &[]).unwrap().contains("deny"));
         assert!(judged(&allow, &["node:fs"], &[]).unwrap().contains("allow has nothing"));
@@ -208,7 +208,12 @@ mod tests {
 
     #[test]
     fn a_policy_that_is_none_is_refused() {
-        for bad in [json!({"deny": [""]}), json!({"deny": ["a*b"]}), json!({"allow": ["a b"]}), json!({"deny": ["x".repeat(201)]})] {
+        for bad in [
+            json!({"deny": [""]}),
+            json!({"deny": ["a*b"]}),
+            json!({"allow": ["a b"]}),
+            json!({"deny": ["x".repeat(201)]}),
+        ] {
             let policy: CapabilityPolicy = serde_json::from_value(bad.clone()).unwrap();
             assert!(matches!(policy.validate(), Err(PolicyError::Pattern { .. })), "{bad}");
         }

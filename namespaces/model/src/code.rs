@@ -59,7 +59,15 @@ impl Component {
     /// One that handles requests, whose file had no name, and that started at once.
     pub fn new(digest: Digest, size: u64) -> Self {
         let handlers = vec![EventKind::Fetch];
-        Self { digest, size, main_module: String::new(), startup_time_ms: 0, handlers, imports: Vec::new(), beside: None }
+        Self {
+            digest,
+            size,
+            main_module: String::new(),
+            startup_time_ms: 0,
+            handlers,
+            imports: Vec::new(),
+            beside: None,
+        }
     }
 }
 

@@ -55,8 +55,8 @@ pub use bindings::{
     BindingDecl, BindingError, BindingInput, BindingKind, BindingType, KvNamespaceId, OutboundDecl, Reference,
 };
 pub use blocked::BlockedNames;
-pub use clock::{Clock, ClockHand};
 pub use capabilities::{CapabilityDiff, CapabilityPolicy};
+pub use clock::{Clock, ClockHand};
 pub use code::{Beside, Code, CodeKind, CodeUpload, Component, EventKind};
 pub use config_keys::ConfigKeys;
 pub use deployment::{Deployment, PastDeployment, Share, ShareError};

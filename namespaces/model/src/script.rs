@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::assets::{AssetsConfig, AssetsConfigError, FinishedAssets, VersionAssets};
 use crate::bindings::{BindingDecl, BindingError, BindingInput, BindingType};
+use crate::capabilities::{CapabilityDiff, all_of};
 use crate::code::{Code, CodeUpload};
 use crate::config_keys::ConfigKeys;
 use crate::cron::{Cron, CronError, Schedule};
@@ -151,6 +152,13 @@ pub struct Version {
 pub const REUSE_INSTANCES: &str = "reuse_instances";
 
 impl Version {
+    /// What it can reach more and less than the one before; all of it where there is none.
+    #[must_use]
+    pub fn capabilities_over(&self, before: Option<&Version>) -> CapabilityDiff {
+        let all = |version: &Version| all_of(version.code.imports(), &version.bindings);
+        CapabilityDiff::between(&before.map(all).unwrap_or_default(), &all(self))
+    }
+
     /// Whether an instance that has served a request may serve another.
     pub fn reuses_instances(&self) -> bool {
         self.compatibility_flags.iter().any(|flag| flag == REUSE_INSTANCES)

@@ -8,9 +8,9 @@ use crate::alert_error::AlertError;
 use crate::zone_error::ZoneError;
 use wasmyard_model::assets::AssetUploadError;
 use wasmyard_model::bindings::BindingError;
+use wasmyard_model::capabilities::PolicyError;
 use wasmyard_model::client_ca::MtlsError;
 use wasmyard_model::csr::CsrError;
-use wasmyard_model::capabilities::PolicyError;
 use wasmyard_model::egress::EgressRulesError;
 use wasmyard_model::hostname::HostnameError;
 use wasmyard_model::limits::LimitError;
@@ -43,7 +43,9 @@ pub enum RegistryError {
         kept: usize,
     },
     /// The script has another content than the one that a change was meant for.
-    #[error("the script \"{key}\" has another content by now (its etag is {found}); look at it, and decide anew")]
+    #[error(
+        "the script \"{key}\" has another content by now (its etag is {found}); look at it, and decide anew"
+    )]
     OtherContent {
         /// The script.
         key: ScriptKey,

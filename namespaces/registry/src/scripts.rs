@@ -31,8 +31,8 @@ pub(crate) mod upload;
 
 pub use bulk::{DeletedScripts, MOST_DELETED_AT_ONCE};
 pub use deployments::{Kept, Rollout};
-pub use history::PINNED;
 use history::Histories;
+pub use history::PINNED;
 use upload::deployed;
 
 /// Up to so many scripts are counted whenever somebody asks: that takes less than a millisecond.

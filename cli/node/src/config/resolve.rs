@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use wasmyard_api::Rates;
 use wasmyard_namespaces::{
-    CapabilityPolicy, ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey,
-    ScriptName,
+    ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName,
 };
 
 use super::document::Spot;
 use super::fault::{Fault, closest};
-use super::keys::{RawBuild, RawCapabilities, RawConfig, RawNamespace, RawOutbound, RawScript, RawServer};
+use super::keys::{RawBuild, RawConfig, RawNamespace, RawOutbound, RawScript, RawServer};
 use super::locate::below;
 use super::section::Named;
 use super::{
@@ -25,6 +24,7 @@ use crate::master_key::MasterKeySource;
 
 mod assets;
 mod bindings;
+mod capabilities;
 mod certificates;
 mod dcv;
 mod egress;
@@ -256,17 +256,6 @@ impl Resolver<'_> {
             });
         }
         name
-    }
-
-    fn capabilities(&mut self, raw: &RawCapabilities) -> CapabilityPolicy {
-        let texts = |spots: &Option<Vec<Spot<String>>>| -> Option<Vec<String>> {
-            Some(spots.as_ref()?.iter().map(|spot| spot.value.clone()).collect())
-        };
-        let policy = CapabilityPolicy { allow: texts(&raw.allow), deny: texts(&raw.deny).unwrap_or_default() };
-        if let Err(error) = policy.validate() {
-            self.faults.push(Fault::new(raw.place.line, raw.place.key.clone(), error.to_string()));
-        }
-        policy
     }
 
     fn outbound(&mut self, raw: &RawOutbound) -> Option<OutboundDecl> {

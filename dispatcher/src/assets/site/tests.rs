@@ -308,10 +308,8 @@ fn below_a_base_path_files_have_their_addresses_there_and_nowhere_else() {
     // Who is asked first, and where rules lead to, goes by the whole path.
     let rules = Case::new(files).below("/docs").with_worker().first(&["/docs/api/*"]);
     rules.check(&[("GET /docs/api/a", "worker"), ("GET /docs/a.js", "200 /a.js"), ("GET /a.js", "worker")]);
-    let moved = Case::new(files).below("/docs").redirects("/old /docs/page\n/docs/x /docs/a.js 200\n/docs/y /a.js 200");
-    moved.check(&[
-        ("GET /old", "302 -> /docs/page"),
-        ("GET /docs/x", "200 /a.js"),
-        ("GET /docs/y", "404"),
-    ]);
+    let moved = Case::new(files)
+        .below("/docs")
+        .redirects("/old /docs/page\n/docs/x /docs/a.js 200\n/docs/y /a.js 200");
+    moved.check(&[("GET /old", "302 -> /docs/page"), ("GET /docs/x", "200 /a.js"), ("GET /docs/y", "404")]);
 }

@@ -82,7 +82,12 @@ impl Binding for SecretKey {
             return Err(fields.wrong("algorithm", ALGORITHM));
         }
         fields.within_bound(algorithm.to_string().len())?;
-        Ok(Self { format, algorithm: algorithm.clone(), usages: usages(fields)?, material: material(fields, format)? })
+        Ok(Self {
+            format,
+            algorithm: algorithm.clone(),
+            usages: usages(fields)?,
+            material: material(fields, format)?,
+        })
     }
 
     fn view(&self, fields: &mut Map<String, Value>) {
@@ -106,7 +111,8 @@ impl Binding for SecretKey {
     }
 }
 
-const ALGORITHM: &str = "the name of an algorithm of Web Crypto, or an object with \"name\" and its parameters";
+const ALGORITHM: &str =
+    "the name of an algorithm of Web Crypto, or an object with \"name\" and its parameters";
 
 fn usages(fields: &Fields<'_>) -> Result<Vec<&'static str>, BindingError> {
     let wrong = || fields.wrong("usages", "a list of usages of Web Crypto, such as [\"sign\", \"verify\"]");

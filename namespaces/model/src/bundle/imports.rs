@@ -10,8 +10,20 @@ use super::{Bundle, PartKind};
 use crate::capabilities::{MAX_IMPORTS, import_name};
 
 /// Names that need no prefix, as older packages write them.
-const BARE: [&str; 12] =
-    ["assert", "async_hooks", "buffer", "crypto", "events", "fs", "path", "process", "stream", "timers", "url", "util"];
+const BARE: [&str; 12] = [
+    "assert",
+    "async_hooks",
+    "buffer",
+    "crypto",
+    "events",
+    "fs",
+    "path",
+    "process",
+    "stream",
+    "timers",
+    "url",
+    "util",
+];
 
 impl Bundle {
     /// The modules of the platform that are named in it, sorted.
@@ -48,7 +60,8 @@ fn named(source: &str) -> Vec<&str> {
                 continue;
             }
             let text = rest.trim_start();
-            let text = if keyword == "from" { text } else { text.strip_prefix('(').unwrap_or(text).trim_start() };
+            let text =
+                if keyword == "from" { text } else { text.strip_prefix('(').unwrap_or(text).trim_start() };
             let Some(quote @ ('"' | '\'')) = text.chars().next() else { continue };
             if let Some((name, _)) = text.get(1..).and_then(|text| text.split_once(quote))
                 && !name.contains('\n')

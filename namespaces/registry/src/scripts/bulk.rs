@@ -11,7 +11,9 @@ use super::{Histories, listed};
 use crate::collection::{ATTEMPTS, PAGE, Seen, Transaction, step_aside};
 use crate::error::RegistryError;
 use crate::ownership::refuse_script;
-use crate::record::{HISTORIES_LEFT, NAMESPACES, PAST_DEPLOYMENTS, ScriptRecord, USER_SCRIPTS, blobs_of_script};
+use crate::record::{
+    HISTORIES_LEFT, NAMESPACES, PAST_DEPLOYMENTS, ScriptRecord, USER_SCRIPTS, blobs_of_script,
+};
 use crate::scripts::upload::new_id;
 use crate::{Inner, Registry, Result};
 use wasmyard_model::name::{NamespaceName, ScriptName};

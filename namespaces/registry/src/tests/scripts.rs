@@ -182,7 +182,10 @@ async fn scripts_that_are_deleted_together_are_gone_by_one_append_and_their_hist
     let before = registry.inner.log.revision().await.unwrap();
     let first = registry.delete_scripts(&ns, Some(&filter)).await.unwrap();
     assert_eq!(registry.inner.log.revision().await.unwrap(), before + 1, "all or none");
-    assert_eq!((first.names.len(), first.has_more, registry.script_count(&ns).await.unwrap()), (200, true, 100));
+    assert_eq!(
+        (first.names.len(), first.has_more, registry.script_count(&ns).await.unwrap()),
+        (200, true, 100)
+    );
     for n in 0..300 {
         assert_eq!(registry.script(&key(n)).await.unwrap().is_some(), n >= 200, "{n}");
     }
