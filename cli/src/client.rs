@@ -213,7 +213,9 @@ impl Client {
         let bytes = self.read(response).await?;
         let envelope = serde_json::from_slice::<Envelope>(&bytes).ok();
         match envelope {
-            Some(envelope) if !status.is_success() => Err(ClientError::Refused { status, errors: envelope.errors }),
+            Some(envelope) if !status.is_success() => {
+                Err(ClientError::Refused { status, errors: envelope.errors })
+            }
             None if !status.is_success() => Err(ClientError::NotTheApi { url: self.address(), status }),
             Some(_) => Ok(Whole::Json(serde_json::from_slice(&bytes).unwrap_or_default())),
             None => Ok(Whole::Content(bytes)),

@@ -3,8 +3,8 @@
 //! Owns what they share: finding the API and the paths of scripts. It must never hold an HTTP detail
 //! (`client` does) or a colour or column (`output` does).
 
-pub mod audit;
 pub mod any_call;
+pub mod audit;
 pub mod authority;
 pub mod check;
 pub mod cron;

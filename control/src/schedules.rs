@@ -13,7 +13,12 @@ impl Control {
     /// # Errors
     /// That the script is not there, that an expression breaks a rule, or that the configuration declares them; or the
     /// registry's failure.
-    pub async fn set_crons(&self, key: &ScriptKey, texts: &[String], force: Force) -> Result<Done<Arc<Script>>> {
+    pub async fn set_crons(
+        &self,
+        key: &ScriptKey,
+        texts: &[String],
+        force: Force,
+    ) -> Result<Done<Arc<Script>>> {
         let before = self.existing(key).await?;
         let crons = texts.iter().map(|text| cron(text)).collect::<Result<Vec<Cron>>>()?;
         let after = self.changing(force).set_crons(key, &crons).await?;

@@ -59,7 +59,12 @@ impl Control {
     ///
     /// # Errors
     /// That what served before is not kept any more; or the registry's failure.
-    pub async fn take_back(&self, key: &ScriptKey, deployment: &str, reason: &str) -> Result<Option<Arc<Script>>> {
+    pub async fn take_back(
+        &self,
+        key: &ScriptKey,
+        deployment: &str,
+        reason: &str,
+    ) -> Result<Option<Arc<Script>>> {
         // The rule came with the deployment, from whoever may change what serves.
         let taken = self.changing(Force::Yes).take_back(key, deployment, reason).await?;
         if let Some(script) = &taken {

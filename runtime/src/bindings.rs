@@ -9,7 +9,6 @@ pub(crate) mod future;
 pub(crate) mod granted;
 mod handover;
 mod kv;
-mod ratelimit;
 pub(crate) mod link;
 mod list;
 pub(crate) mod log;
@@ -17,6 +16,7 @@ pub(crate) mod message;
 mod options;
 pub(crate) mod outgoing;
 mod pollables;
+mod ratelimit;
 pub(crate) mod request_info;
 
 mod generated {

@@ -149,7 +149,9 @@ impl Crons {
             };
             let now = self.clock().now();
             let (until, for_a_place) = match taken {
-                Ok(wait) => (wait.next.map_or(now.later(LOOK), |next| next.min(now.later(LOOK))), wait.for_a_place),
+                Ok(wait) => {
+                    (wait.next.map_or(now.later(LOOK), |next| next.min(now.later(LOOK))), wait.for_a_place)
+                }
                 Err(error) => {
                     tracing::warn!(%error, "scripts that are due by their cron expressions could not be looked for");
                     (now.later(AFTER_FAILURE), false)
@@ -275,7 +277,11 @@ fn not_begun(failure: &Failure) -> Option<Duration> {
 }
 
 impl Running {
-    fn place(self: &Arc<Self>, namespace: Option<&NamespaceName>, config: &CronConfig) -> Result<Place, Full> {
+    fn place(
+        self: &Arc<Self>,
+        namespace: Option<&NamespaceName>,
+        config: &CronConfig,
+    ) -> Result<Place, Full> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if places.all >= config.at_once {
             return Err(Full::All);

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
-use wasmyard_namespaces::name::shorten;
 use wasmyard_namespaces::deployment::RollbackRule;
+use wasmyard_namespaces::name::shorten;
 use wasmyard_namespaces::registry::Rollout;
 use wasmyard_namespaces::{Deployment, Script, ScriptKey, Share};
 
@@ -64,7 +64,8 @@ impl RollbackIf {
     /// The rule that it is.
     pub(crate) fn rule(&self) -> Result<RollbackRule, ApiError> {
         let errors = self.errors_percent.map(Share::percent).transpose();
-        let errors = errors.map_err(|error| ApiError::invalid(format_args!("rollback.errors_percent: {error}.")))?;
+        let errors =
+            errors.map_err(|error| ApiError::invalid(format_args!("rollback.errors_percent: {error}.")))?;
         RollbackRule::new(self.over, errors, self.cpu_ms).map_err(ApiError::invalid)
     }
 }
@@ -153,8 +154,7 @@ pub(crate) async fn create(
         versions.push((version_id, share));
     }
     let rollback = wanted.rollback.as_ref().map(RollbackIf::rule).transpose()?;
-    let rollout =
-        Rollout { versions, cookie: wanted.cookie, annotations: wanted.annotations, rollback };
+    let rollout = Rollout { versions, cookie: wanted.cookie, annotations: wanted.annotations, rollback };
     let done = shared.control.roll_out(&key, &rollout, forced.wanted()?).await?;
     notes.extend(done.remarks);
     Ok(Reply::ok(serving(&done.result)).with_notes(notes))

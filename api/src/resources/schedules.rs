@@ -72,5 +72,8 @@ pub(crate) async fn run(
     Json(wanted, notes): Json<Wanted>,
 ) -> Answer<Schedules> {
     let done = shared.control.run_cron(&key, &wanted.cron).await?;
-    Ok(Reply::ok(shown(&done.result)).with_status(StatusCode::ACCEPTED).with_notes(notes).with_notes(done.remarks))
+    Ok(Reply::ok(shown(&done.result))
+        .with_status(StatusCode::ACCEPTED)
+        .with_notes(notes)
+        .with_notes(done.remarks))
 }

@@ -19,15 +19,24 @@ const DIFFERS: &[(&str, &str)] = &[
     ("GET /memberships", "there is one account, and its operator is its only member"),
     ("GET /user", "tokens stand for the operator: there are no other users"),
     ("GET /accounts/{account_id}/queues", "there are none yet"),
-    ("GET /accounts/{account_id}/workers/domains", "there are none: a custom hostname of a zone, or a route, does what they do"),
+    (
+        "GET /accounts/{account_id}/workers/domains",
+        "there are none: a custom hostname of a zone, or a route, does what they do",
+    ),
     ("GET /accounts/{account_id}/workers/durable_objects/namespaces", "there are none"),
     ("GET /accounts/{account_id}/workers/account-settings", "nothing depends on them"),
     ("GET /accounts/{account_id}/workers/subdomain", "there is no `workers.dev`: routes lead to scripts"),
     ("GET /accounts/{account_id}/workers/scripts/{script_name}/subdomain", "always off"),
     ("POST /accounts/{account_id}/workers/scripts/{script_name}/subdomain", "stays off; a remark says so"),
     ("GET /accounts/{account_id}/workers/tails/by-consumer/{script_name}", "always empty"),
-    ("PUT /accounts/{account_id}/workers/scripts/{script_name}/schedules", "user scripts have them as well, below their namespace"),
-    ("GET /zones/{zone_id}/dns_records", "as far as they say where an origin or a target is: we are not the zone's name server"),
+    (
+        "PUT /accounts/{account_id}/workers/scripts/{script_name}/schedules",
+        "user scripts have them as well, below their namespace",
+    ),
+    (
+        "GET /zones/{zone_id}/dns_records",
+        "as far as they say where an origin or a target is: we are not the zone's name server",
+    ),
     ("POST /zones/{zone_id}/dns_records", "A, AAAA and CNAME: we are not the zone's name server"),
 ];
 
@@ -39,16 +48,25 @@ const INSTEAD: &[(&str, &str)] = &[
     ("/accounts/{account_id}/secrets_store/", "secrets are bindings of scripts: `…/secrets`"),
     ("/accounts/{account_id}/rulesets", "rules are not there yet"),
     ("/zones/{zone_id}/rulesets", "rules are not there yet"),
-    ("/accounts/{account_id}/logpush/", "the log is lines of JSON on the server's output: [observability.md](observability.md)"),
+    (
+        "/accounts/{account_id}/logpush/",
+        "the log is lines of JSON on the server's output: [observability.md](observability.md)",
+    ),
     ("/accounts/{account_id}/analytics_engine/", "analytics are not there yet"),
     ("/accounts/{account_id}/workflows", "workflows are not there"),
     ("/accounts/{account_id}/audit_logs", "the audit log is not there yet"),
     ("/accounts/{account_id}/workers/account-settings", "nothing depends on them"),
     ("/accounts/{account_id}/workers/domains", "a custom hostname of a zone, or a route"),
     ("/accounts/{account_id}/workers/scripts-search", "`GET …/workers/scripts`"),
-    ("/accounts/{account_id}/workers/scripts/{script_name}/tails", "lines of scripts are in the server's log"),
+    (
+        "/accounts/{account_id}/workers/scripts/{script_name}/tails",
+        "lines of scripts are in the server's log",
+    ),
     ("/accounts/{account_id}/workers/subdomain", "there is no `workers.dev`: routes lead to scripts"),
-    ("/zones/{zone_id}/custom_certificates", "certificates of custom hostnames are `custom_hostnames/…/certificate_pack`; others are files that `wasmyard.toml` names"),
+    (
+        "/zones/{zone_id}/custom_certificates",
+        "certificates of custom hostnames are `custom_hostnames/…/certificate_pack`; others are files that `wasmyard.toml` names",
+    ),
     ("/zones/{zone_id}/settings", "the settings that act are listed in [hostnames.md](hostnames.md)"),
     ("/graphql", "analytics are not there yet"),
 ];
@@ -101,7 +119,9 @@ fn table() -> String {
         writeln!(text, "| `{call}` | {what} | {note} |").unwrap();
     }
     let [same, differs, missing] = counts;
-    format!("{same} calls are the same, {differs} differ, {missing} are not there.\n\n| call | here | |\n|---|---|---|\n{text}")
+    format!(
+        "{same} calls are the same, {differs} differ, {missing} are not there.\n\n| call | here | |\n|---|---|---|\n{text}"
+    )
 }
 
 #[test]
@@ -115,7 +135,10 @@ fn the_page_says_of_every_call_whether_it_is_there() {
         std::fs::write(&path, &now).unwrap();
         return;
     }
-    assert!(page == now, "docs/cloudflare-compatibility.md is out of date: run the tests with WASMYARD_REFRESH=1");
+    assert!(
+        page == now,
+        "docs/cloudflare-compatibility.md is out of date: run the tests with WASMYARD_REFRESH=1"
+    );
 }
 
 #[test]

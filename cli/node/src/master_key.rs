@@ -50,10 +50,15 @@ impl MasterKeySource {
     /// Why there is none; no part of the key is in the text.
     pub(crate) async fn key(&self) -> Result<MasterKey, StartError> {
         let failed = |what: String| {
-            StartError::with_remedy(format!("the master key cannot be had: {what}"), "see `master_key` under [server]")
+            StartError::with_remedy(
+                format!("the master key cannot be had: {what}"),
+                "see `master_key` under [server]",
+            )
         };
         let text = match self {
-            Self::File(path) => file(path).await.map_err(|error| failed(format!("{}: {error}", path.display())))?,
+            Self::File(path) => {
+                file(path).await.map_err(|error| failed(format!("{}: {error}", path.display())))?
+            }
             Self::Env(name) => match std::env::var(name) {
                 Ok(text) => text,
                 Err(_) => return Err(failed(format!("{name} is not set in the environment"))),

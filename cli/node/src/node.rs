@@ -40,7 +40,9 @@ use crate::ports::bind;
 use crate::remote::{DataPlane, RemoteNamespaces, RemoteServer};
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
-use crate::{certificates, hostnames, issuers, javascript, logs, recompile, rollbacks, store_figures, sweep, triggers};
+use crate::{
+    certificates, hostnames, issuers, javascript, logs, recompile, rollbacks, store_figures, sweep, triggers,
+};
 
 /// Bytes of compiled code that stay loaded.
 const LOADED_CODE_BYTES: u64 = 2 << 30;

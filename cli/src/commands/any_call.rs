@@ -26,7 +26,12 @@ pub async fn run(args: &AnyCallArgs, output: &Output) -> Result<(), Failure> {
     let method = args.method.to_ascii_uppercase();
     let method = match method.as_str() {
         "GET" | "POST" | "PUT" | "PATCH" | "DELETE" => method.parse::<Method>(),
-        _ => return Err(Failure::Usage(format!("{:?} is no method: GET, POST, PUT, PATCH or DELETE", args.method))),
+        _ => {
+            return Err(Failure::Usage(format!(
+                "{:?} is no method: GET, POST, PUT, PATCH or DELETE",
+                args.method
+            )));
+        }
     };
     let method = method.map_err(|error| Failure::Usage(error.to_string()))?;
     let path = args.path.replace("{account_id}", ACCOUNT);
@@ -54,7 +59,9 @@ pub async fn run(args: &AnyCallArgs, output: &Output) -> Result<(), Failure> {
             output.line(&text);
             Ok(())
         }
-        (None, None) => Err(Failure::Usage("the answer is no text: say with --output where it is to go".to_owned())),
+        (None, None) => {
+            Err(Failure::Usage("the answer is no text: say with --output where it is to go".to_owned()))
+        }
     }
 }
 
@@ -72,5 +79,6 @@ async fn body(data: &str) -> Result<Bytes, Failure> {
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(file, bytes).map_err(|error| Failure::Usage(format!("--output {}: {error}", file.display())))
+    std::fs::write(file, bytes)
+        .map_err(|error| Failure::Usage(format!("--output {}: {error}", file.display())))
 }

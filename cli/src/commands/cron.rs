@@ -59,7 +59,10 @@ async fn listed(client: &Client, of: &OfScript) -> Result<Value, Failure> {
 fn only(listed: &Value, of: &OfScript) -> Result<String, Failure> {
     match items(listed.get("schedules").unwrap_or(&Value::Null)) {
         [one] => Ok(text(one, "/cron")),
-        [] => Err(Failure::Usage(format!("{} has no cron expression; `wasmyard cron set` gives it one", of.script))),
+        [] => Err(Failure::Usage(format!(
+            "{} has no cron expression; `wasmyard cron set` gives it one",
+            of.script
+        ))),
         many => {
             let known: Vec<String> = many.iter().map(|one| format!("\"{}\"", text(one, "/cron"))).collect();
             Err(Failure::Usage(format!("say which expression is to run: {}", known.join(", "))))

@@ -27,7 +27,9 @@ pub async fn run(command: KeyCommand, output: &Output) -> Result<(), Failure> {
             let found = ConfigSource::find(config.as_deref(), folder)?;
             let (config, _) = config::load(found, Purpose::Check)?;
             rewrap(&config, source.as_ref()).await?;
-            output.line("installation.key is wrapped anew: set `master_key` under [server] before the next start");
+            output.line(
+                "installation.key is wrapped anew: set `master_key` under [server] before the next start",
+            );
         }
     }
     Ok(())

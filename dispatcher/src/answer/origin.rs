@@ -144,7 +144,9 @@ impl Origins {
             Err(fault) => {
                 account.failed(&fault);
                 // What the visitor broke off is no fault of the origin's.
-                Err(log.and_then(|log| log.upload_fault()).map_or_else(|| Refusal::from(fault.told), Refusal::of_upload))
+                Err(log
+                    .and_then(|log| log.upload_fault())
+                    .map_or_else(|| Refusal::from(fault.told), Refusal::of_upload))
             }
         }
     }

@@ -129,16 +129,14 @@ impl InstallationKey {
     ///
     /// # Errors
     /// [`KeyError`].
-    pub fn of_directory(
-        data: &Path,
-        master: Option<&MasterKey>,
-        is_sealed: bool,
-    ) -> Result<Self, KeyError> {
+    pub fn of_directory(data: &Path, master: Option<&MasterKey>, is_sealed: bool) -> Result<Self, KeyError> {
         match read_bytes(data, master)? {
             Some((key, is_wrapped)) => {
                 if let Some(master) = master.filter(|_| !is_wrapped) {
                     replace(data, &master.wrap(&key)?)?;
-                    tracing::info!("{KEY_FILE} is wrapped by the master key from now on; copies of it from before are not");
+                    tracing::info!(
+                        "{KEY_FILE} is wrapped by the master key from now on; copies of it from before are not"
+                    );
                 }
                 Self::of(&key)
             }
@@ -152,7 +150,11 @@ impl InstallationKey {
     ///
     /// # Errors
     /// [`KeyError`]. Then the file is as it was.
-    pub fn rewrap(data: &Path, before: Option<&MasterKey>, after: Option<&MasterKey>) -> Result<(), KeyError> {
+    pub fn rewrap(
+        data: &Path,
+        before: Option<&MasterKey>,
+        after: Option<&MasterKey>,
+    ) -> Result<(), KeyError> {
         let (key, _) = read_bytes(data, before)?.ok_or(KeyError::Lost)?;
         match after {
             Some(after) => replace(data, &after.wrap(&key)?),

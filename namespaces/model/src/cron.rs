@@ -30,7 +30,9 @@ pub enum CronError {
     )]
     Shape(String),
     /// A field breaks its rule.
-    #[error("the cron expression \"{text}\" cannot be read: {rule}; weekdays are 1 (Sunday) to 7, or names like MON")]
+    #[error(
+        "the cron expression \"{text}\" cannot be read: {rule}; weekdays are 1 (Sunday) to 7, or names like MON"
+    )]
     Field {
         /// The expression.
         text: String,
@@ -238,8 +240,12 @@ mod tests {
         let before = schedules(&[], std::slice::from_ref(&hourly), then).unwrap();
         let after = schedules(&before, &[daily.clone(), hourly.clone()], now).unwrap();
         assert_eq!(after.iter().map(|known| known.created_on).collect::<Vec<_>>(), [now, then]);
-        assert_eq!(schedules(&[], &[daily.clone(), daily.clone()], now), Err(CronError::Twice(daily.to_string())));
-        let many: Vec<Cron> = (0..=MAX_CRONS).map(|minute| format!("{minute} * * * *").parse().unwrap()).collect();
+        assert_eq!(
+            schedules(&[], &[daily.clone(), daily.clone()], now),
+            Err(CronError::Twice(daily.to_string()))
+        );
+        let many: Vec<Cron> =
+            (0..=MAX_CRONS).map(|minute| format!("{minute} * * * *").parse().unwrap()).collect();
         assert_eq!(schedules(&[], &many, now), Err(CronError::TooMany(MAX_CRONS + 1)));
     }
 

@@ -65,7 +65,9 @@ pub enum RollbackError {
     #[error("rollback over {0} invocations: judge 1 to {MAX_ROLLBACK_OVER} together")]
     Over(u32),
     /// It asks for nothing.
-    #[error("a rollback rule must say how many may fail (errors_percent), how much CPU time they may take (cpu_ms), or both")]
+    #[error(
+        "a rollback rule must say how many may fail (errors_percent), how much CPU time they may take (cpu_ms), or both"
+    )]
     Empty,
     /// Nothing served before.
     #[error("there is nothing to roll back to: no other version of the script serves; leave the rule out")]
@@ -117,7 +119,9 @@ impl RollbackRule {
         let over = self.over;
         let may_fail = |share: Share| u64::from(share.0) * u64::from(over) / u64::from(Share::ALL.0);
         if let Some(share) = self.errors.filter(|share| u64::from(errors) > may_fail(*share)) {
-            return Some(format!("{errors} of {invocations} invocations failed; the rule is {share} of {over}"));
+            return Some(format!(
+                "{errors} of {invocations} invocations failed; the rule is {share} of {over}"
+            ));
         }
         let mean_ms = self.cpu_ms.filter(|ms| cpu > Duration::from_millis(u64::from(*ms)) * over)?;
         let total = cpu.as_millis();
@@ -214,7 +218,10 @@ mod tests {
         assert_eq!(RollbackRule::new(0, None, Some(1)), Err(RollbackError::Over(0)));
         let rule = RollbackRule::new(10, None, Some(1)).unwrap();
         assert_eq!(rule.watching("new", []), Err(RollbackError::Nothing));
-        let both = [("old".to_owned(), Share::percent(90.0).unwrap()), ("new".to_owned(), Share::percent(10.0).unwrap())];
+        let both = [
+            ("old".to_owned(), Share::percent(90.0).unwrap()),
+            ("new".to_owned(), Share::percent(10.0).unwrap()),
+        ];
         let watched = rule.watching("new", both).unwrap();
         assert_eq!(watched.back_to, [("old".to_owned(), Share::ALL)]);
     }

@@ -368,9 +368,7 @@ fn declared_script(
         config: Some(keys.clone()),
     };
     let same = before.is_none_or(|before| {
-        before.version == script.version
-            && before.tags == script.tags
-            && before.schedules == script.schedules
+        before.version == script.version && before.tags == script.tags && before.schedules == script.schedules
     });
     Ok(if same { script } else { Script { modified_on: now, ..script } })
 }

@@ -328,7 +328,11 @@ impl Inner {
     }
 
     /// A script by the key of its record.
-    async fn script_of_record(&self, record: &str, key: &ScriptKey) -> Result<(Seen<ScriptRecord>, Option<Script>)> {
+    async fn script_of_record(
+        &self,
+        record: &str,
+        key: &ScriptKey,
+    ) -> Result<(Seen<ScriptRecord>, Option<Script>)> {
         let (of, id) = match record.strip_prefix(USER_SCRIPTS.prefix()) {
             Some(id) => (&USER_SCRIPTS, id),
             None => (&PLATFORM_SCRIPTS, record.strip_prefix(PLATFORM_SCRIPTS.prefix()).unwrap_or_default()),

@@ -146,7 +146,9 @@ pub enum StoreError {
         oldest: Revision,
     },
     /// Values are sealed with another key than the one that is given.
-    #[error("the secrets of the registry are sealed with another key than installation.key: restore the one that they were sealed with")]
+    #[error(
+        "the secrets of the registry are sealed with another key than installation.key: restore the one that they were sealed with"
+    )]
     OtherKey,
     /// The caller broke a rule of the trait.
     #[error("the store was called wrongly: {rule}")]

@@ -98,7 +98,10 @@ impl SealingStore {
         match self.seal.open(entry.key.as_bytes(), sealed) {
             Some(plain) => Entry { value: plain.into(), ..entry },
             None => {
-                tracing::error!(key = entry.key, "a sealed record does not open: it was changed, or moved to another place");
+                tracing::error!(
+                    key = entry.key,
+                    "a sealed record does not open: it was changed, or moved to another place"
+                );
                 entry
             }
         }

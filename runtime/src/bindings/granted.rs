@@ -36,7 +36,11 @@ impl std::fmt::Debug for Services {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Services { files, kv, rates, .. } = self;
         let files = files.is_some();
-        f.debug_struct("Services").field("files", &files).field("kv", kv).field("rates", rates).finish_non_exhaustive()
+        f.debug_struct("Services")
+            .field("files", &files)
+            .field("kv", kv)
+            .field("rates", rates)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,8 @@ async fn any_call_can_be_made_from_the_command_line() {
         (run.status.success(), String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap())
     };
     let namespaces = "/accounts/{account_id}/workers/dispatch/namespaces";
-    let (done, made, told) = run(&["api", "post", namespaces, "-d", r#"{"name": "staging", "strange": 1}"#]).await;
+    let (done, made, told) =
+        run(&["api", "post", namespaces, "-d", r#"{"name": "staging", "strange": 1}"#]).await;
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
     assert!(done && made["namespace_name"] == "staging" && told.contains("strange"), "{made} {told}");
     let (_, listed, _) = run(&["api", "GET", namespaces, "-q", "per_page=1", "--envelope"]).await;

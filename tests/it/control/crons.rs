@@ -74,9 +74,15 @@ async fn a_user_script_runs_for_a_cron_trigger_behind_the_outbound_worker_of_its
     let (code, set, _) = run(&["cron", "set", "shop", "0 3 * * *", "*/15 * * * mon-fri"]).await;
     assert_eq!((code, set.lines().count()), (Some(0), 3), "{set}");
     let (code, _, told) = run(&["cron", "run", "shop"]).await;
-    assert!(code == Some(2) && told.contains("say which expression is to run: \"0 3 * * *\""), "{code:?} {told}");
+    assert!(
+        code == Some(2) && told.contains("say which expression is to run: \"0 3 * * *\""),
+        "{code:?} {told}"
+    );
     let (code, ran, _) = run(&["cron", "run", "shop", "0 3 * * *"]).await;
-    assert_eq!((code, ran.as_str()), (Some(0), "production/shop runs for \"0 3 * * *\" as soon as there is a place\n"));
+    assert_eq!(
+        (code, ran.as_str()),
+        (Some(0), "production/shop runs for \"0 3 * * *\" as soon as there is a place\n")
+    );
     line(&server, "production/shop", "tick 0 3 * * * false").await;
     line(&server, "production/shop", "got instead of http://outside.test/x").await;
     // What nobody has named is not run, and what is no expression is not kept.
@@ -113,7 +119,8 @@ async fn a_tick_that_fails_is_on_the_record_by_the_limits_of_events() {
     let reply = api.post(&path, &json!({ "cron": "0 4 * * *" })).await;
     assert_eq!(reply.status, 202, "{reply:?}");
     line(&server, "production/spins", "tick 0 4 * * *").await;
-    let failed = |line: &Value| line["message"] == "a cron trigger failed" && line["script"] == "production/spins";
+    let failed =
+        |line: &Value| line["message"] == "a cron trigger failed" && line["script"] == "production/spins";
     let failed = server.logged("that the tick failed", failed).await;
     assert!(failed["error"].as_str().unwrap().contains("60 ms"), "{failed}");
     assert!((server.metric("wasmyard_cron_ticks_total{result=\"failed\"}").await - 1.0).abs() < f64::EPSILON);
@@ -140,7 +147,8 @@ async fn a_component_handles_ticks_and_who_handles_none_is_told_so() {
     line(&server, "production/handlers", "").await;
 
     api.deploy("hello", guest::bytes("hello")).await;
-    let set = api.put(&format!("{}/schedules", script_path("hello")), &json!([{ "cron": "0 5 * * *" }])).await;
+    let set =
+        api.put(&format!("{}/schedules", script_path("hello")), &json!([{ "cron": "0 5 * * *" }])).await;
     assert!(set.envelope["messages"].to_string().contains("handles no scheduled events"), "{set:?}");
     // Platform scripts as well.
     let reply = api.javascript(&format!("{PLATFORM_SCRIPTS}/nightly"), TICKS).await;

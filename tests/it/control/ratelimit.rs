@@ -27,8 +27,7 @@ const CONFIG: &str = r#"
     script = "edge"
 "#;
 
-const EDGE: &str =
-    "export default { fetch: (request, env) => env.D.get(new URL(request.url).hostname.split('.')[0]).fetch(request) };";
+const EDGE: &str = "export default { fetch: (request, env) => env.D.get(new URL(request.url).hostname.split('.')[0]).fetch(request) };";
 
 async fn platform() -> Server {
     let site = crate::support::Site::new(CONFIG);
@@ -44,7 +43,9 @@ fn limit(name: &str, id: &str, limit: u32) -> serde_json::Value {
 async fn a_key_is_let_through_so_often_and_each_tenant_counts_for_itself() {
     let server = platform().await;
     let api = server.api();
-    for (script, bindings) in [("one", json!([limit("LIMIT", "7", 3)])), ("two", json!([limit("LIMIT", "7", 3)]))] {
+    for (script, bindings) in
+        [("one", json!([limit("LIMIT", "7", 3)])), ("two", json!([limit("LIMIT", "7", 3)]))]
+    {
         let metadata = json!({ "main_module": "worker.js", "bindings": bindings });
         let reply = api.javascript_with(&script_path(script), &metadata, ASKS).await;
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -58,7 +59,11 @@ async fn a_key_is_let_through_so_often_and_each_tenant_counts_for_itself() {
     };
     assert_eq!(told("one.localhost", "/a", 4).await, ["in", "in", "in", "out"]);
     assert_eq!(told("one.localhost", "/b", 1).await, ["in"], "another key");
-    assert_eq!(told("two.localhost", "/a", 4).await, ["in", "in", "in", "out"], "another tenant, the same id");
+    assert_eq!(
+        told("two.localhost", "/a", 4).await,
+        ["in", "in", "in", "out"],
+        "another tenant, the same id"
+    );
     // A new version counts on.
     let metadata = json!({ "main_module": "worker.js", "bindings": [limit("LIMIT", "7", 3)] });
     api.javascript_with(&script_path("one"), &metadata, &format!("{ASKS}//")).await;

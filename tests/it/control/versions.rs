@@ -101,7 +101,8 @@ async fn a_version_that_breaks_the_rule_of_its_deployment_is_rolled_back_with_th
     for _ in 0..40 {
         assert_eq!(said(&server).await, "good");
     }
-    let kept = api.get(&format!("{}/deployments", script_path("shop"))).await.result()["deployments"][0].clone();
+    let kept =
+        api.get(&format!("{}/deployments", script_path("shop"))).await.result()["deployments"][0].clone();
     assert_eq!(kept["rollback"], json!({ "over": 20, "errors_percent": 10.0 }), "it keeps its rule");
 
     assert!(run(&[&["deploy", "bad.wasm"], &rule[..]].concat()).await.0);
@@ -116,8 +117,8 @@ async fn a_version_that_breaks_the_rule_of_its_deployment_is_rolled_back_with_th
     })
     .await;
     assert_eq!(
-        told["annotations"]["workers/message"],
-        "3 of 3 invocations failed; the rule is 10% of 20", "{told}"
+        told["annotations"]["workers/message"], "3 of 3 invocations failed; the rule is 10% of 20",
+        "{told}"
     );
     assert_eq!(said(&server).await, "good");
 }

@@ -109,7 +109,10 @@ async fn a_copy_of_the_data_directory_does_not_start_without_the_master_key() {
         assert!(!refused.status.success() && text.contains(told), "{config}: {text}");
         assert!(!text.contains(key.trim()) && !text.contains(CANARY));
     }
-    site.write("wasmyard.toml", format!("[server]\nmaster_key = \"command:cat elsewhere/other.key\"\n{CONFIG}"));
+    site.write(
+        "wasmyard.toml",
+        format!("[server]\nmaster_key = \"command:cat elsewhere/other.key\"\n{CONFIG}"),
+    );
     let server = site.serve().await;
     assert_eq!(server.get("a.localhost", "/").await.text(), CANARY);
     drop(server);

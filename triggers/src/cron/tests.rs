@@ -57,17 +57,14 @@ struct Stage {
 async fn stage(config: CronConfig, scripts: &[(&str, &str)]) -> Stage {
     let (clock, hand) = Clock::by_hand("2026-01-02T03:04:05Z".parse().unwrap());
     let options = RegistryOptions { clock, ..RegistryOptions::default() };
-    let registry =
-        Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), options).await.unwrap();
+    let registry = Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), options).await.unwrap();
     for name in ["production", "other"] {
         registry.create_namespace(NewNamespace::named(name.parse().unwrap())).await.unwrap();
     }
     let digest: Digest = registry.put_component(bytes::Bytes::from_static(b"code")).await.unwrap();
     for (name, cron) in scripts {
         let key = match name.split_once('/') {
-            Some((namespace, script)) => {
-                ScriptKey::user(namespace.parse().unwrap(), script.parse().unwrap())
-            }
+            Some((namespace, script)) => ScriptKey::user(namespace.parse().unwrap(), script.parse().unwrap()),
             None => ScriptKey::Platform(name.parse().unwrap()),
         };
         let code = CodeUpload::from(wasmyard_namespaces::code::Component::new(digest, 4));
@@ -116,7 +113,8 @@ impl Stage {
 
 #[tokio::test]
 async fn scripts_run_when_their_minute_comes_and_are_counted_by_what_came_of_it() {
-    let mut stage = stage(MANY, &[("a", "* * * * *"), ("fails", "5 3 * * *"), ("production/b", "6 3 * * *")]).await;
+    let mut stage =
+        stage(MANY, &[("a", "* * * * *"), ("fails", "5 3 * * *"), ("production/b", "6 3 * * *")]).await;
     stage.go.add_permits(100);
     stage.settle().await;
     assert!(stage.noted.try_recv().is_err(), "no minute has come");

@@ -395,4 +395,5 @@ impl Resolver<'_> {
                 None
             }
         }
-    }}
+    }
+}

@@ -38,7 +38,10 @@ impl Binding for Ratelimit {
         let number = |key: &str| simple.get(key).and_then(Value::as_u64);
         let limit = number("limit").filter(|limit| (1..=1_000_000_000).contains(limit));
         let period = number("period").filter(|period| PERIODS.contains(period));
-        match (limit.and_then(|limit| u32::try_from(limit).ok()), period.and_then(|period| u32::try_from(period).ok())) {
+        match (
+            limit.and_then(|limit| u32::try_from(limit).ok()),
+            period.and_then(|period| u32::try_from(period).ok()),
+        ) {
             (Some(limit), Some(period)) => Ok(Self { namespace_id: id, limit, period }),
             _ => Err(fields.wrong("simple", rule)),
         }

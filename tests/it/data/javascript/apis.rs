@@ -290,7 +290,9 @@ async fn the_body_of_the_request_is_answered_with_as_it_comes_whoever_stands_bef
     let server = super::serving(&[("echo.js", echo), ("edge.js", edge)], config).await;
     let sent: String = (0..60_000).map(|number| format!("{number} ")).collect();
     for host in ["direct.test", "behind.test"] {
-        for (path, status) in [("/body", 200), ("/init", 201), ("/clone", 200), ("/response", 200), ("/request", 200)] {
+        for (path, status) in
+            [("/body", 200), ("/init", 201), ("/clone", 200), ("/response", 200), ("/request", 200)]
+        {
             let request = crate::support::request(http::Method::POST, host, path);
             let answer = server.send(request.body(crate::support::body(sent.clone())).unwrap()).await;
             assert_eq!(answer.status, status, "{host}{path}: {}", answer.text());

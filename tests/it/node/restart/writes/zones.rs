@@ -17,8 +17,7 @@ const RECORDS: &str = "/dns_records";
 const HOSTNAMES: &str = "/custom_hostnames";
 
 /// Calls that are no writes, though their method could be one's.
-pub(super) const READS: &[&str] =
-    &["PUT zones/{zone_id}/activation_check"];
+pub(super) const READS: &[&str] = &["PUT zones/{zone_id}/activation_check"];
 
 /// What the file declares of zones.
 pub(super) const CONFIG: &str = r#"
