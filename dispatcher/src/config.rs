@@ -10,7 +10,7 @@ use wasmyard_runtime::Services;
 
 use crate::admission::AdmissionConfig;
 use crate::answer::origin::OriginsConfig;
-use crate::answer::script::Broken;
+use crate::broken::Broken;
 use crate::https::HttpsConfig;
 use crate::remote::Remote;
 

@@ -22,6 +22,7 @@
 mod admission;
 mod answer;
 mod assets;
+mod broken;
 mod challenge;
 mod config;
 mod dispatch;
@@ -42,7 +43,8 @@ mod zone;
 
 pub use admission::AdmissionConfig;
 pub use answer::origin::OriginsConfig;
-pub use answer::script::{Broken, Overlay};
+pub use answer::script::Overlay;
+pub use broken::Broken;
 pub use config::DispatcherConfig;
 pub use dispatch::{Dispatcher, Unmade};
 pub use egress::{

@@ -258,7 +258,8 @@ impl Crons {
             match again.filter(|again| *again <= patience) {
                 Some(again) => self.clock().sleep_until(again).await,
                 None => {
-                    tracing::warn!(%script, %cron, %due, error = %failure, "a cron trigger failed");
+                    let (limit, detail) = (failure.limit(), failure.detail());
+                    tracing::warn!(%script, %cron, %due, error = %failure, limit, detail, "a cron trigger failed");
                     return self.figures.failed.inc();
                 }
             }

@@ -33,7 +33,6 @@ use wasmyard_net::ExtraRoots;
 use wasmyard_ownership::Dnssec;
 
 use crate::assets::AssetsSource;
-use crate::master_key::MasterKeySource;
 
 mod certificates;
 mod document;
@@ -41,6 +40,7 @@ mod fault;
 mod forms;
 mod keys;
 mod locate;
+mod master_key;
 mod reference;
 mod resolve;
 mod section;
@@ -48,6 +48,7 @@ mod section;
 pub use certificates::{CertificatesConfig, DcvConfig};
 
 use keys::{RawConfig, RawServer};
+pub use master_key::MasterKeySource;
 use section::Section as _;
 
 pub use fault::{Fault, Faults, Severity};

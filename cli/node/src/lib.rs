@@ -49,7 +49,7 @@ pub use config::ResolvedConfig;
 pub use development::{DevNode, Developing};
 pub use error::StartError;
 pub use logs::{finish as finish_logs, start as start_logs};
-pub use master_key::{MasterKeySource, new_master_key, rewrap};
+pub use master_key::{new_master_key, rewrap};
 pub use remote::RemoteServer;
 pub use serve::Serving;
 pub use storage::Storage;

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use wasmyard_node::config::{self, ConfigSource, Purpose};
-use wasmyard_node::{MasterKeySource, new_master_key, rewrap};
+use wasmyard_node::config::{self, ConfigSource, MasterKeySource, Purpose};
+use wasmyard_node::{new_master_key, rewrap};
 
 use crate::args::KeyCommand;
 use crate::failure::Failure;

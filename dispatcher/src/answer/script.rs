@@ -44,8 +44,6 @@ use ready::Versions;
 use traces::Traces;
 use watch::Watch;
 
-pub use watch::Broken;
-
 /// Something that may answer in place of a script: how a development server shows a broken build.
 pub trait Overlay: Send + Sync + 'static {
     /// The answer, or none to let the script run. Called for every invocation: must be quick.

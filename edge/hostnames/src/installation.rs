@@ -4,7 +4,7 @@
 //! what is sealed in it. With a master key, which lies elsewhere, the file is wrapped by that: then who copies the whole
 //! data directory has nothing either. Must never print, and never be made anew where something is sealed with one before.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -15,106 +15,13 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use wasmyard_stores::Seal;
 use zeroize::Zeroizing;
 
-/// The file's name in the data directory.
-pub const KEY_FILE: &str = "installation.key";
+use crate::key_error::{KEY_BYTES, KEY_FILE, KeyError};
+use crate::master_key::{MasterKey, WRAPPED};
 
-const KEY_BYTES: usize = 32;
-/// What a wrapped file begins with; behind it the nonce, the key and the tag.
-const WRAPPED: &[u8] = b"wasmyard wrapped key 1\n";
 /// Longest file that can be one.
 const LONGEST: usize = 128;
 /// Who may read the file beside its owner.
 const OTHERS: u32 = 0o077;
-
-/// Why there is no key.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The file cannot be read or made.
-    #[error("the installation's key ({KEY_FILE} in the data directory) cannot be read or made: {0}")]
-    File(#[from] io::Error),
-    /// Others can read it.
-    #[error(
-        "others than its owner may read {KEY_FILE}: give it mode 0600, and think of what it sealed as known to them"
-    )]
-    Readable,
-    /// It has the wrong length.
-    #[error("{KEY_FILE} has to have {KEY_BYTES} bytes and has another length: restore it from a backup")]
-    Length,
-    /// The provider cannot make keys of it.
-    #[error("no keys can be made of {KEY_FILE}")]
-    Unusable,
-    /// It is gone.
-    #[error(
-        "there are sealed secrets and no {KEY_FILE} that opens them: restore it from a backup, or begin with an empty data directory"
-    )]
-    Lost,
-    /// It is wrapped.
-    #[error("{KEY_FILE} is wrapped by a master key: say which, with `master_key` under [server]")]
-    Wrapped,
-    /// It is wrapped by another master key.
-    #[error("the master key does not open {KEY_FILE}: it was wrapped by another one, or the file is damaged")]
-    OtherMaster,
-    /// A text is no master key.
-    #[error("a master key is 32 random bytes, in hexadecimal (64 digits): `wasmyard key new` makes one")]
-    NoMaster,
-}
-
-/// What the installation's key is wrapped by. It lies elsewhere: in a file on another disk, in the environment, in what a
-/// command prints.
-pub struct MasterKey(RandomizedNonceKey);
-
-impl MasterKey {
-    /// The key that a text is; spaces around it are nothing.
-    ///
-    /// # Errors
-    /// [`KeyError::NoMaster`].
-    pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let text = text.trim();
-        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        if text.len() != 2 * KEY_BYTES || !text.is_ascii() {
-            return Err(KeyError::NoMaster);
-        }
-        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-            let digits = std::str::from_utf8(digits).map_err(|_| KeyError::NoMaster)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| KeyError::NoMaster)?;
-        }
-        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes.as_slice());
-        key.map(Self).map_err(|_| KeyError::Unusable)
-    }
-
-    /// The text of a new one.
-    ///
-    /// # Errors
-    /// [`KeyError::File`] where the system gives no random bits.
-    pub fn new_text() -> Result<Zeroizing<String>, KeyError> {
-        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        getrandom::fill(bytes.as_mut_slice()).map_err(io::Error::other)?;
-        let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES));
-        bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}")).map_err(io::Error::other)?;
-        Ok(text)
-    }
-
-    fn wrap(&self, key: &[u8; KEY_BYTES]) -> Result<Vec<u8>, KeyError> {
-        let mut wrapped = key.to_vec();
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(WRAPPED), &mut wrapped);
-        let nonce = nonce.map_err(|_| KeyError::Unusable)?;
-        Ok([WRAPPED, nonce.as_ref().as_slice(), &wrapped].concat())
-    }
-
-    fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyError> {
-        let (nonce, sealed) = wrapped.split_first_chunk::<NONCE_LEN>().ok_or(KeyError::OtherMaster)?;
-        let mut plain = Zeroizing::new(sealed.to_vec());
-        let opened = self.0.open_in_place(Nonce::from(nonce), Aad::from(WRAPPED), &mut plain);
-        let key: &[u8] = opened.map_err(|_| KeyError::OtherMaster)?;
-        Ok(Zeroizing::new(key.try_into().map_err(|_| KeyError::Length)?))
-    }
-}
-
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("MasterKey")
-    }
-}
 
 /// The key of an installation.
 pub struct InstallationKey {
@@ -366,15 +273,6 @@ mod tests {
         std::fs::remove_file(data.path().join(KEY_FILE)).unwrap();
         assert!(matches!(InstallationKey::of_directory(data.path(), Some(&one), true), Err(KeyError::Lost)));
         assert!(!data.path().join(KEY_FILE).exists(), "never made anew");
-    }
-
-    #[test]
-    fn a_master_key_is_64_digits_and_does_not_print() {
-        let text = MasterKey::new_text().unwrap();
-        assert_eq!(format!("{:?}", MasterKey::parse(&format!(" {}\n", *text)).unwrap()), "MasterKey");
-        for bad in ["", "00", &"g".repeat(64), &"0".repeat(63), &"\u{e9}".repeat(32)] {
-            assert!(matches!(MasterKey::parse(bad), Err(KeyError::NoMaster)), "{bad}");
-        }
     }
 
     #[test]

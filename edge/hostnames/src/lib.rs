@@ -10,7 +10,11 @@ pub mod requests;
 pub mod uploads;
 
 mod installation;
+mod key_error;
+mod master_key;
 mod name;
 
-pub use installation::{InstallationKey, KEY_FILE, KeyError, MasterKey};
+pub use installation::InstallationKey;
+pub use key_error::{KEY_FILE, KeyError};
+pub use master_key::MasterKey;
 pub use name::{InvalidName, ServedName};

@@ -33,7 +33,7 @@ pub struct CapabilityPolicy {
 
 /// A policy that breaks a rule. Safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyError {
+pub enum CapabilityPolicyError {
     /// There are too many patterns.
     #[error("capabilities have {found} patterns, more than {MAX_PATTERNS}; join some with *")]
     TooMany {
@@ -79,12 +79,12 @@ impl CapabilityPolicy {
     /// Checks every bound.
     ///
     /// # Errors
-    /// [`PolicyError`] for the first rule that it breaks.
-    pub fn validate(&self) -> Result<(), PolicyError> {
+    /// [`CapabilityPolicyError`] for the first rule that it breaks.
+    pub fn validate(&self) -> Result<(), CapabilityPolicyError> {
         let all = || self.allow.iter().flatten().chain(&self.deny);
         let found = all().count();
         if found > MAX_PATTERNS {
-            return Err(PolicyError::TooMany { found });
+            return Err(CapabilityPolicyError::TooMany { found });
         }
         let is_one = |pattern: &String| {
             let name = pattern.strip_suffix('*').unwrap_or(pattern);
@@ -92,7 +92,7 @@ impl CapabilityPolicy {
                 && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*')
         };
         match all().find(|pattern| !is_one(pattern)) {
-            Some(pattern) => Err(PolicyError::Pattern { pattern: shorten(pattern) }),
+            Some(pattern) => Err(CapabilityPolicyError::Pattern { pattern: shorten(pattern) }),
             None => Ok(()),
         }
     }
@@ -215,10 +215,10 @@ mod tests {
             json!({"deny": ["x".repeat(201)]}),
         ] {
             let policy: CapabilityPolicy = serde_json::from_value(bad.clone()).unwrap();
-            assert!(matches!(policy.validate(), Err(PolicyError::Pattern { .. })), "{bad}");
+            assert!(matches!(policy.validate(), Err(CapabilityPolicyError::Pattern { .. })), "{bad}");
         }
         let many = CapabilityPolicy { allow: None, deny: vec!["a".to_owned(); MAX_PATTERNS + 1] };
-        assert_eq!(many.validate(), Err(PolicyError::TooMany { found: MAX_PATTERNS + 1 }));
+        assert_eq!(many.validate(), Err(CapabilityPolicyError::TooMany { found: MAX_PATTERNS + 1 }));
         assert!(serde_json::from_value::<CapabilityPolicy>(json!({"denied": []})).is_err());
     }
 

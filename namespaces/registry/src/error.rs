@@ -8,7 +8,7 @@ use crate::alert_error::AlertError;
 use crate::zone_error::ZoneError;
 use wasmyard_model::assets::AssetUploadError;
 use wasmyard_model::bindings::BindingError;
-use wasmyard_model::capabilities::PolicyError;
+use wasmyard_model::capabilities::CapabilityPolicyError;
 use wasmyard_model::client_ca::MtlsError;
 use wasmyard_model::csr::CsrError;
 use wasmyard_model::egress::EgressRulesError;
@@ -280,8 +280,8 @@ impl From<BindingError> for RegistryError {
     }
 }
 
-impl From<PolicyError> for RegistryError {
-    fn from(error: PolicyError) -> RegistryError {
+impl From<CapabilityPolicyError> for RegistryError {
+    fn from(error: CapabilityPolicyError) -> RegistryError {
         RegistryError::Invalid(error.to_string())
     }
 }

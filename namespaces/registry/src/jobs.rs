@@ -14,7 +14,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::collection::{ATTEMPTS, Collection, PAGE, Seen, Transaction, step_aside};
+use super::collection::{ATTEMPTS, Collection, Seen, Transaction, step_aside};
 use super::{Inner, Registry, Result};
 use crate::error::RegistryError;
 use wasmyard_model::clock::Clock;
@@ -23,6 +23,7 @@ use wasmyard_model::timestamp::Timestamp;
 pub use done::Done;
 
 mod done;
+mod leases;
 
 /// Jobs, by kind and key.
 const JOBS: Collection<JobRecord> = Collection::at("job/");
@@ -114,35 +115,6 @@ impl Registry {
             step_aside(attempt).await;
         }
         Err(RegistryError::Conflict(format!("job {kind} {key}")))
-    }
-
-    /// Has jobs done at once that somebody held who is gone: for a store that belongs to one process, when that begins. How
-    /// often they were begun is still counted.
-    ///
-    /// # Errors
-    /// [`RegistryError::Store`] when the store fails.
-    pub(super) async fn free_leases(&self) -> Result<()> {
-        let log = &self.inner.log;
-        let now = self.inner.clock().now();
-        let mut after: Option<String> = None;
-        // A job that is held is due when its lease ends: no later than this.
-        let end = now.later(LEASE);
-        loop {
-            let notes = log.page(&DUE, "", after.as_deref(), PAGE).await?;
-            let Some(last) = notes.last() else { return Ok(()) };
-            after = Some(last.id().to_owned());
-            for note in &notes {
-                let Some((due, id)) = note.id().split_once('/') else { continue };
-                if due.parse::<Timestamp>().is_ok_and(|due| due > end) {
-                    return Ok(());
-                }
-                let seen = log.read(&JOBS, id).await?;
-                let Some(held) = seen.whole().filter(|record| record.holder.is_some()) else { continue };
-                let free = JobRecord { due: now, holder: None, ..held };
-                // Nobody else is there who could be faster.
-                self.inner.put_job(&seen, Some(free)).await?;
-            }
-        }
     }
 
     /// Has a job done at once: one that is due later is due now, one that is worked on is done once more, and where there

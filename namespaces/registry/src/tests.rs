@@ -26,6 +26,7 @@ mod jobs;
 mod namespaces;
 mod routes;
 mod scripts;
+mod sealed;
 mod ticks;
 mod tokens;
 mod two_nodes;

@@ -47,7 +47,7 @@ fn site(scripts: &str) -> Site {
 async fn line(server: &Server, script: &str, text: &str) -> Value {
     let what = format!("{script} says {text}");
     let says = |line: &Value| {
-        line["script"] == script && line["text"].as_str().is_some_and(|said| said.starts_with(text))
+        line["script"] == script && line["message"].as_str().is_some_and(|said| said.starts_with(text))
     };
     server.logged(&what, says).await
 }
@@ -122,7 +122,8 @@ async fn a_tick_that_fails_is_on_the_record_by_the_limits_of_events() {
     let failed =
         |line: &Value| line["message"] == "a cron trigger failed" && line["script"] == "production/spins";
     let failed = server.logged("that the tick failed", failed).await;
-    assert!(failed["error"].as_str().unwrap().contains("60 ms"), "{failed}");
+    assert_eq!(failed["limit"], "CPU time 60 ms", "{failed}");
+    assert!(failed["error"].as_str().unwrap().contains("CPU time limit"), "{failed}");
     assert!((server.metric("wasmyard_cron_ticks_total{result=\"failed\"}").await - 1.0).abs() < f64::EPSILON);
 
     // The file's expressions are the file's.
@@ -135,7 +136,7 @@ async fn a_tick_that_fails_is_on_the_record_by_the_limits_of_events() {
 
 #[tokio::test]
 async fn a_component_handles_ticks_and_who_handles_none_is_told_so() {
-    let server = Server::serving(&config("")).await;
+    let server = site("").serve().await;
     let api = server.api();
     api.deploy("handlers", guest::bytes("handlers")).await;
     let path = format!("{}/schedules", script_path("handlers"));

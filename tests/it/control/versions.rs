@@ -71,7 +71,7 @@ async fn a_version_serves_from_its_deployment_on_and_an_earlier_one_again_after_
     assert_eq!((told.lines().count(), messages), (4, vec![true; 3]), "{told}");
 
     // What is kept is kept across a restart.
-    drop(server);
+    server.kill().await;
     let server = site.serve().await;
     assert_eq!(said(&server).await, "one");
     let url = server.api().url.clone();
@@ -95,7 +95,7 @@ async fn a_version_that_breaks_the_rule_of_its_deployment_is_rolled_back_with_th
     let rule = ["--name", "shop", "--rollback-errors", "10", "--rollback-over", "20"];
     // Nothing served before.
     let (done, _, told) = run(&[&["deploy", "good.wasm"], &rule[..]].concat()).await;
-    assert!(!done && told.contains("there is nothing to roll back to"), "{told}");
+    assert!(!done && told.contains("There is nothing to roll back to"), "{told}");
     assert!(run(&["deploy", "good.wasm", "--name", "shop"]).await.0);
     assert!(run(&[&["deploy", "good.wasm"], &rule[..]].concat()).await.0);
     for _ in 0..40 {

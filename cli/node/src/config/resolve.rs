@@ -18,9 +18,9 @@ use super::keys::{RawBuild, RawConfig, RawNamespace, RawOutbound, RawScript, Raw
 use super::locate::below;
 use super::section::Named;
 use super::{
-    BuildConfig, ConfigSource, NamespaceConfig, Purpose, ResolvedConfig, ScriptConfig, ServerConfig,
+    BuildConfig, ConfigSource, MasterKeySource, NamespaceConfig, Purpose, ResolvedConfig, ScriptConfig,
+    ServerConfig,
 };
-use crate::master_key::MasterKeySource;
 
 mod assets;
 mod bindings;

@@ -220,7 +220,7 @@ fn unknown_keys_are_refused_with_a_guess() {
     let found = finding("[scripts.a]\nmain = \"a.wasm\"\nzzz = 1\n");
     assert_eq!(
         found,
-        "3: scripts.a.zzz: there is no such key; the keys here are assets, bindings, build, compatibility_flags, kv_namespaces, limits, main, tags, vars"
+        "3: scripts.a.zzz: there is no such key; the keys here are assets, bindings, build, compatibility_flags, crons, kv_namespaces, limits, main, tags, vars"
     );
 }
 
@@ -287,7 +287,7 @@ fn a_limit_that_can_have_no_effect_is_a_warning() {
 fn every_limit_of_an_invocation_can_be_set() {
     use wasmyard_namespaces::limits::{LimitScope, table};
     let rows: Vec<_> = table().iter().filter(|row| row.scope == LimitScope::Invocation).collect();
-    assert_eq!(rows.len(), 9);
+    assert_eq!(rows.len(), 11);
     for row in rows {
         let config = good(&format!("[namespaces.n.limits]\n{} = {}\n", row.config_key(), row.min));
         assert_eq!(json!(config.namespaces[0].limits)[row.name], json!(row.min), "{}", row.name);

@@ -9,19 +9,10 @@ use dashmap::DashMap;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wasmyard_events::Usage;
-use wasmyard_namespaces::script::{Script, ScriptKey};
+use wasmyard_namespaces::script::Script;
 use wasmyard_runtime::End;
 
-/// A version that did not keep the rule of its deployment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// The script.
-    pub script: ScriptKey,
-    /// The deployment, by its id.
-    pub deployment: String,
-    /// What it did, in words.
-    pub reason: String,
-}
+use crate::broken::Broken;
 
 /// The deployments that are watched here.
 pub(super) struct Watch {

@@ -6,7 +6,7 @@ use wasmyard_model::ids::CertificatePackId;
 use super::pair::PairError;
 use super::record::Damaged;
 use super::rows::VaultError;
-use crate::installation::KeyError;
+use crate::key_error::KeyError;
 use crate::name::ServedName;
 
 /// Why the certificates of a data directory cannot be served.

@@ -15,7 +15,7 @@ mod kv;
 mod zones;
 
 use super::{CONFIG, restarted, site};
-use crate::support::{Api, Server, wat, within};
+use crate::support::{Api, Server, guest, wat, within};
 
 /// One write endpoint.
 struct Row {
@@ -93,6 +93,12 @@ impl Calls {
 
     async fn module(&self, path: &str, text: &str) -> Value {
         self.upload(path, json!({"main_module": "worker.wasm"}), text).await
+    }
+
+    /// Uploads what handles times.
+    async fn timed(&self, path: &str) {
+        let metadata = json!({"main_module": "worker.wasm"});
+        self.api.upload(&self.path(path), &metadata, guest::bytes("handlers")).await;
     }
 
     /// Uploads a version that does not serve.
@@ -205,19 +211,13 @@ macro_rules! script_rows {
             },
             Row {
                 endpoint: concat!("PUT workers/", $area, "/{script_name}/schedules"),
-                seen: concat!($area, "/replaced/schedules"),
+                seen: concat!($area, "/timed/schedules"),
                 write: |c| {
                     let crons = json!([{"cron": "0 3 1 1 *"}]);
-                    Box::pin(async move { c.call("PUT", &$path("replaced/schedules"), crons).await })
-                },
-                declared: Beside,
-            },
-            Row {
-                endpoint: concat!("POST workers/", $area, "/{script_name}/schedules/run"),
-                seen: concat!($area, "/replaced/schedules"),
-                write: |c| {
-                    let cron = json!({"cron": "0 3 1 1 *"});
-                    Box::pin(async move { c.call("POST", &$path("replaced/schedules/run"), cron).await })
+                    Box::pin(async move {
+                        c.timed(&$path("timed")).await;
+                        c.call("PUT", &$path("timed/schedules"), crons).await
+                    })
                 },
                 declared: Beside,
             },
@@ -617,6 +617,8 @@ const NOTHING: &[&str] = &[
     "POST workers/scripts/{script_name}/subdomain",
     "DELETE workers/scripts/{script_name}/subdomain",
     "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/run",
+    "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/schedules/run",
+    "POST workers/scripts/{script_name}/schedules/run",
 ];
 
 #[test]

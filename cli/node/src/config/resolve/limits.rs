@@ -41,8 +41,12 @@ pub(super) fn own(
     faults: &mut Vec<Fault>,
 ) -> LimitSpec {
     let no_effect = |key: &str, one: &LimitSpec| {
-        let looser =
-            platform.overridden_by(one) != *platform && Limits::tightest(platform, &[one]) == *platform;
+        let mut tightest = Limits::tightest(platform, &[one]);
+        if one.event_cpu_ms.is_none() {
+            // A wish for CPU time that is too loose for requests bounds events all the same; it was not meant for that.
+            tightest.event_cpu = platform.event_cpu;
+        }
+        let looser = platform.overridden_by(one) != *platform && tightest == *platform;
         looser.then(|| {
             let name = key.rsplit('.').next().unwrap_or(key);
             format!("raise {name} in [limits] first")

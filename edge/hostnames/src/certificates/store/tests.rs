@@ -13,7 +13,7 @@ use wasmyard_listener::tls::{Certificates as _, LeastVersion, Settings};
 use super::super::claimed::Kind;
 use super::*;
 use crate::certificates::VAULT_FILE;
-use crate::installation::{KEY_FILE, KeyError};
+use crate::key_error::{KEY_FILE, KeyError};
 
 fn served_name(name: &str) -> ServedName {
     ServedName::parse(name).unwrap()
