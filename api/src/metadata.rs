@@ -197,7 +197,10 @@ impl Metadata {
             bindings_strict,
             tags: self.tags.map(|tags| target::tags(&tags)).transpose()?,
             rollback: self.rollback.as_ref().map(RollbackIf::rule).transpose()?,
-            crons: self.crons.map(|crons| crons.iter().map(cron).collect::<Result<_, _>>()).transpose()?,
+            crons: self
+                .crons
+                .map(|crons| crons.iter().map(|text| cron(text)).collect::<Result<_, _>>())
+                .transpose()?,
             limits: self.limits.unwrap_or_default(),
             compatibility_date: self.compatibility_date.map(date),
             compatibility_flags: self.compatibility_flags,
@@ -215,7 +218,7 @@ pub(crate) fn date(text: String) -> String {
     }
 }
 
-fn cron(text: &String) -> Result<Cron, ApiError> {
+fn cron(text: &str) -> Result<Cron, ApiError> {
     text.parse().map_err(|error: CronError| ApiError::invalid(error))
 }
 

@@ -149,11 +149,11 @@ impl InstallationKey {
 /// Where a file is written before it takes its place.
 const NEW_FILE: &str = "installation.key.new";
 
+/// The bytes of a key, and whether they lay there wrapped.
+type Found = (Zeroizing<[u8; KEY_BYTES]>, bool);
+
 /// The bytes of a data directory's key, and whether they lay there wrapped. None if there is no file.
-fn read_bytes(
-    data: &Path,
-    master: Option<&MasterKey>,
-) -> Result<Option<(Zeroizing<[u8; KEY_BYTES]>, bool)>, KeyError> {
+fn read_bytes(data: &Path, master: Option<&MasterKey>) -> Result<Option<Found>, KeyError> {
     let file = match File::open(data.join(KEY_FILE)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

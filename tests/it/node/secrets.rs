@@ -69,7 +69,7 @@ async fn no_secret_lies_in_clear_while_it_serves_nor_after() {
     plant(&server.api()).await;
     assert_eq!(server.get("a.localhost", "/").await.text(), CANARY);
     // The search itself finds what is there.
-    assert_eq!(files_with(&site.data(), b"other").is_empty(), false);
+    assert!(!files_with(&site.data(), b"other").is_empty());
     assert_eq!(files_with(&site.data(), CANARY.as_bytes()), [""; 0], "while it serves");
     server.kill().await;
     assert_eq!(files_with(&site.data(), CANARY.as_bytes()), [""; 0], "after a stop");
