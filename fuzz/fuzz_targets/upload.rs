@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use libfuzzer_sys::fuzz_target;
 use tower::ServiceExt as _;
-use wasmyard_api::{ApiState, UploadLimits, router};
+use wasmyard_api::{ApiState, Rates, UploadLimits, router};
 use wasmyard_control::{Checked, ComponentChecker, Control, Refusal};
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::{Clock, Digest, LimitSpec, NewNamespace, Registry, ScriptKey};
@@ -54,6 +54,8 @@ fn platform() -> &'static Platform {
             events: Arc::new(wasmyard_events::Discard),
             spool: folder.path().to_owned(),
             limits: UploadLimits::default(),
+            rates: Rates { per_token: u32::MAX, ..Rates::default() },
+            dispatch: None,
         });
         Platform { runtime, router, registry, token, _folder: folder }
     })
