@@ -90,9 +90,9 @@ try {
   const into = (namespace) => wrangler("user", {}, "deploy", "--dispatch-namespace", namespace, narrow);
   const allowed = await into("production");
   assert.equal(allowed.code, 0, allowed.text);
-  const refused = await into("forbidden");
-  assert.notEqual(refused.code, 0, refused.text);
-  assert.match(refused.text, /lacks the permission "Workers Scripts Write"/);
+  const elsewhere = await into("forbidden");
+  assert.notEqual(elsewhere.code, 0, elsewhere.text);
+  assert.match(elsewhere.text, /lacks the permission "Workers Scripts Write"/);
   const whoami = await wrangler("user", {}, "whoami", narrow);
   assert.equal(whoami.code, 0, whoami.text);
   checks += 3;

@@ -10,7 +10,7 @@ impl Registry {
     /// often they were begun is still counted.
     ///
     /// # Errors
-    /// [`RegistryError::Store`] when the store fails.
+    /// [`crate::RegistryError::Store`] when the store fails.
     pub(crate) async fn free_leases(&self) -> Result<()> {
         let log = &self.inner.log;
         let now = self.inner.clock().now();
