@@ -92,10 +92,10 @@ try {
   assert.equal(allowed.code, 0, allowed.text);
   const elsewhere = await into("forbidden");
   assert.notEqual(elsewhere.code, 0, elsewhere.text);
-  assert.match(elsewhere.text, /lacks the permission "Workers Scripts Write"/);
+  assert.match(elsewhere.text, /lacks the permission "Workers Scripts (Read|Write)"/);
   const whoami = await wrangler("user", {}, "whoami", narrow);
   assert.equal(whoami.code, 0, whoami.text);
-  checks += 3;
+  tool.checks += 3;
 
   // The second time: a version, and a deployment of it.
   await deployed("dispatcher", { "src/page.txt": "another page" });
