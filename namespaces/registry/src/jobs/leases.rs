@@ -14,7 +14,8 @@ impl Registry {
     pub(crate) async fn free_leases(&self) -> Result<()> {
         let log = &self.inner.log;
         let now = self.inner.clock().now();
-        let mut after: Option<String> = None;
+        // What is due already needs nothing, however much that is after a long pause.
+        let mut after = Some(now.to_string());
         // A job that is held is due when its lease ends: no later than this.
         let end = now.later(LEASE);
         loop {
