@@ -41,25 +41,29 @@ pub async fn run(args: &AnyCallArgs, output: &Output) -> Result<(), Failure> {
         None => None,
     };
     let answer = client(&args.api, output)?.any(method, path, &args.query, body).await?;
-    let (text, content) = match answer {
+    let content = match answer {
         Whole::Json(envelope) => {
             for message in envelope.get("messages").and_then(Value::as_array).into_iter().flatten() {
                 let text = message.get("message").and_then(Value::as_str).unwrap_or_default();
                 output.note(&format!("note: {text}"));
             }
-            let shown = if args.envelope { Some(&envelope) } else { envelope.get("result") };
-            (Some(format!("{:#}", shown.unwrap_or(&Value::Null))), Bytes::new())
+            let result = envelope.get("result").unwrap_or(&Value::Null);
+            let shown = if args.envelope { &envelope } else { result };
+            let Some(file) = &args.output else {
+                output.json(shown);
+                return Ok(());
+            };
+            return write(file, format!("{shown:#}\n").as_bytes());
         }
-        Whole::Content(bytes) => (String::from_utf8(bytes.to_vec()).ok(), bytes),
+        Whole::Content(content) => content,
     };
-    match (&args.output, text) {
-        (Some(file), Some(text)) => write(file, text.as_bytes()),
-        (Some(file), None) => write(file, &content),
-        (None, Some(text)) => {
-            output.line(&text);
+    match (&args.output, std::str::from_utf8(&content)) {
+        (Some(file), _) => write(file, &content),
+        (None, Ok(text)) => {
+            text.lines().for_each(|line| output.line(line));
             Ok(())
         }
-        (None, None) => {
+        (None, Err(_)) => {
             Err(Failure::Usage("the answer is no text: say with --output where it is to go".to_owned()))
         }
     }
