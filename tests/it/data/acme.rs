@@ -151,6 +151,7 @@ impl Platform {
             format!(
                 r#"
                 [server]
+                api_calls_per_token = 1000000
                 listen = "{listen}"
                 listen_tls = "127.0.0.1:{encrypted}"
                 reserved_names = true
