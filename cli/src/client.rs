@@ -271,11 +271,22 @@ impl Client {
         }
     }
 
-    /// A request without a token.
+    /// A request about scripts, without a token.
     fn bare_request(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> reqwest::RequestBuilder {
+        self.below(method, &["accounts", ACCOUNT, "workers"], path, query)
+    }
+
+    /// A request for `path` below `start`, without a token.
+    fn below(
+        &self,
+        method: Method,
+        start: &[&str],
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> reqwest::RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push("accounts").push(ACCOUNT).push("workers").extend(path);
+            segments.pop_if_empty().extend(start).extend(path);
         }
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);

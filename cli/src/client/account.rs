@@ -11,11 +11,7 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn call_tokens(&self, method: Method, path: &[&str], body: Body) -> Result<Value, ClientError> {
-        let mut url = self.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push("user").push("tokens").extend(path);
-        }
-        let request = self.authorized(self.http.request(method, url));
+        let request = self.authorized(self.below(method, &["user", "tokens"], path, &[]));
         self.send(with_body(request, body)).await
     }
 
@@ -29,15 +25,7 @@ impl Client {
         query: &[(&str, &str)],
         body: Body,
     ) -> Result<Value, ClientError> {
-        let mut url = self.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(["accounts", ACCOUNT, "storage", "kv", "namespaces"]);
-        }
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        let request = self.authorized(self.http.request(method, url));
-        self.send(with_body(request, body)).await
+        self.call_account(method, &["storage", "kv", "namespaces"], query, body).await
     }
 
     /// Sends one request about something else of the account.
@@ -60,14 +48,7 @@ impl Client {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> reqwest::RequestBuilder {
-        let mut url = self.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(["accounts", ACCOUNT]).extend(path);
-        }
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        self.authorized(self.http.request(method, url))
+        self.authorized(self.below(method, &["accounts", ACCOUNT], path, query))
     }
 
     /// One page of a list of the account, and the cursor of the next one.

@@ -34,13 +34,6 @@ impl Client {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> reqwest::RequestBuilder {
-        let mut url = self.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push("zones").extend(path);
-        }
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        self.authorized(self.http.request(method, url))
+        self.authorized(self.below(method, &["zones"], path, query))
     }
 }

@@ -260,6 +260,11 @@ impl Inner {
         }
     }
 
+    /// The key of a script's record; none where there is no such namespace.
+    pub(super) fn record_key(&self, key: &ScriptKey) -> Option<String> {
+        self.place(key).map(|place| place.scripts.key(&place.id))
+    }
+
     /// The records of a namespace's scripts, or of the platform's, and what their ids begin with.
     fn scripts_of(&self, ns: Option<&NamespaceName>) -> Result<(Scripts, String)> {
         let Some(name) = ns else { return Ok((&PLATFORM_SCRIPTS, String::new())) };

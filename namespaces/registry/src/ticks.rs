@@ -46,12 +46,6 @@ pub struct DueTick {
 }
 
 impl DueTick {
-    /// A place in the list of those that are due, behind this one.
-    #[must_use]
-    pub fn behind(&self) -> String {
-        self.id.clone()
-    }
-
     /// A place behind all of the same moment and namespace, or behind all platform scripts of that moment.
     #[must_use]
     pub fn behind_its_namespace(&self) -> String {
@@ -303,18 +297,6 @@ impl Inner {
             }
             self.log.commit_page(&transaction, &mut attempt).await?;
         }
-    }
-
-    /// The key of a script's record; none where there is no such namespace.
-    fn record_key(&self, key: &ScriptKey) -> Option<String> {
-        let index = self.namespaces.load();
-        Some(match key {
-            ScriptKey::Platform(script) => PLATFORM_SCRIPTS.key(script.as_str()),
-            ScriptKey::User { namespace, script } => {
-                let id = &index.named(namespace)?.namespace.id;
-                USER_SCRIPTS.key(&format!("{id}/{script}"))
-            }
-        })
     }
 
     /// The script whose record has this key; none where there is no such namespace.
