@@ -115,14 +115,9 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     let in_path = in_path.map(|name| name.trim_start_matches('*'));
     in_path
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": in_path_schema(name) }))
-        .chain(operation.query.iter().map(|Parameter { name, meaning, choices }| {
-            // What is empty was not given.
-            let schema = if choices.is_empty() {
-                query_schema(name)
-            } else {
-                let with_none: Vec<&str> = choices.iter().copied().chain([""]).collect();
-                json!({ "type": "string", "enum": with_none })
-            };
+        .chain(operation.query.iter().map(|parameter| {
+            let Parameter { name, meaning, .. } = parameter;
+            let schema = query_schema(parameter);
             json!({ "name": name, "in": "query", "required": false, "description": meaning, "schema": schema })
         }))
         .collect()
@@ -144,8 +139,17 @@ fn in_path_schema(name: &str) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern })
 }
 
-fn query_schema(name: &str) -> Value {
-    match name {
+fn query_schema(parameter: &Parameter) -> Value {
+    let Parameter { name, choices, held, .. } = parameter;
+    if !choices.is_empty() {
+        // What is empty was not given.
+        let with_none: Vec<&str> = choices.iter().copied().chain([""]).collect();
+        return json!({ "type": "string", "enum": with_none });
+    }
+    match *name {
+        "page" | "per_page" if *held => {
+            json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "const": "" }] })
+        }
         "bindings_inherit" => json!({ "type": "string", "enum": ["strict"] }),
         "force" => json!({ "type": "string", "enum": ["true", "false"] }),
         "base64" => json!({ "type": "string", "enum": ["true"] }),
@@ -162,7 +166,7 @@ fn query_schema(name: &str) -> Value {
         "wildcard" | "proxied" | "ssl" | "include_subdomains" => {
             json!({ "type": "string", "enum": ["true", "false", "1", "0", ""] })
         }
-        _ => json!({ "type": "string", "maxLength": 1024 }),
+        _ => json!({ "type": "string" }),
     }
 }
 

@@ -93,6 +93,8 @@ pub(crate) struct Parameter {
     pub(crate) meaning: &'static str,
     /// What it can be; empty where that is said by its name.
     pub(crate) choices: &'static [&'static str],
+    /// Whether more than there can be is held to that, and nothing is the same as none.
+    pub(crate) held: bool,
 }
 
 /// One row: a method on a path, with all that the document says of it.
@@ -156,7 +158,7 @@ impl Op {
         meaning: &'static str,
         choices: &'static [&'static str],
     ) -> Self {
-        self.query.push(Parameter { name, meaning, choices });
+        self.query.push(Parameter { name, meaning, choices, held: false });
         self
     }
 
@@ -199,7 +201,11 @@ impl Op {
 
     /// The call gives a list by pages, which are counted.
     pub(crate) fn counted(self) -> Self {
-        self.query("per_page", "Rows of a page, 1000 at most").query("page", "Number of the page, from 1")
+        let mut counted = self
+            .query("per_page", "Rows of a page, 1000 at most")
+            .query("page", "Number of the page, from 1");
+        counted.query.iter_mut().for_each(|parameter| parameter.held = true);
+        counted
     }
 
     /// The call may be forced.
