@@ -64,6 +64,7 @@ impl Caller {
         });
         for reference in declared.flat_map(|declared| declared.kind.refers_to()) {
             let need = match reference {
+                Reference::StoredSecret(..) => write(Family::SecretStores, Place::Account),
                 Reference::KvNamespace(_) => write(Family::Kv, Place::Account),
                 Reference::Namespace(name) => write(Family::Dispatch, Place::Namespace(name.clone())),
                 Reference::Script(name) | Reference::OutboundWorker(name) => {

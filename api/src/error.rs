@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use wasmyard_control::{ControlError, RefusalCode};
 use wasmyard_kv::KvError;
 use wasmyard_namespaces::access::PolicyError;
-use wasmyard_namespaces::registry::AlertError;
+use wasmyard_namespaces::registry::{AlertError, SecretStoreError};
 use wasmyard_namespaces::{
     AssetUploadError, BindingError, ErrorKind, NamespaceName, RegistryError, ScriptKey, UploadError,
 };
@@ -186,6 +186,9 @@ impl From<RegistryError> for ApiError {
             RegistryError::Assets(error) => error.into(),
             RegistryError::Zone(error) => error.into(),
             RegistryError::Alert(error) => error.into(),
+            RegistryError::SecretStore(SecretStoreError::NotFound { .. }) => {
+                Self::new(Code::SecretStoreNotFound, sentence(&error.public_message()))
+            }
             other => {
                 let code = match &other {
                     RegistryError::RouteNotFound(_) => Code::RouteNotFound,

@@ -15,7 +15,8 @@ use crate::query::DIRECTIONS;
 use crate::resources::{
     acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
     custom_hostnames, deployments, dns_records, fallback_origin, health, kv, namespaces, routes, run,
-    schedules, scripts, secrets, services, settings, subdomain, tags, tokens, versions, zone_routes, zones,
+    schedules, scripts, secret_stores, secrets, services, settings, subdomain, tags, tails, tokens, versions,
+    zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Asks, At, Operation, Table, op};
@@ -49,6 +50,11 @@ pub(crate) fn table() -> Table {
         .put("/{dispatch_namespace}", namespaces::update, op("update", "Rename or change a namespace").on(At::Account).forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
         .patch("/{dispatch_namespace}", namespaces::update, op("edit", "Change a namespace").on(At::Account).forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
         .delete("/{dispatch_namespace}", namespaces::delete, op("delete", "Delete a namespace with all its scripts").on(At::Account).forced());
+
+    t.area("Namespaces", "namespaces.tails", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/tails").needs(Family::Tail)
+        .get("", tails::list, op("list", "List the live tails of all scripts of a namespace").returns::<Vec<tails::View>>())
+        .post("", tails::create, op("create", "Begin a live tail of all scripts of a namespace").reads().takes::<tails::Wanted>().returns::<tails::View>())
+        .delete("/{tail_id}", tails::delete, op("delete", "End a live tail").reads());
 
     t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts").needs(Family::Scripts)
         .get("", scripts::list_in_namespace, op("list", "List the scripts of a namespace").of_what_may_be_seen().pages().query("tags", FILTER).returns::<Vec<views::script::NamespacedView>>())
@@ -155,6 +161,19 @@ pub(crate) fn table() -> Table {
         .put("/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}", custom_hostnames::certificates::replace, op("customHostnames.certificatePack.certificates.update", "Replace a custom certificate by one with the same kind of key").takes::<custom_hostnames::CertificateWanted>().returns::<views::custom_hostname::View>().succeeds(&[(202, "Replaced.")]))
         .delete("/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}", custom_hostnames::certificates::delete, op("customHostnames.certificatePack.certificates.delete", "Delete a custom certificate of a pack that has another one").returns::<zones::Identified>().succeeds(&[(202, "Deleted.")]))
         .get("/dcv_delegation/uuid", custom_hostnames::dcv_delegation, op("dcvDelegation.get", "The label under which validation of certificates can be delegated").returns::<custom_hostnames::DcvView>());
+    t.area("Secrets Store", "secretsStore", "/client/v4/accounts/{account_id}/secrets_store").needs(Family::SecretStores)
+        .get("/quota", secret_stores::quota, op("quota.get", "How many secrets there are, and can be").returns::<secret_stores::Quota>())
+        .get("/stores", secret_stores::list_stores, op("stores.list", "List the stores of secrets, by their names").counted().one_of("direction", BACKWARDS, DIRECTIONS).returns::<Vec<secret_stores::StoreView>>())
+        .post("/stores", secret_stores::create_store, op("stores.create", "Make a store of secrets").takes::<secret_stores::CreateStore>().returns::<secret_stores::StoreView>())
+        .get("/stores/{store_id}", secret_stores::get_store, op("stores.get", "Show a store of secrets").returns::<secret_stores::StoreView>())
+        .delete("/stores/{store_id}", secret_stores::delete_store, op("stores.delete", "Delete a store with the secrets in it").forced())
+        .get("/stores/{store_id}/secrets", secret_stores::list, op("secrets.list", "List the secrets of a store, without their values").counted().query("search", "A part of name or comment").query("scopes", "Services that may all use it, repeated or with commas").one_of("order", "By what; otherwise by their names", secret_stores::ORDERS).one_of("direction", BACKWARDS, DIRECTIONS).returns::<Vec<secret_stores::View>>())
+        .post("/stores/{store_id}/secrets", secret_stores::create, op("secrets.create", "Put secrets into a store: all of them, or none").takes::<Vec<secret_stores::Create>>().returns::<Vec<secret_stores::View>>())
+        .get("/stores/{store_id}/secrets/{secret_id}", secret_stores::get, op("secrets.get", "Show a secret, without its value").returns::<secret_stores::View>())
+        .patch("/stores/{store_id}/secrets/{secret_id}", secret_stores::edit, op("secrets.edit", "Change a secret").takes::<secret_stores::Patch>().returns::<secret_stores::View>())
+        .delete("/stores/{store_id}/secrets/{secret_id}", secret_stores::delete, op("secrets.delete", "Delete a secret").forced().returns::<secret_stores::View>())
+        .post("/stores/{store_id}/secrets/{secret_id}/duplicate", secret_stores::duplicate, op("secrets.duplicate", "Make another secret of the same value").takes::<secret_stores::Duplicate>().returns::<secret_stores::View>());
+
     t.area("Notifications", "alerting", "/client/v4/accounts/{account_id}/alerting/v3").needs(Family::Notifications)
         .get("/available_alerts", alerting::available, op("availableAlerts.list", "List what there can be told of").returns::<alerting::Available>())
         .get("/destinations/eligible", alerting::eligible, op("destinations.eligible.get", "List the ways in which can be told").returns::<alerting::Eligible>())
@@ -219,6 +238,7 @@ pub(crate) fn table() -> Table {
         .get("/health/live", health::live, op("live", "Whether the process answers").returns_raw("text/plain"))
         .get("/health/ready", health::ready, op("ready", "Whether the platform can take traffic").returns_raw("text/plain"))
         .get("/metrics", health::metrics, op("metrics", "Metrics in Prometheus text format").returns_raw("text/plain"))
+        .get("/tails/{tail_id}", tails::read_over_socket, op("tail", "Read a live tail over a WebSocket: by its address, once").succeeds(&[(101, "The protocol changes.")]).returns_raw("application/octet-stream"))
         .get("/openapi.json", health::openapi, op("openapi", "This document").returns_raw("application/json"));
     table
 }
@@ -238,6 +258,9 @@ fn each_script(t: &mut Table) {
         .get("/versions", versions::list, op("versions.list", "List the versions that are kept").returns::<versions::Versions>())
         .post("/versions", versions::create, op("versions.create", "Upload a version that does not serve until it is deployed").query("bindings_inherit", INHERIT).takes_module().returns::<versions::View>())
         .get("/versions/{version_id}", versions::get, op("versions.get", "Show a version").returns::<versions::View>())
+        .get("/tails", tails::list, op("tails.list", "List the live tails of the script").needs(Family::Tail).returns::<Vec<tails::View>>())
+        .post("/tails", tails::create, op("tails.create", "Begin a live tail of the script").needs(Family::Tail).reads().takes::<tails::Wanted>().returns::<tails::View>())
+        .delete("/tails/{tail_id}", tails::delete, op("tails.delete", "End a live tail").needs(Family::Tail).reads())
         .get("/settings", settings::get, op("settings.get", "Show bindings, limits, tags and compatibility").returns::<settings::View>())
         .patch("/settings", settings::patch, op("settings.edit", "Change bindings, limits, tags or compatibility").forced().takes_settings::<settings::Patch>().returns::<settings::View>())
         .get("/schedules", schedules::get, op("schedules.get", "List the cron triggers of the script").returns::<schedules::Schedules>())

@@ -16,6 +16,7 @@ pub mod script;
 pub mod secret;
 pub mod start;
 pub mod tags;
+pub mod tail;
 pub mod token;
 pub mod types;
 pub mod versions;
@@ -50,6 +51,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Api(args) => any_call::run(&args, output).await,
         Command::Key(command) => key::run(command, output).await,
         Command::Cron(command) => cron::run(command, output).await,
+        Command::Tail(args) => tail::run(&args, output).await,
         Command::Versions(command) => versions::run(command, output).await,
         Command::Deployments(command) => versions::deployments(command, output).await,
         Command::Rollback(args) => versions::rollback(args, output).await,

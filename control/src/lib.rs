@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
-//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `zones`: everything else, a file for each
+//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `secret_stores`, `zones`: everything else, a file for each
 //! - [`audit`]: what a configuration file changed, told to the audit log
 //! - [`alerting`]: who is told of what happens to certificates, and the sending of it
 //! - `ownership`: whether a custom hostname is its customer's
@@ -29,6 +29,7 @@ pub mod referrers;
 pub mod tokens;
 
 mod bindings;
+mod bound;
 mod capabilities;
 mod certificates;
 mod client_ca;
@@ -43,6 +44,7 @@ mod ownership;
 mod routes;
 mod schedules;
 mod scripts;
+mod secret_stores;
 mod secrets;
 mod settings;
 mod tags;

@@ -18,6 +18,7 @@ pub(crate) mod outgoing;
 mod pollables;
 mod ratelimit;
 pub(crate) mod request_info;
+mod secrets;
 
 mod generated {
     #![allow(missing_docs, reason = "generated code")]
@@ -32,6 +33,7 @@ mod generated {
                 import wasmyard:platform/dispatch@0.1.0;
                 import wasmyard:platform/kv@0.1.0;
                 import wasmyard:platform/rate-limit@0.1.0;
+                import wasmyard:platform/secrets@0.1.0;
                 import wasmyard:platform/log@0.1.0;
                 import wasmyard:platform/message@0.1.0;
                 import wasmyard:platform/outgoing@0.1.0;
@@ -58,6 +60,7 @@ mod generated {
             "wasmyard:platform/kv.[method]namespace.put": async | trappable,
             "wasmyard:platform/kv.[method]namespace.delete": async | trappable,
             "wasmyard:platform/kv.[method]namespace.list": async | trappable,
+            "wasmyard:platform/secrets.[method]secret.get": async | trappable,
             "wasi:keyvalue/store.[method]bucket.get": async | trappable,
             "wasi:keyvalue/store.[method]bucket.set": async | trappable,
             "wasi:keyvalue/store.[method]bucket.delete": async | trappable,
@@ -76,6 +79,7 @@ mod generated {
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
             "wasmyard:platform/kv.namespace": super::kv::OpenKv,
             "wasmyard:platform/rate-limit.limiter": super::ratelimit::OpenLimiter,
+            "wasmyard:platform/secrets.secret": super::secrets::OpenSecret,
             "wasi:keyvalue/store.bucket": super::kv::wasi::Bucket,
             "wasmyard:platform/dispatch.future-response": super::future::FromScript,
             "wasmyard:platform/outgoing.future-response": super::future::FromUrl,
@@ -88,5 +92,5 @@ pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as
 pub(crate) use generated::wasmyard::platform::{
     assets as assets_wit, bindings as bindings_wit, calls as calls_wit, dispatch as dispatch_wit,
     kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
-    rate_limit as ratelimit_wit, request_info as request_info_wit,
+    rate_limit as ratelimit_wit, request_info as request_info_wit, secrets as secrets_wit,
 };

@@ -163,6 +163,11 @@ type KVListResult<Metadata> = { keys: { name: string; expiration?: number; metad
   | { list_complete: true }
 );
 
+/** A secret of a store. */
+interface SecretsStoreSecret {
+  get(): Promise<string>;
+}
+
 /** How often a key is let through. */
 interface RateLimit {
   limit(options: { key: string }): Promise<{ success: boolean }>;

@@ -9,6 +9,8 @@
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
 //! - `ratelimit`: what scripts let through, by keys
+//! - `secret_stores`: secrets that several scripts share
+//! - `tails`: what becomes of invocations, for who watches
 //! - `terraform`: what is applied is read again without a difference
 //! - `versions`: versions that are kept, deployments of them, and who meets which
 //! - `webhooks`: what happens to certificates is told
@@ -23,6 +25,8 @@ mod crons;
 mod deploy;
 mod kv;
 mod ratelimit;
+mod secret_stores;
+mod tails;
 mod terraform;
 mod uploads;
 mod versions;

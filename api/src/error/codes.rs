@@ -173,6 +173,14 @@ codes! {
     /// The zone asked for more certificates within a minute than it may; `Retry-After` says when it may ask again.
     TooManyCertificates = 90021, TOO_MANY_REQUESTS;
 
+    /// No store of secrets, or no secret in it, has this identifier.
+    SecretStoreNotFound = 90024, NOT_FOUND;
+
+    /// There is no tail of this identifier, or somebody reads it already.
+    TailNotFound = 90025, NOT_FOUND;
+    /// As many tails are open as there can be.
+    TooManyTails = 90026, TOO_MANY_REQUESTS;
+
     /// The authority of certificates did not do it; the message says why.
     Authority = 90022, BAD_GATEWAY;
 

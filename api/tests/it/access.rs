@@ -52,6 +52,9 @@ fn filled(path: &str) -> String {
         .replace("{webhook_id}", "0123456789abcdef0123456789abcdef")
         .replace("{policy_id}", "0123456789abcdef0123456789abcdef")
         .replace("{route_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{store_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{secret_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{tail_id}", "0123456789abcdef0123456789abcdef")
         .replace("{token_id}", "0123456789abcdef0123456789abcdef");
     assert!(!filled.contains('{'), "{filled}");
     filled

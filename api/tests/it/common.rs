@@ -188,6 +188,7 @@ impl Api {
         let kv = Arc::new(SqliteKv::open(folder.path()).unwrap());
         let kv = Kv::new(kv, Clock::system(), KvLimits::default());
         let router = router(ApiState {
+            tails: wasmyard_events::Tails::default(),
             control: finish(Control::new(registry.clone(), checker.clone(), kv)),
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
             ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),

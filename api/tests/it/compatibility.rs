@@ -45,7 +45,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("/accounts/{account_id}/d1/", "SQL databases are not there yet"),
     ("/accounts/{account_id}/queues", "queues are not there yet"),
     ("/accounts/{account_id}/r2/", "object storage is not there yet"),
-    ("/accounts/{account_id}/secrets_store/", "secrets are bindings of scripts: `…/secrets`"),
+    ("/accounts/{account_id}/secrets_store/", "one by one: `DELETE …/secrets/{secret_id}`"),
     ("/accounts/{account_id}/rulesets", "rules are not there yet"),
     ("/zones/{zone_id}/rulesets", "rules are not there yet"),
     (
@@ -58,10 +58,6 @@ const INSTEAD: &[(&str, &str)] = &[
     ("/accounts/{account_id}/workers/account-settings", "nothing depends on them"),
     ("/accounts/{account_id}/workers/domains", "a custom hostname of a zone, or a route"),
     ("/accounts/{account_id}/workers/scripts-search", "`GET …/workers/scripts`"),
-    (
-        "/accounts/{account_id}/workers/scripts/{script_name}/tails",
-        "lines of scripts are in the server's log",
-    ),
     ("/accounts/{account_id}/workers/subdomain", "there is no `workers.dev`: routes lead to scripts"),
     (
         "/zones/{zone_id}/custom_certificates",

@@ -127,12 +127,19 @@ export class RateLimit {
   }
 }
 
+export class SecretsStoreSecret {
+  #name; #handle;
+  constructor(name) { this.#name = name; }
+  async get() { return answered(host.secret(this.#handle ??= open("secrets_store_secret", this.#name))); }
+}
+
 const makers = {
   service: (name) => new Fetcher(() => open("service", name)),
   assets: (name) => new Fetcher(() => open("assets", name)),
   dispatch_namespace: (name) => new DispatchNamespace(name),
   kv_namespace: (name) => new KvNamespace(name),
   ratelimit: (name) => new RateLimit(name),
+  secrets_store_secret: (name) => new SecretsStoreSecret(name),
 };
 
 /** A key is made when it is first asked for: one that is none harms nobody who does not use it. */

@@ -9,6 +9,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::ids::SecretStoreId;
 use crate::name::{BindingName, NamespaceName, ScriptName, shorten};
 use fields::Fields;
 
@@ -22,6 +23,7 @@ pub use plain_text::PlainText;
 pub use ratelimit::Ratelimit;
 pub use secret_key::{KeyFormat, SecretKey};
 pub use secret_text::SecretText;
+pub use secrets_store_secret::SecretsStoreSecret;
 pub use service::Service;
 pub use version_metadata::VersionMetadata;
 
@@ -36,6 +38,7 @@ mod plain_text;
 mod ratelimit;
 mod secret_key;
 mod secret_text;
+mod secrets_store_secret;
 mod service;
 mod version_metadata;
 
@@ -90,6 +93,8 @@ pub enum Reference<'a> {
     Namespace(&'a NamespaceName),
     /// A namespace of keys and values.
     KvNamespace(&'a KvNamespaceId),
+    /// A secret of a store, by its name.
+    StoredSecret(&'a SecretStoreId, &'a str),
 }
 
 /// Makes the two enums from the list of types, so that there is no other list.
@@ -185,6 +190,8 @@ families! {
     KvNamespace,
     /// A rate limit.
     Ratelimit,
+    /// A secret of a store.
+    SecretsStoreSecret,
 }
 
 impl BindingType {

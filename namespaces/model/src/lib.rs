@@ -39,6 +39,7 @@ pub mod namespace;
 pub mod route;
 pub mod script;
 pub mod secret;
+pub mod secret_store;
 mod serving;
 pub mod tags;
 pub mod timestamp;

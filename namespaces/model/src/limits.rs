@@ -20,6 +20,7 @@ pub mod hostnames;
 pub mod kv;
 mod parse;
 mod row;
+pub mod secret_stores;
 mod table;
 
 const MIB: u64 = 1 << 20;

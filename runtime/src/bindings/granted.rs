@@ -11,7 +11,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use http::{Response, request};
 use wasmyard_kv::{Kv, KvHandle};
+use wasmyard_namespaces::Registry;
 use wasmyard_namespaces::bindings::{BindingDecl, BindingKind};
+use wasmyard_namespaces::ids::SecretStoreId;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_ratelimit::{Limiter, Rate, RateLimits, TenantRates};
 
@@ -26,6 +28,8 @@ pub struct Services {
     pub files: Option<Arc<dyn Files>>,
     /// Keys and values.
     pub kv: Option<Kv>,
+    /// Where secrets of stores are read.
+    pub secrets: Option<Registry>,
     /// Rate limits, of all tenants.
     pub rates: Option<RateLimits>,
     /// Those of the version's own tenant.
@@ -50,6 +54,14 @@ pub trait Files: Send + Sync + 'static {
     fn answer(&self, request: request::Parts) -> BoxFuture<'static, Result<Response<Body>, Failure>>;
 }
 
+/// Where a secret is read.
+#[derive(Clone)]
+pub(crate) struct SecretSource {
+    pub(crate) registry: Registry,
+    pub(crate) store: SecretStoreId,
+    pub(crate) name: String,
+}
+
 /// One binding, ready to be used.
 pub(crate) enum Grant {
     /// A configuration value.
@@ -64,6 +76,8 @@ pub(crate) enum Grant {
     Kv(KvHandle),
     /// A rate limit.
     RateLimit(Limiter),
+    /// A secret of a store.
+    StoredSecret(SecretSource),
     /// Nothing that is asked for through a binding, or nothing that this node has.
     Nothing,
 }
@@ -154,6 +168,12 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
             let period = Duration::from_secs(u64::from(held.period));
             Grant::RateLimit(rates.limiter(&held.namespace_id, Rate { limit: held.limit, period }))
         }),
+        BindingKind::SecretsStoreSecret(held) => {
+            services.secrets.as_ref().map_or(Grant::Nothing, |registry| {
+                let (store, name) = (held.store_id.clone(), held.secret_name.clone());
+                Grant::StoredSecret(SecretSource { registry: registry.clone(), store, name })
+            })
+        }
         BindingKind::VersionMetadata(_) => Grant::Nothing,
     }
 }

@@ -10,6 +10,7 @@ use crate::dispatch::{BindingError, Namespace, Service};
 use crate::executor;
 use crate::kv::Kv;
 use crate::rate_limit::RateLimit;
+use crate::secrets::StoredSecret;
 
 /// What the platform gives to this worker for this request: variables, bindings, and what it knows of the
 /// visitor.
@@ -166,6 +167,22 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn rate_limit(&self, binding: &str) -> Result<RateLimit, BindingError> {
         RateLimit::open(binding)
+    }
+
+    /// The secret of a store that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let key = env.stored_secret("API_KEY")?.get()?;
+    /// # Ok(Response::text(key.len().to_string()))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn stored_secret(&self, binding: &str) -> Result<StoredSecret, BindingError> {
+        StoredSecret::open(binding)
     }
 
     /// Identifies this request in every log line; the same along a chain of scripts.

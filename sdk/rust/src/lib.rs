@@ -73,6 +73,7 @@ mod headers;
 mod kv;
 mod method;
 mod rate_limit;
+mod secrets;
 mod request;
 mod response;
 #[cfg(target_arch = "wasm32")]
@@ -91,6 +92,7 @@ pub use headers::{HeaderError, Headers};
 pub use kv::{Kv, KvEntry, KvError, KvKey, KvList, KvPage, KvPut};
 pub use method::{Method, Scheme};
 pub use rate_limit::RateLimit;
+pub use secrets::{SecretError, StoredSecret};
 pub use request::Request;
 pub use response::Response;
 pub use url::UrlError;

@@ -76,6 +76,36 @@ try {
   await command(["secret", "delete", "SECOND"], { input: "y\n" });
   await tool.says("commands.test", "/", "200 two 1st 3rd");
 
+  // Secrets of stores, which scripts read when they ask.
+  const of_store = (words, options = {}) => command(["secrets-store", ...words, "--remote"], options);
+  await of_store(["store", "create", "shared"]);
+  assert.match(await of_store(["store", "list"]), /shared/);
+  const [{ id: store }] = await result(`${account}/secrets_store/stores`);
+  const of_secret = (word, more, options = {}) =>
+    of_store(["secret", word, store, ...more], { shown: `secrets-store secret ${word} STORE ${more.map((each) => (/^[0-9a-f]{32}$/.test(each) ? "ID" : each)).join(" ")} --remote`.replace("  ", " "), ...options });
+  await of_secret("create", ["--name", "shared-key", "--value", "s3cret", "--scopes", "workers", "--comment", "one"]);
+  const secrets = `${account}/secrets_store/stores/${store}/secrets`;
+  const [{ id: secret }] = await result(secrets);
+  const shown = await of_secret("list", []);
+  assert.match(shown, /shared-key/);
+  assert.doesNotMatch(shown, /s3cret/);
+  assert.match(await of_secret("get", ["--secret-id", secret]), /shared-key/);
+  const reads = {
+    "wrangler.toml": `name = "commands"\nmain = "index.js"\ncompatibility_date = "2026-01-01"\nworkers_dev = false\n[[secrets_store_secrets]]\nbinding = "KEY"\nstore_id = "${store}"\nsecret_name = "shared-key"\n`,
+    "index.js": "export default { fetch: async (_, env) => new Response(await env.KEY.get()) };",
+  };
+  await command(["deploy"], { files: reads, shown: "deploy with a secret of a store" });
+  await tool.says("commands.test", "/", "200 s3cret");
+  await of_secret("update", ["--secret-id", secret, "--value", "an0ther", "--scopes", "workers"]);
+  await tool.says("commands.test", "/", "200 an0ther");
+  await of_secret("duplicate", ["--secret-id", secret, "--name", "copied", "--scopes", "workers"]);
+  assert.deepEqual((await result(secrets)).map(({ name }) => name), ["copied", "shared-key"]);
+  await of_secret("delete", ["--secret-id", secret], { code: 1, shown: "secrets-store secret delete STORE --secret-id ID --remote, of one that a script is bound to" });
+  await command(["deploy"], { files: project("two"), shown: "deploy without it" });
+  await of_secret("delete", ["--secret-id", secret]);
+  await of_store(["store", "delete", store], { shown: "secrets-store store delete STORE --remote" });
+  assert.deepEqual(await result(`${account}/secrets_store/stores`), []);
+
   // Triggers.
   await tool.fetch("zones", "POST", { name: "triggered.test" });
   const routes = 'routes = [{ pattern = "shop.triggered.test/*", zone_name = "triggered.test" }]\n';
@@ -111,9 +141,32 @@ try {
   await command(["kv", "namespace", "delete", "--namespace-id", id, "-y"], { shown: "kv namespace delete --namespace-id ID -y" });
   assert.deepEqual(await result(`${account}/storage/kv/namespaces`), []);
 
+  // What becomes of invocations, as they happen.
+  const speaks = {
+    "wrangler.toml": 'name = "commands"\nmain = "index.js"\ncompatibility_date = "2026-01-01"\nworkers_dev = false\n',
+    "index.js": 'export default { fetch(request) { console.warn("asked for", new URL(request.url).pathname); if (request.url.endsWith("/broken")) throw new TypeError("no such thing"); return new Response("spoken"); } };',
+  };
+  await command(["deploy"], { files: speaks, shown: "deploy of what speaks" });
+  for (const [words, wanted] of [
+    [["tail", "commands", "--format", "json"], [/"scriptName": "commands"/, /asked for \/a/, /"outcome": "ok"/]],
+    [["tail", "commands"], [/GET http:\/\/commands\.test\/a - Ok/, /\(warn\) asked for \/a/]],
+    [["tail", "commands", "--status", "error"], [/GET http:\/\/commands\.test\/broken/, /no such thing/]],
+    [["tail", "commands", "--method", "GET", "--header", "x-kind:special", "--search", "asked"], [/asked for \/special/]],
+  ]) {
+    const visit = async () => {
+      for (const path of ["/a", "/broken"]) await tool.visit("commands.test", path);
+      await tool.visit("commands.test", "/special", { "x-kind": "special one" });
+    };
+    const done = await tool.watch("commands", words, wanted, visit);
+    if (words.includes("error")) assert.doesNotMatch(done.text, /\/a - Ok/);
+    if (words.includes("--header")) assert.doesNotMatch(done.text, /asked for \/a/);
+    codes.push({ command: `${words.join(" ")}, interrupted`, code: done.code });
+  }
+  // wrangler ends a tail when it goes, and this server notices who goes without.
+  await tool.until(async () => (await result(`${workers}/scripts/commands/tails`)).length === 0, "the tails are gone");
+
   // What is not there is told, and changes nothing.
   for (const words of [
-    ["tail", "commands", "--format", "json"],
     ["queues", "list"], ["queues", "create", "q1"],
     ["r2", "bucket", "list"], ["r2", "bucket", "create", "b1"],
     ["d1", "list"], ["d1", "create", "d1"],

@@ -98,6 +98,11 @@ families! {
         Read = "8b47d2786a534c08a1f94ee8f9f599ef" "Workers KV Storage Read",
         Write = "f7f0eda5697f475c90846e879bab8666" "Workers KV Storage Write",
     }
+    /// Stores of secrets. Nobody reads a value.
+    SecretStores at Account {
+        Read = "5e33b7d77788455c9fdf18cbd38ee5a0" "Secrets Store Read",
+        Write = "adc8fa2bc6124928a8b3314dc63a1235" "Secrets Store Write",
+    }
     /// What is counted of scripts and of requests.
     Analytics at Account {
         Read = "b89a480218d04ceb98b4fe57ca29dc1f" "Account Analytics Read",

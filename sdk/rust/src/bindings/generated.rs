@@ -6711,6 +6711,46 @@ pub mod wasmyard {
                     }
                 }
             }
+            /// How much an entry matters.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Level {
+                Debug,
+                Info,
+                Log,
+                Warn,
+                Error,
+            }
+            impl ::core::fmt::Debug for Level {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Level::Debug => f.debug_tuple("Level::Debug").finish(),
+                        Level::Info => f.debug_tuple("Level::Info").finish(),
+                        Level::Log => f.debug_tuple("Level::Log").finish(),
+                        Level::Warn => f.debug_tuple("Level::Warn").finish(),
+                        Level::Error => f.debug_tuple("Level::Error").finish(),
+                    }
+                }
+            }
+            impl Level {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Level {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Level::Debug,
+                        1 => Level::Info,
+                        2 => Level::Log,
+                        3 => Level::Warn,
+                        4 => Level::Error,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
             #[allow(unused_unsafe, clippy::all)]
             /// Writes to the log: a line is an entry. Never waits, and never fails: what is over the limit is left out.
             #[allow(async_fn_in_trait)]
@@ -6730,6 +6770,27 @@ pub mod wasmyard {
                         unreachable!()
                     }
                     wit_import1(to.clone() as i32, ptr0.cast_mut(), len0);
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Writes entries of a level: one for each line of the text.
+            #[allow(async_fn_in_trait)]
+            pub fn entry(level: Level, text: &str) -> () {
+                unsafe {
+                    let vec0 = text;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/log@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "entry"]
+                        fn wit_import1(_: i32, _: *mut u8, _: usize);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: *mut u8, _: usize) {
+                        unreachable!()
+                    }
+                    wit_import1(level.clone() as i32, ptr0.cast_mut(), len0);
                 }
             }
         }
@@ -11069,6 +11130,319 @@ pub mod wasmyard {
                 }
             }
         }
+        /// Secrets of stores, which several scripts share.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod secrets {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
+            /// Why a secret was not read.
+            #[derive(Clone)]
+            pub enum SecretError {
+                /// There is no such secret for scripts any more.
+                NotFound(_rt::String),
+                /// This script has no subrequests left.
+                ExceededSubrequests(_rt::String),
+                /// The platform failed. The text is safe to show; the full cause is in the operator's log.
+                Internal(_rt::String),
+            }
+            impl ::core::fmt::Debug for SecretError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        SecretError::NotFound(e) => {
+                            f.debug_tuple("SecretError::NotFound").field(e).finish()
+                        }
+                        SecretError::ExceededSubrequests(e) => {
+                            f.debug_tuple("SecretError::ExceededSubrequests")
+                                .field(e)
+                                .finish()
+                        }
+                        SecretError::Internal(e) => {
+                            f.debug_tuple("SecretError::Internal").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for SecretError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for SecretError {}
+            /// A secret that this script is bound to.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Secret {
+                handle: _rt::Resource<Secret>,
+            }
+            impl Secret {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Secret {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/secrets@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]secret"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Secret {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Opens the binding of that name.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    binding: &str,
+                ) -> ::core::result::Result<Secret, BindingError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = binding;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/secrets@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]secret.open"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Secret::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasmyard::platform::dispatch::BindingError as V12;
+                                    let v12 = match l5 {
+                                        0 => {
+                                            let e12 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            V12::NotBound(e12)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            V12::WrongType(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
+                    }
+                }
+            }
+            impl Secret {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The value that it has now. A call is a subrequest.
+                #[allow(async_fn_in_trait)]
+                pub fn get(&self) -> ::core::result::Result<_rt::String, SecretError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/secrets@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]secret.get"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result17 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = *ptr0
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l4 = *ptr0
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len5 = l4;
+                                    let bytes5 = _rt::Vec::from_raw_parts(
+                                        l3.cast(),
+                                        len5,
+                                        len5,
+                                    );
+                                    _rt::string_lift(bytes5)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l6 = i32::from(
+                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v16 = match l6 {
+                                        0 => {
+                                            let e16 = {
+                                                let l7 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            SecretError::NotFound(e16)
+                                        }
+                                        1 => {
+                                            let e16 = {
+                                                let l10 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            SecretError::ExceededSubrequests(e16)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e16 = {
+                                                let l13 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                _rt::string_lift(bytes15)
+                                            };
+                                            SecretError::Internal(e16)
+                                        }
+                                    };
+                                    v16
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result17
+                    }
+                }
+            }
+        }
     }
 }
 #[rustfmt::skip]
@@ -11276,8 +11650,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10690] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc4R\x01A\x02\x01A.\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10992] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf2T\x01A\x02\x01A0\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -11465,42 +11839,49 @@ h\x13\x01k\x0a\x01j\x01\x18\x01\x03\x01@\x02\x04self\x17\x03keys\0\x19\x04\0\x15
 ue\x08\x07options\x07\0\x1b\x04\0\x15[method]namespace.put\x01\x1c\x01@\x02\x04s\
 elf\x17\x03keys\0\x1b\x04\0\x18[method]namespace.delete\x01\x1d\x01j\x01\x12\x01\
 \x03\x01@\x02\x04self\x17\x07options\x0d\0\x1e\x04\0\x16[method]namespace.list\x01\
-\x1f\x03\0\x1awasmyard:platform/kv@0.1.0\x05\x18\x01B\x05\x01m\x02\x06output\x05\
-error\x04\0\x0bdestination\x03\0\0\x01p}\x01@\x02\x02to\x01\x05bytes\x02\x01\0\x04\
-\0\x05write\x01\x03\x03\0\x1bwasmyard:platform/log@0.1.0\x05\x19\x02\x03\0\x04\x0a\
-error-code\x01B*\x02\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\
-\x01\x0e\x04\0\x11incoming-response\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11respo\
-nse-outparam\x03\0\x04\x02\x03\x02\x01\x1a\x04\0\x0aerror-code\x03\0\x06\x02\x03\
-\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-reques\
-t\x03\0\x0a\x02\x03\x02\x01\x10\x04\0\x0frequest-changes\x03\0\x0c\x04\0\x0ffutu\
-re-response\x03\x01\x01h\x0e\x01i\x09\x01@\x01\x04self\x0f\0\x10\x04\0![method]f\
-uture-response.subscribe\x01\x11\x01i\x03\x01j\x01\x12\x01\x07\x01j\x01\x13\0\x01\
-k\x14\x01@\x01\x04self\x0f\0\x15\x04\0\x1b[method]future-response.get\x01\x16\x01\
-i\x0e\x01j\x01\x17\x01s\x01@\x01\x07request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\
-\x01\x01@\x01\x07request\x1a\0\x13\x04\0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\
-\x07request\x1a\0\x13\x04\0\x0cforward-with\x01\x1c\x01k\x0d\x01j\x01\x17\x01\x07\
-\x01@\x02\x07changes\x1d\x07request\x1a\0\x1e\x04\0\x0dstart-forward\x01\x1f\x01\
-i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03out\x20\0!\x04\0\x04tail\x01\"\x03\
-\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1b\x01B\x0b\x02\x03\x02\x01\x13\x04\0\
-\x0dbinding-error\x03\0\0\x04\0\x07limiter\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\
-\x01@\x01\x07bindings\0\x04\x04\0\x14[static]limiter.open\x01\x05\x01h\x02\x01j\x01\
-\x7f\x01s\x01@\x02\x04self\x06\x03keys\0\x07\x04\0\x15[method]limiter.limit\x01\x08\
-\x03\0\"wasmyard:platform/rate-limit@0.1.0\x05\x1c\x01B\x16\x01ks\x01r\x02\x06sc\
-ripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01r\x09\x07subjects\x06i\
-ssuers\x06serials\x12fingerprint-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09\
-not-afterx\x0bsubject-key\0\x0aissuer-key\0\x04\0\x12client-certificate\x03\0\x03\
-\x01k\x04\x01r\x04\x07versions\x06ciphers\x0bserver-name\0\x12client-certificate\
-\x05\x04\0\x0etls-connection\x03\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0e\
-client-address\x01\x08\x04\0\x08hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-me\
-tadata\x01\x09\x01k\x07\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\
-\x04\0\x09namespace\x01\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$\
-wasmyard:platform/request-info@0.1.0\x05\x1d\x01B\x0b\x01q\x02\x08upstream\x01s\0\
-\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\
-\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\
-\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x1e\x04\0\x1f\
-wasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09pro\
-ducers\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x06\
-0.62.0";
+\x1f\x03\0\x1awasmyard:platform/kv@0.1.0\x05\x18\x01B\x09\x01m\x02\x06output\x05\
+error\x04\0\x0bdestination\x03\0\0\x01m\x05\x05debug\x04info\x03log\x04warn\x05e\
+rror\x04\0\x05level\x03\0\x02\x01p}\x01@\x02\x02to\x01\x05bytes\x04\x01\0\x04\0\x05\
+write\x01\x05\x01@\x02\x05level\x03\x04texts\x01\0\x04\0\x05entry\x01\x06\x03\0\x1b\
+wasmyard:platform/log@0.1.0\x05\x19\x02\x03\0\x04\x0aerror-code\x01B*\x02\x03\x02\
+\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x11incoming\
+-response\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\
+\x03\x02\x01\x1a\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\x04\0\x08poll\
+able\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\x03\x02\x01\
+\x10\x04\0\x0frequest-changes\x03\0\x0c\x04\0\x0ffuture-response\x03\x01\x01h\x0e\
+\x01i\x09\x01@\x01\x04self\x0f\0\x10\x04\0![method]future-response.subscribe\x01\
+\x11\x01i\x03\x01j\x01\x12\x01\x07\x01j\x01\x13\0\x01k\x14\x01@\x01\x04self\x0f\0\
+\x15\x04\0\x1b[method]future-response.get\x01\x16\x01i\x0e\x01j\x01\x17\x01s\x01\
+@\x01\x07request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\x01\x01@\x01\x07request\x1a\
+\0\x13\x04\0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\0\x13\x04\
+\0\x0cforward-with\x01\x1c\x01k\x0d\x01j\x01\x17\x01\x07\x01@\x02\x07changes\x1d\
+\x07request\x1a\0\x1e\x04\0\x0dstart-forward\x01\x1f\x01i\x05\x01j\0\x01\x07\x01\
+@\x02\x07request\x1a\x03out\x20\0!\x04\0\x04tail\x01\"\x03\0\x20wasmyard:platfor\
+m/outgoing@0.1.0\x05\x1b\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\
+\0\0\x04\0\x07limiter\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\
+\0\x04\x04\0\x14[static]limiter.open\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\
+\x04self\x06\x03keys\0\x07\x04\0\x15[method]limiter.limit\x01\x08\x03\0\"wasmyar\
+d:platform/rate-limit@0.1.0\x05\x1c\x01B\x16\x01ks\x01r\x02\x06scripts\x09namesp\
+ace\0\x04\0\x0ecalling-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06seria\
+ls\x12fingerprint-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bs\
+ubject-key\0\x0aissuer-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\
+\x04\x07versions\x06ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0e\
+tls-connection\x03\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-addre\
+ss\x01\x08\x04\0\x08hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\
+\x01k\x07\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09nam\
+espace\x01\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:plat\
+form/request-info@0.1.0\x05\x1d\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-er\
+ror\x03\0\0\x01q\x03\x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\x08inter\
+nal\x01s\0\x04\0\x0csecret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\x04\x01j\
+\x01\x05\x01\x01\x01@\x01\x07bindings\0\x06\x04\0\x13[static]secret.open\x01\x07\
+\x01h\x04\x01j\x01s\x01\x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method]secret.g\
+et\x01\x0a\x03\0\x1fwasmyard:platform/secrets@0.1.0\x05\x1e\x01B\x0b\x01q\x02\x08\
+upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01\
+@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\
+\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\
+\x1f\x04\0\x1fwasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-\
+bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Api, Server, body, guest, origin, request, script_path};
 
 /// Every interface with functions that a script is given, and why it is no way to the network.
-const GIVEN: [(&str, &str); 34] = [
+const GIVEN: [(&str, &str); 35] = [
     ("wasi:cli/environment", "empty"),
     ("wasi:cli/exit", "ends the script"),
     ("wasi:cli/stderr", "the log"),
@@ -48,6 +48,7 @@ const GIVEN: [(&str, &str); 34] = [
     ("wasmyard:platform/outgoing", "hands the request to the way out"),
     ("wasmyard:platform/rate-limit", "counts of the tenant's own"),
     ("wasmyard:platform/request-info", "what is known of the request"),
+    ("wasmyard:platform/secrets", "what the script is bound to"),
 ];
 
 /// A function of an interface, as the component model names it, with the resource it belongs to.
