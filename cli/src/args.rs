@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use queues::QueuesCommand;
+
 pub use access::{AuditArgs, TokenCommand, TokenWanted, When};
 pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, RollbackIf, VersionsCommand};
 pub use zones::{
@@ -15,6 +17,7 @@ pub use zones::{
 };
 
 mod access;
+pub mod queues;
 mod versions;
 mod zones;
 
@@ -65,6 +68,9 @@ pub enum Command {
     /// Show or set when a script runs by itself, or have it run at once
     #[command(subcommand)]
     Cron(CronCommand),
+    /// List, make, change and empty queues, say who consumes them, send and look at messages
+    #[command(subcommand, visible_alias = "queue")]
+    Queues(QueuesCommand),
     /// List, compare and deploy the versions of a script
     #[command(subcommand, visible_alias = "version")]
     Versions(VersionsCommand),

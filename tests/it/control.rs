@@ -8,6 +8,7 @@
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
+//! - `queues`: messages, as scripts and the API send them and are handed them
 //! - `ratelimit`: what scripts let through, by keys
 //! - `terraform`: what is applied is read again without a difference
 //! - `versions`: versions that are kept, deployments of them, and who meets which
@@ -22,6 +23,7 @@ mod clients;
 mod crons;
 mod deploy;
 mod kv;
+mod queues;
 mod ratelimit;
 mod terraform;
 mod uploads;

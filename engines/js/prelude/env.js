@@ -8,6 +8,7 @@ import { readAll } from "./body.js";
 import { callable } from "./rpc/caller.js";
 import { anyName } from "./rpc/stubs.js";
 import { givenKey } from "./crypto/subtle.js";
+import { Queue } from "./queue.js";
 
 function open(kind, name) {
   const handle = host.open(kind, name);
@@ -133,6 +134,7 @@ const makers = {
   dispatch_namespace: (name) => new DispatchNamespace(name),
   kv_namespace: (name) => new KvNamespace(name),
   ratelimit: (name) => new RateLimit(name),
+  queue: (name) => new Queue(() => open("queue", name)),
 };
 
 /** A key is made when it is first asked for: one that is none harms nobody who does not use it. */

@@ -19,6 +19,7 @@ pub use input::{BindingInput, resolve};
 pub use json::Json;
 pub use kv_namespace::{KvNamespace, KvNamespaceId};
 pub use plain_text::PlainText;
+pub use queue::{Queue, QueueName};
 pub use ratelimit::Ratelimit;
 pub use secret_key::{KeyFormat, SecretKey};
 pub use secret_text::SecretText;
@@ -33,6 +34,7 @@ mod input;
 mod json;
 mod kv_namespace;
 mod plain_text;
+mod queue;
 mod ratelimit;
 mod secret_key;
 mod secret_text;
@@ -90,6 +92,8 @@ pub enum Reference<'a> {
     Namespace(&'a NamespaceName),
     /// A namespace of keys and values.
     KvNamespace(&'a KvNamespaceId),
+    /// A queue.
+    Queue(&'a QueueName),
 }
 
 /// Makes the two enums from the list of types, so that there is no other list.
@@ -185,6 +189,8 @@ families! {
     KvNamespace,
     /// A rate limit.
     Ratelimit,
+    /// A queue that messages are sent to.
+    Queue,
 }
 
 impl BindingType {

@@ -13,6 +13,7 @@ use http::{Response, request};
 use wasmyard_kv::{Kv, KvHandle};
 use wasmyard_namespaces::bindings::{BindingDecl, BindingKind};
 use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_queues::{QueueHandle, Queues};
 use wasmyard_ratelimit::{Limiter, Rate, RateLimits, TenantRates};
 
 use crate::body::Body;
@@ -26,6 +27,8 @@ pub struct Services {
     pub files: Option<Arc<dyn Files>>,
     /// Keys and values.
     pub kv: Option<Kv>,
+    /// Queues.
+    pub queues: Option<Queues>,
     /// Rate limits, of all tenants.
     pub rates: Option<RateLimits>,
     /// Those of the version's own tenant.
@@ -34,11 +37,12 @@ pub struct Services {
 
 impl std::fmt::Debug for Services {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Services { files, kv, rates, .. } = self;
+        let Services { files, kv, queues, rates, .. } = self;
         let files = files.is_some();
         f.debug_struct("Services")
             .field("files", &files)
             .field("kv", kv)
+            .field("queues", queues)
             .field("rates", rates)
             .finish_non_exhaustive()
     }
@@ -62,6 +66,8 @@ pub(crate) enum Grant {
     Files(Arc<dyn Files>),
     /// Keys and values.
     Kv(KvHandle),
+    /// A queue to send to.
+    Queue(QueueHandle),
     /// A rate limit.
     RateLimit(Limiter),
     /// Nothing that is asked for through a binding, or nothing that this node has.
@@ -153,6 +159,9 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
         BindingKind::Ratelimit(held) => services.own_rates.as_ref().map_or(Grant::Nothing, |rates| {
             let period = Duration::from_secs(u64::from(held.period));
             Grant::RateLimit(rates.limiter(&held.namespace_id, Rate { limit: held.limit, period }))
+        }),
+        BindingKind::Queue(held) => services.queues.as_ref().map_or(Grant::Nothing, |queues| {
+            Grant::Queue(queues.handle(&held.queue_name, held.delivery_delay))
         }),
         BindingKind::VersionMetadata(_) => Grant::Nothing,
     }

@@ -32,6 +32,7 @@ mod hostnames;
 mod limits;
 mod origins;
 mod proxies;
+mod queues;
 mod routes;
 mod texts;
 mod tls;
@@ -280,6 +281,7 @@ impl Resolver<'_> {
         let main = self.main(raw);
         let (mut bindings, remote) = self.bindings(raw);
         let kv_namespaces = self.kv_namespaces(raw, &bindings);
+        let queue_consumers = self.queue_consumers(raw);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);
         let crons = self.crons(raw);
@@ -319,6 +321,7 @@ impl Resolver<'_> {
             bindings,
             remote,
             kv_namespaces,
+            queue_consumers,
             assets,
             limits,
             tags,

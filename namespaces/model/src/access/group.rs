@@ -98,6 +98,11 @@ families! {
         Read = "8b47d2786a534c08a1f94ee8f9f599ef" "Workers KV Storage Read",
         Write = "f7f0eda5697f475c90846e879bab8666" "Workers KV Storage Write",
     }
+    /// Queues with their consumers and messages.
+    Queues at Account {
+        Read = "84a7755d54c646ca87cd50682a34bf7c" "Queues Read",
+        Write = "366f57075ffc42689627bcf8242a1b6d" "Queues Write",
+    }
     /// What is counted of scripts and of requests.
     Analytics at Account {
         Read = "b89a480218d04ceb98b4fe57ca29dc1f" "Account Analytics Read",

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Api, Server, body, guest, origin, request, script_path};
 
 /// Every interface with functions that a script is given, and why it is no way to the network.
-const GIVEN: [(&str, &str); 34] = [
+const GIVEN: [(&str, &str); 35] = [
     ("wasi:cli/environment", "empty"),
     ("wasi:cli/exit", "ends the script"),
     ("wasi:cli/stderr", "the log"),
@@ -46,6 +46,7 @@ const GIVEN: [(&str, &str); 34] = [
     ("wasmyard:platform/log", "the log"),
     ("wasmyard:platform/message", "the answer to whoever asked"),
     ("wasmyard:platform/outgoing", "hands the request to the way out"),
+    ("wasmyard:platform/queues", "messages to queues that the script is bound to"),
     ("wasmyard:platform/rate-limit", "counts of the tenant's own"),
     ("wasmyard:platform/request-info", "what is known of the request"),
 ];

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 mod alerting;
 mod certificates;
 mod kv;
+mod queues;
 mod zones;
 
 use super::{CONFIG, restarted, site};
@@ -161,6 +162,7 @@ impl Calls {
             "alerting" => alerting::seen(&self.api).await,
             "certificates" => certificates::seen(&self.api).await,
             "kv" => kv::seen(&self.api).await,
+            "queues" => queues::seen(&self.api).await,
             "zones" => zones::seen(&self.api).await,
             "contents" => {
                 let manifest = json!({"manifest": {"/a.html": {"hash": HASH, "size": 4}}});
@@ -307,6 +309,7 @@ fn rows() -> Vec<Row> {
     rows.extend(alerting::rows());
     rows.extend(certificates::rows());
     rows.extend(kv::rows());
+    rows.extend(queues::rows());
     rows.extend(zones::rows());
     rows
 }
@@ -601,6 +604,7 @@ async fn prepared() -> (crate::support::Site, Server) {
     }
     alerting::prepare(&calls.api, &receiver).await;
     kv::prepare(&calls.api).await;
+    queues::prepare(&calls.api).await;
     zones::prepare(&calls.api).await;
     certificates::prepare(&calls.api).await;
     for name in ["spare", "gone"] {
@@ -630,7 +634,9 @@ fn every_write_endpoint_has_its_row() {
         let methods = methods.as_object().unwrap().keys().filter(|method| *method != "get");
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
-    for reading in kv::READS.iter().chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY) {
+    for reading in
+        kv::READS.iter().chain(queues::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY)
+    {
         assert!(writes.remove(*reading), "{reading}");
     }
     let rows: Vec<Row> = rows();
