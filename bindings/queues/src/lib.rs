@@ -9,7 +9,7 @@
 //! - [`limits`]: what one queue may hold, and how large its parts may be
 //! - [`queue`]: a queue, its settings, its consumer
 //! - [`message`]: what is sent, what is handed over, what becomes of it
-//! - [`service`], `handle`: the rules, and how much may be under way
+//! - [`service`]: the rules, and how much may be under way
 //! - [`store`], [`sqlite`]: where it is kept
 
 pub mod error;
@@ -20,17 +20,15 @@ pub mod service;
 pub mod sqlite;
 pub mod store;
 
-mod handle;
 mod stirred;
 mod turns;
 
 pub use error::QueueError;
-pub use handle::QueueHandle;
 pub use limits::QueueLimits;
 pub use message::{ContentType, LeaseId, Leased, MessageId, NewMessage, Settled, Settlement};
 pub use queue::{
     Backlog, Consumer, ConsumerKind, ConsumerSettings, ConsumerWanted, Queue, QueueChange, QueueSettings,
 };
-pub use service::Queues;
+pub use service::{QueueHandle, Queues};
 pub use sqlite::SqliteQueues;
 pub use store::{Due, Handed, Holder, Lease, Store};

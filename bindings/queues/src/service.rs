@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wasmyard_model::{Clock, QueueConsumerId, QueueId, QueueName};
 
 use crate::error::QueueError;
-use crate::handle::QueueHandle;
 use crate::limits::QueueLimits;
 use crate::message::MessageId;
 use crate::queue::{Backlog, Consumer, ConsumerKind, ConsumerWanted, Queue, QueueChange, QueueSettings};
@@ -15,7 +14,10 @@ use crate::stirred::Stirred;
 use crate::store::Store;
 use crate::turns::Turns;
 
+pub use handle::QueueHandle;
+
 mod deliveries;
+mod handle;
 
 /// The service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,16 +28,16 @@ pub struct Queues {
 /// What makes a store.
 type Open = dyn Fn() -> Result<Arc<dyn Store>, QueueError> + Send + Sync;
 
-pub(crate) struct Shared {
+struct Shared {
     /// None as long as the disk has no room for it to be opened.
     store: OnceLock<Arc<dyn Store>>,
     open: Box<Open>,
     /// Held while it is opened: no two are.
     opening: Mutex<()>,
     clock: Clock,
-    pub(crate) limits: QueueLimits,
+    limits: QueueLimits,
     turns: Turns,
-    pub(crate) stirred: Stirred,
+    stirred: Stirred,
 }
 
 impl Queues {
@@ -352,7 +354,7 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn store(&self) -> Result<&Arc<dyn Store>, QueueError> {
+    fn store(&self) -> Result<&Arc<dyn Store>, QueueError> {
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
@@ -364,13 +366,13 @@ impl Shared {
         Ok(self.store.get_or_init(|| opened))
     }
 
-    pub(crate) fn now(&self) -> u64 {
+    fn now(&self) -> u64 {
         self.clock.now().unix_millis()
     }
 }
 
 /// An identifier that nobody can guess.
-pub(crate) fn drawn() -> Result<MessageId, QueueError> {
+fn drawn() -> Result<MessageId, QueueError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| QueueError::store("draw an identifier", error))?;
     Ok(MessageId(bytes))

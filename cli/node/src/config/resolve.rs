@@ -299,9 +299,7 @@ impl Resolver<'_> {
             bindings.push(binding);
             bindings.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        let compatibility_flags =
-            raw.compatibility_flags.iter().flatten().map(|spot| spot.value.clone()).collect();
-        let line = raw.name.line;
+        let compatibility_flags = texts::flags(raw);
         let mut keys = ConfigKeys::default();
         let named = [
             (ConfigKeys::MAIN, main.is_some()),
@@ -328,7 +326,7 @@ impl Resolver<'_> {
             crons,
             compatibility_flags,
             keys,
-            line,
+            line: raw.name.line,
         })
     }
 

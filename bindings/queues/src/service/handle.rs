@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use wasmyard_model::QueueName;
 
+use super::{Shared, drawn};
 use crate::error::QueueError;
 use crate::limits::{MAX_DELAY, MAX_MESSAGE_BYTES, MAX_SEND, MAX_SEND_BYTES};
 use crate::message::NewMessage;
-use crate::service::{Shared, drawn};
 use crate::store::Sent;
 use crate::turns::Own;
 
@@ -22,7 +22,7 @@ pub struct QueueHandle {
 }
 
 impl QueueHandle {
-    pub(crate) fn new(
+    pub(super) fn new(
         name: QueueName,
         delay: Option<u32>,
         own: Arc<Own>,
