@@ -79,6 +79,5 @@ export default {
     await env.JOBS.sendBatch([{ body: { id: "a" } }, { body: { id: "b" }, contentType: "v8" }]);
   },
   async scheduled(controller, env) { await env.KV.delete(controller.cron); },
-  async queue(batch) { for (const message of batch.messages) message.retry({ delaySeconds: 1 }); },
   tail(events) { for (const { outcome, logs } of events) console.log(outcome, logs.length); },
 } satisfies ExportedHandler<Given>;
