@@ -105,8 +105,8 @@ impl Deliveries {
                 stirred = self.queues.stirred() => self.look(&mut agenda, stirred).await,
                 () = freed, if for_a_place => {}
                 () = due => {}
-                Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
             }
+            while tasks.try_join_next().is_some() {}
         }
         while tasks.join_next().await.is_some() {}
     }

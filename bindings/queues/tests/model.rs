@@ -77,7 +77,8 @@ impl Model {
         due.sort_unstable();
         let mut taken = Vec::new();
         for (_, id) in due {
-            if self.live[&id].attempts >= ATTEMPTS {
+            let held = self.live.get_mut(&id).unwrap();
+            if held.attempts >= ATTEMPTS {
                 self.live.remove(&id);
                 self.dead.push(id);
                 continue;
@@ -85,7 +86,6 @@ impl Model {
             if taken.len() == messages {
                 break;
             }
-            let held = self.live.get_mut(&id).unwrap();
             held.attempts += 1;
             held.visible = now + LEASE;
             taken.push(id);
@@ -98,12 +98,12 @@ impl Model {
     }
 
     fn retry(&mut self, id: u64, visible: u64) {
-        if self.live[&id].attempts >= ATTEMPTS {
+        let held = self.live.get_mut(&id).unwrap();
+        if held.attempts >= ATTEMPTS {
             self.live.remove(&id);
             self.dead.push(id);
             return;
         }
-        let held = self.live.get_mut(&id).unwrap();
         (held.visible, held.lease) = (visible, None);
     }
 }

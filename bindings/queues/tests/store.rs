@@ -141,7 +141,7 @@ async fn a_message_comes_again_as_often_as_it_may_and_then_goes_to_the_dead_lett
     assert_eq!((f.waiting(&queue).await, f.waiting(&dead).await), (0, 2));
     let found = f.queues.peek(&dead.id, 10).await.unwrap();
     assert_eq!((texts(&found), found[0].attempts), (vec!["a".to_owned(), "b".to_owned()], 0));
-    assert_eq!(f.queues.dead_letters_of(&dead.name, 9).await.unwrap(), [queue.name.clone()]);
+    assert_eq!(f.queues.dead_letters_of(&dead.name, 9).await.unwrap(), std::slice::from_ref(&queue.name));
 
     // Without such a queue it is dropped; and what nobody spoke of counts as a try, too.
     let none = ConsumerSettings { max_retries: Some(0), ..ConsumerSettings::default() };
@@ -289,6 +289,33 @@ async fn two_queues_never_see_each_other_and_a_lease_is_of_its_queue() {
     let (again, _) = f.consumed("one", ConsumerSettings::default()).await;
     assert_eq!(f.lease(&again, 9).await, [], "a queue of the same name begins empty");
     assert_eq!(f.queues.sweep().await.unwrap(), 2, "a message, and the note that there was one");
+}
+
+#[tokio::test]
+async fn a_queue_that_was_emptied_begins_anew_with_its_consumer_and_who_is_bound() {
+    let f = fixture(QueueLimits::default());
+    let (queue, handle) = f.consumed("q", ConsumerSettings::default()).await;
+    f.queues.bind(&queue.name, "front").await.unwrap();
+    handle.send(vec![message("a"), message("b")]).await.unwrap();
+    let leased = f.lease(&queue, 1).await;
+    assert_eq!(f.queues.purge(&queue.id).await.unwrap(), 2);
+    assert_eq!(f.queues.purge(&queue.id).await.unwrap(), 0);
+    assert_eq!(f.settle(&queue, &leased, again()).await.unknown, 1, "what was handed over is gone as well");
+    handle.send(vec![message("c")]).await.unwrap();
+    // Neither a queue that is made nor one that is deleted has to do with what is left of it.
+    let (other, to_other) = f.consumed("other", ConsumerSettings::default()).await;
+    to_other.send(vec![message("d")]).await.unwrap();
+    assert_eq!(f.queues.sweep().await.unwrap(), 4, "two messages, and the notes of both times");
+    assert_eq!(
+        (texts(&f.lease(&queue, 9).await), texts(&f.lease(&other, 9).await)),
+        (vec!["c".to_owned()], vec!["d".to_owned()])
+    );
+    f.queues.delete(&queue.id).await.unwrap();
+    let (last, to_last) = f.consumed("last", ConsumerSettings::default()).await;
+    to_last.send(vec![message("e")]).await.unwrap();
+    f.queues.sweep().await.unwrap();
+    assert_eq!((f.waiting(&other).await, texts(&f.lease(&last, 9).await)), (1, vec!["e".to_owned()]));
+    assert_eq!(f.queues.bound(&queue.id, None, 9).await.unwrap(), [""; 0]);
 }
 
 #[tokio::test]

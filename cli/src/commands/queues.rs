@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{client, forced, items, moment, text};
-use crate::args::queues::{ConsumerCommand, ConsumerSettingsArgs, QueueSettingsArgs, QueuesCommand};
+use crate::args::queues::{ConsumerCommand, QueueSettingsArgs, QueuesCommand};
 use crate::args::{ApiArgs, ListingArgs};
 use crate::client::{Body, Client};
 use crate::failure::Failure;
@@ -210,20 +210,32 @@ async fn consumer(command: ConsumerCommand, output: &Output) -> Result<(), Failu
             settings,
             output: listing,
         } => {
-            let mut wanted = consumer_wanted(&settings);
-            wanted["type"] = json!("worker");
-            wanted["script_name"] = json!(script);
-            wanted["dispatch_namespace"] = json!(namespace);
-            wanted["settings"]["max_wait_time_ms"] =
-                json!(batch_timeout.map(|seconds| seconds.saturating_mul(1_000)));
-            wanted["settings"]["max_concurrency"] = json!(max_concurrency);
+            let wanted = json!({
+                "type": "worker",
+                "script_name": script,
+                "dispatch_namespace": namespace,
+                "dead_letter_queue": settings.dead_letter_queue,
+                "settings": {
+                    "batch_size": settings.batch_size,
+                    "max_wait_time_ms": batch_timeout.map(|seconds| seconds.saturating_mul(1_000)),
+                    "max_retries": settings.max_retries,
+                    "retry_delay": settings.retry_delay,
+                    "max_concurrency": max_concurrency,
+                },
+            });
             set(&queue, wanted, &listing, output).await
         }
         ConsumerCommand::Pull { queue, visibility, settings, output: listing } => {
-            let mut wanted = consumer_wanted(&settings);
-            wanted["type"] = json!("http_pull");
-            wanted["settings"]["visibility_timeout_ms"] =
-                json!(visibility.map(|seconds| seconds.saturating_mul(1_000)));
+            let wanted = json!({
+                "type": "http_pull",
+                "dead_letter_queue": settings.dead_letter_queue,
+                "settings": {
+                    "batch_size": settings.batch_size,
+                    "visibility_timeout_ms": visibility.map(|seconds| seconds.saturating_mul(1_000)),
+                    "max_retries": settings.max_retries,
+                    "retry_delay": settings.retry_delay,
+                },
+            });
             set(&queue, wanted, &listing, output).await
         }
         ConsumerCommand::Remove { queue, api } => {
@@ -240,17 +252,6 @@ async fn consumer(command: ConsumerCommand, output: &Output) -> Result<(), Failu
             Ok(())
         }
     }
-}
-
-fn consumer_wanted(settings: &ConsumerSettingsArgs) -> Value {
-    json!({
-        "dead_letter_queue": settings.dead_letter_queue,
-        "settings": {
-            "batch_size": settings.batch_size,
-            "max_retries": settings.max_retries,
-            "retry_delay": settings.retry_delay,
-        },
-    })
 }
 
 /// Gives a queue a consumer; the same one again is changed.

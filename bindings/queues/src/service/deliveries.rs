@@ -72,6 +72,7 @@ impl Queues {
     pub async fn lease(&self, id: &QueueId, lease: Lease) -> Result<Handed, QueueError> {
         let mut handed = self.store()?.lease(id, lease).await?;
         self.shared.stirred.add(std::mem::take(&mut handed.stirred));
+        tell(id, handed.over.dropped);
         Ok(handed)
     }
 
@@ -86,6 +87,7 @@ impl Queues {
     ) -> Result<Settled, QueueError> {
         let (settled, stirred) = self.store()?.settle(id, settlements, self.now()).await?;
         self.shared.stirred.add(stirred);
+        tell(id, settled.dropped);
         Ok(settled)
     }
 
@@ -108,5 +110,12 @@ impl Queues {
     /// Has whoever delivers look at a queue.
     pub fn look_at(&self, id: &QueueId) {
         self.shared.stirred.add([id.clone()]);
+    }
+}
+
+/// Says that messages went which nobody handled.
+fn tell(queue: &QueueId, dropped: u64) {
+    if dropped > 0 {
+        tracing::warn!(%queue, dropped, "messages came as often as they may, and went: there is no queue of dead letters");
     }
 }

@@ -166,16 +166,26 @@ pub(super) fn send(
     Ok(Ok(if of.is_consumed { QueueId::parse(&of.id).ok() } else { None }))
 }
 
-/// All that is in the queue, at once: a purge is a promise that nothing of before comes any more.
+/// All that is in the queue, at once: it has another number from now on, and what was sent to the one before is nobody's. That
+/// goes with the sweep, so that nobody waits behind a large one.
 pub(super) fn purge(connection: &Connection, id: &QueueId) -> Outcome<u64> {
-    let Some(of) = number(connection, id)? else { return Ok(Err(QueueError::NotFound(id.clone()))) };
+    let Some(before) = number(connection, id)? else { return Ok(Err(QueueError::NotFound(id.clone()))) };
     let removed: u64 =
         connection
-            .query_row("SELECT messages FROM queues WHERE number = ?1", params![of], |row| row.get(0))?;
-    if removed > 0 {
-        connection.execute("DELETE FROM messages WHERE queue = ?1", params![of])?;
-        connection.execute("UPDATE queues SET messages = 0, bytes = 0 WHERE number = ?1", params![of])?;
-    }
+            .query_row("SELECT messages FROM queues WHERE number = ?1", params![before], |row| row.get(0))?;
+    // No other queue is ever given it.
+    let after: i64 = connection.query_row(
+        "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'queues' RETURNING seq",
+        [],
+        |row| row.get(0),
+    )?;
+    connection.execute(
+        "UPDATE queues SET number = ?2, messages = 0, bytes = 0 WHERE number = ?1",
+        params![before, after],
+    )?;
+    connection.execute("UPDATE consumers SET queue = ?2 WHERE queue = ?1", params![before, after])?;
+    connection.execute("UPDATE bound SET queue = ?2 WHERE queue = ?1", params![before, after])?;
+    connection.execute("INSERT INTO deleted (number) VALUES (?1)", params![before])?;
     Ok(Ok(removed))
 }
 

@@ -84,6 +84,49 @@ async fn messages_are_pulled_settled_and_counted_by_the_api() {
     assert_eq!(api.get(&jobs).await.status, 404);
 }
 
+/// A folder that is deployed from elsewhere: who consumes goes along, and a second deployment changes it.
+#[tokio::test]
+async fn a_deployment_from_a_folder_makes_queues_and_consumers() {
+    let server = Server::serving("[namespaces.production]\n").await;
+    let api = server.api();
+    let config = |retries: u32| {
+        format!(
+            "[namespaces.production.scripts.shop]\nmain = \"shop.js\"\n\
+             bindings = [{{ type = \"queue\", name = \"JOBS\", queue_name = \"jobs\", delivery_delay = 3 }}]\n\
+             [[namespaces.production.scripts.shop.queue_consumers]]\nqueue = \"jobs\"\nmax_retries = {retries}\n\
+             dead_letter_queue = \"dead\"\n"
+        )
+    };
+    for retries in [5, 6] {
+        let site = Site::new(&config(retries));
+        site.write("shop.js", b"export default { queue() {} };");
+        let run = site.run(&["deploy", "--api-url", &api.url]).await;
+        assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+        let consumer = super::queue(&api, "jobs").await["consumers"][0].clone();
+        assert_eq!(consumer["settings"]["max_retries"], retries, "{consumer}");
+        assert_eq!(
+            (&consumer["script"], &consumer["dispatch_namespace"]),
+            (&json!("shop"), &json!("production"))
+        );
+    }
+    let shown = super::queue(&api, "jobs").await;
+    assert_eq!(
+        shown["producers"],
+        json!([
+            { "type": "worker", "script": "shop", "dispatch_namespace": "production" },
+        ])
+    );
+    // What breaks a rule is told with its line, before anything is sent.
+    let site = Site::new(&config(101));
+    site.write("shop.js", b"export default { queue() {} };");
+    let run = site.run(&["deploy", "--api-url", &api.url]).await;
+    let told = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(
+        run.status.code() == Some(64) && told.contains("max_retries is 101, and must be from 0 to 100"),
+        "{told}"
+    );
+}
+
 #[tokio::test]
 async fn queues_have_their_commands() {
     let site = Site::new("");

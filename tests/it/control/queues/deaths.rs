@@ -10,7 +10,9 @@ use super::{QUEUES, path};
 use crate::support::{Api, Site};
 
 /// How often the process is killed.
-const ROUNDS: u64 = 8;
+const ROUNDS: u64 = 50;
+/// Messages of a round, about.
+const MESSAGES: u64 = 40;
 /// Who sends at the same time.
 const SENDERS: u64 = 8;
 
@@ -65,7 +67,7 @@ async fn kill_9_loses_no_message_that_was_answered_for() {
         let senders: Vec<_> =
             (0..SENDERS).map(|_| tokio::spawn(send(api.clone(), jobs.clone(), Arc::clone(&next)))).collect();
         let puller = tokio::spawn(pull(api.clone(), jobs.clone()));
-        let enough = (round + 1) * 100;
+        let enough = (round + 1) * MESSAGES;
         while next.load(Ordering::Relaxed) < enough {
             tokio::task::yield_now().await;
         }
@@ -76,7 +78,7 @@ async fn kill_9_loses_no_message_that_was_answered_for() {
         came.extend(puller.await.unwrap());
         server = site.serve().await;
     }
-    assert!(answered.len() as u64 > ROUNDS * 50, "{} were answered for", answered.len());
+    assert!(answered.len() as u64 > ROUNDS * MESSAGES / 2, "{} were answered for", answered.len());
     let api = server.api();
     let drained = async {
         loop {
@@ -93,5 +95,72 @@ async fn kill_9_loses_no_message_that_was_answered_for() {
     };
     crate::support::within("all messages", drained).await;
     let lost: Vec<&u64> = answered.difference(&came).collect();
+    assert_eq!(lost, [&0; 0], "of {} that were answered for", answered.len());
+}
+
+/// Keeps every message under its number.
+const KEEPER: &str = r#"
+    export default {
+      async queue(batch, env) {
+        for (const message of batch.messages) await env.KEPT.put(message.body, "1");
+      },
+    };
+"#;
+
+const CONSUMED: &str = r#"
+    [server]
+    api_calls_per_token = 1000000
+    [namespaces.production.scripts.keeper]
+    main = "keeper.js"
+    kv_namespaces = [{ binding = "KEPT", title = "kept" }]
+    [[namespaces.production.scripts.keeper.queue_consumers]]
+    queue = "jobs"
+    max_batch_size = 5
+    max_batch_timeout = 0
+    max_retries = 100
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_script_had_when_the_process_died_comes_to_it_again() {
+    let site = Site::new(CONSUMED);
+    site.write("keeper.js", KEEPER.as_bytes());
+    let mut server = site.serve().await;
+    let jobs = path(&server.api(), "jobs").await;
+    let next = Arc::new(AtomicU64::new(0));
+    let mut answered = HashSet::new();
+    for round in 0..10 {
+        let api = server.api();
+        let senders: Vec<_> =
+            (0..SENDERS).map(|_| tokio::spawn(send(api.clone(), jobs.clone(), Arc::clone(&next)))).collect();
+        while next.load(Ordering::Relaxed) < (round + 1) * MESSAGES {
+            tokio::task::yield_now().await;
+        }
+        server.kill().await;
+        for sender in senders {
+            answered.extend(sender.await.unwrap());
+        }
+        server = site.serve().await;
+    }
+    let api = server.api();
+    super::until(&api, &jobs, 0).await;
+    let kv = "/client/v4/accounts/0/storage/kv/namespaces";
+    let namespaces = api.get(kv).await.result().clone();
+    let (mut kept, mut cursor) = (HashSet::new(), String::new());
+    loop {
+        let of = namespaces[0]["id"].as_str().unwrap();
+        let page = api.get(&format!("{kv}/{of}/keys?limit=1000&cursor={cursor}")).await;
+        kept.extend(
+            page.result()
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|key| key["name"].as_str().unwrap().parse::<u64>().unwrap()),
+        );
+        match page.envelope["result_info"]["cursor"].as_str().filter(|cursor| !cursor.is_empty()) {
+            Some(more) => cursor = more.to_owned(),
+            None => break,
+        }
+    }
+    let lost: Vec<&u64> = answered.difference(&kept).collect();
     assert_eq!(lost, [&0; 0], "of {} that were answered for", answered.len());
 }
