@@ -15,6 +15,7 @@ use crate::body::Json;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::lists::{self, Paging, Rows};
+use crate::patterns::QUEUE_NAME;
 use crate::query::Pairs;
 use crate::state::{Shared, SharedState};
 use crate::target::{Forced, QueryOf, named_segment};
@@ -66,10 +67,12 @@ struct Settings {
 #[schemars(rename = "QueueSettingsWanted")]
 pub(crate) struct SettingsWanted {
     /// How long a message is not handed over that does not say so itself: 0 to 86400 seconds.
+    #[schemars(range(min = 0, max = 86_400))]
     delivery_delay: Option<u64>,
     /// Whether no message is handed over at all.
     delivery_paused: Option<bool>,
     /// After how many seconds a message goes that nobody handled: 60 to 1209600.
+    #[schemars(range(min = 60, max = 1_209_600))]
     message_retention_period: Option<u64>,
 }
 
@@ -78,6 +81,7 @@ pub(crate) struct SettingsWanted {
 #[schemars(rename = "QueueWanted")]
 pub(crate) struct Wanted {
     /// 1 to 63 letters, digits and `-`.
+    #[schemars(regex(pattern = QUEUE_NAME))]
     queue_name: String,
     #[serde(default)]
     settings: SettingsWanted,
@@ -87,6 +91,7 @@ pub(crate) struct Wanted {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "QueueChange")]
 pub(crate) struct Change {
+    #[schemars(regex(pattern = QUEUE_NAME))]
     queue_name: Option<String>,
     #[serde(default)]
     settings: SettingsWanted,
@@ -107,6 +112,7 @@ pub(crate) struct Metrics {
 #[schemars(rename = "QueuePurge")]
 pub(crate) struct Purge {
     /// Must be true: the messages are gone.
+    #[schemars(extend("const" = true))]
     delete_messages_permanently: bool,
 }
 

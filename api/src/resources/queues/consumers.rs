@@ -93,16 +93,22 @@ enum Kind {
 #[schemars(rename = "QueueConsumerSettingsWanted")]
 pub(crate) struct SettingsWanted {
     /// Messages of a batch at most: 1 to 100; 10 where it is left out.
+    #[schemars(range(min = 1, max = 100))]
     batch_size: Option<u64>,
     /// How often a message comes again: 0 to 100; 3 where it is left out.
+    #[schemars(range(min = 0, max = 100))]
     max_retries: Option<u64>,
     /// How long a batch waits until it is full: 0 to 60000; 5000 where it is left out. Of scripts alone.
+    #[schemars(range(min = 0, max = 60_000))]
     max_wait_time_ms: Option<u64>,
     /// How many batches are handled at the same time: 1 to 250. Of scripts alone.
+    #[schemars(range(min = 1, max = 250))]
     max_concurrency: Option<u64>,
     /// After how many seconds a message comes again: 0 to 86400.
+    #[schemars(range(min = 0, max = 86_400))]
     retry_delay: Option<u64>,
     /// How long a pulled message stays away from others: 1000 to 43200000; 30000 where it is left out. Of pulls alone.
+    #[schemars(range(min = 1_000, max = 43_200_000))]
     visibility_timeout_ms: Option<u64>,
 }
 

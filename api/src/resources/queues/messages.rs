@@ -18,6 +18,7 @@ use super::{InQueue, Metrics};
 use crate::body::Json;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
+use crate::patterns::LEASE;
 use crate::state::{Shared, SharedState};
 
 /// A message that is sent.
@@ -28,9 +29,11 @@ pub(crate) struct Pushed {
     #[serde(default)]
     body: Value,
     /// `json`, `text` or `bytes`; `json` where it is left out.
+    #[schemars(extend("enum" = ["json", "text", "bytes", null]))]
     #[serde(default)]
     content_type: Option<String>,
     /// How long it is not handed over: 0 to 86400 seconds.
+    #[schemars(range(min = 0, max = 86_400))]
     #[serde(default)]
     delay_seconds: Option<u64>,
 }
@@ -39,8 +42,10 @@ pub(crate) struct Pushed {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "QueueMessagesWanted")]
 pub(crate) struct PushedBatch {
+    #[schemars(length(min = 1, max = 100))]
     messages: Vec<Pushed>,
     /// How long those are not handed over that do not say so themselves: 0 to 86400 seconds.
+    #[schemars(range(min = 0, max = 86_400))]
     #[serde(default)]
     delay_seconds: Option<u64>,
 }
@@ -64,9 +69,11 @@ pub(crate) struct Sent {
 #[schemars(rename = "QueuePull")]
 pub(crate) struct Pull {
     /// 1 to 100 messages; what the consumer's settings say where it is left out.
+    #[schemars(range(min = 1, max = 100))]
     #[serde(default)]
     batch_size: Option<u64>,
     /// How long nobody else has them; what the consumer's settings say where it is left out.
+    #[schemars(range(min = 0, max = 43_200_000))]
     #[serde(default, alias = "visibility_timeout")]
     visibility_timeout_ms: Option<u64>,
 }
@@ -101,6 +108,7 @@ pub(crate) struct View {
 pub(crate) struct Ack {
     /// Those that were handled, and go.
     #[serde(default)]
+    #[schemars(length(max = 100))]
     acks: Vec<Acknowledged>,
     /// Those that are to come again.
     #[serde(default)]
@@ -111,6 +119,7 @@ pub(crate) struct Ack {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "QueueAcknowledged")]
 struct Acknowledged {
+    #[schemars(regex(pattern = LEASE))]
     lease_id: String,
 }
 
@@ -118,8 +127,10 @@ struct Acknowledged {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "QueueRetried")]
 struct Retried {
+    #[schemars(regex(pattern = LEASE))]
     lease_id: String,
     /// 0 to 86400 seconds.
+    #[schemars(range(min = 0, max = 86_400))]
     #[serde(default)]
     delay_seconds: Option<u64>,
 }
@@ -142,6 +153,7 @@ pub(crate) struct Acked {
 #[schemars(rename = "QueuePreview")]
 pub(crate) struct Preview {
     /// 1 to 100; 10 where it is left out.
+    #[schemars(range(min = 1, max = 100))]
     #[serde(default)]
     batch_size: Option<u64>,
 }
