@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmyard_namespaces::{QueueId, ScriptKey};
-use wasmyard_queues::limits::MAX_BATCH_BYTES;
 use wasmyard_queues::{Due, Holder, Lease, LeaseId, Leased, QueueError, Settlement};
 use wasmyard_runtime::{Batch, Event, Failure, Handled, Message, Verdict};
 
@@ -12,6 +11,8 @@ use super::agenda::{Known, Running};
 use super::{AFTER_FAILURE, Deliveries};
 use crate::places::not_begun;
 
+/// Bytes of a batch of more than one message: as many batches as there are places are held at the same time.
+const HELD: u64 = 1 << 20;
 /// How much longer than an invocation a lease lasts: for what is before and after it.
 const SPARE: Duration = Duration::from_secs(120);
 /// How long messages of a script that is not there stay away.
@@ -82,7 +83,7 @@ impl Delivery {
         let lease = Lease {
             holder: Holder::Worker,
             messages: self.due.consumer.settings.batch(),
-            bytes: MAX_BATCH_BYTES,
+            bytes: HELD,
             until: now.later(self.of.config.longest + SPARE).unix_millis(),
             now: now.unix_millis(),
         };
