@@ -66,6 +66,7 @@ impl Caller {
             let need = match reference {
                 Reference::StoredSecret(..) => write(Family::SecretStores, Place::Account),
                 Reference::KvNamespace(_) => write(Family::Kv, Place::Account),
+                Reference::Queue(_) => write(Family::Queues, Place::Account),
                 Reference::Namespace(name) => write(Family::Dispatch, Place::Namespace(name.clone())),
                 Reference::Script(name) | Reference::OutboundWorker(name) => {
                     write(Family::Dispatch, Place::Script(ScriptKey::Platform(name.clone())))

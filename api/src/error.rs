@@ -20,6 +20,7 @@ pub use codes::{AnyCode, Code, CsrCode};
 
 mod certificates;
 mod codes;
+mod queues;
 mod zones;
 
 /// A failure on its way to the client: a code, a text that is safe to show, and for the log what lies behind it.
@@ -149,6 +150,8 @@ impl From<ControlError> for ApiError {
         match error {
             ControlError::Registry(error) => error.into(),
             ControlError::Kv(error) => error.into(),
+            ControlError::Queues(error) => error.into(),
+            ControlError::NoQueues => Self::invalid(text),
             ControlError::Component(refusal) => match refusal.code {
                 RefusalCode::Invalid => Self::invalid(refusal.message),
                 RefusalCode::TooLarge => Self::new(Code::TooLarge, refusal.message),

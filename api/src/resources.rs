@@ -17,6 +17,7 @@ pub(crate) mod fallback_origin;
 pub(crate) mod health;
 pub(crate) mod kv;
 pub(crate) mod namespaces;
+pub(crate) mod queues;
 pub(crate) mod routes;
 pub(crate) mod run;
 pub(crate) mod schedules;

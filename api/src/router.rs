@@ -22,6 +22,8 @@ use crate::state::{ApiState, Shared};
 use crate::table::{Access, Asks, At, Operation, Table, op};
 use crate::views;
 
+mod queues;
+
 const FILTER: &str = "Tag filter like customer-1:yes,archived:no";
 const INHERIT: &str =
     "\"strict\": a binding of type inherit that finds nothing is an error, instead of being left out";
@@ -106,6 +108,8 @@ pub(crate) fn table() -> Table {
         .delete("/{namespace_id}/bulk", kv::bulk::delete, op("bulk.remove", "Delete up to 10,000 values, all or none").takes_long::<Vec<String>>().returns::<kv::bulk::Done>())
         .post("/{namespace_id}/bulk/delete", kv::bulk::delete, op("bulk.delete", "Delete up to 10,000 values, all or none").takes_long::<Vec<String>>().returns::<kv::bulk::Done>())
         .post("/{namespace_id}/bulk/get", kv::bulk::get, op("bulk.get", "Read up to 100 values").reads().takes::<kv::bulk::Get>().returns::<kv::bulk::Values>());
+
+    queues::rows(t);
 
     t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes").needs(Family::Routes)
         .get("", routes::list, op("list", "List the routes").pages().returns::<Vec<routes::View>>())
@@ -229,7 +233,6 @@ pub(crate) fn table() -> Table {
         .get("/accounts/{account_id}/workers/account-settings", clients::account_settings, op("accountSettings.get", "Show the account's settings").for_any_token().returns::<clients::AccountSettings>())
         .get("/accounts/{account_id}/workers/domains", clients::nothing, op("domains", "List scripts with hosts of their own: none; a route for the host does it").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
         .get("/accounts/{account_id}/workers/durable_objects/namespaces", clients::nothing, op("durableObjects", "List namespaces of Durable Objects: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
-        .get("/accounts/{account_id}/queues", clients::nothing, op("queues", "List queues: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
         .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script").forced())
         .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::no_tails, op("tailsByConsumer", "List the tails that a script consumes: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>());
 

@@ -10,6 +10,7 @@ mod million;
 mod neighbours;
 mod orders;
 mod overload;
+mod queues;
 mod scripts;
 mod streaming;
 mod tls;
@@ -100,6 +101,7 @@ pub const OTHERS: &[Other] = &[
     Other { id: "streaming", what: "a large body through two hops against one", run: streaming::run },
     Other { id: "cold", what: "a script that was never loaded, its artifact on disk", run: inside::cold },
     Other { id: "density", what: "memory of loaded scripts, and eviction", run: inside::density },
+    Other { id: "queues", what: "messages of one queue: sent, handed over, settled", run: queues::run },
     Other { id: "deploy", what: "from upload to first answer", run: deploy::run },
     Other {
         id: "noisy-neighbour",

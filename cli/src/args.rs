@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use queues::QueuesCommand;
+
 pub use access::{AuditArgs, TokenCommand, TokenWanted, When};
 pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, RollbackIf, VersionsCommand};
 pub use zones::{
@@ -15,6 +17,7 @@ pub use zones::{
 };
 
 mod access;
+pub mod queues;
 mod versions;
 mod zones;
 
@@ -67,6 +70,9 @@ pub enum Command {
     Cron(CronCommand),
     /// Watch what becomes of the invocations of a script, or of all scripts of a namespace, as they happen
     Tail(TailArgs),
+    /// List, make, change and empty queues, say who consumes them, send and look at messages
+    #[command(subcommand, visible_alias = "queue")]
+    Queues(QueuesCommand),
     /// List, compare and deploy the versions of a script
     #[command(subcommand, visible_alias = "version")]
     Versions(VersionsCommand),

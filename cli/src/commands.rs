@@ -12,6 +12,7 @@ pub mod deploy;
 pub mod hostname;
 pub mod key;
 pub mod namespace;
+pub mod queues;
 pub mod script;
 pub mod secret;
 pub mod start;
@@ -52,6 +53,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Key(command) => key::run(command, output).await,
         Command::Cron(command) => cron::run(command, output).await,
         Command::Tail(args) => tail::run(&args, output).await,
+        Command::Queues(command) => queues::run(command, output).await,
         Command::Versions(command) => versions::run(command, output).await,
         Command::Deployments(command) => versions::deployments(command, output).await,
         Command::Rollback(args) => versions::rollback(args, output).await,

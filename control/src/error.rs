@@ -8,6 +8,7 @@ use wasmyard_kv::KvError;
 use wasmyard_namespaces::access::PolicyError;
 use wasmyard_namespaces::bindings::BindingError;
 use wasmyard_namespaces::{AssetUploadError, ErrorKind, LimitError, NameError, RegistryError, UploadError};
+use wasmyard_queues::QueueError;
 
 use crate::checker::Refusal;
 
@@ -20,6 +21,12 @@ pub enum ControlError {
     /// Keys and values: refused, or failed.
     #[error(transparent)]
     Kv(#[from] KvError),
+    /// Queues: refused, or failed.
+    #[error(transparent)]
+    Queues(#[from] QueueError),
+    /// This server keeps no queues.
+    #[error("this server keeps no queues")]
+    NoQueues,
     /// A certificate was not taken, or the store of certificates failed.
     #[error(transparent)]
     Certificates(#[from] PutError),

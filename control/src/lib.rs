@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
-//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `secret_stores`, `zones`: everything else, a file for each
+//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `queues`, `secret_stores`, `zones`: everything else, a file for each
 //! - [`audit`]: what a configuration file changed, told to the audit log
 //! - [`alerting`]: who is told of what happens to certificates, and the sending of it
 //! - `ownership`: whether a custom hostname is its customer's
@@ -41,6 +41,7 @@ mod issuance;
 mod kv;
 mod namespaces;
 mod ownership;
+mod queues;
 mod routes;
 mod schedules;
 mod scripts;
@@ -58,6 +59,7 @@ use std::sync::{Arc, RwLock};
 use wasmyard_kv::Kv;
 use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::{BlockedNames, Registry};
+use wasmyard_queues::Queues;
 
 pub use alerting::{ACCOUNT, Courier};
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
@@ -65,6 +67,7 @@ pub use deploy::{Beside, Component, Deploy, Files, NewCode};
 pub use error::ControlError;
 pub use issuance::{InHandshakes, Issuers, OrdersLeft};
 pub use ownership::Lookout;
+pub use queues::DeclaredConsumer;
 pub use secrets::is_secret;
 pub use tokens::{ADMIN_TOKEN, TokenWanted};
 pub use uploads::{Brought, BroughtKey};
@@ -79,6 +82,8 @@ pub struct Control {
     registry: Registry,
     checker: Arc<dyn ComponentChecker>,
     kv: Kv,
+    /// None: this server keeps no queues.
+    queues: Option<Queues>,
     certificates: Option<certificates::Certificates>,
     /// Whom certificates are asked of.
     issuers: Option<Issuers>,
@@ -121,6 +126,7 @@ impl Control {
             registry,
             checker,
             kv,
+            queues: None,
             certificates: None,
             issuers: None,
             reserved_names: false,

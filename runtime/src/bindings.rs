@@ -16,6 +16,7 @@ pub(crate) mod message;
 mod options;
 pub(crate) mod outgoing;
 mod pollables;
+mod queues;
 mod ratelimit;
 pub(crate) mod request_info;
 mod secrets;
@@ -32,6 +33,7 @@ mod generated {
                 import wasmyard:platform/calls@0.1.0;
                 import wasmyard:platform/dispatch@0.1.0;
                 import wasmyard:platform/kv@0.1.0;
+                import wasmyard:platform/queues@0.1.0;
                 import wasmyard:platform/rate-limit@0.1.0;
                 import wasmyard:platform/secrets@0.1.0;
                 import wasmyard:platform/log@0.1.0;
@@ -61,6 +63,7 @@ mod generated {
             "wasmyard:platform/kv.[method]namespace.delete": async | trappable,
             "wasmyard:platform/kv.[method]namespace.list": async | trappable,
             "wasmyard:platform/secrets.[method]secret.get": async | trappable,
+            "wasmyard:platform/queues.[method]sender.send": async | trappable,
             "wasi:keyvalue/store.[method]bucket.get": async | trappable,
             "wasi:keyvalue/store.[method]bucket.set": async | trappable,
             "wasi:keyvalue/store.[method]bucket.delete": async | trappable,
@@ -78,6 +81,7 @@ mod generated {
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
             "wasmyard:platform/kv.namespace": super::kv::OpenKv,
+            "wasmyard:platform/queues.sender": super::queues::OpenQueue,
             "wasmyard:platform/rate-limit.limiter": super::ratelimit::OpenLimiter,
             "wasmyard:platform/secrets.secret": super::secrets::OpenSecret,
             "wasi:keyvalue/store.bucket": super::kv::wasi::Bucket,
@@ -91,6 +95,6 @@ pub(crate) use generated::wasi::config::store as config_wit;
 pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as keyvalue_wit};
 pub(crate) use generated::wasmyard::platform::{
     assets as assets_wit, bindings as bindings_wit, calls as calls_wit, dispatch as dispatch_wit,
-    kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
+    kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit, queues as queues_wit,
     rate_limit as ratelimit_wit, request_info as request_info_wit, secrets as secrets_wit,
 };

@@ -173,6 +173,25 @@ interface RateLimit {
   limit(options: { key: string }): Promise<{ success: boolean }>;
 }
 
+type QueueContentType = "json" | "text" | "bytes" | "v8";
+
+interface QueueSendOptions {
+  contentType?: QueueContentType;
+  /** How many seconds the message is not handed over: 0 to 86400. */
+  delaySeconds?: number;
+}
+
+interface MessageSendRequest<Body = unknown> extends QueueSendOptions {
+  body: Body;
+}
+
+/** A queue that messages are sent to. */
+interface Queue<Body = unknown> {
+  send(body: Body, options?: QueueSendOptions): Promise<void>;
+  /** All of them, or none. */
+  sendBatch(messages: Iterable<MessageSendRequest<Body>>, options?: { delaySeconds?: number }): Promise<void>;
+}
+
 /** A namespace of keys and values. */
 interface KVNamespace<Key extends string = string> {
   get(key: Key, type?: "text" | KVGetOptions<"text"> | { cacheTtl?: number }): Promise<string | null>;

@@ -8,6 +8,7 @@
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
+//! - `queues`: messages, as scripts and the API send them and are handed them
 //! - `ratelimit`: what scripts let through, by keys
 //! - `secret_stores`: secrets that several scripts share
 //! - `tails`: what becomes of invocations, for who watches
@@ -24,6 +25,7 @@ mod clients;
 mod crons;
 mod deploy;
 mod kv;
+mod queues;
 mod ratelimit;
 mod secret_stores;
 mod tails;

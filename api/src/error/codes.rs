@@ -156,6 +156,22 @@ codes! {
     AssetContent = 90013, BAD_REQUEST;
     /// The KV namespace holds as much as it may; the message names the limit.
     KvQuota = 90016, FORBIDDEN;
+    /// No queue has this identifier.
+    QueueNotFound = 90040, NOT_FOUND;
+    /// The queue has no consumer of this identifier.
+    QueueConsumerNotFound = 90041, NOT_FOUND;
+    /// The queue has a consumer already.
+    QueueConsumerTaken = 90042, CONFLICT;
+    /// The queue, or the platform, holds as much as it may; the message names the limit.
+    QueueQuota = 90043, FORBIDDEN;
+    /// Messages cannot be pulled: the queue has no consumer of the type `http_pull`, or its delivery is paused.
+    QueueNotPulled = 90044, CONFLICT;
+    /// A queue of this name exists already.
+    QueueNameTaken = 11009, CONFLICT;
+    /// Settings of a consumer of a queue break a rule, which the message names.
+    QueueConsumerSettings = 100127, BAD_REQUEST;
+    /// Settings of a queue break a rule, which the message names.
+    QueueSettings = 100128, BAD_REQUEST;
     /// The hash of an asset names another content in this namespace already.
     AssetConflict = 90014, CONFLICT;
 

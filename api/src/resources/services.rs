@@ -27,6 +27,16 @@ pub(crate) struct References {
     /// Namespaces that it is bound to, and KV namespaces by their identifiers.
     dispatch_namespaces: Vec<Bound>,
     kv_namespaces: Vec<Bound>,
+    queues: QueueReferences,
+}
+
+/// Queues that a script has to do with, by their names.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct QueueReferences {
+    /// Those that it is bound to.
+    sends: Vec<Bound>,
+    /// Those that it consumes.
+    consumes: Vec<String>,
 }
 
 /// What a binding of the script leads to.
@@ -108,6 +118,12 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         Reference::KvNamespace(id) => Some(id.to_string()),
         _ => None,
     });
+    let sends = bound(|to| match to {
+        Reference::Queue(name) => Some(name.to_string()),
+        _ => None,
+    });
+    let consumed = shared.control.consumed_by(&key).await?;
+    let consumes = consumed.into_iter().map(|queue| queue.name.to_string()).collect();
     let found = shared.control.referrers_of_script(&key).await?;
     let shown = |list: &[Referrer]| list.iter().map(|one| reference(&one.name, &one.owner)).collect();
     let services = ServiceReferences { incoming: shown(&found.bindings), outgoing: outgoing.collect() };
@@ -119,6 +135,7 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         visited_as: found.visited_as,
         dispatch_namespaces,
         kv_namespaces,
+        queues: QueueReferences { sends, consumes },
     }))
 }
 

@@ -49,6 +49,8 @@ fn filled(path: &str) -> String {
         .replace("{custom_csr_id}", "1d74f419-c24c-4619-9ff2-489751b61d27")
         .replace("{mtls_certificate_id}", "1d74f419-c24c-4619-9ff2-489751b61d27")
         .replace("{certificate_authority}", "lets_encrypt")
+        .replace("{queue_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{consumer_id}", "0123456789abcdef0123456789abcdef")
         .replace("{webhook_id}", "0123456789abcdef0123456789abcdef")
         .replace("{policy_id}", "0123456789abcdef0123456789abcdef")
         .replace("{route_id}", "0123456789abcdef0123456789abcdef")

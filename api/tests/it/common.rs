@@ -20,6 +20,7 @@ use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{
     Blobs, Clock, ClockHand, Digest, EventKind, LimitSpec, Registry, RegistryOptions, Store as _,
 };
+use wasmyard_queues::{QueueLimits, Queues, SqliteQueues};
 
 use crate::zones::certificates::Authority;
 
@@ -187,9 +188,11 @@ impl Api {
         let folder = tempfile::tempdir().unwrap();
         let kv = Arc::new(SqliteKv::open(folder.path()).unwrap());
         let kv = Kv::new(kv, Clock::system(), KvLimits::default());
+        let queues = Arc::new(SqliteQueues::open(folder.path()).unwrap());
+        let queues = Queues::new(queues, Clock::system(), QueueLimits::default());
         let router = router(ApiState {
             tails: wasmyard_events::Tails::default(),
-            control: finish(Control::new(registry.clone(), checker.clone(), kv)),
+            control: finish(Control::new(registry.clone(), checker.clone(), kv).with_queues(queues)),
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
             ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),
             events: Arc::new(wasmyard_events::Discard),

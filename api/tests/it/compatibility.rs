@@ -18,7 +18,12 @@ const DIFFERS: &[(&str, &str)] = &[
     ("GET /accounts/{account_id}", "there is one account, and every name is its"),
     ("GET /memberships", "there is one account, and its operator is its only member"),
     ("GET /user", "tokens stand for the operator: there are no other users"),
-    ("GET /accounts/{account_id}/queues", "there are none yet"),
+    (
+        "POST /accounts/{account_id}/queues/{queue_id}/consumers",
+        "user scripts consume as well, by `dispatch_namespace`",
+    ),
+    ("PUT /accounts/{account_id}/queues/{queue_id}", "what is left out stays"),
+    ("POST /accounts/{account_id}/queues/{queue_id}/purge", "done when it is answered"),
     (
         "GET /accounts/{account_id}/workers/domains",
         "there are none: a custom hostname of a zone, or a route, does what they do",
@@ -43,7 +48,7 @@ const DIFFERS: &[(&str, &str)] = &[
 /// What is said of calls that are not there, by how their paths begin; the longest beginning counts.
 const INSTEAD: &[(&str, &str)] = &[
     ("/accounts/{account_id}/d1/", "SQL databases are not there yet"),
-    ("/accounts/{account_id}/queues", "queues are not there yet"),
+    ("/accounts/{account_id}/event_subscriptions/", "events of other products do not go to queues"),
     ("/accounts/{account_id}/r2/", "object storage is not there yet"),
     ("/accounts/{account_id}/secrets_store/", "one by one: `DELETE …/secrets/{secret_id}`"),
     ("/accounts/{account_id}/rulesets", "rules are not there yet"),

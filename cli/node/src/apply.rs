@@ -123,6 +123,7 @@ pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
         let found = control.kv().titled(&kv.title).await.map_err(|error| error.to_string())?;
         bindings.push(BindingInput::Declare(kv.bound_to(found.id)));
     }
+    control.declare_queues(&script.bindings).await.map_err(|error| error.to_string())?;
     let draft = UploadDraft {
         bindings,
         tags: Some(script.tags.clone()),
@@ -133,7 +134,11 @@ pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
     };
     let (key, keys) = (script.key.clone(), script.keys.clone());
     let declared = DeclaredScript { key, draft, component, files, keys };
-    control.declare_script(declared).await.map_err(|error| error.to_string())
+    let applied = control.declare_script(declared).await.map_err(|error| error.to_string())?;
+    // Afterwards: who consumes is there.
+    let consuming = control.declare_consumers(&script.key, &script.queue_consumers);
+    consuming.await.map_err(|error| error.to_string())?;
+    Ok(applied)
 }
 
 async fn read(main: &Path) -> Result<Bytes, String> {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use wasmyard_api::Rates;
+pub use wasmyard_control::DeclaredConsumer;
 use wasmyard_control::configuration::DeclaredZone;
 use wasmyard_dispatcher::{EgressConfig, OriginsConfig};
 use wasmyard_hostnames::ServedName;
@@ -259,6 +260,8 @@ pub struct ScriptConfig {
     pub remote: Vec<BindingName>,
     /// KV namespaces that it is bound to by their titles: made where there are none.
     pub kv_namespaces: Vec<KvByTitle>,
+    /// Queues that it consumes: made where there are none.
+    pub queue_consumers: Vec<DeclaredConsumer>,
     /// The files it serves.
     pub assets: Option<AssetsSource>,
     /// The limits it asks for.

@@ -20,7 +20,6 @@ use wasmyard_dispatcher::{
     NetworkEgress, Overlay,
 };
 use wasmyard_events::{Figures, Sink, Sinks, Tails};
-use wasmyard_kv::Kv;
 use wasmyard_listener::tls::{Asking, Tls};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
@@ -29,7 +28,7 @@ use wasmyard_ratelimit::RateLimits;
 use wasmyard_runtime::{
     EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, Services, modules_by_mappings,
 };
-use wasmyard_triggers::Crons;
+use wasmyard_triggers::{Crons, Deliveries};
 
 use crate::checker::UploadChecker;
 use crate::config::{Faults, ResolvedConfig, ServerConfig, TlsConfig};
@@ -38,6 +37,7 @@ use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::remote::{DataPlane, RemoteNamespaces, RemoteServer};
+use crate::storage::Kept;
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
 use crate::{
@@ -68,6 +68,7 @@ pub(crate) struct Node {
     pub(crate) checker: Arc<UploadChecker>,
     dispatcher: Arc<Dispatcher>,
     crons: Crons,
+    deliveries: Deliveries,
     /// Deployments that broke their rules.
     rollbacks: mpsc::Receiver<Broken>,
     visitors: Port,
@@ -98,7 +99,7 @@ impl Node {
         config: &ResolvedConfig,
         capacity: &Capacity,
         registry: Registry,
-        kv: Kv,
+        kept: Kept,
         mut egress: EgressConfig,
         encrypting: Option<Encrypting>,
         development: Option<Development>,
@@ -184,7 +185,8 @@ impl Node {
                 asset_memory_bytes: config.server.asset_memory,
                 body_idle: config.limits.stream_idle,
                 services: Services {
-                    kv: Some(kv.clone()),
+                    kv: Some(kept.kv.clone()),
+                    queues: Some(kept.queues.clone()),
                     secrets: Some(registry.clone()),
                     rates: Some(rates),
                     ..Services::default()
@@ -207,12 +209,20 @@ impl Node {
         .map_err(|error| StartError::failed(error.to_string()))?;
         let crons = triggers::crons(registry.clone(), &dispatcher, config.server.max_invocations)
             .map_err(unmeasured)?;
+        let deliveries = triggers::deliveries(
+            kept.queues.clone(),
+            &dispatcher,
+            config.server.max_invocations,
+            config.ceiling.event_wall,
+        )
+        .map_err(unmeasured)?;
         let checker = Arc::new(UploadChecker {
             registry: registry.clone(),
             runtime: Arc::clone(&runtime),
             limits: config.limits,
         });
-        let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv);
+        let control =
+            Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv).with_queues(kept.queues);
         let control = if reserved_names { control.with_reserved_names() } else { control };
         let control = issuers::with_certificates(control, store, config, metrics.registry())?;
         let delegation = config.dcv.as_ref();
@@ -267,6 +277,7 @@ impl Node {
             checker,
             dispatcher,
             crons,
+            deliveries,
             rollbacks,
             visitors,
             tls,
@@ -334,6 +345,7 @@ impl Node {
             () = &mut stop => true,
         };
         let crons = tokio::spawn(self.crons.run(stopping.clone().cancelled_owned()));
+        let delivering = tokio::spawn(self.deliveries.run(stopping.clone().cancelled_owned()));
         let recompiling = tokio::spawn(recompiling.run(stopping.clone()));
         let ready = self.ready;
         let stop = async move {
@@ -355,7 +367,7 @@ impl Node {
         serve_visitors(self.visitors, self.tls, &self.dispatcher, stop).await;
         stopped.cancel();
         // Drained with the visitors: what still runs after that is cut off as theirs is.
-        [crons, rolling_back, sweeping, checking, deploying, ordering, telling, naming]
+        [crons, delivering, rolling_back, sweeping, checking, deploying, ordering, telling, naming]
             .iter()
             .for_each(tokio::task::JoinHandle::abort);
         if let Err(error) = recompiling.await {

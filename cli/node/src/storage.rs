@@ -1,4 +1,4 @@
-//! What a node keeps in its data directory: the registry, keys and values, and the token of whoever administers it.
+//! What a node keeps in its data directory: the registry, keys and values, queues, and the token of whoever administers it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use wasmyard_hostnames::{InstallationKey, KeyError};
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::{MemoryStore, Seal};
 use wasmyard_namespaces::{Blobs, Clock, Registry, RegistryError, RegistryOptions};
+use wasmyard_queues::{QueueLimits, Queues, SqliteQueues};
 
 use crate::config::ResolvedConfig;
 use crate::error::StartError;
@@ -16,10 +17,29 @@ use crate::token;
 /// What a node keeps, opened.
 pub struct Storage {
     pub(crate) registry: Registry,
-    pub(crate) kv: Kv,
+    pub(crate) kept: Kept,
     /// What secrets are sealed with; none in development, which keeps none.
     pub(crate) key: Option<Arc<InstallationKey>>,
     made_token: Option<PathBuf>,
+}
+
+/// What stands behind bindings, and is kept beside the registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) kv: Kv,
+    pub(crate) queues: Queues,
+}
+
+impl Kept {
+    fn open(data: &Path) -> Result<Self, StartError> {
+        Ok(Self { kv: keys_and_values(data)?, queues: queues(data)? })
+    }
+
+    /// Brings everything to its place, before the process ends.
+    pub(crate) async fn close(&self) {
+        self.kv.close().await;
+        self.queues.close().await;
+    }
 }
 
 impl Storage {
@@ -69,9 +89,9 @@ impl Storage {
         key: Option<Arc<InstallationKey>>,
         token: Option<&str>,
     ) -> Result<Self, StartError> {
-        let kv = keys_and_values(data)?;
+        let kept = Kept::open(data)?;
         let made_token = token::admin(&registry, data, token).await?;
-        Ok(Self { registry, kv, key, made_token })
+        Ok(Self { registry, kept, key, made_token })
     }
 
     /// Where the admin token is, if there was none and one was made now. It is never printed.
@@ -98,6 +118,19 @@ fn keys_and_values(data: &Path) -> Result<Kv, StartError> {
         StartError::with_remedy(
             message,
             "restore kv.sqlite from a backup, or move it away to begin without any",
+        )
+    })
+}
+
+/// The queues of a data directory.
+fn queues(data: &Path) -> Result<Queues, StartError> {
+    let folder = data.to_owned();
+    let open = move || SqliteQueues::open(&folder).map(|store| Arc::new(store) as _);
+    Queues::open(open, Clock::system(), QueueLimits::default()).map_err(|error| {
+        let message = format!("the queues in {} cannot be opened: {error}", data.display());
+        StartError::with_remedy(
+            message,
+            "restore queues.sqlite from a backup, or move it away to begin without any",
         )
     })
 }

@@ -38,7 +38,8 @@ pub(crate) async fn run(control: Control, runtime: Arc<Runtime>) {
         blobs(registry),
         audit(registry),
         code(registry, &runtime),
-        keys(control.kv(), registry.clock())
+        keys(control.kv(), registry.clock()),
+        messages(&control)
     );
 }
 
@@ -48,6 +49,18 @@ async fn keys(kv: &Kv, clock: &Clock) {
         match kv.sweep().await {
             Ok(removed) => tracing::debug!(removed, "looked for keys that have expired"),
             Err(error) => tracing::warn!(%error, "keys that have expired could not be removed"),
+        }
+    })
+    .await;
+}
+
+/// Sweeps messages that nobody handled in time, and those of deleted queues.
+async fn messages(control: &Control) {
+    let Ok(queues) = control.queues() else { return };
+    every(queues.clock(), Duration::ZERO, EXPIRED, || async {
+        match queues.sweep().await {
+            Ok(removed) => tracing::debug!(removed, "looked for messages that are too old"),
+            Err(error) => tracing::warn!(%error, "messages that are too old could not be removed"),
         }
     })
     .await;

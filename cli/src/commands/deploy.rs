@@ -20,11 +20,12 @@ use crate::args::DeployArgs;
 use crate::client::{Client, Module};
 use crate::failure::Failure;
 use crate::output::{Output, Progress};
-use wasmyard_node::config::{self, ConfigSource, KvByTitle, Purpose, ScriptConfig};
+use wasmyard_node::config::{self, ConfigSource, DeclaredConsumer, KvByTitle, Purpose, ScriptConfig};
 use wasmyard_node::sources;
 
 mod assets;
 mod kv;
+mod queues;
 
 /// The annotation with a version's message, as the product's clients write it.
 pub(super) const MESSAGE: &str = "workers/message";
@@ -37,6 +38,7 @@ struct Plan {
     assets: Option<AssetsSource>,
     bindings: Vec<BindingDecl>,
     kv_namespaces: Vec<KvByTitle>,
+    queue_consumers: Vec<DeclaredConsumer>,
     limits: LimitSpec,
     tags: Vec<Tag>,
     compatibility_flags: Vec<String>,
@@ -70,7 +72,9 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
         for kv in std::mem::take(&mut plan.kv_namespaces) {
             plan.bindings.push(kv.bound_to(kv::titled(&client, &kv.title).await?));
         }
+        queues::made(&client, &plan.bindings, &plan.queue_consumers).await?;
         let result = upload(&client, &plan, output).await?;
+        queues::consume(&client, &plan.key, &plan.queue_consumers).await?;
         if !args.output.json {
             let shown = plan.key.to_string();
             let line = if plan.only_upload {
@@ -127,6 +131,7 @@ fn from_file(file: Option<&Path>, args: &DeployArgs) -> Result<Plan, Failure> {
         assets: args.assets.as_deref().map(folder_of).transpose()?,
         bindings: Vec::new(),
         kv_namespaces: Vec::new(),
+        queue_consumers: Vec::new(),
         limits: LimitSpec::default(),
         tags: Vec::new(),
         compatibility_flags: Vec::new(),
@@ -209,12 +214,14 @@ impl From<ScriptConfig> for Plan {
     fn from(script: ScriptConfig) -> Self {
         let ScriptConfig { key, main, assets, bindings, kv_namespaces, limits, tags, .. } = script;
         let (compatibility_flags, crons) = (script.compatibility_flags, script.crons);
+        let queue_consumers = script.queue_consumers;
         Self {
             key,
             file: main,
             assets,
             bindings,
             kv_namespaces,
+            queue_consumers,
             limits,
             tags,
             compatibility_flags,

@@ -144,6 +144,7 @@ fn environment(
             BindingKind::DispatchNamespace(_) => "DispatchNamespace".to_owned(),
             BindingKind::KvNamespace(_) => "KVNamespace".to_owned(),
             BindingKind::SecretsStoreSecret(_) => "SecretsStoreSecret".to_owned(),
+            BindingKind::Queue(_) => "Queue".to_owned(),
             BindingKind::Ratelimit(_) => "RateLimit".to_owned(),
             BindingKind::SecretKey(_) => "CryptoKey".to_owned(),
             BindingKind::Assets(_) => "Fetcher".to_owned(),

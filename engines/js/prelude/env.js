@@ -8,6 +8,7 @@ import { readAll } from "./body.js";
 import { callable } from "./rpc/caller.js";
 import { anyName } from "./rpc/stubs.js";
 import { givenKey } from "./crypto/subtle.js";
+import { Queue } from "./queue.js";
 
 function open(kind, name) {
   const handle = host.open(kind, name);
@@ -140,6 +141,7 @@ const makers = {
   kv_namespace: (name) => new KvNamespace(name),
   ratelimit: (name) => new RateLimit(name),
   secrets_store_secret: (name) => new SecretsStoreSecret(name),
+  queue: (name) => new Queue(() => open("queue", name)),
 };
 
 /** A key is made when it is first asked for: one that is none harms nobody who does not use it. */

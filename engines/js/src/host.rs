@@ -11,6 +11,7 @@ mod html;
 pub(crate) mod http;
 mod kv;
 mod platform;
+mod queues;
 mod rate_limit;
 mod secrets;
 pub(crate) mod rejections;
@@ -54,6 +55,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     http::add(ctx, &host)?;
     platform::add(ctx, &host)?;
     kv::add(ctx, &host)?;
+    queues::add(ctx, &host)?;
     rate_limit::add(ctx, &host)?;
     secrets::add(ctx, &host)?;
     async_context::add(ctx, &host)?;

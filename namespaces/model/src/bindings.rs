@@ -20,6 +20,7 @@ pub use input::{BindingInput, resolve};
 pub use json::Json;
 pub use kv_namespace::{KvNamespace, KvNamespaceId};
 pub use plain_text::PlainText;
+pub use queue::{Queue, QueueName};
 pub use ratelimit::Ratelimit;
 pub use secret_key::{KeyFormat, SecretKey};
 pub use secret_text::SecretText;
@@ -35,6 +36,7 @@ mod input;
 mod json;
 mod kv_namespace;
 mod plain_text;
+mod queue;
 mod ratelimit;
 mod secret_key;
 mod secret_text;
@@ -95,6 +97,8 @@ pub enum Reference<'a> {
     KvNamespace(&'a KvNamespaceId),
     /// A secret of a store, by its name.
     StoredSecret(&'a SecretStoreId, &'a str),
+    /// A queue.
+    Queue(&'a QueueName),
 }
 
 /// Makes the two enums from the list of types, so that there is no other list.
@@ -192,6 +196,8 @@ families! {
     Ratelimit,
     /// A secret of a store.
     SecretsStoreSecret,
+    /// A queue that messages are sent to.
+    Queue,
 }
 
 impl BindingType {

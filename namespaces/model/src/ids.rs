@@ -117,6 +117,15 @@ id_type! {
     AlertEventId, is_hex_32, "ids of events have 32 of 0-9 and a-f"
 }
 
+id_type! {
+    /// The id of a queue.
+    QueueId, is_hex_32, "ids of queues have 32 of 0-9 and a-f"
+}
+id_type! {
+    /// The id of a consumer of a queue.
+    QueueConsumerId, is_hex_32, "ids of consumers have 32 of 0-9 and a-f"
+}
+
 fn is_hex_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }

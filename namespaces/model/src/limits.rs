@@ -19,6 +19,7 @@ pub mod events;
 pub mod hostnames;
 pub mod kv;
 mod parse;
+pub mod queues;
 mod row;
 pub mod secret_stores;
 mod table;

@@ -15,6 +15,7 @@ use wasmyard_namespaces::Registry;
 use wasmyard_namespaces::bindings::{BindingDecl, BindingKind};
 use wasmyard_namespaces::ids::SecretStoreId;
 use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_queues::{QueueHandle, Queues};
 use wasmyard_ratelimit::{Limiter, Rate, RateLimits, TenantRates};
 
 use crate::body::Body;
@@ -30,6 +31,8 @@ pub struct Services {
     pub kv: Option<Kv>,
     /// Where secrets of stores are read.
     pub secrets: Option<Registry>,
+    /// Queues.
+    pub queues: Option<Queues>,
     /// Rate limits, of all tenants.
     pub rates: Option<RateLimits>,
     /// Those of the version's own tenant.
@@ -38,11 +41,12 @@ pub struct Services {
 
 impl std::fmt::Debug for Services {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Services { files, kv, rates, .. } = self;
+        let Services { files, kv, queues, rates, .. } = self;
         let files = files.is_some();
         f.debug_struct("Services")
             .field("files", &files)
             .field("kv", kv)
+            .field("queues", queues)
             .field("rates", rates)
             .finish_non_exhaustive()
     }
@@ -74,6 +78,8 @@ pub(crate) enum Grant {
     Files(Arc<dyn Files>),
     /// Keys and values.
     Kv(KvHandle),
+    /// A queue to send to.
+    Queue(QueueHandle),
     /// A rate limit.
     RateLimit(Limiter),
     /// A secret of a store.
@@ -174,6 +180,9 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
                 Grant::StoredSecret(SecretSource { registry: registry.clone(), store, name })
             })
         }
+        BindingKind::Queue(held) => services.queues.as_ref().map_or(Grant::Nothing, |queues| {
+            Grant::Queue(queues.handle(&held.queue_name, held.delivery_delay))
+        }),
         BindingKind::VersionMetadata(_) => Grant::Nothing,
     }
 }

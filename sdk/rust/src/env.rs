@@ -9,6 +9,7 @@ use crate::bindings::{config, request_info};
 use crate::dispatch::{BindingError, Namespace, Service};
 use crate::executor;
 use crate::kv::Kv;
+use crate::queue::Queue;
 use crate::rate_limit::RateLimit;
 use crate::secrets::StoredSecret;
 
@@ -151,6 +152,22 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn kv(&self, binding: &str) -> Result<Kv, BindingError> {
         Kv::open(binding)
+    }
+
+    /// The queue that this worker is bound to under that name, to send to.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(req: Request, env: Env) -> Result<Response> {
+    /// env.queue("JOBS")?.send_text(req.path()).await?;
+    /// Ok(Response::text("queued\n").with_status(202))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn queue(&self, binding: &str) -> Result<Queue, BindingError> {
+        Queue::open(binding)
     }
 
     /// The rate limit that this worker is bound to under that name.

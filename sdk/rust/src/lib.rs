@@ -51,6 +51,7 @@
 //! - [`Namespace`], [`Worker`], [`Limits`], [`Service`], [`DispatchError`]: calling other scripts
 //! - [`Assets`]: the static files that this worker was uploaded with
 //! - [`Kv`]: keys and values
+//! - [`Queue`], [`queue`], [`MessageBatch`]: messages, sent and consumed
 //! - [`fetch`]: HTTP to anywhere else, and what an outbound worker lets pass
 //! - [`Env::wait_until`]: work after the response
 //! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread
@@ -72,6 +73,7 @@ mod future;
 mod headers;
 mod kv;
 mod method;
+mod queue;
 mod rate_limit;
 mod secrets;
 mod request;
@@ -91,17 +93,20 @@ pub use future::{join, join_all, sleep};
 pub use headers::{HeaderError, Headers};
 pub use kv::{Kv, KvEntry, KvError, KvKey, KvList, KvPage, KvPut};
 pub use method::{Method, Scheme};
+pub use queue::{ContentType, MessageBatch, NewMessage, Queue, QueueError, QueueMessage};
 pub use rate_limit::RateLimit;
 pub use secrets::{SecretError, StoredSecret};
 pub use request::Request;
 pub use response::Response;
 pub use url::UrlError;
-pub use wasmyard_macros::main;
+pub use wasmyard_macros::{main, queue};
 
 /// For the code that [`main`] makes. Not part of the interface.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::bindings::queue_consumer;
     pub use crate::entry::{check, serve};
+    pub use crate::queue::{check_consumer, consume};
     pub use wasip2::exports;
     pub use wasip2::exports::wasi::http::incoming_handler::Guest;
     pub use wasip2::http::proxy::export;

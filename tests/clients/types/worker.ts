@@ -6,6 +6,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 interface Given {
   DISPATCHER: DispatchNamespace;
   KV: KVNamespace;
+  JOBS: Queue<{ id: string }>;
   ACCOUNTS: Service<typeof Accounts>;
   ANY: Service;
   ASSETS: Fetcher;
@@ -72,7 +73,11 @@ export default {
     });
     return await user.fetch(request);
   },
+  async queue(batch, env) {
+    for (const message of batch.messages) message.retry({ delaySeconds: 1 });
+    await env.JOBS.send({ id: batch.queue }, { contentType: "json", delaySeconds: 2 });
+    await env.JOBS.sendBatch([{ body: { id: "a" } }, { body: { id: "b" }, contentType: "v8" }]);
+  },
   async scheduled(controller, env) { await env.KV.delete(controller.cron); },
-  async queue(batch) { for (const message of batch.messages) message.retry({ delaySeconds: 1 }); },
   tail(events) { for (const { outcome, logs } of events) console.log(outcome, logs.length); },
 } satisfies ExportedHandler<Given>;

@@ -165,9 +165,55 @@ try {
   // wrangler ends a tail when it goes, and this server notices who goes without.
   await tool.until(async () => (await result(`${workers}/scripts/commands/tails`)).length === 0, "the tails are gone");
 
+  // Queues: of both kinds of consumers, and deployed with a script.
+  assert.match(await command(["queues", "create", "q1", "--delivery-delay-secs", "3", "--message-retention-period-secs", "3600"]), /q1/);
+  await command(["queues", "create", "q2"]);
+  assert.match(await command(["queues", "list"]), /q1/);
+  const queue = async (name) => (await result(`${account}/queues?name=${name}`))[0];
+  assert.equal((await queue("q1")).settings.delivery_delay, 3);
+  await command(["queues", "update", "q1", "--delivery-delay-secs", "0", "--message-retention-period-secs", "600"]);
+  assert.deepEqual((await queue("q1")).settings, { delivery_delay: 0, delivery_paused: false, message_retention_period: 600 });
+  await command(["queues", "consumer", "worker", "add", "q1", "commands", "--batch-size", "5", "--batch-timeout", "0", "--message-retries", "2", "--dead-letter-queue", "q2", "--max-concurrency", "2", "--retry-delay-secs", "1"]);
+  const [worker] = (await queue("q1")).consumers;
+  assert.deepEqual([worker.script, worker.settings.batch_size, worker.dead_letter_queue], ["commands", 5, "q2"]);
+  assert.match(await command(["queues", "info", "q1"]), /commands/);
+  await command(["queues", "pause-delivery", "q1"]);
+  assert.equal((await queue("q1")).settings.delivery_paused, true);
+  await command(["queues", "resume-delivery", "q1"]);
+  assert.equal((await queue("q1")).settings.delivery_paused, false);
+  await command(["queues", "consumer", "worker", "remove", "q1", "commands"]);
+  assert.deepEqual((await queue("q1")).consumers, []);
+  await command(["queues", "consumer", "http", "add", "q1", "--batch-size", "7", "--visibility-timeout-secs", "20"]);
+  assert.equal((await queue("q1")).consumers[0].settings.visibility_timeout_ms, 20000);
+  await command(["queues", "consumer", "http", "remove", "q1"]);
+  assert.deepEqual((await queue("q1")).consumers, []);
+  const at = async (name) => `${account}/queues/${(await queue(name)).queue_id}`;
+  await tool.fetch(`${await at("q2")}/messages`, "POST", { body: 1 });
+  await command(["queues", "purge", "q2", "--force"]);
+  assert.equal((await result(`${await at("q2")}/metrics`)).backlog_count, 0);
+  const queues =
+    '[[queues.producers]]\nqueue = "q1"\nbinding = "Q"\n[[queues.consumers]]\nqueue = "q1"\nmax_batch_size = 1\nmax_batch_timeout = 0\ndead_letter_queue = "q2"\nmax_retries = 0\n';
+  const consuming = project("two", queues);
+  consuming["index.js"] = `export default {
+    async fetch(_, env) { await env.Q.send({ a: 1 }); return new Response("sent"); },
+    async queue(batch) { if (batch.messages[0].body.a === 1) throw new Error("to the dead letters"); },
+  };`;
+  await command(["deploy"], { files: consuming, shown: "deploy with a queue that it sends to and consumes" });
+  await command(["deploy"], { files: consuming, shown: "deploy with a queue once more" });
+  await tool.says("commands.test", "/", "200 sent");
+  for (let tries = 0; (await result(`${await at("q2")}/metrics`)).backlog_count !== 1; tries++) {
+    assert.ok(tries < 600, "the message goes to the dead letters");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await command(["queues", "delete", "q1"], { code: 1, shown: "queues delete QUEUE-IN-USE" });
+  await command(["deploy"], { files: project("two"), shown: "deploy without the queue" });
+  await tool.fetch(`${await at("q1")}/consumers/${(await queue("q1")).consumers[0].consumer_id}`, "DELETE");
+  await command(["queues", "delete", "q1"]);
+  await command(["queues", "delete", "q2"]);
+  assert.deepEqual(await result(`${account}/queues`), []);
+
   // What is not there is told, and changes nothing.
   for (const words of [
-    ["queues", "list"], ["queues", "create", "q1"],
     ["r2", "bucket", "list"], ["r2", "bucket", "create", "b1"],
     ["d1", "list"], ["d1", "create", "d1"],
     ["hyperdrive", "list"], ["vectorize", "list"], ["workflows", "list"], ["pipelines", "list"],

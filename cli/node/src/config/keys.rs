@@ -507,6 +507,8 @@ section! {
         bindings: ForeignMany = ForeignMany,
         /// [keys and values](kv.md), in the KV namespace of a title, which is made when it is missing
         kv_namespaces: Many<RawKv> = many(),
+        /// [queues](queues.md) that the script consumes, which are made when they are missing
+        queue_consumers: Many<RawConsumer> = many(),
         /// a table like `[limits]`
         limits: One<RawLimits> = one("limits"),
         /// up to eight
@@ -526,6 +528,26 @@ section! {
         binding: Text = Text("required"),
         /// the title
         title: Text = Text("required"),
+    }
+}
+
+section! {
+    /// `[[scripts.NAME.queue_consumers]]`
+    RawConsumer {
+        /// the queue
+        queue: Text = Text("required"),
+        /// messages that are handed over together, up to 100
+        max_batch_size: Number = Number("10"),
+        /// how long a batch waits until it is full: up to 60 seconds
+        max_batch_timeout: Number = Number("5"),
+        /// how often a message comes again that was not handled, up to 100
+        max_retries: Number = Number("3"),
+        /// after how many seconds it comes again
+        retry_delay: Number = Number("0"),
+        /// batches that are handled at the same time, up to 250
+        max_concurrency: Number = Number("as many as there are places"),
+        /// the queue that messages go to which came as often as they may; made when it is missing
+        dead_letter_queue: Text = Text("none: they go"),
     }
 }
 

@@ -32,6 +32,7 @@ mod hostnames;
 mod limits;
 mod origins;
 mod proxies;
+mod queues;
 mod routes;
 mod texts;
 mod tls;
@@ -280,6 +281,7 @@ impl Resolver<'_> {
         let main = self.main(raw);
         let (mut bindings, remote) = self.bindings(raw);
         let kv_namespaces = self.kv_namespaces(raw, &bindings);
+        let queue_consumers = self.queue_consumers(raw);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);
         let crons = self.crons(raw);
@@ -297,9 +299,7 @@ impl Resolver<'_> {
             bindings.push(binding);
             bindings.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        let compatibility_flags =
-            raw.compatibility_flags.iter().flatten().map(|spot| spot.value.clone()).collect();
-        let line = raw.name.line;
+        let compatibility_flags = texts::flags(raw);
         let mut keys = ConfigKeys::default();
         let named = [
             (ConfigKeys::MAIN, main.is_some()),
@@ -319,13 +319,14 @@ impl Resolver<'_> {
             bindings,
             remote,
             kv_namespaces,
+            queue_consumers,
             assets,
             limits,
             tags,
             crons,
             compatibility_flags,
             keys,
-            line,
+            line: raw.name.line,
         })
     }
 

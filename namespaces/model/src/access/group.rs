@@ -103,6 +103,11 @@ families! {
         Read = "5e33b7d77788455c9fdf18cbd38ee5a0" "Secrets Store Read",
         Write = "adc8fa2bc6124928a8b3314dc63a1235" "Secrets Store Write",
     }
+    /// Queues with their consumers and messages.
+    Queues at Account {
+        Read = "84a7755d54c646ca87cd50682a34bf7c" "Queues Read",
+        Write = "366f57075ffc42689627bcf8242a1b6d" "Queues Write",
+    }
     /// What is counted of scripts and of requests.
     Analytics at Account {
         Read = "b89a480218d04ceb98b4fe57ca29dc1f" "Account Analytics Read",

@@ -10227,6 +10227,492 @@ pub mod wasmyard {
                 }
             }
         }
+        /// Messages that are sent to a queue: the queue binding.
+        ///
+        /// What was sent is durable when `send` returns, and is handed over at least once to whoever consumes the queue. Each call waits for
+        /// the store, and counts as one subrequest.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod queues {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
+            /// Why nothing was sent.
+            #[derive(Clone)]
+            pub enum SendError {
+                /// A message, a delay or their number breaks a rule: the text names it, and the rule.
+                InvalidArgument(_rt::String),
+                /// The queue was deleted.
+                QueueNotFound(_rt::String),
+                /// The queue holds as much as it may: the text names the limit.
+                ExceededQuota(_rt::String),
+                /// This script has no subrequests left.
+                ExceededSubrequests(_rt::String),
+                /// Too many sends to this queue wait for the moment, or the disk is full.
+                Overloaded(_rt::String),
+                /// The platform failed. The text is safe to show; the full cause is in the operator's log.
+                Internal(_rt::String),
+            }
+            impl ::core::fmt::Debug for SendError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        SendError::InvalidArgument(e) => {
+                            f.debug_tuple("SendError::InvalidArgument").field(e).finish()
+                        }
+                        SendError::QueueNotFound(e) => {
+                            f.debug_tuple("SendError::QueueNotFound").field(e).finish()
+                        }
+                        SendError::ExceededQuota(e) => {
+                            f.debug_tuple("SendError::ExceededQuota").field(e).finish()
+                        }
+                        SendError::ExceededSubrequests(e) => {
+                            f.debug_tuple("SendError::ExceededSubrequests")
+                                .field(e)
+                                .finish()
+                        }
+                        SendError::Overloaded(e) => {
+                            f.debug_tuple("SendError::Overloaded").field(e).finish()
+                        }
+                        SendError::Internal(e) => {
+                            f.debug_tuple("SendError::Internal").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for SendError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for SendError {}
+            /// What the body of a message is; `v8` is a value of JavaScript as its engine writes it, for scripts in JavaScript alone.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum ContentType {
+                Json,
+                Text,
+                Bytes,
+                V8,
+            }
+            impl ::core::fmt::Debug for ContentType {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        ContentType::Json => f.debug_tuple("ContentType::Json").finish(),
+                        ContentType::Text => f.debug_tuple("ContentType::Text").finish(),
+                        ContentType::Bytes => {
+                            f.debug_tuple("ContentType::Bytes").finish()
+                        }
+                        ContentType::V8 => f.debug_tuple("ContentType::V8").finish(),
+                    }
+                }
+            }
+            impl ContentType {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> ContentType {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => ContentType::Json,
+                        1 => ContentType::Text,
+                        2 => ContentType::Bytes,
+                        3 => ContentType::V8,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// A message to be sent.
+            #[derive(Clone)]
+            pub struct NewMessage {
+                pub content_type: ContentType,
+                /// Up to 128 KiB.
+                pub body: _rt::Vec<u8>,
+                /// How many seconds it is not handed over, up to 86400; what the binding or the queue says where that is left out.
+                pub delay_seconds: ::core::option::Option<u32>,
+            }
+            impl ::core::fmt::Debug for NewMessage {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("NewMessage")
+                        .field("content-type", &self.content_type)
+                        .field("body", &self.body)
+                        .field("delay-seconds", &self.delay_seconds)
+                        .finish()
+                }
+            }
+            /// A queue that this script is bound to.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Sender {
+                handle: _rt::Resource<Sender>,
+            }
+            impl Sender {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Sender {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/queues@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]sender"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Sender {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Opens the binding of that name.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    binding: &str,
+                ) -> ::core::result::Result<Sender, BindingError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = binding;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/queues@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]sender.open"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Sender::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasmyard::platform::dispatch::BindingError as V12;
+                                    let v12 = match l5 {
+                                        0 => {
+                                            let e12 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            V12::NotBound(e12)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            V12::WrongType(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
+                    }
+                }
+            }
+            impl Sender {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Sends up to 100 messages of up to 256 KiB together: all, or none.
+                #[allow(async_fn_in_trait)]
+                pub fn send(
+                    &self,
+                    messages: &[NewMessage],
+                ) -> ::core::result::Result<(), SendError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec2 = messages;
+                        let len2 = vec2.len();
+                        let layout2 = _rt::alloc::Layout::from_size_align(
+                                vec2.len() * (8 + 3 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result2, _cleanup2) = wit_bindgen::rt::Cleanup::new(
+                            layout2,
+                        );
+                        for (i, e) in vec2.into_iter().enumerate() {
+                            let base = result2
+                                .add(i * (8 + 3 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let NewMessage {
+                                    content_type: content_type0,
+                                    body: body0,
+                                    delay_seconds: delay_seconds0,
+                                } = e;
+                                *base.add(0).cast::<u8>() = (content_type0.clone() as i32)
+                                    as u8;
+                                let vec1 = body0;
+                                let ptr1 = vec1.as_ptr().cast::<u8>();
+                                let len1 = vec1.len();
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len1;
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr1.cast_mut();
+                                match delay_seconds0 {
+                                    Some(e) => {
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *base
+                                            .add(4 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(e);
+                                    }
+                                    None => {
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                            }
+                        }
+                        let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/queues@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]sender.send"]
+                            fn wit_import4(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import4(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import4((self).handle() as i32, result2, len2, ptr3);
+                        let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                        let result26 = match l5 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l6 = i32::from(
+                                        *ptr3.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v25 = match l6 {
+                                        0 => {
+                                            let e25 = {
+                                                let l7 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            SendError::InvalidArgument(e25)
+                                        }
+                                        1 => {
+                                            let e25 = {
+                                                let l10 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            SendError::QueueNotFound(e25)
+                                        }
+                                        2 => {
+                                            let e25 = {
+                                                let l13 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                _rt::string_lift(bytes15)
+                                            };
+                                            SendError::ExceededQuota(e25)
+                                        }
+                                        3 => {
+                                            let e25 = {
+                                                let l16 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l17 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len18 = l17;
+                                                let bytes18 = _rt::Vec::from_raw_parts(
+                                                    l16.cast(),
+                                                    len18,
+                                                    len18,
+                                                );
+                                                _rt::string_lift(bytes18)
+                                            };
+                                            SendError::ExceededSubrequests(e25)
+                                        }
+                                        4 => {
+                                            let e25 = {
+                                                let l19 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l20 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len21 = l20;
+                                                let bytes21 = _rt::Vec::from_raw_parts(
+                                                    l19.cast(),
+                                                    len21,
+                                                    len21,
+                                                );
+                                                _rt::string_lift(bytes21)
+                                            };
+                                            SendError::Overloaded(e25)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                            let e25 = {
+                                                let l22 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l23 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len24 = l23;
+                                                let bytes24 = _rt::Vec::from_raw_parts(
+                                                    l22.cast(),
+                                                    len24,
+                                                    len24,
+                                                );
+                                                _rt::string_lift(bytes24)
+                                            };
+                                            SendError::Internal(e25)
+                                        }
+                                    };
+                                    v25
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result26
+                    }
+                }
+            }
+        }
         /// Rate limits: whether one more is let through. Each node counts for itself. A call waits for nothing, and is no subrequest.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod rate_limit {
@@ -11650,8 +12136,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 10992] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf2T\x01A\x02\x01A0\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 11395] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x85X\x01A\x02\x01A2\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -11857,31 +12343,39 @@ able\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\x03\x02\x0
 \0\x0cforward-with\x01\x1c\x01k\x0d\x01j\x01\x17\x01\x07\x01@\x02\x07changes\x1d\
 \x07request\x1a\0\x1e\x04\0\x0dstart-forward\x01\x1f\x01i\x05\x01j\0\x01\x07\x01\
 @\x02\x07request\x1a\x03out\x20\0!\x04\0\x04tail\x01\"\x03\0\x20wasmyard:platfor\
-m/outgoing@0.1.0\x05\x1b\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\
-\0\0\x04\0\x07limiter\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\
-\0\x04\x04\0\x14[static]limiter.open\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\
-\x04self\x06\x03keys\0\x07\x04\0\x15[method]limiter.limit\x01\x08\x03\0\"wasmyar\
-d:platform/rate-limit@0.1.0\x05\x1c\x01B\x16\x01ks\x01r\x02\x06scripts\x09namesp\
-ace\0\x04\0\x0ecalling-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06seria\
-ls\x12fingerprint-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bs\
-ubject-key\0\x0aissuer-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\
-\x04\x07versions\x06ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0e\
-tls-connection\x03\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-addre\
-ss\x01\x08\x04\0\x08hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\
-\x01k\x07\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09nam\
-espace\x01\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:plat\
-form/request-info@0.1.0\x05\x1d\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-er\
-ror\x03\0\0\x01q\x03\x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\x08inter\
-nal\x01s\0\x04\0\x0csecret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\x04\x01j\
-\x01\x05\x01\x01\x01@\x01\x07bindings\0\x06\x04\0\x13[static]secret.open\x01\x07\
-\x01h\x04\x01j\x01s\x01\x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method]secret.g\
-et\x01\x0a\x03\0\x1fwasmyard:platform/secrets@0.1.0\x05\x1e\x01B\x0b\x01q\x02\x08\
-upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01\
-@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\
-\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\
-\x1f\x04\0\x1fwasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-\
-bindgen-rust\x060.62.0";
+m/outgoing@0.1.0\x05\x1b\x01B\x14\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\
+\0\0\x01q\x06\x10invalid-argument\x01s\0\x0fqueue-not-found\x01s\0\x0eexceeded-q\
+uota\x01s\0\x14exceeded-subrequests\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\
+\0\x04\0\x0asend-error\x03\0\x02\x01m\x04\x04json\x04text\x05bytes\x02v8\x04\0\x0c\
+content-type\x03\0\x04\x01p}\x01ky\x01r\x03\x0ccontent-type\x05\x04body\x06\x0dd\
+elay-seconds\x07\x04\0\x0bnew-message\x03\0\x08\x04\0\x06sender\x03\x01\x01i\x0a\
+\x01j\x01\x0b\x01\x01\x01@\x01\x07bindings\0\x0c\x04\0\x13[static]sender.open\x01\
+\x0d\x01h\x0a\x01p\x09\x01j\0\x01\x03\x01@\x02\x04self\x0e\x08messages\x0f\0\x10\
+\x04\0\x13[method]sender.send\x01\x11\x03\0\x1ewasmyard:platform/queues@0.1.0\x05\
+\x1c\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x04\0\x07limite\
+r\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\0\x04\x04\0\x14[sta\
+tic]limiter.open\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\x04self\x06\x03keys\
+\0\x07\x04\0\x15[method]limiter.limit\x01\x08\x03\0\"wasmyard:platform/rate-limi\
+t@0.1.0\x05\x1d\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalli\
+ng-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fingerprint-sh\
+a256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0aissu\
+er-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\x06\
+ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-connection\x03\0\
+\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08\
+hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\x01@\0\0\
+\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\x09\x01\
+k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:platform/request-info@\
+0.1.0\x05\x1e\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x03\
+\x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\x08internal\x01s\0\x04\0\x0c\
+secret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\x04\x01j\x01\x05\x01\x01\x01\
+@\x01\x07bindings\0\x06\x04\0\x13[static]secret.open\x01\x07\x01h\x04\x01j\x01s\x01\
+\x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method]secret.get\x01\x0a\x03\0\x1fwas\
+myard:platform/secrets@0.1.0\x05\x1f\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
+s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\
+\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07\
+get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\x20\x04\0\x1fwasmyard:\
+platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\
+\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -46,6 +46,7 @@ const GIVEN: [(&str, &str); 35] = [
     ("wasmyard:platform/log", "the log"),
     ("wasmyard:platform/message", "the answer to whoever asked"),
     ("wasmyard:platform/outgoing", "hands the request to the way out"),
+    ("wasmyard:platform/queues", "messages to queues that the script is bound to"),
     ("wasmyard:platform/rate-limit", "counts of the tenant's own"),
     ("wasmyard:platform/request-info", "what is known of the request"),
     ("wasmyard:platform/secrets", "what the script is bound to"),

@@ -13,6 +13,7 @@ mod alerting;
 mod certificates;
 mod kv;
 mod secret_stores;
+mod queues;
 mod zones;
 
 use super::{CONFIG, restarted, site};
@@ -163,6 +164,7 @@ impl Calls {
             "certificates" => certificates::seen(&self.api).await,
             "kv" => kv::seen(&self.api).await,
             "secret stores" => secret_stores::seen(&self.api).await,
+            "queues" => queues::seen(&self.api).await,
             "zones" => zones::seen(&self.api).await,
             "contents" => {
                 let manifest = json!({"manifest": {"/a.html": {"hash": HASH, "size": 4}}});
@@ -310,6 +312,7 @@ fn rows() -> Vec<Row> {
     rows.extend(certificates::rows());
     rows.extend(kv::rows());
     rows.extend(secret_stores::rows());
+    rows.extend(queues::rows());
     rows.extend(zones::rows());
     rows
 }
@@ -563,6 +566,7 @@ fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
         "alerting" | "certificates" | "contents" | "kv" | "secret stores" | "zones" => seen,
+        "alerting" | "certificates" | "contents" | "kv" | "queues" | "zones" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -605,6 +609,7 @@ async fn prepared() -> (crate::support::Site, Server) {
     alerting::prepare(&calls.api, &receiver).await;
     kv::prepare(&calls.api).await;
     secret_stores::prepare(&calls.api).await;
+    queues::prepare(&calls.api).await;
     zones::prepare(&calls.api).await;
     certificates::prepare(&calls.api).await;
     for name in ["spare", "gone"] {
@@ -640,7 +645,9 @@ fn every_write_endpoint_has_its_row() {
         let methods = methods.as_object().unwrap().keys().filter(|method| *method != "get");
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
-    for reading in kv::READS.iter().chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY) {
+    for reading in
+        kv::READS.iter().chain(queues::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY)
+    {
         assert!(writes.remove(*reading), "{reading}");
     }
     let rows: Vec<Row> = rows();

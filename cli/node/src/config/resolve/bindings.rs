@@ -106,6 +106,8 @@ impl Resolver<'_> {
                 Reference::Namespace(name) => ("namespace", name.as_str()),
                 // Those are made by the API, under identifiers that no file knows beforehand.
                 Reference::KvNamespace(_) | Reference::StoredSecret(..) => continue,
+                // Made where there is none.
+                Reference::Queue(_) => continue,
             };
             self.reference(spot.line, &spot.key, kind, name);
         }
