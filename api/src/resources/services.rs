@@ -27,6 +27,8 @@ pub(crate) struct References {
     /// Namespaces that it is bound to, and KV namespaces by their identifiers.
     dispatch_namespaces: Vec<Bound>,
     kv_namespaces: Vec<Bound>,
+    /// Databases that it is bound to, by their identifiers.
+    d1_databases: Vec<Bound>,
 }
 
 /// What a binding of the script leads to.
@@ -108,6 +110,10 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         Reference::KvNamespace(id) => Some(id.to_string()),
         _ => None,
     });
+    let d1_databases = bound(|to| match to {
+        Reference::Database(id) => Some(id.to_string()),
+        _ => None,
+    });
     let found = shared.control.referrers_of_script(&key).await?;
     let shown = |list: &[Referrer]| list.iter().map(|one| reference(&one.name, &one.owner)).collect();
     let services = ServiceReferences { incoming: shown(&found.bindings), outgoing: outgoing.collect() };
@@ -119,6 +125,7 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         visited_as: found.visited_as,
         dispatch_namespaces,
         kv_namespaces,
+        d1_databases,
     }))
 }
 

@@ -19,6 +19,8 @@ const DIFFERS: &[(&str, &str)] = &[
     ("GET /memberships", "there is one account, and its operator is its only member"),
     ("GET /user", "tokens stand for the operator: there are no other users"),
     ("GET /accounts/{account_id}/queues", "there are none yet"),
+    ("PATCH /accounts/{account_id}/d1/database/{database_id}", "there is one place: no replicas"),
+    ("PUT /accounts/{account_id}/d1/database/{database_id}", "there is one place: no replicas"),
     (
         "GET /accounts/{account_id}/workers/domains",
         "there are none: a custom hostname of a zone, or a route, does what they do",
@@ -42,7 +44,6 @@ const DIFFERS: &[(&str, &str)] = &[
 
 /// What is said of calls that are not there, by how their paths begin; the longest beginning counts.
 const INSTEAD: &[(&str, &str)] = &[
-    ("/accounts/{account_id}/d1/", "SQL databases are not there yet"),
     ("/accounts/{account_id}/queues", "queues are not there yet"),
     ("/accounts/{account_id}/r2/", "object storage is not there yet"),
     ("/accounts/{account_id}/secrets_store/", "secrets are bindings of scripts: `…/secrets`"),

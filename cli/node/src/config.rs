@@ -22,11 +22,11 @@ use wasmyard_dispatcher::{EgressConfig, OriginsConfig};
 use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
-use wasmyard_namespaces::bindings::KvNamespace;
+use wasmyard_namespaces::bindings::{D1, KvNamespace};
 use wasmyard_namespaces::cron::Cron;
 use wasmyard_namespaces::{
     BindingDecl, BindingKind, BindingName, BlockedNames, CapabilityPolicy, ConfigKeys, ConfigName,
-    EgressRules, KvNamespaceId, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget,
+    DatabaseId, EgressRules, KvNamespaceId, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget,
     ScriptKey, Tag,
 };
 use wasmyard_net::ExtraRoots;
@@ -259,6 +259,8 @@ pub struct ScriptConfig {
     pub remote: Vec<BindingName>,
     /// KV namespaces that it is bound to by their titles: made where there are none.
     pub kv_namespaces: Vec<KvByTitle>,
+    /// Databases that it is bound to by their names: made where there are none.
+    pub d1_databases: Vec<D1ByName>,
     /// The files it serves.
     pub assets: Option<AssetsSource>,
     /// The limits it asks for.
@@ -289,6 +291,22 @@ impl KvByTitle {
     pub fn bound_to(&self, namespace_id: KvNamespaceId) -> BindingDecl {
         let kind = BindingKind::KvNamespace(KvNamespace { namespace_id });
         BindingDecl { name: self.binding.clone(), kind }
+    }
+}
+
+/// A database, named by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct D1ByName {
+    /// The name under which the script sees it.
+    pub binding: BindingName,
+    /// The database's name.
+    pub database: String,
+}
+
+impl D1ByName {
+    /// The binding, now that the database's identifier is known.
+    pub fn bound_to(&self, database_id: DatabaseId) -> BindingDecl {
+        BindingDecl { name: self.binding.clone(), kind: BindingKind::D1(D1 { database_id }) }
     }
 }
 

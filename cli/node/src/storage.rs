@@ -1,8 +1,9 @@
-//! What a node keeps in its data directory: the registry, keys and values, and the token of whoever administers it.
+//! What a node keeps in its data directory: the registry, keys and values, SQL databases, and the token of whoever administers it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wasmyard_d1::{D1, D1Limits, SqliteCatalog};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_hostnames::{InstallationKey, KeyError};
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
@@ -17,6 +18,7 @@ use crate::token;
 pub struct Storage {
     pub(crate) registry: Registry,
     pub(crate) kv: Kv,
+    pub(crate) d1: D1,
     /// What secrets are sealed with; none in development, which keeps none.
     pub(crate) key: Option<Arc<InstallationKey>>,
     made_token: Option<PathBuf>,
@@ -70,8 +72,9 @@ impl Storage {
         token: Option<&str>,
     ) -> Result<Self, StartError> {
         let kv = keys_and_values(data)?;
+        let d1 = databases(data)?;
         let made_token = token::admin(&registry, data, token).await?;
-        Ok(Self { registry, kv, key, made_token })
+        Ok(Self { registry, kv, d1, key, made_token })
     }
 
     /// Where the admin token is, if there was none and one was made now. It is never printed.
@@ -98,6 +101,19 @@ fn keys_and_values(data: &Path) -> Result<Kv, StartError> {
         StartError::with_remedy(
             message,
             "restore kv.sqlite from a backup, or move it away to begin without any",
+        )
+    })
+}
+
+/// The SQL databases of a data directory.
+fn databases(data: &Path) -> Result<D1, StartError> {
+    let folder = data.to_owned();
+    let open = move || SqliteCatalog::open(&folder).map(|catalog| Arc::new(catalog) as _);
+    D1::open(open, &data.join("d1"), Clock::system(), D1Limits::default()).map_err(|error| {
+        let message = format!("the list of SQL databases in {} cannot be opened: {error}", data.display());
+        StartError::with_remedy(
+            message,
+            "restore d1.sqlite from a backup, or move it away to begin without any",
         )
     })
 }

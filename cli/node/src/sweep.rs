@@ -38,7 +38,8 @@ pub(crate) async fn run(control: Control, runtime: Arc<Runtime>) {
         blobs(registry),
         audit(registry),
         code(registry, &runtime),
-        keys(control.kv(), registry.clock())
+        keys(control.kv(), registry.clock()),
+        databases(&control)
     );
 }
 
@@ -51,6 +52,12 @@ async fn keys(kv: &Kv, clock: &Clock) {
         }
     })
     .await;
+}
+
+/// Closes databases that rest, and removes exports that nobody came back for.
+async fn databases(control: &Control) {
+    let Ok(d1) = control.d1() else { return };
+    every(control.registry().clock(), EXPIRED, EXPIRED, || d1.sweep()).await;
 }
 
 /// Sweeps what all nodes share, as a job: it is done once, and goes on when the node that did it is gone.

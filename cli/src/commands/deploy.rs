@@ -20,10 +20,11 @@ use crate::args::DeployArgs;
 use crate::client::{Client, Module};
 use crate::failure::Failure;
 use crate::output::{Output, Progress};
-use wasmyard_node::config::{self, ConfigSource, KvByTitle, Purpose, ScriptConfig};
+use wasmyard_node::config::{self, ConfigSource, D1ByName, KvByTitle, Purpose, ScriptConfig};
 use wasmyard_node::sources;
 
 mod assets;
+mod d1;
 mod kv;
 
 /// The annotation with a version's message, as the product's clients write it.
@@ -37,6 +38,7 @@ struct Plan {
     assets: Option<AssetsSource>,
     bindings: Vec<BindingDecl>,
     kv_namespaces: Vec<KvByTitle>,
+    d1_databases: Vec<D1ByName>,
     limits: LimitSpec,
     tags: Vec<Tag>,
     compatibility_flags: Vec<String>,
@@ -69,6 +71,9 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
         plan.rollback = args.rollback.to_json();
         for kv in std::mem::take(&mut plan.kv_namespaces) {
             plan.bindings.push(kv.bound_to(kv::titled(&client, &kv.title).await?));
+        }
+        for database in std::mem::take(&mut plan.d1_databases) {
+            plan.bindings.push(database.bound_to(d1::named(&client, &database.database).await?));
         }
         let result = upload(&client, &plan, output).await?;
         if !args.output.json {
@@ -127,6 +132,7 @@ fn from_file(file: Option<&Path>, args: &DeployArgs) -> Result<Plan, Failure> {
         assets: args.assets.as_deref().map(folder_of).transpose()?,
         bindings: Vec::new(),
         kv_namespaces: Vec::new(),
+        d1_databases: Vec::new(),
         limits: LimitSpec::default(),
         tags: Vec::new(),
         compatibility_flags: Vec::new(),
@@ -207,7 +213,7 @@ fn wanted(script: &ScriptConfig, args: &DeployArgs) -> bool {
 
 impl From<ScriptConfig> for Plan {
     fn from(script: ScriptConfig) -> Self {
-        let ScriptConfig { key, main, assets, bindings, kv_namespaces, limits, tags, .. } = script;
+        let ScriptConfig { key, main, assets, bindings, kv_namespaces, d1_databases, limits, tags, .. } = script;
         let (compatibility_flags, crons) = (script.compatibility_flags, script.crons);
         Self {
             key,
@@ -215,6 +221,7 @@ impl From<ScriptConfig> for Plan {
             assets,
             bindings,
             kv_namespaces,
+            d1_databases,
             limits,
             tags,
             compatibility_flags,

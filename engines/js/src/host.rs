@@ -7,6 +7,7 @@
 mod async_context;
 mod compression;
 mod crypto;
+mod d1;
 mod html;
 pub(crate) mod http;
 mod kv;
@@ -53,6 +54,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     http::add(ctx, &host)?;
     platform::add(ctx, &host)?;
     kv::add(ctx, &host)?;
+    d1::add(ctx, &host)?;
     rate_limit::add(ctx, &host)?;
     async_context::add(ctx, &host)?;
     compression::add(ctx, &host)?;

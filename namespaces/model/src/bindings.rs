@@ -13,6 +13,7 @@ use crate::name::{BindingName, NamespaceName, ScriptName, shorten};
 use fields::Fields;
 
 pub use assets::Assets;
+pub use d1::{D1, DatabaseId};
 pub use dispatch_namespace::{DispatchNamespace, OutboundDecl};
 pub use error::BindingError;
 pub use input::{BindingInput, resolve};
@@ -26,6 +27,7 @@ pub use service::Service;
 pub use version_metadata::VersionMetadata;
 
 mod assets;
+mod d1;
 mod dispatch_namespace;
 mod error;
 mod fields;
@@ -90,6 +92,8 @@ pub enum Reference<'a> {
     Namespace(&'a NamespaceName),
     /// A namespace of keys and values.
     KvNamespace(&'a KvNamespaceId),
+    /// An SQL database.
+    Database(&'a DatabaseId),
 }
 
 /// Makes the two enums from the list of types, so that there is no other list.
@@ -183,6 +187,8 @@ families! {
     VersionMetadata,
     /// A namespace of keys and values.
     KvNamespace,
+    /// An SQL database.
+    D1,
     /// A rate limit.
     Ratelimit,
 }

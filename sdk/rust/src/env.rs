@@ -6,6 +6,7 @@ use std::future::Future;
 
 use crate::assets::Assets;
 use crate::bindings::{config, request_info};
+use crate::d1::D1;
 use crate::dispatch::{BindingError, Namespace, Service};
 use crate::executor;
 use crate::kv::Kv;
@@ -150,6 +151,23 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn kv(&self, binding: &str) -> Result<Kv, BindingError> {
         Kv::open(binding)
+    }
+
+    /// The SQL database that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(req: Request, env: Env) -> Result<Response> {
+    /// let found = env.d1("DB")?.prepare("SELECT text FROM pages WHERE path = ?").bind(req.path()).first().await?;
+    /// let text = found.as_deref().and_then(|row| row[0].as_text()).unwrap_or("There is no such page.");
+    /// Ok(Response::text(text.to_owned()))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn d1(&self, binding: &str) -> Result<D1, BindingError> {
+        D1::open(binding)
     }
 
     /// The rate limit that this worker is bound to under that name.

@@ -507,6 +507,8 @@ section! {
         bindings: ForeignMany = ForeignMany,
         /// [keys and values](kv.md), in the KV namespace of a title, which is made when it is missing
         kv_namespaces: Many<RawKv> = many(),
+        /// [SQL databases](d1.md), by their names; one that is missing is made
+        d1_databases: Many<RawD1> = many(),
         /// a table like `[limits]`
         limits: One<RawLimits> = one("limits"),
         /// up to eight
@@ -526,6 +528,16 @@ section! {
         binding: Text = Text("required"),
         /// the title
         title: Text = Text("required"),
+    }
+}
+
+section! {
+    /// `[[scripts.NAME.d1_databases]]`
+    RawD1 {
+        /// the name under which the script sees it
+        binding: Text = Text("required"),
+        /// the database's name
+        database_name: Text = Text("required"),
     }
 }
 

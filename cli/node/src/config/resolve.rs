@@ -24,6 +24,7 @@ use super::{
 
 mod assets;
 mod bindings;
+mod databases;
 mod capabilities;
 mod certificates;
 mod dcv;
@@ -280,6 +281,7 @@ impl Resolver<'_> {
         let main = self.main(raw);
         let (mut bindings, remote) = self.bindings(raw);
         let kv_namespaces = self.kv_namespaces(raw, &bindings);
+        let d1_databases = self.d1_databases(raw, &bindings, &kv_namespaces);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);
         let crons = self.crons(raw);
@@ -312,6 +314,7 @@ impl Resolver<'_> {
         keys.insert_limits(&limits);
         bindings.iter().for_each(|binding| keys.insert_binding(&binding.name));
         kv_namespaces.iter().for_each(|kv| keys.insert_binding(&kv.binding));
+        d1_databases.iter().for_each(|d1| keys.insert_binding(&d1.binding));
         Some(ScriptConfig {
             key,
             main,
@@ -319,6 +322,7 @@ impl Resolver<'_> {
             bindings,
             remote,
             kv_namespaces,
+            d1_databases,
             assets,
             limits,
             tags,

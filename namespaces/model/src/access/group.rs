@@ -98,6 +98,11 @@ families! {
         Read = "8b47d2786a534c08a1f94ee8f9f599ef" "Workers KV Storage Read",
         Write = "f7f0eda5697f475c90846e879bab8666" "Workers KV Storage Write",
     }
+    /// SQL databases, with what is in them.
+    D1 at Account {
+        Read = "192192df92ee43ac90f2aeeffce67e35" "D1 Read",
+        Write = "09b2857d1c31407795e75e3fed8617a1" "D1 Write",
+    }
     /// What is counted of scripts and of requests.
     Analytics at Account {
         Read = "b89a480218d04ceb98b4fe57ca29dc1f" "Account Analytics Read",

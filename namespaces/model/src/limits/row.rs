@@ -39,6 +39,8 @@ pub enum LimitScope {
     Upload,
     /// One KV namespace: fixed.
     Kv,
+    /// One SQL database: fixed.
+    D1,
     /// Zones and what is in one of them: fixed.
     Zone,
     /// One event that is no request: fixed.

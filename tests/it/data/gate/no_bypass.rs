@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Api, Server, body, guest, origin, request, script_path};
 
 /// Every interface with functions that a script is given, and why it is no way to the network.
-const GIVEN: [(&str, &str); 34] = [
+const GIVEN: [(&str, &str); 35] = [
     ("wasi:cli/environment", "empty"),
     ("wasi:cli/exit", "ends the script"),
     ("wasi:cli/stderr", "the log"),
@@ -41,6 +41,7 @@ const GIVEN: [(&str, &str); 34] = [
         "wasmyard:platform/calls",
         "methods of other scripts, inside, by a handle that `dispatch` gave; the gate goes along",
     ),
+    ("wasmyard:platform/d1", "SQL databases that the script is bound to, each of them alone"),
     ("wasmyard:platform/dispatch", "other scripts, inside; the gate goes along"),
     ("wasmyard:platform/kv", "keys and values of the namespaces that the script is bound to"),
     ("wasmyard:platform/log", "the log"),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 mod alerting;
 mod certificates;
+mod d1;
 mod kv;
 mod zones;
 
@@ -161,6 +162,7 @@ impl Calls {
             "alerting" => alerting::seen(&self.api).await,
             "certificates" => certificates::seen(&self.api).await,
             "kv" => kv::seen(&self.api).await,
+            "d1" => d1::seen(&self.api).await,
             "zones" => zones::seen(&self.api).await,
             "contents" => {
                 let manifest = json!({"manifest": {"/a.html": {"hash": HASH, "size": 4}}});
@@ -307,6 +309,7 @@ fn rows() -> Vec<Row> {
     rows.extend(alerting::rows());
     rows.extend(certificates::rows());
     rows.extend(kv::rows());
+    rows.extend(d1::rows());
     rows.extend(zones::rows());
     rows
 }
@@ -559,7 +562,7 @@ fn other_rows() -> Vec<Row> {
 fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
-        "alerting" | "certificates" | "contents" | "kv" | "zones" => seen,
+        "alerting" | "certificates" | "contents" | "d1" | "kv" | "zones" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -601,6 +604,7 @@ async fn prepared() -> (crate::support::Site, Server) {
     }
     alerting::prepare(&calls.api, &receiver).await;
     kv::prepare(&calls.api).await;
+    d1::prepare(&calls.api).await;
     zones::prepare(&calls.api).await;
     certificates::prepare(&calls.api).await;
     for name in ["spare", "gone"] {
@@ -614,6 +618,7 @@ const WITH_AUTHORITY: &[&str] = &["PUT acme_accounts/{certificate_authority}/key
 
 /// What clients ask for and is not there: nothing changes.
 const NOTHING: &[&str] = &[
+    "POST graphql",
     "POST workers/scripts/{script_name}/subdomain",
     "DELETE workers/scripts/{script_name}/subdomain",
     "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/run",
@@ -630,7 +635,7 @@ fn every_write_endpoint_has_its_row() {
         let methods = methods.as_object().unwrap().keys().filter(|method| *method != "get");
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
-    for reading in kv::READS.iter().chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY) {
+    for reading in kv::READS.iter().chain(d1::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY) {
         assert!(writes.remove(*reading), "{reading}");
     }
     let rows: Vec<Row> = rows();
