@@ -13,8 +13,9 @@ use crate::guard;
 use crate::openapi;
 use crate::resources::{
     acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
-    custom_hostnames, d1, deployments, dns_records, fallback_origin, graphql, health, kv, namespaces, routes, run,
-    schedules, scripts, secrets, services, settings, subdomain, tags, tokens, versions, zone_routes, zones,
+    custom_hostnames, d1, deployments, dns_records, fallback_origin, graphql, health, kv, namespaces, routes,
+    run, schedules, scripts, secrets, services, settings, subdomain, tags, tokens, versions, zone_routes,
+    zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Asks, At, Operation, Table, op};

@@ -4,11 +4,11 @@ pub(crate) mod assets;
 mod calls;
 mod clock;
 pub(crate) mod config;
+mod d1;
 pub(crate) mod dispatch;
 pub(crate) mod future;
 pub(crate) mod granted;
 mod handover;
-mod d1;
 mod kv;
 pub(crate) mod link;
 mod list;
@@ -91,7 +91,6 @@ pub(crate) use generated::wasi::config::store as config_wit;
 pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as keyvalue_wit};
 pub(crate) use generated::wasmyard::platform::{
     assets as assets_wit, bindings as bindings_wit, calls as calls_wit, d1 as d1_wit,
-    dispatch as dispatch_wit,
-    kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
+    dispatch as dispatch_wit, kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
     rate_limit as ratelimit_wit, request_info as request_info_wit,
 };

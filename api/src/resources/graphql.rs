@@ -32,6 +32,8 @@ struct Complaint {
 pub(crate) async fn query(Json(asked, _): Json<Query>) -> Response {
     let Query { query, operation_name } = asked;
     let named = operation_name.unwrap_or_else(|| query.chars().take(40).collect());
-    let message = format!("{named}: this server keeps no figures that GraphQL asks for; GET /metrics has those there are");
+    let message = format!(
+        "{named}: this server keeps no figures that GraphQL asks for; GET /metrics has those there are"
+    );
     axum::Json(Answer { data: None, errors: [Complaint { message }] }).into_response()
 }

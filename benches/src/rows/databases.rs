@@ -58,7 +58,12 @@ async fn measure(effort: &Effort) -> Result<Vec<Reading>, Error> {
         ratios.push(own / direct);
         ours.push(own * 1e6);
     }
-    readings.push(Reading::of("a durable write beside rusqlite's, with its past kept", &ratios, "", Goal::None));
+    readings.push(Reading::of(
+        "a durable write beside rusqlite's, with its past kept",
+        &ratios,
+        "",
+        Goal::None,
+    ));
     readings.push(Reading::of("a durable write through the service", &ours, "us", Goal::None));
     readings.extend(back(&service, &db).await?);
     service.close().await;
@@ -179,7 +184,12 @@ async fn many(count: usize) -> Result<Vec<Reading>, Error> {
         Reading::once("making one", made, "ms", Goal::None),
         Reading::once("bytes of one on the disk, with its past", each(bytes), "B", Goal::None),
         Reading::once("files of one", each(files), "", Goal::None),
-        Reading::once("memory for each, all closed", (after.saturating_sub(before)) as f64 / count as f64, "B", Goal::None),
+        Reading::once(
+            "memory for each, all closed",
+            (after.saturating_sub(before)) as f64 / count as f64,
+            "B",
+            Goal::None,
+        ),
         Reading::once("open now", service.open_now() as f64, "", Goal::AtMost(256.0)),
         Reading::once("the first query of one that was closed, median", at(0.5), "ms", Goal::AtMost(1.0)),
         Reading::once("the same, 99th of 100", at(0.99), "ms", Goal::None),

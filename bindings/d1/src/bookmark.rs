@@ -37,8 +37,7 @@ impl Bookmark {
         }
         let moment = u64::from_str_radix(&format!("{high}{low}"), 16).ok()?;
         let part = |from: usize, to: usize| id.get(from..to);
-        let id =
-            [part(0, 8)?, part(8, 12)?, part(12, 16)?, part(16, 20)?, part(20, 32)?].join("-");
+        let id = [part(0, 8)?, part(8, 12)?, part(12, 16)?, part(16, 20)?, part(20, 32)?].join("-");
         Some(Bookmark { id: DatabaseId::parse(&id)?, moment })
     }
 

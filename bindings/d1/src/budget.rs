@@ -49,7 +49,12 @@ enum Why {
 }
 
 impl Allowed {
-    pub(crate) fn new(time: Duration, cpu: Option<Duration>, looks: u64, abandoned: Arc<AtomicBool>) -> Allowed {
+    pub(crate) fn new(
+        time: Duration,
+        cpu: Option<Duration>,
+        looks: u64,
+        abandoned: Arc<AtomicBool>,
+    ) -> Allowed {
         let began_cpu = if cpu.is_some() { thread_cpu() } else { Duration::ZERO };
         Allowed { time, cpu, looks, abandoned, began: Instant::now(), began_cpu }
     }

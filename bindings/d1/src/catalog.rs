@@ -73,7 +73,8 @@ pub trait Catalog: Send + Sync + std::fmt::Debug + 'static {
     ///
     /// # Errors
     /// The store's failure.
-    async fn bound(&self, id: &DatabaseId, after: Option<&str>, limit: usize) -> Result<Vec<String>, D1Error>;
+    async fn bound(&self, id: &DatabaseId, after: Option<&str>, limit: usize)
+    -> Result<Vec<String>, D1Error>;
 
     /// Forgets that a script was bound.
     ///

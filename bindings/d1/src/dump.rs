@@ -38,7 +38,8 @@ const SCHEMA: &str = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE 
 
 /// How many tables there are.
 pub(crate) fn tables(open: &mut OpenDatabase) -> Result<u64, D1Error> {
-    const TABLES: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'";
+    const TABLES: &str =
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'";
     let counted = open.guard.trusting(|| open.connection.query_row(TABLES, [], |row| row.get(0)));
     counted.map_err(crate::open::told(&open.id, "count tables"))
 }
@@ -51,7 +52,8 @@ pub(crate) fn dump(
     allowed: Allowed,
 ) -> Result<(), D1Error> {
     let system = D1Error::system("write an export");
-    let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(to).map_err(&system)?;
+    let file =
+        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(to).map_err(&system)?;
     let mut out = BufWriter::with_capacity(256 << 10, file);
     let mut failed = None;
     open.within(allowed, |open| {
@@ -96,7 +98,9 @@ fn write(connection: &Connection, options: &DumpOptions, out: &mut impl Write) -
     let wanted = |made: &&Made| options.tables.is_empty() || options.tables.contains(&made.table);
     let made: Vec<&Made> = made.iter().filter(wanted).collect();
     if let Some(named) = options.tables.iter().find(|name| !made.iter().any(|made| made.name == **name)) {
-        return Err(Wrong::Database(Failed::Rule(format!("there is no table {named:?}; name one that there is"))));
+        return Err(Wrong::Database(Failed::Rule(format!(
+            "there is no table {named:?}; name one that there is"
+        ))));
     }
     if let Some(virtual_table) = made.iter().find(|made| is_virtual(&made.sql)) {
         return Err(Wrong::Database(Failed::Rule(format!(

@@ -53,7 +53,9 @@ pub enum D1Error {
         most: Duration,
     },
     /// A call took more CPU time than whoever asked has left.
-    #[error("the call took more CPU time than the invocation has left and was interrupted; nothing of it was kept")]
+    #[error(
+        "the call took more CPU time than the invocation has left and was interrupted; nothing of it was kept"
+    )]
     CpuSpent,
     /// Nobody waits for the answer any more.
     #[error("whoever asked went away, and the call was interrupted; nothing of it was kept")]

@@ -58,7 +58,11 @@ pub(crate) struct Guard {
 
 impl Guard {
     /// Puts a guard over a connection.
-    pub(crate) fn over(connection: &mut Connection, columns: i32, value_bytes: i32) -> rusqlite::Result<Arc<Guard>> {
+    pub(crate) fn over(
+        connection: &mut Connection,
+        columns: i32,
+        value_bytes: i32,
+    ) -> rusqlite::Result<Arc<Guard>> {
         for (config, on) in [
             (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
             (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),

@@ -12,7 +12,7 @@
 //! - `open`, `run`, `guard`, `budget`: one open file, what may be done with it, and for how long
 //! - `history`: the past of a file, and the way back
 //! - [`bookmark`]: names of moments
-//! - `dump`, `load`, `split`, `transfers`: databases as text, on its way in and out
+//! - `dump`, `load`, `split`: databases as text
 
 pub mod bookmark;
 pub mod catalog;
@@ -31,7 +31,6 @@ mod open;
 mod pool;
 mod run;
 mod split;
-mod transfers;
 
 pub use bookmark::Bookmark;
 pub use catalog::{Catalog, DatabaseRecord};
@@ -39,7 +38,6 @@ pub use dump::DumpOptions;
 pub use error::D1Error;
 pub use limits::D1Limits;
 pub use load::Loaded;
-pub use service::{Bounds, D1, D1Handle, Restored};
+pub use service::{Arriving, Bounds, D1, D1Handle, Made, Progress, Restored, Wanted};
 pub use sqlite::SqliteCatalog;
-pub use transfers::{Arriving, Made, Progress, Wanted};
 pub use value::{Answers, Meta, ResultSet, SqlValue, Statement};

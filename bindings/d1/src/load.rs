@@ -128,7 +128,8 @@ fn statements(file: &mut File, mut each: impl FnMut(&str) -> Result<(), Failed>)
         let read = file.read(&mut piece).map_err(Wrong::File)?;
         held.extend_from_slice(piece.get(..read).unwrap_or_default());
         if std::mem::take(&mut is_first) && held.starts_with(BINARY) {
-            let text = "the file is a database of SQLite and no text; export it as statements first, and load those";
+            let text =
+                "the file is a database of SQLite and no text; export it as statements first, and load those";
             return Err(Wrong::Statement(Failed::Rule(text.to_owned())));
         }
         // A character may be cut by the end of a piece.

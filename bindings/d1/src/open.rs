@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use wasmyard_model::{Clock, DatabaseId};
+use wasmyard_sqlite::sync_folder;
 
 use crate::budget::Budget;
 use crate::error::D1Error;
@@ -54,7 +55,12 @@ impl std::fmt::Debug for OpenDatabase {
 
 impl OpenDatabase {
     /// Opens a database, and makes its file if there is none.
-    pub(crate) fn open(id: &DatabaseId, files: Files, clock: Clock, limits: D1Limits) -> Result<OpenDatabase, D1Error> {
+    pub(crate) fn open(
+        id: &DatabaseId,
+        files: Files,
+        clock: Clock,
+        limits: D1Limits,
+    ) -> Result<OpenDatabase, D1Error> {
         let is_new = begin(&files)?;
         let damaged = told(id, "open a database");
         let (mut connection, log) = connect(&files, &limits, is_new).map_err(&damaged)?;
@@ -72,7 +78,19 @@ impl OpenDatabase {
         log.store(pages, Ordering::Relaxed);
         let times = Times::open(&files.times, newest, wrote);
         let id = id.clone();
-        let mut open = OpenDatabase { id, connection, guard, budget, limits, size: 0, files, clock, log, seen: pages, times };
+        let mut open = OpenDatabase {
+            id,
+            connection,
+            guard,
+            budget,
+            limits,
+            size: 0,
+            files,
+            clock,
+            log,
+            seen: pages,
+            times,
+        };
         open.measure().map_err(&damaged)?;
         Ok(open)
     }
@@ -157,7 +175,7 @@ impl OpenDatabase {
         // The log is empty, and must not be taken for the other file's.
         remove(&files.wal)?;
         remove(&files.times)?;
-        back::back(&files, &mut past, moment, next).map_err(D1Error::system("restore a database"))?;
+        back::back(&files, &mut past, moment, next).map_err(not_gone_back)?;
         Ok((before, next))
     }
 
@@ -176,6 +194,16 @@ impl OpenDatabase {
         self.size = pages * PAGE_BYTES as u64;
         Ok(())
     }
+}
+
+/// Why a database is what it was.
+fn not_gone_back(error: std::io::Error) -> D1Error {
+    if error.kind() == std::io::ErrorKind::InvalidData {
+        tracing::error!(%error, "the past of a database is damaged");
+        let text = "the past of this database is damaged between that moment and now; nothing was changed";
+        return D1Error::NoWayBack(text.to_owned());
+    }
+    D1Error::system("restore a database")(error)
 }
 
 /// That there is no way back so far.
@@ -200,8 +228,14 @@ fn millis_of(moment: wasmyard_model::timestamp::Timestamp) -> u64 {
 /// Sees to it that there is a file. Says whether there is nothing in it.
 fn begin(files: &Files) -> Result<bool, D1Error> {
     let system = D1Error::system("make the file of a database");
-    if let Some(folder) = files.main.parent() {
+    if let Some(folder) = files.main.parent()
+        && !folder.is_dir()
+    {
         std::fs::create_dir_all(folder).map_err(&system)?;
+        // What is in a folder that a power cut takes away is gone, whatever was made durable of it.
+        for above in folder.ancestors().skip(1).take(2) {
+            sync_folder(above).map_err(&system)?;
+        }
     }
     // Readable by its owner only; its companions take its mode.
     let mut options = OpenOptions::new();

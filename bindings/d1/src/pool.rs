@@ -115,10 +115,13 @@ impl Pool {
         slot.used.store(millis(&self.clock), Ordering::Relaxed);
         if place.is_none() {
             self.make_room();
-            *place = Some(OpenDatabase::open(&slot.id, self.files(&slot.id), self.clock.clone(), self.limits)?);
+            *place =
+                Some(OpenDatabase::open(&slot.id, self.files(&slot.id), self.clock.clone(), self.limits)?);
             self.opened().insert(slot.id.clone(), Arc::clone(slot));
         }
-        let Some(open) = place.as_mut() else { return Err(D1Error::store("open a database", "it was closed")) };
+        let Some(open) = place.as_mut() else {
+            return Err(D1Error::store("open a database", "it was closed"));
+        };
         let done = work(open);
         if matches!(done, Err(D1Error::Store { .. } | D1Error::Damaged { .. })) {
             // Whatever it knows may be wrong: the next call looks anew.
@@ -136,8 +139,12 @@ impl Pool {
 
     /// Closes what was not used since a moment.
     pub(crate) fn close_resting(&self, since: u64) {
-        let resting: Vec<Arc<Slot>> =
-            self.opened().values().filter(|slot| slot.used.load(Ordering::Relaxed) < since).cloned().collect();
+        let resting: Vec<Arc<Slot>> = self
+            .opened()
+            .values()
+            .filter(|slot| slot.used.load(Ordering::Relaxed) < since)
+            .cloned()
+            .collect();
         for slot in resting {
             self.close(&slot);
         }

@@ -70,7 +70,12 @@ impl OpenDatabase {
     fn look(&self, one: &One<'_>, room: u64) -> Result<Option<ResultSet>, Failed> {
         let began = Instant::now();
         let mut statement = self.connection.prepare_cached(one.sql)?;
-        if self.guard.is_set() || !statement.readonly() {
+        if self.guard.is_set() {
+            // Prepared again, it would not be judged again.
+            statement.discard();
+            return Ok(None);
+        }
+        if !statement.readonly() {
             return Ok(None);
         }
         self.carry_out(&mut statement, one, &mut Room(room), began).map(Some)
@@ -155,7 +160,8 @@ impl OpenDatabase {
         }
         let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
         let width = columns.len();
-        let (scanned, changed) = (statement.get_status(StatementStatus::FullscanStep), self.connection.total_changes());
+        let (scanned, changed) =
+            (statement.get_status(StatementStatus::FullscanStep), self.connection.total_changes());
         let mut rows = Vec::new();
         let mut found = statement.raw_query();
         while let Some(row) = found.next()? {
@@ -210,7 +216,10 @@ impl OpenDatabase {
                 remedy: "delete rows, or move some to another database",
             },
             Some(
-                ErrorCode::DiskFull | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::SystemIoFailure,
+                ErrorCode::DiskFull
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::SystemIoFailure,
             ) => crate::open::told(&self.id, "use a database")(error),
             _ => D1Error::Sql { message: message(&error), statement },
         }

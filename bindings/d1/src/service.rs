@@ -12,11 +12,14 @@ use crate::error::D1Error;
 use crate::limits::{D1Limits, MAX_NAME_BYTES};
 use crate::open::millis;
 use crate::pool::Pool;
-use crate::transfers::Transfers;
 
 pub use handle::{Bounds, D1Handle, Restored};
+pub use transfers::{Arriving, Made, Progress, Wanted};
+
+use transfers::Transfers;
 
 mod handle;
+mod transfers;
 
 /// How long a database rests until it is closed, in milliseconds.
 const RESTS: u64 = 60_000;
@@ -81,7 +84,18 @@ impl D1 {
     ) -> D1 {
         let pool = Pool::new(folder, clock.clone(), limits);
         let (folder, opening) = (folder.to_owned(), Mutex::default());
-        D1 { shared: Arc::new(Shared { catalog, open, opening, folder, clock, limits, pool, transfers: Transfers::default() }) }
+        D1 {
+            shared: Arc::new(Shared {
+                catalog,
+                open,
+                opening,
+                folder,
+                clock,
+                limits,
+                pool,
+                transfers: Transfers::default(),
+            }),
+        }
     }
 
     /// A database to work with. It need not exist: then every call says so.

@@ -20,9 +20,7 @@ pub(crate) fn statements(text: &str) -> Vec<&str> {
 /// Where the first statement of a text ends, after its semicolon; none where it does not.
 pub(crate) fn end(text: &str) -> Option<usize> {
     let mut words = Words::default();
-    Tokens { text: text.as_bytes(), at: 0 }
-        .find(|token| words.ended_by(token, text))
-        .map(|token| token.to)
+    Tokens { text: text.as_bytes(), at: 0 }.find(|token| words.ended_by(token, text)).map(|token| token.to)
 }
 
 /// Whether there is nothing in a text but blanks, comments and semicolons.
@@ -157,7 +155,10 @@ mod tests {
             (" ; -- nothing;\n /* ; */ ;", vec![]),
             ("select 1", vec!["select 1"]),
             ("select 1; select 2 ;", vec!["select 1;", "select 2 ;"]),
-            ("select ';' , \"a;b\", [c;d], `e;f`; select 2", vec!["select ';' , \"a;b\", [c;d], `e;f`;", "select 2"]),
+            (
+                "select ';' , \"a;b\", [c;d], `e;f`; select 2",
+                vec!["select ';' , \"a;b\", [c;d], `e;f`;", "select 2"],
+            ),
             ("select 'it''s; one'; x", vec!["select 'it''s; one';", "x"]),
             ("-- one;\nselect 1; /* two; */ select 2", vec!["-- one;\nselect 1;", "/* two; */ select 2"]),
             (

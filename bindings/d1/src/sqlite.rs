@@ -147,7 +147,12 @@ impl Catalog for SqliteCatalog {
         self.change(Change::Bind(id.clone(), script.to_owned())).await
     }
 
-    async fn bound(&self, id: &DatabaseId, after: Option<&str>, limit: usize) -> Result<Vec<String>, D1Error> {
+    async fn bound(
+        &self,
+        id: &DatabaseId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, D1Error> {
         let (id, after) = (id.clone(), after.unwrap_or_default().to_owned());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let read = move |connection: &Connection| {

@@ -31,7 +31,8 @@ async fn statements_are_bound_carried_out_and_counted() {
         ]
     );
     assert_eq!((found.meta.rows_read, found.meta.rows_written, found.meta.changed_db), (2, 0, false));
-    let wrong = db.run(vec![Statement { sql: "SELECT ?1".to_owned(), params: vec![] }], Bounds::default()).await;
+    let wrong =
+        db.run(vec![Statement { sql: "SELECT ?1".to_owned(), params: vec![] }], Bounds::default()).await;
     assert_eq!(wrong.unwrap_err().to_string(), "Wrong number of parameter bindings for SQL query.");
     let error = run(&db, "SELEC 1").await.unwrap_err().to_string();
     assert_eq!(error, "near \"SELEC\": syntax error at offset 0: SQLITE_ERROR");
@@ -182,7 +183,8 @@ async fn whoever_goes_away_takes_the_call_along() {
     let place = Place::new();
     let db = place.database("a").await;
     run(&db, "CREATE TABLE t (a)").await.unwrap();
-    let endless = "WITH RECURSIVE n (a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n) INSERT INTO t SELECT max(a) FROM n";
+    let endless =
+        "WITH RECURSIVE n (a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n) INSERT INTO t SELECT max(a) FROM n";
     let mut going = Box::pin(run(&db, endless));
     assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(going.as_mut().poll(cx))).await.is_pending());
     drop(going);
@@ -268,22 +270,34 @@ async fn an_export_makes_the_same_database_again() {
     assert_eq!(bookmark.database(), db.id());
     let loaded = copy.load(file.clone()).await.unwrap();
     assert!(loaded.queries > 8, "{loaded:?}");
-    for sql in ["SELECT *, typeof(a), length(a) FROM \"o'd\"\"d\"", "SELECT * FROM log", "SELECT * FROM sqlite_sequence"] {
+    for sql in [
+        "SELECT *, typeof(a), length(a) FROM \"o'd\"\"d\"",
+        "SELECT * FROM log",
+        "SELECT * FROM sqlite_sequence",
+    ] {
         assert_eq!(run(&copy, sql).await.unwrap().rows, run(&db, sql).await.unwrap().rows, "{sql}");
     }
     let schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name";
     assert_eq!(run(&copy, schema).await.unwrap().rows, run(&db, schema).await.unwrap().rows);
     let again = copy.load(file.clone()).await.unwrap_err();
     assert!(matches!(again, D1Error::Sql { .. }), "{again:?}");
-    assert_eq!(ints(&copy, "SELECT count(*) FROM log").await, [3], "nothing of a file that is refused is kept");
+    assert_eq!(
+        ints(&copy, "SELECT count(*) FROM log").await,
+        [3],
+        "nothing of a file that is refused is kept"
+    );
 
     let only = DumpOptions { tables: vec!["log".to_owned()], no_schema: true, ..DumpOptions::default() };
     db.dump(only, file.clone()).await.unwrap();
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.contains("INSERT INTO \"log\"") && !text.contains("CREATE") && !text.contains("o'd"), "{text}");
+    assert!(
+        text.contains("INSERT INTO \"log\"") && !text.contains("CREATE") && !text.contains("o'd"),
+        "{text}"
+    );
     let missing = DumpOptions { tables: vec!["none".to_owned()], ..DumpOptions::default() };
     assert!(matches!(db.dump(missing, file.clone()).await, Err(D1Error::Invalid(_))));
-    std::fs::write(&file, "BEGIN TRANSACTION;\nCREATE TABLE x (a);\nINSERT INTO x VALUES (1);\nCOMMIT;\n").unwrap();
+    std::fs::write(&file, "BEGIN TRANSACTION;\nCREATE TABLE x (a);\nINSERT INTO x VALUES (1);\nCOMMIT;\n")
+        .unwrap();
     assert_eq!(db.load(file.clone()).await.unwrap().queries, 2);
     std::fs::write(&file, b"SQLite format 3\0").unwrap();
     assert!(db.load(file).await.unwrap_err().to_string().contains("no text"));
@@ -337,7 +351,9 @@ async fn goes_back(changes: Vec<(Change, u64)>) {
                 run(&db, &sql).await.unwrap();
             }
             Change::Grow(bytes) => {
-                let sql = format!("INSERT INTO t SELECT max(k, 100) + 1, zeroblob({bytes}00) FROM (SELECT max(k) AS k FROM t)");
+                let sql = format!(
+                    "INSERT INTO t SELECT max(k, 100) + 1, zeroblob({bytes}00) FROM (SELECT max(k) AS k FROM t)"
+                );
                 run(&db, &sql).await.unwrap_or_else(|error| panic!("{sql} {error}"));
             }
             Change::Shrink => drop(run(&db, "DELETE FROM t WHERE k > 100").await.unwrap()),
@@ -400,4 +416,26 @@ async fn the_way_back_is_by_seconds_and_says_where_it_ends() {
     let near = db.bookmark(Some(place.now() - 30_000)).await.unwrap();
     db.restore(&near).await.unwrap();
     assert_eq!(ints(&db, "SELECT count(*) FROM t WHERE a = 100").await, [170]);
+}
+
+#[tokio::test]
+async fn a_damaged_past_is_told_and_nothing_is_changed() {
+    let place = Place::new();
+    let db = place.database("a").await;
+    run(&db, "CREATE TABLE t (a); INSERT INTO t VALUES (1)").await.unwrap();
+    let before = db.bookmark(None).await.unwrap();
+    run(&db, "INSERT INTO t VALUES (2)").await.unwrap();
+    place.d1().close().await;
+    let files = place.files_of(&db);
+    let past = files.iter().find(|path| path.extension().is_some_and(|end| end == "past")).unwrap();
+    let mut bytes = std::fs::read(past).unwrap();
+    let middle = bytes.len() - 40;
+    bytes[middle] ^= 0xff;
+    std::fs::write(past, bytes).unwrap();
+    let place = place.again();
+    let db = place.d1().handle(db.id());
+    let told = db.restore(&before).await.unwrap_err();
+    assert!(matches!(&told, D1Error::NoWayBack(text) if text.contains("damaged")), "{told:?}");
+    assert_eq!(ints(&db, "SELECT count(*) FROM t").await, [2]);
+    run(&db, "INSERT INTO t VALUES (3)").await.unwrap();
 }

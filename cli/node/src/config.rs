@@ -22,18 +22,17 @@ use wasmyard_dispatcher::{EgressConfig, OriginsConfig};
 use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
-use wasmyard_namespaces::bindings::{D1, KvNamespace};
 use wasmyard_namespaces::cron::Cron;
 use wasmyard_namespaces::{
-    BindingDecl, BindingKind, BindingName, BlockedNames, CapabilityPolicy, ConfigKeys, ConfigName,
-    DatabaseId, EgressRules, KvNamespaceId, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget,
-    ScriptKey, Tag,
+    BindingDecl, BindingName, BlockedNames, CapabilityPolicy, ConfigKeys, ConfigName, EgressRules, LimitSpec,
+    Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
 };
 use wasmyard_net::ExtraRoots;
 use wasmyard_ownership::Dnssec;
 
 use crate::assets::AssetsSource;
 
+mod by_name;
 mod certificates;
 mod document;
 mod fault;
@@ -45,6 +44,7 @@ mod reference;
 mod resolve;
 mod section;
 
+pub use by_name::{D1ByName, KvByTitle};
 pub use certificates::{CertificatesConfig, DcvConfig};
 
 use keys::{RawConfig, RawServer};
@@ -275,39 +275,6 @@ pub struct ScriptConfig {
     pub keys: ConfigKeys,
     /// The line of its table, for messages.
     pub line: usize,
-}
-
-/// A KV namespace, named by its title.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KvByTitle {
-    /// The name under which the script sees it.
-    pub binding: BindingName,
-    /// The title.
-    pub title: String,
-}
-
-impl KvByTitle {
-    /// The binding, now that the namespace's identifier is known.
-    pub fn bound_to(&self, namespace_id: KvNamespaceId) -> BindingDecl {
-        let kind = BindingKind::KvNamespace(KvNamespace { namespace_id });
-        BindingDecl { name: self.binding.clone(), kind }
-    }
-}
-
-/// A database, named by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct D1ByName {
-    /// The name under which the script sees it.
-    pub binding: BindingName,
-    /// The database's name.
-    pub database: String,
-}
-
-impl D1ByName {
-    /// The binding, now that the database's identifier is known.
-    pub fn bound_to(&self, database_id: DatabaseId) -> BindingDecl {
-        BindingDecl { name: self.binding.clone(), kind: BindingKind::D1(D1 { database_id }) }
-    }
 }
 
 /// A build command.

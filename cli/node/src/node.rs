@@ -15,12 +15,12 @@ use tower_service::Service as _;
 use wasmyard_api::{ApiState, Rates, UploadLimits};
 use wasmyard_compiler::ChildCompiler;
 use wasmyard_control::{Control, Lookout};
+use wasmyard_d1::D1;
 use wasmyard_dispatcher::{
     AdmissionConfig, Broken, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, HttpsConfig, Metrics,
     NetworkEgress, Overlay,
 };
 use wasmyard_events::{Figures, Sink, Sinks};
-use wasmyard_d1::D1;
 use wasmyard_kv::Kv;
 use wasmyard_listener::tls::{Asking, Tls};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};

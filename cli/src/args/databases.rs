@@ -113,7 +113,12 @@ pub enum TimeTravelCommand {
         /// Its name, or its identifier
         database: String,
         /// The name of the moment
-        #[arg(long, value_name = "BOOKMARK", conflicts_with = "timestamp", required_unless_present = "timestamp")]
+        #[arg(
+            long,
+            value_name = "BOOKMARK",
+            conflicts_with = "timestamp",
+            required_unless_present = "timestamp"
+        )]
         bookmark: Option<String>,
         /// The moment itself, in RFC 3339
         #[arg(long, value_name = "TIME")]

@@ -129,7 +129,8 @@ fn rows(done: &Value, listing: &ListingArgs, output: &Output) {
         return output.json(done);
     }
     for result in items(done) {
-        let columns: Vec<String> = items(&result["results"]["columns"]).iter().map(|name| text(name, "")).collect();
+        let columns: Vec<String> =
+            items(&result["results"]["columns"]).iter().map(|name| text(name, "")).collect();
         if columns.is_empty() {
             output.line(&format!("{} rows written", text(result, "/meta/rows_written")));
             continue;
@@ -198,7 +199,8 @@ async fn export(args: &ExportArgs, output: &Output) -> Result<(), Failure> {
     let done = ended(&client, &args.database, "export", begun, step).await?;
     let place = text(&done, "/signed_url");
     let place = place.rsplit('/').next().unwrap_or_default();
-    let mut file = tokio::fs::File::create(&args.file).await.map_err(|error| unwritable(&args.file, &error))?;
+    let mut file =
+        tokio::fs::File::create(&args.file).await.map_err(|error| unwritable(&args.file, &error))?;
     client.fetch_file(&["d1", "exports", place], &mut file).await?;
     output.note(&format!("database {} written to {}", args.database, args.file.display()));
     Ok(())

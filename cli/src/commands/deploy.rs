@@ -213,7 +213,8 @@ fn wanted(script: &ScriptConfig, args: &DeployArgs) -> bool {
 
 impl From<ScriptConfig> for Plan {
     fn from(script: ScriptConfig) -> Self {
-        let ScriptConfig { key, main, assets, bindings, kv_namespaces, d1_databases, limits, tags, .. } = script;
+        let ScriptConfig { key, main, assets, bindings, kv_namespaces, d1_databases, limits, tags, .. } =
+            script;
         let (compatibility_flags, crons) = (script.compatibility_flags, script.crons);
         Self {
             key,

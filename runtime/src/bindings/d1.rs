@@ -42,16 +42,15 @@ impl HostDatabase for State {
         }
         self.passing = statements.iter().map(weight).sum();
         self.weigh()?;
-        let bounds = Bounds {
-            room: self.memory.left_for_host() / SHARE_OF_ROOM,
-            cpu: Some(self.hooks.cpu_left()),
-        };
+        let bounds =
+            Bounds { room: self.memory.left_for_host() / SHARE_OF_ROOM, cpu: Some(self.hooks.cpu_left()) };
         let done = d1.run(statements.into_iter().map(statement).collect(), bounds).await;
         self.passing = 0;
         Ok(match done {
             Ok(answers) => {
                 self.hooks.charge_cpu(answers.cpu);
-                self.passing = answers.results.iter().flat_map(|set| &set.rows).flatten().map(value_weight).sum();
+                self.passing =
+                    answers.results.iter().flat_map(|set| &set.rows).flatten().map(value_weight).sum();
                 self.weigh()?;
                 Ok(handed(answers))
             }

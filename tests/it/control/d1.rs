@@ -149,13 +149,22 @@ const OF_A: &str = "of%20a";
 #[tokio::test]
 async fn a_script_and_the_api_see_the_same_database_and_another_tenant_does_not() {
     let server = site().serve().await;
-    let made = json!([["CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)"], ["INSERT INTO t (name) VALUES (?), (?)", "x", "ö"]]);
+    let made = json!([
+        ["CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)"],
+        ["INSERT INTO t (name) VALUES (?), (?)", "x", "ö"]
+    ]);
     let answers = run(&server, "a.test", made).await;
     assert_eq!(answers[1]["success"], true);
     let meta = &answers[1]["meta"];
-    assert_eq!((&meta["changes"], &meta["last_row_id"], &meta["changed_db"]), (&json!(2), &json!(2), &json!(true)));
+    assert_eq!(
+        (&meta["changes"], &meta["last_row_id"], &meta["changed_db"]),
+        (&json!(2), &json!(2), &json!(true))
+    );
     assert!(meta["duration"].is_f64() && meta["size_after"].as_u64() >= Some(8_192), "{meta}");
-    assert_eq!(rows(&server, OF_A, "SELECT * FROM t").await, json!([{"id": 1, "name": "x"}, {"id": 2, "name": "ö"}]));
+    assert_eq!(
+        rows(&server, OF_A, "SELECT * FROM t").await,
+        json!([{"id": 1, "name": "x"}, {"id": 2, "name": "ö"}])
+    );
 
     let query = format!("{D1}/{OF_A}/query");
     let put = json!({"sql": "INSERT INTO t (id, name) VALUES (?1, ?2)", "params": [7, true]});
@@ -164,8 +173,14 @@ async fn a_script_and_the_api_see_the_same_database_and_another_tenant_does_not(
     assert_eq!(found["results"], json!([{"name": "1"}]));
     let batch = json!({"batch": [{"sql": "DELETE FROM t WHERE id = ?", "params": [7]}, {"sql": "SELECT count(*) AS n FROM t"}]});
     assert_eq!(server.api().post(&query, &batch).await.result()[1]["results"], json!([{"n": 2}]));
-    let raw = server.api().post(&format!("{D1}/{OF_A}/raw"), &json!({"sql": "SELECT id, X'00ff' AS b FROM t; SELECT 2"})).await;
-    assert_eq!(raw.result()[0]["results"], json!({"columns": ["id", "b"], "rows": [[1, [0, 255]], [2, [0, 255]]]}));
+    let raw = server
+        .api()
+        .post(&format!("{D1}/{OF_A}/raw"), &json!({"sql": "SELECT id, X'00ff' AS b FROM t; SELECT 2"}))
+        .await;
+    assert_eq!(
+        raw.result()[0]["results"],
+        json!({"columns": ["id", "b"], "rows": [[1, [0, 255]], [2, [0, 255]]]})
+    );
     assert_eq!(raw.result()[1]["results"]["rows"], json!([[2]]));
     let said = server.api().post(&query, &json!({"sql": "SELECT * FROM missing"})).await;
     assert_eq!(said.refused(400, 7500), "no such table: missing: SQLITE_ERROR");
@@ -242,7 +257,10 @@ async fn databases_are_made_listed_shown_and_deleted() {
     let api = server.api();
     let made = api.post(D1, &json!({"name": "new-one", "primary_location_hint": "weur"})).await;
     let uuid = made.result()["uuid"].as_str().unwrap().to_owned();
-    assert_eq!((&made.result()["name"], &made.result()["version"]), (&json!("new-one"), &json!("production")));
+    assert_eq!(
+        (&made.result()["name"], &made.result()["version"]),
+        (&json!("new-one"), &json!("production"))
+    );
     api.post(D1, &json!({"name": "new-one"})).await.refused(400, 7502);
     api.post(D1, &json!({"name": "a/b"})).await.refused(400, 7400);
     let listed = api.get(&format!("{D1}?per_page=2&page=1")).await;

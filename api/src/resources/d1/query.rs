@@ -138,7 +138,11 @@ async fn carried_out(handle: wasmyard_d1::D1Handle, asked: Asked) -> Result<Answ
         Asked { sql: None, params: None, batch: Some(batch) } => {
             batch.into_iter().map(statement).collect::<Result<_, _>>()?
         }
-        _ => return Err(ApiError::invalid("either sql, with params where it has some, or batch is to be given")),
+        _ => {
+            return Err(ApiError::invalid(
+                "either sql, with params where it has some, or batch is to be given",
+            ));
+        }
     };
     Ok(handle.run(statements, Bounds::default()).await?)
 }
@@ -161,10 +165,13 @@ fn bound(value: Value) -> Result<SqlValue, ApiError> {
         Value::Array(bytes) => {
             let byte = |byte: &Value| byte.as_u64().and_then(|byte| u8::try_from(byte).ok());
             let bytes: Option<Vec<u8>> = bytes.iter().map(byte).collect();
-            SqlValue::Blob(bytes.ok_or_else(|| ApiError::invalid("a list in params has bytes, from 0 to 255"))?)
+            SqlValue::Blob(
+                bytes.ok_or_else(|| ApiError::invalid("a list in params has bytes, from 0 to 255"))?,
+            )
         }
         Value::Object(_) => {
-            let rule = "params has texts, numbers, true, false, null and lists of bytes, and an object was given";
+            let rule =
+                "params has texts, numbers, true, false, null and lists of bytes, and an object was given";
             return Err(ApiError::invalid(rule));
         }
     })

@@ -88,11 +88,7 @@ pub(crate) struct ProgressView {
 #[serde(untagged)]
 pub(crate) enum Outcome {
     /// A file was carried out.
-    Imported {
-        num_queries: u64,
-        final_bookmark: String,
-        meta: MetaView,
-    },
+    Imported { num_queries: u64, final_bookmark: String, meta: MetaView },
     /// A file was written.
     Exported {
         filename: String,
@@ -163,7 +159,8 @@ fn imported(loaded: Loaded) -> Outcome {
 /// Where files go to and come from, as whoever made this call reaches this server.
 fn base(headers: &HeaderMap) -> Result<String, ApiError> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.ok_or_else(|| ApiError::parameter("the call needs a Host, for the address of the file"))?;
+    let host =
+        host.ok_or_else(|| ApiError::parameter("the call needs a Host, for the address of the file"))?;
     // The API itself speaks plain HTTP; what speaks TLS for it says so.
     let forwarded = headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
     let scheme = if forwarded == Some("https") { "https" } else { "http" };
@@ -254,10 +251,7 @@ pub(crate) async fn upload(
 }
 
 /// Gives a file. Whoever knows the place may fetch it.
-pub(crate) async fn download(
-    State(shared): SharedState,
-    Item(place): Item,
-) -> Result<Response, ApiError> {
+pub(crate) async fn download(State(shared): SharedState, Item(place): Item) -> Result<Response, ApiError> {
     let path = shared.control.d1()?.written(&place)?;
     let file = tokio::fs::File::open(path).await.map_err(ApiError::internal)?;
     let bytes = file.metadata().await.map_err(ApiError::internal)?.len();

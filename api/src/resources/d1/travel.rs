@@ -66,8 +66,9 @@ pub(crate) async fn restore(
 ) -> Answer<RestoredView> {
     let handle = named.handle(&shared).await?;
     let to = match (to.bookmark, to.timestamp) {
-        (Some(text), None) => Bookmark::parse(&text)
-            .ok_or_else(|| ApiError::parameter("bookmark is not the name of a moment; ask for one by its time"))?,
+        (Some(text), None) => Bookmark::parse(&text).ok_or_else(|| {
+            ApiError::parameter("bookmark is not the name of a moment; ask for one by its time")
+        })?,
         (None, Some(text)) => handle.bookmark(Some(millis(&text)?)).await?,
         _ => return Err(ApiError::parameter("either bookmark or timestamp is to be given")),
     };

@@ -20,7 +20,8 @@ pub(crate) fn keep(files: &Files, times: &Times, past: &mut Past) -> io::Result<
     let tail = past.tail()?.filter(|tail| tail.heading.salt == wal.salt);
     let kept = tail.map_or(0, |tail| tail.heading.frames);
     let main = File::open(&files.main)?;
-    let mut keeper = Keeper { newest: HashMap::new(), pages: pages(&main)?, wal: &wal, main, filling: Filling::default() };
+    let mut keeper =
+        Keeper { newest: HashMap::new(), pages: pages(&main)?, wal: &wal, main, filling: Filling::default() };
     keeper.pass(0, kept);
     let frames = u32::try_from(wal.frames.len()).unwrap_or(u32::MAX);
     for step in times.steps(kept, frames) {
@@ -55,8 +56,10 @@ impl Keeper<'_> {
     /// Keeps what one step replaced.
     fn step(&mut self, step: Step, past: &mut Past) -> io::Result<()> {
         let frames = self.wal.frames.get(step.from as usize..step.to as usize).unwrap_or_default();
-        let after = frames.iter().rev().map(|frame| frame.pages).find(|pages| *pages > 0).unwrap_or(self.pages);
-        let mut replaced: Vec<u32> = frames.iter().map(|frame| frame.page).filter(|page| *page <= self.pages).collect();
+        let after =
+            frames.iter().rev().map(|frame| frame.pages).find(|pages| *pages > 0).unwrap_or(self.pages);
+        let mut replaced: Vec<u32> =
+            frames.iter().map(|frame| frame.page).filter(|page| *page <= self.pages).collect();
         // Pages that a shorter file lacks are in no frame.
         replaced.extend(after.saturating_add(1)..=self.pages);
         replaced.sort_unstable();

@@ -5,8 +5,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::segment::{self, Before, HEADING, Heading, TRAILER};
 use super::long;
+use wasmyard_sqlite::sync_folder;
+
+use super::segment::{self, Before, HEADING, Heading, TRAILER};
 
 const MAGIC: &[u8; 8] = b"WYPAST01";
 /// The magic, and the moment from which on there is a way back.
@@ -63,11 +65,15 @@ impl Past {
 
     /// The newest segment; none where there is none, or where the file ends within one.
     pub(crate) fn tail(&self) -> io::Result<Option<Placed>> {
-        let Some(at) = self.len.checked_sub(TRAILER as u64).filter(|at| *at >= START) else { return Ok(None) };
+        let Some(at) = self.len.checked_sub(TRAILER as u64).filter(|at| *at >= START) else {
+            return Ok(None);
+        };
         let mut bytes = [0; TRAILER];
         self.file.read_exact_at(&mut bytes, at)?;
         let Some((_, len)) = segment::trailer(&bytes) else { return Ok(None) };
-        let Some(at) = self.len.checked_sub(u64::from(len)).filter(|at| *at >= START) else { return Ok(None) };
+        let Some(at) = self.len.checked_sub(u64::from(len)).filter(|at| *at >= START) else {
+            return Ok(None);
+        };
         let placed = self.at(at)?;
         Ok(placed.filter(|placed| placed.heading.len() == u64::from(len)))
     }
@@ -128,6 +134,8 @@ impl Past {
         io::copy(&mut io::Read::take(rest, self.len - from), &mut file)?;
         file.sync_data()?;
         std::fs::rename(&anew, &self.path)?;
+        // What is added from here on is in the new file: the old one must not come back.
+        self.path.parent().map_or(Ok(()), sync_folder)?;
         (self.len, self.floor) = (START + self.len - from, last.heading.last);
         self.file = file;
         Ok(())
@@ -173,7 +181,8 @@ mod tests {
         let mut filling = Filling::default();
         filling.begin(moment, moment, 1);
         // Pages that do not pack.
-        let page: Vec<u8> = blake3::Hasher::new().update(&moment.to_le_bytes()).finalize_xof().by_ref().take(PAGE_BYTES);
+        let page: Vec<u8> =
+            blake3::Hasher::new().update(&moment.to_le_bytes()).finalize_xof().by_ref().take(PAGE_BYTES);
         filling.add(1, &page);
         filling.finish(1, 2).unwrap()
     }

@@ -194,7 +194,10 @@ mod tests {
         let bytes = filling.finish(0x1234_5678_9abc_def0, 17).unwrap();
         assert!(filling.is_empty());
         let heading = Heading::read(&bytes).unwrap();
-        assert_eq!((heading.salt, heading.frames, heading.first, heading.last), (0x1234_5678_9abc_def0, 17, 10, 20));
+        assert_eq!(
+            (heading.salt, heading.frames, heading.first, heading.last),
+            (0x1234_5678_9abc_def0, 17, 10, 20)
+        );
         assert_eq!(heading.len(), bytes.len() as u64);
         assert_eq!(trailer(&bytes[bytes.len() - TRAILER..]), Some((20, bytes.len() as u32)));
         let packed = &bytes[HEADING..bytes.len() - TRAILER];
@@ -207,7 +210,8 @@ mod tests {
         for at in 0..bytes.len() - TRAILER {
             let mut other = bytes.clone();
             other[at] ^= 1;
-            let read = Heading::read(&other).and_then(|read| read.unpack(&other[HEADING..bytes.len() - TRAILER]));
+            let read =
+                Heading::read(&other).and_then(|read| read.unpack(&other[HEADING..bytes.len() - TRAILER]));
             assert_eq!(read, None, "byte {at}");
         }
     }

@@ -92,7 +92,8 @@ impl D1Handle {
         }
         let time = self.shared.limits.query;
         let work = move |open: &mut OpenDatabase, abandoned| {
-            let results = open.call(&statements, room, Allowed::new(time, bounds.cpu, u64::MAX, abandoned))?;
+            let results =
+                open.call(&statements, room, Allowed::new(time, bounds.cpu, u64::MAX, abandoned))?;
             Ok((results, open.moment()))
         };
         let ((results, moment), cpu) = self.elsewhere(turn, work).await?;

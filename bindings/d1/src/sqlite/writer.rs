@@ -43,7 +43,8 @@ impl Work for Changer {
                 tracing::error!(error = %fault, "the list of databases could not be written");
                 let (is_full, text) = (matches!(fault, Fault::NoSpace(_)), fault.to_string());
                 for reply in replies {
-                    let why = if is_full { D1Error::Full } else { D1Error::store("write its list", text.clone()) };
+                    let why =
+                        if is_full { D1Error::Full } else { D1Error::store("write its list", text.clone()) };
                     drop(reply.send(Err(why)));
                 }
             }
@@ -53,7 +54,9 @@ impl Work for Changer {
     fn close(&mut self) -> Result<(), Fault> {
         let moved = checkpoint(&self.connection, "TRUNCATE");
         if !moved.map_err(Fault::of(&self.path, "move its log into its file"))? {
-            tracing::debug!("somebody still reads: the log of the list of databases stays for the next start");
+            tracing::debug!(
+                "somebody still reads: the log of the list of databases stays for the next start"
+            );
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use wasmyard_model::timestamp::Timestamp;
 use wasmyard_model::{Clock, ClockHand};
 
 /// A data directory, open.
-pub struct Place {
+pub(crate) struct Place {
     folder: Arc<tempfile::TempDir>,
     d1: D1,
     limits: D1Limits,
@@ -18,11 +18,11 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn new() -> Place {
+    pub(crate) fn new() -> Place {
         Place::with(D1Limits::default())
     }
 
-    pub fn with(limits: D1Limits) -> Place {
+    pub(crate) fn with(limits: D1Limits) -> Place {
         // Files have the machine's time.
         let began = Timestamp::from(SystemTime::now());
         let whole = Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_secs(began.unix_seconds() + 1));
@@ -38,47 +38,47 @@ impl Place {
     }
 
     /// Opens the directory a second time; the first one must be closed.
-    pub fn again(&self) -> Place {
+    pub(crate) fn again(&self) -> Place {
         Place::open(Arc::clone(&self.folder), self.limits, self.clock.clone(), Arc::clone(&self.hand))
     }
 
     /// Closes everything, and opens it again.
-    pub async fn reopened(self) -> Place {
+    pub(crate) async fn reopened(self) -> Place {
         self.d1.close().await;
         self.again()
     }
 
     /// What another process finds after this one was killed: nothing was closed.
-    pub fn killed(self) -> Place {
+    pub(crate) fn killed(self) -> Place {
         let copy = Arc::new(tempfile::tempdir().unwrap());
         copied(self.folder.path(), copy.path());
         Place::open(copy, self.limits, self.clock.clone(), Arc::clone(&self.hand))
     }
 
-    pub fn d1(&self) -> &D1 {
+    pub(crate) fn d1(&self) -> &D1 {
         &self.d1
     }
 
-    pub fn later(&self, by: Duration) {
+    pub(crate) fn later(&self, by: Duration) {
         self.hand.advance(by);
     }
 
     /// Milliseconds since 1970.
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.clock.now().unix_micros() / 1_000
     }
 
-    pub async fn database(&self, name: &str) -> D1Handle {
+    pub(crate) async fn database(&self, name: &str) -> D1Handle {
         let made = self.d1.create(name).await.unwrap();
         self.d1.handle(&made.id)
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// What lies in the directory.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -88,7 +88,7 @@ impl Place {
     }
 
     /// The files of a database.
-    pub fn files_of(&self, db: &D1Handle) -> Vec<PathBuf> {
+    pub(crate) fn files_of(&self, db: &D1Handle) -> Vec<PathBuf> {
         let folder = self.folder.path().join("d1").join(&db.id().as_str()[..2]);
         let Ok(found) = std::fs::read_dir(folder) else { return Vec::new() };
         let all = found.map(|entry| entry.unwrap().path());
@@ -109,17 +109,17 @@ fn copied(from: &Path, to: &Path) {
     }
 }
 
-pub async fn run(db: &D1Handle, sql: &str) -> Result<ResultSet, D1Error> {
+pub(crate) async fn run(db: &D1Handle, sql: &str) -> Result<ResultSet, D1Error> {
     let mut answers = db.run(vec![Statement::plain(sql)], Bounds::default()).await?;
     Ok(answers.results.remove(0))
 }
 
-pub async fn row(db: &D1Handle, sql: &str) -> Vec<Vec<SqlValue>> {
+pub(crate) async fn row(db: &D1Handle, sql: &str) -> Vec<Vec<SqlValue>> {
     run(db, sql).await.unwrap().rows
 }
 
 /// The numbers in the first column.
-pub async fn ints(db: &D1Handle, sql: &str) -> Vec<i64> {
+pub(crate) async fn ints(db: &D1Handle, sql: &str) -> Vec<i64> {
     let rows = run(db, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}")).rows;
     let int = |row: &Vec<SqlValue>| match &row[0] {
         SqlValue::Integer(value) => *value,
@@ -128,6 +128,6 @@ pub async fn ints(db: &D1Handle, sql: &str) -> Vec<i64> {
     rows.iter().map(int).collect()
 }
 
-pub fn text(text: &str) -> SqlValue {
+pub(crate) fn text(text: &str) -> SqlValue {
     SqlValue::Text(text.to_owned())
 }

@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmyard_api::Rates;
-use wasmyard_namespaces::{
-    ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName,
-};
+use wasmyard_namespaces::{HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName};
 
 use super::document::Spot;
 use super::fault::{Fault, closest};
@@ -24,13 +22,14 @@ use super::{
 
 mod assets;
 mod bindings;
-mod databases;
 mod capabilities;
 mod certificates;
+mod databases;
 mod dcv;
 mod egress;
 mod hostnames;
 mod limits;
+mod named_keys;
 mod origins;
 mod proxies;
 mod routes;
@@ -231,14 +230,7 @@ impl Resolver<'_> {
         let set = |spot: &Option<Spot<bool>>| spot.as_ref().is_some_and(|spot| spot.value);
         let (trusted_workers, service_bindings) = (set(&raw.trusted_workers), set(&raw.service_bindings));
         let capabilities = raw.capabilities.as_ref().map(|raw| self.capabilities(raw));
-        let mut keys = ConfigKeys::default();
-        let named = [
-            (ConfigKeys::OUTBOUND, raw.outbound.is_some()),
-            (ConfigKeys::TRUSTED_WORKERS, raw.trusted_workers.is_some()),
-            (ConfigKeys::SERVICE_BINDINGS, raw.service_bindings.is_some()),
-            (ConfigKeys::CAPABILITIES, raw.capabilities.is_some()),
-        ];
-        named.into_iter().filter(|(_, named)| *named).for_each(|(key, _)| keys.insert(key));
+        let mut keys = named_keys::of_namespace(raw);
         keys.insert_limits(&limits);
         if let Some(rules) = &raw.egress {
             egress::keys_of_a_namespace(rules, &mut keys);
@@ -302,15 +294,7 @@ impl Resolver<'_> {
         let compatibility_flags =
             raw.compatibility_flags.iter().flatten().map(|spot| spot.value.clone()).collect();
         let line = raw.name.line;
-        let mut keys = ConfigKeys::default();
-        let named = [
-            (ConfigKeys::MAIN, main.is_some()),
-            (ConfigKeys::ASSETS, assets.is_some()),
-            (ConfigKeys::TAGS, raw.tags.is_some()),
-            (ConfigKeys::CRONS, raw.crons.is_some()),
-            (ConfigKeys::FLAGS, raw.compatibility_flags.is_some()),
-        ];
-        named.into_iter().filter(|(_, named)| *named).for_each(|(key, _)| keys.insert(key));
+        let mut keys = named_keys::of_script(raw, main.is_some(), assets.is_some());
         keys.insert_limits(&limits);
         bindings.iter().for_each(|binding| keys.insert_binding(&binding.name));
         kv_namespaces.iter().for_each(|kv| keys.insert_binding(&kv.binding));

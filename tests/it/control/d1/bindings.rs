@@ -106,7 +106,11 @@ async fn deploy_makes_the_database_that_the_file_names() {
     for n in 1..3 {
         let deployed = site.run(&["deploy", "--config", "deploy.toml", "--api-url", &url]).await;
         assert!(deployed.status.success(), "{deployed:?}");
-        let statements = json!([["CREATE TABLE IF NOT EXISTS t (a)"], ["INSERT INTO t VALUES (1)"], ["SELECT count(*) AS n FROM t"]]);
+        let statements = json!([
+            ["CREATE TABLE IF NOT EXISTS t (a)"],
+            ["INSERT INTO t VALUES (1)"],
+            ["SELECT count(*) AS n FROM t"]
+        ]);
         assert_eq!(run(&server, "any.test", statements).await[2]["results"], json!([{ "n": n }]));
     }
     assert_eq!(server.api().get(D1).await.result().as_array().unwrap().len(), 1);

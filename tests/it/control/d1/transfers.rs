@@ -35,9 +35,15 @@ async fn a_file_is_sent_carried_out_and_asked_for() {
         progress = import(&server, step).await;
     }
     assert_eq!((&progress["status"], &progress["success"]), (&json!("complete"), &json!(true)), "{progress}");
-    assert_eq!((&progress["result"]["num_queries"], &progress["result"]["meta"]["rows_written"]), (&json!(3), &json!(2)));
+    assert_eq!(
+        (&progress["result"]["num_queries"], &progress["result"]["meta"]["rows_written"]),
+        (&json!(3), &json!(2))
+    );
     assert!(progress["result"]["final_bookmark"].is_string());
-    assert_eq!(run(&server, "a.test", json!([["SELECT a FROM i"]])).await["results"], json!([{"a": "x;y"}, {"a": "z"}]));
+    assert_eq!(
+        run(&server, "a.test", json!([["SELECT a FROM i"]])).await["results"],
+        json!([{"a": "x;y"}, {"a": "z"}])
+    );
 
     // The same once more is refused by the database, whole.
     let wanted = import(&server, json!({"action": "init", "etag": MD5})).await;
@@ -54,7 +60,12 @@ async fn a_file_is_sent_carried_out_and_asked_for() {
 #[tokio::test]
 async fn an_export_is_fetched_without_a_token_and_makes_the_same_again() {
     let server = site().serve().await;
-    run(&server, "a.test", json!([["CREATE TABLE e (a TEXT, b BLOB)"], ["INSERT INTO e VALUES (?, ?)", "it's", [1, 2]]])).await;
+    run(
+        &server,
+        "a.test",
+        json!([["CREATE TABLE e (a TEXT, b BLOB)"], ["INSERT INTO e VALUES (?, ?)", "it's", [1, 2]]]),
+    )
+    .await;
     let path = format!("{D1}/{OF_A}/export");
     let mut progress = server.api().post(&path, &json!({"output_format": "polling"})).await.result().clone();
     while progress["status"] == "active" {
@@ -81,7 +92,8 @@ async fn the_command_line_does_all_of_it() {
     let server = site.serve().await;
     let url = server.api().url.clone();
     let command = async |words: &[&str]| {
-        let words: Vec<&str> = ["d1"].into_iter().chain(words.iter().copied()).chain(["--api-url", &url]).collect();
+        let words: Vec<&str> =
+            ["d1"].into_iter().chain(words.iter().copied()).chain(["--api-url", &url]).collect();
         let done = site.run(&words).await;
         assert!(done.status.success(), "{words:?} {done:?}");
         String::from_utf8(done.stdout).unwrap()

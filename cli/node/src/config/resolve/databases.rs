@@ -20,8 +20,11 @@ impl Resolver<'_> {
         for database in &raw.d1_databases {
             let (Some(binding), Some(named)) = (&database.binding, &database.database_name) else {
                 let place = &database.place;
-                let fault =
-                    Fault::new(place.line, place.key("database_name"), "a database needs a binding and a name");
+                let fault = Fault::new(
+                    place.line,
+                    place.key("database_name"),
+                    "a database needs a binding and a name",
+                );
                 self.faults.push(fault.remedy("write { binding = \"DB\", database_name = \"...\" }"));
                 continue;
             };

@@ -19,11 +19,15 @@ pub(super) const READS: &[&str] = &[
 
 /// What the rows write to.
 pub(super) async fn prepare(api: &Api) {
-    for name in ["kept", "d1-gone"] {
+    for name in ["kept", "d1-gone", "back"] {
         api.post(D1, &json!({ "name": name })).await.result();
         let made = json!({"sql": "CREATE TABLE t (a); INSERT INTO t VALUES (1)"});
         api.post(&format!("{D1}/{name}/query"), &made).await.result();
     }
+    // What is in it afterwards is the name of the moment before.
+    let told = api.get(&format!("{D1}/back/time_travel/bookmark")).await;
+    let put = json!({"sql": "INSERT INTO t VALUES (?)", "params": [told.result()["bookmark"]]});
+    api.post(&format!("{D1}/back/query"), &put).await.result();
 }
 
 /// Every database with what is in its table, where it has one.
@@ -75,12 +79,11 @@ pub(super) fn rows() -> Vec<Row> {
             seen: "d1",
             write: |c| {
                 Box::pin(async move {
-                    let path = format!("{D1}/kept/time_travel");
-                    let told = c.api.get(&format!("{path}/bookmark")).await;
-                    let bookmark = told.result()["bookmark"].as_str().unwrap().to_owned();
-                    let put = json!({"sql": "INSERT INTO t VALUES (4)"});
-                    c.call("POST", &format!("{D1}/kept/query"), put).await;
-                    let path = format!("{path}/restore?bookmark={bookmark}");
+                    let told = json!({"sql": "SELECT a FROM t WHERE a LIKE '00000000-%'"});
+                    let told = c.api.post(&format!("{D1}/back/query"), &told).await;
+                    let bookmark =
+                        told.result()[0]["results"][0]["a"].as_str().unwrap_or_default().to_owned();
+                    let path = format!("{D1}/back/time_travel/restore?bookmark={bookmark}");
                     c.call("POST", &path, json!(null)).await
                 })
             },

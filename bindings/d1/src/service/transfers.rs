@@ -15,13 +15,13 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use wasmyard_model::DatabaseId;
 
+use super::D1;
 use crate::bookmark::Bookmark;
 use crate::dump::DumpOptions;
 use crate::error::D1Error;
 use crate::limits::MAX_IMPORT_BYTES;
 use crate::load::Loaded;
 use crate::open::millis;
-use crate::service::D1;
 
 /// How long a place, and what became of work, is known, in milliseconds.
 const KNOWN: u64 = 60 * 60 * 1_000;
@@ -34,7 +34,7 @@ const WAITS: Duration = Duration::from_secs(5);
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(crate) struct Transfers(Mutex<State>);
+pub(super) struct Transfers(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -146,7 +146,8 @@ impl Arriving {
     /// # Errors
     /// [`D1Error::Invalid`] for another file than was announced, or what keeps it from being written.
     pub async fn end(mut self) -> Result<String, D1Error> {
-        let sum: String = std::mem::take(&mut self.sum).finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum: String =
+            std::mem::take(&mut self.sum).finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         if sum != self.etag {
             return Err(D1Error::Invalid(format!(
                 "the file has the MD5 {sum}, and {} was announced; send it again",
@@ -204,10 +205,18 @@ impl D1 {
         let partial = path.with_extension(format!("{place}.part"));
         let made = async {
             tokio::fs::create_dir_all(self.transfer("")).await?;
-            tokio::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&partial).await
+            tokio::fs::OpenOptions::new()
+                .create(true)
+                .truncate(true)
+                .write(true)
+                .mode(0o600)
+                .open(&partial)
+                .await
         };
         match made.await {
-            Ok(file) => Ok(Arriving { file, path, partial, etag, sum: Md5::new(), bytes: 0, d1: self.clone() }),
+            Ok(file) => {
+                Ok(Arriving { file, path, partial, etag, sum: Md5::new(), bytes: 0, d1: self.clone() })
+            }
             Err(error) => {
                 self.state().arriving -= 1;
                 Err(D1Error::system("keep a file that arrives")(error))
@@ -290,7 +299,7 @@ impl D1 {
     }
 
     /// Removes files that nobody came back for.
-    pub(crate) async fn sweep_transfers(&self) {
+    pub(super) async fn sweep_transfers(&self) {
         self.state().forget(millis(self.clock()));
         let Ok(mut found) = tokio::fs::read_dir(self.transfer("")).await else { return };
         while let Ok(Some(entry)) = found.next_entry().await {
@@ -375,5 +384,7 @@ fn checked_etag(etag: &str) -> Result<String, D1Error> {
 }
 
 fn gone(what: &str) -> D1Error {
-    D1Error::Invalid(format!("there is no such place {what}: each is known for an hour at most; ask for another"))
+    D1Error::Invalid(format!(
+        "there is no such place {what}: each is known for an hour at most; ask for another"
+    ))
 }
