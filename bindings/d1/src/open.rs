@@ -18,6 +18,7 @@ use crate::error::D1Error;
 use crate::guard::Guard;
 use crate::history::past::Past;
 use crate::history::times::Times;
+use crate::history::wal::Wal;
 use crate::history::{Files, back, keep};
 use crate::limits::{D1Limits, PAGE_BYTES};
 use wasmyard_model::limits::d1;
@@ -71,10 +72,10 @@ impl OpenDatabase {
         let past = Past::open(&files.past, now).map_err(D1Error::system("open the past of a database"))?;
         let newest = past.tail().map_err(D1Error::system("read the past of a database"))?;
         let newest = newest.map_or(past.floor, |tail| tail.heading.last);
-        let found = std::fs::metadata(&files.wal).ok().filter(|found| found.len() > 0);
-        let wrote = found.as_ref().and_then(|found| found.modified().ok()).map(|at| millis_of(at.into()));
-        let pages = found.map_or(0, |found| found.len() / (PAGE_BYTES as u64 + 24));
-        let pages = u32::try_from(pages).unwrap_or(u32::MAX);
+        // A crash leaves a log. How long its file is says nothing: what was never committed may be at its end.
+        let left = Wal::read(&files.wal).map_err(D1Error::system("read the log of a database"))?;
+        let wrote = left.as_ref().map(|_| written(&files.wal));
+        let pages = left.map_or(0, |left| u32::try_from(left.frames.len()).unwrap_or(u32::MAX));
         log.store(pages, Ordering::Relaxed);
         let times = Times::open(&files.times, newest, wrote);
         let id = id.clone();
@@ -153,7 +154,9 @@ impl OpenDatabase {
     pub(crate) fn close(mut self) -> Result<(), D1Error> {
         self.move_log()?;
         let closed = self.connection.close();
-        closed.map_err(|(_, error)| told(&self.id, "close a database")(error))
+        closed.map_err(|(_, error)| told(&self.id, "close a database")(error))?;
+        // It is empty.
+        remove(&self.files.wal)
     }
 
     /// Goes back to a moment, and closes it. Says at which moment it was, and at which it is now.
@@ -221,8 +224,10 @@ pub(crate) fn millis(clock: &Clock) -> u64 {
     clock.now().unix_micros() / 1_000
 }
 
-fn millis_of(moment: wasmyard_model::timestamp::Timestamp) -> u64 {
-    moment.unix_micros() / 1_000
+/// When a file was written last, in milliseconds since 1970.
+fn written(path: &std::path::Path) -> u64 {
+    let found = std::fs::metadata(path).and_then(|found| found.modified());
+    found.map_or(0, |at| wasmyard_model::timestamp::Timestamp::from(at).unix_micros() / 1_000)
 }
 
 /// Sees to it that there is a file. Says whether there is nothing in it.

@@ -309,6 +309,8 @@ enum Change {
     Put(u8, u16),
     Grow(u16),
     Shrink,
+    /// More than is held in memory, and then taken back: the log is longer than what is in it.
+    Fail,
     Close,
     Kill,
     Back(usize),
@@ -319,6 +321,7 @@ fn change() -> impl Strategy<Value = (Change, u64)> {
         6 => (0..20_u8, any::<u16>()).prop_map(|(key, value)| Change::Put(key, value)),
         2 => (1..400_u16).prop_map(Change::Grow),
         1 => Just(Change::Shrink),
+        1 => Just(Change::Fail),
         1 => Just(Change::Close),
         1 => Just(Change::Kill),
         1 => any::<prop::sample::Index>().prop_map(|index| Change::Back(index.index(1_000))),
@@ -357,6 +360,11 @@ async fn goes_back(changes: Vec<(Change, u64)>) {
                 run(&db, &sql).await.unwrap_or_else(|error| panic!("{sql} {error}"));
             }
             Change::Shrink => drop(run(&db, "DELETE FROM t WHERE k > 100").await.unwrap()),
+            Change::Fail => {
+                let much = "INSERT INTO t SELECT max(k, 100) + 1, randomblob(1900000) FROM (SELECT max(k) AS k FROM t);";
+                let sql = format!("{much} {much} SELECT * FROM missing");
+                run(&db, &sql).await.unwrap_err();
+            }
             Change::Close => place = place.reopened().await,
             Change::Kill => place = place.killed(),
             Change::Back(index) => {

@@ -50,8 +50,11 @@ impl Times {
     pub(crate) fn open(path: &Path, past: u64, wrote: Option<u64>) -> Times {
         let begun = match wrote {
             Some(_) => read(path),
-            // A log that is gone was moved into its file.
-            None => Vec::new(),
+            // A log that is gone was moved into its file; what a crash left of its times is of no other log.
+            None => {
+                drop(std::fs::remove_file(path));
+                Vec::new()
+            }
         };
         let newest = begun.last().map_or(0, |begun| begun.moment);
         let last = past.max(newest).max(wrote.unwrap_or_default());
