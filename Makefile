@@ -8,6 +8,7 @@
 #   make acme-test    the tests with an authority of certificates, Pebble; installs it where it is missing
 #   make workerd-test   that the answers which are kept of workerd are its own; installs it from npm below target/
 #   make sdk-client-test   the official SDKs for Python and TypeScript, and wrangler; installs them below target/
+#   make schema-test   calls that Schemathesis makes up from /openapi.json; installs it below target/
 #   make bundle-test  applications of packages from npm, beside workerd; installs them below target/
 #   make engines  the engine of JavaScript workers; needs npm, and python3 with pip for the C compiler
 #   make lint    formatting, clippy, documentation, licences
@@ -19,7 +20,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help engines demo test swap-test browser-test proxy-test acme-test workerd-test sdk-client-test bundle-test guests lint dist bench bench-quick bench-peers soak fuzz clean
+.PHONY: help engines demo test swap-test browser-test proxy-test acme-test workerd-test sdk-client-test schema-test bundle-test guests lint dist bench bench-quick bench-peers soak fuzz clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,13 +47,16 @@ test: guests engines
 	cargo test --manifest-path sdk/rust/Cargo.toml --workspace --all-features
 	cargo test --manifest-path examples/Cargo.toml
 	scripts/swap-test.sh
-	@echo "not run: the tests in a real browser (make browser-test), behind real proxies (make proxy-test), with an authority of certificates (make acme-test), beside workerd (make workerd-test) by the official SDKs and wrangler (make sdk-client-test) and with applications from npm (make bundle-test)"
+	@echo "not run: the tests in a real browser (make browser-test), behind real proxies (make proxy-test), with an authority of certificates (make acme-test), beside workerd (make workerd-test) by the official SDKs and wrangler (make sdk-client-test), with made-up calls (make schema-test) and with applications from npm (make bundle-test)"
 
 swap-test:
 	scripts/swap-test.sh --must
 
 sdk-client-test: guests engines
 	scripts/sdk-tests.sh
+
+schema-test: guests engines
+	scripts/schema-tests.sh
 
 bundle-test: engines
 	scripts/bundle-tests.sh

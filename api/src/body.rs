@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::error::{ApiError, Code};
 use crate::state::Shared;
-use crate::unknown;
+use crate::{shape, unknown};
 
 /// What a body may cost.
 #[derive(Clone, Copy)]
@@ -127,19 +127,19 @@ impl<T: DeserializeOwned + JsonSchema> FromRequest<Arc<Shared>> for Json<T> {
         let Small(bytes) = Small::from_request(request, shared).await?;
         let mut keys = object(parse(&bytes)?)?;
         let remarks = unknown::take::<T>(&mut keys);
-        Ok(Self(fitting(Value::Object(keys))?, remarks))
+        Ok(Self(named::<T>(keys)?, remarks))
     }
 }
 
 /// The same without strange keys: for bodies where one could have meant that less is wanted.
 pub(crate) struct Exact<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Exact<T> {
+impl<T: DeserializeOwned + JsonSchema> FromRequest<Arc<Shared>> for Exact<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let Small(bytes) = Small::from_request(request, shared).await?;
-        fitting(Value::Object(object(parse(&bytes)?)?)).map(Self)
+        named(object(parse(&bytes)?)?).map(Self)
     }
 }
 
@@ -156,7 +156,7 @@ impl<T: DeserializeOwned + JsonSchema> FromRequest<Arc<Shared>> for JsonList<T> 
         for value in values {
             let mut keys = object(value)?;
             remarks.extend(unknown::take::<T>(&mut keys));
-            rows.push(fitting(Value::Object(keys))?);
+            rows.push(named(keys)?);
         }
         remarks.sort_unstable();
         remarks.dedup();
@@ -182,6 +182,13 @@ pub(crate) fn object(value: Value) -> Result<Map<String, Value>, ApiError> {
             )))
         }
     }
+}
+
+/// An object as the type that it must fit, with every object in it written by the names of its fields.
+fn named<T: DeserializeOwned + JsonSchema>(keys: Map<String, Value>) -> Result<T, ApiError> {
+    let value = Value::Object(keys);
+    shape::check::<T>(&value)?;
+    fitting(value)
 }
 
 /// A value as the type that it must fit.

@@ -23,7 +23,7 @@ const MOST: usize = 1_000;
 /// `?page=`, `?per_page=` and `?cursor=`, as lists take them.
 #[derive(serde::Deserialize)]
 pub(crate) struct Paging {
-    #[serde(default = "first_page")]
+    #[serde(default = "first_page", deserialize_with = "from_one")]
     pub(crate) page: u32,
     per_page: Option<usize>,
     cursor: Option<String>,
@@ -31,6 +31,11 @@ pub(crate) struct Paging {
 
 fn first_page() -> u32 {
     1
+}
+
+fn from_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let page: u32 = serde::Deserialize::deserialize(deserializer)?;
+    if page == 0 { Err(serde::de::Error::custom("page is a number from 1")) } else { Ok(page) }
 }
 
 /// What a list is made from: rows by their keys.

@@ -1,13 +1,15 @@
 //! Owns the OpenAPI document: the route table, written the way tools read it.
 //! Must never list anything by hand that the table or the types already say.
 
+use schemars::Schema;
 use schemars::generate::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use wasmyard_kv::limits::MAX_KEY_BYTES;
 
 use crate::error::{Code, CsrCode};
-use crate::table::{Access, Operation, Returns, Table, Takes, schema_generator};
+use crate::patterns::{MOMENT, TAG_FILTER};
+use crate::table::{Access, Operation, Parameter, Returns, Table, Takes, schema_generator};
 
 /// The document of a table.
 pub(crate) fn document(table: &Table) -> Value {
@@ -21,7 +23,16 @@ pub(crate) fn document(table: &Table) -> Value {
                 .insert(operation.method.as_str().to_ascii_lowercase(), describe(operation, &mut generator));
         }
     }
+    let lenient: Vec<Schema> =
+        table.operations.iter().filter_map(|operation| lenient(&operation.takes, &mut generator)).collect();
     let mut schemas = generator.take_definitions(true);
+    // A slip of a key is refused, and a strange one is taken with a remark.
+    for schema in &lenient {
+        let name = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+        if let Some(fields) = name.and_then(|name| schemas.get_mut(name)).and_then(Value::as_object_mut) {
+            fields.remove("additionalProperties");
+        }
+    }
     schemas.insert("Failure".to_owned(), failure());
     let mut document = json!({
         "openapi": "3.1.0",
@@ -45,6 +56,15 @@ pub(crate) fn document(table: &Table) -> Value {
     });
     without_true(&mut document);
     document
+}
+
+/// What a call takes in which there may be keys that nothing here knows.
+fn lenient(takes: &Takes, generator: &mut SchemaGenerator) -> Option<Schema> {
+    match takes {
+        Takes::Json(schema) | Takes::Settings(schema) => Some(schema(generator)),
+        Takes::Module => Some(generator.subschema_for::<crate::metadata::Metadata>()),
+        Takes::Exactly(_) | Takes::Contents | Takes::Nothing | Takes::Value | Takes::ZoneFile => None,
+    }
 }
 
 /// Writes the schema that takes anything as `{}`. `true` says the same in JSON Schema, and most tools that read OpenAPI stop at it.
@@ -95,8 +115,10 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     let in_path = in_path.map(|name| name.trim_start_matches('*'));
     in_path
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": in_path_schema(name) }))
-        .chain(operation.query.iter().map(|(name, meaning)| {
-            json!({ "name": name, "in": "query", "required": false, "description": meaning, "schema": query_schema(name) })
+        .chain(operation.query.iter().map(|parameter| {
+            let Parameter { name, meaning, .. } = parameter;
+            let schema = query_schema(parameter);
+            json!({ "name": name, "in": "query", "required": false, "description": meaning, "schema": schema })
         }))
         .collect()
 }
@@ -117,8 +139,17 @@ fn in_path_schema(name: &str) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern })
 }
 
-fn query_schema(name: &str) -> Value {
-    match name {
+fn query_schema(parameter: &Parameter) -> Value {
+    let Parameter { name, choices, held, .. } = parameter;
+    if !choices.is_empty() {
+        // What is empty was not given.
+        let with_none: Vec<&str> = choices.iter().copied().chain([""]).collect();
+        return json!({ "type": "string", "enum": with_none });
+    }
+    match *name {
+        "page" | "per_page" if *held => {
+            json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "const": "" }] })
+        }
         "bindings_inherit" => json!({ "type": "string", "enum": ["strict"] }),
         "force" => json!({ "type": "string", "enum": ["true", "false"] }),
         "base64" => json!({ "type": "string", "enum": ["true"] }),
@@ -127,7 +158,15 @@ fn query_schema(name: &str) -> Value {
         "expiration" => json!({ "type": "integer", "minimum": 0 }),
         "expiration_ttl" => json!({ "type": "integer", "minimum": 60 }),
         "prefix" => json!({ "type": "string", "maxLength": MAX_KEY_BYTES }),
-        _ => json!({ "type": "string", "minLength": 1 }),
+        "tags" => json!({ "type": "string", "pattern": TAG_FILTER }),
+        "since" | "before" | "hold_after" => json!({ "type": "string", "pattern": MOMENT }),
+        "actor.ip" | "actor_ip_address" => {
+            json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] })
+        }
+        "wildcard" | "proxied" | "ssl" | "include_subdomains" => {
+            json!({ "type": "string", "enum": ["true", "false", "1", "0", ""] })
+        }
+        _ => json!({ "type": "string" }),
     }
 }
 
@@ -161,7 +200,9 @@ fn request_content(takes: &Takes, generator: &mut SchemaGenerator) -> Option<Val
             } },
             "application/octet-stream": {},
         })),
-        Takes::Json(schema) => Some(json!({ "application/json": { "schema": schema(generator) } })),
+        Takes::Json(schema) | Takes::Exactly(schema) => {
+            Some(json!({ "application/json": { "schema": schema(generator) } }))
+        }
         Takes::Module => {
             let metadata = generator.subschema_for::<crate::metadata::Metadata>();
             Some(json!({

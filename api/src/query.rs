@@ -10,6 +10,9 @@ use wasmyard_control::Force;
 use crate::error::ApiError;
 use crate::state::Shared;
 
+/// The two ways round that a list can be asked for.
+pub(crate) const DIRECTIONS: &[&str] = &["asc", "desc"];
+
 /// The parameters of a query, in their order.
 pub(crate) struct Pairs(Vec<(String, String)>);
 
@@ -64,8 +67,17 @@ impl Pairs {
         Ok((number("page")?.unwrap_or(1), per_page))
     }
 
+    /// A parameter with a few values.
+    pub(crate) fn choice(&self, name: &str, choices: &[&str]) -> Result<Option<&str>, ApiError> {
+        let found = self.get(name);
+        if found.is_none_or(|value| choices.contains(&value)) {
+            return Ok(found);
+        }
+        Err(ApiError::parameter(format_args!("{name} is one of {}; choose one of them", choices.join(", "))))
+    }
+
     /// Whether the list is asked for backwards.
-    pub(crate) fn is_backwards(&self) -> bool {
-        self.get("direction") == Some("desc")
+    pub(crate) fn is_backwards(&self) -> Result<bool, ApiError> {
+        Ok(self.choice("direction", DIRECTIONS)? == Some("desc"))
     }
 }

@@ -11,6 +11,7 @@ use wasmyard_namespaces::access::{Family, Group};
 
 use crate::guard;
 use crate::openapi;
+use crate::query::DIRECTIONS;
 use crate::resources::{
     acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
     custom_hostnames, d1, deployments, dns_records, fallback_origin, graphql, health, kv, namespaces, routes,
@@ -130,7 +131,7 @@ pub(crate) fn table() -> Table {
         .delete("/{route_id}", routes::delete, op("delete", "Delete a route").forced().returns::<routes::Removed>());
 
     t.area("Zones", "zones", "/client/v4/zones").needs(Family::Zone)
-        .get("", zones::list, op("list", "List the zones").on(At::Zones).of_what_may_be_seen().counted().query("name", "The name, or one of contains:, starts_with:, ends_with:, equal:, not_equal: and a text").query("status", "Statuses, repeated or with commas").query("type", "Types, repeated or with commas").query("direction", BACKWARDS).returns::<Vec<views::zone::View>>())
+        .get("", zones::list, op("list", "List the zones").on(At::Zones).of_what_may_be_seen().counted().query("name", "The name, or one of contains:, starts_with:, ends_with:, equal:, not_equal: and a text").query("status", "Statuses, repeated or with commas").query("type", "Types, repeated or with commas").one_of("order", "By what; otherwise in the order in which they were made", zones::ORDERS).one_of("direction", BACKWARDS, DIRECTIONS).returns::<Vec<views::zone::View>>())
         .post("", zones::create, op("create", "Make a zone, which is in use at once").on(At::Zones).takes::<zones::Create>().returns::<views::zone::View>());
     t.area("Zones", "zones", "/client/v4/zones/{zone_id}").needs(Family::Zone)
         .get("", zones::get, op("get", "Show a zone").returns::<views::zone::View>())
@@ -151,7 +152,7 @@ pub(crate) fn table() -> Table {
         .put("/{route_id}", zone_routes::update, op("update", "Change a route").forced().takes::<zone_routes::Wanted>().returns::<zone_routes::View>())
         .delete("/{route_id}", zone_routes::delete, op("delete", "Remove a route").forced().returns::<routes::Removed>());
     t.area("DNS records", "dns.records", "/client/v4/zones/{zone_id}/dns_records").needs(Family::Dns)
-        .get("", dns_records::list, op("list", "List what is kept of the zone's DNS").counted().query("name", "The whole name; name.exact, name.contains, name.startswith and name.endswith as well").query("content", "The content; with .exact, .contains, .startswith and .endswith as well").query("type", "A, AAAA or CNAME").query("proxied", "true or false").query("search", "A part of name or content").query("comment", "The comment; with .exact, .contains, .startswith, .endswith, .present and .absent as well").query("match", "any: one of the filters holds").query("order", "type, name, content, ttl or proxied").query("direction", BACKWARDS).returns::<Vec<dns_records::View>>())
+        .get("", dns_records::list, op("list", "List what is kept of the zone's DNS").counted().query("name", "The whole name; name.exact, name.contains, name.startswith and name.endswith as well").query("content", "The content; with .exact, .contains, .startswith and .endswith as well").query("type", "A, AAAA or CNAME").query("proxied", "true or false").query("search", "A part of name or content").query("comment", "The comment; with .exact, .contains, .startswith, .endswith, .present and .absent as well").one_of("match", "any: one of the filters holds", dns_records::MATCHES).one_of("order", "By what; otherwise in the order in which they were made", dns_records::ORDERS).one_of("direction", BACKWARDS, DIRECTIONS).returns::<Vec<dns_records::View>>())
         .post("", dns_records::create, op("create", "Add a record").takes::<dns_records::Wanted>().returns::<dns_records::View>())
         .post("/batch", dns_records::bulk::batch, op("batch", "Delete, change, replace and add records, all or none").forced().takes::<dns_records::bulk::Batch>().returns::<dns_records::bulk::Done>())
         .get("/export", dns_records::bulk::export, op("export", "The records as a file of a name server").returns_raw("text/plain"))
@@ -164,7 +165,7 @@ pub(crate) fn table() -> Table {
         .get("/custom_hostnames", custom_hostnames::list, op("list", "List the custom hostnames, in the order in which they were made").counted().query("cursor", "The cursor of the page before, instead of a number")
             .query("hostname", "The whole name; hostname.exact as well").query("hostname.startsWith", "The beginning of the name").query("hostname.contain", "A part of the name").query("id", "The identifier")
             .query("hostname_status", "A status").query("ssl_status", "A status of the certificate").query("certificate_authority", "Who was asked for it").query("custom_origin_server", "An origin").query("wildcard", "true or false").query("ssl", "1: with a certificate; 0: without")
-            .query("order", "ssl or ssl_status").query("direction", BACKWARDS).returns::<Vec<views::custom_hostname::View>>())
+            .one_of("order", "By what; otherwise in the order in which they were made", custom_hostnames::ORDERS).one_of("direction", BACKWARDS, DIRECTIONS).returns::<Vec<views::custom_hostname::View>>())
         .post("/custom_hostnames", custom_hostnames::create, op("create", "Make a custom hostname, which waits until it was shown whose it is").takes::<custom_hostnames::Wanted>().succeeds(&[(201, "Made.")]).returns::<views::custom_hostname::View>())
         .get("/custom_hostnames/fallback_origin", fallback_origin::get, op("fallbackOrigin.get", "Show where requests go that have no origin of their own").returns::<fallback_origin::View>())
         .put("/custom_hostnames/fallback_origin", fallback_origin::put, op("fallbackOrigin.update", "Set it").forced().takes::<fallback_origin::Wanted>().returns::<fallback_origin::View>())
@@ -209,8 +210,8 @@ pub(crate) fn table() -> Table {
     each_csr(t);
 
     t.area("Audit log", "auditLogs", "/client/v4/accounts/{account_id}").needs(Family::Account)
-        .get("/audit_logs", audit_logs::list, op("list", "List who changed what, the newest first").counted().query("since", SINCE).query("before", BEFORE).query("id", "One entry").query("actor.ip", "From this address").query("action.type", ACTION).query("zone.name", "In this zone").query("direction", "\"desc\"").returns::<Vec<audit_logs::View>>())
-        .get("/logs/audit", audit_logs::list_by_cursor, op("listByCursor", "List who changed what, the newest first, as the newest clients ask for it").query("since", SINCE).query("before", BEFORE).query("actor_token_id", "By the token with this id").query("actor_token_name", "By the token with this name").query("actor_ip_address", "From this address").query("action_type", ACTION).query("action_result", "success or failure").query("zone_id", "In this zone").query("zone_name", "In the zone with this name").query("resource_id", "To what has this id or name").query("resource_type", "To things of this kind").query("limit", "Entries of a page, 1 to 1000").query("cursor", "The cursor of the page before").query("direction", "\"desc\"").returns::<Vec<audit_logs::Entry>>());
+        .get("/audit_logs", audit_logs::list, op("list", "List who changed what, the newest first").counted().query("since", SINCE).query("before", BEFORE).query("id", "One entry").query("actor.ip", "From this address").query("action.type", ACTION).query("zone.name", "In this zone").one_of("direction", "asc: the oldest first", DIRECTIONS).returns::<Vec<audit_logs::View>>())
+        .get("/logs/audit", audit_logs::list_by_cursor, op("listByCursor", "List who changed what, the newest first, as the newest clients ask for it").query("since", SINCE).query("before", BEFORE).query("actor_token_id", "By the token with this id").query("actor_token_name", "By the token with this name").query("actor_ip_address", "From this address").query("action_type", ACTION).one_of("action_result", "How it ended", audit_logs::RESULTS).query("zone_id", "In this zone").query("zone_name", "In the zone with this name").query("resource_id", "To what has this id or name").query("resource_type", "To things of this kind").query("limit", "Entries of a page, 1 to 1000").query("cursor", "The cursor of the page before").one_of("direction", "asc: the oldest first", DIRECTIONS).returns::<Vec<audit_logs::Entry>>());
 
     // Tokens belong to the one operator, whichever of the two paths a client takes.
     t.area("API tokens", "tokens", "/client/v4/user/tokens").needs(Family::Tokens);
@@ -233,7 +234,7 @@ pub(crate) fn table() -> Table {
         .get("/accounts/{account_id}/workers/durable_objects/namespaces", clients::nothing, op("durableObjects", "List namespaces of Durable Objects: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
         .get("/accounts/{account_id}/queues", clients::nothing, op("queues", "List queues: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
         .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script").forced())
-        .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::nothing, op("tailsByConsumer", "List the tails that a script consumes: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>());
+        .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::no_tails, op("tailsByConsumer", "List the tails that a script consumes: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>());
 
     t.area("Operation", "operation", "")
         .open()
@@ -274,7 +275,7 @@ fn each_script(t: &mut Table) {
 /// The rows that zones and the account share.
 #[rustfmt::skip]
 fn each_csr(t: &mut Table) {
-    t.get("", custom_csrs::list, op("list", "List requests for certificates").counted().query("order", "\"name\", \"account_tag\" or \"created_at\"").query("direction", BACKWARDS).returns::<Vec<custom_csrs::View>>())
+    t.get("", custom_csrs::list, op("list", "List requests for certificates").counted().one_of("order", "By what; otherwise in the order in which they were made", custom_csrs::ORDERS).one_of("direction", BACKWARDS, DIRECTIONS).returns::<Vec<custom_csrs::View>>())
         .post("", custom_csrs::create, op("create", "Make a key, which stays here, and a request for a certificate").takes::<custom_csrs::Wanted>().returns::<custom_csrs::View>().succeeds(&[(201, "Made.")]))
         .get("/{custom_csr_id}", custom_csrs::get, op("get", "Show a request").returns::<custom_csrs::View>())
         .delete("/{custom_csr_id}", custom_csrs::delete, op("delete", "Delete a request and its key, unless a certificate of it is in use").returns::<zones::Identified>());
@@ -285,10 +286,10 @@ fn each_csr(t: &mut Table) {
 fn each_token(t: &mut Table) {
     t.get("/permission_groups", tokens::permission_groups, op("permissionGroups.list", "List what tokens can be given").for_any_token().query("name", "The name of one").query("scope", "The kind of resources").returns::<Vec<tokens::GroupView>>())
         .get("", tokens::list, op("list", "List the tokens, without their texts").returns::<Vec<tokens::View>>())
-        .post("", tokens::create, op("create", "Make a token; its text is shown this once").takes::<tokens::Wanted>().returns::<tokens::Made>())
+        .post("", tokens::create, op("create", "Make a token; its text is shown this once").takes_exactly::<tokens::Wanted>().returns::<tokens::Made>())
         .get("/{token_id}", tokens::get, op("get", "Show a token, without its text").returns::<tokens::View>())
         .delete("/{token_id}", tokens::revoke, op("delete", "Revoke a token: it is refused at once").returns::<tokens::Revoked>())
-        .put("/{token_id}", tokens::update, op("update", "Give a token another name and other policies").takes::<tokens::Wanted>().returns::<tokens::View>())
+        .put("/{token_id}", tokens::update, op("update", "Give a token another name and other policies").takes_exactly::<tokens::Wanted>().returns::<tokens::View>())
         .put("/{token_id}/value", tokens::roll, op("value.update", "Replace the text of a token; the old one is refused at once").returns::<String>());
 }
 

@@ -67,6 +67,8 @@ pub(crate) enum Takes {
     /// A form of contents, each named by its hash.
     Contents,
     Json(fn(&mut SchemaGenerator) -> Schema),
+    /// JSON with these keys and no others.
+    Exactly(fn(&mut SchemaGenerator) -> Schema),
     /// A form with these parts (name, meaning), or the component by itself.
     Module,
     /// A form with a file of DNS records.
@@ -85,6 +87,16 @@ pub(crate) enum Returns {
     Raw(&'static str),
 }
 
+/// A parameter of a query.
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) meaning: &'static str,
+    /// What it can be; empty where that is said by its name.
+    pub(crate) choices: &'static [&'static str],
+    /// Whether more than there can be is held to that, and nothing is the same as none.
+    pub(crate) held: bool,
+}
+
 /// One row: a method on a path, with all that the document says of it.
 pub(crate) struct Operation {
     pub(crate) method: Method,
@@ -92,7 +104,7 @@ pub(crate) struct Operation {
     pub(crate) id: String,
     pub(crate) area: &'static str,
     pub(crate) summary: &'static str,
-    pub(crate) query: Vec<(&'static str, &'static str)>,
+    pub(crate) query: Vec<Parameter>,
     pub(crate) takes: Takes,
     pub(crate) returns: Returns,
     pub(crate) pace: Pace,
@@ -107,7 +119,7 @@ pub(crate) struct Operation {
 pub(crate) struct Op {
     id: &'static str,
     summary: &'static str,
-    query: Vec<(&'static str, &'static str)>,
+    query: Vec<Parameter>,
     takes: Takes,
     returns: Returns,
     successes: Vec<(u16, &'static str)>,
@@ -135,8 +147,18 @@ pub(crate) fn op(id: &'static str, summary: &'static str) -> Op {
 
 impl Op {
     /// The call understands this query parameter.
-    pub(crate) fn query(mut self, name: &'static str, meaning: &'static str) -> Self {
-        self.query.push((name, meaning));
+    pub(crate) fn query(self, name: &'static str, meaning: &'static str) -> Self {
+        self.one_of(name, meaning, &[])
+    }
+
+    /// The call understands this query parameter, which has one of a few values.
+    pub(crate) fn one_of(
+        mut self,
+        name: &'static str,
+        meaning: &'static str,
+        choices: &'static [&'static str],
+    ) -> Self {
+        self.query.push(Parameter { name, meaning, choices, held: false });
         self
     }
 
@@ -179,7 +201,11 @@ impl Op {
 
     /// The call gives a list by pages, which are counted.
     pub(crate) fn counted(self) -> Self {
-        self.query("per_page", "Rows of a page, 1000 at most").query("page", "Number of the page, from 1")
+        let mut counted = self
+            .query("per_page", "Rows of a page, 1000 at most")
+            .query("page", "Number of the page, from 1");
+        counted.query.iter_mut().for_each(|parameter| parameter.held = true);
+        counted
     }
 
     /// The call may be forced.
@@ -190,6 +216,12 @@ impl Op {
     /// The call takes this type as JSON.
     pub(crate) fn takes<T: JsonSchema>(mut self) -> Self {
         self.takes = Takes::Json(schema_of::<T>);
+        self
+    }
+
+    /// The same, and refuses what else is in it.
+    pub(crate) fn takes_exactly<T: JsonSchema>(mut self) -> Self {
+        self.takes = Takes::Exactly(schema_of::<T>);
         self
     }
 

@@ -6,7 +6,8 @@
 pub use wasmyard_model::*;
 pub use wasmyard_registry as registry;
 pub use wasmyard_registry::{
-    Applied, AssetSession, ErrorKind, Registry, RegistryError, RegistryEvent, RegistryOptions, error,
+    Applied, AssetSession, AuditRange, ErrorKind, Registry, RegistryError, RegistryEvent, RegistryOptions,
+    error,
 };
 pub use wasmyard_stores as store;
 pub use wasmyard_stores::{BlobError, Blobs, Cause, Health, Revision, Store, blob};

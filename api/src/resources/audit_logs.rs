@@ -9,11 +9,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use wasmyard_namespaces::audit::{ActorKind, AuditEntry};
-use wasmyard_namespaces::{Registry, Timestamp};
+use wasmyard_namespaces::{AuditRange, Registry, Timestamp};
 
 use crate::envelope;
 use crate::error::ApiError;
-use crate::query::Pairs;
+use crate::query::{DIRECTIONS, Pairs};
 use crate::state::SharedState;
 use crate::target::{ACCOUNT, ACCOUNT_NAME, EMAIL, OPERATOR};
 
@@ -161,11 +161,13 @@ struct ZoneOf {
     name: Option<String>,
 }
 
+/// How a change can have ended.
+pub(crate) const RESULTS: &[&str] = &["success", "failure"];
+
 /// Which entries are asked for.
 #[derive(Default)]
 struct Filter {
-    since: Option<Timestamp>,
-    before: Option<Timestamp>,
+    range: AuditRange,
     id: Option<String>,
     /// The id or the name of a token, or of a configuration.
     actors: Vec<String>,
@@ -185,20 +187,16 @@ impl Filter {
             let values = names.iter().flat_map(|name| query.all(name).filter(|value| !value.is_empty()));
             values.map(str::to_owned).collect::<Vec<String>>()
         };
-        if query.get("direction").is_some_and(|direction| direction != "desc") {
-            return Err(ApiError::parameter("direction can be \"desc\": the newest entry is the first"));
-        }
+        let oldest_first = query.choice("direction", DIRECTIONS)? == Some("asc");
         let address = first(["actor.ip", "actor_ip_address"]).map(str::parse::<IpAddr>).transpose();
         let address = address.map_err(|_| ApiError::parameter("actor.ip is an IP address; write one"))?;
-        let succeeded = match query.get("action_result") {
-            None => None,
-            Some("success") => Some(true),
-            Some("failure") => Some(false),
-            Some(_) => return Err(ApiError::parameter("action_result can be success or failure")),
-        };
+        let succeeded = query.choice("action_result", RESULTS)?.map(|result| result == "success");
         Ok(Filter {
-            since: moment(query, "since")?,
-            before: moment(query, "before")?,
+            range: AuditRange {
+                since: moment(query, "since")?,
+                before: moment(query, "before")?,
+                oldest_first,
+            },
             id: query.get("id").map(str::to_owned),
             actors: all(&["actor.id", "actor_id", "actor_token_id", "actor_token_name"]),
             address: address.map(|address| address.to_canonical()),
@@ -240,7 +238,7 @@ impl Filter {
     ) -> Result<(Vec<AuditEntry>, Option<String>), ApiError> {
         let (mut found, mut after) = (Vec::new(), after.map(str::to_owned));
         loop {
-            let page = registry.audit_page(after.as_deref(), self.since, self.before, PAGE).await?;
+            let page = registry.audit_page(&self.range, after.as_deref(), PAGE).await?;
             let is_last = page.len() < PAGE;
             for (key, entry) in page {
                 after = Some(key);
@@ -285,7 +283,7 @@ struct ByCursor {
     cursor: String,
 }
 
-/// The newest entries, in pages that are counted until one is empty.
+/// Entries, the newest first where nothing else is asked for, in pages that are counted until one is empty.
 pub(crate) async fn list(State(shared): SharedState, query: Pairs) -> Result<Response, ApiError> {
     let (page, per_page) = query.paging(100, 1_000)?;
     let before = (page.saturating_sub(1) as usize).saturating_mul(per_page);
@@ -295,7 +293,7 @@ pub(crate) async fn list(State(shared): SharedState, query: Pairs) -> Result<Res
     Ok(envelope::page(&rows, &Counted { page, per_page, count: rows.len() }))
 }
 
-/// The newest entries, in pages that lead from one to the next.
+/// Entries in the same order, in pages that lead from one to the next.
 pub(crate) async fn list_by_cursor(State(shared): SharedState, query: Pairs) -> Result<Response, ApiError> {
     let limit = match query.get("limit") {
         None => 100,

@@ -49,6 +49,7 @@ impl FromRequestParts<Arc<Shared>> for One {
 pub(crate) struct View {
     id: String,
     /// Always true.
+    #[schemars(extend("const" = true))]
     ca: bool,
     name: String,
     /// The certificates in PEM form, as they were given.
@@ -90,10 +91,12 @@ pub(crate) struct Wanted {
     /// Must be true: what is kept here are authorities of clients.
     ca: bool,
     /// Up to eight certificates of authorities, in PEM form.
+    #[schemars(regex(pattern = "-----BEGIN CERTIFICATE-----"))]
     certificates: String,
     /// What you call them.
     name: Option<String>,
     /// Refused: nothing is signed with it.
+    #[schemars(extend("type" = "null"))]
     private_key: Option<String>,
 }
 
@@ -164,6 +167,7 @@ pub(crate) struct HostnamesWanted {
     mtls_certificate_id: Option<String>,
     /// What becomes of clients without a certificate: "optional" (the default) lets them in and tells whoever answers them,
     /// "required" refuses them in the handshake.
+    #[schemars(extend("enum" = ["optional", "required", null]))]
     client_certificates: Option<String>,
 }
 

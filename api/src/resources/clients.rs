@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::envelope::{Answer, Reply};
 use crate::lists::Paging;
-use crate::target::{ACCOUNT, ACCOUNT_NAME, Account, EMAIL, OPERATOR, QueryOf};
+use crate::target::{ACCOUNT, ACCOUNT_NAME, Account, EMAIL, OPERATOR, QueryOf, Target};
 
 /// Who asks: tokens stand for the operator, there are no other users.
 pub(crate) async fn user() -> Answer<Value> {
@@ -36,6 +36,11 @@ pub(crate) async fn memberships(QueryOf(query): QueryOf<Paging>) -> Answer<Vec<V
 /// An empty list of something that does not exist here, for clients that look before they delete.
 pub(crate) async fn nothing() -> Answer<Vec<Value>> {
     Ok(Reply::list(Vec::new(), 1))
+}
+
+/// The tails that a script consumes: none.
+pub(crate) async fn no_tails(_: Target) -> Answer<Vec<Value>> {
+    nothing().await
 }
 
 /// The account's settings. Nothing depends on them.

@@ -103,20 +103,27 @@ fn view(csr: CustomCsr) -> View {
 #[expect(dead_code, reason = "only its shape is used: each field that is missing has a code of its own")]
 pub(crate) struct Wanted {
     /// The name that stands first, of up to 64 characters.
+    #[schemars(length(min = 1, max = 64))]
     common_name: String,
     /// All names that the certificate is to be for.
+    #[schemars(length(min = 1))]
     sans: Vec<String>,
     /// Two letters.
+    #[schemars(regex(pattern = "^[A-Za-z]{2}$"))]
     country: String,
     /// The state or province.
+    #[schemars(length(min = 1))]
     state: String,
     /// The city.
+    #[schemars(length(min = 1))]
     locality: String,
     /// The organization.
+    #[schemars(length(min = 1))]
     organization: String,
     /// A part of it.
     organizational_unit: Option<String>,
-    /// "rsa2048" (the default) or "p256v1".
+    /// "rsa2048" is the default.
+    #[schemars(extend("enum" = ["rsa2048", "p256v1", null]))]
     key_type: Option<String>,
     /// What you call it.
     name: Option<String>,
@@ -194,6 +201,9 @@ fn judge(shared: &Shared, owner: &CsrOwner) -> Result<(), ApiError> {
     }
 }
 
+/// By what a list can be ordered.
+pub(crate) const ORDERS: &[&str] = &["name", "account_tag", "created_at"];
+
 pub(crate) async fn list(
     State(shared): SharedState,
     Of(owner): Of,
@@ -202,15 +212,11 @@ pub(crate) async fn list(
     judge(&shared, &owner)?;
     let (page, per_page) = query.paging(20, 1_000)?;
     let mut found = shared.registry().csrs(&owner).await?;
-    match query.get("order") {
-        Some("name") => found.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id))),
-        // They come in the order in which they were made, and all are of one account.
-        Some("created_at" | "account_tag") | None => {}
-        Some(_) => {
-            return Err(ApiError::parameter("order is name, account_tag or created_at; choose one of them"));
-        }
+    // Otherwise they come in the order in which they were made, and all are of one account.
+    if query.choice("order", ORDERS)? == Some("name") {
+        found.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     }
-    if query.is_backwards() {
+    if query.is_backwards()? {
         found.reverse();
     }
     let rows: Vec<View> = found.into_iter().map(view).collect();

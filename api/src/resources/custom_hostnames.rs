@@ -217,6 +217,9 @@ impl Rows for Filtered {
     }
 }
 
+/// By what a list can be ordered.
+pub(crate) const ORDERS: &[&str] = &["ssl", "ssl_status"];
+
 pub(crate) async fn list(
     State(shared): SharedState,
     InZone(zone): InZone,
@@ -227,8 +230,9 @@ pub(crate) async fn list(
     let filter = Filter::parse(&query)?;
     let registry = shared.registry().clone();
     let delegated_below = shared.control.delegated_below(&zone);
-    match query.get("order") {
-        Some(order @ ("ssl" | "ssl_status")) => {
+    let backwards = query.is_backwards()?;
+    match query.choice("order", ORDERS)? {
+        Some(order) => {
             let keep = |hostname: &CustomHostname| filter.takes(hostname);
             let found = registry.hostnames(&zone, &filter.names, keep, None, SORTED + 1).await?;
             if found.len() > SORTED {
@@ -244,14 +248,14 @@ pub(crate) async fn list(
                 "ssl" => found.sort_by_key(|hostname| hostname.ssl.is_some()),
                 _ => found.sort_by_key(status),
             }
-            if query.is_backwards() {
+            if backwards {
                 found.reverse();
             }
             let rows: Vec<View> =
                 found.iter().map(|hostname| view(hostname, delegated_below.as_deref())).collect();
             Ok(lists::slice(&rows, page, per_page))
         }
-        Some(_) | None => {
+        None => {
             let rows = Filtered { registry, zone, delegated_below, filter };
             lists::counted(rows, page, per_page, query.get("cursor")).await
         }

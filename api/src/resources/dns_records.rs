@@ -152,8 +152,8 @@ fn is_asked_for(query: &Pairs, name: &str, text: &str) -> [Option<bool>; 5] {
     ]
 }
 
-/// Whether a list is for a record: all filters that were given hold or, with `match=any`, one of them.
-fn is_wanted(query: &Pairs, proxied: Option<bool>, record: &DnsRecord) -> bool {
+/// Whether a list is for a record: all filters that were given hold or, with `any`, one of them.
+fn is_wanted(query: &Pairs, any: bool, proxied: Option<bool>, record: &DnsRecord) -> bool {
     let (name, content) = (record.name.as_str(), record.content.to_string());
     let comment = record.comment.as_deref().unwrap_or_default();
     let search = query.get("search").map(str::to_ascii_lowercase);
@@ -170,11 +170,13 @@ fn is_wanted(query: &Pairs, proxied: Option<bool>, record: &DnsRecord) -> bool {
         search.map(|wanted| name.contains(&wanted) || content.contains(&wanted) || comment.contains(&wanted)),
     );
     let mut given = given.into_iter().flatten().peekable();
-    match query.get("match") {
-        Some("any") => given.peek().is_none() || given.any(|holds| holds),
-        Some(_) | None => given.all(|holds| holds),
-    }
+    if any { given.peek().is_none() || given.any(|holds| holds) } else { given.all(|holds| holds) }
 }
+
+/// By what a list can be ordered.
+pub(crate) const ORDERS: &[&str] = &["type", "name", "content", "ttl", "proxied"];
+/// How many of the filters a record has to pass.
+pub(crate) const MATCHES: &[&str] = &["any", "all"];
 
 pub(crate) async fn list(
     State(shared): SharedState,
@@ -185,8 +187,9 @@ pub(crate) async fn list(
     let (page, per_page) = query.paging(100, 1_000)?;
     let proxied = query.flag("proxied")?;
     let mut records = shared.registry().dns_records(&id).await?;
-    records.retain(|record| is_wanted(&query, proxied, record));
-    match query.get("order") {
+    let any = query.choice("match", MATCHES)? == Some("any");
+    records.retain(|record| is_wanted(&query, any, proxied, record));
+    match query.choice("order", ORDERS)? {
         Some("name") => records.sort_by(|a, b| a.name.cmp(&b.name)),
         Some("type") => records.sort_by_key(|record| record.content.kind().as_str()),
         Some("content") => records.sort_by_key(|record| record.content.to_string()),
@@ -194,7 +197,7 @@ pub(crate) async fn list(
         Some("proxied") => records.sort_by_key(|record| record.proxied),
         Some(_) | None => {}
     }
-    if query.is_backwards() {
+    if query.is_backwards()? {
         records.reverse();
     }
     let rows: Vec<View> = records.iter().map(|record| view(record, zone.name.as_str())).collect();

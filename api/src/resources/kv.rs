@@ -14,6 +14,7 @@ use crate::body::Json;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::lists::{self, Paging, Rows};
+use crate::patterns::VISIBLE;
 use crate::state::{Shared, SharedState};
 use crate::target::{Forced, QueryOf, named_segment};
 
@@ -35,6 +36,7 @@ pub(crate) struct View {
 #[schemars(rename = "KvNamespaceTitle")]
 pub(crate) struct Titled {
     /// No other namespace has it.
+    #[schemars(length(min = 1, max = 512), regex(pattern = VISIBLE))]
     title: String,
 }
 

@@ -27,6 +27,7 @@ use crate::views::namespace::{CapabilitiesShape, EgressShape, View};
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NamespaceCreate")]
 pub(crate) struct Create {
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[a-z0-9][a-z0-9_-]*$"))]
     name: String,
     #[serde(default)]
     trusted_workers: bool,

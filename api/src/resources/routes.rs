@@ -37,6 +37,7 @@ pub(crate) struct View {
 #[schemars(rename = "RouteWanted")]
 pub(crate) struct Wanted {
     /// `*/*`, `*.host/*`, `host/path*`, `host/path`, or `host` for all of a host.
+    #[schemars(length(min = 1, max = 2048))]
     pub(super) pattern: String,
     /// The platform script that gets the requests.
     #[serde(default)]
@@ -46,6 +47,7 @@ pub(crate) struct Wanted {
     pub(super) namespace: Option<String>,
     /// The status that is answered, without running anything.
     #[serde(default)]
+    #[schemars(range(min = 200, max = 599))]
     pub(super) respond: Option<u16>,
 }
 

@@ -46,8 +46,9 @@ pub(crate) struct Create {
     #[serde(default)]
     #[expect(dead_code, reason = "any account means the one that there is")]
     account: Option<Value>,
-    /// "full" (the default), "partial", "secondary" or "internal"; nothing depends on it.
+    /// "full" is the default; nothing depends on it.
     #[serde(default, rename = "type")]
+    #[schemars(extend("enum" = ["full", "partial", "secondary", "internal", null]))]
     kind: Option<String>,
     #[serde(default)]
     #[expect(dead_code, reason = "an older form of clients' calls; there are no records to look for")]
@@ -61,8 +62,9 @@ pub(crate) struct Patch {
     /// Whether its custom hostnames lead nowhere for the moment.
     #[serde(default)]
     paused: Option<bool>,
-    /// "full", "partial", "secondary" or "internal".
+    /// Nothing depends on it.
     #[serde(default, rename = "type")]
+    #[schemars(extend("enum" = ["full", "partial", "secondary", "internal", null]))]
     kind: Option<String>,
     /// Always refused: this server is no name server.
     #[serde(default)]
@@ -139,6 +141,9 @@ fn is_named(name: &str, filter: &str) -> bool {
     }
 }
 
+/// By what a list can be ordered.
+pub(crate) const ORDERS: &[&str] = &["name", "status", "account.id", "account.name", "plan.id"];
+
 pub(crate) async fn list(
     State(shared): SharedState,
     sight: Sight,
@@ -155,7 +160,13 @@ pub(crate) async fn list(
         let seen = sight.is_whole() || sight.shows(Family::Zone, Place::Zone(zone.id.clone()));
         seen && named && one_of("status", zone.status.as_str()) && one_of("type", zone.kind.as_str())
     });
-    if query.is_backwards() {
+    // Those of one account and one plan are all alike.
+    match query.choice("order", ORDERS)? {
+        Some("name") => zones.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str())),
+        Some("status") => zones.sort_by_key(|zone| zone.status.as_str()),
+        Some(_) | None => {}
+    }
+    if query.is_backwards()? {
         zones.reverse();
     }
     let rows: Vec<View> = zones.iter().map(|zone| view(zone)).collect();

@@ -104,9 +104,12 @@ async fn entries_are_found_by_actor_action_zone_and_time() {
     assert_eq!(found("?since=2020-01-01&before=2999-01-01").await.len(), 7);
     let by_zone = api.get(&format!("{LOG}?zone.name=saas.test&per_page=1&page=2")).await.result();
     assert_eq!(by_zone[0]["action"]["type"], "update");
-    for wrong in ["?since=soon", "?direction=asc", "?limit=0", "?action_result=maybe"] {
+    for wrong in ["?since=soon", "?direction=up", "?limit=0", "?action_result=maybe"] {
         api.get(&format!("{BY_CURSOR}{wrong}")).await.refused(400, 10004);
     }
+    let mut backwards = found("?direction=asc").await;
+    backwards.reverse();
+    assert_eq!((found("?").await, backwards.len()), (backwards, 7));
     let (mut all, mut cursor) = (0, String::new());
     loop {
         let page = api.get(&format!("{BY_CURSOR}?limit=3&cursor={cursor}")).await.json();

@@ -103,7 +103,7 @@ async fn clients_that_count_pages_find_all_of_them() {
         found.extend(names);
     }
     assert_eq!(found.len(), COUNT);
-    for bad in ["per_page=0", "per_page=1001", "per_page=x", "per_page=5&cursor=Not%20A%20Name"] {
+    for bad in ["page=0", "per_page=0", "per_page=1001", "per_page=x", "per_page=5&cursor=Not%20A%20Name"] {
         api.get(&format!("{SCRIPTS}?{bad}")).await.refused(400, 10004);
     }
 }

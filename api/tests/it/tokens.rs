@@ -202,3 +202,12 @@ async fn a_token_is_good_from_the_networks_that_it_names_and_from_no_others() {
         assert!(text.contains(elsewhere.unwrap_or("unknown")), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_list_in_place_of_an_object_is_refused_wherever_it_stands() {
+    let api = Api::new().await;
+    let by_position = json!({"name": "ci", "condition": {"request_ip": [["10.0.0.0/8"], null]}});
+    let refused = api.post(USER, &by_position).await;
+    let told = refused.refused(400, 10021);
+    assert!(told.contains("condition.request_ip must be a JSON object"), "{told}");
+}

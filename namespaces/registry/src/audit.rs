@@ -12,6 +12,34 @@ use wasmyard_model::timestamp::Timestamp;
 /// Entries, by when they were made, the newest first.
 const AUDIT: Collection<AuditEntry> = Collection::at("audit/");
 
+/// Which entries are read, and from which end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AuditRange {
+    /// Made then or later.
+    pub since: Option<Timestamp>,
+    /// Made before that.
+    pub before: Option<Timestamp>,
+    /// Whether the oldest one is the first.
+    pub oldest_first: bool,
+}
+
+impl AuditRange {
+    /// The keys of all entries that were made before a moment come after this one, and no others.
+    fn edge(moment: Timestamp) -> String {
+        // What was made at that very moment has a longer key, and so comes after it: a moment earlier is meant.
+        format!("{}-~", newest_first(moment))
+    }
+
+    /// Whether an entry still belongs to it, in its order from where it begins.
+    fn reaches(&self, entry: &AuditEntry) -> bool {
+        if self.oldest_first {
+            self.before.is_none_or(|before| entry.when < before)
+        } else {
+            self.since.is_none_or(|since| entry.when >= since)
+        }
+    }
+}
+
 impl Registry {
     /// An id that no entry has.
     #[must_use]
@@ -35,28 +63,28 @@ impl Registry {
         log.commit(&transaction).await.map(drop)
     }
 
-    /// Entries with their keys, the newest first: those that come after a key, were made before a moment, and not before
-    /// another one; `limit` at most.
+    /// Entries with their keys, in the order of the range: those that come after a key; `limit` at most.
     ///
     /// # Errors
     /// [`RegistryError::Store`](super::RegistryError::Store).
     pub async fn audit_page(
         &self,
+        range: &AuditRange,
         after: Option<&str>,
-        since: Option<Timestamp>,
-        before: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<(String, AuditEntry)>> {
-        // What was made at that very moment has a longer key, and so comes after it: a moment earlier is meant.
-        let from = before.map(|before| format!("{}-~", newest_first(before)));
-        let after = match (after, from.as_deref()) {
-            (Some(after), Some(from)) => Some(after.max(from)),
-            (after, from) => after.or(from),
+        let log = &self.inner.log;
+        let seen = if range.oldest_first {
+            let edge = range.since.map(AuditRange::edge);
+            let from = after.into_iter().chain(edge.as_deref()).min();
+            log.page_back(&AUDIT, from, limit).await?
+        } else {
+            let edge = range.before.map(AuditRange::edge);
+            let from = after.into_iter().chain(edge.as_deref()).max();
+            log.page(&AUDIT, "", from, limit).await?
         };
-        let seen = self.inner.log.page(&AUDIT, "", after, limit).await?;
         let entries = seen.iter().filter_map(|seen| Some((seen.id().to_owned(), seen.whole()?)));
-        let is_wanted = |entry: &AuditEntry| since.is_none_or(|since| entry.when >= since);
-        Ok(entries.take_while(|(_, entry)| is_wanted(entry)).collect())
+        Ok(entries.take_while(|(_, entry)| range.reaches(entry)).collect())
     }
 
     /// Forgets what is older than the audit log is kept for. Says how many entries that were.

@@ -246,6 +246,18 @@ impl Log {
         Ok(entries.into_iter().map(|entry| Seen::new(of, entry.key.clone(), Some(entry))).collect())
     }
 
+    /// All records from the end: those that come before `before`, the last one first; `limit` at most.
+    pub(super) async fn page_back<T>(
+        &self,
+        of: &Collection<T>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Seen<T>>> {
+        let before = before.map(|id| of.key(id));
+        let entries = self.store.scan_back(of.prefix(), before.as_deref(), limit).await?;
+        Ok(entries.into_iter().map(|entry| Seen::new(of, entry.key.clone(), Some(entry))).collect())
+    }
+
     /// The ids alone of what [`Log::page`] returns: a million of them are read without their records.
     pub(super) async fn ids<T>(
         &self,

@@ -23,6 +23,7 @@ use wasmyard_model::timestamp::Timestamp;
 pub use done::Done;
 
 mod done;
+mod leases;
 
 /// Jobs, by kind and key.
 const JOBS: Collection<JobRecord> = Collection::at("job/");

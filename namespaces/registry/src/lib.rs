@@ -36,6 +36,7 @@ use wasmyard_stores::{Health, Revision, Store};
 pub use alert_error::AlertError;
 pub use alerting::{DueDelivery, WEBHOOK_DELIVERY};
 pub use assets::AssetSession;
+pub use audit::AuditRange;
 pub use configured::{Applied, DeclaredNames};
 pub use error::{ErrorKind, RegistryError};
 pub use gc::Swept;

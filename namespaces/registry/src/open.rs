@@ -17,7 +17,14 @@ impl Registry {
     /// As [`Registry::open`]; [`wasmyard_stores::StoreError::Locked`] when another process has the directory.
     pub async fn open_directory(directory: &Path, options: RegistryOptions) -> Result<Registry> {
         let (store, blobs) = opened(directory).await?;
-        Registry::open_with(store, blobs, options).await
+        Registry::open_alone(store, blobs, options).await
+    }
+
+    /// Over a store that no other process has.
+    async fn open_alone(store: Arc<dyn Store>, blobs: Blobs, options: RegistryOptions) -> Result<Registry> {
+        let registry = Registry::open_with(store, blobs, options).await?;
+        registry.free_leases().await?;
+        Ok(registry)
     }
 
     /// The same, with secrets that are sealed where they lie. `key` is asked for what seals them, and told whether some are
@@ -34,7 +41,7 @@ impl Registry {
         let is_sealed = SealingStore::has_sealed(&*store).await?;
         let key = key(is_sealed).map_err(|error| RegistryError::Key(Box::new(error)))?;
         let store = SealingStore::open(store, key, record::SEALED).await?;
-        Registry::open_with(Arc::new(store), blobs, options).await
+        Registry::open_alone(Arc::new(store), blobs, options).await
     }
 }
 

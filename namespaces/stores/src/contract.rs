@@ -125,6 +125,20 @@ async fn scans_in_bytewise_order(store: Shared) {
         let scanned = names(store.scan(prefix, after, limit).await.unwrap());
         assert_eq!(store.keys(prefix, after, limit).await.unwrap(), scanned, "{prefix} {after:?} {limit}");
     }
+    let from_the_end = async |prefix: &str, before: Option<&str>, limit: usize| {
+        let mut found = names(store.scan_back(prefix, before, limit).await.unwrap());
+        found.reverse();
+        found
+    };
+    assert_eq!(from_the_end("", None, 100).await, keys);
+    assert_eq!(from_the_end("a/", None, 100).await, keys[1..9]);
+    assert_eq!(from_the_end("a/", None, 3).await, keys[6..9]);
+    assert_eq!(from_the_end("a/", Some("a/2"), 2).await, keys[2..4]);
+    assert_eq!(from_the_end("a/", Some("a/1x"), 2).await, keys[2..4]);
+    assert_eq!(from_the_end("a/", Some("A"), 2).await, [""; 0]);
+    assert_eq!(from_the_end("a/", Some("b"), 2).await, keys[7..9]);
+    assert_eq!(from_the_end("a/", None, 0).await, [""; 0]);
+    assert_eq!(from_the_end("c", None, 100).await, [""; 0]);
 }
 
 async fn counts_by_prefix(store: Shared) {

@@ -285,6 +285,17 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Engine`] when the engine fails.
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
+    /// The same from the end: those that come before `before`, the last one first.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] when the engine fails.
+    async fn scan_back(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError>;
+
     /// The keys alone of what [`Store::scan`] returns. A store that keeps values apart reads none of them.
     ///
     /// # Errors

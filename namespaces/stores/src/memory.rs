@@ -119,6 +119,27 @@ impl Store for MemoryStore {
         Ok(page.collect())
     }
 
+    async fn scan_back(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let state = self.lock();
+        let found = state.range(prefix, None);
+        let found = found.take_while(|(key, _)| before.is_none_or(|before| key.as_str() < before));
+        let mut found: Vec<Entry> = found
+            .map(|(key, (revision, value))| Entry {
+                key: key.clone(),
+                value: value.clone(),
+                revision: *revision,
+            })
+            .collect();
+        found.reverse();
+        found.truncate(limit);
+        Ok(found)
+    }
+
     async fn count(&self, prefix: &str) -> Result<u64, StoreError> {
         Ok(self.lock().range(prefix, None).map(|_| 1).sum())
     }

@@ -139,6 +139,16 @@ impl Store for SealingStore {
         Ok(entries.into_iter().map(|entry| self.opened(entry)).collect())
     }
 
+    async fn scan_back(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let entries = self.inner.scan_back(prefix, before, limit).await?;
+        Ok(entries.into_iter().map(|entry| self.opened(entry)).collect())
+    }
+
     async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
         self.inner.keys(prefix, after, limit).await
     }

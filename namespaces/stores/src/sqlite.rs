@@ -181,6 +181,26 @@ impl Store for SqliteStore {
         Ok(self.readers.read("scan", read).await?)
     }
 
+    async fn scan_back(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (start, end) = (prefix.to_owned(), upper_bound(prefix));
+        let end = match before {
+            Some(before) if before < prefix || before.starts_with(prefix) => Value::Text(before.to_owned()),
+            Some(_) | None => end,
+        };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let read = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(SCAN_BACK)?;
+            let rows = statement.query_map(params![start, end, limit], entry)?;
+            rows.collect()
+        };
+        Ok(self.readers.read("scan", read).await?)
+    }
+
     async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
         let (start, end) = (lower_bound(prefix, after), upper_bound(prefix));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -276,6 +296,8 @@ const GET: &str = "SELECT key, value, revision FROM current WHERE key = ?1";
 // end of the table when a prefix has few keys.
 const SCAN: &str =
     "SELECT key, value, revision FROM current WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3";
+const SCAN_BACK: &str =
+    "SELECT key, value, revision FROM current WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3";
 /// Answered by the index of the keys: the rows, and the values in them, lie elsewhere.
 const KEYS: &str = "SELECT key FROM current WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3";
 const COUNT: &str = "SELECT count(*) FROM current WHERE key >= ?1 AND key < ?2";

@@ -138,6 +138,13 @@ impl Api {
         answer.bytes().await.ok().map(|_| status)
     }
 
+    /// Deletes something; none when the connection broke before the answer was there.
+    pub async fn try_delete(&self, path: &str) -> Option<u16> {
+        let answer = self.request(Method::DELETE, path).send().await.ok()?;
+        let status = answer.status().as_u16();
+        answer.bytes().await.ok().map(|_| status)
+    }
+
     /// The component of a user script; none when there is no such script.
     pub async fn content(&self, name: &str) -> Option<Vec<u8>> {
         let path = format!("{}/content", script_path(name));

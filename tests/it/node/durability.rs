@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use wasmyard_namespaces::Digest;
 
-use crate::support::{Api, Server, Site, eventually, wat, within};
+use crate::support::{Api, Server, Site, eventually, script_path, wat, within};
 
 const ROUNDS: u32 = 50;
 const SCRIPTS: [&str; 4] = ["a", "b", "c", "d"];
@@ -132,6 +132,62 @@ async fn every_acknowledged_upload_survives_fifty_kills_and_none_is_half_there()
     assert!(blobs >= SCRIPTS.len(), "{blobs} blobs");
 }
 
+/// Scripts that one call deletes.
+const TOGETHER: usize = 40;
+const DELETIONS: u32 = 12;
+
+/// Where the scripts of the namespace are listed, and deleted together.
+fn scripts() -> String {
+    script_path("").trim_end_matches('/').to_owned()
+}
+
+/// The names in the namespace.
+async fn listed(api: &Api) -> Vec<String> {
+    let answer = api.get(&format!("{}?per_page=1000", scripts())).await;
+    let rows = answer.result().as_array().unwrap();
+    rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_that_one_call_deletes_are_all_there_or_all_gone_whenever_the_process_is_killed() {
+    let site = Site::with_own_artifacts(CONFIG);
+    let random = RandomState::new();
+    let (mut whole, mut gone) = (0, 0);
+    for round in 0..DELETIONS {
+        let server = site.serve().await;
+        let api = server.api();
+        if listed(&api).await.is_empty() {
+            for number in 0..TOGETHER {
+                let path = script_path(&format!("script-{number}"));
+                let metadata = serde_json::json!({"main_module": "worker.wasm", "tags": ["customer"]});
+                api.upload(&path, &metadata, wat::answer("together")).await.result();
+            }
+        }
+        let deletion = tokio::spawn({
+            let api = server.api();
+            async move { api.try_delete(&format!("{}?tags=customer:yes", scripts())).await }
+        });
+        // A random moment, which is the point: before, in the middle of, or after the write.
+        tokio::time::sleep(Duration::from_micros(random.hash_one(round) % 12_000)).await;
+        server.kill().await;
+        let acknowledged = within("the end of the deletion", deletion).await.unwrap();
+        assert!(matches!(acknowledged, None | Some(200)), "{acknowledged:?}");
+
+        let server = site.serve().await;
+        let left = listed(&server.api()).await.len();
+        assert!(
+            left == 0 || (left == TOGETHER && acknowledged.is_none()),
+            "{left} are left, {acknowledged:?}"
+        );
+        let answer = server.get("script-7.apps.test", "/").await;
+        assert_eq!(answer.status, if left == 0 { 404 } else { 200 }, "{}", answer.text());
+        whole += u32::from(left > 0);
+        gone += u32::from(left == 0);
+        server.kill().await;
+    }
+    assert_eq!(whole + gone, DELETIONS);
+}
+
 #[tokio::test]
 async fn two_servers_cannot_share_a_data_directory() {
     let site = Site::new(CONFIG);
@@ -148,7 +204,7 @@ async fn a_restart_keeps_scripts_routes_and_tags() {
     let server = site.serve().await;
     let api = server.api();
     let metadata = serde_json::json!({"main_module": "worker.wasm", "tags": ["paid"]});
-    api.upload(&crate::support::script_path("shop"), &metadata, wat::answer("shop")).await.result();
+    api.upload(&script_path("shop"), &metadata, wat::answer("shop")).await.result();
     api.upload("/client/v4/accounts/0/workers/scripts/front", &metadata, wat::answer("front")).await.result();
     let route = serde_json::json!({"pattern": "front.test/*", "script": "front"});
     api.post("/client/v4/accounts/0/workers/routes", &route).await.result();
@@ -157,6 +213,6 @@ async fn a_restart_keeps_scripts_routes_and_tags() {
     let server = site.serve().await;
     assert_eq!(server.get("shop.apps.test", "/").await.text(), "shop");
     assert_eq!(server.get("front.test", "/").await.text(), "front");
-    let tags = server.api().get(&format!("{}/tags", crate::support::script_path("shop"))).await;
+    let tags = server.api().get(&format!("{}/tags", script_path("shop"))).await;
     assert_eq!(tags.result(), &serde_json::json!(["paid"]));
 }

@@ -17,6 +17,7 @@ use super::Identified;
 use crate::body::Json;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
+use crate::patterns::VISIBLE;
 use crate::state::{Shared, SharedState};
 use crate::target::named_segment;
 
@@ -61,14 +62,16 @@ struct Named {
 pub(crate) struct Wanted {
     /// Needed to make one.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 256), regex(pattern = VISIBLE))]
     name: Option<String>,
     #[serde(default)]
     description: Option<String>,
     /// Whether anybody is told; needed to make one.
     #[serde(default)]
     enabled: Option<bool>,
-    /// "custom_ssl_certificate_event_type"; needed to make one.
+    /// Needed to make one.
     #[serde(default)]
+    #[schemars(extend("enum" = [AlertType::CustomHostnameCertificate.as_str(), null]))]
     alert_type: Option<String>,
     /// Needed to make one.
     #[serde(default)]

@@ -16,6 +16,7 @@ use super::Identified;
 use crate::body::Json;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
+use crate::patterns::VISIBLE;
 use crate::state::{Shared, SharedState};
 use crate::target::named_segment;
 
@@ -38,8 +39,10 @@ pub(crate) struct View {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "WebhookWanted")]
 pub(crate) struct Wanted {
+    #[schemars(length(min = 1, max = 256), regex(pattern = VISIBLE))]
     name: String,
     /// http or https; which ports and addresses may be reached says the configuration.
+    #[schemars(regex(pattern = "^https?://"))]
     url: String,
     /// Sent as it is in the field `cf-webhook-auth`; left out of a change, it stays, and "" takes it away.
     #[serde(default)]

@@ -31,11 +31,13 @@ const MOST_READ_BYTES: u64 = 25 << 20;
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "KvBulkPut")]
 pub(crate) struct Put {
+    #[schemars(length(min = 1, max = 512))]
     key: String,
     value: String,
     #[serde(default)]
     expiration: Option<u64>,
     #[serde(default)]
+    #[schemars(range(min = 60))]
     expiration_ttl: Option<u64>,
     #[serde(default)]
     metadata: Option<Value>,
@@ -57,8 +59,9 @@ pub(crate) struct Done {
 #[schemars(rename = "KvBulkGet")]
 pub(crate) struct Get {
     keys: Vec<String>,
-    /// `text`, or `json`.
+    /// `text` is the default.
     #[serde(default, rename = "type")]
+    #[schemars(extend("enum" = ["text", "json", null]))]
     kind: Option<String>,
     /// Whether each value comes as an object with its metadata.
     #[serde(default, rename = "withMetadata")]

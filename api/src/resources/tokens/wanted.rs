@@ -17,6 +17,7 @@ use crate::error::ApiError;
 #[schemars(rename = "TokenCreate")]
 pub(crate) struct Wanted {
     /// What it is for.
+    #[schemars(length(min = 1, max = 64))]
     name: String,
     /// What it may do. Left out: what the token may do that makes it, or what it could do before.
     #[serde(default)]
@@ -30,8 +31,9 @@ pub(crate) struct Wanted {
     /// From where it may be used.
     #[serde(default)]
     condition: Option<ConditionShape>,
-    /// "active" or "disabled".
+    /// What has expired is known by its time.
     #[serde(default)]
+    #[schemars(extend("enum" = ["active", "disabled", "expired", null]))]
     status: Option<String>,
 }
 
@@ -42,7 +44,7 @@ pub(crate) struct Wanted {
 pub(crate) struct PolicyShape {
     #[serde(default)]
     id: Option<String>,
-    /// "allow" or "deny".
+    #[schemars(extend("enum" = ["allow", "deny"]))]
     effect: String,
     permission_groups: Vec<GroupShape>,
     /// Each with "*", or an account with an object of what is within it.

@@ -1,6 +1,7 @@
 //! The audit log: newest first, page by page, kept for as long as it is to be.
 
 use super::*;
+use crate::AuditRange;
 use wasmyard_model::audit::{ActionKind, Actor, ActorKind, AuditEntry};
 use wasmyard_model::clock::Clock;
 use wasmyard_model::timestamp::Timestamp;
@@ -39,7 +40,8 @@ async fn entries_come_newest_first_between_moments_and_page_by_page() {
         registry.append_audit(&entry(number as usize, at(number))).await.unwrap();
     }
     let page = async |after: Option<&str>, since, before, limit| {
-        registry.audit_page(after, since, before, limit).await.unwrap()
+        let range = AuditRange { since, before, oldest_first: false };
+        registry.audit_page(&range, after, limit).await.unwrap()
     };
     assert_eq!(ids(&page(None, None, None, 9).await), ["id4", "id3", "id2", "id1", "id0"]);
     let first = page(None, None, None, 2).await;
@@ -50,6 +52,18 @@ async fn entries_come_newest_first_between_moments_and_page_by_page() {
     assert_eq!(ids(&page(None, Some(at(1)), Some(at(3)), 9).await), ["id2", "id1"]);
     assert_eq!(ids(&page(Some(&first[1].0), None, Some(at(2)), 9).await), ["id1", "id0"]);
     assert_eq!(page(None, None, None, 1).await[0].1, entry(4, at(4)));
+    let page = async |after: Option<&str>, since, before, limit| {
+        let range = AuditRange { since, before, oldest_first: true };
+        registry.audit_page(&range, after, limit).await.unwrap()
+    };
+    assert_eq!(ids(&page(None, None, None, 9).await), ["id0", "id1", "id2", "id3", "id4"]);
+    let first = page(None, None, None, 2).await;
+    assert_eq!(ids(&first), ["id0", "id1"]);
+    assert_eq!(ids(&page(Some(&first[1].0), None, None, 2).await), ["id2", "id3"]);
+    assert_eq!(ids(&page(None, Some(at(3)), None, 9).await), ["id3", "id4"]);
+    assert_eq!(ids(&page(None, None, Some(at(2)), 9).await), ["id0", "id1"]);
+    assert_eq!(ids(&page(None, Some(at(1)), Some(at(3)), 9).await), ["id1", "id2"]);
+    assert_eq!(ids(&page(Some(&first[1].0), Some(at(3)), None, 9).await), ["id3", "id4"]);
 }
 
 #[tokio::test]
@@ -69,5 +83,5 @@ async fn entries_are_forgotten_when_they_are_as_old_as_they_may_be() {
     assert_eq!(registry.forget_old_audit().await.unwrap(), 0, "thirty days to the moment");
     hand.advance(Duration::from_secs(1));
     assert_eq!(registry.forget_old_audit().await.unwrap(), 300);
-    assert_eq!(ids(&registry.audit_page(None, None, None, 9).await.unwrap()), ["id300"]);
+    assert_eq!(ids(&registry.audit_page(&AuditRange::default(), None, 9).await.unwrap()), ["id300"]);
 }

@@ -50,6 +50,15 @@ impl Store for DawdlingStore {
     ) -> std::result::Result<Vec<Entry>, StoreError> {
         late(self.0.scan(prefix, after, limit)).await
     }
+
+    async fn scan_back(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> std::result::Result<Vec<Entry>, StoreError> {
+        late(self.0.scan_back(prefix, before, limit)).await
+    }
     async fn count(&self, prefix: &str) -> std::result::Result<u64, StoreError> {
         late(self.0.count(prefix)).await
     }

@@ -36,6 +36,34 @@ fn keys(noted: &Noted) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_job_that_a_process_held_which_is_gone_is_due_at_the_next_start_of_the_same_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let (clock, _hand) = begin();
+    let options = || RegistryOptions { clock: clock.clone(), ..RegistryOptions::default() };
+    let registry = Registry::open_directory(directory.path(), options()).await.unwrap();
+    let now = clock.now();
+    registry.schedule("check", "held", now).await.unwrap();
+    registry.schedule("check", "later", now.later(HOUR)).await.unwrap();
+    let (begun, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let jobs = registry.jobs().on("check", move |_| {
+        begun.send(()).unwrap();
+        std::future::pending()
+    });
+    // As at a kill: it was begun, and nothing is heard of it any more.
+    tokio::select! {
+        _ = jobs.run_due() => panic!("it does not end"),
+        begun = told.recv() => begun.unwrap(),
+    }
+    drop(jobs);
+    let registry = reopen_with(registry, directory.path(), options).await;
+    let (jobs, noted) = noting(registry.jobs(), &clock, |_| Done::Finished);
+    assert_eq!(jobs.run_due().await.unwrap(), Some(now.later(HOUR)));
+    let noted = noted.lock().unwrap();
+    let seen: Vec<(&str, u32)> = noted.iter().map(|(_, job)| (job.key.as_str(), job.attempt)).collect();
+    assert_eq!(seen, [("held", 1)], "without waiting for its lease");
+}
+
+#[tokio::test]
 async fn what_is_due_is_done_in_order_and_the_rest_waits() {
     let (clock, hand) = begin();
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());

@@ -67,6 +67,15 @@ impl Store for AheadStore {
     ) -> std::result::Result<Vec<Entry>, StoreError> {
         self.store.scan(prefix, after, limit).await
     }
+
+    async fn scan_back(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> std::result::Result<Vec<Entry>, StoreError> {
+        self.store.scan_back(prefix, before, limit).await
+    }
     async fn count(&self, prefix: &str) -> std::result::Result<u64, StoreError> {
         self.store.count(prefix).await
     }

@@ -24,7 +24,6 @@ async fn dies(stop: Stop) {
     server.kill().await;
     let server = platform.serve().await;
     let api = server.api();
-    // Whoever held the step is believed to be alive for a minute.
     let goes_on = |shown: &Value| has_both(&shown["ssl"]) || !shown["ssl"]["validation_checks"].is_null();
     let taken_over = "a job that was begun elsewhere and not finished is taken over";
     eventually("the step is taken over", async || server.log().contains(taken_over).then_some(())).await;

@@ -46,6 +46,15 @@ impl Store for CountingStore {
     ) -> std::result::Result<Vec<Entry>, StoreError> {
         self.read().scan(prefix, after, limit).await
     }
+
+    async fn scan_back(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> std::result::Result<Vec<Entry>, StoreError> {
+        self.read().scan_back(prefix, before, limit).await
+    }
     async fn count(&self, prefix: &str) -> std::result::Result<u64, StoreError> {
         self.read().count(prefix).await
     }
