@@ -14,8 +14,8 @@ use crate::openapi;
 use crate::query::DIRECTIONS;
 use crate::resources::{
     acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
-    custom_hostnames, deployments, dns_records, fallback_origin, health, kv, namespaces, routes, run,
-    schedules, scripts, secret_stores, secrets, services, settings, subdomain, tags, tails, tokens, versions,
+    custom_hostnames, d1, deployments, dns_records, fallback_origin, graphql, health, kv, namespaces, routes,
+    run, schedules, scripts, secret_stores, secrets, services, settings, subdomain, tags, tails, tokens, versions,
     zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
@@ -110,6 +110,26 @@ pub(crate) fn table() -> Table {
         .post("/{namespace_id}/bulk/get", kv::bulk::get, op("bulk.get", "Read up to 100 values").reads().takes::<kv::bulk::Get>().returns::<kv::bulk::Values>());
 
     queues::rows(t);
+    t.area("SQL databases", "d1", "/client/v4/accounts/{account_id}/d1/database").needs(Family::D1)
+        .get("", d1::list, op("list", "List the databases by their names").counted().query("cursor", "The cursor of the page before, instead of a number").query("name", "Databases with this in their names").returns::<Vec<d1::View>>())
+        .post("", d1::create, op("create", "Create a database").takes::<d1::Create>().returns::<d1::View>())
+        .get("/{database_id}", d1::get, op("get", "Show a database, named by its identifier or its name").returns::<d1::View>())
+        .put("/{database_id}", d1::update, op("update", "Ask for reads to be answered elsewhere, which there is not: a remark says so").takes::<d1::Change>().returns::<d1::View>())
+        .patch("/{database_id}", d1::update, op("edit", "Ask for reads to be answered elsewhere, which there is not: a remark says so").takes::<d1::Change>().returns::<d1::View>())
+        .delete("/{database_id}", d1::delete, op("delete", "Delete a database with its past").forced())
+        .post("/{database_id}/query", d1::query::query, op("query", "Carry out statements; rows are objects").takes_long::<d1::query::Asked>().returns::<Vec<d1::query::Objects>>())
+        .post("/{database_id}/raw", d1::query::raw, op("raw", "Carry out statements; rows are lists").takes_long::<d1::query::Asked>().returns::<Vec<d1::query::Lists>>())
+        .post("/{database_id}/import", d1::transfer::import, op("import", "Carry out a file of statements: ask where to send it, have it carried out, ask how far that is").takes::<d1::transfer::Import>().returns::<d1::transfer::ProgressView>())
+        .post("/{database_id}/export", d1::transfer::export, op("export", "Write a database as a file of statements, and ask how far that is").takes::<d1::transfer::Export>().returns::<d1::transfer::ProgressView>())
+        .get("/{database_id}/time_travel/bookmark", d1::travel::bookmark, op("timeTravel.bookmark", "Name the present, or an earlier moment").query("timestamp", "The moment, in RFC 3339").returns::<d1::travel::Named>())
+        .post("/{database_id}/time_travel/restore", d1::travel::restore, op("timeTravel.restore", "Go back to a moment").query("bookmark", "The name of the moment").query("timestamp", "The moment itself, in RFC 3339").returns::<d1::travel::RestoredView>());
+
+    t.area("SQL databases", "d1", "/client/v4/accounts/{account_id}/d1").open()
+        .put("/uploads/{place}", d1::transfer::upload, op("upload", "Send a file of statements to the place that an import named").takes_value().returns_raw("text/plain"))
+        .get("/exports/{place}", d1::transfer::download, op("download", "Fetch the file of an export").returns_raw("application/sql"));
+
+    t.area("Analytics", "analytics", "/client/v4")
+        .post("/graphql", graphql::query, op("graphql", "Ask for figures in GraphQL, of which there are none: the answer says so").for_any_token().reads().takes::<graphql::Query>().returns_raw("application/json"));
 
     t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes").needs(Family::Routes)
         .get("", routes::list, op("list", "List the routes").pages().returns::<Vec<routes::View>>())

@@ -11,12 +11,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use queues::QueuesCommand;
 
 pub use access::{AuditArgs, TokenCommand, TokenWanted, When};
+pub use databases::{D1Command, ExportArgs, TimeTravelCommand};
 pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, RollbackIf, VersionsCommand};
 pub use zones::{
     ClientsWanted, HostnameCommand, HostnameFilters, HostnameWanted, InZoneArgs, WaitArgs, ZoneCommand,
 };
 
 mod access;
+mod databases;
 pub mod queues;
 mod versions;
 mod zones;
@@ -60,6 +62,9 @@ pub enum Command {
     /// List, set, add and remove the tags of a user script
     #[command(subcommand, visible_alias = "tag")]
     Tags(TagsCommand),
+    /// Make, list and delete SQL databases, carry out statements, import, export, go back in time
+    #[command(subcommand)]
+    D1(D1Command),
     /// Make any call of the v4 API: `wasmyard api GET zones`
     Api(AnyCallArgs),
     /// Make a master key, or wrap the key of the data directory by another one

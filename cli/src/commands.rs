@@ -8,6 +8,7 @@ pub mod audit;
 pub mod authority;
 pub mod check;
 pub mod cron;
+pub mod d1;
 pub mod deploy;
 pub mod hostname;
 pub mod key;
@@ -49,6 +50,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Script(command) => script::run(command, output).await,
         Command::Secret(command) => secret::run(command, output).await,
         Command::Tags(command) => tags::run(command, output).await,
+        Command::D1(command) => d1::run(command, output).await,
         Command::Api(args) => any_call::run(&args, output).await,
         Command::Key(command) => key::run(command, output).await,
         Command::Cron(command) => cron::run(command, output).await,

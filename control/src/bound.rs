@@ -13,6 +13,7 @@ impl Control {
     /// That something is not there; or the failure of a store. Then nothing may be stored.
     pub(crate) async fn note_bindings(&self, key: &ScriptKey, inputs: &[BindingInput]) -> Result<()> {
         self.bind_kv(key, inputs).await?;
+        self.bind_databases(key, inputs).await?;
         self.bind_queues(key, inputs).await?;
         self.bind_stored_secrets(key, inputs).await
     }

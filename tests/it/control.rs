@@ -5,6 +5,7 @@
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
 //! - `crons`: scripts that run by themselves
 //! - `capabilities`: what components import, told and held against a policy
+//! - `d1`: SQL databases, as scripts and the API reach them
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
@@ -23,6 +24,7 @@ mod bad_limits;
 mod capabilities;
 mod clients;
 mod crons;
+mod d1;
 mod deploy;
 mod kv;
 mod queues;

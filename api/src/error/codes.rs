@@ -124,6 +124,18 @@ codes! {
     UserScriptNotFound = 10092, NOT_FOUND;
     /// No dispatch namespace has this name.
     NamespaceNotFound = 100119, NOT_FOUND;
+    /// What was asked of a database breaks a rule; the message names it.
+    D1Invalid = 7400, BAD_REQUEST;
+    /// No database has this identifier or name.
+    D1NotFound = 7404, NOT_FOUND;
+    /// There are as many databases as there may be.
+    D1Quota = 7406, FORBIDDEN;
+    /// A statement was refused, or went over a bound; the message is SQLite's own, or names the bound.
+    D1Refused = 7500, BAD_REQUEST;
+    /// A database of this name exists already.
+    D1NameTaken = 7502, BAD_REQUEST;
+    /// The file of the database is not what was written; others are served.
+    D1Damaged = 7503, INTERNAL_SERVER_ERROR;
     /// Something of that name exists already.
     Exists = 90001, CONFLICT;
     /// Another change to the same thing came in between; nothing was changed, so the call can be repeated.

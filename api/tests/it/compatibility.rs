@@ -24,6 +24,8 @@ const DIFFERS: &[(&str, &str)] = &[
     ),
     ("PUT /accounts/{account_id}/queues/{queue_id}", "what is left out stays"),
     ("POST /accounts/{account_id}/queues/{queue_id}/purge", "done when it is answered"),
+    ("PATCH /accounts/{account_id}/d1/database/{database_id}", "there is one place: no replicas"),
+    ("PUT /accounts/{account_id}/d1/database/{database_id}", "there is one place: no replicas"),
     (
         "GET /accounts/{account_id}/workers/domains",
         "there are none: a custom hostname of a zone, or a route, does what they do",
@@ -47,7 +49,6 @@ const DIFFERS: &[(&str, &str)] = &[
 
 /// What is said of calls that are not there, by how their paths begin; the longest beginning counts.
 const INSTEAD: &[(&str, &str)] = &[
-    ("/accounts/{account_id}/d1/", "SQL databases are not there yet"),
     ("/accounts/{account_id}/event_subscriptions/", "events of other products do not go to queues"),
     ("/accounts/{account_id}/r2/", "object storage is not there yet"),
     ("/accounts/{account_id}/secrets_store/", "one by one: `DELETE …/secrets/{secret_id}`"),

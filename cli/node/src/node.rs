@@ -186,6 +186,7 @@ impl Node {
                 body_idle: config.limits.stream_idle,
                 services: Services {
                     kv: Some(kept.kv.clone()),
+                    d1: Some(kept.d1.clone()),
                     queues: Some(kept.queues.clone()),
                     secrets: Some(registry.clone()),
                     rates: Some(rates),
@@ -222,7 +223,7 @@ impl Node {
             limits: config.limits,
         });
         let control =
-            Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv).with_queues(kept.queues);
+            Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv).with_queues(kept.queues).with_databases(kept.d1);
         let control = if reserved_names { control.with_reserved_names() } else { control };
         let control = issuers::with_certificates(control, store, config, metrics.registry())?;
         let delegation = config.dcv.as_ref();

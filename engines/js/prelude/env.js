@@ -9,6 +9,7 @@ import { callable } from "./rpc/caller.js";
 import { anyName } from "./rpc/stubs.js";
 import { givenKey } from "./crypto/subtle.js";
 import { Queue } from "./queue.js";
+import { D1Database } from "./d1.js";
 
 function open(kind, name) {
   const handle = host.open(kind, name);
@@ -139,6 +140,7 @@ const makers = {
   assets: (name) => new Fetcher(() => open("assets", name)),
   dispatch_namespace: (name) => new DispatchNamespace(name),
   kv_namespace: (name) => new KvNamespace(name),
+  d1: (name) => new D1Database(() => open("d1", name)),
   ratelimit: (name) => new RateLimit(name),
   secrets_store_secret: (name) => new SecretsStoreSecret(name),
   queue: (name) => new Queue(() => open("queue", name)),

@@ -7,6 +7,7 @@
 mod async_context;
 mod compression;
 mod crypto;
+mod d1;
 mod html;
 pub(crate) mod http;
 mod kv;
@@ -56,6 +57,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     platform::add(ctx, &host)?;
     kv::add(ctx, &host)?;
     queues::add(ctx, &host)?;
+    d1::add(ctx, &host)?;
     rate_limit::add(ctx, &host)?;
     secrets::add(ctx, &host)?;
     async_context::add(ctx, &host)?;

@@ -14,6 +14,7 @@ use crate::name::{BindingName, NamespaceName, ScriptName, shorten};
 use fields::Fields;
 
 pub use assets::Assets;
+pub use d1::{D1, DatabaseId};
 pub use dispatch_namespace::{DispatchNamespace, OutboundDecl};
 pub use error::BindingError;
 pub use input::{BindingInput, resolve};
@@ -29,6 +30,7 @@ pub use service::Service;
 pub use version_metadata::VersionMetadata;
 
 mod assets;
+mod d1;
 mod dispatch_namespace;
 mod error;
 mod fields;
@@ -99,6 +101,8 @@ pub enum Reference<'a> {
     StoredSecret(&'a SecretStoreId, &'a str),
     /// A queue.
     Queue(&'a QueueName),
+    /// An SQL database.
+    Database(&'a DatabaseId),
 }
 
 /// Makes the two enums from the list of types, so that there is no other list.
@@ -192,6 +196,8 @@ families! {
     VersionMetadata,
     /// A namespace of keys and values.
     KvNamespace,
+    /// An SQL database.
+    D1,
     /// A rate limit.
     Ratelimit,
     /// A secret of a store.

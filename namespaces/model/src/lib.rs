@@ -53,8 +53,8 @@ pub use assets::{
     VersionAssets,
 };
 pub use bindings::{
-    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, KvNamespaceId, OutboundDecl,
-    QueueName, Reference,
+    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, DatabaseId, KvNamespaceId,
+    OutboundDecl, QueueName, Reference,
 };
 pub use blocked::BlockedNames;
 pub use capabilities::{CapabilityDiff, CapabilityPolicy};

@@ -15,6 +15,7 @@ pub use table::table;
 pub mod alerting;
 mod byte_size;
 pub mod component;
+pub mod d1;
 pub mod events;
 pub mod hostnames;
 pub mod kv;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Response, request};
+use wasmyard_d1::{D1, D1Handle};
 use wasmyard_kv::{Kv, KvHandle};
 use wasmyard_namespaces::Registry;
 use wasmyard_namespaces::bindings::{BindingDecl, BindingKind};
@@ -33,6 +34,8 @@ pub struct Services {
     pub secrets: Option<Registry>,
     /// Queues.
     pub queues: Option<Queues>,
+    /// SQL databases.
+    pub d1: Option<D1>,
     /// Rate limits, of all tenants.
     pub rates: Option<RateLimits>,
     /// Those of the version's own tenant.
@@ -41,12 +44,13 @@ pub struct Services {
 
 impl std::fmt::Debug for Services {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Services { files, kv, queues, rates, .. } = self;
+        let Services { files, kv, d1, queues, rates, .. } = self;
         let files = files.is_some();
         f.debug_struct("Services")
             .field("files", &files)
             .field("kv", kv)
             .field("queues", queues)
+            .field("d1", d1)
             .field("rates", rates)
             .finish_non_exhaustive()
     }
@@ -80,6 +84,8 @@ pub(crate) enum Grant {
     Kv(KvHandle),
     /// A queue to send to.
     Queue(QueueHandle),
+    /// An SQL database.
+    D1(D1Handle),
     /// A rate limit.
     RateLimit(Limiter),
     /// A secret of a store.
@@ -169,6 +175,9 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
         BindingKind::Assets(_) => services.files.clone().map_or(Grant::Nothing, Grant::Files),
         BindingKind::KvNamespace(held) => {
             services.kv.as_ref().map_or(Grant::Nothing, |kv| Grant::Kv(kv.handle(&held.namespace_id)))
+        }
+        BindingKind::D1(held) => {
+            services.d1.as_ref().map_or(Grant::Nothing, |d1| Grant::D1(d1.handle(&held.database_id)))
         }
         BindingKind::Ratelimit(held) => services.own_rates.as_ref().map_or(Grant::Nothing, |rates| {
             let period = Duration::from_secs(u64::from(held.period));

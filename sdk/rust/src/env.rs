@@ -6,6 +6,7 @@ use std::future::Future;
 
 use crate::assets::Assets;
 use crate::bindings::{config, request_info};
+use crate::d1::D1;
 use crate::dispatch::{BindingError, Namespace, Service};
 use crate::executor;
 use crate::kv::Kv;
@@ -168,6 +169,39 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn queue(&self, binding: &str) -> Result<Queue, BindingError> {
         Queue::open(binding)
+    }
+
+    /// The rate limit that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let may = env.rate_limit("LOGINS")?.limit(&env.client_address()).unwrap_or(false);
+    /// Ok(if may { Response::text("welcome") } else { Response::text("later").with_status(429) })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn rate_limit(&self, binding: &str) -> Result<RateLimit, BindingError> {
+        RateLimit::open(binding)
+    }
+
+    /// The SQL database that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(req: Request, env: Env) -> Result<Response> {
+    /// let found = env.d1("DB")?.prepare("SELECT text FROM pages WHERE path = ?").bind(req.path()).first().await?;
+    /// let text = found.as_deref().and_then(|row| row[0].as_text()).unwrap_or("There is no such page.");
+    /// Ok(Response::text(text.to_owned()))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn d1(&self, binding: &str) -> Result<D1, BindingError> {
+        D1::open(binding)
     }
 
     /// The rate limit that this worker is bound to under that name.

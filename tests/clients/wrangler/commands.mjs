@@ -212,10 +212,41 @@ try {
   await command(["queues", "delete", "q2"]);
   assert.deepEqual(await result(`${account}/queues`), []);
 
+  // SQL databases.
+  await command(["d1", "create", "db1"]);
+  assert.match(await command(["d1", "list"]), /db1/);
+  const database = `${account}/d1/database/db1`;
+  const { uuid } = await result(database);
+  const rows = async (sql) => (await (await tool.fetch(`${database}/query`, "POST", { sql })).json()).result[0].results;
+  const project1 = { "wrangler.toml": `name = "commands"\nmain = "index.js"\ncompatibility_date = "2026-01-01"\nworkers_dev = false\n[[d1_databases]]\nbinding = "D"\ndatabase_name = "db1"\ndatabase_id = "${uuid}"\n` };
+  const d1 = (words, options = {}) => command(["d1", ...words], { ...options, files: { ...project1, ...options.files } });
+  assert.match(await d1(["info", "db1"]), /num_tables/);
+  await d1(["execute", "db1", "--remote", "--yes", "--command", "CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('one')"], { shown: "d1 execute db1 --remote --yes --command SQL" });
+  assert.deepEqual(await rows("SELECT a FROM t"), [{ a: "one" }]);
+  assert.match(await d1(["execute", "db1", "--remote", "--json", "--command", "SELECT a FROM t"], { shown: "d1 execute db1 --remote --json --command SQL" }), /"one"/);
+  await d1(["execute", "db1", "--remote", "--command", "SELEC 1"], { code: 1, shown: "d1 execute db1 --remote --command (refused)" });
+  const travelled = await d1(["time-travel", "info", "db1"]);
+  const [bookmark] = /[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{32}/.exec(travelled);
+  await d1(["execute", "db1", "--remote", "--yes", "--file", "more.sql"], { files: { "more.sql": "INSERT INTO t VALUES ('two');\nINSERT INTO t VALUES ('three');\n" } });
+  assert.deepEqual(await rows("SELECT a FROM t"), [{ a: "one" }, { a: "two" }, { a: "three" }]);
+  const migration = { "migrations/0001_first.sql": "CREATE TABLE m (a);\nCREATE TRIGGER n AFTER INSERT ON m BEGIN INSERT INTO t VALUES ('by a trigger'); END;\n" };
+  assert.match(await d1(["migrations", "list", "db1", "--remote"], { files: migration }), /0001_first/);
+  await d1(["migrations", "apply", "db1", "--remote"], { files: migration });
+  assert.match(await d1(["migrations", "list", "db1", "--remote"]), /No migrations/);
+  await d1(["export", "db1", "--remote", "--output", "out.sql"], { input: "y\n" });
+  await d1(["time-travel", "restore", "db1", "--bookmark", bookmark], { input: "y\n", shown: "d1 time-travel restore db1 --bookmark BOOKMARK" });
+  assert.deepEqual(await rows("SELECT a FROM t"), [{ a: "one" }]);
+  const bound = `[[d1_databases]]\nbinding = "FIRST_DB"\ndatabase_name = "db1"\ndatabase_id = "${uuid}"\n`;
+  await command(["deploy"], { files: project("two", bound), shown: "deploy with a D1 binding" });
+  assert.deepEqual((await result(`${workers}/scripts/commands/settings`)).bindings.filter(({ type }) => type === "d1").map(({ id }) => id), [uuid]);
+  await d1(["delete", "db1", "--skip-confirmation"], { code: 1, shown: "d1 delete db1 --skip-confirmation (while a script is bound to it)" });
+  await command(["deploy"], { files: project("two"), shown: "deploy without the D1 binding" });
+  await d1(["delete", "db1", "--skip-confirmation"]);
+  assert.equal(await result(database), null);
+
   // What is not there is told, and changes nothing.
   for (const words of [
     ["r2", "bucket", "list"], ["r2", "bucket", "create", "b1"],
-    ["d1", "list"], ["d1", "create", "d1"],
     ["hyperdrive", "list"], ["vectorize", "list"], ["workflows", "list"], ["pipelines", "list"],
   ]) {
     const done = await tool.told("commands", {}, "", ...words);
@@ -224,7 +255,7 @@ try {
   const before = (await result(`${workers}/scripts/commands/deployments`)).deployments[0].id;
   for (const [more, named] of [
     ['[[r2_buckets]]\nbinding = "B"\nbucket_name = "b1"\n', "with an R2 binding"],
-    ['[[d1_databases]]\nbinding = "D"\ndatabase_name = "d"\ndatabase_id = "00000000-0000-0000-0000-000000000000"\n', "with a D1 binding"],
+    ['[[d1_databases]]\nbinding = "D"\ndatabase_name = "d"\ndatabase_id = "00000000-0000-0000-0000-000000000000"\n', "with a D1 database that is not there"],
   ]) {
     const done = await tool.told("commands", project("two", more), "", "deploy");
     codes.push({ command: `deploy ${named}`, code: done.code });

@@ -108,6 +108,11 @@ families! {
         Read = "84a7755d54c646ca87cd50682a34bf7c" "Queues Read",
         Write = "366f57075ffc42689627bcf8242a1b6d" "Queues Write",
     }
+    /// SQL databases, with what is in them.
+    D1 at Account {
+        Read = "192192df92ee43ac90f2aeeffce67e35" "D1 Read",
+        Write = "09b2857d1c31407795e75e3fed8617a1" "D1 Write",
+    }
     /// What is counted of scripts and of requests.
     Analytics at Account {
         Read = "b89a480218d04ceb98b4fe57ca29dc1f" "Account Analytics Read",

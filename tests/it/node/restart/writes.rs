@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 mod alerting;
 mod certificates;
+mod d1;
 mod kv;
 mod secret_stores;
 mod queues;
@@ -165,6 +166,7 @@ impl Calls {
             "kv" => kv::seen(&self.api).await,
             "secret stores" => secret_stores::seen(&self.api).await,
             "queues" => queues::seen(&self.api).await,
+            "d1" => d1::seen(&self.api).await,
             "zones" => zones::seen(&self.api).await,
             "contents" => {
                 let manifest = json!({"manifest": {"/a.html": {"hash": HASH, "size": 4}}});
@@ -313,6 +315,7 @@ fn rows() -> Vec<Row> {
     rows.extend(kv::rows());
     rows.extend(secret_stores::rows());
     rows.extend(queues::rows());
+    rows.extend(d1::rows());
     rows.extend(zones::rows());
     rows
 }
@@ -565,8 +568,7 @@ fn other_rows() -> Vec<Row> {
 fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
-        "alerting" | "certificates" | "contents" | "kv" | "secret stores" | "zones" => seen,
-        "alerting" | "certificates" | "contents" | "kv" | "queues" | "zones" => seen,
+        "alerting" | "certificates" | "contents" | "d1" | "kv" | "queues" | "secret stores" | "zones" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -610,6 +612,7 @@ async fn prepared() -> (crate::support::Site, Server) {
     kv::prepare(&calls.api).await;
     secret_stores::prepare(&calls.api).await;
     queues::prepare(&calls.api).await;
+    d1::prepare(&calls.api).await;
     zones::prepare(&calls.api).await;
     certificates::prepare(&calls.api).await;
     for name in ["spare", "gone"] {
@@ -623,6 +626,7 @@ const WITH_AUTHORITY: &[&str] = &["PUT acme_accounts/{certificate_authority}/key
 
 /// What clients ask for and is not there, and what is kept nowhere.
 const NOTHING: &[&str] = &[
+    "POST graphql",
     "POST workers/scripts/{script_name}/subdomain",
     "DELETE workers/scripts/{script_name}/subdomain",
     "POST workers/scripts/{script_name}/tails",
@@ -646,7 +650,7 @@ fn every_write_endpoint_has_its_row() {
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
     for reading in
-        kv::READS.iter().chain(queues::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY)
+        kv::READS.iter().chain(d1::READS).chain(queues::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY)
     {
         assert!(writes.remove(*reading), "{reading}");
     }
