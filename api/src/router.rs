@@ -15,8 +15,8 @@ use crate::query::DIRECTIONS;
 use crate::resources::{
     acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
     custom_hostnames, d1, deployments, dns_records, fallback_origin, graphql, health, kv, namespaces, routes,
-    run, schedules, scripts, secret_stores, secrets, services, settings, subdomain, tags, tails, tokens, versions,
-    zone_routes, zones,
+    run, schedules, scripts, secret_stores, secrets, services, settings, subdomain, tags, tails, tokens,
+    versions, zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Asks, At, Operation, Table, op};

@@ -222,8 +222,9 @@ impl Node {
             runtime: Arc::clone(&runtime),
             limits: config.limits,
         });
-        let control =
-            Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv).with_queues(kept.queues).with_databases(kept.d1);
+        let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv)
+            .with_queues(kept.queues)
+            .with_databases(kept.d1);
         let control = if reserved_names { control.with_reserved_names() } else { control };
         let control = issuers::with_certificates(control, store, config, metrics.registry())?;
         let delegation = config.dcv.as_ref();

@@ -13,7 +13,11 @@ impl Client {
     ///
     /// # Errors
     /// Any [`ClientError`].
-    pub async fn socket(&self, url: &str, subprotocol: &str) -> Result<WebSocketStream<Upgraded>, ClientError> {
+    pub async fn socket(
+        &self,
+        url: &str,
+        subprotocol: &str,
+    ) -> Result<WebSocketStream<Upgraded>, ClientError> {
         let bad = |reason| ClientError::BadUrl { url: url.to_owned(), reason };
         // What a WebSocket begins with is a request of HTTP.
         let http = url.replacen("ws", "http", 1);

@@ -20,7 +20,9 @@ use crate::args::DeployArgs;
 use crate::client::{Client, Module};
 use crate::failure::Failure;
 use crate::output::{Output, Progress};
-use wasmyard_node::config::{self, ConfigSource, D1ByName, DeclaredConsumer, KvByTitle, Purpose, ScriptConfig};
+use wasmyard_node::config::{
+    self, ConfigSource, D1ByName, DeclaredConsumer, KvByTitle, Purpose, ScriptConfig,
+};
 use wasmyard_node::sources;
 
 mod assets;

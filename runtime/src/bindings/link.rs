@@ -5,8 +5,8 @@ use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 
 use crate::bindings::{
-    assets_wit, bindings_wit, calls_wit, config_wit, d1_wit, dispatch_wit, keyvalue_batch_wit, keyvalue_wit, kv_wit,
-    log_wit, message_wit, outgoing_wit, queues_wit, ratelimit_wit, request_info_wit, secrets_wit,
+    assets_wit, bindings_wit, calls_wit, config_wit, d1_wit, dispatch_wit, keyvalue_batch_wit, keyvalue_wit,
+    kv_wit, log_wit, message_wit, outgoing_wit, queues_wit, ratelimit_wit, request_info_wit, secrets_wit,
 };
 use crate::guest::state::State;
 

@@ -294,9 +294,7 @@ impl From<platform::D1Error> for D1Error {
     fn from(error: platform::D1Error) -> D1Error {
         use platform::D1Error as Told;
         match error {
-            Told::Refused(refusal) => {
-                D1Error::Refused { text: refusal.text, statement: refusal.statement }
-            }
+            Told::Refused(refusal) => D1Error::Refused { text: refusal.text, statement: refusal.statement },
             Told::DatabaseNotFound(text) => D1Error::DatabaseNotFound(text),
             Told::ExceededQuota(text) => D1Error::ExceededQuota(text),
             Told::ExceededSubrequests(text) => D1Error::ExceededSubrequests(text),

@@ -77,9 +77,9 @@ mod kv;
 mod method;
 mod queue;
 mod rate_limit;
-mod secrets;
 mod request;
 mod response;
+mod secrets;
 #[cfg(target_arch = "wasm32")]
 mod system;
 mod url;
@@ -98,9 +98,9 @@ pub use kv::{Kv, KvEntry, KvError, KvKey, KvList, KvPage, KvPut};
 pub use method::{Method, Scheme};
 pub use queue::{ContentType, MessageBatch, NewMessage, Queue, QueueError, QueueMessage};
 pub use rate_limit::RateLimit;
-pub use secrets::{SecretError, StoredSecret};
 pub use request::Request;
 pub use response::Response;
+pub use secrets::{SecretError, StoredSecret};
 pub use url::UrlError;
 pub use wasmyard_macros::{main, queue};
 

@@ -550,6 +550,10 @@ section! {
         max_concurrency: Number = Number("as many as there are places"),
         /// the queue that messages go to which came as often as they may; made when it is missing
         dead_letter_queue: Text = Text("none: they go"),
+    }
+}
+
+section! {
     /// `[[scripts.NAME.d1_databases]]`
     RawD1 {
         /// the name under which the script sees it

@@ -55,7 +55,8 @@ fn param<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<d1::Value> {
 }
 
 fn result<'js>(ctx: &Ctx<'js>, set: ResultSet) -> Result<Array<'js>> {
-    let (list, columns, rows) = (Array::new(ctx.clone())?, Array::new(ctx.clone())?, Array::new(ctx.clone())?);
+    let (list, columns, rows) =
+        (Array::new(ctx.clone())?, Array::new(ctx.clone())?, Array::new(ctx.clone())?);
     for (index, column) in set.columns.into_iter().enumerate() {
         columns.set(index, column)?;
     }

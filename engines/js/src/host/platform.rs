@@ -5,7 +5,9 @@ use rquickjs_core::{Array, Ctx, Function, Object, Result, Value};
 use super::http::dispatch_failure;
 use super::{failure, in_handler, number};
 use crate::bindings::wasi::config::store;
-use crate::bindings::wasmyard::platform::{assets, bindings, d1, dispatch, kv, queues, rate_limit, request_info, secrets};
+use crate::bindings::wasmyard::platform::{
+    assets, bindings, d1, dispatch, kv, queues, rate_limit, request_info, secrets,
+};
 use crate::table::{self, Resource};
 
 pub(super) fn add<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {

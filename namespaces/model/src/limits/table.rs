@@ -17,8 +17,18 @@ use super::{
 #[must_use]
 pub fn table() -> &'static [LimitRow] {
     static WHOLE: LazyLock<Vec<LimitRow>> = LazyLock::new(|| {
-        [TABLE, component::ROWS, kv::ROWS, d1::ROWS, hostnames::ROWS, alerting::ROWS, events::ROWS, queues::ROWS, secret_stores::ROWS]
-            .concat()
+        [
+            TABLE,
+            component::ROWS,
+            kv::ROWS,
+            d1::ROWS,
+            hostnames::ROWS,
+            alerting::ROWS,
+            events::ROWS,
+            queues::ROWS,
+            secret_stores::ROWS,
+        ]
+        .concat()
     });
     &WHOLE
 }

@@ -70,7 +70,10 @@ mod tests {
     fn the_bindings_are_those_of_the_wit() {
         for (world, file) in WORLDS {
             let kept = fs::read_to_string(target(file)).unwrap();
-            assert!(kept == generate(world).unwrap(), "{file}: stale bindings: cargo run -p wasmyard-bindgen");
+            assert!(
+                kept == generate(world).unwrap(),
+                "{file}: stale bindings: cargo run -p wasmyard-bindgen"
+            );
         }
     }
 }

@@ -13,8 +13,8 @@ mod alerting;
 mod certificates;
 mod d1;
 mod kv;
-mod secret_stores;
 mod queues;
+mod secret_stores;
 mod zones;
 
 use super::{CONFIG, restarted, site};
@@ -649,8 +649,13 @@ fn every_write_endpoint_has_its_row() {
         let methods = methods.as_object().unwrap().keys().filter(|method| *method != "get");
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
-    for reading in
-        kv::READS.iter().chain(d1::READS).chain(queues::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY)
+    for reading in kv::READS
+        .iter()
+        .chain(d1::READS)
+        .chain(queues::READS)
+        .chain(zones::READS)
+        .chain(NOTHING)
+        .chain(WITH_AUTHORITY)
     {
         assert!(writes.remove(*reading), "{reading}");
     }
