@@ -2,6 +2,7 @@
 //! compares requests per second of two lanes, into [`OTHERS`] where it measures in its own way (in a file of
 //! `rows/`).
 
+mod databases;
 mod deploy;
 mod inside;
 mod issued;
@@ -128,6 +129,11 @@ pub const OTHERS: &[Other] = &[
         id: "many-scripts",
         what: "a million scripts in one namespace: lists, and ten thousand deleted together",
         run: scripts::run,
+    },
+    Other {
+        id: "databases",
+        what: "SQL databases: queries, writes, opening, going back, and a hundred thousand of them",
+        run: databases::run,
     },
     Other {
         id: "orders",

@@ -3,6 +3,7 @@
 //! Owns the collecting error of the use cases. Callers map it to codes and exit codes. Its texts are safe to show, but
 //! for what only the log may see of the registry's failures.
 
+use wasmyard_d1::D1Error;
 use wasmyard_hostnames::certificates::PutError;
 use wasmyard_kv::KvError;
 use wasmyard_namespaces::access::PolicyError;
@@ -27,6 +28,9 @@ pub enum ControlError {
     /// This server keeps no queues.
     #[error("this server keeps no queues")]
     NoQueues,
+    /// SQL databases: refused, or failed.
+    #[error(transparent)]
+    D1(#[from] D1Error),
     /// A certificate was not taken, or the store of certificates failed.
     #[error(transparent)]
     Certificates(#[from] PutError),

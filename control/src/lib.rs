@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
-//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `queues`, `zones`: everything else, a file for each
+//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `d1`, `queues`, `secret_stores`, `zones`: everything else, a file for each
 //! - [`audit`]: what a configuration file changed, told to the audit log
 //! - [`alerting`]: who is told of what happens to certificates, and the sending of it
 //! - `ownership`: whether a custom hostname is its customer's
@@ -29,11 +29,13 @@ pub mod referrers;
 pub mod tokens;
 
 mod bindings;
+mod bound;
 mod capabilities;
 mod certificates;
 mod client_ca;
 mod configured;
 mod csrs;
+mod d1;
 mod deploy;
 mod in_time;
 mod issuance;
@@ -44,6 +46,7 @@ mod queues;
 mod routes;
 mod schedules;
 mod scripts;
+mod secret_stores;
 mod secrets;
 mod settings;
 mod tags;
@@ -54,6 +57,7 @@ mod zones;
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
+use wasmyard_d1::D1;
 use wasmyard_kv::Kv;
 use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::{BlockedNames, Registry};
@@ -82,6 +86,8 @@ pub struct Control {
     kv: Kv,
     /// None: this server keeps no queues.
     queues: Option<Queues>,
+    /// None where none are kept.
+    d1: Option<D1>,
     certificates: Option<certificates::Certificates>,
     /// Whom certificates are asked of.
     issuers: Option<Issuers>,
@@ -125,6 +131,7 @@ impl Control {
             checker,
             kv,
             queues: None,
+            d1: None,
             certificates: None,
             issuers: None,
             reserved_names: false,

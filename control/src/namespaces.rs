@@ -49,6 +49,7 @@ impl Control {
         if let Some(new) = &patch.name {
             self.rebind_kv(&before, new).await?;
             self.rebind_queues(name, new).await?;
+            self.rebind_databases(&before, new).await?;
         }
         let after = self.changing(force).update_namespace(name, patch).await?;
         if after.name != *name {

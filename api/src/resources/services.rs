@@ -37,6 +37,8 @@ pub(crate) struct QueueReferences {
     sends: Vec<Bound>,
     /// Those that it consumes.
     consumes: Vec<String>,
+    /// Databases that it is bound to, by their identifiers.
+    d1_databases: Vec<Bound>,
 }
 
 /// What a binding of the script leads to.
@@ -124,6 +126,10 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
     });
     let consumed = shared.control.consumed_by(&key).await?;
     let consumes = consumed.into_iter().map(|queue| queue.name.to_string()).collect();
+    let d1_databases = bound(|to| match to {
+        Reference::Database(id) => Some(id.to_string()),
+        _ => None,
+    });
     let found = shared.control.referrers_of_script(&key).await?;
     let shown = |list: &[Referrer]| list.iter().map(|one| reference(&one.name, &one.owner)).collect();
     let services = ServiceReferences { incoming: shown(&found.bindings), outgoing: outgoing.collect() };
@@ -136,6 +142,7 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         dispatch_namespaces,
         kv_namespaces,
         queues: QueueReferences { sends, consumes },
+        d1_databases,
     }))
 }
 

@@ -40,6 +40,8 @@ fn filled(path: &str) -> String {
         .replace("{deployment_id}", "0")
         .replace("{namespace_id}", "0123456789abcdef0123456789abcdef")
         .replace("{key_name}", "a/key")
+        .replace("{database_id}", "5d2ae24e-1d5c-4a7e-9a0e-6f3c1f6f8d01")
+        .replace("{place}", "0123456789abcdef0123456789abcdef")
         .replace("{zone_id}", ZONE)
         .replace("{setting_id}", "ssl")
         .replace("{dns_record_id}", "0123456789abcdef0123456789abcdef")
@@ -54,6 +56,9 @@ fn filled(path: &str) -> String {
         .replace("{webhook_id}", "0123456789abcdef0123456789abcdef")
         .replace("{policy_id}", "0123456789abcdef0123456789abcdef")
         .replace("{route_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{store_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{secret_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{tail_id}", "0123456789abcdef0123456789abcdef")
         .replace("{token_id}", "0123456789abcdef0123456789abcdef");
     assert!(!filled.contains('{'), "{filled}");
     filled

@@ -191,6 +191,7 @@ impl Api {
         let queues = Arc::new(SqliteQueues::open(folder.path()).unwrap());
         let queues = Queues::new(queues, Clock::system(), QueueLimits::default());
         let router = router(ApiState {
+            tails: wasmyard_events::Tails::default(),
             control: finish(Control::new(registry.clone(), checker.clone(), kv).with_queues(queues)),
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
             ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),

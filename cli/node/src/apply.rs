@@ -123,6 +123,11 @@ pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
         let found = control.kv().titled(&kv.title).await.map_err(|error| error.to_string())?;
         bindings.push(BindingInput::Declare(kv.bound_to(found.id)));
     }
+    for database in &script.d1_databases {
+        let d1 = control.d1().map_err(|error| error.to_string())?;
+        let found = d1.named(&database.database).await.map_err(|error| error.to_string())?;
+        bindings.push(BindingInput::Declare(database.bound_to(found.id)));
+    }
     control.declare_queues(&script.bindings).await.map_err(|error| error.to_string())?;
     let draft = UploadDraft {
         bindings,

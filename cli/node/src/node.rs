@@ -19,7 +19,7 @@ use wasmyard_dispatcher::{
     AdmissionConfig, Broken, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, HttpsConfig, Metrics,
     NetworkEgress, Overlay,
 };
-use wasmyard_events::{Figures, Sink, Sinks};
+use wasmyard_events::{Figures, Sink, Sinks, Tails};
 use wasmyard_listener::tls::{Asking, Tls};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
@@ -172,7 +172,8 @@ impl Node {
         let tls = tls.transpose()?;
         let egress =
             NetworkEgress::new(egress, figures).map_err(|error| StartError::failed(error.to_string()))?;
-        let events: Arc<dyn Sink> = Arc::new(sinks(&metrics)?);
+        let tails = Tails::default();
+        let events: Arc<dyn Sink> = Arc::new(sinks(&metrics, &tails)?);
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|error| StartError::failed(error.to_string()))?;
         let rates = RateLimits::new(secret);
@@ -185,7 +186,9 @@ impl Node {
                 body_idle: config.limits.stream_idle,
                 services: Services {
                     kv: Some(kept.kv.clone()),
+                    d1: Some(kept.d1.clone()),
                     queues: Some(kept.queues.clone()),
+                    secrets: Some(registry.clone()),
                     rates: Some(rates),
                     ..Services::default()
                 },
@@ -220,7 +223,7 @@ impl Node {
             limits: config.limits,
         });
         let control =
-            Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv).with_queues(kept.queues);
+            Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv).with_queues(kept.queues).with_databases(kept.d1);
         let control = if reserved_names { control.with_reserved_names() } else { control };
         let control = issuers::with_certificates(control, store, config, metrics.registry())?;
         let delegation = config.dcv.as_ref();
@@ -252,6 +255,7 @@ impl Node {
                 })
             },
             events,
+            tails,
             spool: config.server.data.clone(),
             limits: UploadLimits::default(),
             dispatch: Some(Arc::new(DataPlane(Arc::downgrade(&dispatcher)))),
@@ -471,18 +475,20 @@ fn bounds(config: &ResolvedConfig, capacity: &Capacity) -> [ListenerConfig; 2] {
         max_connections: count(server.api_max_connections),
         max_connections_per_client: count(server.api_max_connections.div_ceil(4)),
         proxy_protocol: server.api_proxy_protocol,
+        upgrades: true,
         ..visitors.clone()
     };
     [visitors, api]
 }
 
 /// Where everything that happens is told: this list is the place for one more who is to know.
-fn sinks(metrics: &Metrics) -> Result<Sinks, StartError> {
+fn sinks(metrics: &Metrics, tails: &Tails) -> Result<Sinks, StartError> {
     let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(Figures::new(metrics.registry()).map_err(unmeasured)?)];
     if let Some(log) = logs::writer() {
         log.register(metrics.registry()).map_err(unmeasured)?;
         sinks.push(Arc::new(log.clone()));
     }
+    sinks.push(Arc::new(tails.clone()));
     Ok(Sinks::new(sinks))
 }
 

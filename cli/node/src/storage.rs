@@ -1,8 +1,9 @@
-//! What a node keeps in its data directory: the registry, keys and values, queues, and the token of whoever administers it.
+//! What a node keeps in its data directory: the registry, keys and values, SQL databases, queues, and the token of whoever administers it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wasmyard_d1::{D1, D1Limits, SqliteCatalog};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_hostnames::{InstallationKey, KeyError};
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
@@ -27,17 +28,19 @@ pub struct Storage {
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     pub(crate) kv: Kv,
+    pub(crate) d1: D1,
     pub(crate) queues: Queues,
 }
 
 impl Kept {
     fn open(data: &Path) -> Result<Self, StartError> {
-        Ok(Self { kv: keys_and_values(data)?, queues: queues(data)? })
+        Ok(Self { kv: keys_and_values(data)?, d1: databases(data)?, queues: queues(data)? })
     }
 
     /// Brings everything to its place, before the process ends.
     pub(crate) async fn close(&self) {
         self.kv.close().await;
+        self.d1.close().await;
         self.queues.close().await;
     }
 }
@@ -131,6 +134,19 @@ fn queues(data: &Path) -> Result<Queues, StartError> {
         StartError::with_remedy(
             message,
             "restore queues.sqlite from a backup, or move it away to begin without any",
+        )
+    })
+}
+
+/// The SQL databases of a data directory.
+fn databases(data: &Path) -> Result<D1, StartError> {
+    let folder = data.to_owned();
+    let open = move || SqliteCatalog::open(&folder).map(|catalog| Arc::new(catalog) as _);
+    D1::open(open, &data.join("d1"), Clock::system(), D1Limits::default()).map_err(|error| {
+        let message = format!("the list of SQL databases in {} cannot be opened: {error}", data.display());
+        StartError::with_remedy(
+            message,
+            "restore d1.sqlite from a backup, or move it away to begin without any",
         )
     })
 }

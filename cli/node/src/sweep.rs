@@ -39,7 +39,8 @@ pub(crate) async fn run(control: Control, runtime: Arc<Runtime>) {
         audit(registry),
         code(registry, &runtime),
         keys(control.kv(), registry.clock()),
-        messages(&control)
+        messages(&control),
+        databases(&control)
     );
 }
 
@@ -64,6 +65,12 @@ async fn messages(control: &Control) {
         }
     })
     .await;
+}
+
+/// Closes databases that rest, and removes exports that nobody came back for.
+async fn databases(control: &Control) {
+    let Ok(d1) = control.d1() else { return };
+    every(control.registry().clock(), EXPIRED, EXPIRED, || d1.sweep()).await;
 }
 
 /// Sweeps what all nodes share, as a job: it is done once, and goes on when the node that did it is gone.

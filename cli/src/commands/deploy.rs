@@ -20,10 +20,11 @@ use crate::args::DeployArgs;
 use crate::client::{Client, Module};
 use crate::failure::Failure;
 use crate::output::{Output, Progress};
-use wasmyard_node::config::{self, ConfigSource, DeclaredConsumer, KvByTitle, Purpose, ScriptConfig};
+use wasmyard_node::config::{self, ConfigSource, D1ByName, DeclaredConsumer, KvByTitle, Purpose, ScriptConfig};
 use wasmyard_node::sources;
 
 mod assets;
+mod d1;
 mod kv;
 mod queues;
 
@@ -39,6 +40,7 @@ struct Plan {
     bindings: Vec<BindingDecl>,
     kv_namespaces: Vec<KvByTitle>,
     queue_consumers: Vec<DeclaredConsumer>,
+    d1_databases: Vec<D1ByName>,
     limits: LimitSpec,
     tags: Vec<Tag>,
     compatibility_flags: Vec<String>,
@@ -73,6 +75,9 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
             plan.bindings.push(kv.bound_to(kv::titled(&client, &kv.title).await?));
         }
         queues::made(&client, &plan.bindings, &plan.queue_consumers).await?;
+        for database in std::mem::take(&mut plan.d1_databases) {
+            plan.bindings.push(database.bound_to(d1::named(&client, &database.database).await?));
+        }
         let result = upload(&client, &plan, output).await?;
         queues::consume(&client, &plan.key, &plan.queue_consumers).await?;
         if !args.output.json {
@@ -132,6 +137,7 @@ fn from_file(file: Option<&Path>, args: &DeployArgs) -> Result<Plan, Failure> {
         bindings: Vec::new(),
         kv_namespaces: Vec::new(),
         queue_consumers: Vec::new(),
+        d1_databases: Vec::new(),
         limits: LimitSpec::default(),
         tags: Vec::new(),
         compatibility_flags: Vec::new(),
@@ -212,7 +218,8 @@ fn wanted(script: &ScriptConfig, args: &DeployArgs) -> bool {
 
 impl From<ScriptConfig> for Plan {
     fn from(script: ScriptConfig) -> Self {
-        let ScriptConfig { key, main, assets, bindings, kv_namespaces, limits, tags, .. } = script;
+        let ScriptConfig { key, main, assets, bindings, kv_namespaces, d1_databases, limits, tags, .. } =
+            script;
         let (compatibility_flags, crons) = (script.compatibility_flags, script.crons);
         let queue_consumers = script.queue_consumers;
         Self {
@@ -222,6 +229,7 @@ impl From<ScriptConfig> for Plan {
             bindings,
             kv_namespaces,
             queue_consumers,
+            d1_databases,
             limits,
             tags,
             compatibility_flags,

@@ -9,6 +9,7 @@ import { callable } from "./rpc/caller.js";
 import { anyName } from "./rpc/stubs.js";
 import { givenKey } from "./crypto/subtle.js";
 import { Queue } from "./queue.js";
+import { D1Database } from "./d1.js";
 
 function open(kind, name) {
   const handle = host.open(kind, name);
@@ -128,12 +129,20 @@ export class RateLimit {
   }
 }
 
+export class SecretsStoreSecret {
+  #name; #handle;
+  constructor(name) { this.#name = name; }
+  async get() { return answered(host.secret(this.#handle ??= open("secrets_store_secret", this.#name))); }
+}
+
 const makers = {
   service: (name) => new Fetcher(() => open("service", name)),
   assets: (name) => new Fetcher(() => open("assets", name)),
   dispatch_namespace: (name) => new DispatchNamespace(name),
   kv_namespace: (name) => new KvNamespace(name),
+  d1: (name) => new D1Database(() => open("d1", name)),
   ratelimit: (name) => new RateLimit(name),
+  secrets_store_secret: (name) => new SecretsStoreSecret(name),
   queue: (name) => new Queue(() => open("queue", name)),
 };
 

@@ -7,12 +7,14 @@
 mod async_context;
 mod compression;
 mod crypto;
+mod d1;
 mod html;
 pub(crate) mod http;
 mod kv;
 mod platform;
 mod queues;
 mod rate_limit;
+mod secrets;
 pub(crate) mod rejections;
 mod running;
 mod text;
@@ -55,7 +57,9 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     platform::add(ctx, &host)?;
     kv::add(ctx, &host)?;
     queues::add(ctx, &host)?;
+    d1::add(ctx, &host)?;
     rate_limit::add(ctx, &host)?;
+    secrets::add(ctx, &host)?;
     async_context::add(ctx, &host)?;
     compression::add(ctx, &host)?;
     crypto::add(ctx, &host)?;
@@ -66,10 +70,16 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     Ok(host)
 }
 
-fn write_log(to_error: bool, line: String) {
+fn write_log(level: String, text: String) {
     if clock::is_sealed() {
-        let to = if to_error { log::Destination::Error } else { log::Destination::Output };
-        log::write(to, line.as_bytes());
+        let level = match level.as_str() {
+            "debug" => log::Level::Debug,
+            "info" => log::Level::Info,
+            "warn" => log::Level::Warn,
+            "error" => log::Level::Error,
+            _ => log::Level::Log,
+        };
+        log::entry(level, &text);
     }
 }
 

@@ -9,10 +9,12 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::ids::SecretStoreId;
 use crate::name::{BindingName, NamespaceName, ScriptName, shorten};
 use fields::Fields;
 
 pub use assets::Assets;
+pub use d1::{D1, DatabaseId};
 pub use dispatch_namespace::{DispatchNamespace, OutboundDecl};
 pub use error::BindingError;
 pub use input::{BindingInput, resolve};
@@ -23,10 +25,12 @@ pub use queue::{Queue, QueueName};
 pub use ratelimit::Ratelimit;
 pub use secret_key::{KeyFormat, SecretKey};
 pub use secret_text::SecretText;
+pub use secrets_store_secret::SecretsStoreSecret;
 pub use service::Service;
 pub use version_metadata::VersionMetadata;
 
 mod assets;
+mod d1;
 mod dispatch_namespace;
 mod error;
 mod fields;
@@ -38,6 +42,7 @@ mod queue;
 mod ratelimit;
 mod secret_key;
 mod secret_text;
+mod secrets_store_secret;
 mod service;
 mod version_metadata;
 
@@ -92,8 +97,12 @@ pub enum Reference<'a> {
     Namespace(&'a NamespaceName),
     /// A namespace of keys and values.
     KvNamespace(&'a KvNamespaceId),
+    /// A secret of a store, by its name.
+    StoredSecret(&'a SecretStoreId, &'a str),
     /// A queue.
     Queue(&'a QueueName),
+    /// An SQL database.
+    Database(&'a DatabaseId),
 }
 
 /// Makes the two enums from the list of types, so that there is no other list.
@@ -187,8 +196,12 @@ families! {
     VersionMetadata,
     /// A namespace of keys and values.
     KvNamespace,
+    /// An SQL database.
+    D1,
     /// A rate limit.
     Ratelimit,
+    /// A secret of a store.
+    SecretsStoreSecret,
     /// A queue that messages are sent to.
     Queue,
 }

@@ -97,6 +97,14 @@ id_type! {
     MtlsCertificateId, is_uuid, "ids of mTLS certificates are UUIDs in lower case, with dashes"
 }
 id_type! {
+    /// The id of a store of secrets.
+    SecretStoreId, is_hex_32, "ids of stores of secrets have 32 of 0-9 and a-f"
+}
+id_type! {
+    /// The id of a secret in a store.
+    StoredSecretId, is_hex_32, "ids of stored secrets have 32 of 0-9 and a-f"
+}
+id_type! {
     /// The id of a webhook.
     WebhookId, is_hex_32, "ids of webhooks have 32 of 0-9 and a-f"
 }

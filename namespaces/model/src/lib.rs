@@ -39,6 +39,7 @@ pub mod namespace;
 pub mod route;
 pub mod script;
 pub mod secret;
+pub mod secret_store;
 mod serving;
 pub mod tags;
 pub mod timestamp;
@@ -52,8 +53,8 @@ pub use assets::{
     VersionAssets,
 };
 pub use bindings::{
-    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, KvNamespaceId, OutboundDecl,
-    QueueName, Reference,
+    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, DatabaseId, KvNamespaceId,
+    OutboundDecl, QueueName, Reference,
 };
 pub use blocked::BlockedNames;
 pub use capabilities::{CapabilityDiff, CapabilityPolicy};

@@ -52,6 +52,7 @@
 //! - [`Assets`]: the static files that this worker was uploaded with
 //! - [`Kv`]: keys and values
 //! - [`Queue`], [`queue`], [`MessageBatch`]: messages, sent and consumed
+//! - [`D1`]: SQL databases
 //! - [`fetch`]: HTTP to anywhere else, and what an outbound worker lets pass
 //! - [`Env::wait_until`]: work after the response
 //! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread
@@ -63,6 +64,7 @@
 mod assets;
 mod bindings;
 mod body;
+mod d1;
 mod dispatch;
 mod entry;
 mod env;
@@ -75,6 +77,7 @@ mod kv;
 mod method;
 mod queue;
 mod rate_limit;
+mod secrets;
 mod request;
 mod response;
 #[cfg(target_arch = "wasm32")]
@@ -83,6 +86,7 @@ mod url;
 
 pub use assets::Assets;
 pub use body::{Body, Writer};
+pub use d1::{D1, D1Error, D1Meta, D1Result, D1Statement, D1Value};
 pub use dispatch::{BindingError, DispatchError, Limits, Namespace, Service, Worker};
 pub use env::{Caller, ClientCertificate, Env, Tls, VarError};
 pub use error::{BodyError, Error, Result};
@@ -94,6 +98,7 @@ pub use kv::{Kv, KvEntry, KvError, KvKey, KvList, KvPage, KvPut};
 pub use method::{Method, Scheme};
 pub use queue::{ContentType, MessageBatch, NewMessage, Queue, QueueError, QueueMessage};
 pub use rate_limit::RateLimit;
+pub use secrets::{SecretError, StoredSecret};
 pub use request::Request;
 pub use response::Response;
 pub use url::UrlError;

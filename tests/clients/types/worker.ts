@@ -7,6 +7,7 @@ interface Given {
   DISPATCHER: DispatchNamespace;
   KV: KVNamespace;
   JOBS: Queue<{ id: string }>;
+  DB: D1Database;
   ACCOUNTS: Service<typeof Accounts>;
   ANY: Service;
   ASSETS: Fetcher;
@@ -46,6 +47,9 @@ export default {
     const { value, metadata } = await env.KV.getWithMetadata<{ tier: string }>("a");
     const listed = await env.KV.list({ prefix: "a" });
     if (!listed.list_complete) await env.KV.list({ cursor: listed.cursor });
+    const row = await env.DB.prepare("SELECT name FROM t WHERE id = ?").bind(1, null, true, new Uint8Array()).first<{ name: string }>();
+    const [first] = await env.DB.withSession("first-primary").batch<{ n: number }>([env.DB.prepare(row?.name ?? "SELECT 1 AS n")]);
+    if (first.results[0].n > first.meta.rows_read) await env.DB.exec("SELECT 1");
     ctx.waitUntil(env.KV.put("a", value ?? "", { expirationTtl: 60, metadata }));
 
     const customer: string = request.cf?.hostMetadata.customer_id;

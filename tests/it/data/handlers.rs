@@ -211,7 +211,7 @@ fn invoked(trigger: Trigger, text: &str) -> Invoked {
 
 fn told(text: &str) -> Event {
     let url = Uri::from_static("https://me:secret@shop.test:8443/cart?token=secret");
-    let trigger = Trigger::Fetch { method: Method::PUT, url };
+    let trigger = Trigger::Fetch { method: Method::PUT, url, head: None };
     Event::Tail(Tail::new(vec![invoked(trigger, text)]).unwrap())
 }
 

@@ -509,6 +509,8 @@ section! {
         kv_namespaces: Many<RawKv> = many(),
         /// [queues](queues.md) that the script consumes, which are made when they are missing
         queue_consumers: Many<RawConsumer> = many(),
+        /// [SQL databases](d1.md), by their names; one that is missing is made
+        d1_databases: Many<RawD1> = many(),
         /// a table like `[limits]`
         limits: One<RawLimits> = one("limits"),
         /// up to eight
@@ -548,6 +550,12 @@ section! {
         max_concurrency: Number = Number("as many as there are places"),
         /// the queue that messages go to which came as often as they may; made when it is missing
         dead_letter_queue: Text = Text("none: they go"),
+    /// `[[scripts.NAME.d1_databases]]`
+    RawD1 {
+        /// the name under which the script sees it
+        binding: Text = Text("required"),
+        /// the database's name
+        database_name: Text = Text("required"),
     }
 }
 

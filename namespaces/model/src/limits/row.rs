@@ -41,6 +41,8 @@ pub enum LimitScope {
     Kv,
     /// One queue: fixed.
     Queue,
+    /// One SQL database: fixed.
+    D1,
     /// Zones and what is in one of them: fixed.
     Zone,
     /// One event that is no request: fixed.

@@ -178,6 +178,7 @@ fn page_table() -> String {
         (LimitScope::Component, "One component, before and while it is compiled"),
         (LimitScope::Kv, "One KV namespace"),
         (LimitScope::Queue, "One queue"),
+        (LimitScope::D1, "One SQL database"),
         (LimitScope::Zone, "Zones and custom hostnames"),
         (LimitScope::Event, "One event that is no request"),
     ] {

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 mod alerting;
 mod certificates;
+mod d1;
 mod kv;
+mod secret_stores;
 mod queues;
 mod zones;
 
@@ -162,7 +164,9 @@ impl Calls {
             "alerting" => alerting::seen(&self.api).await,
             "certificates" => certificates::seen(&self.api).await,
             "kv" => kv::seen(&self.api).await,
+            "secret stores" => secret_stores::seen(&self.api).await,
             "queues" => queues::seen(&self.api).await,
+            "d1" => d1::seen(&self.api).await,
             "zones" => zones::seen(&self.api).await,
             "contents" => {
                 let manifest = json!({"manifest": {"/a.html": {"hash": HASH, "size": 4}}});
@@ -309,7 +313,9 @@ fn rows() -> Vec<Row> {
     rows.extend(alerting::rows());
     rows.extend(certificates::rows());
     rows.extend(kv::rows());
+    rows.extend(secret_stores::rows());
     rows.extend(queues::rows());
+    rows.extend(d1::rows());
     rows.extend(zones::rows());
     rows
 }
@@ -562,7 +568,7 @@ fn other_rows() -> Vec<Row> {
 fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
-        "alerting" | "certificates" | "contents" | "kv" | "queues" | "zones" => seen,
+        "alerting" | "certificates" | "contents" | "d1" | "kv" | "queues" | "secret stores" | "zones" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -604,7 +610,9 @@ async fn prepared() -> (crate::support::Site, Server) {
     }
     alerting::prepare(&calls.api, &receiver).await;
     kv::prepare(&calls.api).await;
+    secret_stores::prepare(&calls.api).await;
     queues::prepare(&calls.api).await;
+    d1::prepare(&calls.api).await;
     zones::prepare(&calls.api).await;
     certificates::prepare(&calls.api).await;
     for name in ["spare", "gone"] {
@@ -616,10 +624,17 @@ async fn prepared() -> (crate::support::Site, Server) {
 /// What needs an authority of certificates: `data::acme::rollover` starts again after it.
 const WITH_AUTHORITY: &[&str] = &["PUT acme_accounts/{certificate_authority}/key"];
 
-/// What clients ask for and is not there: nothing changes.
+/// What clients ask for and is not there, and what is kept nowhere.
 const NOTHING: &[&str] = &[
+    "POST graphql",
     "POST workers/scripts/{script_name}/subdomain",
     "DELETE workers/scripts/{script_name}/subdomain",
+    "POST workers/scripts/{script_name}/tails",
+    "DELETE workers/scripts/{script_name}/tails/{tail_id}",
+    "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/tails",
+    "DELETE workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/tails/{tail_id}",
+    "POST workers/dispatch/namespaces/{dispatch_namespace}/tails",
+    "DELETE workers/dispatch/namespaces/{dispatch_namespace}/tails/{tail_id}",
     "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/run",
     "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/schedules/run",
     "POST workers/scripts/{script_name}/schedules/run",
@@ -635,7 +650,7 @@ fn every_write_endpoint_has_its_row() {
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
     for reading in
-        kv::READS.iter().chain(queues::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY)
+        kv::READS.iter().chain(d1::READS).chain(queues::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY)
     {
         assert!(writes.remove(*reading), "{reading}");
     }

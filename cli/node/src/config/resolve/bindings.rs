@@ -105,7 +105,7 @@ impl Resolver<'_> {
                 }
                 Reference::Namespace(name) => ("namespace", name.as_str()),
                 // Those are made by the API, under identifiers that no file knows beforehand.
-                Reference::KvNamespace(_) => continue,
+                Reference::KvNamespace(_) | Reference::Database(_) | Reference::StoredSecret(..) => continue,
                 // Made where there is none.
                 Reference::Queue(_) => continue,
             };
