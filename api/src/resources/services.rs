@@ -28,6 +28,8 @@ pub(crate) struct References {
     dispatch_namespaces: Vec<Bound>,
     kv_namespaces: Vec<Bound>,
     queues: QueueReferences,
+    /// Databases that it is bound to, by their identifiers.
+    d1_databases: Vec<Bound>,
 }
 
 /// Queues that a script has to do with, by their names.
@@ -37,8 +39,6 @@ pub(crate) struct QueueReferences {
     sends: Vec<Bound>,
     /// Those that it consumes.
     consumes: Vec<String>,
-    /// Databases that it is bound to, by their identifiers.
-    d1_databases: Vec<Bound>,
 }
 
 /// What a binding of the script leads to.
