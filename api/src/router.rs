@@ -111,7 +111,7 @@ pub(crate) fn table() -> Table {
 
     queues::rows(t);
     t.area("SQL databases", "d1", "/client/v4/accounts/{account_id}/d1/database").needs(Family::D1)
-        .get("", d1::list, op("list", "List the databases by their names").counted().query("cursor", "The cursor of the page before, instead of a number").query("name", "Databases with this in their names").returns::<Vec<d1::View>>())
+        .get("", d1::list, op("list", "List the databases by their names").pages().query("name", "Databases with this in their names").returns::<Vec<d1::View>>())
         .post("", d1::create, op("create", "Create a database").takes::<d1::Create>().returns::<d1::View>())
         .get("/{database_id}", d1::get, op("get", "Show a database, named by its identifier or its name").returns::<d1::View>())
         .put("/{database_id}", d1::update, op("update", "Ask for reads to be answered elsewhere, which there is not: a remark says so").takes::<d1::Change>().returns::<d1::View>())

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use crate::body::Json;
 use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
-use crate::lists::{self, Rows};
+use crate::lists::{self, Paging, Rows};
 use crate::state::{Shared, SharedState};
 use crate::target::{Forced, QueryOf, named_segment};
 
@@ -23,11 +23,8 @@ pub(crate) mod query;
 pub(crate) mod transfer;
 pub(crate) mod travel;
 
-/// Rows of a page where the client does not say how many.
-const PER_PAGE: usize = 100;
-/// The most rows of a page.
-const MOST: usize = 1_000;
-
+/// What a name looks like.
+const NAME: &str = r"^[A-Za-z0-9._-]([A-Za-z0-9._ -]*[A-Za-z0-9._-])?$";
 /// A database as clients see it.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Database")]
@@ -57,6 +54,7 @@ pub(crate) struct Replication {
 #[schemars(rename = "NewDatabase")]
 pub(crate) struct Create {
     /// No other database has it.
+    #[schemars(length(min = 1, max = 64), regex(pattern = NAME))]
     name: String,
     /// Where it is to be: there is one place, so that it means nothing.
     primary_location_hint: Option<String>,
@@ -75,16 +73,13 @@ pub(crate) struct Change {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "DatabaseReplicationWanted")]
 pub(crate) struct WantedReplication {
-    /// "disabled", as there is one place; "auto" is taken with a remark.
+    /// "disabled", as there is one place; anything else is taken with a remark.
     mode: String,
 }
 
-/// `?page=`, `?per_page=`, `?cursor=` and `?name=`.
+/// `?name=`.
 #[derive(Deserialize)]
 pub(crate) struct Which {
-    page: Option<u32>,
-    per_page: Option<usize>,
-    cursor: Option<String>,
     name: Option<String>,
 }
 
@@ -153,14 +148,11 @@ impl Rows for All {
 
 pub(crate) async fn list(
     State(shared): SharedState,
+    QueryOf(paging): QueryOf<Paging>,
     QueryOf(which): QueryOf<Which>,
 ) -> Result<Response, ApiError> {
-    let per_page = which.per_page.unwrap_or(PER_PAGE);
-    if !(1..=MOST).contains(&per_page) {
-        return Err(ApiError::parameter(format_args!("per_page is a number from 1 to {MOST}")));
-    }
     let rows = All { d1: shared.control.d1()?.clone(), part: which.name.unwrap_or_default() };
-    lists::counted(rows, which.page.unwrap_or(1), per_page, which.cursor.as_deref()).await
+    lists::answer(rows, paging).await
 }
 
 pub(crate) async fn create(

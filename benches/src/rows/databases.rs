@@ -167,6 +167,8 @@ async fn many(count: usize) -> Result<Vec<Reading>, Error> {
     service.close().await;
     let after = resident()?;
     let (files, bytes) = sizes(&data.path().join("d1"))?;
+    drop(service);
+    let service = open(data.path(), D1Limits::default())?;
 
     let mut opened = Vec::new();
     // In another order than they were made.

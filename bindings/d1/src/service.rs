@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, DatabaseRecord};
 use crate::error::D1Error;
 use crate::limits::{D1Limits, MAX_NAME_BYTES};
 use crate::open::millis;
-use crate::pool::Pool;
+use crate::pool::{Pool, Slot};
 
 pub use handle::{Bounds, D1Handle, Restored};
 pub use transfers::{Arriving, Made, Progress, Wanted};
@@ -104,17 +104,17 @@ impl D1 {
         D1Handle::new(self.shared.pool.slot(id), Arc::clone(&self.shared))
     }
 
-    pub(crate) fn transfers(&self) -> &Transfers {
+    fn transfers(&self) -> &Transfers {
         &self.shared.transfers
     }
 
     /// The folder that databases are in, with what is kept beside them for a while.
-    pub(crate) fn folder(&self) -> &Path {
+    fn folder(&self) -> &Path {
         &self.shared.folder
     }
 
     /// The clock that moments are of.
-    pub(crate) fn clock(&self) -> &Clock {
+    fn clock(&self) -> &Clock {
         &self.shared.clock
     }
 
@@ -173,8 +173,22 @@ impl D1 {
     pub async fn delete(&self, id: &DatabaseId) -> Result<(), D1Error> {
         let slot = self.shared.pool.slot(id);
         let _turn = slot.turn().await?;
-        self.shared.catalog()?.delete(id).await?;
-        let shared = Arc::clone(&self.shared);
+        match self.shared.catalog()?.delete(id).await {
+            // Its files make the room that is needed to forget it.
+            Err(D1Error::Full) => {
+                self.remove_files(&slot).await?;
+                self.shared.catalog()?.delete(id).await
+            }
+            forgotten => {
+                forgotten?;
+                self.remove_files(&slot).await
+            }
+        }
+    }
+
+    /// Removes the files of a database. The caller has its turn.
+    async fn remove_files(&self, slot: &Arc<Slot>) -> Result<(), D1Error> {
+        let (shared, slot) = (Arc::clone(&self.shared), Arc::clone(slot));
         let removed = tokio::task::spawn_blocking(move || {
             // Nothing of it goes anywhere any more.
             drop(shared.pool.take(&slot));

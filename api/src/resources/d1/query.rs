@@ -17,6 +17,7 @@ use crate::state::SharedState;
 #[schemars(rename = "DatabaseQuery")]
 pub(crate) struct Asked {
     /// A statement, or several where nothing is bound.
+    #[schemars(length(min = 1))]
     sql: Option<String>,
     /// What is bound to its parameters: texts, numbers, true, false, null, or lists of bytes.
     params: Option<Vec<Value>>,

@@ -25,8 +25,10 @@ const CHUNK: usize = 64 << 10;
 #[schemars(rename = "DatabaseImport")]
 pub(crate) struct Import {
     /// "init": where is the file to be sent. "ingest": carry it out. "poll": how far is that.
+    #[schemars(regex(pattern = "^(init|ingest|poll)$"))]
     action: String,
     /// The MD5 of the file.
+    #[schemars(regex(pattern = "^[0-9A-Fa-f]{32}$"))]
     etag: Option<String>,
     /// The name that "init" gave.
     filename: Option<String>,
@@ -39,6 +41,7 @@ pub(crate) struct Import {
 #[schemars(rename = "DatabaseExport")]
 pub(crate) struct Export {
     /// Must be "polling".
+    #[schemars(regex(pattern = "^polling$"))]
     output_format: String,
     /// The bookmark that the step before gave.
     current_bookmark: Option<String>,
