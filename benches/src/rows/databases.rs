@@ -100,7 +100,7 @@ fn direct_points(direct: &Connection, busy: Duration) -> Result<f64, Error> {
         for _ in 0..100 {
             count += 1;
             let mut statement = direct.prepare_cached(POINT)?;
-            let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let row = statement.query_row([count % ROWS + 1], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
             })?;

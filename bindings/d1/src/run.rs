@@ -158,7 +158,7 @@ impl OpenDatabase {
         for (at, value) in one.params.iter().enumerate() {
             statement.raw_bind_parameter(at + 1, value)?;
         }
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let width = columns.len();
         let (scanned, changed) =
             (statement.get_status(StatementStatus::FullscanStep), self.connection.total_changes());

@@ -1,5 +1,12 @@
 //! What a database promises: statements in one transaction, bounds, nothing beside the database, and a way back.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers as well"
+)]
+
 mod support;
 
 use std::time::Duration;

@@ -79,7 +79,7 @@ async fn delete(
     output: &Output,
 ) -> Result<(), Failure> {
     let client = client(api, output)?;
-    let tables = get(&client, database).await?["num_tables"].as_u64().unwrap_or_default();
+    let tables = field(&get(&client, database).await?, "/num_tables").as_u64().unwrap_or_default();
     if tables > 0 && !yes {
         return Err(Failure::with_remedy(
             format!("database {database} has {tables} tables, which would be deleted with it and its past"),
@@ -97,7 +97,7 @@ fn list(found: &Value, listing: &ListingArgs, output: &Output) {
         return output.json(found);
     }
     let row = |database: &Value| {
-        let size = database["file_size"].as_u64().unwrap_or_default();
+        let size = field(database, "/file_size").as_u64().unwrap_or_default();
         vec![
             text(database, "/name"),
             crate::output::bytes(size),
@@ -130,14 +130,14 @@ fn rows(done: &Value, listing: &ListingArgs, output: &Output) {
     }
     for result in items(done) {
         let columns: Vec<String> =
-            items(&result["results"]["columns"]).iter().map(|name| text(name, "")).collect();
+            items(field(result, "/results/columns")).iter().map(|name| text(name, "")).collect();
         if columns.is_empty() {
             output.line(&format!("{} rows written", text(result, "/meta/rows_written")));
             continue;
         }
         let headers: Vec<&str> = columns.iter().map(String::as_str).collect();
         let row = |row: &Value| items(row).iter().map(|value| text(value, "")).collect();
-        let rows: Vec<Vec<String>> = items(&result["results"]["rows"]).iter().map(row).collect();
+        let rows: Vec<Vec<String>> = items(field(result, "/results/rows")).iter().map(row).collect();
         output.table(&headers, &rows, "no rows");
     }
 }
@@ -178,12 +178,12 @@ async fn travel(command: TimeTravelCommand, output: &Output) -> Result<(), Failu
 async fn import(client: &Client, database: &str, file: &Path) -> Result<Value, Failure> {
     let etag = md5(file).await.map_err(|error| unreadable(file, &error))?;
     let begun = below(client, database, "import", json!({ "action": "init", "etag": etag })).await?;
-    let progress = match begun["upload_url"].as_str().and_then(|url| url.rsplit('/').next()) {
+    let progress = match field(&begun, "/upload_url").as_str().and_then(|url| url.rsplit('/').next()) {
         None => begun,
         Some(place) => {
             let opened = tokio::fs::File::open(file).await.map_err(|error| unreadable(file, &error))?;
             client.send_file(&["d1", "uploads", place], opened).await?;
-            let step = json!({ "action": "ingest", "etag": etag, "filename": begun["filename"] });
+            let step = json!({ "action": "ingest", "etag": etag, "filename": text(&begun, "/filename") });
             below(client, database, "import", step).await?
         }
     };
@@ -214,13 +214,18 @@ async fn ended(
     mut progress: Value,
     again: impl Fn(&Value) -> Value,
 ) -> Result<Value, Failure> {
-    while progress["status"] == "active" {
-        progress = below(client, database, what, again(&progress["at_bookmark"])).await?;
+    while field(&progress, "/status") == "active" {
+        progress = below(client, database, what, again(field(&progress, "/at_bookmark"))).await?;
     }
-    if progress["status"] == "complete" {
-        return Ok(progress["result"].clone());
+    if field(&progress, "/status") == "complete" {
+        return Ok(field(&progress, "/result").clone());
     }
     Err(Failure::failed(format!("the {what} failed: {}", text(&progress, "/error"))))
+}
+
+/// What an answer has at a place; null where it has nothing.
+fn field<'v>(value: &'v Value, place: &str) -> &'v Value {
+    value.pointer(place).unwrap_or(&Value::Null)
 }
 
 /// The MD5 of a file, as imports are announced with.
