@@ -65,6 +65,7 @@ impl Caller {
         for reference in declared.flat_map(|declared| declared.kind.refers_to()) {
             let need = match reference {
                 Reference::KvNamespace(_) => write(Family::Kv, Place::Account),
+                Reference::R2Bucket(_) => write(Family::R2, Place::Account),
                 Reference::Namespace(name) => write(Family::Dispatch, Place::Namespace(name.clone())),
                 Reference::Script(name) | Reference::OutboundWorker(name) => {
                     write(Family::Dispatch, Place::Script(ScriptKey::Platform(name.clone())))

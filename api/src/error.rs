@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use wasmyard_control::{ControlError, RefusalCode};
 use wasmyard_kv::KvError;
+use wasmyard_r2::R2Error;
 use wasmyard_namespaces::access::PolicyError;
 use wasmyard_namespaces::registry::AlertError;
 use wasmyard_namespaces::{
@@ -149,6 +150,7 @@ impl From<ControlError> for ApiError {
         match error {
             ControlError::Registry(error) => error.into(),
             ControlError::Kv(error) => error.into(),
+            ControlError::R2(error) => error.into(),
             ControlError::Component(refusal) => match refusal.code {
                 RefusalCode::Invalid => Self::invalid(refusal.message),
                 RefusalCode::TooLarge => Self::new(Code::TooLarge, refusal.message),
@@ -242,6 +244,31 @@ impl From<KvError> for ApiError {
             KvError::Quota { .. } => Code::KvQuota,
             KvError::Busy { .. } | KvError::Full => Code::Unavailable,
             KvError::Store { .. } => return Self::internal(error),
+        };
+        Self::new(code, sentence(&error.to_string()))
+    }
+}
+
+impl From<R2Error> for ApiError {
+    fn from(error: R2Error) -> Self {
+        let code = match &error {
+            R2Error::BucketNotFound(_) => Code::R2BucketNotFound,
+            R2Error::BucketTaken(_) => Code::R2BucketExists,
+            R2Error::BucketNotEmpty { .. } => Code::R2BucketNotEmpty,
+            R2Error::UploadNotFound(_) => Code::R2ObjectNotFound,
+            R2Error::InvalidRange { .. } => Code::R2Range,
+            R2Error::BadDigest { .. } => Code::R2Digest,
+            R2Error::Invalid(_) | R2Error::InvalidPart(_) | R2Error::PartTooSmall { .. } => Code::Validation,
+            R2Error::TooLarge { what: "the content", .. } => Code::TooLarge,
+            R2Error::TooLarge { .. } => Code::Validation,
+            R2Error::Interrupted(_) => Code::SlowBody,
+            R2Error::Quota { .. } => Code::R2Quota,
+            R2Error::Busy { .. } | R2Error::Full => Code::Unavailable,
+            R2Error::Damaged { .. } => {
+                tracing::error!(%error, "an object cannot be read");
+                Code::R2Damaged
+            }
+            R2Error::Store { .. } => return Self::internal(error),
         };
         Self::new(code, sentence(&error.to_string()))
     }

@@ -16,6 +16,7 @@ pub(crate) mod dns_records;
 pub(crate) mod fallback_origin;
 pub(crate) mod health;
 pub(crate) mod kv;
+pub(crate) mod r2;
 pub(crate) mod namespaces;
 pub(crate) mod routes;
 pub(crate) mod run;

@@ -115,6 +115,7 @@ impl Control {
         }
         self.judge(key, &draft, before)?;
         self.bind_kv(key, &draft.bindings).await?;
+        self.bind_buckets(key, &draft.bindings).await?;
         if let Component::New(code) = component {
             draft = self.stored(key, code, draft).await?;
         }
@@ -179,6 +180,7 @@ impl Control {
         keys: ConfigKeys,
     ) -> Result<Applied<Script>> {
         self.bind_kv(key, &draft.bindings).await?;
+        self.bind_buckets(key, &draft.bindings).await?;
         let bindings: Vec<_> = draft.bindings.iter().filter_map(BindingInput::declared).cloned().collect();
         self.may_have(key, &[], &bindings)?;
         draft.assets = match files {

@@ -8,6 +8,7 @@ use wasmyard_kv::KvError;
 use wasmyard_namespaces::access::PolicyError;
 use wasmyard_namespaces::bindings::BindingError;
 use wasmyard_namespaces::{AssetUploadError, ErrorKind, LimitError, NameError, RegistryError, UploadError};
+use wasmyard_r2::R2Error;
 
 use crate::checker::Refusal;
 
@@ -20,6 +21,9 @@ pub enum ControlError {
     /// Keys and values: refused, or failed.
     #[error(transparent)]
     Kv(#[from] KvError),
+    /// Objects: refused, or failed.
+    #[error(transparent)]
+    R2(#[from] R2Error),
     /// A certificate was not taken, or the store of certificates failed.
     #[error(transparent)]
     Certificates(#[from] PutError),

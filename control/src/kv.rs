@@ -100,7 +100,7 @@ impl Control {
 }
 
 /// The script that a note names.
-fn key_of(text: &str) -> Option<ScriptKey> {
+pub(crate) fn key_of(text: &str) -> Option<ScriptKey> {
     match text.split_once('/') {
         None => ScriptName::parse(text).ok().map(ScriptKey::Platform),
         Some((namespace, script)) => {

@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
-//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `zones`: everything else, a file for each
+//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `r2`, `zones`: everything else, a file for each
 //! - [`audit`]: what a configuration file changed, told to the audit log
 //! - [`alerting`]: who is told of what happens to certificates, and the sending of it
 //! - `ownership`: whether a custom hostname is its customer's
@@ -40,6 +40,7 @@ mod issuance;
 mod kv;
 mod namespaces;
 mod ownership;
+mod r2;
 mod routes;
 mod schedules;
 mod scripts;
@@ -56,6 +57,7 @@ use std::sync::{Arc, RwLock};
 use wasmyard_kv::Kv;
 use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::{BlockedNames, Registry};
+use wasmyard_r2::R2;
 
 pub use alerting::{ACCOUNT, Courier};
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
@@ -77,6 +79,8 @@ pub struct Control {
     registry: Registry,
     checker: Arc<dyn ComponentChecker>,
     kv: Kv,
+    /// None where no objects are kept.
+    r2: Option<R2>,
     certificates: Option<certificates::Certificates>,
     /// Whom certificates are asked of.
     issuers: Option<Issuers>,
@@ -119,6 +123,7 @@ impl Control {
             registry,
             checker,
             kv,
+            r2: None,
             certificates: None,
             issuers: None,
             reserved_names: false,

@@ -48,6 +48,7 @@ impl Control {
         }
         if let Some(new) = &patch.name {
             self.rebind_kv(&before, new).await?;
+            self.rebind_buckets(&before, new).await?;
         }
         let after = self.changing(force).update_namespace(name, patch).await?;
         remarks.extend(configured::changed_namespace(&before, &after));

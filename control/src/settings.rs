@@ -21,6 +21,7 @@ impl Control {
         let before = self.existing(key).await?;
         if let Some(inputs) = &patch.bindings {
             self.bind_kv(key, inputs).await?;
+            self.bind_buckets(key, inputs).await?;
             let bindings: Vec<_> = inputs.iter().filter_map(BindingInput::declared).cloned().collect();
             self.may_have(key, &[], &bindings)?;
         }

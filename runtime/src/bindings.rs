@@ -16,6 +16,7 @@ pub(crate) mod message;
 mod options;
 pub(crate) mod outgoing;
 mod pollables;
+pub(crate) mod r2;
 mod ratelimit;
 pub(crate) mod request_info;
 
@@ -31,6 +32,7 @@ mod generated {
                 import wasmyard:platform/calls@0.1.0;
                 import wasmyard:platform/dispatch@0.1.0;
                 import wasmyard:platform/kv@0.1.0;
+                import wasmyard:platform/r2@0.1.0;
                 import wasmyard:platform/rate-limit@0.1.0;
                 import wasmyard:platform/log@0.1.0;
                 import wasmyard:platform/message@0.1.0;
@@ -58,6 +60,19 @@ mod generated {
             "wasmyard:platform/kv.[method]namespace.put": async | trappable,
             "wasmyard:platform/kv.[method]namespace.delete": async | trappable,
             "wasmyard:platform/kv.[method]namespace.list": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.head": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.get": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.put": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.start-put": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.delete": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.list": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.create-upload": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.upload-part": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.start-part": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.complete-upload": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.abort-upload": async | trappable,
+            "wasmyard:platform/r2.[static]writer.finish": async | trappable,
+            "wasmyard:platform/r2.[static]writer.finish-part": async | trappable,
             "wasi:keyvalue/store.[method]bucket.get": async | trappable,
             "wasi:keyvalue/store.[method]bucket.set": async | trappable,
             "wasi:keyvalue/store.[method]bucket.delete": async | trappable,
@@ -75,6 +90,8 @@ mod generated {
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
             "wasmyard:platform/kv.namespace": super::kv::OpenKv,
+            "wasmyard:platform/r2.bucket": super::r2::OpenBucket,
+            "wasmyard:platform/r2.writer": super::r2::writer::OpenWriter,
             "wasmyard:platform/rate-limit.limiter": super::ratelimit::OpenLimiter,
             "wasi:keyvalue/store.bucket": super::kv::wasi::Bucket,
             "wasmyard:platform/dispatch.future-response": super::future::FromScript,
@@ -88,5 +105,5 @@ pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as
 pub(crate) use generated::wasmyard::platform::{
     assets as assets_wit, bindings as bindings_wit, calls as calls_wit, dispatch as dispatch_wit,
     kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
-    rate_limit as ratelimit_wit, request_info as request_info_wit,
+    r2 as r2_wit, rate_limit as ratelimit_wit, request_info as request_info_wit,
 };

@@ -27,6 +27,8 @@ pub(crate) struct References {
     /// Namespaces that it is bound to, and KV namespaces by their identifiers.
     dispatch_namespaces: Vec<Bound>,
     kv_namespaces: Vec<Bound>,
+    /// Buckets by their names.
+    r2_buckets: Vec<Bound>,
 }
 
 /// What a binding of the script leads to.
@@ -108,6 +110,10 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         Reference::KvNamespace(id) => Some(id.to_string()),
         _ => None,
     });
+    let r2_buckets = bound(|to| match to {
+        Reference::R2Bucket(name) => Some(name.to_string()),
+        _ => None,
+    });
     let found = shared.control.referrers_of_script(&key).await?;
     let shown = |list: &[Referrer]| list.iter().map(|one| reference(&one.name, &one.owner)).collect();
     let services = ServiceReferences { incoming: shown(&found.bindings), outgoing: outgoing.collect() };
@@ -119,6 +125,7 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         visited_as: found.visited_as,
         dispatch_namespaces,
         kv_namespaces,
+        r2_buckets,
     }))
 }
 

@@ -16,6 +16,7 @@ use wasmyard_api::{ApiState, Rates, UploadLimits, router};
 use wasmyard_control::{Checked, ComponentChecker, Control, Issuers, Refusal, RefusalCode};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
+use wasmyard_r2::{Index, LocalContents, R2, R2Limits};
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{
     Blobs, Clock, ClockHand, Digest, EventKind, LimitSpec, Registry, RegistryOptions, Store as _,
@@ -187,8 +188,14 @@ impl Api {
         let folder = tempfile::tempdir().unwrap();
         let kv = Arc::new(SqliteKv::open(folder.path()).unwrap());
         let kv = Kv::new(kv, Clock::system(), KvLimits::default());
+        let data = folder.path().to_owned();
+        let open = move || {
+            let contents = LocalContents::open(&data.join("objects"))?;
+            Ok((Index::open(&data)?, Arc::new(contents) as _))
+        };
+        let r2 = R2::open(open, Clock::system(), R2Limits::default()).unwrap();
         let router = router(ApiState {
-            control: finish(Control::new(registry.clone(), checker.clone(), kv)),
+            control: finish(Control::new(registry.clone(), checker.clone(), kv).with_objects(r2)),
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
             ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),
             events: Arc::new(wasmyard_events::Discard),

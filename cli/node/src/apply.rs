@@ -123,6 +123,9 @@ pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
         let found = control.kv().titled(&kv.title).await.map_err(|error| error.to_string())?;
         bindings.push(BindingInput::Declare(kv.bound_to(found.id)));
     }
+    for bucket in script.bindings.iter().filter_map(|decl| decl.kind.bucket()) {
+        control.ensure_bucket(bucket).await.map_err(|error| error.to_string())?;
+    }
     let draft = UploadDraft {
         bindings,
         tags: Some(script.tags.clone()),

@@ -21,6 +21,7 @@ use wasmyard_dispatcher::{
 };
 use wasmyard_events::{Figures, Sink, Sinks};
 use wasmyard_kv::Kv;
+use wasmyard_r2::R2;
 use wasmyard_listener::tls::{Asking, Tls};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
@@ -98,7 +99,7 @@ impl Node {
         config: &ResolvedConfig,
         capacity: &Capacity,
         registry: Registry,
-        kv: Kv,
+        (kv, r2): (Kv, R2),
         mut egress: EgressConfig,
         encrypting: Option<Encrypting>,
         development: Option<Development>,
@@ -182,7 +183,12 @@ impl Node {
                 admission: admission(&config.server),
                 asset_memory_bytes: config.server.asset_memory,
                 body_idle: config.limits.stream_idle,
-                services: Services { kv: Some(kv.clone()), rates: Some(rates), ..Services::default() },
+                services: Services {
+                    kv: Some(kv.clone()),
+                    r2: Some(r2.clone()),
+                    rates: Some(rates),
+                    ..Services::default()
+                },
                 served_ports: visited,
                 origins,
                 https: https(&config.tls, tls_port, http3),
@@ -206,7 +212,7 @@ impl Node {
             runtime: Arc::clone(&runtime),
             limits: config.limits,
         });
-        let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv);
+        let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv).with_objects(r2);
         let control = if reserved_names { control.with_reserved_names() } else { control };
         let control = issuers::with_certificates(control, store, config, metrics.registry())?;
         let delegation = config.dcv.as_ref();

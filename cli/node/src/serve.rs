@@ -6,6 +6,7 @@ use std::pin::Pin;
 use tokio::signal::unix::SignalKind;
 use wasmyard_kv::Kv;
 use wasmyard_namespaces::Health;
+use wasmyard_r2::R2;
 
 use crate::config::ResolvedConfig;
 use crate::error::StartError;
@@ -18,6 +19,7 @@ use crate::{apply, node, reload, tls};
 pub struct Serving {
     node: Node,
     kv: Kv,
+    r2: R2,
     stop: Stop,
     reloading: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -29,13 +31,13 @@ impl Serving {
     /// # Errors
     /// Why it cannot serve, or cannot take the configuration over.
     pub async fn start(storage: Storage, config: ResolvedConfig) -> Result<Self, StartError> {
-        let Storage { registry, kv, key, .. } = storage;
+        let Storage { registry, kv, r2, key, .. } = storage;
         let (capacity, warnings) = node::capacity(&config)?;
         tracing::info!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let (certificates, encrypting) = tls::certificates(&config, key).await?.unzip();
         let egress = config.egress.clone();
-        let node = Node::start(&config, &capacity, registry, kv.clone(), egress, encrypting, None)?;
+        let node = Node::start(&config, &capacity, registry, (kv.clone(), r2.clone()), egress, encrypting, None)?;
         warn_of_open_api(config.server.api_listen);
         let refused = apply::everything(&node.control, &config).await;
         if node.control.registry().health() == Health::NoSpace {
@@ -50,7 +52,7 @@ impl Serving {
         let stop = stop::at([SignalKind::terminate(), SignalKind::interrupt()]);
         let reloading =
             Box::pin(reload::on_hangup(node.control.clone(), certificates, config.source, config.server));
-        Ok(Self { node, kv, stop, reloading })
+        Ok(Self { node, kv, r2, stop, reloading })
     }
 
     /// Where it listens, by the name of each port.
@@ -66,6 +68,7 @@ impl Serving {
         reloading.abort();
         registry.close().await;
         self.kv.close().await;
+        self.r2.close().await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a node keeps in its data directory: the registry, keys and values, and the token of whoever administers it.
+//! What a node keeps in its data directory: the registry, keys and values, objects, and the token of whoever administers it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use wasmyard_hostnames::{InstallationKey, KeyError};
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::{MemoryStore, Seal};
 use wasmyard_namespaces::{Blobs, Clock, Registry, RegistryError, RegistryOptions};
+use wasmyard_r2::{Index, LocalContents, R2, R2Limits};
 
 use crate::config::ResolvedConfig;
 use crate::error::StartError;
@@ -17,6 +18,7 @@ use crate::token;
 pub struct Storage {
     pub(crate) registry: Registry,
     pub(crate) kv: Kv,
+    pub(crate) r2: R2,
     /// What secrets are sealed with; none in development, which keeps none.
     pub(crate) key: Option<Arc<InstallationKey>>,
     made_token: Option<PathBuf>,
@@ -70,8 +72,9 @@ impl Storage {
         token: Option<&str>,
     ) -> Result<Self, StartError> {
         let kv = keys_and_values(data)?;
+        let r2 = objects(data)?;
         let made_token = token::admin(&registry, data, token).await?;
-        Ok(Self { registry, kv, key, made_token })
+        Ok(Self { registry, kv, r2, key, made_token })
     }
 
     /// Where the admin token is, if there was none and one was made now. It is never printed.
@@ -98,6 +101,22 @@ fn keys_and_values(data: &Path) -> Result<Kv, StartError> {
         StartError::with_remedy(
             message,
             "restore kv.sqlite from a backup, or move it away to begin without any",
+        )
+    })
+}
+
+/// The objects of a data directory.
+fn objects(data: &Path) -> Result<R2, StartError> {
+    let folder = data.to_owned();
+    let open = move || {
+        let contents = LocalContents::open(&folder.join("objects"))?;
+        Ok((Index::open(&folder)?, Arc::new(contents) as _))
+    };
+    R2::open(open, Clock::system(), R2Limits::default()).map_err(|error| {
+        let message = format!("the objects in {} cannot be opened: {error}", data.display());
+        StartError::with_remedy(
+            message,
+            "restore r2.sqlite and objects/ from a backup, or move both away to begin without any",
         )
     })
 }

@@ -38,7 +38,8 @@ pub(crate) async fn run(control: Control, runtime: Arc<Runtime>) {
         blobs(registry),
         audit(registry),
         code(registry, &runtime),
-        keys(control.kv(), registry.clock())
+        keys(control.kv(), registry.clock()),
+        objects(&control)
     );
 }
 
@@ -48,6 +49,18 @@ async fn keys(kv: &Kv, clock: &Clock) {
         match kv.sweep().await {
             Ok(removed) => tracing::debug!(removed, "looked for keys that have expired"),
             Err(error) => tracing::warn!(%error, "keys that have expired could not be removed"),
+        }
+    })
+    .await;
+}
+
+/// Sweeps contents of objects that are gone, and uploads that nobody completed.
+async fn objects(control: &Control) {
+    let Ok(r2) = control.r2() else { return };
+    every(control.registry().clock(), Duration::ZERO, EXPIRED, || async {
+        match r2.sweep().await {
+            Ok(removed) => tracing::debug!(removed, "looked for contents of objects that are gone"),
+            Err(error) => tracing::warn!(%error, "contents of objects that are gone could not be removed"),
         }
     })
     .await;

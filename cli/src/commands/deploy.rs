@@ -25,6 +25,7 @@ use wasmyard_node::sources;
 
 mod assets;
 mod kv;
+mod r2;
 
 /// The annotation with a version's message, as the product's clients write it.
 pub(super) const MESSAGE: &str = "workers/message";
@@ -69,6 +70,9 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
         plan.rollback = args.rollback.to_json();
         for kv in std::mem::take(&mut plan.kv_namespaces) {
             plan.bindings.push(kv.bound_to(kv::titled(&client, &kv.title).await?));
+        }
+        for bucket in plan.bindings.iter().filter_map(|decl| decl.kind.bucket()) {
+            r2::ensure(&client, bucket).await?;
         }
         let result = upload(&client, &plan, output).await?;
         if !args.output.json {

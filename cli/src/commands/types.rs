@@ -143,6 +143,7 @@ fn environment(
             BindingKind::Service(_) => "Service".to_owned(),
             BindingKind::DispatchNamespace(_) => "DispatchNamespace".to_owned(),
             BindingKind::KvNamespace(_) => "KVNamespace".to_owned(),
+            BindingKind::R2Bucket(_) => "R2Bucket".to_owned(),
             BindingKind::Ratelimit(_) => "RateLimit".to_owned(),
             BindingKind::SecretKey(_) => "CryptoKey".to_owned(),
             BindingKind::Assets(_) => "Fetcher".to_owned(),

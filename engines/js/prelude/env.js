@@ -8,6 +8,7 @@ import { readAll } from "./body.js";
 import { callable } from "./rpc/caller.js";
 import { anyName } from "./rpc/stubs.js";
 import { givenKey } from "./crypto/subtle.js";
+import { R2Bucket } from "./r2.js";
 
 function open(kind, name) {
   const handle = host.open(kind, name);
@@ -132,6 +133,7 @@ const makers = {
   assets: (name) => new Fetcher(() => open("assets", name)),
   dispatch_namespace: (name) => new DispatchNamespace(name),
   kv_namespace: (name) => new KvNamespace(name),
+  r2_bucket: (name) => new R2Bucket(name, open),
   ratelimit: (name) => new RateLimit(name),
 };
 

@@ -11,6 +11,7 @@ mod html;
 pub(crate) mod http;
 mod kv;
 mod platform;
+mod r2;
 mod rate_limit;
 pub(crate) mod rejections;
 mod running;
@@ -53,6 +54,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     http::add(ctx, &host)?;
     platform::add(ctx, &host)?;
     kv::add(ctx, &host)?;
+    r2::add(ctx, &host)?;
     rate_limit::add(ctx, &host)?;
     async_context::add(ctx, &host)?;
     compression::add(ctx, &host)?;

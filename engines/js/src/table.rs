@@ -7,7 +7,7 @@ use crate::bindings::wasi::http::types::{
 };
 use crate::bindings::wasi::io::poll::Pollable;
 use crate::bindings::wasi::io::streams::{InputStream, OutputStream};
-use crate::bindings::wasmyard::platform::{assets, dispatch, kv, outgoing, rate_limit};
+use crate::bindings::wasmyard::platform::{assets, dispatch, kv, outgoing, r2, rate_limit};
 
 /// A handle. Of two that belong together the child comes first, for it is to be dropped first.
 pub(crate) enum Resource {
@@ -34,6 +34,14 @@ pub(crate) enum Resource {
     Files(assets::Files),
     Kv(kv::Namespace),
     Limiter(rate_limit::Limiter),
+    Bucket(r2::Bucket),
+    /// The content of an object, to be read.
+    Content(InputStream),
+    /// A content that is being written.
+    Writer {
+        stream: OutputStream,
+        writer: r2::Writer,
+    },
 }
 
 /// The request that is handled. Its head can be read when it was handed on, too.
@@ -73,7 +81,8 @@ impl Resource {
     pub(crate) fn subscribe(&self) -> Option<Pollable> {
         match self {
             Self::Source { stream, .. } => Some(stream.subscribe()),
-            Self::Sink { stream, .. } => Some(stream.subscribe()),
+            Self::Sink { stream, .. } | Self::Writer { stream, .. } => Some(stream.subscribe()),
+            Self::Content(stream) => Some(stream.subscribe()),
             Self::FromScript(future) => Some(future.subscribe()),
             Self::FromUrl(future) => Some(future.subscribe()),
             Self::FromStream(future) => Some(future.subscribe()),

@@ -19,6 +19,7 @@ pub use input::{BindingInput, resolve};
 pub use json::Json;
 pub use kv_namespace::{KvNamespace, KvNamespaceId};
 pub use plain_text::PlainText;
+pub use r2_bucket::{BucketName, R2Bucket};
 pub use ratelimit::Ratelimit;
 pub use secret_key::{KeyFormat, SecretKey};
 pub use secret_text::SecretText;
@@ -33,6 +34,7 @@ mod input;
 mod json;
 mod kv_namespace;
 mod plain_text;
+mod r2_bucket;
 mod ratelimit;
 mod secret_key;
 mod secret_text;
@@ -90,6 +92,8 @@ pub enum Reference<'a> {
     Namespace(&'a NamespaceName),
     /// A namespace of keys and values.
     KvNamespace(&'a KvNamespaceId),
+    /// A bucket of objects.
+    R2Bucket(&'a BucketName),
 }
 
 /// Makes the two enums from the list of types, so that there is no other list.
@@ -185,6 +189,16 @@ families! {
     KvNamespace,
     /// A rate limit.
     Ratelimit,
+    /// A bucket of objects.
+    R2Bucket,
+}
+
+impl BindingKind {
+    /// The bucket that it leads to, if it leads to one.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&BucketName> {
+        if let BindingKind::R2Bucket(held) = self { Some(&held.bucket_name) } else { None }
+    }
 }
 
 impl BindingType {

@@ -18,6 +18,7 @@ pub mod component;
 pub mod events;
 pub mod hostnames;
 pub mod kv;
+pub mod r2;
 mod parse;
 mod row;
 mod table;

@@ -13,6 +13,7 @@ use http::{Response, request};
 use wasmyard_kv::{Kv, KvHandle};
 use wasmyard_namespaces::bindings::{BindingDecl, BindingKind};
 use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_r2::{Bucket, R2};
 use wasmyard_ratelimit::{Limiter, Rate, RateLimits, TenantRates};
 
 use crate::body::Body;
@@ -26,6 +27,8 @@ pub struct Services {
     pub files: Option<Arc<dyn Files>>,
     /// Keys and values.
     pub kv: Option<Kv>,
+    /// Objects.
+    pub r2: Option<R2>,
     /// Rate limits, of all tenants.
     pub rates: Option<RateLimits>,
     /// Those of the version's own tenant.
@@ -62,6 +65,8 @@ pub(crate) enum Grant {
     Files(Arc<dyn Files>),
     /// Keys and values.
     Kv(KvHandle),
+    /// Objects.
+    R2(Bucket),
     /// A rate limit.
     RateLimit(Limiter),
     /// Nothing that is asked for through a binding, or nothing that this node has.
@@ -149,6 +154,9 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
         BindingKind::Assets(_) => services.files.clone().map_or(Grant::Nothing, Grant::Files),
         BindingKind::KvNamespace(held) => {
             services.kv.as_ref().map_or(Grant::Nothing, |kv| Grant::Kv(kv.handle(&held.namespace_id)))
+        }
+        BindingKind::R2Bucket(held) => {
+            services.r2.as_ref().map_or(Grant::Nothing, |r2| Grant::R2(r2.bucket(&held.bucket_name)))
         }
         BindingKind::Ratelimit(held) => services.own_rates.as_ref().map_or(Grant::Nothing, |rates| {
             let period = Duration::from_secs(u64::from(held.period));

@@ -20,5 +20,5 @@ pub(crate) use generated::wasi::config::store as config;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use generated::wasmyard::platform::log;
 pub(crate) use generated::wasmyard::platform::{
-    assets, bindings as given, dispatch, kv, message, outgoing, rate_limit, request_info,
+    assets, bindings as given, dispatch, kv, message, outgoing, r2, rate_limit, request_info,
 };

@@ -9,6 +9,7 @@ use crate::bindings::{config, request_info};
 use crate::dispatch::{BindingError, Namespace, Service};
 use crate::executor;
 use crate::kv::Kv;
+use crate::r2::R2;
 use crate::rate_limit::RateLimit;
 
 /// What the platform gives to this worker for this request: variables, bindings, and what it knows of the
@@ -150,6 +151,24 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn kv(&self, binding: &str) -> Result<Kv, BindingError> {
         Kv::open(binding)
+    }
+
+    /// The bucket of objects that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let photos = env.r2("PHOTOS")?;
+    /// photos.put("cat.txt", "purr").await?;
+    /// let found = photos.get("cat.txt").await?.and_then(|found| found.body);
+    /// Ok(Response::new(match found { Some(body) => body.bytes().await?, None => Vec::new() }))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn r2(&self, binding: &str) -> Result<R2, BindingError> {
+        R2::open(binding)
     }
 
     /// The rate limit that this worker is bound to under that name.

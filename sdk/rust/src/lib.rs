@@ -51,6 +51,7 @@
 //! - [`Namespace`], [`Worker`], [`Limits`], [`Service`], [`DispatchError`]: calling other scripts
 //! - [`Assets`]: the static files that this worker was uploaded with
 //! - [`Kv`]: keys and values
+//! - [`R2`]: objects
 //! - [`fetch`]: HTTP to anywhere else, and what an outbound worker lets pass
 //! - [`Env::wait_until`]: work after the response
 //! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread
@@ -71,6 +72,7 @@ mod fetch;
 mod future;
 mod headers;
 mod kv;
+mod r2;
 mod method;
 mod rate_limit;
 mod request;
@@ -88,6 +90,10 @@ pub use executor::spawn;
 pub use fetch::{FetchError, FetchErrorKind, fetch, fetch_last};
 pub use future::{join, join_all, sleep};
 pub use headers::{HeaderError, Headers};
+pub use r2::{
+    R2, R2Body, R2Condition, R2Error, R2ErrorKind, R2Found, R2Get, R2HttpMetadata, R2List, R2Object, R2Page, R2Put,
+    R2Writer,
+};
 pub use kv::{Kv, KvEntry, KvError, KvKey, KvList, KvPage, KvPut};
 pub use method::{Method, Scheme};
 pub use rate_limit::RateLimit;

@@ -507,6 +507,8 @@ section! {
         bindings: ForeignMany = ForeignMany,
         /// [keys and values](kv.md), in the KV namespace of a title, which is made when it is missing
         kv_namespaces: Many<RawKv> = many(),
+        /// [objects](r2.md), in the bucket of a name, which is made when it is missing
+        r2_buckets: Many<RawBucket> = many(),
         /// a table like `[limits]`
         limits: One<RawLimits> = one("limits"),
         /// up to eight
@@ -526,6 +528,16 @@ section! {
         binding: Text = Text("required"),
         /// the title
         title: Text = Text("required"),
+    }
+}
+
+section! {
+    /// `[[scripts.NAME.r2_buckets]]`
+    RawBucket {
+        /// the name under which the script sees it
+        binding: Text = Text("required"),
+        /// the bucket's name
+        bucket_name: Text = Text("required"),
     }
 }
 

@@ -279,6 +279,9 @@ impl Resolver<'_> {
         let assets = self.assets(raw);
         let main = self.main(raw);
         let (mut bindings, remote) = self.bindings(raw);
+        let buckets = self.r2_buckets(raw, &bindings);
+        bindings.extend(buckets);
+        bindings.sort_by(|a, b| a.name.cmp(&b.name));
         let kv_namespaces = self.kv_namespaces(raw, &bindings);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);

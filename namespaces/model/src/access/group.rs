@@ -98,6 +98,11 @@ families! {
         Read = "8b47d2786a534c08a1f94ee8f9f599ef" "Workers KV Storage Read",
         Write = "f7f0eda5697f475c90846e879bab8666" "Workers KV Storage Write",
     }
+    /// Buckets, with objects.
+    R2 at Account {
+        Read = "b4992e1108244f5d8bfbd5744320c2e1" "Workers R2 Storage Read",
+        Write = "bf7481a1826f439697cb59a20b22293e" "Workers R2 Storage Write",
+    }
     /// What is counted of scripts and of requests.
     Analytics at Account {
         Read = "b89a480218d04ceb98b4fe57ca29dc1f" "Account Analytics Read",

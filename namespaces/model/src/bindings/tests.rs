@@ -36,6 +36,8 @@ fn every_type_reads_and_shows_as_the_wire_has_it() {
         json!({"type": "assets", "name": "A"}),
         json!({"type": "version_metadata", "name": "A"}),
         json!({"type": "kv_namespace", "name": "A", "namespace_id": "60bd86bd5f3d2649fcd7e1a5013a8bc3"}),
+        json!({"type": "r2_bucket", "name": "A", "bucket_name": "photos"}),
+        json!({"type": "r2_bucket", "name": "A", "bucket_name": "photos", "jurisdiction": "eu"}),
     ] {
         let decl = decl(wire.clone());
         assert_eq!(serde_json::to_value(&decl).unwrap(), wire);
@@ -73,6 +75,9 @@ fn what_is_wrong_with_a_binding_is_said() {
         (json!({"type": "json", "name": "A"}), "JSON value"),
         (json!({"type": "kv_namespace", "name": "A"}), "\"namespace_id\" must be a text"),
         (json!({"type": "kv_namespace", "name": "A", "namespace_id": "my kv"}), "not its title"),
+        (json!({"type": "r2_bucket", "name": "A", "bucket_name": "x"}), "3 to 63 lower-case letters"),
+        (json!({"type": "r2_bucket", "name": "A", "bucket_name": "-ab"}), "begins and ends with a letter"),
+        (json!({"type": "r2_bucket", "name": "A", "bucket_name": "abc", "jurisdiction": "moon"}), "jurisdiction"),
         (
             json!({"type": "dispatch_namespace", "name": "A", "namespace": "n", "outbound": {}}),
             "outbound.worker",

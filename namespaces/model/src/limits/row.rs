@@ -39,6 +39,8 @@ pub enum LimitScope {
     Upload,
     /// One KV namespace: fixed.
     Kv,
+    /// One bucket of objects: fixed.
+    R2,
     /// Zones and what is in one of them: fixed.
     Zone,
     /// One event that is no request: fixed.

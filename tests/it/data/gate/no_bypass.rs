@@ -42,6 +42,7 @@ const GIVEN: [(&str, &str); 34] = [
         "methods of other scripts, inside, by a handle that `dispatch` gave; the gate goes along",
     ),
     ("wasmyard:platform/dispatch", "other scripts, inside; the gate goes along"),
+    ("wasmyard:platform/r2", "objects of the buckets that the script is bound to"),
     ("wasmyard:platform/kv", "keys and values of the namespaces that the script is bound to"),
     ("wasmyard:platform/log", "the log"),
     ("wasmyard:platform/message", "the answer to whoever asked"),

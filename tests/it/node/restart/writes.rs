@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 mod alerting;
 mod certificates;
 mod kv;
+mod r2;
 mod zones;
 
 use super::{CONFIG, restarted, site};
@@ -84,6 +85,12 @@ impl Calls {
     async fn call(&self, method: &str, path: &str, body: Value) -> Value {
         let request = self.api.request(method.parse::<Method>().unwrap(), &self.path(path));
         let request = if body.is_null() { request } else { request.json(&body) };
+        within(path, request.send()).await.unwrap().json().await.unwrap()
+    }
+
+    async fn reclassed(&self, path: &str, class: &str) -> Value {
+        let request = self.api.request(Method::PATCH, &self.path(path));
+        let request = request.header("cf-r2-storage-class", class);
         within(path, request.send()).await.unwrap().json().await.unwrap()
     }
 
@@ -161,6 +168,7 @@ impl Calls {
             "alerting" => alerting::seen(&self.api).await,
             "certificates" => certificates::seen(&self.api).await,
             "kv" => kv::seen(&self.api).await,
+            "r2" => r2::seen(&self.api).await,
             "zones" => zones::seen(&self.api).await,
             "contents" => {
                 let manifest = json!({"manifest": {"/a.html": {"hash": HASH, "size": 4}}});
@@ -307,6 +315,7 @@ fn rows() -> Vec<Row> {
     rows.extend(alerting::rows());
     rows.extend(certificates::rows());
     rows.extend(kv::rows());
+    rows.extend(r2::rows());
     rows.extend(zones::rows());
     rows
 }
@@ -559,7 +568,7 @@ fn other_rows() -> Vec<Row> {
 fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
-        "alerting" | "certificates" | "contents" | "kv" | "zones" => seen,
+        "alerting" | "certificates" | "contents" | "kv" | "r2" | "zones" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -601,6 +610,7 @@ async fn prepared() -> (crate::support::Site, Server) {
     }
     alerting::prepare(&calls.api, &receiver).await;
     kv::prepare(&calls.api).await;
+    r2::prepare(&calls.api).await;
     zones::prepare(&calls.api).await;
     certificates::prepare(&calls.api).await;
     for name in ["spare", "gone"] {
@@ -630,7 +640,7 @@ fn every_write_endpoint_has_its_row() {
         let methods = methods.as_object().unwrap().keys().filter(|method| *method != "get");
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
-    for reading in kv::READS.iter().chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY) {
+    for reading in kv::READS.iter().chain(r2::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY) {
         assert!(writes.remove(*reading), "{reading}");
     }
     let rows: Vec<Row> = rows();

@@ -5,8 +5,10 @@
 
 use serde_json::{Value, json};
 use wasmyard_kv::limits::MAX_TITLE_BYTES;
-use wasmyard_namespaces::bindings::{BindingInput, resolve};
-use wasmyard_namespaces::{BindingDecl, BindingName, OutboundDecl, Reference, ScriptName};
+use wasmyard_namespaces::bindings::{BindingInput, R2Bucket, resolve};
+use wasmyard_namespaces::{
+    BindingDecl, BindingKind, BindingName, BucketName, OutboundDecl, Reference, ScriptName,
+};
 
 use super::Resolver;
 use crate::config::document::Spot;
@@ -77,6 +79,34 @@ impl Resolver<'_> {
         found
     }
 
+    /// Buckets by their names. Their bindings' names are unique, those of `others` included.
+    pub(super) fn r2_buckets(&mut self, raw: &RawScript, others: &[BindingDecl]) -> Vec<BindingDecl> {
+        let mut found: Vec<BindingDecl> = Vec::new();
+        for bucket in &raw.r2_buckets {
+            let (Some(binding), Some(named)) = (&bucket.binding, &bucket.bucket_name) else {
+                let fault = Fault::new(
+                    bucket.place.line,
+                    bucket.place.key("bucket_name"),
+                    "a bucket needs a binding and a name",
+                );
+                self.faults.push(fault.remedy("write { binding = \"NAME\", bucket_name = \"...\" }"));
+                continue;
+            };
+            let Some(name) = self.name::<BindingName>(binding) else { continue };
+            let Some(bucket_name) = BucketName::parse(&named.value) else {
+                self.faults.push(named.fault(BucketName::RULE.to_owned()));
+                continue;
+            };
+            if others.iter().chain(&found).any(|known| known.name == name) {
+                self.faults.push(binding.fault("another name: there is a binding of this one already"));
+                continue;
+            }
+            let kind = BindingKind::R2Bucket(R2Bucket { bucket_name, jurisdiction: None });
+            found.push(BindingDecl { name, kind });
+        }
+        found
+    }
+
     /// A binding, and whether it is remote: which it is for `dev` alone, as everywhere else its namespace is the server's.
     fn binding(&mut self, spot: &Spot<Value>) -> Option<(BindingDecl, bool)> {
         let mut wire = in_wire_form(&spot.value);
@@ -105,7 +135,7 @@ impl Resolver<'_> {
                 }
                 Reference::Namespace(name) => ("namespace", name.as_str()),
                 // Those are made by the API, under identifiers that no file knows beforehand.
-                Reference::KvNamespace(_) => continue,
+                Reference::KvNamespace(_) | Reference::R2Bucket(_) => continue,
             };
             self.reference(spot.line, &spot.key, kind, name);
         }
