@@ -8,12 +8,12 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use wasmyard_control::{ControlError, RefusalCode};
 use wasmyard_kv::KvError;
-use wasmyard_r2::R2Error;
 use wasmyard_namespaces::access::PolicyError;
 use wasmyard_namespaces::registry::AlertError;
 use wasmyard_namespaces::{
     AssetUploadError, BindingError, ErrorKind, NamespaceName, RegistryError, ScriptKey, UploadError,
 };
+use wasmyard_r2::R2Error;
 
 use crate::envelope;
 

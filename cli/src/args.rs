@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use access::{AuditArgs, TokenCommand, TokenWanted, When};
+pub use objects::{BucketCommand, ObjectCommand, R2Command};
 pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, RollbackIf, VersionsCommand};
 pub use zones::{
     ClientsWanted, HostnameCommand, HostnameFilters, HostnameWanted, InZoneArgs, WaitArgs, ZoneCommand,
 };
 
 mod access;
+mod objects;
 mod versions;
 mod zones;
 
@@ -57,6 +59,9 @@ pub enum Command {
     /// List, set, add and remove the tags of a user script
     #[command(subcommand, visible_alias = "tag")]
     Tags(TagsCommand),
+    /// Make, list and delete buckets; put, get, list and delete objects
+    #[command(subcommand)]
+    R2(R2Command),
     /// Make any call of the v4 API: `wasmyard api GET zones`
     Api(AnyCallArgs),
     /// Make a master key, or wrap the key of the data directory by another one

@@ -12,6 +12,7 @@ pub mod deploy;
 pub mod hostname;
 pub mod key;
 pub mod namespace;
+pub mod r2;
 pub mod script;
 pub mod secret;
 pub mod start;
@@ -47,6 +48,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Script(command) => script::run(command, output).await,
         Command::Secret(command) => secret::run(command, output).await,
         Command::Tags(command) => tags::run(command, output).await,
+        Command::R2(command) => r2::run(command, output).await,
         Command::Api(args) => any_call::run(&args, output).await,
         Command::Key(command) => key::run(command, output).await,
         Command::Cron(command) => cron::run(command, output).await,

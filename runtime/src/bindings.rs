@@ -104,6 +104,6 @@ pub(crate) use generated::wasi::config::store as config_wit;
 pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as keyvalue_wit};
 pub(crate) use generated::wasmyard::platform::{
     assets as assets_wit, bindings as bindings_wit, calls as calls_wit, dispatch as dispatch_wit,
-    kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
-    r2 as r2_wit, rate_limit as ratelimit_wit, request_info as request_info_wit,
+    kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit, r2 as r2_wit,
+    rate_limit as ratelimit_wit, request_info as request_info_wit,
 };

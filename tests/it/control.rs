@@ -23,6 +23,7 @@ mod crons;
 mod deploy;
 mod kv;
 mod ratelimit;
+mod s3;
 mod terraform;
 mod uploads;
 mod versions;

@@ -16,11 +16,11 @@ use wasmyard_api::{ApiState, Rates, UploadLimits, router};
 use wasmyard_control::{Checked, ComponentChecker, Control, Issuers, Refusal, RefusalCode};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
-use wasmyard_r2::{Index, LocalContents, R2, R2Limits};
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{
     Blobs, Clock, ClockHand, Digest, EventKind, LimitSpec, Registry, RegistryOptions, Store as _,
 };
+use wasmyard_r2::{Index, LocalContents, R2, R2Limits};
 
 use crate::zones::certificates::Authority;
 

@@ -26,7 +26,10 @@ async fn buckets_are_made_found_changed_and_deleted() {
     let wanted = json!({"name": "photos", "locationHint": "weur", "storageClass": "InfrequentAccess"});
     let made = api.post(BUCKETS, &wanted).await.result();
     assert_eq!((&made["name"], &made["location"]), (&json!("photos"), &json!("weur")));
-    assert_eq!((&made["storage_class"], &made["jurisdiction"]), (&json!("InfrequentAccess"), &json!("default")));
+    assert_eq!(
+        (&made["storage_class"], &made["jurisdiction"]),
+        (&json!("InfrequentAccess"), &json!("default"))
+    );
     assert_eq!(api.get(&format!("{BUCKETS}/photos")).await.result(), made);
     api.post(BUCKETS, &wanted).await.refused(409, 10004);
     for bad in ["Photos", "x", "-ab", "a_b"] {
@@ -37,7 +40,10 @@ async fn buckets_are_made_found_changed_and_deleted() {
         api.post(BUCKETS, &json!({ "name": name })).await.result();
     }
     assert_eq!(names(&api.get(BUCKETS).await.result()), ["alpha", "beta", "photos"]);
-    assert_eq!(names(&api.get(&format!("{BUCKETS}?direction=desc")).await.result()), ["photos", "beta", "alpha"]);
+    assert_eq!(
+        names(&api.get(&format!("{BUCKETS}?direction=desc")).await.result()),
+        ["photos", "beta", "alpha"]
+    );
     assert_eq!(names(&api.get(&format!("{BUCKETS}?name_contains=eta")).await.result()), ["beta"]);
     let page = api.get(&format!("{BUCKETS}?per_page=2")).await.json();
     assert_eq!(names(&page["result"]), ["alpha", "beta"]);
@@ -97,7 +103,8 @@ async fn objects_are_put_read_and_deleted_as_clients_do() {
     assert_eq!(usage["objectCount"], "1");
 
     let filter = json!({"filter": {"bucketName": "photos"}});
-    let asked = json!({"query": "query getR2StorageMetrics { r2StorageAdaptiveGroups }", "variables": filter});
+    let asked =
+        json!({"query": "query getR2StorageMetrics { r2StorageAdaptiveGroups }", "variables": filter});
     let figures = api.post("/client/v4/graphql", &asked).await.json();
     let group = &figures["data"]["viewer"]["accounts"][0]["r2StorageAdaptiveGroups"][0];
     assert_eq!(group["max"]["objectCount"], 1);
@@ -112,7 +119,8 @@ async fn objects_are_put_read_and_deleted_as_clients_do() {
     let gone = with(&api, Method::PUT, &format!("{BUCKETS}/nobody/objects/k"), &[], "x").await;
     gone.refused(404, 10006);
     let keys = json!(["one", "two"]);
-    let many = api.send(Method::DELETE, &format!("{BUCKETS}/photos/objects"), "application/json", keys.to_string());
+    let many =
+        api.send(Method::DELETE, &format!("{BUCKETS}/photos/objects"), "application/json", keys.to_string());
     assert_eq!(many.await.result().as_array().unwrap().len(), 2);
 }
 

@@ -35,7 +35,10 @@ pub struct Body {
 
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Body").field("version", &self.version).field("left", &self.left).finish_non_exhaustive()
+        f.debug_struct("Body")
+            .field("version", &self.version)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
     }
 }
 

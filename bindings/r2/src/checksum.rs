@@ -201,7 +201,10 @@ mod tests {
             hashing.finish()
         };
         let none: Vec<_> = given.iter().map(|algorithm| (*algorithm, vec![0; algorithm.length()])).collect();
-        assert!(matches!(whole(Expected::of(&none).unwrap()), Err(R2Error::BadDigest { algorithm: "sha1", .. })));
+        assert!(matches!(
+            whole(Expected::of(&none).unwrap()),
+            Err(R2Error::BadDigest { algorithm: "sha1", .. })
+        ));
         let abc = [
             (Algorithm::Md5, "900150983cd24fb0d6963f7d28e17f72"),
             (Algorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),

@@ -47,9 +47,9 @@ impl Condition {
         let before = self.uploaded_before.is_none_or(|date| {
             matches || uploaded < moment(date) || (self.seconds_granularity && uploaded == moment(date))
         });
-        let after = self.uploaded_after.is_none_or(|date| {
-            (!self.etag_does_not_match.is_empty() && differs) || uploaded > moment(date)
-        });
+        let after = self
+            .uploaded_after
+            .is_none_or(|date| (!self.etag_does_not_match.is_empty() && differs) || uploaded > moment(date));
         before && after
     }
 }
@@ -112,7 +112,9 @@ mod tests {
     #[test]
     fn etags_are_compared_however_they_are_written() {
         assert_eq!(holds(|_| {}), (true, true));
-        for (written, there) in [("abc", true), ("\"abc\"", true), ("x, W/\"abc\"", true), ("*", true), ("x", false)] {
+        for (written, there) in
+            [("abc", true), ("\"abc\"", true), ("x, W/\"abc\"", true), ("*", true), ("x", false)]
+        {
             assert_eq!(holds(|it| it.etag_matches = etags(written)), (there, false), "{written}");
             assert_eq!(holds(|it| it.etag_does_not_match = etags(written)), (!there, true), "{written}");
         }
@@ -128,8 +130,9 @@ mod tests {
         assert_eq!(before(10_501, false), (true, true));
         assert_eq!(before(10_500, false), (false, true));
         assert_eq!(before(10_000, true), (true, true), "within the same second");
-        let after =
-            |date, by_seconds| holds(|it| (it.uploaded_after, it.seconds_granularity) = (Some(date), by_seconds));
+        let after = |date, by_seconds| {
+            holds(|it| (it.uploaded_after, it.seconds_granularity) = (Some(date), by_seconds))
+        };
         assert_eq!(after(10_499, false), (true, false));
         assert_eq!(after(10_000, true), (false, false), "within the same second");
     }

@@ -23,7 +23,9 @@ pub enum R2Error {
         objects: u64,
     },
     /// There is no such upload.
-    #[error("there is no upload \"{0}\" of this key: it was completed, aborted, or is older than a week; begin another")]
+    #[error(
+        "there is no upload \"{0}\" of this key: it was completed, aborted, or is older than a week; begin another"
+    )]
     UploadNotFound(String),
     /// A part that is named is not there, or is another one.
     #[error("{0}")]

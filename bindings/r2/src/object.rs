@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn metadata_is_short_and_goes_into_header_fields() {
-        let custom = |value: String| Metadata { custom: vec![("n".to_owned(), value)], ..Metadata::default() };
+        let custom =
+            |value: String| Metadata { custom: vec![("n".to_owned(), value)], ..Metadata::default() };
         assert!(custom("v".repeat(MAX_METADATA_BYTES - 1)).check().is_ok());
         assert!(matches!(custom("v".repeat(MAX_METADATA_BYTES)).check(), Err(R2Error::TooLarge { .. })));
         assert!(matches!(custom("a\r\nset-cookie: b".to_owned()).check(), Err(R2Error::Invalid(_))));

@@ -21,7 +21,11 @@ impl Range {
     ///
     /// # Errors
     /// [`R2Error::Invalid`] for a suffix beside the others.
-    pub fn of(offset: Option<u64>, length: Option<u64>, suffix: Option<u64>) -> Result<Option<Range>, R2Error> {
+    pub fn of(
+        offset: Option<u64>,
+        length: Option<u64>,
+        suffix: Option<u64>,
+    ) -> Result<Option<Range>, R2Error> {
         match (offset, length, suffix) {
             (None, None, None) => Ok(None),
             (None, None, Some(suffix)) => Ok(Some(Range::Suffix(suffix))),

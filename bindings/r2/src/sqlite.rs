@@ -81,11 +81,8 @@ impl Index {
     ) -> Result<Vec<BucketInfo>, R2Error> {
         let (after, contains) = (after.to_owned(), contains.to_owned());
         let read = move |connection: &Connection| {
-            let (place, order) = if backwards {
-                ("(?1 = '' OR name < ?1)", "DESC")
-            } else {
-                ("name > ?1", "ASC")
-            };
+            let (place, order) =
+                if backwards { ("(?1 = '' OR name < ?1)", "DESC") } else { ("name > ?1", "ASC") };
             let mut statement = connection.prepare_cached(&format!(
                 "{BUCKETS} WHERE {place} AND instr(name, ?2) > 0 ORDER BY name {order} LIMIT ?3"
             ))?;
@@ -188,7 +185,12 @@ impl Index {
                  ORDER BY number LIMIT ?3",
             )?;
             let rows = statement.query_map(params![upload, whole(after), whole(limit as u64)], |row| {
-                Ok(PartInfo { number: row.get(0)?, size: row.get(1)?, etag: row.get(2)?, uploaded: row.get(3)? })
+                Ok(PartInfo {
+                    number: row.get(0)?,
+                    size: row.get(1)?,
+                    etag: row.get(2)?,
+                    uploaded: row.get(3)?,
+                })
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>().map(|parts| Ok(Some(parts)))
         };
@@ -208,9 +210,7 @@ impl Index {
                 "SELECT script FROM bound WHERE script > ?2 \
                  AND bucket = (SELECT number FROM buckets WHERE name = ?1) ORDER BY script LIMIT ?3",
             )?;
-            statement
-                .query_map(params![of.as_str(), after, whole(limit as u64)], |row| row.get(0))?
-                .collect()
+            statement.query_map(params![of.as_str(), after, whole(limit as u64)], |row| row.get(0))?.collect()
         };
         Ok(self.readers.read("read who is bound", read).await?)
     }

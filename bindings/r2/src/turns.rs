@@ -89,7 +89,8 @@ impl Own {
         let own = Arc::clone(&self.streams).try_acquire_owned();
         let own = own.map_err(busy("r2_streams", self.limits.streams))?;
         let all = Arc::clone(&self.all_streams).try_acquire_owned();
-        let all = all.map_err(busy("the number of contents that are read and written", self.limits.all_streams))?;
+        let all =
+            all.map_err(busy("the number of contents that are read and written", self.limits.all_streams))?;
         Ok(Streaming { _own: own, _all: all })
     }
 }

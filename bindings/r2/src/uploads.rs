@@ -108,7 +108,12 @@ impl Bucket {
     ///
     /// # Errors
     /// [`R2Error::UploadNotFound`], [`R2Error::InvalidPart`], [`R2Error::PartTooSmall`], and as [`Bucket::put`].
-    pub async fn complete_upload(&self, key: &str, upload: &str, parts: Vec<Part>) -> Result<Object, R2Error> {
+    pub async fn complete_upload(
+        &self,
+        key: &str,
+        upload: &str,
+        parts: Vec<Part>,
+    ) -> Result<Object, R2Error> {
         if parts.len() as u64 > MAX_PARTS {
             return Err(R2Error::InvalidPart(format!(
                 "{} parts were named, and an object has at most {MAX_PARTS}; upload larger parts",
@@ -168,7 +173,8 @@ impl Bucket {
         after: u64,
         limit: usize,
     ) -> Result<Vec<PartInfo>, R2Error> {
-        let found = self.shared().index()?.parts(self.name(), &Key::parse(key)?, upload, after, limit).await?;
+        let found =
+            self.shared().index()?.parts(self.name(), &Key::parse(key)?, upload, after, limit).await?;
         found.ok_or_else(|| R2Error::UploadNotFound(upload.to_owned()))
     }
 }

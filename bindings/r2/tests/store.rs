@@ -161,13 +161,18 @@ async fn ranges_and_conditions_say_what_comes() {
     assert!(found.body.is_none() && found.object == made);
     // A put that is made only where nothing is there.
     let only_new = Condition { etag_does_not_match: vec!["*".to_owned()], ..Condition::default() };
-    let options = |condition: &Condition| PutOptions { condition: condition.clone(), ..PutOptions::default() };
+    let options =
+        |condition: &Condition| PutOptions { condition: condition.clone(), ..PutOptions::default() };
     assert_eq!(one.put("k", Bytes::from_static(b"x"), options(&only_new)).await.unwrap(), None);
     assert_eq!(get(&one, "k").await.as_deref(), Some("0123456789"));
     assert!(one.put("new", Bytes::from_static(b"x"), options(&only_new)).await.unwrap().is_some());
     let same = Condition { etag_matches: vec![made.etag.clone()], ..Condition::default() };
     assert!(one.put("k", Bytes::from_static(b"y"), options(&same)).await.unwrap().is_some());
-    assert_eq!(one.put("k", Bytes::from_static(b"z"), options(&same)).await.unwrap(), None, "it is another now");
+    assert_eq!(
+        one.put("k", Bytes::from_static(b"z"), options(&same)).await.unwrap(),
+        None,
+        "it is another now"
+    );
     assert_eq!(files(f.folder.path()), 2);
 }
 
@@ -293,7 +298,11 @@ async fn what_was_being_written_when_a_process_ended_goes_and_the_rest_stays() {
 }
 
 /// A page of a list by its definition.
-fn listed(keys: &BTreeMap<String, String>, prefix: &str, delimiter: Option<&str>) -> (Vec<String>, Vec<String>) {
+fn listed(
+    keys: &BTreeMap<String, String>,
+    prefix: &str,
+    delimiter: Option<&str>,
+) -> (Vec<String>, Vec<String>) {
     let (mut objects, mut prefixes) = (Vec::new(), BTreeSet::new());
     for key in keys.keys().filter(|key| key.starts_with(prefix)) {
         let rest = &key[prefix.len()..];

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use wasmyard_control::Control;
 use wasmyard_dispatcher::Overlay;
 use wasmyard_kv::Kv;
-use wasmyard_r2::R2;
 use wasmyard_namespaces::route::HostPattern;
 use wasmyard_namespaces::{RouteTarget, ScriptKey};
+use wasmyard_r2::R2;
 use wasmyard_runtime::{Body, body};
 
 use crate::config::{ResolvedConfig, ScriptConfig};
@@ -191,7 +191,15 @@ impl Developing {
         let untrusted = tls.as_ref().filter(|tls| tls.is_new).map(|tls| tls.authority.clone());
         let encrypting = tls.map(|tls| tls.encrypting);
         let development = Some(Development { overlay, remote });
-        let node = Node::start(config, &capacity, registry, (kv.clone(), r2.clone()), egress, encrypting, development)?;
+        let node = Node::start(
+            config,
+            &capacity,
+            registry,
+            (kv.clone(), r2.clone()),
+            egress,
+            encrypting,
+            development,
+        )?;
         apply::settings(&node.control, config)
             .await
             .map_err(|error| StartError::failed(format!("the configuration cannot be applied: {error}")))?;

@@ -37,7 +37,8 @@ impl Serving {
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let (certificates, encrypting) = tls::certificates(&config, key).await?.unzip();
         let egress = config.egress.clone();
-        let node = Node::start(&config, &capacity, registry, (kv.clone(), r2.clone()), egress, encrypting, None)?;
+        let node =
+            Node::start(&config, &capacity, registry, (kv.clone(), r2.clone()), egress, encrypting, None)?;
         warn_of_open_api(config.server.api_listen);
         let refused = apply::everything(&node.control, &config).await;
         if node.control.registry().health() == Health::NoSpace {

@@ -42,7 +42,7 @@ impl Client {
         self.send(with_body(self.account_request(method, path, query), body)).await
     }
 
-    fn account_request(
+    pub(super) fn account_request(
         &self,
         method: Method,
         path: &[&str],

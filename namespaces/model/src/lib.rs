@@ -52,8 +52,8 @@ pub use assets::{
     VersionAssets,
 };
 pub use bindings::{
-    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, BucketName, KvNamespaceId, OutboundDecl,
-    Reference,
+    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, BucketName, KvNamespaceId,
+    OutboundDecl, Reference,
 };
 pub use blocked::BlockedNames;
 pub use capabilities::{CapabilityDiff, CapabilityPolicy};

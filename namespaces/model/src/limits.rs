@@ -18,8 +18,8 @@ pub mod component;
 pub mod events;
 pub mod hostnames;
 pub mod kv;
-pub mod r2;
 mod parse;
+pub mod r2;
 mod row;
 mod table;
 

@@ -54,9 +54,10 @@ pub(super) const BLOBS: Collection<BlobRecord> = Collection::at("blob/");
 /// Who refers to a blob, by the blob's name and the key of the record that does.
 pub(super) const REFERENCES: Collection<Reference> = Collection::at("ref/");
 
-/// What the keys of records begin with that hold secrets: bindings of versions, what webhooks are signed with, and what tokens
-/// of uploads are.
-pub(super) const SEALED: &[&str] = &["platform/", "script/", "version/", "alert-webhook/", "asset-token-key"];
+/// What the keys of records begin with that hold secrets: bindings of versions, what webhooks are signed with, what tokens of
+/// uploads are, and hashes of tokens, which are the secrets of access keys.
+pub(super) const SEALED: &[&str] =
+    &["platform/", "script/", "version/", "alert-webhook/", "asset-token-key", "token/"];
 
 /// A route, and which configuration declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

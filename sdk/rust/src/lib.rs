@@ -72,8 +72,8 @@ mod fetch;
 mod future;
 mod headers;
 mod kv;
-mod r2;
 mod method;
+mod r2;
 mod rate_limit;
 mod request;
 mod response;
@@ -90,12 +90,12 @@ pub use executor::spawn;
 pub use fetch::{FetchError, FetchErrorKind, fetch, fetch_last};
 pub use future::{join, join_all, sleep};
 pub use headers::{HeaderError, Headers};
-pub use r2::{
-    R2, R2Body, R2Condition, R2Error, R2ErrorKind, R2Found, R2Get, R2HttpMetadata, R2List, R2Object, R2Page, R2Put,
-    R2Writer,
-};
 pub use kv::{Kv, KvEntry, KvError, KvKey, KvList, KvPage, KvPut};
 pub use method::{Method, Scheme};
+pub use r2::{
+    R2, R2Body, R2Condition, R2Error, R2ErrorKind, R2Found, R2Get, R2HttpMetadata, R2List, R2Object, R2Page,
+    R2Put, R2Writer,
+};
 pub use rate_limit::RateLimit;
 pub use request::Request;
 pub use response::Response;

@@ -194,7 +194,11 @@ impl R2 {
     /// See [`R2Error`].
     pub async fn put(&self, key: &str, content: impl AsRef<[u8]>) -> Result<R2Object, R2Error> {
         let made = self.put_with(key, content, R2Put::default()).await?;
-        made.ok_or_else(|| R2Error { kind: R2ErrorKind::Internal, code: 10_001, text: "nothing was put".to_owned() })
+        made.ok_or_else(|| R2Error {
+            kind: R2ErrorKind::Internal,
+            code: 10_001,
+            text: "nothing was put".to_owned(),
+        })
     }
 
     /// Puts an object with metadata, or on a condition: `None` where that did not hold.
@@ -218,7 +222,11 @@ impl R2 {
         let writer = self.handle.start_put(key, &put(options))?;
         match writer.body() {
             Ok(stream) => Ok(R2Writer { stream, writer }),
-            Err(()) => Err(R2Error { kind: R2ErrorKind::Internal, code: 10_001, text: "it has no stream".to_owned() }),
+            Err(()) => Err(R2Error {
+                kind: R2ErrorKind::Internal,
+                code: 10_001,
+                text: "it has no stream".to_owned(),
+            }),
         }
     }
 
@@ -317,7 +325,13 @@ fn failed(text: &str) -> R2Error {
 fn condition(condition: R2Condition) -> platform::Condition {
     let R2Condition { etag_matches, etag_does_not_match, uploaded_before, uploaded_after } = condition;
     let seconds_granularity = false;
-    platform::Condition { etag_matches, etag_does_not_match, uploaded_before, uploaded_after, seconds_granularity }
+    platform::Condition {
+        etag_matches,
+        etag_does_not_match,
+        uploaded_before,
+        uploaded_after,
+        seconds_granularity,
+    }
 }
 
 fn put(options: R2Put) -> platform::PutOptions {
@@ -333,7 +347,13 @@ fn put(options: R2Put) -> platform::PutOptions {
             cache_expiry: http.cache_expiry,
         },
         custom_metadata: options.custom_metadata,
-        checksums: platform::Checksums { md5: None, sha1: None, sha256: options.sha256, sha384: None, sha512: None },
+        checksums: platform::Checksums {
+            md5: None,
+            sha1: None,
+            sha256: options.sha256,
+            sha384: None,
+            sha512: None,
+        },
         storage_class: None,
     }
 }

@@ -39,8 +39,9 @@ pub(crate) async fn query(
     let bucket = bucket.and_then(|name| BucketName::parse(name.rsplit('_').next().unwrap_or(name)));
     let Some(bucket) = bucket else {
         let named = operation_name.unwrap_or_else(|| query.chars().take(40).collect());
-        let message =
-            format!("{named}: this server keeps no figures that this asks for; GET /metrics has those there are");
+        let message = format!(
+            "{named}: this server keeps no figures that this asks for; GET /metrics has those there are"
+        );
         return Ok(axum::Json(json!({ "data": null, "errors": [{ "message": message }] })).into_response());
     };
     let info = shared.control.r2()?.info(&bucket).await?;

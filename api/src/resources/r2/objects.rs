@@ -193,7 +193,10 @@ fn describe(fields: &mut HeaderMap, object: &Object) {
     } = &object.metadata.http;
     let date = |time| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(time));
     let each = [
-        (header::CONTENT_TYPE, Some(content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()))),
+        (
+            header::CONTENT_TYPE,
+            Some(content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned())),
+        ),
         (header::CONTENT_LANGUAGE, content_language.clone()),
         (header::CONTENT_DISPOSITION, content_disposition.clone()),
         (header::CONTENT_ENCODING, content_encoding.clone()),
@@ -232,8 +235,9 @@ pub(crate) async fn put(
     let bounds = Bounds { bytes: usize::MAX, idle: limits.idle, total: limits.upload };
     let length = body::announced(headers, bounds.bytes)?.map(|length| length as u64);
     let made = bucket(&shared, &name)?.put(&key, incoming(content, bounds, length), options).await?;
-    let made = made
-        .ok_or_else(|| ApiError::new(Code::R2Precondition, "The condition does not hold of what is there."))?;
+    let made = made.ok_or_else(|| {
+        ApiError::new(Code::R2Precondition, "The condition does not hold of what is there.")
+    })?;
     Ok(Reply::ok(view(made)))
 }
 
@@ -285,7 +289,8 @@ pub(crate) async fn list(
     let page = bucket(&shared, &name)?.list(options).await?;
     let is_truncated = page.cursor.is_some();
     let rows: Vec<View> = page.objects.into_iter().map(view).collect();
-    let mut info = json!({ "delimited": page.prefixes, "is_truncated": is_truncated, "per_page": rows.len() });
+    let mut info =
+        json!({ "delimited": page.prefixes, "is_truncated": is_truncated, "per_page": rows.len() });
     if let (Some(cursor), Value::Object(fields)) = (page.cursor, &mut info) {
         fields.insert("cursor".to_owned(), Value::from(cursor));
     }

@@ -15,23 +15,36 @@ use crate::service::BucketInfo;
 /// What is to be changed.
 #[derive(Debug)]
 pub(crate) enum Change {
-    Create { bucket: BucketInfo, most: u64 },
+    Create {
+        bucket: BucketInfo,
+        most: u64,
+    },
     /// Gives a bucket another storage class for what names none.
     Reclass(BucketName, &'static str),
     Delete(BucketName),
     Put(Box<Put>),
-    Remove { bucket: BucketName, keys: Vec<Key> },
+    Remove {
+        bucket: BucketName,
+        keys: Vec<Key>,
+    },
     Begin(Box<Begin>),
     AddPart(Box<AddPart>),
     Complete(Box<Complete>),
-    Abort { bucket: BucketName, key: Key, upload: String },
+    Abort {
+        bucket: BucketName,
+        key: Key,
+        upload: String,
+    },
     /// Aborts some of the uploads that were begun before this moment.
     Expire(u64),
     /// These contents were removed.
     Forget(Vec<String>),
     Bind(BucketName, String),
     Unbind(BucketName, String),
-    Rebind { from: String, to: String },
+    Rebind {
+        from: String,
+        to: String,
+    },
 }
 
 /// An object whose content is there.
@@ -106,8 +119,7 @@ pub(super) fn make(connection: &Connection, change: &Change) -> Made {
         }
         Change::Unbind(name, script) => {
             let of = rows::number(connection, name)?;
-            connection
-                .execute("DELETE FROM bound WHERE bucket = ?1 AND script = ?2", params![of, script])?;
+            connection.execute("DELETE FROM bound WHERE bucket = ?1 AND script = ?2", params![of, script])?;
             Ok(Ok(Outcome::done(Vec::new())))
         }
         Change::Rebind { from, to } => {

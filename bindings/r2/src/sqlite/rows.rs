@@ -61,8 +61,8 @@ pub(super) fn pieces(connection: &Connection, object: &Object, parts: u64) -> ru
         let one = Piece { name: object.version.clone(), size: object.size };
         return Ok(if object.size == 0 { Vec::new() } else { vec![one] });
     }
-    let mut statement = connection
-        .prepare_cached("SELECT content, size FROM pieces WHERE version = ?1 ORDER BY position")?;
+    let mut statement =
+        connection.prepare_cached("SELECT content, size FROM pieces WHERE version = ?1 ORDER BY position")?;
     let rows = statement
         .query_map(params![object.version], |row| Ok(Piece { name: row.get(0)?, size: row.get(1)? }))?;
     rows.collect()

@@ -66,7 +66,9 @@ pub(super) fn begin(connection: &Connection, begin: &Begin) -> Made {
     let mut metadata = begin.metadata.clone();
     metadata.storage_class.get_or_insert(counts.class);
     connection
-        .prepare_cached("INSERT INTO uploads (id, bucket, key, started, metadata) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(
+            "INSERT INTO uploads (id, bucket, key, started, metadata) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
         .execute(params![
             begin.id,
             counts.number,
@@ -195,7 +197,9 @@ pub(super) fn complete(connection: &Connection, change: &Complete) -> Made {
 /// Whether the parts that are named are those that are there, and large enough.
 fn fits(named: &[Part], taken: &[Kept], least: u64) -> Result<(), R2Error> {
     if named.is_empty() {
-        return Err(R2Error::InvalidPart("an object has at least one part; name those of the upload".to_owned()));
+        return Err(R2Error::InvalidPart(
+            "an object has at least one part; name those of the upload".to_owned(),
+        ));
     }
     let mut there: HashMap<u64, &str> = taken.iter().map(|kept| (kept.number, kept.md5.as_str())).collect();
     let mut seen = HashSet::new();
@@ -270,7 +274,8 @@ pub(super) fn expire(connection: &Connection, before: u64) -> Made {
         .collect::<rusqlite::Result<_>>()?;
     let mut outcome = Outcome { done: !found.is_empty(), ..Outcome::default() };
     for (upload, name) in found {
-        let counts = BucketName::parse(&name).map(|name| Counts::of(connection, &name)).transpose()?.flatten();
+        let counts =
+            BucketName::parse(&name).map(|name| Counts::of(connection, &name)).transpose()?.flatten();
         let Some(mut counts) = counts else { continue };
         outcome.freed.extend(drop_upload(connection, &mut counts, &upload)?);
         counts.write(connection)?;

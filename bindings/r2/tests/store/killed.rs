@@ -60,7 +60,8 @@ fn nothing_that_was_answered_for_is_lost_when_the_process_is_killed() {
             let (key, time) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
             acknowledged.insert(key, time)
         };
-        for line in lines.by_ref().map(Result::unwrap).filter(|line| line.starts_with("done")).take(round + 4) {
+        for line in lines.by_ref().map(Result::unwrap).filter(|line| line.starts_with("done")).take(round + 4)
+        {
             note(&line);
         }
         process.kill().unwrap();

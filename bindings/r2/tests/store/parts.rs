@@ -22,7 +22,10 @@ async fn an_upload_is_its_parts_in_their_order() {
     let listed = one.uploads("", (String::new(), String::new()), 10).await.unwrap();
     assert_eq!(listed.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), [upload.as_str()]);
     let there = one.parts("k", &upload, 1, 10).await.unwrap();
-    assert_eq!(there.iter().map(|part| (part.number, part.size)).collect::<Vec<_>>(), [(2, 4), (7, 1), (9, 9)]);
+    assert_eq!(
+        there.iter().map(|part| (part.number, part.size)).collect::<Vec<_>>(),
+        [(2, 4), (7, 1), (9, 9)]
+    );
     for wrong in [
         vec![],
         vec![first.clone(), before],

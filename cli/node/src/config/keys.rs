@@ -45,6 +45,8 @@ section! {
         certificates: One<RawCertificates> = one("certificates"),
         /// The name server of delegated validation.
         dcv: One<RawDcv> = one("dcv"),
+        /// Objects.
+        r2: One<RawR2> = one("r2"),
         /// What holds for every script.
         limits: One<RawPlatformLimits> = one("limits"),
         /// Namespaces that exist from the start.
@@ -343,6 +345,15 @@ section! {
         eab_kid: Text = Text("none"),
         /// the file with that key, as the authority gave it: base64url
         eab_key_file: Text = Text("none"),
+    }
+}
+
+section! {
+    /// `[r2]`
+    RawR2 {
+        /// where clients of the [S3 protocol](r2.md#the-s3-protocol) are answered, such as `"127.0.0.1:8789"`. Port 0 lets the system
+        /// choose
+        s3_listen: Text = Text("no S3 protocol"),
     }
 }
 

@@ -90,6 +90,7 @@ pub(super) fn resolve(
     let origins = origins::origins(&raw.origins, &hostnames.apex_addresses, &root, faults);
     let certificates = certificates::certificates(&raw.certificates, &root, purpose, faults);
     let dcv = dcv::dcv(&raw.dcv, purpose, faults);
+    let s3_listen = raw.r2.s3_listen.as_ref().and_then(|spot| tls::address(spot, faults));
     let webhooks = hostnames::webhooks(&raw.webhooks, faults);
     let ceiling = limits::ceiling(&raw.limits.ceiling, faults);
     let platform = limits::platform(&raw.limits.own, &ceiling, faults);
@@ -126,6 +127,7 @@ pub(super) fn resolve(
         origins,
         certificates,
         dcv,
+        s3_listen,
         webhooks,
         limits: platform,
         ceiling,

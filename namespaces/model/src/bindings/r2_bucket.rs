@@ -23,8 +23,7 @@ pub struct BucketName(Arc<str>);
 
 impl BucketName {
     /// What a name may be, in words.
-    pub const RULE: &'static str =
-        "a bucket's name has 3 to 63 lower-case letters, digits and hyphens, and begins and ends with a letter or a digit";
+    pub const RULE: &'static str = "a bucket's name has 3 to 63 lower-case letters, digits and hyphens, and begins and ends with a letter or a digit";
 
     /// The name, if the text is one.
     #[must_use]

@@ -77,7 +77,10 @@ fn what_is_wrong_with_a_binding_is_said() {
         (json!({"type": "kv_namespace", "name": "A", "namespace_id": "my kv"}), "not its title"),
         (json!({"type": "r2_bucket", "name": "A", "bucket_name": "x"}), "3 to 63 lower-case letters"),
         (json!({"type": "r2_bucket", "name": "A", "bucket_name": "-ab"}), "begins and ends with a letter"),
-        (json!({"type": "r2_bucket", "name": "A", "bucket_name": "abc", "jurisdiction": "moon"}), "jurisdiction"),
+        (
+            json!({"type": "r2_bucket", "name": "A", "bucket_name": "abc", "jurisdiction": "moon"}),
+            "jurisdiction",
+        ),
         (
             json!({"type": "dispatch_namespace", "name": "A", "namespace": "n", "outbound": {}}),
             "outbound.worker",

@@ -99,7 +99,10 @@ fn pieces(
 }
 
 impl HostWriter for State {
-    fn body(&mut self, this: Resource<OpenWriter>) -> wasmtime::Result<Result<Resource<DynOutputStream>, ()>> {
+    fn body(
+        &mut self,
+        this: Resource<OpenWriter>,
+    ) -> wasmtime::Result<Result<Resource<DynOutputStream>, ()>> {
         let writer = self.table.get_mut(&this)?;
         if std::mem::replace(&mut writer.given, true) {
             return Ok(Err(()));
@@ -108,7 +111,10 @@ impl HostWriter for State {
         Ok(Ok(self.table.push_child(stream, &this)?))
     }
 
-    async fn finish(&mut self, this: Resource<OpenWriter>) -> wasmtime::Result<Result<Option<Object>, R2Error>> {
+    async fn finish(
+        &mut self,
+        this: Resource<OpenWriter>,
+    ) -> wasmtime::Result<Result<Option<Object>, R2Error>> {
         let writer = self.table.delete(this)?;
         Ok(match writer.finish().await {
             Ok(Made::Object(made)) => Ok(made.map(object)),

@@ -55,8 +55,14 @@ async fn an_object_comes_back_with_all_that_was_put_beside_it() {
     let expected = json!([object, got, "hello", true, headers, object, null, null]);
     assert_eq!(said(&server, "/whole").await, expected);
     let values = json!([
-        "text", "buffer", "ab", "blob", "", "body",
-        "put: the value is a string, an ArrayBuffer, a view of one, a Blob, a ReadableStream or null.", "SyntaxError"
+        "text",
+        "buffer",
+        "ab",
+        "blob",
+        "",
+        "body",
+        "put: the value is a string, an ArrayBuffer, a view of one, a Blob, a ReadableStream or null.",
+        "SyntaxError"
     ]);
     assert_eq!(said(&server, "/values").await, values);
 }
@@ -64,7 +70,8 @@ async fn an_object_comes_back_with_all_that_was_put_beside_it() {
 #[tokio::test]
 async fn contents_stream_in_and_out() {
     let server = served().await;
-    let used = "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
+    let used =
+        "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
     assert_eq!(said(&server, "/streams").await, json!([1_000_000, 1_000_000, 74, true, used]));
     assert_eq!(said(&server, "/breaks").await, json!(["no more", null]));
     let content = "0123456789".repeat(100_000);
@@ -137,7 +144,8 @@ async fn a_bucket_in_use_stays_and_an_upload_that_names_none_is_refused() {
     // Not granted: not there. One that names a bucket which is not there: not deployed.
     let path = format!("{PLATFORM_SCRIPTS}/other");
     let declares = |name: &str| json!({"main_module": "worker.js", "bindings": [{"type": "r2_bucket", "name": "B", "bucket_name": name}]});
-    let said = server.api().javascript_with(&path, &declares("nobody"), SCRIPT).await.refused(400, 10021).to_owned();
+    let said =
+        server.api().javascript_with(&path, &declares("nobody"), SCRIPT).await.refused(400, 10021).to_owned();
     assert!(said.contains("\"B\"") && said.contains("nobody"), "{said}");
     server.api().javascript(&path, SCRIPT).await.result();
     assert_eq!(get(&server, "b.test", "/what").await.text(), "undefined");

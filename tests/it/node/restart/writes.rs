@@ -640,7 +640,8 @@ fn every_write_endpoint_has_its_row() {
         let methods = methods.as_object().unwrap().keys().filter(|method| *method != "get");
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
-    for reading in kv::READS.iter().chain(r2::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY) {
+    for reading in kv::READS.iter().chain(r2::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY)
+    {
         assert!(writes.remove(*reading), "{reading}");
     }
     let rows: Vec<Row> = rows();
