@@ -22,6 +22,7 @@ mod clients;
 mod crons;
 mod deploy;
 mod kv;
+mod r2;
 mod ratelimit;
 mod s3;
 mod terraform;

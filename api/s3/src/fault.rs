@@ -6,7 +6,7 @@ use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use wasmyard_r2::R2Error;
 
-use crate::xml::Xml;
+use crate::xml::{Malformed, Xml};
 
 /// Why a request is not answered as it was meant.
 #[derive(Clone, Debug)]
@@ -85,6 +85,12 @@ impl Fault {
         *response.status_mut() = self.status;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         response
+    }
+}
+
+impl From<Malformed> for Fault {
+    fn from(Malformed(text): Malformed) -> Fault {
+        Fault::MALFORMED.saying(text)
     }
 }
 

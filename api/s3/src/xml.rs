@@ -4,7 +4,15 @@ use quick_xml::Reader;
 use quick_xml::escape::escape;
 use quick_xml::events::Event;
 
-use crate::fault::Fault;
+/// What is not the document that it was to be; the text says why.
+#[derive(Debug)]
+pub(crate) struct Malformed(pub(crate) String);
+
+const NOT_XML: &str = "the body is not the XML that this operation takes";
+
+fn malformed() -> Malformed {
+    Malformed(NOT_XML.to_owned())
+}
 
 /// A document that is being written.
 pub(crate) struct Xml(String);
@@ -45,44 +53,41 @@ impl Xml {
 ///
 /// # Errors
 /// For what is no XML, has more than `most` rows, or nests otherwise.
-pub(crate) fn rows(document: &[u8], row: &str, most: usize) -> Result<Vec<Vec<(String, String)>>, Fault> {
-    let text = std::str::from_utf8(document).map_err(|_| Fault::MALFORMED)?;
+pub(crate) fn rows(document: &[u8], row: &str, most: usize) -> Result<Vec<Vec<(String, String)>>, Malformed> {
+    let text = std::str::from_utf8(document).map_err(|_| malformed())?;
     let mut reader = Reader::from_str(text);
     let (mut rows, mut open) = (Vec::new(), Vec::<String>::new());
     let name_of = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
     loop {
-        match reader.read_event().map_err(|_| Fault::MALFORMED)? {
+        match reader.read_event().map_err(|_| malformed())? {
             Event::Start(element) => {
                 let name = name_of(element.local_name().as_ref());
                 if open.len() == 1 && name == row {
                     if rows.len() == most {
-                        return Err(
-                            Fault::MALFORMED.saying(format!("there are more than {most} elements {row}"))
-                        );
+                        return Err(Malformed(format!("there are more than {most} elements {row}")));
                     }
                     rows.push(Vec::new());
                 }
                 open.push(name);
                 if open.len() > 8 {
-                    return Err(Fault::MALFORMED);
+                    return Err(malformed());
                 }
             }
             Event::Text(text) => {
-                let text = text.decode().map_err(|_| Fault::MALFORMED)?;
+                let text = text.decode().map_err(|_| malformed())?;
                 add(&mut rows, &open, row, &text);
             }
             // What stands for a character.
             Event::GeneralRef(reference) => {
-                let name = reference.decode().map_err(|_| Fault::MALFORMED)?;
-                let text = quick_xml::escape::unescape(&format!("&{name};"))
-                    .map_err(|_| Fault::MALFORMED)?
-                    .into_owned();
+                let name = reference.decode().map_err(|_| malformed())?;
+                let text =
+                    quick_xml::escape::unescape(&format!("&{name};")).map_err(|_| malformed())?.into_owned();
                 add(&mut rows, &open, row, &text);
             }
             Event::End(_) => drop(open.pop()),
             Event::Eof if open.is_empty() => return Ok(rows),
             // A document type could define entities; none is needed.
-            Event::DocType(_) | Event::Eof => return Err(Fault::MALFORMED),
+            Event::DocType(_) | Event::Eof => return Err(malformed()),
             _ => {}
         }
     }

@@ -40,6 +40,8 @@ fn filled(path: &str) -> String {
         .replace("{deployment_id}", "0")
         .replace("{namespace_id}", "0123456789abcdef0123456789abcdef")
         .replace("{key_name}", "a/key")
+        .replace("{bucket_name}", "photos")
+        .replace("{object_key}", "a/key")
         .replace("{zone_id}", ZONE)
         .replace("{setting_id}", "ssl")
         .replace("{dns_record_id}", "0123456789abcdef0123456789abcdef")

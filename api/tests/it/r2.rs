@@ -97,7 +97,7 @@ async fn objects_are_put_read_and_deleted_as_clients_do() {
     assert_eq!((&listed["result"], &listed["result_info"]["delimited"]), (&json!([]), &json!(["a b/"])));
     assert_eq!(listed["result_info"]["is_truncated"], false);
     let listed = api.get(&format!("{BUCKETS}/photos/objects?prefix=a")).await.result();
-    assert_eq!(listed[0]["http_metadata"]["cacheExpiry"], "1970-01-02T00:00:00Z");
+    assert_eq!(listed[0]["http_metadata"]["cacheExpiry"], "1970-01-02T00:00:00.000000Z");
     assert_eq!(listed[0]["storage_class"], "InfrequentAccess");
     let usage = api.get(&format!("{BUCKETS}/photos/usage")).await.result();
     assert_eq!(usage["objectCount"], "1");
@@ -119,8 +119,8 @@ async fn objects_are_put_read_and_deleted_as_clients_do() {
     let gone = with(&api, Method::PUT, &format!("{BUCKETS}/nobody/objects/k"), &[], "x").await;
     gone.refused(404, 10006);
     let keys = json!(["one", "two"]);
-    let many =
-        api.send(Method::DELETE, &format!("{BUCKETS}/photos/objects"), "application/json", keys.to_string());
+    let path = format!("{BUCKETS}/photos/objects");
+    let many = api.send(Method::DELETE, &path, "application/json", keys.to_string());
     assert_eq!(many.await.result().as_array().unwrap().len(), 2);
 }
 
@@ -128,17 +128,17 @@ async fn objects_are_put_read_and_deleted_as_clients_do() {
 async fn a_token_looks_at_objects_or_changes_them() {
     let api = Api::new().await;
     api.post(BUCKETS, &json!({"name": "photos"})).await.result();
-    let group = |name: &str| {
-        json!({"policies": [{"effect": "allow", "permission_groups": [{"name": name}],
+    let group = |id: &str| {
+        json!({"policies": [{"effect": "allow", "permission_groups": [{"id": id}],
                "resources": {"com.cloudflare.api.account.*": "*"}}]})
     };
     let object = format!("{BUCKETS}/photos/objects/k");
-    let reader = api.token_for(&group("Workers R2 Storage Read")).await;
+    let reader = api.token_for(&group("b4992e1108244f5d8bfbd5744320c2e1")).await;
     with(&reader, Method::PUT, &object, &[], "x").await.refused(403, 10000);
     reader.delete(&format!("{BUCKETS}/photos")).await.refused(403, 10000);
-    let writer = api.token_for(&group("Workers R2 Storage Write")).await;
+    let writer = api.token_for(&group("bf7481a1826f439697cb59a20b22293e")).await;
     with(&writer, Method::PUT, &object, &[], "x").await.result();
     assert_eq!(reader.get(&object).await.body, "x");
-    let other = api.token_for(&group("Workers KV Storage Write")).await;
+    let other = api.token_for(&group("f7f0eda5697f475c90846e879bab8666")).await;
     other.get(&object).await.refused(403, 10000);
 }

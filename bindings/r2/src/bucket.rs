@@ -14,7 +14,7 @@ use crate::limits::MAX_DELETE;
 use crate::list::{ListOptions, Page};
 use crate::object::{Key, Metadata, Object};
 use crate::range::Range;
-use crate::service::Shared;
+use crate::shared::Shared;
 use crate::sqlite::{Change, Put};
 use crate::turns::Own;
 

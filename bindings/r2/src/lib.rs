@@ -7,6 +7,7 @@
 //! # Layout
 //! - [`limits`]: what a bucket may hold, and how large its parts may be
 //! - [`object`], [`condition`], [`range`], [`checksum`], [`list`]: what is asked for, and what is found
+//! - [`info`]: what is known of buckets and uploads
 //! - [`service`], [`bucket`], [`uploads`]: the rules, and how much may be under way
 //! - [`body`]: a content on its way out
 //! - [`contents`]: where contents are kept; [`sqlite`]: the index, which says what is there
@@ -22,6 +23,7 @@ pub mod checksum;
 pub mod condition;
 pub mod contents;
 pub mod error;
+pub mod info;
 pub mod limits;
 pub mod list;
 pub mod object;
@@ -32,6 +34,7 @@ pub mod uploads;
 
 mod incoming;
 mod pins;
+mod shared;
 mod sweep;
 mod turns;
 
@@ -42,10 +45,10 @@ pub use condition::Condition;
 pub use contents::{Contents, LocalContents};
 pub use error::R2Error;
 pub use incoming::Incoming;
+pub use info::{BucketInfo, Part, PartInfo, UploadInfo};
 pub use limits::R2Limits;
 pub use list::{ListOptions, Page};
 pub use object::{HttpMetadata, Key, Metadata, Object, StorageClass};
 pub use range::Range;
-pub use service::{BucketInfo, R2};
+pub use service::R2;
 pub use sqlite::Index;
-pub use uploads::{Part, PartInfo, UploadInfo};

@@ -1,65 +1,22 @@
 //! Buckets as scripts, the API and the configuration use them: the rules, and then the index.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use wasmyard_model::{BucketName, Clock};
 
 use crate::bucket::Bucket;
 use crate::contents::Contents;
 use crate::error::R2Error;
+use crate::info::BucketInfo;
 use crate::limits::R2Limits;
 use crate::object::StorageClass;
-use crate::pins::Pins;
-use crate::sqlite::{Change, Freed, Index};
-use crate::turns::Turns;
-
-/// Where everything is kept.
-pub(crate) type Opened = (Index, Arc<dyn Contents>);
-/// What opens it.
-type Open = dyn Fn() -> Result<Opened, R2Error> + Send + Sync;
+use crate::shared::Shared;
+use crate::sqlite::{Change, Index};
 
 /// The service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct R2 {
     pub(crate) shared: Arc<Shared>,
-}
-
-pub(crate) struct Shared {
-    /// None as long as the disk has no room for it to be opened.
-    store: OnceLock<Opened>,
-    open: Box<Open>,
-    /// Held while it is opened: no two are.
-    opening: Mutex<()>,
-    pub(crate) clock: Clock,
-    pub(crate) limits: R2Limits,
-    pub(crate) turns: Turns,
-    pub(crate) pins: Pins,
-    /// Contents that are written, and that nothing names yet.
-    pub(crate) loose: Mutex<HashSet<String>>,
-    /// For work that is no bucket's own, one at a time; whether contents that nothing names were looked for.
-    pub(crate) housework: Semaphore,
-    pub(crate) looked_for_orphans: OnceLock<()>,
-}
-
-/// What is known of a bucket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BucketInfo {
-    /// Its name.
-    pub name: BucketName,
-    /// When it was made, in milliseconds since 1970.
-    pub created: u64,
-    /// Where its maker wanted it. There is one place, so that it is kept and means nothing.
-    pub location: Option<String>,
-    /// Of what is put without one.
-    pub storage_class: StorageClass,
-    /// How many objects it holds.
-    pub objects: u64,
-    /// Bytes of keys, metadata, contents and parts.
-    pub bytes: u64,
-    /// Uploads that are not complete.
-    pub uploads: u64,
 }
 
 impl R2 {
@@ -73,20 +30,7 @@ impl R2 {
         clock: Clock,
         limits: R2Limits,
     ) -> Result<R2, R2Error> {
-        let r2 = R2 {
-            shared: Arc::new(Shared {
-                store: OnceLock::new(),
-                open: Box::new(open),
-                opening: Mutex::default(),
-                clock,
-                limits,
-                turns: Turns::new(limits),
-                pins: Pins::default(),
-                loose: Mutex::default(),
-                housework: Semaphore::new(1),
-                looked_for_orphans: OnceLock::new(),
-            }),
-        };
+        let r2 = R2 { shared: Arc::new(Shared::new(Box::new(open), clock, limits)) };
         match r2.shared.store() {
             Err(R2Error::Full) => {
                 tracing::error!("the disk is full: objects are out of reach until there is room");
@@ -211,54 +155,8 @@ impl R2 {
 
     /// Brings everything to its place, before the process ends.
     pub async fn close(&self) {
-        if let Some((index, _)) = self.shared.store.get() {
+        if let Some((index, _)) = self.shared.opened() {
             index.close().await;
-        }
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("store", &self.store.get()).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    fn store(&self) -> Result<&Opened, R2Error> {
-        if let Some(store) = self.store.get() {
-            return Ok(store);
-        }
-        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = self.store.get() {
-            return Ok(store);
-        }
-        let opened = (self.open)()?;
-        Ok(self.store.get_or_init(|| opened))
-    }
-
-    pub(crate) fn index(&self) -> Result<&Index, R2Error> {
-        self.store().map(|(index, _)| index)
-    }
-
-    pub(crate) fn contents(&self) -> Result<&Arc<dyn Contents>, R2Error> {
-        self.store().map(|(_, contents)| contents)
-    }
-
-    /// In milliseconds since 1970.
-    pub(crate) fn now(&self) -> u64 {
-        self.clock.now().unix_micros() / 1_000
-    }
-
-    /// Removes contents that the index names no more, but for those that somebody reads: the sweep removes them later.
-    pub(crate) async fn remove(&self, freed: Vec<Freed>) {
-        let Ok(contents) = self.contents() else { return };
-        for Freed { content, version } in freed {
-            if self.pins.holds(&version) {
-                continue;
-            }
-            if let Err(error) = contents.remove(&content).await {
-                tracing::warn!(%error, content, "a content could not be removed; the sweep tries again");
-            }
         }
     }
 }

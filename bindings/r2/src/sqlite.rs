@@ -11,19 +11,22 @@ use wasmyard_sqlite::{Fault, Opening, Readers, Writer};
 
 use crate::body::Piece;
 use crate::error::R2Error;
+use crate::info::{BucketInfo, PartInfo, UploadInfo};
 use crate::list::{Page, Wanted};
 use crate::object::{Key, Object};
-use crate::service::BucketInfo;
-use crate::uploads::{PartInfo, UploadInfo};
 use rows::whole;
 use writer::{Changer, Request};
 
-pub(crate) use changes::{Change, Freed, Outcome, Put};
+pub(crate) use changes::Change;
+pub(crate) use counts::{Freed, Outcome};
+pub(crate) use objects::Put;
 pub(crate) use uploads::{AddPart, Begin, Complete};
 
 mod changes;
+mod counts;
 mod file;
 mod listing;
+mod objects;
 mod rows;
 mod uploads;
 mod writer;

@@ -6,42 +6,10 @@ use crate::bucket::Bucket;
 use crate::checksum::{Algorithm, Expected};
 use crate::error::R2Error;
 use crate::incoming::Incoming;
+use crate::info::{Part, PartInfo, UploadInfo};
 use crate::limits::MAX_PARTS;
 use crate::object::{Key, Metadata, Object};
 use crate::sqlite::{AddPart, Begin, Change, Complete};
-
-/// A part, as whoever uploaded it names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// Its number, from 1 to 10,000.
-    pub number: u64,
-    /// The etag that it was answered with.
-    pub etag: String,
-}
-
-/// A part that is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartInfo {
-    /// Its number.
-    pub number: u64,
-    /// Bytes of its content.
-    pub size: u64,
-    /// The MD5 of its content.
-    pub etag: String,
-    /// When it came, in milliseconds since 1970.
-    pub uploaded: u64,
-}
-
-/// An upload that is not complete.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UploadInfo {
-    /// The key of the object that it is to be.
-    pub key: String,
-    /// Its identifier.
-    pub id: String,
-    /// When it was begun, in milliseconds since 1970.
-    pub started: u64,
-}
 
 impl Bucket {
     /// Begins an upload: its identifier. It is aborted by itself after a week.

@@ -96,9 +96,10 @@ async fn object(command: ObjectCommand, output: &Output) -> Result<(), Failure> 
         }
         ObjectCommand::Get { bucket, key, file, output: listing } => {
             let client = client(&listing.api, output)?;
-            let written = client.get_object(&bucket, &key, &file).await?.map_err(|error| {
-                Failure::failed(format!("{} cannot be written: {error}", file.display()))
-            })?;
+            let written = client
+                .get_object(&bucket, &key, &file)
+                .await?
+                .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", file.display())))?;
             output.line(&format!("{bucket}/{key} written to {}: {}", file.display(), bytes(written)));
         }
         ObjectCommand::Delete { bucket, keys, output: listing } => {

@@ -6,6 +6,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 interface Given {
   DISPATCHER: DispatchNamespace;
   KV: KVNamespace;
+  PHOTOS: R2Bucket;
   ACCOUNTS: Service<typeof Accounts>;
   ANY: Service;
   ASSETS: Fetcher;
@@ -42,6 +43,8 @@ export default {
     const anything = await env.ANY.whatever(1, "two");
 
     const known = await env.KV.get<{ workerName: string }>(`hostname:${url.hostname}`, { type: "json" });
+    const photo = await env.PHOTOS.get("a", { range: { suffix: 10 }, onlyIf: request.headers });
+    if (photo && "body" in photo) await env.PHOTOS.put("b", photo.body, { httpMetadata: photo.httpMetadata, sha256: photo.checksums.sha256 });
     const { value, metadata } = await env.KV.getWithMetadata<{ tier: string }>("a");
     const listed = await env.KV.list({ prefix: "a" });
     if (!listed.list_complete) await env.KV.list({ cursor: listed.cursor });

@@ -29,7 +29,8 @@ impl S3 {
     /// What the program prints for a request that is made now.
     fn signed(&self, method: &str, path: &str, key: (&str, &str), rest: &[&str]) -> String {
         let time = wasmyard_namespaces::Timestamp::now().to_string();
-        let digits: String = time.split('.').next().unwrap().chars().filter(char::is_ascii_alphanumeric).collect();
+        let digits: String =
+            time.split('.').next().unwrap().chars().filter(char::is_ascii_alphanumeric).collect();
         let time = format!("{}Z", digits.trim_end_matches('Z'));
         let output = std::process::Command::new("python3")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/presign.py"))
@@ -50,7 +51,8 @@ impl S3 {
         let rest = [&["header", UNSIGNED], fields].concat();
         let signed = self.signed(method, path, (&self.key.0, &self.key.1), &rest);
         let method: Method = method.parse().unwrap();
-        let mut request = Client::new().request(method, format!("{}{path}", self.url)).body(content.to_owned());
+        let mut request =
+            Client::new().request(method, format!("{}{path}", self.url)).body(content.to_owned());
         for field in signed.lines() {
             let (name, value) = field.split_once(':').unwrap();
             request = request.header(name, value);
@@ -64,7 +66,8 @@ impl S3 {
 }
 
 async fn plain(method: Method, url: &str, content: &str) -> (u16, String) {
-    let answer = within(url, Client::new().request(method, url).body(content.to_owned()).send()).await.unwrap();
+    let answer =
+        within(url, Client::new().request(method, url).body(content.to_owned()).send()).await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
@@ -75,7 +78,10 @@ async fn a_signed_url_puts_and_reads_one_object_and_nothing_else() {
     assert_eq!(plain(Method::PUT, &put, "by a visitor").await.0, 200);
     let get = s3.presigned("GET", "/photos/a%20b/%C3%A5.txt?response-content-type=text%2Fx-own");
     let answer = within("get", Client::new().get(&get).header("range", "bytes=3-3").send()).await.unwrap();
-    assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (206, &"text/x-own".parse().unwrap()));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (206, &"text/x-own".parse().unwrap())
+    );
     assert_eq!(answer.text().await.unwrap(), "a");
     // What the API has is the same.
     let found = s3.server.api().request(Method::GET, &format!("{BUCKETS}/photos/objects/a%20b/%C3%A5.txt"));
@@ -112,9 +118,12 @@ async fn the_operations_of_clients_work_by_fields() {
     assert_eq!(s3.send("HEAD", "/photos", &[], "").await.0, 200);
     let upload = s3.send("POST", "/photos/parts?uploads", &[], "").await.1;
     let id = upload.split("<UploadId>").nth(1).unwrap().split('<').next().unwrap().to_owned();
-    let (status, etag) = s3.send("PUT", &format!("/photos/parts?partNumber=1&uploadId={id}"), &[], "part").await;
+    let (status, etag) =
+        s3.send("PUT", &format!("/photos/parts?partNumber=1&uploadId={id}"), &[], "part").await;
     assert_eq!(status, 200);
-    assert!(s3.send("GET", &format!("/photos/parts?uploadId={id}"), &[], "").await.1.contains("<PartNumber>1<"));
+    assert!(
+        s3.send("GET", &format!("/photos/parts?uploadId={id}"), &[], "").await.1.contains("<PartNumber>1<")
+    );
     assert!(s3.send("GET", "/photos?uploads", &[], "").await.1.contains(&id));
     let parts = format!(
         "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
@@ -137,11 +146,14 @@ async fn an_access_key_may_do_what_its_token_may() {
     let s3 = S3::serving().await;
     s3.send("PUT", "/photos/k", &[], "x").await;
     let policy = json!({"name": "reader", "policies": [{"effect": "allow",
-        "permission_groups": [{"name": "Workers R2 Storage Read"}], "resources": {"com.cloudflare.api.account.*": "*"}}]});
+        "permission_groups": [{"id": "b4992e1108244f5d8bfbd5744320c2e1"}], "resources": {"com.cloudflare.api.account.*": "*"}}]});
     let made = s3.server.api().post("/client/v4/user/tokens", &policy).await.result().clone();
     let secret = wasmyard_namespaces::Digest::of(made["value"].as_str().unwrap().as_bytes()).to_string();
     let key = (made["id"].as_str().unwrap(), secret.as_str());
-    assert_eq!(plain(Method::GET, &s3.signed("GET", "/photos/k", key, &["60"]), "").await, (200, "x".to_owned()));
+    assert_eq!(
+        plain(Method::GET, &s3.signed("GET", "/photos/k", key, &["60"]), "").await,
+        (200, "x".to_owned())
+    );
     let (status, text) = plain(Method::PUT, &s3.signed("PUT", "/photos/k", key, &["60"]), "y").await;
     assert!(status == 403 && text.contains("Workers R2 Storage Write"), "{text}");
     s3.server.api().delete(&format!("/client/v4/user/tokens/{}", key.0)).await.result();

@@ -1,16 +1,15 @@
-//! What each change does to the tables. Owns the counting of objects, bytes and uploads, and the note of contents that
-//! nothing names any more: all are true after every change.
+//! Which changes there are, and what each does to the tables.
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, params};
 use wasmyard_model::BucketName;
 
-use super::rows::{self, object_of, whole};
+use super::counts::{Counts, Made, Outcome};
+use super::objects::{self, Put};
+use super::rows::{self, whole};
 use super::uploads::{self, AddPart, Begin, Complete};
-use crate::condition::Condition;
 use crate::error::R2Error;
-use crate::limits::R2Limits;
-use crate::object::{Key, Object, StorageClass};
-use crate::service::BucketInfo;
+use crate::info::BucketInfo;
+use crate::object::Key;
 
 /// What is to be changed.
 #[derive(Debug)]
@@ -47,40 +46,6 @@ pub(crate) enum Change {
     },
 }
 
-/// An object whose content is there.
-#[derive(Debug)]
-pub(crate) struct Put {
-    pub(crate) bucket: BucketName,
-    pub(crate) object: Object,
-    pub(crate) condition: Condition,
-    pub(crate) limits: R2Limits,
-}
-
-/// A content that nothing names any more, of that version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Freed {
-    pub(crate) content: String,
-    pub(crate) version: String,
-}
-
-/// What a change did.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) freed: Vec<Freed>,
-    /// False where a condition did not hold, and nothing was done.
-    pub(crate) done: bool,
-    /// The object that came of it.
-    pub(crate) object: Option<Object>,
-}
-
-impl Outcome {
-    pub(super) fn done(freed: Vec<Freed>) -> Outcome {
-        Outcome { freed, done: true, object: None }
-    }
-}
-
-pub(super) type Made = rusqlite::Result<Result<Outcome, R2Error>>;
-
 pub(super) fn make(connection: &Connection, change: &Change) -> Made {
     match change {
         Change::Create { bucket, most } => create(connection, bucket, *most),
@@ -93,8 +58,8 @@ pub(super) fn make(connection: &Connection, change: &Change) -> Made {
             Ok(Ok(Outcome::done(Vec::new())))
         }
         Change::Delete(name) => delete(connection, name),
-        Change::Put(change) => put(connection, change),
-        Change::Remove { bucket, keys } => remove(connection, bucket, keys),
+        Change::Put(change) => objects::put(connection, change),
+        Change::Remove { bucket, keys } => objects::remove(connection, bucket, keys),
         Change::Begin(change) => uploads::begin(connection, change),
         Change::AddPart(change) => uploads::add_part(connection, change),
         Change::Complete(change) => uploads::complete(connection, change),
@@ -163,159 +128,4 @@ fn delete(connection: &Connection, name: &BucketName) -> Made {
     connection.execute("DELETE FROM buckets WHERE number = ?1", params![counts.number])?;
     connection.execute("DELETE FROM bound WHERE bucket = ?1", params![counts.number])?;
     Ok(Ok(Outcome::done(freed)))
-}
-
-/// What a bucket holds.
-pub(super) struct Counts {
-    pub(super) number: i64,
-    pub(super) objects: u64,
-    pub(super) bytes: u64,
-    pub(super) uploads: u64,
-    /// Of what is put without one.
-    pub(super) class: StorageClass,
-}
-
-impl Counts {
-    pub(super) fn of(connection: &Connection, name: &BucketName) -> rusqlite::Result<Option<Counts>> {
-        connection
-            .prepare_cached("SELECT number, objects, bytes, uploads, class FROM buckets WHERE name = ?1")?
-            .query_row(params![name.as_str()], |row| {
-                let class: String = row.get(4)?;
-                Ok(Counts {
-                    class: StorageClass::parse(&class).unwrap_or_default(),
-                    number: row.get(0)?,
-                    objects: row.get(1)?,
-                    bytes: row.get(2)?,
-                    uploads: row.get(3)?,
-                })
-            })
-            .optional()
-    }
-
-    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        connection
-            .prepare_cached("UPDATE buckets SET objects = ?2, bytes = ?3, uploads = ?4 WHERE number = ?1")?
-            .execute(params![self.number, whole(self.objects), whole(self.bytes), whole(self.uploads)])?;
-        Ok(())
-    }
-}
-
-fn put(connection: &Connection, change: &Put) -> Made {
-    let Put { bucket, object, condition, limits } = change;
-    let Some(mut counts) = Counts::of(connection, bucket)? else {
-        return Ok(Err(R2Error::BucketNotFound(bucket.clone())));
-    };
-    let mut object = object.clone();
-    object.metadata.storage_class.get_or_insert(counts.class);
-    let stored = store(connection, &mut counts, &object, 0, condition, limits)?;
-    if let Ok(outcome) = &stored
-        && outcome.done
-    {
-        counts.write(connection)?;
-    }
-    Ok(stored)
-}
-
-/// Puts an object in place of what was there.
-pub(super) fn store(
-    connection: &Connection,
-    counts: &mut Counts,
-    object: &Object,
-    parts: u64,
-    condition: &Condition,
-    limits: &R2Limits,
-) -> Made {
-    let key = object.key.as_bytes();
-    let old = connection
-        .prepare_cached(rows::OBJECT)?
-        .query_row(params![counts.number, key], |row| Ok((object_of(row)?, rows::parts_of(row)?)))
-        .optional()?;
-    if !condition.holds(old.as_ref().map(|(object, _)| object)) {
-        return Ok(Ok(Outcome::default()));
-    }
-    let mut freed = Vec::new();
-    let old_weight = old.as_ref().map_or(0, |(object, _)| object.weight());
-    if let Some((old, old_parts)) = &old {
-        counts.bytes = counts.bytes.saturating_sub(old_weight);
-        freed = free(connection, old, *old_parts)?;
-    } else {
-        counts.objects += 1;
-        if counts.objects > limits.objects {
-            return Ok(Err(R2Error::Quota { limit: "r2_objects", unit: "objects", most: limits.objects }));
-        }
-    }
-    let weight = object.weight();
-    counts.bytes = counts.bytes.saturating_add(weight);
-    // What makes an object smaller is always taken.
-    if counts.bytes > limits.bytes && weight > old_weight {
-        return Ok(Err(R2Error::Quota { limit: "r2_bytes", unit: "bytes", most: limits.bytes }));
-    }
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO objects \
-             (bucket, key, version, size, etag, uploaded, parts, weight, checksums, metadata) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
-            counts.number,
-            key,
-            object.version,
-            whole(object.size),
-            object.etag,
-            whole(object.uploaded),
-            whole(parts),
-            whole(weight),
-            rows::to_json(&object.checksums)?,
-            rows::to_json(&object.metadata)?,
-        ])?;
-    Ok(Ok(Outcome { freed, done: true, object: Some(object.clone()) }))
-}
-
-fn remove(connection: &Connection, bucket: &BucketName, keys: &[Key]) -> Made {
-    let Some(mut counts) = Counts::of(connection, bucket)? else {
-        return Ok(Err(R2Error::BucketNotFound(bucket.clone())));
-    };
-    let mut freed = Vec::new();
-    for key in keys {
-        let key = key.as_str().as_bytes();
-        let old = connection
-            .prepare_cached(rows::OBJECT)?
-            .query_row(params![counts.number, key], |row| Ok((object_of(row)?, rows::parts_of(row)?)))
-            .optional()?;
-        let Some((old, parts)) = old else { continue };
-        connection
-            .prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND key = ?2")?
-            .execute(params![counts.number, key])?;
-        counts.objects = counts.objects.saturating_sub(1);
-        counts.bytes = counts.bytes.saturating_sub(old.weight());
-        freed.extend(free(connection, &old, parts)?);
-    }
-    counts.write(connection)?;
-    Ok(Ok(Outcome::done(freed)))
-}
-
-/// Notes that the contents of an object are named by nothing any more.
-fn free(connection: &Connection, object: &Object, parts: u64) -> rusqlite::Result<Vec<Freed>> {
-    let pieces = rows::pieces(connection, object, parts)?;
-    if parts > 0 {
-        connection
-            .prepare_cached("DELETE FROM pieces WHERE version = ?1")?
-            .execute(params![object.version])?;
-    }
-    let freed: Vec<Freed> = pieces
-        .into_iter()
-        .map(|piece| Freed { content: piece.name, version: object.version.clone() })
-        .collect();
-    note(connection, &freed)?;
-    Ok(freed)
-}
-
-/// Notes contents that are to be removed.
-pub(super) fn note(connection: &Connection, freed: &[Freed]) -> rusqlite::Result<()> {
-    let mut statement =
-        connection.prepare_cached("INSERT OR IGNORE INTO garbage (content, version) VALUES (?1, ?2)")?;
-    for Freed { content, version } in freed {
-        statement.execute(params![content, version])?;
-    }
-    Ok(())
 }

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use wasmyard_model::BucketName;
 
 use crate::body::Piece;
+use crate::info::BucketInfo;
 use crate::object::{Object, StorageClass};
-use crate::service::BucketInfo;
 
 /// An object by its bucket's number and its key.
 pub(super) const OBJECT: &str = "SELECT key, version, size, etag, uploaded, checksums, metadata, parts \

@@ -5,14 +5,15 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use wasmyard_model::BucketName;
 
-use super::changes::{Counts, Freed, Made, Outcome, note, store};
+use super::counts::{Counts, Freed, Made, Outcome, note};
+use super::objects::store;
 use super::rows::{self, whole};
 use crate::checksum::{Checksums, etag_of_parts};
 use crate::condition::Condition;
 use crate::error::R2Error;
+use crate::info::Part;
 use crate::limits::R2Limits;
 use crate::object::{Key, Metadata, Object, StorageClass};
-use crate::uploads::Part;
 
 /// Uploads that one sweep aborts, so that nobody waits long behind it.
 const SWEEP: i64 = 16;

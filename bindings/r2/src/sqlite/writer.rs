@@ -9,7 +9,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 use wasmyard_sqlite::{Fault, Work, checkpoint};
 
-use super::changes::{self, Change, Outcome};
+use super::changes::{self, Change};
+use super::counts::Outcome;
 use crate::error::R2Error;
 
 /// Most changes in one transaction.

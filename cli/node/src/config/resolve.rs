@@ -90,7 +90,6 @@ pub(super) fn resolve(
     let origins = origins::origins(&raw.origins, &hostnames.apex_addresses, &root, faults);
     let certificates = certificates::certificates(&raw.certificates, &root, purpose, faults);
     let dcv = dcv::dcv(&raw.dcv, purpose, faults);
-    let s3_listen = raw.r2.s3_listen.as_ref().and_then(|spot| tls::address(spot, faults));
     let webhooks = hostnames::webhooks(&raw.webhooks, faults);
     let ceiling = limits::ceiling(&raw.limits.ceiling, faults);
     let platform = limits::platform(&raw.limits.own, &ceiling, faults);
@@ -127,7 +126,7 @@ pub(super) fn resolve(
         origins,
         certificates,
         dcv,
-        s3_listen,
+        s3_listen: raw.r2.s3_listen.as_ref().and_then(|spot| tls::address(spot, faults)),
         webhooks,
         limits: platform,
         ceiling,
@@ -281,9 +280,6 @@ impl Resolver<'_> {
         let assets = self.assets(raw);
         let main = self.main(raw);
         let (mut bindings, remote) = self.bindings(raw);
-        let buckets = self.r2_buckets(raw, &bindings);
-        bindings.extend(buckets);
-        bindings.sort_by(|a, b| a.name.cmp(&b.name));
         let kv_namespaces = self.kv_namespaces(raw, &bindings);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);

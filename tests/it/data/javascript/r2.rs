@@ -33,7 +33,7 @@ async fn served() -> Server {
 
 async fn said(server: &Server, path: &str) -> Value {
     let answer = get(server, "a.test", path).await;
-    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    assert_eq!(answer.status, 200, "{path}: {}\n{}", answer.text(), server.log());
     serde_json::from_slice(&answer.body).unwrap()
 }
 

@@ -36,7 +36,7 @@ impl Resolver<'_> {
             }
         }
         let inputs: Vec<BindingInput> = declared.into_iter().map(BindingInput::from).collect();
-        let bindings = match resolve(&inputs, &[], &[], true) {
+        let mut bindings = match resolve(&inputs, &[], &[], true) {
             Ok(bindings) => bindings,
             Err(error) => {
                 self.faults.push(Fault::new(
@@ -47,6 +47,9 @@ impl Resolver<'_> {
                 Vec::new()
             }
         };
+        let buckets = self.r2_buckets(raw, &bindings);
+        bindings.extend(buckets);
+        bindings.sort_by(|a, b| a.name.cmp(&b.name));
         (bindings, remote)
     }
 
