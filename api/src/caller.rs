@@ -64,7 +64,10 @@ impl Caller {
         });
         for reference in declared.flat_map(|declared| declared.kind.refers_to()) {
             let need = match reference {
+                Reference::StoredSecret(..) => write(Family::SecretStores, Place::Account),
                 Reference::KvNamespace(_) => write(Family::Kv, Place::Account),
+                Reference::Queue(_) => write(Family::Queues, Place::Account),
+                Reference::Database(_) => write(Family::D1, Place::Account),
                 Reference::R2Bucket(_) => write(Family::R2, Place::Account),
                 Reference::Namespace(name) => write(Family::Dispatch, Place::Namespace(name.clone())),
                 Reference::Script(name) | Reference::OutboundWorker(name) => {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use wasmyard_control::{ControlError, RefusalCode};
+use wasmyard_d1::D1Error;
 use wasmyard_kv::KvError;
 use wasmyard_namespaces::access::PolicyError;
-use wasmyard_namespaces::registry::AlertError;
+use wasmyard_namespaces::registry::{AlertError, SecretStoreError};
 use wasmyard_namespaces::{
     AssetUploadError, BindingError, ErrorKind, NamespaceName, RegistryError, ScriptKey, UploadError,
 };
@@ -21,6 +22,7 @@ pub use codes::{AnyCode, Code, CsrCode};
 
 mod certificates;
 mod codes;
+mod queues;
 mod zones;
 
 /// A failure on its way to the client: a code, a text that is safe to show, and for the log what lies behind it.
@@ -150,6 +152,9 @@ impl From<ControlError> for ApiError {
         match error {
             ControlError::Registry(error) => error.into(),
             ControlError::Kv(error) => error.into(),
+            ControlError::Queues(error) => error.into(),
+            ControlError::NoQueues => Self::invalid(text),
+            ControlError::D1(error) => error.into(),
             ControlError::R2(error) => error.into(),
             ControlError::Component(refusal) => match refusal.code {
                 RefusalCode::Invalid => Self::invalid(refusal.message),
@@ -188,6 +193,9 @@ impl From<RegistryError> for ApiError {
             RegistryError::Assets(error) => error.into(),
             RegistryError::Zone(error) => error.into(),
             RegistryError::Alert(error) => error.into(),
+            RegistryError::SecretStore(SecretStoreError::NotFound { .. }) => {
+                Self::new(Code::SecretStoreNotFound, sentence(&error.public_message()))
+            }
             other => {
                 let code = match &other {
                     RegistryError::RouteNotFound(_) => Code::RouteNotFound,
@@ -244,6 +252,28 @@ impl From<KvError> for ApiError {
             KvError::Quota { .. } => Code::KvQuota,
             KvError::Busy { .. } | KvError::Full => Code::Unavailable,
             KvError::Store { .. } => return Self::internal(error),
+        };
+        Self::new(code, sentence(&error.to_string()))
+    }
+}
+
+impl From<D1Error> for ApiError {
+    fn from(error: D1Error) -> Self {
+        let code = match error {
+            D1Error::NotFound(_) => Code::D1NotFound,
+            D1Error::NameTaken { .. } => Code::D1NameTaken,
+            D1Error::Invalid(_) | D1Error::NoWayBack(_) => Code::D1Invalid,
+            D1Error::Quota { limit: "d1_databases", .. } => Code::D1Quota,
+            // SQLite's own text, and nothing beside it: clients look into it.
+            D1Error::Sql { message, .. } => return Self::new(Code::D1Refused, message),
+            D1Error::Quota { .. } | D1Error::NoRoom { .. } | D1Error::TooSlow { .. } => Code::D1Refused,
+            D1Error::CpuSpent | D1Error::Abandoned => Code::D1Refused,
+            D1Error::Busy { .. } | D1Error::Full => Code::Unavailable,
+            D1Error::Damaged { .. } => {
+                tracing::error!(%error, "a database is damaged");
+                Code::D1Damaged
+            }
+            D1Error::Store { .. } => return Self::internal(error),
         };
         Self::new(code, sentence(&error.to_string()))
     }

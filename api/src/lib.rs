@@ -33,6 +33,7 @@ mod shape;
 mod spool;
 mod state;
 mod table;
+mod tails;
 mod target;
 mod unknown;
 mod upload;

@@ -8,3 +8,7 @@ pub(crate) const MOMENT: &str = r"^$|^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[
 /// Tags that are wanted and not wanted.
 pub(crate) const TAG_FILTER: &str =
     r"^[^,&\u0000-\u001F\u007F]+:(yes|no)(,[^,&\u0000-\u001F\u007F]+:(yes|no)){0,63}$";
+/// The name of a queue.
+pub(crate) const QUEUE_NAME: &str = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$";
+/// The lease of a message.
+pub(crate) const LEASE: &str = "^[0-9a-f]{32}$";

@@ -31,6 +31,11 @@ impl Pairs {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    /// Each value of a name, as often as that is repeated.
+    pub(crate) fn each<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// All values of a name, repeated or with commas between them.
     pub(crate) fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
         self.0.iter().filter(move |(key, _)| key == name).flat_map(|(_, value)| value.split(','))

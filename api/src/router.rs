@@ -14,12 +14,15 @@ use crate::openapi;
 use crate::query::DIRECTIONS;
 use crate::resources::{
     acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
-    custom_hostnames, deployments, dns_records, fallback_origin, health, kv, namespaces, r2, routes, run,
-    schedules, scripts, secrets, services, settings, subdomain, tags, tokens, versions, zone_routes, zones,
+    custom_hostnames, d1, deployments, dns_records, fallback_origin, graphql, health, kv, namespaces, r2,
+    routes, run, schedules, scripts, secret_stores, secrets, services, settings, subdomain, tags, tails,
+    tokens, versions, zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Asks, At, Operation, Table, op};
 use crate::views;
+
+mod queues;
 
 const FILTER: &str = "Tag filter like customer-1:yes,archived:no";
 const INHERIT: &str =
@@ -49,6 +52,11 @@ pub(crate) fn table() -> Table {
         .put("/{dispatch_namespace}", namespaces::update, op("update", "Rename or change a namespace").on(At::Account).forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
         .patch("/{dispatch_namespace}", namespaces::update, op("edit", "Change a namespace").on(At::Account).forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
         .delete("/{dispatch_namespace}", namespaces::delete, op("delete", "Delete a namespace with all its scripts").on(At::Account).forced());
+
+    t.area("Namespaces", "namespaces.tails", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/tails").needs(Family::Tail)
+        .get("", tails::list, op("list", "List the live tails of all scripts of a namespace").returns::<Vec<tails::View>>())
+        .post("", tails::create, op("create", "Begin a live tail of all scripts of a namespace").reads().takes::<tails::Wanted>().returns::<tails::View>())
+        .delete("/{tail_id}", tails::delete, op("delete", "End a live tail").reads());
 
     t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts").needs(Family::Scripts)
         .get("", scripts::list_in_namespace, op("list", "List the scripts of a namespace").of_what_may_be_seen().pages().query("tags", FILTER).returns::<Vec<views::script::NamespacedView>>())
@@ -101,6 +109,27 @@ pub(crate) fn table() -> Table {
         .post("/{namespace_id}/bulk/delete", kv::bulk::delete, op("bulk.delete", "Delete up to 10,000 values, all or none").takes_long::<Vec<String>>().returns::<kv::bulk::Done>())
         .post("/{namespace_id}/bulk/get", kv::bulk::get, op("bulk.get", "Read up to 100 values").reads().takes::<kv::bulk::Get>().returns::<kv::bulk::Values>());
 
+    queues::rows(t);
+    t.area("SQL databases", "d1", "/client/v4/accounts/{account_id}/d1/database").needs(Family::D1)
+        .get("", d1::list, op("list", "List the databases by their names").pages().query("name", "Databases with this in their names").returns::<Vec<d1::View>>())
+        .post("", d1::create, op("create", "Create a database").takes::<d1::Create>().returns::<d1::View>())
+        .get("/{database_id}", d1::get, op("get", "Show a database, named by its identifier or its name").returns::<d1::View>())
+        .put("/{database_id}", d1::update, op("update", "Ask for reads to be answered elsewhere, which there is not: a remark says so").takes::<d1::Change>().returns::<d1::View>())
+        .patch("/{database_id}", d1::update, op("edit", "Ask for reads to be answered elsewhere, which there is not: a remark says so").takes::<d1::Change>().returns::<d1::View>())
+        .delete("/{database_id}", d1::delete, op("delete", "Delete a database with its past").forced())
+        .post("/{database_id}/query", d1::query::query, op("query", "Carry out statements; rows are objects").takes_long::<d1::query::Asked>().returns::<Vec<d1::query::Objects>>())
+        .post("/{database_id}/raw", d1::query::raw, op("raw", "Carry out statements; rows are lists").takes_long::<d1::query::Asked>().returns::<Vec<d1::query::Lists>>())
+        .post("/{database_id}/import", d1::transfer::import, op("import", "Carry out a file of statements: ask where to send it, have it carried out, ask how far that is").takes::<d1::transfer::Import>().returns::<d1::transfer::ProgressView>())
+        .post("/{database_id}/export", d1::transfer::export, op("export", "Write a database as a file of statements, and ask how far that is").takes::<d1::transfer::Export>().returns::<d1::transfer::ProgressView>())
+        .get("/{database_id}/time_travel/bookmark", d1::travel::bookmark, op("timeTravel.bookmark", "Name the present, or an earlier moment").query("timestamp", "The moment, in RFC 3339").returns::<d1::travel::Named>())
+        .post("/{database_id}/time_travel/restore", d1::travel::restore, op("timeTravel.restore", "Go back to a moment").query("bookmark", "The name of the moment").query("timestamp", "The moment itself, in RFC 3339").returns::<d1::travel::RestoredView>());
+
+    t.area("SQL databases", "d1", "/client/v4/accounts/{account_id}/d1").open()
+        .put("/uploads/{place}", d1::transfer::upload, op("upload", "Send a file of statements to the place that an import named").takes_value().returns_raw("text/plain"))
+        .get("/exports/{place}", d1::transfer::download, op("download", "Fetch the file of an export").returns_raw("application/sql"));
+
+    t.area("Analytics", "analytics", "/client/v4")
+        .post("/graphql", graphql::query, op("graphql", "Ask for figures in GraphQL: how much a bucket holds, and no others").for_any_token().reads().takes::<graphql::Query>().returns_raw("application/json"));
     t.area("Objects", "r2.buckets", "/client/v4/accounts/{account_id}/r2/buckets").needs(Family::R2)
         .get("", r2::list, op("list", "List the buckets by their names").query("name_contains", "Buckets that have this in their names").query("start_after", "Names after this one").query("per_page", "Buckets of a page, 1 to 1000; 20 where it is left out").one_of("order", "By what", r2::ORDERS).one_of("direction", BACKWARDS, DIRECTIONS).query("cursor", "The cursor of the page before").returns::<r2::Listed>())
         .post("", r2::create, op("create", "Create a bucket").takes::<r2::Wanted>().returns::<r2::View>())
@@ -114,8 +143,6 @@ pub(crate) fn table() -> Table {
         .put("/{bucket_name}/objects/{*object_key}", r2::objects::put, op("objects.upload", "Put an object: the body, with what the headers say of it").takes_value().returns::<r2::objects::View>())
         .delete("/{bucket_name}/objects/{*object_key}", r2::objects::delete, op("objects.delete", "Delete an object").returns::<r2::objects::Deleted>());
 
-    t.area("Analytics", "analytics", "/client/v4").needs(Family::R2)
-        .post("/graphql", r2::graphql::query, op("graphql", "Ask for figures in GraphQL: how much a bucket holds").reads().takes::<r2::graphql::Query>().returns_raw("application/json"));
 
     t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes").needs(Family::Routes)
         .get("", routes::list, op("list", "List the routes").pages().returns::<Vec<routes::View>>())
@@ -171,6 +198,19 @@ pub(crate) fn table() -> Table {
         .put("/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}", custom_hostnames::certificates::replace, op("customHostnames.certificatePack.certificates.update", "Replace a custom certificate by one with the same kind of key").takes::<custom_hostnames::CertificateWanted>().returns::<views::custom_hostname::View>().succeeds(&[(202, "Replaced.")]))
         .delete("/custom_hostnames/{custom_hostname_id}/certificate_pack/{certificate_pack_id}/certificates/{certificate_id}", custom_hostnames::certificates::delete, op("customHostnames.certificatePack.certificates.delete", "Delete a custom certificate of a pack that has another one").returns::<zones::Identified>().succeeds(&[(202, "Deleted.")]))
         .get("/dcv_delegation/uuid", custom_hostnames::dcv_delegation, op("dcvDelegation.get", "The label under which validation of certificates can be delegated").returns::<custom_hostnames::DcvView>());
+    t.area("Secrets Store", "secretsStore", "/client/v4/accounts/{account_id}/secrets_store").needs(Family::SecretStores)
+        .get("/quota", secret_stores::quota, op("quota.get", "How many secrets there are, and can be").returns::<secret_stores::Quota>())
+        .get("/stores", secret_stores::list_stores, op("stores.list", "List the stores of secrets, by their names").counted().one_of("direction", BACKWARDS, DIRECTIONS).returns::<Vec<secret_stores::StoreView>>())
+        .post("/stores", secret_stores::create_store, op("stores.create", "Make a store of secrets").takes::<secret_stores::CreateStore>().returns::<secret_stores::StoreView>())
+        .get("/stores/{store_id}", secret_stores::get_store, op("stores.get", "Show a store of secrets").returns::<secret_stores::StoreView>())
+        .delete("/stores/{store_id}", secret_stores::delete_store, op("stores.delete", "Delete a store with the secrets in it").forced())
+        .get("/stores/{store_id}/secrets", secret_stores::list, op("secrets.list", "List the secrets of a store, without their values").counted().query("search", "A part of name or comment").query("scopes", "Services that may all use it, repeated or with commas").one_of("order", "By what; otherwise by their names", secret_stores::ORDERS).one_of("direction", BACKWARDS, DIRECTIONS).returns::<Vec<secret_stores::View>>())
+        .post("/stores/{store_id}/secrets", secret_stores::create, op("secrets.create", "Put secrets into a store: all of them, or none").takes::<Vec<secret_stores::Create>>().returns::<Vec<secret_stores::View>>())
+        .get("/stores/{store_id}/secrets/{secret_id}", secret_stores::get, op("secrets.get", "Show a secret, without its value").returns::<secret_stores::View>())
+        .patch("/stores/{store_id}/secrets/{secret_id}", secret_stores::edit, op("secrets.edit", "Change a secret").takes::<secret_stores::Patch>().returns::<secret_stores::View>())
+        .delete("/stores/{store_id}/secrets/{secret_id}", secret_stores::delete, op("secrets.delete", "Delete a secret").forced().returns::<secret_stores::View>())
+        .post("/stores/{store_id}/secrets/{secret_id}/duplicate", secret_stores::duplicate, op("secrets.duplicate", "Make another secret of the same value").takes::<secret_stores::Duplicate>().returns::<secret_stores::View>());
+
     t.area("Notifications", "alerting", "/client/v4/accounts/{account_id}/alerting/v3").needs(Family::Notifications)
         .get("/available_alerts", alerting::available, op("availableAlerts.list", "List what there can be told of").returns::<alerting::Available>())
         .get("/destinations/eligible", alerting::eligible, op("destinations.eligible.get", "List the ways in which can be told").returns::<alerting::Eligible>())
@@ -226,7 +266,6 @@ pub(crate) fn table() -> Table {
         .get("/accounts/{account_id}/workers/account-settings", clients::account_settings, op("accountSettings.get", "Show the account's settings").for_any_token().returns::<clients::AccountSettings>())
         .get("/accounts/{account_id}/workers/domains", clients::nothing, op("domains", "List scripts with hosts of their own: none; a route for the host does it").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
         .get("/accounts/{account_id}/workers/durable_objects/namespaces", clients::nothing, op("durableObjects", "List namespaces of Durable Objects: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
-        .get("/accounts/{account_id}/queues", clients::nothing, op("queues", "List queues: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>())
         .delete("/accounts/{account_id}/workers/services/{script_name}", services::delete, op("services.delete", "Delete a platform script").forced())
         .get("/accounts/{account_id}/workers/tails/by-consumer/{script_name}", clients::no_tails, op("tailsByConsumer", "List the tails that a script consumes: none").of_what_may_be_seen().returns::<Vec<Map<String, Value>>>());
 
@@ -235,6 +274,7 @@ pub(crate) fn table() -> Table {
         .get("/health/live", health::live, op("live", "Whether the process answers").returns_raw("text/plain"))
         .get("/health/ready", health::ready, op("ready", "Whether the platform can take traffic").returns_raw("text/plain"))
         .get("/metrics", health::metrics, op("metrics", "Metrics in Prometheus text format").returns_raw("text/plain"))
+        .get("/tails/{tail_id}", tails::read_over_socket, op("tail", "Read a live tail over a WebSocket: by its address, once").succeeds(&[(101, "The protocol changes.")]).returns_raw("application/octet-stream"))
         .get("/openapi.json", health::openapi, op("openapi", "This document").returns_raw("application/json"));
     table
 }
@@ -254,6 +294,9 @@ fn each_script(t: &mut Table) {
         .get("/versions", versions::list, op("versions.list", "List the versions that are kept").returns::<versions::Versions>())
         .post("/versions", versions::create, op("versions.create", "Upload a version that does not serve until it is deployed").query("bindings_inherit", INHERIT).takes_module().returns::<versions::View>())
         .get("/versions/{version_id}", versions::get, op("versions.get", "Show a version").returns::<versions::View>())
+        .get("/tails", tails::list, op("tails.list", "List the live tails of the script").needs(Family::Tail).returns::<Vec<tails::View>>())
+        .post("/tails", tails::create, op("tails.create", "Begin a live tail of the script").needs(Family::Tail).reads().takes::<tails::Wanted>().returns::<tails::View>())
+        .delete("/tails/{tail_id}", tails::delete, op("tails.delete", "End a live tail").needs(Family::Tail).reads())
         .get("/settings", settings::get, op("settings.get", "Show bindings, limits, tags and compatibility").returns::<settings::View>())
         .patch("/settings", settings::patch, op("settings.edit", "Change bindings, limits, tags or compatibility").forced().takes_settings::<settings::Patch>().returns::<settings::View>())
         .get("/schedules", schedules::get, op("schedules.get", "List the cron triggers of the script").returns::<schedules::Schedules>())

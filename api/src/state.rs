@@ -9,12 +9,13 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use wasmyard_control::Control;
-use wasmyard_events::Sink;
+use wasmyard_events::{Sink, Tails};
 use wasmyard_namespaces::Registry;
 
 use crate::error::ApiError;
 use crate::rates::{Limits, Rates};
 use crate::remote::Dispatch;
+use crate::tails::Book;
 
 /// Bounds on what a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +88,8 @@ pub struct ApiState {
     pub rates: Rates,
     /// Who answers requests to user scripts from nodes of those who develop; none: nobody does.
     pub dispatch: Option<Arc<dyn Dispatch>>,
+    /// Where live tails hear of invocations.
+    pub tails: Tails,
 }
 
 impl fmt::Debug for ApiState {
@@ -107,6 +110,8 @@ pub(crate) struct Shared {
     asset_uploads: Semaphore,
     /// Of their own, so that neither waits for the other.
     values: Semaphore,
+    /// Live tails.
+    pub(crate) tails: Book,
     /// Who called how often.
     pub(crate) rates: Limits,
 }
@@ -142,7 +147,8 @@ impl Shared {
         let refusals = Mutex::default();
         let control = api.control.clone();
         let rates = Limits::new(api.rates, control.registry().clock().clone());
-        Arc::new(Self { control, api, arriving, uploads, refusals, asset_uploads, values, rates })
+        let tails = Book::new(api.tails.clone());
+        Arc::new(Self { control, api, arriving, uploads, refusals, asset_uploads, values, tails, rates })
     }
 
     pub(crate) fn registry(&self) -> &Registry {

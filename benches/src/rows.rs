@@ -2,6 +2,7 @@
 //! compares requests per second of two lanes, into [`OTHERS`] where it measures in its own way (in a file of
 //! `rows/`).
 
+mod databases;
 mod deploy;
 mod inside;
 mod issued;
@@ -10,6 +11,7 @@ mod million;
 mod neighbours;
 mod orders;
 mod overload;
+mod queues;
 mod scripts;
 mod streaming;
 mod tls;
@@ -100,6 +102,7 @@ pub const OTHERS: &[Other] = &[
     Other { id: "streaming", what: "a large body through two hops against one", run: streaming::run },
     Other { id: "cold", what: "a script that was never loaded, its artifact on disk", run: inside::cold },
     Other { id: "density", what: "memory of loaded scripts, and eviction", run: inside::density },
+    Other { id: "queues", what: "messages of one queue: sent, handed over, settled", run: queues::run },
     Other { id: "deploy", what: "from upload to first answer", run: deploy::run },
     Other {
         id: "noisy-neighbour",
@@ -126,6 +129,11 @@ pub const OTHERS: &[Other] = &[
         id: "many-scripts",
         what: "a million scripts in one namespace: lists, and ten thousand deleted together",
         run: scripts::run,
+    },
+    Other {
+        id: "databases",
+        what: "SQL databases: queries, writes, opening, going back, and a hundred thousand of them",
+        run: databases::run,
     },
     Other {
         id: "orders",

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use queues::QueuesCommand;
+
 pub use access::{AuditArgs, TokenCommand, TokenWanted, When};
+pub use databases::{D1Command, ExportArgs, TimeTravelCommand};
 pub use objects::{BucketCommand, ObjectCommand, R2Command};
 pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, RollbackIf, VersionsCommand};
 pub use zones::{
@@ -16,7 +19,9 @@ pub use zones::{
 };
 
 mod access;
+mod databases;
 mod objects;
+pub mod queues;
 mod versions;
 mod zones;
 
@@ -59,6 +64,9 @@ pub enum Command {
     /// List, set, add and remove the tags of a user script
     #[command(subcommand, visible_alias = "tag")]
     Tags(TagsCommand),
+    /// Make, list and delete SQL databases, carry out statements, import, export, go back in time
+    #[command(subcommand)]
+    D1(D1Command),
     /// Make, list and delete buckets; put, get, list and delete objects
     #[command(subcommand)]
     R2(R2Command),
@@ -70,6 +78,11 @@ pub enum Command {
     /// Show or set when a script runs by itself, or have it run at once
     #[command(subcommand)]
     Cron(CronCommand),
+    /// Watch what becomes of the invocations of a script, or of all scripts of a namespace, as they happen
+    Tail(TailArgs),
+    /// List, make, change and empty queues, say who consumes them, send and look at messages
+    #[command(subcommand, visible_alias = "queue")]
+    Queues(QueuesCommand),
     /// List, compare and deploy the versions of a script
     #[command(subcommand, visible_alias = "version")]
     Versions(VersionsCommand),
@@ -551,6 +564,41 @@ pub enum KeyCommand {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+}
+
+/// `wasmyard tail`.
+#[derive(Debug, Args)]
+pub struct TailArgs {
+    /// The script [default: all scripts of --namespace]
+    #[arg(value_name = "SCRIPT", required_unless_present = "namespace")]
+    pub script: Option<String>,
+    /// The namespace of a user script; without it, a platform script is meant
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Only those that ended so: ok, error, canceled; repeatable
+    #[arg(long, value_name = "STATUS")]
+    pub status: Vec<String>,
+    /// Only requests with this method; repeatable
+    #[arg(long, value_name = "METHOD")]
+    pub method: Vec<String>,
+    /// Only requests with this field, or with a text in it: NAME or NAME:TEXT
+    #[arg(long, value_name = "FIELD")]
+    pub header: Option<String>,
+    /// Only requests of this visitor; `self` is this machine as the server sees it; repeatable
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Vec<String>,
+    /// Only those with this text in a line, a failure or the address
+    #[arg(long, value_name = "TEXT")]
+    pub search: Option<String>,
+    /// Only this version
+    #[arg(long, value_name = "ID")]
+    pub version_id: Option<String>,
+    /// A part of them, from 0 to 1
+    #[arg(long, value_name = "RATE")]
+    pub sampling_rate: Option<f64>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub output: ListingArgs,
 }
 
 /// `wasmyard cron`.

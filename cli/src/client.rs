@@ -21,6 +21,7 @@ mod account;
 mod address;
 mod error;
 mod objects;
+mod socket;
 mod zones;
 
 pub use error::{ApiError, ClientError};

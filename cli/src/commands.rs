@@ -8,15 +8,18 @@ pub mod audit;
 pub mod authority;
 pub mod check;
 pub mod cron;
+pub mod d1;
 pub mod deploy;
 pub mod hostname;
 pub mod key;
 pub mod namespace;
+pub mod queues;
 pub mod r2;
 pub mod script;
 pub mod secret;
 pub mod start;
 pub mod tags;
+pub mod tail;
 pub mod token;
 pub mod types;
 pub mod versions;
@@ -48,10 +51,13 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Script(command) => script::run(command, output).await,
         Command::Secret(command) => secret::run(command, output).await,
         Command::Tags(command) => tags::run(command, output).await,
+        Command::D1(command) => d1::run(command, output).await,
         Command::R2(command) => r2::run(command, output).await,
         Command::Api(args) => any_call::run(&args, output).await,
         Command::Key(command) => key::run(command, output).await,
         Command::Cron(command) => cron::run(command, output).await,
+        Command::Tail(args) => tail::run(&args, output).await,
+        Command::Queues(command) => queues::run(command, output).await,
         Command::Versions(command) => versions::run(command, output).await,
         Command::Deployments(command) => versions::deployments(command, output).await,
         Command::Rollback(args) => versions::rollback(args, output).await,

@@ -114,8 +114,7 @@ impl Control {
             draft.code = CodeUpload::Keep;
         }
         self.judge(key, &draft, before)?;
-        self.bind_kv(key, &draft.bindings).await?;
-        self.bind_buckets(key, &draft.bindings).await?;
+        self.note_bindings(key, &draft.bindings).await?;
         if let Component::New(code) = component {
             draft = self.stored(key, code, draft).await?;
         }
@@ -179,8 +178,7 @@ impl Control {
         files: Option<(FinishedAssets, AssetsConfig)>,
         keys: ConfigKeys,
     ) -> Result<Applied<Script>> {
-        self.bind_kv(key, &draft.bindings).await?;
-        self.bind_buckets(key, &draft.bindings).await?;
+        self.note_bindings(key, &draft.bindings).await?;
         let bindings: Vec<_> = draft.bindings.iter().filter_map(BindingInput::declared).cloned().collect();
         self.may_have(key, &[], &bindings)?;
         draft.assets = match files {

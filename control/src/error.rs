@@ -3,11 +3,13 @@
 //! Owns the collecting error of the use cases. Callers map it to codes and exit codes. Its texts are safe to show, but
 //! for what only the log may see of the registry's failures.
 
+use wasmyard_d1::D1Error;
 use wasmyard_hostnames::certificates::PutError;
 use wasmyard_kv::KvError;
 use wasmyard_namespaces::access::PolicyError;
 use wasmyard_namespaces::bindings::BindingError;
 use wasmyard_namespaces::{AssetUploadError, ErrorKind, LimitError, NameError, RegistryError, UploadError};
+use wasmyard_queues::QueueError;
 use wasmyard_r2::R2Error;
 
 use crate::checker::Refusal;
@@ -21,6 +23,15 @@ pub enum ControlError {
     /// Keys and values: refused, or failed.
     #[error(transparent)]
     Kv(#[from] KvError),
+    /// Queues: refused, or failed.
+    #[error(transparent)]
+    Queues(#[from] QueueError),
+    /// This server keeps no queues.
+    #[error("this server keeps no queues")]
+    NoQueues,
+    /// SQL databases: refused, or failed.
+    #[error(transparent)]
+    D1(#[from] D1Error),
     /// Objects: refused, or failed.
     #[error(transparent)]
     R2(#[from] R2Error),

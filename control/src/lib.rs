@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
-//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `r2`, `zones`: everything else, a file for each
+//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `d1`, `queues`, `r2`, `secret_stores`, `zones`: everything else, a file for each
 //! - [`audit`]: what a configuration file changed, told to the audit log
 //! - [`alerting`]: who is told of what happens to certificates, and the sending of it
 //! - `ownership`: whether a custom hostname is its customer's
@@ -29,21 +29,25 @@ pub mod referrers;
 pub mod tokens;
 
 mod bindings;
+mod bound;
 mod capabilities;
 mod certificates;
 mod client_ca;
 mod configured;
 mod csrs;
+mod d1;
 mod deploy;
 mod in_time;
 mod issuance;
 mod kv;
 mod namespaces;
 mod ownership;
+mod queues;
 mod r2;
 mod routes;
 mod schedules;
 mod scripts;
+mod secret_stores;
 mod secrets;
 mod settings;
 mod tags;
@@ -54,9 +58,11 @@ mod zones;
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
+use wasmyard_d1::D1;
 use wasmyard_kv::Kv;
 use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::{BlockedNames, Registry};
+use wasmyard_queues::Queues;
 use wasmyard_r2::R2;
 
 pub use alerting::{ACCOUNT, Courier};
@@ -65,6 +71,7 @@ pub use deploy::{Beside, Component, Deploy, Files, NewCode};
 pub use error::ControlError;
 pub use issuance::{InHandshakes, Issuers, OrdersLeft};
 pub use ownership::Lookout;
+pub use queues::DeclaredConsumer;
 pub use secrets::is_secret;
 pub use tokens::{ADMIN_TOKEN, TokenWanted};
 pub use uploads::{Brought, BroughtKey};
@@ -79,6 +86,10 @@ pub struct Control {
     registry: Registry,
     checker: Arc<dyn ComponentChecker>,
     kv: Kv,
+    /// None: this server keeps no queues.
+    queues: Option<Queues>,
+    /// None where none are kept.
+    d1: Option<D1>,
     /// None where no objects are kept.
     r2: Option<R2>,
     certificates: Option<certificates::Certificates>,
@@ -123,6 +134,8 @@ impl Control {
             registry,
             checker,
             kv,
+            queues: None,
+            d1: None,
             r2: None,
             certificates: None,
             issuers: None,

@@ -48,9 +48,14 @@ impl Control {
         }
         if let Some(new) = &patch.name {
             self.rebind_kv(&before, new).await?;
+            self.rebind_queues(name, new).await?;
+            self.rebind_databases(&before, new).await?;
             self.rebind_buckets(&before, new).await?;
         }
         let after = self.changing(force).update_namespace(name, patch).await?;
+        if after.name != *name {
+            self.move_consumers(name, &after.name).await?;
+        }
         remarks.extend(configured::changed_namespace(&before, &after));
         tracing::info!(namespace = %before.name, now = %after.name, "namespace changed");
         Ok(Done::new(after, remarks))
@@ -64,6 +69,7 @@ impl Control {
         let before = self.existing_namespace(name).await?;
         let mut remarks = self.referrers_of_namespace(name).await?.stand_against("deleted", force)?;
         self.changing(force).delete_namespace(name).await?;
+        remarks.extend(self.forget_consumers_of(name).await?);
         remarks.extend(configured::gone(before.config.as_ref(), &format!("namespace \"{name}\"")));
         tracing::info!(namespace = %name, "namespace deleted");
         Ok(Done::new((), remarks))

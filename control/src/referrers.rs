@@ -39,6 +39,8 @@ pub struct Referrers {
     pub routes: Vec<String>,
     /// Custom hostnames and fallback origins of zones whose requests these routes take.
     pub visited_as: Vec<String>,
+    /// Queues that a script consumes, and what else has to do with queues: each in words.
+    pub queues: Vec<String>,
     /// Whether there may be more scripts than were looked at.
     pub is_partial: bool,
 }
@@ -59,6 +61,7 @@ impl Referrers {
                 format!("binding \"{}\" of script \"{}\", as its outbound worker", one.name, one.owner)
             }
         }));
+        named.extend(self.queues.iter().cloned());
         let shown = |names: &[String]| {
             let more = names.len().saturating_sub(MOST_NAMES);
             let list = names.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join("; ");
@@ -87,6 +90,7 @@ impl Referrers {
         self.outbounds.extend(other.outbounds);
         self.routes.extend(other.routes);
         self.visited_as.extend(other.visited_as);
+        self.queues.extend(other.queues);
         self.is_partial |= other.is_partial;
         self
     }
@@ -105,12 +109,19 @@ impl Control {
     /// # Errors
     /// The registry's failure.
     pub async fn referrers_of_script(&self, key: &ScriptKey) -> Result<Referrers> {
-        let name = match key {
-            ScriptKey::Platform(name) => name,
+        let consumed = self.consumed_by(key).await?;
+        let mut found = match key {
+            ScriptKey::Platform(name) => self.referrers_of_platform_script(name).await?,
             ScriptKey::User { namespace, script } => {
-                return self.siblings_bound(namespace, |caller, to| to == script && caller != script).await;
+                self.siblings_bound(namespace, |caller, to| to == script && caller != script).await?
             }
         };
+        found.queues =
+            consumed.iter().map(|queue| format!("queue \"{}\", as its consumer", queue.name)).collect();
+        Ok(found)
+    }
+
+    async fn referrers_of_platform_script(&self, name: &ScriptName) -> Result<Referrers> {
         let mut found = Referrers::default();
         self.each_reference(|script, binding, reference| {
             let referrer = || Referrer { name: binding.to_owned(), owner: script.to_owned() };

@@ -38,6 +38,7 @@ impl Control {
         if !self.changing(force).delete_script(key).await? {
             return Err(RegistryError::ScriptNotFound(key.clone()).into());
         }
+        remarks.extend(self.forget_consumers(&key.to_string(), |gone| gone == key).await?);
         remarks.extend(configured::gone(before.config.as_ref(), &format!("script \"{key}\"")));
         tracing::info!(script = %key, "deleted");
         Ok(Done::new((), remarks))
@@ -68,6 +69,8 @@ impl Control {
         let gone: HashSet<&ScriptName> = deleted.names.iter().collect();
         let bound = self.siblings_bound(namespace, |_, callee| gone.contains(callee)).await?;
         remarks.extend(bound.stand_against("deleted", Force::Yes)?);
+        let is_gone = |key: &ScriptKey| key.namespace() == Some(namespace) && gone.contains(key.script());
+        remarks.extend(self.forget_consumers(&format!("{namespace}/"), is_gone).await?);
         Ok(Done::new(deleted, remarks))
     }
 }

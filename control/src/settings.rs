@@ -20,8 +20,7 @@ impl Control {
     ) -> Result<Done<Arc<Script>>> {
         let before = self.existing(key).await?;
         if let Some(inputs) = &patch.bindings {
-            self.bind_kv(key, inputs).await?;
-            self.bind_buckets(key, inputs).await?;
+            self.note_bindings(key, inputs).await?;
             let bindings: Vec<_> = inputs.iter().filter_map(BindingInput::declared).cloned().collect();
             self.may_have(key, &[], &bindings)?;
         }

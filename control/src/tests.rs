@@ -10,6 +10,7 @@ use wasmyard_namespaces::{
     BindingDecl, BindingInput, Blobs, Clock, ConfigKeys, Digest, EventKind, LimitSpec, NamespaceName,
     NamespacePatch, NewNamespace, RegistryError, RegistryOptions, ScriptKey, ScriptName, UploadDraft,
 };
+use wasmyard_queues::{QueueLimits, SqliteQueues};
 
 use super::*;
 use crate::configuration::DeclaredScript;
@@ -19,7 +20,8 @@ mod alerting;
 /// Passes what begins with `good`, and counts how often it was asked.
 pub(crate) struct Counting(
     AtomicUsize,
-    #[expect(dead_code, reason = "where the keys and values are")] tempfile::TempDir,
+    // Where keys, values and queues are.
+    tempfile::TempDir,
 );
 
 #[async_trait::async_trait]
@@ -49,7 +51,9 @@ pub(crate) async fn control_at(clock: Clock) -> (Control, Arc<Counting>) {
     let checker = Arc::new(Counting(AtomicUsize::new(0), folder));
     let options = RegistryOptions { clock, ..RegistryOptions::default() };
     let registry = Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), options).await.unwrap();
-    let control = Control::new(registry, Arc::clone(&checker) as _, kv);
+    let queues = Arc::new(SqliteQueues::open(checker.1.path()).unwrap());
+    let queues = Queues::new(queues, registry.clock().clone(), QueueLimits::default());
+    let control = Control::new(registry, Arc::clone(&checker) as _, kv).with_queues(queues);
     control.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
     (control, checker)
 }

@@ -44,8 +44,7 @@ impl Control {
             self.may_serve(key, version)?;
             // What a version is bound to may be gone since it served.
             let inputs: Vec<_> = version.bindings.iter().cloned().map(BindingInput::Declare).collect();
-            self.bind_kv(key, &inputs).await?;
-            self.bind_buckets(key, &inputs).await?;
+            self.note_bindings(key, &inputs).await?;
             remarks.extend(self.remarks_on_version(key, version).await?);
         }
         let script = self.changing(force).roll_out(key, rollout).await?;

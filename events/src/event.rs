@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{Method, Uri};
+use http::{HeaderMap, Method, Uri};
 use wasmyard_model::script::ScriptKey;
 
 use crate::level::Level;
@@ -115,6 +115,8 @@ pub enum Trigger {
         method: Method,
         /// Its target, as the script saw it. May hold a query, which no line shows.
         url: Uri,
+        /// The rest of its head, where somebody watches the script ([`Sink::wants_heads`](crate::Sink::wants_heads)).
+        head: Option<Arc<RequestHead>>,
     },
     /// A time that came.
     Scheduled {
@@ -137,7 +139,25 @@ pub enum Trigger {
     },
 }
 
+/// What else is known of a request. It may hold secrets, which whoever shows it leaves out.
+#[derive(Debug, Clone)]
+pub struct RequestHead {
+    /// Its fields.
+    pub headers: HeaderMap,
+    /// The visitor's address.
+    pub client: Option<IpAddr>,
+}
+
 impl Trigger {
+    /// The rest of the head of a request, where that is kept.
+    #[must_use]
+    pub fn head(&self) -> Option<&RequestHead> {
+        match self {
+            Self::Fetch { head, .. } => head.as_deref(),
+            Self::Scheduled { .. } | Self::Queue { .. } | Self::Tail { .. } => None,
+        }
+    }
+
     /// About how much memory its texts take, in bytes.
     fn weight(&self) -> usize {
         match self {

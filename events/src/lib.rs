@@ -16,11 +16,12 @@ mod moment;
 mod queue;
 mod ray;
 mod sink;
+mod tails;
 mod writer;
 
 pub use event::{
-    ApiRecord, EgressRecord, Event, Fault, InvocationRecord, LogRecord, OriginRecord, Trigger, Usage,
-    VisitRecord,
+    ApiRecord, EgressRecord, Event, Fault, InvocationRecord, LogRecord, OriginRecord, RequestHead, Trigger,
+    Usage, VisitRecord,
 };
 pub use figures::Figures;
 pub use form::Form;
@@ -28,4 +29,5 @@ pub use level::Level;
 pub use moment::Moment;
 pub use ray::{Carried, InRay, carried, current_ray, within};
 pub use sink::{Discard, Sink, Sinks};
+pub use tails::{Filter, FilterError, MOST_TAILS, Tail, Tails, TooManyTails, Traced, Watched};
 pub use writer::{LineStream, LogWriter, Stream};

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use wasmyard_model::script::ScriptKey;
+
 use crate::event::Event;
 
 /// Takes events.
@@ -9,6 +11,12 @@ pub trait Sink: Send + Sync + 'static {
     /// Takes one event. Called on the thread of the request that it tells of: must not block, wait or fail. A sink that
     /// has work to do keeps a clone, which is one reference, and does the work elsewhere.
     fn event(&self, event: &Event);
+
+    /// Whether it wants to know the heads of requests to a script, which are not kept otherwise.
+    fn wants_heads(&self, script: &ScriptKey) -> bool {
+        let _ = script;
+        false
+    }
 }
 
 /// Several sinks as one. Each sees every event, in the order in which they were given.
@@ -28,6 +36,10 @@ impl Sink for Sinks {
         for sink in self.0.iter() {
             sink.event(event);
         }
+    }
+
+    fn wants_heads(&self, script: &ScriptKey) -> bool {
+        self.0.iter().any(|sink| sink.wants_heads(script))
     }
 }
 

@@ -48,6 +48,7 @@ fn platform() -> &'static Platform {
         let kv = Arc::new(SqliteKv::open(folder.path()).unwrap());
         let kv = Kv::new(kv, Clock::system(), KvLimits::default());
         let router = router(ApiState {
+            tails: wasmyard_events::Tails::default(),
             control: Control::new(registry.clone(), Arc::new(TakesAll), kv),
             metrics: Arc::new(String::new),
             ready: Arc::new(|| Ok(None)),

@@ -4,6 +4,7 @@ pub(crate) mod assets;
 mod calls;
 mod clock;
 pub(crate) mod config;
+mod d1;
 pub(crate) mod dispatch;
 pub(crate) mod future;
 pub(crate) mod granted;
@@ -16,9 +17,11 @@ pub(crate) mod message;
 mod options;
 pub(crate) mod outgoing;
 mod pollables;
+mod queues;
 pub(crate) mod r2;
 mod ratelimit;
 pub(crate) mod request_info;
+mod secrets;
 
 mod generated {
     #![allow(missing_docs, reason = "generated code")]
@@ -31,9 +34,12 @@ mod generated {
                 import wasmyard:platform/bindings@0.1.0;
                 import wasmyard:platform/calls@0.1.0;
                 import wasmyard:platform/dispatch@0.1.0;
+                import wasmyard:platform/d1@0.1.0;
                 import wasmyard:platform/kv@0.1.0;
+                import wasmyard:platform/queues@0.1.0;
                 import wasmyard:platform/r2@0.1.0;
                 import wasmyard:platform/rate-limit@0.1.0;
+                import wasmyard:platform/secrets@0.1.0;
                 import wasmyard:platform/log@0.1.0;
                 import wasmyard:platform/message@0.1.0;
                 import wasmyard:platform/outgoing@0.1.0;
@@ -56,10 +62,13 @@ mod generated {
             "wasmyard:platform/dispatch.[method]worker.forward": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward-with": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.start-forward": async | trappable,
+            "wasmyard:platform/d1.[method]database.run": async | trappable,
             "wasmyard:platform/kv.[method]namespace.get": async | trappable,
             "wasmyard:platform/kv.[method]namespace.put": async | trappable,
             "wasmyard:platform/kv.[method]namespace.delete": async | trappable,
             "wasmyard:platform/kv.[method]namespace.list": async | trappable,
+            "wasmyard:platform/secrets.[method]secret.get": async | trappable,
+            "wasmyard:platform/queues.[method]sender.send": async | trappable,
             "wasmyard:platform/r2.[method]bucket.head": async | trappable,
             "wasmyard:platform/r2.[method]bucket.get": async | trappable,
             "wasmyard:platform/r2.[method]bucket.put": async | trappable,
@@ -89,10 +98,13 @@ mod generated {
             "wasmyard:platform/assets.files": super::assets::OpenFiles,
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
+            "wasmyard:platform/d1.database": super::d1::OpenD1,
             "wasmyard:platform/kv.namespace": super::kv::OpenKv,
+            "wasmyard:platform/queues.sender": super::queues::OpenQueue,
             "wasmyard:platform/r2.bucket": super::r2::OpenBucket,
             "wasmyard:platform/r2.writer": super::r2::writer::OpenWriter,
             "wasmyard:platform/rate-limit.limiter": super::ratelimit::OpenLimiter,
+            "wasmyard:platform/secrets.secret": super::secrets::OpenSecret,
             "wasi:keyvalue/store.bucket": super::kv::wasi::Bucket,
             "wasmyard:platform/dispatch.future-response": super::future::FromScript,
             "wasmyard:platform/outgoing.future-response": super::future::FromUrl,
@@ -103,7 +115,8 @@ mod generated {
 pub(crate) use generated::wasi::config::store as config_wit;
 pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as keyvalue_wit};
 pub(crate) use generated::wasmyard::platform::{
-    assets as assets_wit, bindings as bindings_wit, calls as calls_wit, dispatch as dispatch_wit,
-    kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit, r2 as r2_wit,
-    rate_limit as ratelimit_wit, request_info as request_info_wit,
+    assets as assets_wit, bindings as bindings_wit, calls as calls_wit, d1 as d1_wit,
+    dispatch as dispatch_wit, kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
+    queues as queues_wit, r2 as r2_wit, rate_limit as ratelimit_wit, request_info as request_info_wit,
+    secrets as secrets_wit,
 };

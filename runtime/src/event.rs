@@ -6,12 +6,13 @@
 mod queue;
 mod tail;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{Request, Response};
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
-use wasmyard_events::Trigger;
+use wasmyard_events::{RequestHead, Trigger};
 use wasmyard_namespaces::code::EventKind;
 
 use crate::body::Body;
@@ -34,11 +35,23 @@ pub enum Event {
 }
 
 impl Event {
+    /// The same, with the whole head of a request that a visitor from there made.
+    pub fn trigger_with_head(&self, client: IpAddr) -> Trigger {
+        match (self, self.trigger()) {
+            (Self::Fetch(request), Trigger::Fetch { method, url, .. }) => {
+                let head = RequestHead { headers: request.headers().clone(), client: Some(client) };
+                Trigger::Fetch { method, url, head: Some(Arc::new(head)) }
+            }
+            (_, trigger) => trigger,
+        }
+    }
+
     /// What the records of its invocations say of it.
     pub fn trigger(&self) -> Trigger {
         match self {
             Self::Fetch(request) => {
-                Trigger::Fetch { method: request.method().clone(), url: request.uri().clone() }
+                let (method, url) = (request.method().clone(), request.uri().clone());
+                Trigger::Fetch { method, url, head: None }
             }
             Self::Scheduled(event) => Trigger::Scheduled { cron: Arc::clone(&event.cron), due: event.due },
             Self::Queue(batch) => {

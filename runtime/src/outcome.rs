@@ -143,7 +143,8 @@ impl Failure {
         }
     }
 
-    pub(crate) fn internal(detail: impl std::fmt::Display) -> Self {
+    /// The platform's own failure; the detail is for the log.
+    pub fn internal(detail: impl std::fmt::Display) -> Self {
         Self::Internal { detail: detail.to_string() }
     }
 

@@ -277,9 +277,82 @@ type KVListResult<Metadata> = { keys: { name: string; expiration?: number; metad
   | { list_complete: true }
 );
 
+/** A secret of a store. */
+interface SecretsStoreSecret {
+  get(): Promise<string>;
+}
+
+/** What a statement of an SQL database took and did. */
+interface D1Meta {
+  served_by: string;
+  served_by_primary: boolean;
+  timings: { sql_duration_ms: number };
+  duration: number;
+  changes: number;
+  last_row_id: number;
+  changed_db: boolean;
+  size_after: number;
+  rows_read: number;
+  rows_written: number;
+}
+
+interface D1Result<Row = Record<string, unknown>> {
+  success: true;
+  meta: D1Meta;
+  results: Row[];
+}
+
+/** A statement of an SQL database. */
+interface D1PreparedStatement {
+  bind(...values: (null | number | string | boolean | ArrayBuffer | ArrayBufferView | number[])[]): D1PreparedStatement;
+  all<Row = Record<string, unknown>>(): Promise<D1Result<Row>>;
+  run<Row = Record<string, unknown>>(): Promise<D1Result<Row>>;
+  first<Value = unknown>(column: string): Promise<Value | null>;
+  first<Row = Record<string, unknown>>(): Promise<Row | null>;
+  raw<Row = unknown[]>(options: { columnNames: true }): Promise<[string[], ...Row[]]>;
+  raw<Row = unknown[]>(options?: { columnNames?: false }): Promise<Row[]>;
+}
+
+/** The calls on an SQL database, with the name of the moment that the last of them saw. */
+interface D1DatabaseSession {
+  prepare(sql: string): D1PreparedStatement;
+  batch<Row = unknown>(statements: D1PreparedStatement[]): Promise<D1Result<Row>[]>;
+  getBookmark(): string | null;
+}
+
+/** An SQL database. */
+interface D1Database {
+  prepare(sql: string): D1PreparedStatement;
+  /** All statements in one transaction: each of them, or none. */
+  batch<Row = unknown>(statements: D1PreparedStatement[]): Promise<D1Result<Row>[]>;
+  exec(sql: string): Promise<{ count: number; duration: number }>;
+  withSession(constraintOrBookmark?: "first-primary" | "first-unconstrained" | (string & {})): D1DatabaseSession;
+  /** @deprecated Always refused: export the database. */
+  dump(): Promise<ArrayBuffer>;
+}
+
 /** How often a key is let through. */
 interface RateLimit {
   limit(options: { key: string }): Promise<{ success: boolean }>;
+}
+
+type QueueContentType = "json" | "text" | "bytes" | "v8";
+
+interface QueueSendOptions {
+  contentType?: QueueContentType;
+  /** How many seconds the message is not handed over: 0 to 86400. */
+  delaySeconds?: number;
+}
+
+interface MessageSendRequest<Body = unknown> extends QueueSendOptions {
+  body: Body;
+}
+
+/** A queue that messages are sent to. */
+interface Queue<Body = unknown> {
+  send(body: Body, options?: QueueSendOptions): Promise<void>;
+  /** All of them, or none. */
+  sendBatch(messages: Iterable<MessageSendRequest<Body>>, options?: { delaySeconds?: number }): Promise<void>;
 }
 
 /** A namespace of keys and values. */

@@ -96,6 +96,34 @@ await asking.update({ zone_id: zone.id, hostnames: [], mtls_certificate_id });
 check('the authority deleted', (await mtls.delete(authority.id, { account_id })).id === authority.id);
 await gone('the authority', () => mtls.get(authority.id, { account_id }));
 
+const { queues } = client;
+const queue = await queues.create({ account_id, queue_name: 'sdk-jobs' });
+const { queue_id } = queue;
+check('the queue', (await queues.get(queue_id, { account_id })).queue_name === 'sdk-jobs');
+check('the list of queues', (await all(queues.list({ account_id }))).some((one) => one.queue_id === queue_id));
+const settled = await queues.edit(queue_id, { account_id, settings: { message_retention_period: 600 } });
+check('the settings of the queue', settled.settings.message_retention_period === 600);
+const puller = await queues.consumers.create(queue_id, { account_id, type: 'http_pull', settings: { batch_size: 5 } });
+check('the consumer', (await queues.consumers.get(queue_id, puller.consumer_id, { account_id })).type === 'http_pull');
+check('the list of consumers', (await all(queues.consumers.list(queue_id, { account_id }))).length === 1);
+await queues.consumers.update(queue_id, puller.consumer_id, { account_id, type: 'http_pull', settings: { batch_size: 6 } });
+await queues.messages.push(queue_id, { account_id, body: 'hello', content_type: 'text' });
+const bulk = await queues.messages.bulkPush(queue_id, { account_id, messages: [{ body: { a: 1 }, content_type: 'json' }] });
+check('the backlog', bulk.metadata.metrics.backlog_count === 2);
+const pulled = await queues.messages.pull(queue_id, { account_id, batch_size: 10, visibility_timeout_ms: 60000 });
+check('the messages', pulled.messages.length === 2 && pulled.messages[0].body === 'hello');
+const [{ lease_id }, later] = pulled.messages;
+const acked = await queues.messages.ack(queue_id, {
+  account_id, acks: [{ lease_id }], retries: [{ lease_id: later.lease_id, delay_seconds: 60 }],
+});
+check('the acknowledgement', acked.ackCount === 1 && acked.retryCount === 1);
+check('the figures of the queue', (await queues.getMetrics(queue_id, { account_id })).backlog_count === 1);
+await queues.purge.start(queue_id, { account_id, delete_messages_permanently: true });
+check('the purge', (await queues.purge.status(queue_id, { account_id })).completed !== undefined);
+await queues.consumers.delete(queue_id, puller.consumer_id, { account_id });
+await queues.delete(queue_id, { account_id });
+await gone('the queue', () => queues.get(queue_id, { account_id }));
+
 const { webhooks } = client.alerting.destinations;
 const url = process.env.WASMYARD_RECEIVER;
 const hook = await webhooks.create({ account_id, name: 'ops', url, secret: 's' });

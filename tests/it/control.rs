@@ -5,10 +5,14 @@
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
 //! - `crons`: scripts that run by themselves
 //! - `capabilities`: what components import, told and held against a policy
+//! - `d1`: SQL databases, as scripts and the API reach them
 //! - `deploy`: from an upload to the next request, with traffic flowing
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
+//! - `queues`: messages, as scripts and the API send them and are handed them
 //! - `ratelimit`: what scripts let through, by keys
+//! - `secret_stores`: secrets that several scripts share
+//! - `tails`: what becomes of invocations, for who watches
 //! - `terraform`: what is applied is read again without a difference
 //! - `versions`: versions that are kept, deployments of them, and who meets which
 //! - `webhooks`: what happens to certificates is told
@@ -20,11 +24,16 @@ mod bad_limits;
 mod capabilities;
 mod clients;
 mod crons;
+mod d1;
 mod deploy;
 mod kv;
+mod queues;
 mod r2;
 mod ratelimit;
+mod ratelimit;
 mod s3;
+mod secret_stores;
+mod tails;
 mod terraform;
 mod uploads;
 mod versions;

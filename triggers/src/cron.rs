@@ -4,20 +4,19 @@
 //! taken once. A tick waits for a place as long as it takes; where its script is due again meanwhile, the one that came
 //! first is missed. Must never run a tick that it has not taken.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{IntCounter, IntCounterVec, Registry as Shown};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use wasmyard_events::metric;
 use wasmyard_namespaces::registry::{DueTick, Tick};
-use wasmyard_namespaces::{Clock, NamespaceName, Registry, RegistryError, ScriptKey, Timestamp};
-use wasmyard_runtime::{Event, Failure, Scheduled};
+use wasmyard_namespaces::{Clock, Registry, RegistryError, ScriptKey, Timestamp};
+use wasmyard_runtime::{Event, Scheduled};
 
 use crate::Raise;
+use crate::places::{Full, Place, Places, not_begun};
 
 /// How often a node looks for expressions that were set on others.
 const LOOK: Duration = Duration::from_secs(20);
@@ -78,36 +77,7 @@ pub struct Crons {
     raise: Arc<dyn Raise>,
     config: CronConfig,
     figures: CronFigures,
-    running: Arc<Running>,
-}
-
-/// What runs at this moment.
-#[derive(Default)]
-struct Running {
-    places: Mutex<Places>,
-    /// Told of each place that becomes free.
-    freed: Notify,
-}
-
-#[derive(Default)]
-struct Places {
-    all: usize,
-    /// None: platform scripts.
-    of: HashMap<Option<NamespaceName>, usize>,
-}
-
-/// A place among those that run, given back when it is dropped.
-struct Place {
-    running: Arc<Running>,
-    namespace: Option<NamespaceName>,
-}
-
-/// Why there is no place.
-enum Full {
-    /// All are taken.
-    All,
-    /// The namespace has as many as it may have.
-    Namespace,
+    running: Places,
 }
 
 /// What is waited for when nothing more can be taken.
@@ -122,7 +92,7 @@ impl Crons {
     /// A runner of what the registry says is due.
     #[must_use]
     pub fn new(registry: Registry, raise: Arc<dyn Raise>, config: CronConfig, figures: CronFigures) -> Crons {
-        Crons { registry, raise, config, figures, running: Arc::default() }
+        Crons { registry, raise, config, figures, running: Places::new(config.at_once, config.per_namespace) }
     }
 
     fn clock(&self) -> &Clock {
@@ -140,7 +110,7 @@ impl Crons {
             // Before looking, so that nothing that is made meanwhile is missed.
             let mut made = std::pin::pin!(self.registry.ticks_made());
             made.as_mut().enable();
-            let mut freed = std::pin::pin!(self.running.freed.notified());
+            let mut freed = std::pin::pin!(self.running.freed());
             freed.as_mut().enable();
             let taken = tokio::select! {
                 biased;
@@ -182,7 +152,7 @@ impl Crons {
                     beyond = Some(None);
                     break;
                 }
-                match self.running.place(due.script.namespace(), &self.config) {
+                match self.running.take(due.script.namespace()) {
                     Ok(place) => taken.push((due.clone(), place)),
                     Err(Full::All) => {
                         self.begin(taken, tasks).await?;
@@ -264,51 +234,6 @@ impl Crons {
                 }
             }
         }
-    }
-}
-
-/// When it is worth trying again, where a script did not begin to run.
-fn not_begun(failure: &Failure) -> Option<Duration> {
-    match failure {
-        Failure::Overloaded { retry_after }
-        | Failure::TooManyInvocations { retry_after, .. }
-        | Failure::BeingMadeReady { retry_after } => Some(*retry_after),
-        _ => None,
-    }
-}
-
-impl Running {
-    fn place(
-        self: &Arc<Self>,
-        namespace: Option<&NamespaceName>,
-        config: &CronConfig,
-    ) -> Result<Place, Full> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.all >= config.at_once {
-            return Err(Full::All);
-        }
-        let own = places.of.entry(namespace.cloned()).or_default();
-        if *own >= config.per_namespace {
-            return Err(Full::Namespace);
-        }
-        *own += 1;
-        places.all += 1;
-        Ok(Place { running: Arc::clone(self), namespace: namespace.cloned() })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut places = self.running.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.all = places.all.saturating_sub(1);
-        if let Some(own) = places.of.get_mut(&self.namespace) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                places.of.remove(&self.namespace);
-            }
-        }
-        drop(places);
-        self.running.freed.notify_waiters();
     }
 }
 

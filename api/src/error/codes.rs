@@ -124,6 +124,18 @@ codes! {
     UserScriptNotFound = 10092, NOT_FOUND;
     /// No dispatch namespace has this name.
     NamespaceNotFound = 100119, NOT_FOUND;
+    /// What was asked of a database breaks a rule; the message names it.
+    D1Invalid = 7400, BAD_REQUEST;
+    /// No database has this identifier or name.
+    D1NotFound = 7404, NOT_FOUND;
+    /// There are as many databases as there may be.
+    D1Quota = 7406, FORBIDDEN;
+    /// A statement was refused, or went over a bound; the message is SQLite's own, or names the bound.
+    D1Refused = 7500, BAD_REQUEST;
+    /// A database of this name exists already.
+    D1NameTaken = 7502, BAD_REQUEST;
+    /// The file of the database is not what was written; others are served.
+    D1Damaged = 7503, INTERNAL_SERVER_ERROR;
     /// Something of that name exists already.
     Exists = 90001, CONFLICT;
     /// Another change to the same thing came in between; nothing was changed, so the call can be repeated.
@@ -156,6 +168,22 @@ codes! {
     AssetContent = 90013, BAD_REQUEST;
     /// The KV namespace holds as much as it may; the message names the limit.
     KvQuota = 90016, FORBIDDEN;
+    /// No queue has this identifier.
+    QueueNotFound = 90040, NOT_FOUND;
+    /// The queue has no consumer of this identifier.
+    QueueConsumerNotFound = 90041, NOT_FOUND;
+    /// The queue has a consumer already.
+    QueueConsumerTaken = 90042, CONFLICT;
+    /// The queue, or the platform, holds as much as it may; the message names the limit.
+    QueueQuota = 90043, FORBIDDEN;
+    /// Messages cannot be pulled: the queue has no consumer of the type `http_pull`, or its delivery is paused.
+    QueueNotPulled = 90044, CONFLICT;
+    /// A queue of this name exists already.
+    QueueNameTaken = 11009, CONFLICT;
+    /// Settings of a consumer of a queue break a rule, which the message names.
+    QueueConsumerSettings = 100127, BAD_REQUEST;
+    /// Settings of a queue break a rule, which the message names.
+    QueueSettings = 100128, BAD_REQUEST;
     /// No bucket has this name.
     R2BucketNotFound = 10006, NOT_FOUND;
     /// A bucket of this name exists already.
@@ -171,7 +199,7 @@ codes! {
     /// The range has nothing of the object in it.
     R2Range = 10039, RANGE_NOT_SATISFIABLE;
     /// The bucket holds as much as it may; the message names the limit.
-    R2Quota = 90026, FORBIDDEN;
+    R2Quota = 90028, FORBIDDEN;
     /// The content of an object is not what was put; others are served.
     R2Damaged = 90027, INTERNAL_SERVER_ERROR;
     /// The hash of an asset names another content in this namespace already.
@@ -190,6 +218,14 @@ codes! {
     WebhookTest = 90020, BAD_REQUEST;
     /// The zone asked for more certificates within a minute than it may; `Retry-After` says when it may ask again.
     TooManyCertificates = 90021, TOO_MANY_REQUESTS;
+
+    /// No store of secrets, or no secret in it, has this identifier.
+    SecretStoreNotFound = 90024, NOT_FOUND;
+
+    /// There is no tail of this identifier, or somebody reads it already.
+    TailNotFound = 90025, NOT_FOUND;
+    /// As many tails are open as there can be.
+    TooManyTails = 90026, TOO_MANY_REQUESTS;
 
     /// The authority of certificates did not do it; the message says why.
     Authority = 90022, BAD_GATEWAY;

@@ -21,7 +21,6 @@ use crate::query::{DIRECTIONS, Pairs};
 use crate::state::{Shared, SharedState};
 use crate::target::{Forced, QueryOf, named_segment};
 
-pub(crate) mod graphql;
 pub(crate) mod objects;
 
 /// What a list can be in the order of.

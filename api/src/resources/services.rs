@@ -27,8 +27,20 @@ pub(crate) struct References {
     /// Namespaces that it is bound to, and KV namespaces by their identifiers.
     dispatch_namespaces: Vec<Bound>,
     kv_namespaces: Vec<Bound>,
+    queues: QueueReferences,
+    /// Databases that it is bound to, by their identifiers.
+    d1_databases: Vec<Bound>,
     /// Buckets by their names.
     r2_buckets: Vec<Bound>,
+}
+
+/// Queues that a script has to do with, by their names.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct QueueReferences {
+    /// Those that it is bound to.
+    sends: Vec<Bound>,
+    /// Those that it consumes.
+    consumes: Vec<String>,
 }
 
 /// What a binding of the script leads to.
@@ -110,6 +122,16 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         Reference::KvNamespace(id) => Some(id.to_string()),
         _ => None,
     });
+    let sends = bound(|to| match to {
+        Reference::Queue(name) => Some(name.to_string()),
+        _ => None,
+    });
+    let consumed = shared.control.consumed_by(&key).await?;
+    let consumes = consumed.into_iter().map(|queue| queue.name.to_string()).collect();
+    let d1_databases = bound(|to| match to {
+        Reference::Database(id) => Some(id.to_string()),
+        _ => None,
+    });
     let r2_buckets = bound(|to| match to {
         Reference::R2Bucket(name) => Some(name.to_string()),
         _ => None,
@@ -125,6 +147,8 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         visited_as: found.visited_as,
         dispatch_namespaces,
         kv_namespaces,
+        queues: QueueReferences { sends, consumes },
+        d1_databases,
         r2_buckets,
     }))
 }

@@ -52,8 +52,17 @@ struct References {
     dispatch_namespace_outbounds: [(); 0],
     domains: [(); 0],
     durable_objects: [(); 0],
-    queues: [(); 0],
+    queues: Vec<QueueReference>,
     workers: [(); 0],
+}
+
+/// A queue that the script consumes.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WorkerQueueReference")]
+struct QueueReference {
+    queue_consumer_id: String,
+    queue_id: String,
+    queue_name: String,
 }
 
 /// Clients want one before they go on, and put it into what they print.
@@ -83,6 +92,15 @@ pub(crate) async fn set(
 
 pub(crate) async fn worker(State(shared): SharedState, Target(key): Target) -> Answer<Worker> {
     let script = shared.control.existing(&key).await?;
+    let consumed = shared.control.consumed_by(&key).await?;
+    let queues = consumed.into_iter().filter_map(|queue| {
+        let queue_consumer_id = queue.consumer?.id.to_string();
+        Some(QueueReference {
+            queue_consumer_id,
+            queue_id: queue.id.to_string(),
+            queue_name: queue.name.to_string(),
+        })
+    });
     Ok(Reply::ok(Worker {
         id: script.id.clone(),
         name: script.key.script().to_string(),
@@ -91,6 +109,6 @@ pub(crate) async fn worker(State(shared): SharedState, Target(key): Target) -> A
         tags: crate::views::tags(&script.tags),
         logpush: false,
         subdomain: Subdomain::default(),
-        references: References::default(),
+        references: References { queues: queues.collect(), ..References::default() },
     }))
 }

@@ -40,6 +40,8 @@ fn filled(path: &str) -> String {
         .replace("{deployment_id}", "0")
         .replace("{namespace_id}", "0123456789abcdef0123456789abcdef")
         .replace("{key_name}", "a/key")
+        .replace("{database_id}", "5d2ae24e-1d5c-4a7e-9a0e-6f3c1f6f8d01")
+        .replace("{place}", "0123456789abcdef0123456789abcdef")
         .replace("{bucket_name}", "photos")
         .replace("{object_key}", "a/key")
         .replace("{zone_id}", ZONE)
@@ -51,9 +53,14 @@ fn filled(path: &str) -> String {
         .replace("{custom_csr_id}", "1d74f419-c24c-4619-9ff2-489751b61d27")
         .replace("{mtls_certificate_id}", "1d74f419-c24c-4619-9ff2-489751b61d27")
         .replace("{certificate_authority}", "lets_encrypt")
+        .replace("{queue_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{consumer_id}", "0123456789abcdef0123456789abcdef")
         .replace("{webhook_id}", "0123456789abcdef0123456789abcdef")
         .replace("{policy_id}", "0123456789abcdef0123456789abcdef")
         .replace("{route_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{store_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{secret_id}", "0123456789abcdef0123456789abcdef")
+        .replace("{tail_id}", "0123456789abcdef0123456789abcdef")
         .replace("{token_id}", "0123456789abcdef0123456789abcdef");
     assert!(!filled.contains('{'), "{filled}");
     filled
@@ -69,6 +76,9 @@ async fn every_call_but_those_for_operators_wants_a_token() {
         if guarded {
             answer.refused(401, 10000);
             assert_eq!(answer.headers["www-authenticate"], "Bearer", "{method} {path}");
+        } else if path.contains("/d1/") {
+            // Whoever knows the name of a place needs nothing else, and this is none.
+            assert_eq!(answer.status, 400, "{method} {path}");
         } else {
             assert_eq!(answer.status, 200, "{method} {path}");
             open.push(path);

@@ -18,7 +18,14 @@ const DIFFERS: &[(&str, &str)] = &[
     ("GET /accounts/{account_id}", "there is one account, and every name is its"),
     ("GET /memberships", "there is one account, and its operator is its only member"),
     ("GET /user", "tokens stand for the operator: there are no other users"),
-    ("GET /accounts/{account_id}/queues", "there are none yet"),
+    (
+        "POST /accounts/{account_id}/queues/{queue_id}/consumers",
+        "user scripts consume as well, by `dispatch_namespace`",
+    ),
+    ("PUT /accounts/{account_id}/queues/{queue_id}", "what is left out stays"),
+    ("POST /accounts/{account_id}/queues/{queue_id}/purge", "done when it is answered"),
+    ("PATCH /accounts/{account_id}/d1/database/{database_id}", "there is one place: no replicas"),
+    ("PUT /accounts/{account_id}/d1/database/{database_id}", "there is one place: no replicas"),
     (
         "GET /accounts/{account_id}/workers/domains",
         "there are none: a custom hostname of a zone, or a route, does what they do",
@@ -42,10 +49,9 @@ const DIFFERS: &[(&str, &str)] = &[
 
 /// What is said of calls that are not there, by how their paths begin; the longest beginning counts.
 const INSTEAD: &[(&str, &str)] = &[
-    ("/accounts/{account_id}/d1/", "SQL databases are not there yet"),
-    ("/accounts/{account_id}/queues", "queues are not there yet"),
+    ("/accounts/{account_id}/event_subscriptions/", "events of other products do not go to queues"),
     ("/accounts/{account_id}/r2/", "object storage is not there yet"),
-    ("/accounts/{account_id}/secrets_store/", "secrets are bindings of scripts: `…/secrets`"),
+    ("/accounts/{account_id}/secrets_store/", "one by one: `DELETE …/secrets/{secret_id}`"),
     ("/accounts/{account_id}/rulesets", "rules are not there yet"),
     ("/zones/{zone_id}/rulesets", "rules are not there yet"),
     (
@@ -58,10 +64,6 @@ const INSTEAD: &[(&str, &str)] = &[
     ("/accounts/{account_id}/workers/account-settings", "nothing depends on them"),
     ("/accounts/{account_id}/workers/domains", "a custom hostname of a zone, or a route"),
     ("/accounts/{account_id}/workers/scripts-search", "`GET …/workers/scripts`"),
-    (
-        "/accounts/{account_id}/workers/scripts/{script_name}/tails",
-        "lines of scripts are in the server's log",
-    ),
     ("/accounts/{account_id}/workers/subdomain", "there is no `workers.dev`: routes lead to scripts"),
     (
         "/zones/{zone_id}/custom_certificates",

@@ -68,7 +68,12 @@ async fn bad_settings_are_refused() {
         (json!({"tags": "blue"}), 10021, "string"),
         (json!({"tags": ["a&b"]}), 10021, "a&b"),
         (json!({"limits": {"memory_bytes": 1}}), 10021, "memory_bytes"),
-        (json!({"bindings": [{"type": "queue", "name": "Q"}]}), 10021, "queue"),
+        (
+            json!({"bindings": [{"type": "queue", "name": "Q", "queue_name": "none"}]}),
+            10021,
+            "no queue \"none\"",
+        ),
+        (json!({"bindings": [{"type": "browser", "name": "B"}]}), 10021, "browser"),
         (json!({"bindings": [{"type": "secret_text", "name": "GONE"}]}), 10057, "GONE"),
         (json!({"compatibility_date": "2026-13-01"}), 10021, "2026-13-01"),
         (json!({"migrations": {"new_tag": "v1"}}), 10021, "migrations"),

@@ -123,6 +123,12 @@ pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
         let found = control.kv().titled(&kv.title).await.map_err(|error| error.to_string())?;
         bindings.push(BindingInput::Declare(kv.bound_to(found.id)));
     }
+    for database in &script.d1_databases {
+        let d1 = control.d1().map_err(|error| error.to_string())?;
+        let found = d1.named(&database.database).await.map_err(|error| error.to_string())?;
+        bindings.push(BindingInput::Declare(database.bound_to(found.id)));
+    }
+    control.declare_queues(&script.bindings).await.map_err(|error| error.to_string())?;
     for bucket in script.bindings.iter().filter_map(|decl| decl.kind.bucket()) {
         control.ensure_bucket(bucket).await.map_err(|error| error.to_string())?;
     }
@@ -136,7 +142,11 @@ pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
     };
     let (key, keys) = (script.key.clone(), script.keys.clone());
     let declared = DeclaredScript { key, draft, component, files, keys };
-    control.declare_script(declared).await.map_err(|error| error.to_string())
+    let applied = control.declare_script(declared).await.map_err(|error| error.to_string())?;
+    // Afterwards: who consumes is there.
+    let consuming = control.declare_consumers(&script.key, &script.queue_consumers);
+    consuming.await.map_err(|error| error.to_string())?;
+    Ok(applied)
 }
 
 async fn read(main: &Path) -> Result<Bytes, String> {

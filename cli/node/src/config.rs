@@ -17,23 +17,23 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use wasmyard_api::Rates;
+pub use wasmyard_control::DeclaredConsumer;
 use wasmyard_control::configuration::DeclaredZone;
 use wasmyard_dispatcher::{EgressConfig, OriginsConfig};
 use wasmyard_hostnames::ServedName;
 use wasmyard_hostnames::certificates::Served;
 use wasmyard_listener::Proxies;
-use wasmyard_namespaces::bindings::KvNamespace;
 use wasmyard_namespaces::cron::Cron;
 use wasmyard_namespaces::{
-    BindingDecl, BindingKind, BindingName, BlockedNames, CapabilityPolicy, ConfigKeys, ConfigName,
-    EgressRules, KvNamespaceId, LimitSpec, Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget,
-    ScriptKey, Tag,
+    BindingDecl, BindingName, BlockedNames, CapabilityPolicy, ConfigKeys, ConfigName, EgressRules, LimitSpec,
+    Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
 };
 use wasmyard_net::ExtraRoots;
 use wasmyard_ownership::Dnssec;
 
 use crate::assets::AssetsSource;
 
+mod by_name;
 mod certificates;
 mod document;
 mod fault;
@@ -45,6 +45,7 @@ mod reference;
 mod resolve;
 mod section;
 
+pub use by_name::{D1ByName, KvByTitle};
 pub use certificates::{CertificatesConfig, DcvConfig};
 
 use keys::{RawConfig, RawServer};
@@ -262,6 +263,10 @@ pub struct ScriptConfig {
     pub remote: Vec<BindingName>,
     /// KV namespaces that it is bound to by their titles: made where there are none.
     pub kv_namespaces: Vec<KvByTitle>,
+    /// Queues that it consumes: made where there are none.
+    pub queue_consumers: Vec<DeclaredConsumer>,
+    /// Databases that it is bound to by their names: made where there are none.
+    pub d1_databases: Vec<D1ByName>,
     /// The files it serves.
     pub assets: Option<AssetsSource>,
     /// The limits it asks for.
@@ -276,23 +281,6 @@ pub struct ScriptConfig {
     pub keys: ConfigKeys,
     /// The line of its table, for messages.
     pub line: usize,
-}
-
-/// A KV namespace, named by its title.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KvByTitle {
-    /// The name under which the script sees it.
-    pub binding: BindingName,
-    /// The title.
-    pub title: String,
-}
-
-impl KvByTitle {
-    /// The binding, now that the namespace's identifier is known.
-    pub fn bound_to(&self, namespace_id: KvNamespaceId) -> BindingDecl {
-        let kind = BindingKind::KvNamespace(KvNamespace { namespace_id });
-        BindingDecl { name: self.binding.clone(), kind }
-    }
 }
 
 /// A build command.

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wasmyard_control::Control;
 use wasmyard_dispatcher::Overlay;
-use wasmyard_kv::Kv;
 use wasmyard_namespaces::route::HostPattern;
 use wasmyard_namespaces::{RouteTarget, ScriptKey};
 use wasmyard_r2::R2;
@@ -26,7 +25,7 @@ use crate::error::StartError;
 use crate::node::{Development, Node, Readiness};
 use crate::remote::{RemoteNamespaces, RemoteServer};
 use crate::stop::{self, Stop};
-use crate::storage::Storage;
+use crate::storage::{Kept, Storage};
 use crate::{apply, node, tls};
 
 /// More addresses than this are no help.
@@ -157,8 +156,7 @@ fn worth_trying(config: &ResolvedConfig, port: u16) -> Vec<String> {
 /// A node for the scripts of a folder: whoever builds them tells its [`DevNode`].
 pub struct Developing {
     node: Node,
-    kv: Kv,
-    r2: R2,
+    kept: Kept,
     builds: Arc<Builds>,
     folder: Arc<DevNode>,
     urls: Vec<String>,
@@ -177,7 +175,7 @@ impl Developing {
         config: &ResolvedConfig,
         remote: Option<RemoteServer>,
     ) -> Result<Self, StartError> {
-        let Storage { registry, kv, r2, .. } = storage;
+        let Storage { registry, kept, .. } = storage;
         let builds = Arc::new(Builds::under_way(config.scripts.iter().map(|script| &script.key)));
         // What a developer's scripts talk to often runs beside them.
         let mut egress = config.egress.clone();
@@ -191,15 +189,7 @@ impl Developing {
         let untrusted = tls.as_ref().filter(|tls| tls.is_new).map(|tls| tls.authority.clone());
         let encrypting = tls.map(|tls| tls.encrypting);
         let development = Some(Development { overlay, remote });
-        let node = Node::start(
-            config,
-            &capacity,
-            registry,
-            (kv.clone(), r2.clone()),
-            egress,
-            encrypting,
-            development,
-        )?;
+        let node = Node::start(config, &capacity, registry, kept.clone(), egress, encrypting, development)?;
         apply::settings(&node.control, config)
             .await
             .map_err(|error| StartError::failed(format!("the configuration cannot be applied: {error}")))?;
@@ -211,7 +201,7 @@ impl Developing {
         let folder = Arc::new(DevNode::new(&node, Arc::clone(&builds)));
         // Whoever closes the terminal is done with it.
         let signalled = stop::at([SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()]);
-        Ok(Self { node, kv, r2, builds, folder, urls, untrusted, signalled })
+        Ok(Self { node, kept, builds, folder, urls, untrusted, signalled })
     }
 
     /// Where it listens, by the name of each port.
@@ -237,7 +227,7 @@ impl Developing {
     /// Serves until it is told to stop, or until `following` has ended, which is the loop that builds and reloads: it is
     /// told to end by `stop`.
     pub async fn run<T>(self, following: impl Future<Output = T>, stop: CancellationToken) -> T {
-        let Self { node, kv, r2, builds, signalled, .. } = self;
+        let Self { node, kept, builds, signalled, .. } = self;
         let first_builds = async move { builds.first_ones_ended().await };
         let serving = node.run(stop.clone().cancelled_owned(), Readiness::After(Box::pin(first_builds)));
         let mut serving = std::pin::pin!(serving);
@@ -258,8 +248,7 @@ impl Developing {
                 ended
             }
         };
-        kv.close().await;
-        r2.close().await;
+        kept.close().await;
         ended
     }
 }

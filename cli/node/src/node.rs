@@ -19,8 +19,7 @@ use wasmyard_dispatcher::{
     AdmissionConfig, Broken, Dispatcher, DispatcherConfig, EgressConfig, EgressFigures, HttpsConfig, Metrics,
     NetworkEgress, Overlay,
 };
-use wasmyard_events::{Figures, Sink, Sinks};
-use wasmyard_kv::Kv;
+use wasmyard_events::{Figures, Sink, Sinks, Tails};
 use wasmyard_listener::tls::{Asking, Tls};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
@@ -31,7 +30,7 @@ use wasmyard_runtime::{
     EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, Services, modules_by_mappings,
 };
 use wasmyard_s3::Gateway;
-use wasmyard_triggers::Crons;
+use wasmyard_triggers::{Crons, Deliveries};
 
 use crate::checker::UploadChecker;
 use crate::config::{Faults, ResolvedConfig, ServerConfig, TlsConfig};
@@ -41,6 +40,7 @@ use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::remote::{DataPlane, RemoteNamespaces, RemoteServer};
 use crate::s3::S3Port;
+use crate::storage::Kept;
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
 use crate::{
@@ -71,6 +71,7 @@ pub(crate) struct Node {
     pub(crate) checker: Arc<UploadChecker>,
     dispatcher: Arc<Dispatcher>,
     crons: Crons,
+    deliveries: Deliveries,
     /// Deployments that broke their rules.
     rollbacks: mpsc::Receiver<Broken>,
     visitors: Port,
@@ -102,7 +103,7 @@ impl Node {
         config: &ResolvedConfig,
         capacity: &Capacity,
         registry: Registry,
-        (kv, r2): (Kv, R2),
+        kept: Kept,
         mut egress: EgressConfig,
         encrypting: Option<Encrypting>,
         development: Option<Development>,
@@ -180,7 +181,8 @@ impl Node {
         let tls = tls.transpose()?;
         let egress =
             NetworkEgress::new(egress, figures).map_err(|error| StartError::failed(error.to_string()))?;
-        let events: Arc<dyn Sink> = Arc::new(sinks(&metrics)?);
+        let tails = Tails::default();
+        let events: Arc<dyn Sink> = Arc::new(sinks(&metrics, &tails)?);
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|error| StartError::failed(error.to_string()))?;
         let rates = RateLimits::new(secret);
@@ -192,8 +194,11 @@ impl Node {
                 asset_memory_bytes: config.server.asset_memory,
                 body_idle: config.limits.stream_idle,
                 services: Services {
-                    kv: Some(kv.clone()),
-                    r2: Some(r2.clone()),
+                    kv: Some(kept.kv.clone()),
+                    d1: Some(kept.d1.clone()),
+                    queues: Some(kept.queues.clone()),
+                    r2: Some(kept.r2.clone()),
+                    secrets: Some(registry.clone()),
                     rates: Some(rates),
                     ..Services::default()
                 },
@@ -215,12 +220,22 @@ impl Node {
         .map_err(|error| StartError::failed(error.to_string()))?;
         let crons = triggers::crons(registry.clone(), &dispatcher, config.server.max_invocations)
             .map_err(unmeasured)?;
+        let deliveries = triggers::deliveries(
+            kept.queues.clone(),
+            &dispatcher,
+            config.server.max_invocations,
+            config.ceiling.event_wall,
+        )
+        .map_err(unmeasured)?;
         let checker = Arc::new(UploadChecker {
             registry: registry.clone(),
             runtime: Arc::clone(&runtime),
             limits: config.limits,
         });
-        let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kv).with_objects(r2);
+        let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv)
+            .with_queues(kept.queues)
+            .with_databases(kept.d1)
+            .with_objects(kept.r2);
         let control = if reserved_names { control.with_reserved_names() } else { control };
         let control = issuers::with_certificates(control, store, config, metrics.registry())?;
         let delegation = config.dcv.as_ref();
@@ -252,6 +267,7 @@ impl Node {
                 })
             },
             events,
+            tails,
             spool: config.server.data.clone(),
             limits: UploadLimits::default(),
             dispatch: Some(Arc::new(DataPlane(Arc::downgrade(&dispatcher)))),
@@ -274,6 +290,7 @@ impl Node {
             checker,
             dispatcher,
             crons,
+            deliveries,
             rollbacks,
             visitors,
             tls,
@@ -351,6 +368,7 @@ impl Node {
             () = &mut stop => true,
         };
         let crons = tokio::spawn(self.crons.run(stopping.clone().cancelled_owned()));
+        let delivering = tokio::spawn(self.deliveries.run(stopping.clone().cancelled_owned()));
         let recompiling = tokio::spawn(recompiling.run(stopping.clone()));
         let ready = self.ready;
         let stop = async move {
@@ -372,7 +390,7 @@ impl Node {
         serve_visitors(self.visitors, self.tls, &self.dispatcher, stop).await;
         stopped.cancel();
         // Drained with the visitors: what still runs after that is cut off as theirs is.
-        [crons, rolling_back, sweeping, checking, deploying, ordering, telling, naming]
+        [crons, delivering, rolling_back, sweeping, checking, deploying, ordering, telling, naming]
             .iter()
             .for_each(tokio::task::JoinHandle::abort);
         if let Err(error) = recompiling.await {
@@ -482,18 +500,20 @@ fn bounds(config: &ResolvedConfig, capacity: &Capacity) -> [ListenerConfig; 2] {
         max_connections: count(server.api_max_connections),
         max_connections_per_client: count(server.api_max_connections.div_ceil(4)),
         proxy_protocol: server.api_proxy_protocol,
+        upgrades: true,
         ..visitors.clone()
     };
     [visitors, api]
 }
 
 /// Where everything that happens is told: this list is the place for one more who is to know.
-fn sinks(metrics: &Metrics) -> Result<Sinks, StartError> {
+fn sinks(metrics: &Metrics, tails: &Tails) -> Result<Sinks, StartError> {
     let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(Figures::new(metrics.registry()).map_err(unmeasured)?)];
     if let Some(log) = logs::writer() {
         log.register(metrics.registry()).map_err(unmeasured)?;
         sinks.push(Arc::new(log.clone()));
     }
+    sinks.push(Arc::new(tails.clone()));
     Ok(Sinks::new(sinks))
 }
 

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use tokio::signal::unix::SignalKind;
-use wasmyard_kv::Kv;
 use wasmyard_namespaces::Health;
 use wasmyard_r2::R2;
 
@@ -12,14 +11,13 @@ use crate::config::ResolvedConfig;
 use crate::error::StartError;
 use crate::node::{Node, Readiness};
 use crate::stop::{self, Stop};
-use crate::storage::Storage;
+use crate::storage::{Kept, Storage};
 use crate::{apply, node, reload, tls};
 
 /// A node that has all that it is to serve, and whose ports are open.
 pub struct Serving {
     node: Node,
-    kv: Kv,
-    r2: R2,
+    kept: Kept,
     stop: Stop,
     reloading: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -31,14 +29,13 @@ impl Serving {
     /// # Errors
     /// Why it cannot serve, or cannot take the configuration over.
     pub async fn start(storage: Storage, config: ResolvedConfig) -> Result<Self, StartError> {
-        let Storage { registry, kv, r2, key, .. } = storage;
+        let Storage { registry, kept, key, .. } = storage;
         let (capacity, warnings) = node::capacity(&config)?;
         tracing::info!(guest_memory_bytes = capacity.guest_memory, "{}", capacity.shown);
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let (certificates, encrypting) = tls::certificates(&config, key).await?.unzip();
         let egress = config.egress.clone();
-        let node =
-            Node::start(&config, &capacity, registry, (kv.clone(), r2.clone()), egress, encrypting, None)?;
+        let node = Node::start(&config, &capacity, registry, kept.clone(), egress, encrypting, None)?;
         warn_of_open_api(config.server.api_listen);
         let refused = apply::everything(&node.control, &config).await;
         if node.control.registry().health() == Health::NoSpace {
@@ -53,7 +50,7 @@ impl Serving {
         let stop = stop::at([SignalKind::terminate(), SignalKind::interrupt()]);
         let reloading =
             Box::pin(reload::on_hangup(node.control.clone(), certificates, config.source, config.server));
-        Ok(Self { node, kv, r2, stop, reloading })
+        Ok(Self { node, kept, stop, reloading })
     }
 
     /// Where it listens, by the name of each port.
@@ -68,8 +65,7 @@ impl Serving {
         self.node.run(self.stop, Readiness::AtOnce).await;
         reloading.abort();
         registry.close().await;
-        self.kv.close().await;
-        self.r2.close().await;
+        self.kept.close().await;
     }
 }
 

@@ -1,13 +1,15 @@
-//! What a node keeps in its data directory: the registry, keys and values, objects, and the token of whoever administers it.
+//! What a node keeps in its data directory: the registry, keys and values, SQL databases, queues, objects, and the token of whoever administers it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wasmyard_d1::{D1, D1Limits, SqliteCatalog};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_hostnames::{InstallationKey, KeyError};
 use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::{MemoryStore, Seal};
 use wasmyard_namespaces::{Blobs, Clock, Registry, RegistryError, RegistryOptions};
+use wasmyard_queues::{QueueLimits, Queues, SqliteQueues};
 use wasmyard_r2::{Index, LocalContents, R2, R2Limits};
 
 use crate::config::ResolvedConfig;
@@ -17,11 +19,38 @@ use crate::token;
 /// What a node keeps, opened.
 pub struct Storage {
     pub(crate) registry: Registry,
-    pub(crate) kv: Kv,
-    pub(crate) r2: R2,
+    pub(crate) kept: Kept,
     /// What secrets are sealed with; none in development, which keeps none.
     pub(crate) key: Option<Arc<InstallationKey>>,
     made_token: Option<PathBuf>,
+}
+
+/// What stands behind bindings, and is kept beside the registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) kv: Kv,
+    pub(crate) d1: D1,
+    pub(crate) queues: Queues,
+    pub(crate) r2: R2,
+}
+
+impl Kept {
+    fn open(data: &Path) -> Result<Self, StartError> {
+        Ok(Self {
+            kv: keys_and_values(data)?,
+            d1: databases(data)?,
+            queues: queues(data)?,
+            r2: objects(data)?,
+        })
+    }
+
+    /// Brings everything to its place, before the process ends.
+    pub(crate) async fn close(&self) {
+        self.kv.close().await;
+        self.d1.close().await;
+        self.queues.close().await;
+        self.r2.close().await;
+    }
 }
 
 impl Storage {
@@ -71,10 +100,9 @@ impl Storage {
         key: Option<Arc<InstallationKey>>,
         token: Option<&str>,
     ) -> Result<Self, StartError> {
-        let kv = keys_and_values(data)?;
-        let r2 = objects(data)?;
+        let kept = Kept::open(data)?;
         let made_token = token::admin(&registry, data, token).await?;
-        Ok(Self { registry, kv, r2, key, made_token })
+        Ok(Self { registry, kept, key, made_token })
     }
 
     /// Where the admin token is, if there was none and one was made now. It is never printed.
@@ -101,6 +129,32 @@ fn keys_and_values(data: &Path) -> Result<Kv, StartError> {
         StartError::with_remedy(
             message,
             "restore kv.sqlite from a backup, or move it away to begin without any",
+        )
+    })
+}
+
+/// The queues of a data directory.
+fn queues(data: &Path) -> Result<Queues, StartError> {
+    let folder = data.to_owned();
+    let open = move || SqliteQueues::open(&folder).map(|store| Arc::new(store) as _);
+    Queues::open(open, Clock::system(), QueueLimits::default()).map_err(|error| {
+        let message = format!("the queues in {} cannot be opened: {error}", data.display());
+        StartError::with_remedy(
+            message,
+            "restore queues.sqlite from a backup, or move it away to begin without any",
+        )
+    })
+}
+
+/// The SQL databases of a data directory.
+fn databases(data: &Path) -> Result<D1, StartError> {
+    let folder = data.to_owned();
+    let open = move || SqliteCatalog::open(&folder).map(|catalog| Arc::new(catalog) as _);
+    D1::open(open, &data.join("d1"), Clock::system(), D1Limits::default()).map_err(|error| {
+        let message = format!("the list of SQL databases in {} cannot be opened: {error}", data.display());
+        StartError::with_remedy(
+            message,
+            "restore d1.sqlite from a backup, or move it away to begin without any",
         )
     })
 }

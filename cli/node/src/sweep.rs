@@ -39,6 +39,8 @@ pub(crate) async fn run(control: Control, runtime: Arc<Runtime>) {
         audit(registry),
         code(registry, &runtime),
         keys(control.kv(), registry.clock()),
+        messages(&control),
+        databases(&control),
         objects(&control)
     );
 }
@@ -54,6 +56,18 @@ async fn keys(kv: &Kv, clock: &Clock) {
     .await;
 }
 
+/// Sweeps messages that nobody handled in time, and those of deleted queues.
+async fn messages(control: &Control) {
+    let Ok(queues) = control.queues() else { return };
+    every(queues.clock(), Duration::ZERO, EXPIRED, || async {
+        match queues.sweep().await {
+            Ok(removed) => tracing::debug!(removed, "looked for messages that are too old"),
+            Err(error) => tracing::warn!(%error, "messages that are too old could not be removed"),
+        }
+    })
+    .await;
+}
+
 /// Sweeps contents of objects that are gone, and uploads that nobody completed.
 async fn objects(control: &Control) {
     let Ok(r2) = control.r2() else { return };
@@ -64,6 +78,12 @@ async fn objects(control: &Control) {
         }
     })
     .await;
+}
+
+/// Closes databases that rest, and removes exports that nobody came back for.
+async fn databases(control: &Control) {
+    let Ok(d1) = control.d1() else { return };
+    every(control.registry().clock(), EXPIRED, EXPIRED, || d1.sweep()).await;
 }
 
 /// Sweeps what all nodes share, as a job: it is done once, and goes on when the node that did it is gone.

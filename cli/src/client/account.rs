@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 
 use super::{ACCOUNT, Body, Client, ClientError, with_body};
 
@@ -42,7 +43,45 @@ impl Client {
         self.send(with_body(self.account_request(method, path, query), body)).await
     }
 
-    pub(super) fn account_request(
+    /// All rows of a list of the account, asked for page by page.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn list_account(&self, path: &[&str]) -> Result<Value, ClientError> {
+        self.all_pages(&[], |page| self.account_request(Method::GET, path, page)).await
+    }
+
+    /// Sends a file to a place that the API named, which needs no token.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn send_file(&self, path: &[&str], file: tokio::fs::File) -> Result<(), ClientError> {
+        let request = self.below(Method::PUT, &["accounts", ACCOUNT], path, &[]);
+        self.send(request.body(reqwest::Body::from(file))).await.map(drop)
+    }
+
+    /// Fetches a file from a place that the API named, which needs no token, into another.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn fetch_file(&self, path: &[&str], into: &mut tokio::fs::File) -> Result<(), ClientError> {
+        let request = self.below(Method::GET, &["accounts", ACCOUNT], path, &[]);
+        let mut response = request.send().await.map_err(|error| self.failed(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(ClientError::NotTheApi { url: self.address(), status });
+        }
+        let unwritten = |error: std::io::Error| ClientError::Interrupted {
+            url: self.address(),
+            reason: format!("the file cannot be written: {error}"),
+        };
+        while let Some(piece) = response.chunk().await.map_err(|error| self.failed(&error))? {
+            into.write_all(&piece).await.map_err(unwritten)?;
+        }
+        into.flush().await.map_err(unwritten)
+    }
+
+    fn account_request(
         &self,
         method: Method,
         path: &[&str],

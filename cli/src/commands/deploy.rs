@@ -20,11 +20,15 @@ use crate::args::DeployArgs;
 use crate::client::{Client, Module};
 use crate::failure::Failure;
 use crate::output::{Output, Progress};
-use wasmyard_node::config::{self, ConfigSource, KvByTitle, Purpose, ScriptConfig};
+use wasmyard_node::config::{
+    self, ConfigSource, D1ByName, DeclaredConsumer, KvByTitle, Purpose, ScriptConfig,
+};
 use wasmyard_node::sources;
 
 mod assets;
+mod d1;
 mod kv;
+mod queues;
 mod r2;
 
 /// The annotation with a version's message, as the product's clients write it.
@@ -38,6 +42,8 @@ struct Plan {
     assets: Option<AssetsSource>,
     bindings: Vec<BindingDecl>,
     kv_namespaces: Vec<KvByTitle>,
+    queue_consumers: Vec<DeclaredConsumer>,
+    d1_databases: Vec<D1ByName>,
     limits: LimitSpec,
     tags: Vec<Tag>,
     compatibility_flags: Vec<String>,
@@ -74,7 +80,12 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
         for bucket in plan.bindings.iter().filter_map(|decl| decl.kind.bucket()) {
             r2::ensure(&client, bucket).await?;
         }
+        queues::made(&client, &plan.bindings, &plan.queue_consumers).await?;
+        for database in std::mem::take(&mut plan.d1_databases) {
+            plan.bindings.push(database.bound_to(d1::named(&client, &database.database).await?));
+        }
         let result = upload(&client, &plan, output).await?;
+        queues::consume(&client, &plan.key, &plan.queue_consumers).await?;
         if !args.output.json {
             let shown = plan.key.to_string();
             let line = if plan.only_upload {
@@ -131,6 +142,8 @@ fn from_file(file: Option<&Path>, args: &DeployArgs) -> Result<Plan, Failure> {
         assets: args.assets.as_deref().map(folder_of).transpose()?,
         bindings: Vec::new(),
         kv_namespaces: Vec::new(),
+        queue_consumers: Vec::new(),
+        d1_databases: Vec::new(),
         limits: LimitSpec::default(),
         tags: Vec::new(),
         compatibility_flags: Vec::new(),
@@ -211,14 +224,18 @@ fn wanted(script: &ScriptConfig, args: &DeployArgs) -> bool {
 
 impl From<ScriptConfig> for Plan {
     fn from(script: ScriptConfig) -> Self {
-        let ScriptConfig { key, main, assets, bindings, kv_namespaces, limits, tags, .. } = script;
+        let ScriptConfig { key, main, assets, bindings, kv_namespaces, d1_databases, limits, tags, .. } =
+            script;
         let (compatibility_flags, crons) = (script.compatibility_flags, script.crons);
+        let queue_consumers = script.queue_consumers;
         Self {
             key,
             file: main,
             assets,
             bindings,
             kv_namespaces,
+            queue_consumers,
+            d1_databases,
             limits,
             tags,
             compatibility_flags,

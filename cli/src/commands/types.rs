@@ -136,6 +136,9 @@ fn environment(
     for kv in &script.kv_namespaces {
         fields.insert(property(kv.binding.as_str()), "KVNamespace".to_owned());
     }
+    for database in &script.d1_databases {
+        fields.insert(property(database.binding.as_str()), "D1Database".to_owned());
+    }
     for binding in &script.bindings {
         let kind = match &binding.kind {
             BindingKind::PlainText(_) | BindingKind::SecretText(_) => "string".to_owned(),
@@ -143,6 +146,9 @@ fn environment(
             BindingKind::Service(_) => "Service".to_owned(),
             BindingKind::DispatchNamespace(_) => "DispatchNamespace".to_owned(),
             BindingKind::KvNamespace(_) => "KVNamespace".to_owned(),
+            BindingKind::SecretsStoreSecret(_) => "SecretsStoreSecret".to_owned(),
+            BindingKind::Queue(_) => "Queue".to_owned(),
+            BindingKind::D1(_) => "D1Database".to_owned(),
             BindingKind::R2Bucket(_) => "R2Bucket".to_owned(),
             BindingKind::Ratelimit(_) => "RateLimit".to_owned(),
             BindingKind::SecretKey(_) => "CryptoKey".to_owned(),

@@ -213,12 +213,17 @@ impl Scripts {
         let (permit, ready) = self.ready(permit, &script, depth, metering).await?;
         let ceiling = self.registry.options().ceiling;
         let info = Arc::clone(&chain.info);
+        let trigger = if chain.trace.sink.wants_heads(&script.key) {
+            event.trigger_with_head(info.client_address)
+        } else {
+            event.trigger()
+        };
         let host = ScriptHost {
             number: chain.trace.next_invocation(),
             scripts: Arc::clone(self),
             chain,
             script,
-            trigger: event.trigger(),
+            trigger,
             outbound,
             behalf,
             told_later: AtomicBool::new(false),

@@ -117,7 +117,7 @@ async fn a_sink_that_joins_the_others_sees_visit_invocation_and_lines_and_what_b
     assert_eq!([&line.ray_id, &invocation.ray_id, &visit.ray_id], [&ray_id; 3]);
     assert_eq!(line.number, invocation.number);
     assert!(line.time <= invocation.time && invocation.time <= visit.time);
-    let Trigger::Fetch { method, url } = &invocation.trigger else { panic!("{:?}", invocation.trigger) };
+    let Trigger::Fetch { method, url, .. } = &invocation.trigger else { panic!("{:?}", invocation.trigger) };
     assert_eq!((method, url.to_string().as_str()), (&Method::GET, "http://shop.test/page?query"));
     let usage = &invocation.usage;
     let ended = (invocation.outcome, usage.status, usage.log_lines, usage.log_dropped);

@@ -24,6 +24,8 @@ pub(crate) struct Activity {
     uploads: AtomicBool,
     /// Whether no further request is wanted.
     draining: AtomicBool,
+    /// Whether what comes next is no HTTP any more.
+    upgraded: AtomicBool,
     /// Whether it must end now.
     cut: AtomicBool,
     /// The connection's task, when it waits for bytes.
@@ -46,6 +48,7 @@ impl Activity {
             busy: AtomicUsize::new(0),
             uploads: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             task: AtomicWaker::new(),
             unsent: AtomicUsize::new(0),
@@ -59,6 +62,16 @@ impl Activity {
         self.uploads.store(uploads, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::AcqRel);
         self.busy()
+    }
+
+    /// Notes that the answer which is sent now changes the protocol.
+    pub(crate) fn upgrade(&self) {
+        self.upgraded.store(true, Ordering::Release);
+    }
+
+    /// Whether what comes next is no HTTP any more.
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::Acquire)
     }
 
     /// Keeps the connection busy until it is dropped.

@@ -30,6 +30,9 @@ pub struct ListenerConfig {
     pub proxies: Proxies,
     /// Whether connections of these proxies begin with a header of the PROXY protocol.
     pub proxy_protocol: bool,
+    /// Whether an answer with status 101 may change the protocol of a connection of HTTP/1.1, which is then its handler's to
+    /// bound. Without it such an answer ends the connection.
+    pub upgrades: bool,
 }
 
 impl Default for ListenerConfig {
@@ -46,6 +49,7 @@ impl Default for ListenerConfig {
             drain: Duration::from_secs(30),
             proxies: Proxies::default(),
             proxy_protocol: false,
+            upgrades: false,
         }
     }
 }

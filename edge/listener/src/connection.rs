@@ -2,18 +2,17 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::{Future as _, poll_fn};
+use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -52,6 +51,8 @@ pub(crate) struct Shared<H, T> {
     http2: Http2,
     patience: Patience,
     max_headers: usize,
+    /// Whether an answer may change the protocol.
+    upgrades: bool,
     pub(crate) proxies: Arc<Proxies>,
     proxy_protocol: bool,
     pub(crate) clients: Arc<Clients>,
@@ -82,6 +83,7 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
             http2: Http2::new(config),
             patience,
             max_headers: config.max_headers,
+            upgrades: config.upgrades,
             proxies: Arc::new(config.proxies.clone()),
             proxy_protocol: config.proxy_protocol,
             clients,
@@ -167,6 +169,7 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
             peer: opened.peer,
             activity: Arc::clone(&activity),
             max_headers: self.max_headers,
+            upgrades: self.upgrades,
             slow_reader: self.patience.reader,
         });
         let transport: Rewound<T::Transport> = opened.transport;
@@ -180,7 +183,12 @@ impl<H: Handler, T: Handshake> Shared<H, T> {
             async move { Ok::<_, Infallible>(answered.await) }
         });
         let patient = Patient::http1(transport, self.patience, activity);
-        Ok(drained(self.http1.serve_connection(TokioIo::new(patient), service), &last, drain).await?)
+        let connection = self.http1.serve_connection(TokioIo::new(patient), service);
+        if self.upgrades {
+            let end = UpgradeableConnection::graceful_shutdown;
+            return Ok(drained(connection.with_upgrades(), end, &last, drain).await?);
+        }
+        Ok(drained(connection, http1::Connection::graceful_shutdown, &last, drain).await?)
     }
 }
 
@@ -196,15 +204,13 @@ pub(crate) fn patience(config: &ListenerConfig) -> Patience {
     }
 }
 
-/// Drives a connection to its end, and tells it when no further request is wanted.
-async fn drained<C>(
+/// Drives a connection to its end, and tells it by `end` when no further request is wanted.
+async fn drained<C: Future>(
     connection: C,
+    end: impl Fn(Pin<&mut C>),
     activity: &Activity,
     mut drain: watch::Receiver<()>,
-) -> Result<(), C::Error>
-where
-    C: GracefulConnection,
-{
+) -> C::Output {
     let mut connection = pin!(connection);
     // What it holds of `drain` is what the listener waits for.
     let mut told = pin!(drain.changed());
@@ -213,7 +219,7 @@ where
         if !is_told && told.as_mut().poll(cx).is_ready() {
             is_told = true;
             activity.drain();
-            connection.as_mut().graceful_shutdown();
+            end(connection.as_mut());
         }
         connection.as_mut().poll(cx)
     })

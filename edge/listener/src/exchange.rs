@@ -63,6 +63,8 @@ pub(crate) struct Exchange<H> {
     pub(crate) peer: Client,
     pub(crate) activity: Arc<Activity>,
     pub(crate) max_headers: usize,
+    /// Whether an answer may change the protocol.
+    pub(crate) upgrades: bool,
     pub(crate) slow_reader: std::time::Duration,
 }
 
@@ -97,6 +99,9 @@ impl<H: Handler> Exchange<H> {
             (body, Some(end))
         };
         let answer = self.handler.answer(Request::from_parts(head, body), client).await;
+        if self.upgrades && answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.activity.upgrade();
+        }
         let mut answer = answer.map(|body| Sent::new(body, busy, stream));
         if let Some(end) = end {
             if answer.headers().get(header::CONNECTION).is_some_and(|value| value == "close") {

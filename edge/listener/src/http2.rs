@@ -316,6 +316,7 @@ mod tests {
             peer: Client::at([192, 0, 2, 1].into(), false),
             activity,
             max_headers: 100,
+            upgrades: false,
             slow_reader: Duration::from_secs(30),
         })
     }

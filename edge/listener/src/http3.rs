@@ -243,6 +243,7 @@ impl<H: Handler> Shared<H> {
             peer,
             activity: Arc::clone(activity),
             max_headers: self.max_headers,
+            upgrades: false,
             slow_reader: self.patience.reader,
         })
     }

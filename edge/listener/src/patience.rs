@@ -363,6 +363,10 @@ impl<S: Transport> AsyncRead for Patient<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        // Whoever speaks another protocol looks after its silence, too.
+        if this.activity.is_upgraded() {
+            return Pin::new(&mut this.stream).poll_read(cx, buffer);
+        }
         this.look();
         if let Protocol::Http1(_, messages) = &mut this.protocol
             && let Some(end) = messages.after(buffer)

@@ -57,22 +57,22 @@ export function formatArgs(args) {
   return [text, ...args.slice(next).map((value) => inspect(value))].join(" ");
 }
 
-const write = (toError) => (...args) => {
+const write = (level) => (...args) => {
   let text;
   try {
     text = formatArgs(args);
   } catch (error) {
     text = `(what was logged cannot be shown: ${error?.message})`;
   }
-  host.log(toError, `${text.toWellFormed()}\n`);
+  host.log(level, text.toWellFormed());
 };
 
 const counts = new Map();
-const log = write(false);
-const error = write(true);
+const log = write("log");
+const error = write("error");
 
 export const console = {
-  log, error, info: log, debug: log, warn: error, trace: error, dir: log, dirxml: log, table: log,
+  log, error, info: write("info"), debug: write("debug"), warn: write("warn"), trace: error, dir: log, dirxml: log, table: log,
   assert(condition, ...args) { if (!condition) error("Assertion failed", ...args); },
   count(label = "default") { counts.set(label, (counts.get(label) ?? 0) + 1); log(`${label}: ${counts.get(label)}`); },
   countReset(label = "default") { counts.delete(label); },

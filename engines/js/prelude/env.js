@@ -8,6 +8,8 @@ import { readAll } from "./body.js";
 import { callable } from "./rpc/caller.js";
 import { anyName } from "./rpc/stubs.js";
 import { givenKey } from "./crypto/subtle.js";
+import { Queue } from "./queue.js";
+import { D1Database } from "./d1.js";
 import { R2Bucket } from "./r2.js";
 
 function open(kind, name) {
@@ -128,13 +130,22 @@ export class RateLimit {
   }
 }
 
+export class SecretsStoreSecret {
+  #name; #handle;
+  constructor(name) { this.#name = name; }
+  async get() { return answered(host.secret(this.#handle ??= open("secrets_store_secret", this.#name))); }
+}
+
 const makers = {
   service: (name) => new Fetcher(() => open("service", name)),
   assets: (name) => new Fetcher(() => open("assets", name)),
   dispatch_namespace: (name) => new DispatchNamespace(name),
   kv_namespace: (name) => new KvNamespace(name),
+  d1: (name) => new D1Database(() => open("d1", name)),
   r2_bucket: (name) => new R2Bucket(name, open),
   ratelimit: (name) => new RateLimit(name),
+  secrets_store_secret: (name) => new SecretsStoreSecret(name),
+  queue: (name) => new Queue(() => open("queue", name)),
 };
 
 /** A key is made when it is first asked for: one that is none harms nobody who does not use it. */

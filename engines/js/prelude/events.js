@@ -5,7 +5,7 @@ import { console, inspect } from "./console.js";
 import { answer, fetch, Request, Response } from "./fetch.js";
 import { FetchEvent, ScheduledEvent, dispatchEvent, listened } from "./service-worker.js";
 import { makeEnv } from "./env.js";
-import { decode } from "./encoding.js";
+import { bodyOf } from "./queue.js";
 import { serve } from "./rpc/callee.js";
 import { RpcPromise, RpcProperty, RpcStub } from "./rpc/stubs.js";
 import { Handlers, RpcTarget, WorkerEntrypoint } from "./rpc/targets.js";
@@ -177,17 +177,21 @@ async function onQueue(batch, env, ctx) {
   const judge = (message, verdict) => { if (!each.has(message.id)) each.set(message.id, verdict); };
   const retry = (options) => (options?.delaySeconds === undefined ? null : Number(options.delaySeconds));
   const messages = batch.messages.map((message) => {
-    const bytes = new Uint8Array(message.body);
-    const body =
-      message.contentType === "json" ? JSON.parse(decode(bytes)) : message.contentType === "text" ? decode(bytes) : bytes.buffer;
     return {
-      id: message.id, timestamp: new Date(message.timestamp), body, attempts: message.attempts,
+      id: message.id, timestamp: new Date(message.timestamp), body: bodyOf(message.contentType, message.body), attempts: message.attempts,
       ack() { judge(message, -1); },
       retry(options) { judge(message, retry(options)); },
     };
   });
   const given = { queue: batch.queue, messages, ackAll() { if (rest === undefined) rest = -1; }, retryAll(options) { if (rest === undefined) rest = retry(options); } };
-  await call("queue", given, env, ctx);
+  try {
+    await call("queue", given, env, ctx);
+  } catch (error) {
+    // What was said before holds: the others come again.
+    if (each.size === 0 && rest === undefined) throw error;
+    console.error("Uncaught", error);
+    if (rest === undefined) rest = null;
+  }
   return [rest === undefined ? -1 : rest, ...[...each].flat()];
 }
 

@@ -7,14 +7,17 @@
 mod async_context;
 mod compression;
 mod crypto;
+mod d1;
 mod html;
 pub(crate) mod http;
 mod kv;
 mod platform;
+mod queues;
 mod r2;
 mod rate_limit;
 pub(crate) mod rejections;
 mod running;
+mod secrets;
 mod text;
 mod url;
 mod wasm;
@@ -54,8 +57,11 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     http::add(ctx, &host)?;
     platform::add(ctx, &host)?;
     kv::add(ctx, &host)?;
+    queues::add(ctx, &host)?;
+    d1::add(ctx, &host)?;
     r2::add(ctx, &host)?;
     rate_limit::add(ctx, &host)?;
+    secrets::add(ctx, &host)?;
     async_context::add(ctx, &host)?;
     compression::add(ctx, &host)?;
     crypto::add(ctx, &host)?;
@@ -66,10 +72,16 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     Ok(host)
 }
 
-fn write_log(to_error: bool, line: String) {
+fn write_log(level: String, text: String) {
     if clock::is_sealed() {
-        let to = if to_error { log::Destination::Error } else { log::Destination::Output };
-        log::write(to, line.as_bytes());
+        let level = match level.as_str() {
+            "debug" => log::Level::Debug,
+            "info" => log::Level::Info,
+            "warn" => log::Level::Warn,
+            "error" => log::Level::Error,
+            _ => log::Level::Log,
+        };
+        log::entry(level, &text);
     }
 }
 

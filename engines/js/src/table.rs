@@ -7,7 +7,7 @@ use crate::bindings::wasi::http::types::{
 };
 use crate::bindings::wasi::io::poll::Pollable;
 use crate::bindings::wasi::io::streams::{InputStream, OutputStream};
-use crate::bindings::wasmyard::platform::{assets, dispatch, kv, outgoing, r2, rate_limit};
+use crate::bindings::wasmyard::platform::{assets, d1, dispatch, kv, outgoing, queues, r2, rate_limit, secrets};
 
 /// A handle. Of two that belong together the child comes first, for it is to be dropped first.
 pub(crate) enum Resource {
@@ -33,7 +33,10 @@ pub(crate) enum Resource {
     Namespace(dispatch::Namespace),
     Files(assets::Files),
     Kv(kv::Namespace),
+    D1(d1::Database),
     Limiter(rate_limit::Limiter),
+    Secret(secrets::Secret),
+    Queue(queues::Sender),
     Bucket(r2::Bucket),
     /// The content of an object, to be read.
     Content(InputStream),

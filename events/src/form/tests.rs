@@ -33,7 +33,11 @@ pub(crate) fn invocation(fault: Option<Fault>) -> InvocationRecord {
         time: SystemTime::UNIX_EPOCH,
         ray_id: Arc::from("0123456789abcdef"),
         number: 1,
-        trigger: Trigger::Fetch { method: Method::GET, url: Uri::from_static("http://shop.test/?secret") },
+        trigger: Trigger::Fetch {
+            method: Method::GET,
+            url: Uri::from_static("http://shop.test/?secret"),
+            head: None,
+        },
         outcome: if fault.is_some() { "exceededCpu" } else { "ok" },
         fault,
         usage: Usage {

@@ -9,24 +9,29 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::ids::SecretStoreId;
 use crate::name::{BindingName, NamespaceName, ScriptName, shorten};
 use fields::Fields;
 
 pub use assets::Assets;
+pub use d1::{D1, DatabaseId};
 pub use dispatch_namespace::{DispatchNamespace, OutboundDecl};
 pub use error::BindingError;
 pub use input::{BindingInput, resolve};
 pub use json::Json;
 pub use kv_namespace::{KvNamespace, KvNamespaceId};
 pub use plain_text::PlainText;
+pub use queue::{Queue, QueueName};
 pub use r2_bucket::{BucketName, R2Bucket};
 pub use ratelimit::Ratelimit;
 pub use secret_key::{KeyFormat, SecretKey};
 pub use secret_text::SecretText;
+pub use secrets_store_secret::SecretsStoreSecret;
 pub use service::Service;
 pub use version_metadata::VersionMetadata;
 
 mod assets;
+mod d1;
 mod dispatch_namespace;
 mod error;
 mod fields;
@@ -34,10 +39,12 @@ mod input;
 mod json;
 mod kv_namespace;
 mod plain_text;
+mod queue;
 mod r2_bucket;
 mod ratelimit;
 mod secret_key;
 mod secret_text;
+mod secrets_store_secret;
 mod service;
 mod version_metadata;
 
@@ -92,6 +99,12 @@ pub enum Reference<'a> {
     Namespace(&'a NamespaceName),
     /// A namespace of keys and values.
     KvNamespace(&'a KvNamespaceId),
+    /// A secret of a store, by its name.
+    StoredSecret(&'a SecretStoreId, &'a str),
+    /// A queue.
+    Queue(&'a QueueName),
+    /// An SQL database.
+    Database(&'a DatabaseId),
     /// A bucket of objects.
     R2Bucket(&'a BucketName),
 }
@@ -187,8 +200,14 @@ families! {
     VersionMetadata,
     /// A namespace of keys and values.
     KvNamespace,
+    /// An SQL database.
+    D1,
     /// A rate limit.
     Ratelimit,
+    /// A secret of a store.
+    SecretsStoreSecret,
+    /// A queue that messages are sent to.
+    Queue,
     /// A bucket of objects.
     R2Bucket,
 }

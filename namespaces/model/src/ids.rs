@@ -97,6 +97,14 @@ id_type! {
     MtlsCertificateId, is_uuid, "ids of mTLS certificates are UUIDs in lower case, with dashes"
 }
 id_type! {
+    /// The id of a store of secrets.
+    SecretStoreId, is_hex_32, "ids of stores of secrets have 32 of 0-9 and a-f"
+}
+id_type! {
+    /// The id of a secret in a store.
+    StoredSecretId, is_hex_32, "ids of stored secrets have 32 of 0-9 and a-f"
+}
+id_type! {
     /// The id of a webhook.
     WebhookId, is_hex_32, "ids of webhooks have 32 of 0-9 and a-f"
 }
@@ -107,6 +115,15 @@ id_type! {
 id_type! {
     /// The id of something that is told.
     AlertEventId, is_hex_32, "ids of events have 32 of 0-9 and a-f"
+}
+
+id_type! {
+    /// The id of a queue.
+    QueueId, is_hex_32, "ids of queues have 32 of 0-9 and a-f"
+}
+id_type! {
+    /// The id of a consumer of a queue.
+    QueueConsumerId, is_hex_32, "ids of consumers have 32 of 0-9 and a-f"
 }
 
 fn is_hex_digit(byte: u8) -> bool {

@@ -39,6 +39,7 @@ pub mod namespace;
 pub mod route;
 pub mod script;
 pub mod secret;
+pub mod secret_store;
 mod serving;
 pub mod tags;
 pub mod timestamp;
@@ -52,8 +53,8 @@ pub use assets::{
     VersionAssets,
 };
 pub use bindings::{
-    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, BucketName, KvNamespaceId,
-    OutboundDecl, Reference,
+    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, BucketName, DatabaseId, KvNamespaceId,
+    OutboundDecl, QueueName, Reference,
 };
 pub use blocked::BlockedNames;
 pub use capabilities::{CapabilityDiff, CapabilityPolicy};
@@ -66,7 +67,8 @@ pub use domain::{Domain, DomainError};
 pub use egress::{EgressRules, EgressRulesError, HostRule, HostRuleError};
 pub use hostname::{CustomHostname, CustomHostnameEdit, CustomName, HostnameError, NewCustomHostname};
 pub use ids::{
-    CertificateId, CertificatePackId, CustomCsrId, CustomHostnameId, DnsRecordId, IdError, ZoneId,
+    CertificateId, CertificatePackId, CustomCsrId, CustomHostnameId, DnsRecordId, IdError, QueueConsumerId,
+    QueueId, ZoneId,
 };
 pub use limits::{ByteSize, LimitError, LimitSpec, Limits};
 pub use name::{BindingName, ConfigName, Hostname, NameError, NamespaceName, ScriptName, Tag};

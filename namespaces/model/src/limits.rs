@@ -15,12 +15,15 @@ pub use table::table;
 pub mod alerting;
 mod byte_size;
 pub mod component;
+pub mod d1;
 pub mod events;
 pub mod hostnames;
 pub mod kv;
 mod parse;
+pub mod queues;
 pub mod r2;
 mod row;
+pub mod secret_stores;
 mod table;
 
 const MIB: u64 = 1 << 20;

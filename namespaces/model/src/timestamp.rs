@@ -48,6 +48,18 @@ impl Timestamp {
         u64::try_from(self.0.unix_timestamp()).unwrap_or_default()
     }
 
+    /// Milliseconds since 1970; zero before that.
+    #[must_use]
+    pub fn unix_millis(&self) -> u64 {
+        self.unix_micros() / 1_000
+    }
+
+    /// The moment so many milliseconds after the beginning of 1970.
+    #[must_use]
+    pub fn at_unix_millis(millis: u64) -> Timestamp {
+        Timestamp(OffsetDateTime::UNIX_EPOCH).later(Duration::from_millis(millis))
+    }
+
     /// Microseconds since 1970; zero before that.
     #[must_use]
     pub fn unix_micros(&self) -> u64 {

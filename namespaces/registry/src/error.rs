@@ -5,6 +5,7 @@
 //! nothing of this file.
 
 use crate::alert_error::AlertError;
+use crate::secret_store_error::SecretStoreError;
 use crate::zone_error::ZoneError;
 use wasmyard_model::assets::AssetUploadError;
 use wasmyard_model::bindings::BindingError;
@@ -83,6 +84,9 @@ pub enum RegistryError {
     /// Something about notifications.
     #[error(transparent)]
     Alert(#[from] AlertError),
+    /// Something about stores of secrets.
+    #[error(transparent)]
+    SecretStore(#[from] SecretStoreError),
     /// What was given breaks a rule of uploads.
     #[error(transparent)]
     Upload(#[from] UploadError),
@@ -185,7 +189,9 @@ impl RegistryError {
             RegistryError::Shared(error) => error.kind(),
             RegistryError::Zone(error) => error.kind(),
             RegistryError::Alert(AlertError::NotFound { .. }) => ErrorKind::NotFound,
-            RegistryError::Alert(_) => ErrorKind::Invalid,
+            RegistryError::SecretStore(SecretStoreError::NotFound { .. }) => ErrorKind::NotFound,
+            RegistryError::SecretStore(SecretStoreError::Exists { .. }) => ErrorKind::Exists,
+            RegistryError::Alert(_) | RegistryError::SecretStore(_) => ErrorKind::Invalid,
             RegistryError::Blob(_) if self.cause() == Cause::NoSpace => ErrorKind::Unavailable,
             RegistryError::Blob(_)
             | RegistryError::Record { .. }

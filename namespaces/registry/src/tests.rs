@@ -27,6 +27,7 @@ mod namespaces;
 mod routes;
 mod scripts;
 mod sealed;
+mod secret_stores;
 mod ticks;
 mod tokens;
 mod two_nodes;

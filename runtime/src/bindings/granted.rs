@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Response, request};
+use wasmyard_d1::{D1, D1Handle};
 use wasmyard_kv::{Kv, KvHandle};
+use wasmyard_namespaces::Registry;
 use wasmyard_namespaces::bindings::{BindingDecl, BindingKind};
+use wasmyard_namespaces::ids::SecretStoreId;
 use wasmyard_namespaces::script::ScriptKey;
+use wasmyard_queues::{QueueHandle, Queues};
 use wasmyard_r2::{Bucket, R2};
 use wasmyard_ratelimit::{Limiter, Rate, RateLimits, TenantRates};
 
@@ -27,6 +31,12 @@ pub struct Services {
     pub files: Option<Arc<dyn Files>>,
     /// Keys and values.
     pub kv: Option<Kv>,
+    /// Where secrets of stores are read.
+    pub secrets: Option<Registry>,
+    /// Queues.
+    pub queues: Option<Queues>,
+    /// SQL databases.
+    pub d1: Option<D1>,
     /// Objects.
     pub r2: Option<R2>,
     /// Rate limits, of all tenants.
@@ -37,11 +47,13 @@ pub struct Services {
 
 impl std::fmt::Debug for Services {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Services { files, kv, rates, .. } = self;
+        let Services { files, kv, d1, queues, rates, .. } = self;
         let files = files.is_some();
         f.debug_struct("Services")
             .field("files", &files)
             .field("kv", kv)
+            .field("queues", queues)
+            .field("d1", d1)
             .field("rates", rates)
             .finish_non_exhaustive()
     }
@@ -51,6 +63,14 @@ impl std::fmt::Debug for Services {
 pub trait Files: Send + Sync + 'static {
     /// Answers a request for one of them. Never starts a script.
     fn answer(&self, request: request::Parts) -> BoxFuture<'static, Result<Response<Body>, Failure>>;
+}
+
+/// Where a secret is read.
+#[derive(Clone)]
+pub(crate) struct SecretSource {
+    pub(crate) registry: Registry,
+    pub(crate) store: SecretStoreId,
+    pub(crate) name: String,
 }
 
 /// One binding, ready to be used.
@@ -65,10 +85,16 @@ pub(crate) enum Grant {
     Files(Arc<dyn Files>),
     /// Keys and values.
     Kv(KvHandle),
+    /// A queue to send to.
+    Queue(QueueHandle),
+    /// An SQL database.
+    D1(D1Handle),
     /// Objects.
     R2(Bucket),
     /// A rate limit.
     RateLimit(Limiter),
+    /// A secret of a store.
+    StoredSecret(SecretSource),
     /// Nothing that is asked for through a binding, or nothing that this node has.
     Nothing,
 }
@@ -155,12 +181,24 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
         BindingKind::KvNamespace(held) => {
             services.kv.as_ref().map_or(Grant::Nothing, |kv| Grant::Kv(kv.handle(&held.namespace_id)))
         }
+        BindingKind::D1(held) => {
+            services.d1.as_ref().map_or(Grant::Nothing, |d1| Grant::D1(d1.handle(&held.database_id)))
+        }
         BindingKind::R2Bucket(held) => {
             services.r2.as_ref().map_or(Grant::Nothing, |r2| Grant::R2(r2.bucket(&held.bucket_name)))
         }
         BindingKind::Ratelimit(held) => services.own_rates.as_ref().map_or(Grant::Nothing, |rates| {
             let period = Duration::from_secs(u64::from(held.period));
             Grant::RateLimit(rates.limiter(&held.namespace_id, Rate { limit: held.limit, period }))
+        }),
+        BindingKind::SecretsStoreSecret(held) => {
+            services.secrets.as_ref().map_or(Grant::Nothing, |registry| {
+                let (store, name) = (held.store_id.clone(), held.secret_name.clone());
+                Grant::StoredSecret(SecretSource { registry: registry.clone(), store, name })
+            })
+        }
+        BindingKind::Queue(held) => services.queues.as_ref().map_or(Grant::Nothing, |queues| {
+            Grant::Queue(queues.handle(&held.queue_name, held.delivery_delay))
         }),
         BindingKind::VersionMetadata(_) => Grant::Nothing,
     }

@@ -240,8 +240,8 @@ mod tests {
         for (rest, each, said) in [
             (Said::Ack, &[("d", Said::Ack)][..], "\"d\", which is not in the batch"),
             (Said::Ack, &[("a", Said::Ack), ("a", Said::Retry(None))], "or was judged already"),
-            (Said::Retry(Some(QUEUE_RETRY_SECONDS + 1)), &[], "a delay of 43201 seconds"),
-            (Said::Ack, &[("a", Said::Retry(Some(u32::MAX)))], "and 43200 is the longest"),
+            (Said::Retry(Some(QUEUE_RETRY_SECONDS + 1)), &[], "a delay of 86401 seconds"),
+            (Said::Ack, &[("a", Said::Retry(Some(u32::MAX)))], "and 86400 is the longest"),
         ] {
             let text = judged(rest, each).unwrap_err();
             assert!(text.contains(said), "{text}");

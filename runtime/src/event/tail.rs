@@ -174,7 +174,7 @@ impl Invoked {
             fault.message.len() + fault.limit.as_ref().map_or(0, String::len) + size_of::<Exception>()
         });
         let cause = match &record.trigger {
-            Trigger::Fetch { method, url } => {
+            Trigger::Fetch { method, url, .. } => {
                 method.as_str().len() + url.path().len() + url.host().map_or(0, str::len)
             }
             Trigger::Scheduled { cron, .. } => cron.len(),
@@ -222,7 +222,7 @@ impl Cause {
     fn of(trigger: &Trigger) -> Self {
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         match trigger {
-            Trigger::Fetch { method, url } => {
+            Trigger::Fetch { method, url, .. } => {
                 Self::Fetch(Fetch { method: method.to_string(), url: without_query(url) })
             }
             Trigger::Scheduled { cron, due } => {

@@ -48,6 +48,8 @@ pub(crate) struct Hooks {
     host: Arc<dyn Host>,
     meter: Arc<Meter>,
     limit: u32,
+    /// CPU time that the invocation may use.
+    cpu: Duration,
     /// One permit for each subrequest that may wait for its response at the same time. Made when the first is
     /// sent: most invocations send none.
     turns: Option<Arc<Semaphore>>,
@@ -66,7 +68,7 @@ impl Hooks {
     pub(crate) fn new(host: Arc<dyn Host>, meter: Arc<Meter>, limits: &Limits, arriving: &Arriving) -> Self {
         let (limit, concurrent) = (limits.subrequests, limits.concurrent_subrequests);
         let (stream_idle, arriving) = (limits.stream_idle, arriving.clone());
-        Self { host, meter, limit, turns: None, concurrent, stream_idle, arriving }
+        Self { host, meter, limit, cpu: limits.cpu, turns: None, concurrent, stream_idle, arriving }
     }
 
     /// Lets go of the host, for `nobody` in its place: nothing can be sent any more.
@@ -77,6 +79,16 @@ impl Hooks {
 
     pub(crate) fn host(&self) -> &Arc<dyn Host> {
         &self.host
+    }
+
+    /// CPU time that the invocation has left, as its last finished poll said.
+    pub(crate) fn cpu_left(&self) -> Duration {
+        self.cpu.saturating_sub(self.meter.cpu.used())
+    }
+
+    /// Has the invocation pay for what another thread computed for it.
+    pub(crate) fn charge_cpu(&self, cpu: Duration) {
+        self.meter.cpu.add(cpu);
     }
 
     /// Takes one subrequest off the budget, before anything is awaited.

@@ -32,11 +32,7 @@ struct Budget {
 }
 
 impl Budget {
-    fn hand_over(&self, stream: LogStream, text: String) {
-        let level = match stream {
-            LogStream::Stdout => Level::Log,
-            LogStream::Stderr => Level::Error,
-        };
+    fn hand_over(&self, stream: LogStream, level: Level, text: String) {
         self.host.log(LogLine { time: SystemTime::now(), stream, level, text });
     }
 }
@@ -56,7 +52,7 @@ impl Log {
     }
 
     /// Takes one line. One write to the host at a time: lines of one invocation never mix.
-    fn line(&self, stream: LogStream, text: &[u8]) {
+    fn line(&self, stream: LogStream, level: Level, text: &[u8]) {
         let mut left = self.lock();
         if left.bytes < text.len() {
             left.bytes = 0;
@@ -64,14 +60,14 @@ impl Log {
             if !left.marked {
                 left.marked = true;
                 let text = "[log truncated: the invocation's log limit is reached]";
-                left.hand_over(stream, text.to_owned());
+                left.hand_over(stream, level, text.to_owned());
             }
             return;
         }
         // An empty line costs a byte, or a guest could write them without end.
         left.bytes -= text.len().max(1).min(left.bytes);
         left.meter.logged();
-        left.hand_over(stream, String::from_utf8_lossy(text).into_owned());
+        left.hand_over(stream, level, String::from_utf8_lossy(text).into_owned());
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Budget> {
@@ -98,7 +94,27 @@ impl LogPipe {
     pub(crate) fn finish(&self) {
         let line = std::mem::take(&mut *self.line.lock().unwrap_or_else(PoisonError::into_inner));
         if !line.is_empty() {
-            self.log.line(self.stream, &line);
+            self.log.line(self.stream, self.level(), &line);
+        }
+    }
+
+    /// What is printed has the level of where it is printed to.
+    fn level(&self) -> Level {
+        match self.stream {
+            LogStream::Stdout => Level::Log,
+            LogStream::Stderr => Level::Error,
+        }
+    }
+
+    /// Takes whole lines of a level, behind what was printed before.
+    pub(crate) fn entry(&self, level: Level, text: &str) {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        for line in text.split('\n') {
+            let mut pieces = line.as_bytes().chunks(MAX_LINE_BYTES).peekable();
+            if pieces.peek().is_none() {
+                self.log.line(self.stream, level, b"");
+            }
+            pieces.for_each(|piece| self.log.line(self.stream, level, piece));
         }
     }
 
@@ -112,13 +128,13 @@ impl LogPipe {
             };
             for part in text.chunks(MAX_LINE_BYTES) {
                 if line.len() + part.len() > MAX_LINE_BYTES {
-                    self.log.line(self.stream, &line);
+                    self.log.line(self.stream, self.level(), &line);
                     line.clear();
                 }
                 line.extend_from_slice(part);
             }
             if ended {
-                self.log.line(self.stream, &line);
+                self.log.line(self.stream, self.level(), &line);
                 line.clear();
             }
         }
@@ -211,7 +227,7 @@ mod tests {
     use crate::{Body, BodyError, Failure, Outcome};
 
     #[derive(Default)]
-    struct Lines(Mutex<Vec<String>>);
+    struct Lines(Mutex<Vec<String>>, Mutex<Vec<Level>>);
 
     impl Host for Lines {
         fn call(&self, _: Call) -> BoxFuture<'static, Result<http::Response<Body>, Failure>> {
@@ -225,6 +241,7 @@ mod tests {
         }
         fn log(&self, line: LogLine) {
             self.0.lock().unwrap().push(line.text);
+            self.1.lock().unwrap().push(line.level);
         }
         fn finished(&self, _: Outcome) {}
     }
@@ -250,6 +267,21 @@ mod tests {
     #[test]
     fn writes_are_cut_into_lines_and_the_last_needs_no_end() {
         assert_eq!(written(1000, &[b"a", b"b\nc\n", b"\nd"]), ["ab", "c", "", "d"]);
+    }
+
+    #[test]
+    fn entries_have_their_level_and_are_bounded_as_what_is_printed() {
+        let host = Arc::new(Lines::default());
+        let log = Log::new(Arc::clone(&host) as Arc<dyn Host>, Arc::new(Meter::default()), 1 << 20);
+        let mut pipe = log.pipe(LogStream::Stderr);
+        pipe.write(Bytes::from_static(b"printed\n")).unwrap();
+        pipe.entry(Level::Warn, "one\n\ntwo\n");
+        pipe.entry(Level::Warn, &"x".repeat(MAX_LINE_BYTES + 1));
+        let lines = host.0.lock().unwrap().clone();
+        assert_eq!(lines[..4], ["printed", "one", "", "two"]);
+        assert_eq!(lines[4..].iter().map(String::len).collect::<Vec<_>>(), [MAX_LINE_BYTES, 1]);
+        let levels = host.1.lock().unwrap().clone();
+        assert_eq!(levels[..2], [Level::Error, Level::Warn]);
     }
 
     #[test]

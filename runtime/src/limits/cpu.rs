@@ -75,6 +75,11 @@ impl CpuAccount {
         Duration::from_nanos(self.used_ns.load(Ordering::Relaxed))
     }
 
+    /// Puts on the account what another thread burned for the invocation.
+    pub(crate) fn add(&self, cpu: Duration) {
+        self.used_ns.fetch_add(nanos(cpu), Ordering::Relaxed);
+    }
+
     /// Whether `budget` is spent, with the poll that is under way on this thread. Only right when called from
     /// inside the poll of this very invocation, which is where the epoch callback runs.
     pub(crate) fn has_spent(&self, budget: Duration) -> bool {

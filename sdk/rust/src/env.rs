@@ -6,11 +6,14 @@ use std::future::Future;
 
 use crate::assets::Assets;
 use crate::bindings::{config, request_info};
+use crate::d1::D1;
 use crate::dispatch::{BindingError, Namespace, Service};
 use crate::executor;
 use crate::kv::Kv;
+use crate::queue::Queue;
 use crate::r2::R2;
 use crate::rate_limit::RateLimit;
+use crate::secrets::StoredSecret;
 
 /// What the platform gives to this worker for this request: variables, bindings, and what it knows of the
 /// visitor.
@@ -153,6 +156,55 @@ impl Env {
         Kv::open(binding)
     }
 
+    /// The queue that this worker is bound to under that name, to send to.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(req: Request, env: Env) -> Result<Response> {
+    /// env.queue("JOBS")?.send_text(req.path()).await?;
+    /// Ok(Response::text("queued\n").with_status(202))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn queue(&self, binding: &str) -> Result<Queue, BindingError> {
+        Queue::open(binding)
+    }
+
+    /// The SQL database that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(req: Request, env: Env) -> Result<Response> {
+    /// let found = env.d1("DB")?.prepare("SELECT text FROM pages WHERE path = ?").bind(req.path()).first().await?;
+    /// let text = found.as_deref().and_then(|row| row[0].as_text()).unwrap_or("There is no such page.");
+    /// Ok(Response::text(text.to_owned()))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn d1(&self, binding: &str) -> Result<D1, BindingError> {
+        D1::open(binding)
+    }
+
+    /// The rate limit that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let may = env.rate_limit("LOGINS")?.limit(&env.client_address()).unwrap_or(false);
+    /// Ok(if may { Response::text("welcome") } else { Response::text("later").with_status(429) })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn rate_limit(&self, binding: &str) -> Result<RateLimit, BindingError> {
+        RateLimit::open(binding)
+    }
+
     /// The bucket of objects that this worker is bound to under that name.
     ///
     /// ```no_run
@@ -185,6 +237,22 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn rate_limit(&self, binding: &str) -> Result<RateLimit, BindingError> {
         RateLimit::open(binding)
+    }
+
+    /// The secret of a store that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let key = env.stored_secret("API_KEY")?.get()?;
+    /// # Ok(Response::text(key.len().to_string()))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn stored_secret(&self, binding: &str) -> Result<StoredSecret, BindingError> {
+        StoredSecret::open(binding)
     }
 
     /// Identifies this request in every log line; the same along a chain of scripts.

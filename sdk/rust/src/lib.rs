@@ -51,6 +51,8 @@
 //! - [`Namespace`], [`Worker`], [`Limits`], [`Service`], [`DispatchError`]: calling other scripts
 //! - [`Assets`]: the static files that this worker was uploaded with
 //! - [`Kv`]: keys and values
+//! - [`Queue`], [`queue`], [`MessageBatch`]: messages, sent and consumed
+//! - [`D1`]: SQL databases
 //! - [`R2`]: objects
 //! - [`fetch`]: HTTP to anywhere else, and what an outbound worker lets pass
 //! - [`Env::wait_until`]: work after the response
@@ -63,6 +65,7 @@
 mod assets;
 mod bindings;
 mod body;
+mod d1;
 mod dispatch;
 mod entry;
 mod env;
@@ -73,16 +76,19 @@ mod future;
 mod headers;
 mod kv;
 mod method;
+mod queue;
 mod r2;
 mod rate_limit;
 mod request;
 mod response;
+mod secrets;
 #[cfg(target_arch = "wasm32")]
 mod system;
 mod url;
 
 pub use assets::Assets;
 pub use body::{Body, Writer};
+pub use d1::{D1, D1Error, D1Meta, D1Result, D1Statement, D1Value};
 pub use dispatch::{BindingError, DispatchError, Limits, Namespace, Service, Worker};
 pub use env::{Caller, ClientCertificate, Env, Tls, VarError};
 pub use error::{BodyError, Error, Result};
@@ -92,6 +98,7 @@ pub use future::{join, join_all, sleep};
 pub use headers::{HeaderError, Headers};
 pub use kv::{Kv, KvEntry, KvError, KvKey, KvList, KvPage, KvPut};
 pub use method::{Method, Scheme};
+pub use queue::{ContentType, MessageBatch, NewMessage, Queue, QueueError, QueueMessage};
 pub use r2::{
     R2, R2Body, R2Condition, R2Error, R2ErrorKind, R2Found, R2Get, R2HttpMetadata, R2List, R2Object, R2Page,
     R2Put, R2Writer,
@@ -99,13 +106,16 @@ pub use r2::{
 pub use rate_limit::RateLimit;
 pub use request::Request;
 pub use response::Response;
+pub use secrets::{SecretError, StoredSecret};
 pub use url::UrlError;
-pub use wasmyard_macros::main;
+pub use wasmyard_macros::{main, queue};
 
 /// For the code that [`main`] makes. Not part of the interface.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::bindings::queue_consumer;
     pub use crate::entry::{check, serve};
+    pub use crate::queue::{check_consumer, consume};
     pub use wasip2::exports;
     pub use wasip2::exports::wasi::http::incoming_handler::Guest;
     pub use wasip2::http::proxy::export;

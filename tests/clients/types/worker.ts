@@ -6,6 +6,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 interface Given {
   DISPATCHER: DispatchNamespace;
   KV: KVNamespace;
+  JOBS: Queue<{ id: string }>;
+  DB: D1Database;
   PHOTOS: R2Bucket;
   ACCOUNTS: Service<typeof Accounts>;
   ANY: Service;
@@ -48,6 +50,9 @@ export default {
     const { value, metadata } = await env.KV.getWithMetadata<{ tier: string }>("a");
     const listed = await env.KV.list({ prefix: "a" });
     if (!listed.list_complete) await env.KV.list({ cursor: listed.cursor });
+    const row = await env.DB.prepare("SELECT name FROM t WHERE id = ?").bind(1, null, true, new Uint8Array()).first<{ name: string }>();
+    const [first] = await env.DB.withSession("first-primary").batch<{ n: number }>([env.DB.prepare(row?.name ?? "SELECT 1 AS n")]);
+    if (first.results[0].n > first.meta.rows_read) await env.DB.exec("SELECT 1");
     ctx.waitUntil(env.KV.put("a", value ?? "", { expirationTtl: 60, metadata }));
 
     const customer: string = request.cf?.hostMetadata.customer_id;
@@ -75,7 +80,11 @@ export default {
     });
     return await user.fetch(request);
   },
+  async queue(batch, env) {
+    for (const message of batch.messages) message.retry({ delaySeconds: 1 });
+    await env.JOBS.send({ id: batch.queue }, { contentType: "json", delaySeconds: 2 });
+    await env.JOBS.sendBatch([{ body: { id: "a" } }, { body: { id: "b" }, contentType: "v8" }]);
+  },
   async scheduled(controller, env) { await env.KV.delete(controller.cron); },
-  async queue(batch) { for (const message of batch.messages) message.retry({ delaySeconds: 1 }); },
   tail(events) { for (const { outcome, logs } of events) console.log(outcome, logs.length); },
 } satisfies ExportedHandler<Given>;

@@ -76,6 +76,36 @@ try {
   await command(["secret", "delete", "SECOND"], { input: "y\n" });
   await tool.says("commands.test", "/", "200 two 1st 3rd");
 
+  // Secrets of stores, which scripts read when they ask.
+  const of_store = (words, options = {}) => command(["secrets-store", ...words, "--remote"], options);
+  await of_store(["store", "create", "shared"]);
+  assert.match(await of_store(["store", "list"]), /shared/);
+  const [{ id: store }] = await result(`${account}/secrets_store/stores`);
+  const of_secret = (word, more, options = {}) =>
+    of_store(["secret", word, store, ...more], { shown: `secrets-store secret ${word} STORE ${more.map((each) => (/^[0-9a-f]{32}$/.test(each) ? "ID" : each)).join(" ")} --remote`.replace("  ", " "), ...options });
+  await of_secret("create", ["--name", "shared-key", "--value", "s3cret", "--scopes", "workers", "--comment", "one"]);
+  const secrets = `${account}/secrets_store/stores/${store}/secrets`;
+  const [{ id: secret }] = await result(secrets);
+  const shown = await of_secret("list", []);
+  assert.match(shown, /shared-key/);
+  assert.doesNotMatch(shown, /s3cret/);
+  assert.match(await of_secret("get", ["--secret-id", secret]), /shared-key/);
+  const reads = {
+    "wrangler.toml": `name = "commands"\nmain = "index.js"\ncompatibility_date = "2026-01-01"\nworkers_dev = false\n[[secrets_store_secrets]]\nbinding = "KEY"\nstore_id = "${store}"\nsecret_name = "shared-key"\n`,
+    "index.js": "export default { fetch: async (_, env) => new Response(await env.KEY.get()) };",
+  };
+  await command(["deploy"], { files: reads, shown: "deploy with a secret of a store" });
+  await tool.says("commands.test", "/", "200 s3cret");
+  await of_secret("update", ["--secret-id", secret, "--value", "an0ther", "--scopes", "workers"]);
+  await tool.says("commands.test", "/", "200 an0ther");
+  await of_secret("duplicate", ["--secret-id", secret, "--name", "copied", "--scopes", "workers"]);
+  assert.deepEqual((await result(secrets)).map(({ name }) => name), ["copied", "shared-key"]);
+  await of_secret("delete", ["--secret-id", secret], { code: 1, shown: "secrets-store secret delete STORE --secret-id ID --remote, of one that a script is bound to" });
+  await command(["deploy"], { files: project("two"), shown: "deploy without it" });
+  await of_secret("delete", ["--secret-id", secret]);
+  await of_store(["store", "delete", store], { shown: "secrets-store store delete STORE --remote" });
+  assert.deepEqual(await result(`${account}/secrets_store/stores`), []);
+
   // Triggers.
   await tool.fetch("zones", "POST", { name: "triggered.test" });
   const routes = 'routes = [{ pattern = "shop.triggered.test/*", zone_name = "triggered.test" }]\n';
@@ -111,6 +141,109 @@ try {
   await command(["kv", "namespace", "delete", "--namespace-id", id, "-y"], { shown: "kv namespace delete --namespace-id ID -y" });
   assert.deepEqual(await result(`${account}/storage/kv/namespaces`), []);
 
+  // What becomes of invocations, as they happen.
+  const speaks = {
+    "wrangler.toml": 'name = "commands"\nmain = "index.js"\ncompatibility_date = "2026-01-01"\nworkers_dev = false\n',
+    "index.js": 'export default { fetch(request) { console.warn("asked for", new URL(request.url).pathname); if (request.url.endsWith("/broken")) throw new TypeError("no such thing"); return new Response("spoken"); } };',
+  };
+  await command(["deploy"], { files: speaks, shown: "deploy of what speaks" });
+  for (const [words, wanted] of [
+    [["tail", "commands", "--format", "json"], [/"scriptName": "commands"/, /asked for \/a/, /"outcome": "ok"/]],
+    [["tail", "commands"], [/GET http:\/\/commands\.test\/a - Ok/, /\(warn\) asked for \/a/]],
+    [["tail", "commands", "--status", "error"], [/GET http:\/\/commands\.test\/broken/, /no such thing/]],
+    [["tail", "commands", "--method", "GET", "--header", "x-kind:special", "--search", "asked"], [/asked for \/special/]],
+  ]) {
+    const visit = async () => {
+      for (const path of ["/a", "/broken"]) await tool.visit("commands.test", path);
+      await tool.visit("commands.test", "/special", { "x-kind": "special one" });
+    };
+    const done = await tool.watch("commands", words, wanted, visit);
+    if (words.includes("error")) assert.doesNotMatch(done.text, /\/a - Ok/);
+    if (words.includes("--header")) assert.doesNotMatch(done.text, /asked for \/a/);
+    codes.push({ command: `${words.join(" ")}, interrupted`, code: done.code });
+  }
+  // wrangler ends a tail when it goes, and this server notices who goes without.
+  await tool.until(async () => (await result(`${workers}/scripts/commands/tails`)).length === 0, "the tails are gone");
+
+  // Queues: of both kinds of consumers, and deployed with a script.
+  assert.match(await command(["queues", "create", "q1", "--delivery-delay-secs", "3", "--message-retention-period-secs", "3600"]), /q1/);
+  await command(["queues", "create", "q2"]);
+  assert.match(await command(["queues", "list"]), /q1/);
+  const queue = async (name) => (await result(`${account}/queues?name=${name}`))[0];
+  assert.equal((await queue("q1")).settings.delivery_delay, 3);
+  await command(["queues", "update", "q1", "--delivery-delay-secs", "0", "--message-retention-period-secs", "600"]);
+  assert.deepEqual((await queue("q1")).settings, { delivery_delay: 0, delivery_paused: false, message_retention_period: 600 });
+  await command(["queues", "consumer", "worker", "add", "q1", "commands", "--batch-size", "5", "--batch-timeout", "0", "--message-retries", "2", "--dead-letter-queue", "q2", "--max-concurrency", "2", "--retry-delay-secs", "1"]);
+  const [worker] = (await queue("q1")).consumers;
+  assert.deepEqual([worker.script, worker.settings.batch_size, worker.dead_letter_queue], ["commands", 5, "q2"]);
+  assert.match(await command(["queues", "info", "q1"]), /commands/);
+  await command(["queues", "pause-delivery", "q1"]);
+  assert.equal((await queue("q1")).settings.delivery_paused, true);
+  await command(["queues", "resume-delivery", "q1"]);
+  assert.equal((await queue("q1")).settings.delivery_paused, false);
+  await command(["queues", "consumer", "worker", "remove", "q1", "commands"]);
+  assert.deepEqual((await queue("q1")).consumers, []);
+  await command(["queues", "consumer", "http", "add", "q1", "--batch-size", "7", "--visibility-timeout-secs", "20"]);
+  assert.equal((await queue("q1")).consumers[0].settings.visibility_timeout_ms, 20000);
+  await command(["queues", "consumer", "http", "remove", "q1"]);
+  assert.deepEqual((await queue("q1")).consumers, []);
+  const at = async (name) => `${account}/queues/${(await queue(name)).queue_id}`;
+  await tool.fetch(`${await at("q2")}/messages`, "POST", { body: 1 });
+  await command(["queues", "purge", "q2", "--force"]);
+  assert.equal((await result(`${await at("q2")}/metrics`)).backlog_count, 0);
+  const queues =
+    '[[queues.producers]]\nqueue = "q1"\nbinding = "Q"\n[[queues.consumers]]\nqueue = "q1"\nmax_batch_size = 1\nmax_batch_timeout = 0\ndead_letter_queue = "q2"\nmax_retries = 0\n';
+  const consuming = project("two", queues);
+  consuming["index.js"] = `export default {
+    async fetch(_, env) { await env.Q.send({ a: 1 }); return new Response("sent"); },
+    async queue(batch) { if (batch.messages[0].body.a === 1) throw new Error("to the dead letters"); },
+  };`;
+  await command(["deploy"], { files: consuming, shown: "deploy with a queue that it sends to and consumes" });
+  await command(["deploy"], { files: consuming, shown: "deploy with a queue once more" });
+  await tool.says("commands.test", "/", "200 sent");
+  for (let tries = 0; (await result(`${await at("q2")}/metrics`)).backlog_count !== 1; tries++) {
+    assert.ok(tries < 600, "the message goes to the dead letters");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await command(["queues", "delete", "q1"], { code: 1, shown: "queues delete QUEUE-IN-USE" });
+  await command(["deploy"], { files: project("two"), shown: "deploy without the queue" });
+  await tool.fetch(`${await at("q1")}/consumers/${(await queue("q1")).consumers[0].consumer_id}`, "DELETE");
+  await command(["queues", "delete", "q1"]);
+  await command(["queues", "delete", "q2"]);
+  assert.deepEqual(await result(`${account}/queues`), []);
+
+  // SQL databases.
+  await command(["d1", "create", "db1"]);
+  assert.match(await command(["d1", "list"]), /db1/);
+  const database = `${account}/d1/database/db1`;
+  const { uuid } = await result(database);
+  const rows = async (sql) => (await (await tool.fetch(`${database}/query`, "POST", { sql })).json()).result[0].results;
+  const project1 = { "wrangler.toml": `name = "commands"\nmain = "index.js"\ncompatibility_date = "2026-01-01"\nworkers_dev = false\n[[d1_databases]]\nbinding = "D"\ndatabase_name = "db1"\ndatabase_id = "${uuid}"\n` };
+  const d1 = (words, options = {}) => command(["d1", ...words], { ...options, files: { ...project1, ...options.files } });
+  assert.match(await d1(["info", "db1"]), /num_tables/);
+  await d1(["execute", "db1", "--remote", "--yes", "--command", "CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('one')"], { shown: "d1 execute db1 --remote --yes --command SQL" });
+  assert.deepEqual(await rows("SELECT a FROM t"), [{ a: "one" }]);
+  assert.match(await d1(["execute", "db1", "--remote", "--json", "--command", "SELECT a FROM t"], { shown: "d1 execute db1 --remote --json --command SQL" }), /"one"/);
+  await d1(["execute", "db1", "--remote", "--command", "SELEC 1"], { code: 1, shown: "d1 execute db1 --remote --command (refused)" });
+  const travelled = await d1(["time-travel", "info", "db1"]);
+  const [bookmark] = /[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{32}/.exec(travelled);
+  await d1(["execute", "db1", "--remote", "--yes", "--file", "more.sql"], { files: { "more.sql": "INSERT INTO t VALUES ('two');\nINSERT INTO t VALUES ('three');\n" } });
+  assert.deepEqual(await rows("SELECT a FROM t"), [{ a: "one" }, { a: "two" }, { a: "three" }]);
+  const migration = { "migrations/0001_first.sql": "CREATE TABLE m (a);\nCREATE TRIGGER n AFTER INSERT ON m BEGIN INSERT INTO t VALUES ('by a trigger'); END;\n" };
+  assert.match(await d1(["migrations", "list", "db1", "--remote"], { files: migration }), /0001_first/);
+  await d1(["migrations", "apply", "db1", "--remote"], { files: migration });
+  assert.match(await d1(["migrations", "list", "db1", "--remote"]), /No migrations/);
+  await d1(["export", "db1", "--remote", "--output", "out.sql"], { input: "y\n" });
+  await d1(["time-travel", "restore", "db1", "--bookmark", bookmark], { input: "y\n", shown: "d1 time-travel restore db1 --bookmark BOOKMARK" });
+  assert.deepEqual(await rows("SELECT a FROM t"), [{ a: "one" }]);
+  const bound = `[[d1_databases]]\nbinding = "FIRST_DB"\ndatabase_name = "db1"\ndatabase_id = "${uuid}"\n`;
+  await command(["deploy"], { files: project("two", bound), shown: "deploy with a D1 binding" });
+  assert.deepEqual((await result(`${workers}/scripts/commands/settings`)).bindings.filter(({ type }) => type === "d1").map(({ id }) => id), [uuid]);
+  await d1(["delete", "db1", "--skip-confirmation"], { code: 1, shown: "d1 delete db1 --skip-confirmation (while a script is bound to it)" });
+  await command(["deploy"], { files: project("two"), shown: "deploy without the D1 binding" });
+  await d1(["delete", "db1", "--skip-confirmation"]);
+  assert.equal(await result(database), null);
+
   // Objects.
   const buckets = `${account}/r2/buckets`;
   await command(["r2", "bucket", "create", "photos"]);
@@ -132,9 +265,6 @@ try {
 
   // What is not there is told, and changes nothing.
   for (const words of [
-    ["tail", "commands", "--format", "json"],
-    ["queues", "list"], ["queues", "create", "q1"],
-    ["d1", "list"], ["d1", "create", "d1"],
     ["hyperdrive", "list"], ["vectorize", "list"], ["workflows", "list"], ["pipelines", "list"],
   ]) {
     const done = await tool.told("commands", {}, "", ...words);
@@ -142,7 +272,7 @@ try {
   }
   const before = (await result(`${workers}/scripts/commands/deployments`)).deployments[0].id;
   for (const [more, named] of [
-    ['[[d1_databases]]\nbinding = "D"\ndatabase_name = "d"\ndatabase_id = "00000000-0000-0000-0000-000000000000"\n', "with a D1 binding"],
+    ['[[d1_databases]]\nbinding = "D"\ndatabase_name = "d"\ndatabase_id = "00000000-0000-0000-0000-000000000000"\n', "with a D1 database that is not there"],
   ]) {
     const done = await tool.told("commands", project("two", more), "", "deploy");
     codes.push({ command: `deploy ${named}`, code: done.code });

@@ -137,6 +137,11 @@ impl Site {
         self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// The same, with what it prints to be read.
+    pub fn spawn_to_be_read(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program::path());
         command.args(arguments).current_dir(self.0.path());

@@ -53,9 +53,15 @@ async fn buckets_and_objects_at_the_terminal() {
     site.write("cat.txt", "purr");
     assert!(run(&["r2", "bucket", "create", "pets"]).await.0);
     assert!(run(&["r2", "bucket", "list"]).await.1.contains("pets"));
-    assert!(run(&["r2", "object", "put", "pets", "a/cat", "cat.txt", "--content-type", "text/x-own"]).await.0);
-    let listed: Value = serde_json::from_str(&run(&["r2", "object", "list", "pets", "--json"]).await.1).unwrap();
-    assert_eq!((&listed[0]["key"], &listed[0]["http_metadata"]["contentType"]), (&"a/cat".into(), &"text/x-own".into()));
+    assert!(
+        run(&["r2", "object", "put", "pets", "a/cat", "cat.txt", "--content-type", "text/x-own"]).await.0
+    );
+    let listed: Value =
+        serde_json::from_str(&run(&["r2", "object", "list", "pets", "--json"]).await.1).unwrap();
+    assert_eq!(
+        (&listed[0]["key"], &listed[0]["http_metadata"]["contentType"]),
+        (&"a/cat".into(), &"text/x-own".into())
+    );
     assert!(run(&["r2", "object", "get", "pets", "a/cat", "again.txt"]).await.0);
     assert_eq!(std::fs::read_to_string(site.path("again.txt")).unwrap(), "purr");
     assert!(!run(&["r2", "object", "get", "pets", "nobody", "again.txt"]).await.0);

@@ -211,7 +211,7 @@ fn invoked(trigger: Trigger, text: &str) -> Invoked {
 
 fn told(text: &str) -> Event {
     let url = Uri::from_static("https://me:secret@shop.test:8443/cart?token=secret");
-    let trigger = Trigger::Fetch { method: Method::PUT, url };
+    let trigger = Trigger::Fetch { method: Method::PUT, url, head: None };
     Event::Tail(Tail::new(vec![invoked(trigger, text)]).unwrap())
 }
 
@@ -271,7 +271,7 @@ export default {
       obey(body);
       if (body === "ack") message.ack();
       if (body === "later") message.retry({ delaySeconds: 30 });
-      if (body === "far") message.retry({ delaySeconds: 50000 });
+      if (body === "far") message.retry({ delaySeconds: 90000 });
       if (body === "once more") { message.ack(); message.retry(); }
     }
     if (batch.messages.length > 2) batch.retryAll();
@@ -313,7 +313,7 @@ async fn a_script_in_javascript_handles_a_time_a_batch_and_a_tail() {
     assert_eq!(parsed.verdicts(), [again(Some(Duration::from_secs(30)))]);
     let far =
         handlers.raise(Event::Queue(Batch::new("orders".into(), vec![text(0, "far")]).unwrap())).await.trap();
-    assert_eq!(far, "it asks for a delay of 50000 seconds, and 43200 is the longest");
+    assert_eq!(far, "it asks for a delay of 90000 seconds, and 86400 is the longest");
 
     let tail = handlers.raise(told("careful")).await;
     assert!(matches!(tail.handled, Ok(Handled::Done)));
@@ -397,7 +397,7 @@ async fn what_a_handler_does_wrong_is_on_the_account_whatever_the_event() {
 async fn an_answer_about_messages_that_breaks_a_rule_judges_none() {
     let handlers = Handlers::new().await;
     let far = handlers.raise(batch(&["ack", "far"])).await.trap();
-    assert_eq!(far, "it asks for a delay of 50000 seconds, and 43200 is the longest");
+    assert_eq!(far, "it asks for a delay of 90000 seconds, and 86400 is the longest");
     let stranger = handlers.raise(batch(&["ack", "stranger"])).await.trap();
     assert!(stranger.contains("\"nobody\", which is not in the batch"), "{stranger}");
     // More than the host takes of a guest in one call.

@@ -11,7 +11,7 @@ use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{
     AssetsUpload, Blobs, ClockHand, CodeUpload, Digest, NewNamespace, RegistryOptions, Upload, UploadDraft,
 };
-use wasmyard_runtime::Handled;
+use wasmyard_runtime::{Failure, Handled};
 
 use super::*;
 

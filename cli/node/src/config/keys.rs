@@ -518,6 +518,10 @@ section! {
         bindings: ForeignMany = ForeignMany,
         /// [keys and values](kv.md), in the KV namespace of a title, which is made when it is missing
         kv_namespaces: Many<RawKv> = many(),
+        /// [queues](queues.md) that the script consumes, which are made when they are missing
+        queue_consumers: Many<RawConsumer> = many(),
+        /// [SQL databases](d1.md), by their names; one that is missing is made
+        d1_databases: Many<RawD1> = many(),
         /// [objects](r2.md), in the bucket of a name, which is made when it is missing
         r2_buckets: Many<RawBucket> = many(),
         /// a table like `[limits]`
@@ -539,6 +543,36 @@ section! {
         binding: Text = Text("required"),
         /// the title
         title: Text = Text("required"),
+    }
+}
+
+section! {
+    /// `[[scripts.NAME.queue_consumers]]`
+    RawConsumer {
+        /// the queue
+        queue: Text = Text("required"),
+        /// messages that are handed over together, up to 100
+        max_batch_size: Number = Number("10"),
+        /// how long a batch waits until it is full: up to 60 seconds
+        max_batch_timeout: Number = Number("5"),
+        /// how often a message comes again that was not handled, up to 100
+        max_retries: Number = Number("3"),
+        /// after how many seconds it comes again
+        retry_delay: Number = Number("0"),
+        /// batches that are handled at the same time, up to 250
+        max_concurrency: Number = Number("as many as there are places"),
+        /// the queue that messages go to which came as often as they may; made when it is missing
+        dead_letter_queue: Text = Text("none: they go"),
+    }
+}
+
+section! {
+    /// `[[scripts.NAME.d1_databases]]`
+    RawD1 {
+        /// the name under which the script sees it
+        binding: Text = Text("required"),
+        /// the database's name
+        database_name: Text = Text("required"),
     }
 }
 

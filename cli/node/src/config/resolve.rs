@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasmyard_api::Rates;
-use wasmyard_namespaces::{
-    ConfigKeys, HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName,
-};
+use wasmyard_namespaces::{HostRule, Limits, NameError, NamespaceName, OutboundDecl, ScriptKey, ScriptName};
 
 use super::document::Spot;
 use super::fault::{Fault, closest};
@@ -26,12 +24,15 @@ mod assets;
 mod bindings;
 mod capabilities;
 mod certificates;
+mod databases;
 mod dcv;
 mod egress;
 mod hostnames;
 mod limits;
+mod named_keys;
 mod origins;
 mod proxies;
+mod queues;
 mod routes;
 mod texts;
 mod tls;
@@ -231,14 +232,7 @@ impl Resolver<'_> {
         let set = |spot: &Option<Spot<bool>>| spot.as_ref().is_some_and(|spot| spot.value);
         let (trusted_workers, service_bindings) = (set(&raw.trusted_workers), set(&raw.service_bindings));
         let capabilities = raw.capabilities.as_ref().map(|raw| self.capabilities(raw));
-        let mut keys = ConfigKeys::default();
-        let named = [
-            (ConfigKeys::OUTBOUND, raw.outbound.is_some()),
-            (ConfigKeys::TRUSTED_WORKERS, raw.trusted_workers.is_some()),
-            (ConfigKeys::SERVICE_BINDINGS, raw.service_bindings.is_some()),
-            (ConfigKeys::CAPABILITIES, raw.capabilities.is_some()),
-        ];
-        named.into_iter().filter(|(_, named)| *named).for_each(|(key, _)| keys.insert(key));
+        let mut keys = named_keys::of_namespace(raw);
         keys.insert_limits(&limits);
         if let Some(rules) = &raw.egress {
             egress::keys_of_a_namespace(rules, &mut keys);
@@ -281,6 +275,8 @@ impl Resolver<'_> {
         let main = self.main(raw);
         let (mut bindings, remote) = self.bindings(raw);
         let kv_namespaces = self.kv_namespaces(raw, &bindings);
+        let queue_consumers = self.queue_consumers(raw);
+        let d1_databases = self.d1_databases(raw, &bindings, &kv_namespaces);
         let limits = limits::own(&raw.limits, &self.platform, &self.ceiling, self.faults);
         let tags = self.tags(raw);
         let crons = self.crons(raw);
@@ -298,21 +294,13 @@ impl Resolver<'_> {
             bindings.push(binding);
             bindings.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        let compatibility_flags =
-            raw.compatibility_flags.iter().flatten().map(|spot| spot.value.clone()).collect();
+        let compatibility_flags = texts::flags(raw);
         let line = raw.name.line;
-        let mut keys = ConfigKeys::default();
-        let named = [
-            (ConfigKeys::MAIN, main.is_some()),
-            (ConfigKeys::ASSETS, assets.is_some()),
-            (ConfigKeys::TAGS, raw.tags.is_some()),
-            (ConfigKeys::CRONS, raw.crons.is_some()),
-            (ConfigKeys::FLAGS, raw.compatibility_flags.is_some()),
-        ];
-        named.into_iter().filter(|(_, named)| *named).for_each(|(key, _)| keys.insert(key));
+        let mut keys = named_keys::of_script(raw, main.is_some(), assets.is_some());
         keys.insert_limits(&limits);
         bindings.iter().for_each(|binding| keys.insert_binding(&binding.name));
         kv_namespaces.iter().for_each(|kv| keys.insert_binding(&kv.binding));
+        d1_databases.iter().for_each(|d1| keys.insert_binding(&d1.binding));
         Some(ScriptConfig {
             key,
             main,
@@ -320,13 +308,15 @@ impl Resolver<'_> {
             bindings,
             remote,
             kv_namespaces,
+            queue_consumers,
+            d1_databases,
             assets,
             limits,
             tags,
             crons,
             compatibility_flags,
             keys,
-            line,
+            line: raw.name.line,
         })
     }
 

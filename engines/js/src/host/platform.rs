@@ -5,7 +5,9 @@ use rquickjs_core::{Array, Ctx, Function, Object, Result, Value};
 use super::http::dispatch_failure;
 use super::{failure, in_handler, number};
 use crate::bindings::wasi::config::store;
-use crate::bindings::wasmyard::platform::{assets, bindings, dispatch, kv, r2, rate_limit, request_info};
+use crate::bindings::wasmyard::platform::{
+    assets, bindings, d1, dispatch, kv, queues, r2, rate_limit, request_info, secrets,
+};
 use crate::table::{self, Resource};
 
 pub(super) fn add<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
@@ -60,6 +62,9 @@ fn open<'js>(ctx: Ctx<'js>, kind: String, name: String) -> Result<Value<'js>> {
         "dispatch_namespace" => dispatch::Namespace::open(&name).map(Resource::Namespace),
         "assets" => assets::Files::open(&name).map(Resource::Files),
         "kv_namespace" => kv::Namespace::open(&name).map(Resource::Kv),
+        "secrets_store_secret" => secrets::Secret::open(&name).map(Resource::Secret),
+        "queue" => queues::Sender::open(&name).map(Resource::Queue),
+        "d1" => d1::Database::open(&name).map(Resource::D1),
         "r2_bucket" => r2::Bucket::open(&name).map(Resource::Bucket),
         "ratelimit" => rate_limit::Limiter::open(&name).map(Resource::Limiter),
         other => Err(dispatch::BindingError::WrongType(other.to_owned())),

@@ -98,6 +98,21 @@ families! {
         Read = "8b47d2786a534c08a1f94ee8f9f599ef" "Workers KV Storage Read",
         Write = "f7f0eda5697f475c90846e879bab8666" "Workers KV Storage Write",
     }
+    /// Stores of secrets. Nobody reads a value.
+    SecretStores at Account {
+        Read = "5e33b7d77788455c9fdf18cbd38ee5a0" "Secrets Store Read",
+        Write = "adc8fa2bc6124928a8b3314dc63a1235" "Secrets Store Write",
+    }
+    /// Queues with their consumers and messages.
+    Queues at Account {
+        Read = "84a7755d54c646ca87cd50682a34bf7c" "Queues Read",
+        Write = "366f57075ffc42689627bcf8242a1b6d" "Queues Write",
+    }
+    /// SQL databases, with what is in them.
+    D1 at Account {
+        Read = "192192df92ee43ac90f2aeeffce67e35" "D1 Read",
+        Write = "09b2857d1c31407795e75e3fed8617a1" "D1 Write",
+    }
     /// Buckets, with objects.
     R2 at Account {
         Read = "b4992e1108244f5d8bfbd5744320c2e1" "Workers R2 Storage Read",

@@ -7,7 +7,7 @@ use crate::name::{BindingName, NameError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BindingError {
     /// The type is not one of those the platform gives.
-    #[error("binding \"{name}\" has the type \"{found}\", which this platform does not give; the types are {supported}", supported = supported())]
+    #[error("binding \"{name}\" has the type \"{found}\", which this platform does not give{nearest}; the types are {supported}", nearest = nearest(found), supported = supported())]
     UnsupportedType {
         /// The binding's name, shortened.
         name: String,
@@ -73,6 +73,30 @@ pub enum BindingError {
 /// The rule that a name breaks, and the binding where it is the name of something in it.
 fn named(binding: &str, error: &NameError) -> String {
     if error.value() == binding { error.to_string() } else { format!("binding \"{binding}\": {error}") }
+}
+
+/// What comes nearest to a type of the hosted product that there is not, where something does.
+fn nearest(found: &str) -> String {
+    let way = match found {
+        "ai" | "ai_search" | "ai_search_namespace" | "images" | "media" | "browser" | "browser_rendering" => {
+            "fetch the service's own HTTP API, with its key as a secret_text"
+        }
+        "vectorize" | "hyperdrive" | "vpc_service" => {
+            "fetch the database's own HTTP API, with its key as a secret_text"
+        }
+        "durable_object_namespace" => {
+            "keep state in a kv_namespace, and call another script through a service"
+        }
+        "workflow" | "workflows" => "use cron triggers, and keep how far it is in a kv_namespace",
+        "pipelines" | "analytics_engine" | "logfwdr" => {
+            "write lines to the log, or fetch whoever collects them"
+        }
+        "send_email" => "fetch a mail service's HTTP API, with its key as a secret_text",
+        "wasm_module" | "text_blob" | "data_blob" => "upload it as a part of its own, and import that",
+        "mtls_certificate" => "fetch a server of yours that has the certificate",
+        _ => return String::new(),
+    };
+    format!(" ({way})")
 }
 
 fn supported() -> String {

@@ -36,6 +36,7 @@ fn every_type_reads_and_shows_as_the_wire_has_it() {
         json!({"type": "assets", "name": "A"}),
         json!({"type": "version_metadata", "name": "A"}),
         json!({"type": "kv_namespace", "name": "A", "namespace_id": "60bd86bd5f3d2649fcd7e1a5013a8bc3"}),
+        json!({"type": "d1", "name": "A", "id": "5d2ae24e-1d5c-4a7e-9a0e-6f3c1f6f8d01", "database_id": "5d2ae24e-1d5c-4a7e-9a0e-6f3c1f6f8d01"}),
         json!({"type": "r2_bucket", "name": "A", "bucket_name": "photos"}),
         json!({"type": "r2_bucket", "name": "A", "bucket_name": "photos", "jurisdiction": "eu"}),
     ] {
@@ -56,10 +57,10 @@ fn no_view_shows_a_secret() {
 
 #[test]
 fn an_unknown_type_is_named_with_the_known_ones() {
-    let error = BindingDecl::from_json(&json!({"type": "d1", "name": "DB", "id": "x"})).unwrap_err();
+    let error = BindingDecl::from_json(&json!({"type": "vectorize", "name": "DB", "id": "x"})).unwrap_err();
     let shown = error.to_string();
     assert!(
-        shown.contains("\"DB\"") && shown.contains("\"d1\"") && shown.contains("dispatch_namespace"),
+        shown.contains("\"DB\"") && shown.contains("\"vectorize\"") && shown.contains("dispatch_namespace"),
         "{shown}"
     );
 }
@@ -75,6 +76,8 @@ fn what_is_wrong_with_a_binding_is_said() {
         (json!({"type": "json", "name": "A"}), "JSON value"),
         (json!({"type": "kv_namespace", "name": "A"}), "\"namespace_id\" must be a text"),
         (json!({"type": "kv_namespace", "name": "A", "namespace_id": "my kv"}), "not its title"),
+        (json!({"type": "d1", "name": "A"}), "\"database_id\" must be a text"),
+        (json!({"type": "d1", "name": "A", "id": "my database"}), "not its name"),
         (json!({"type": "r2_bucket", "name": "A", "bucket_name": "x"}), "3 to 63 lower-case letters"),
         (json!({"type": "r2_bucket", "name": "A", "bucket_name": "-ab"}), "begins and ends with a letter"),
         (

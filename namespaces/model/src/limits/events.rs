@@ -13,7 +13,7 @@ pub const QUEUE_MESSAGE_BYTES: usize = 128 << 10;
 /// Longest name of a queue, id and content type of a message, in bytes.
 pub const QUEUE_NAME_BYTES: usize = 256;
 /// Longest time that a message may be told to stay away, in seconds.
-pub const QUEUE_RETRY_SECONDS: u32 = 12 * 60 * 60;
+pub const QUEUE_RETRY_SECONDS: u32 = 24 * 60 * 60;
 /// Invocations that are told of together.
 pub const TAIL_BATCH: usize = 100;
 /// Bytes of all that is told of them.

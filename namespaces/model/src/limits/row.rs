@@ -39,6 +39,10 @@ pub enum LimitScope {
     Upload,
     /// One KV namespace: fixed.
     Kv,
+    /// One queue: fixed.
+    Queue,
+    /// One SQL database: fixed.
+    D1,
     /// One bucket of objects: fixed.
     R2,
     /// Zones and what is in one of them: fixed.

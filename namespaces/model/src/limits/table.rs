@@ -10,14 +10,26 @@ use super::row::LimitScope::{self, Invocation, Server, Upload};
 use super::row::Unit::{self, Bytes, Count, Fuel, Milliseconds};
 use super::{
     MAX_BINDINGS, MAX_COMPONENT_BYTES, MAX_CRONS, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS, MAX_TAGS,
-    MAX_VAR_BYTES, MAX_VARS, alerting, component, events, hostnames, kv, r2,
+    MAX_VAR_BYTES, MAX_VARS, alerting, component, d1, events, hostnames, kv, queues, r2, secret_stores,
 };
 
 /// All limits, those of an invocation first.
 #[must_use]
 pub fn table() -> &'static [LimitRow] {
     static WHOLE: LazyLock<Vec<LimitRow>> = LazyLock::new(|| {
-        [TABLE, component::ROWS, kv::ROWS, r2::ROWS, hostnames::ROWS, alerting::ROWS, events::ROWS].concat()
+        [
+            TABLE,
+            component::ROWS,
+            kv::ROWS,
+            d1::ROWS,
+            hostnames::ROWS,
+            alerting::ROWS,
+            events::ROWS,
+            queues::ROWS,
+            r2::ROWS,
+            secret_stores::ROWS,
+        ]
+        .concat()
     });
     &WHOLE
 }

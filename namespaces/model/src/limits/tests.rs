@@ -177,6 +177,8 @@ fn page_table() -> String {
         (LimitScope::Upload, "One upload"),
         (LimitScope::Component, "One component, before and while it is compiled"),
         (LimitScope::Kv, "One KV namespace"),
+        (LimitScope::Queue, "One queue"),
+        (LimitScope::D1, "One SQL database"),
         (LimitScope::R2, "One bucket of objects"),
         (LimitScope::Zone, "Zones and custom hostnames"),
         (LimitScope::Event, "One event that is no request"),

@@ -1,6 +1,7 @@
 //! What holds secrets is sealed where it lies, and all of it: a record of another kind with a secret in it fails here.
 
 use super::*;
+use crate::NewStoredSecret;
 use wasmyard_model::bindings::BindingDecl;
 use wasmyard_model::secret::Secret;
 use wasmyard_stores::Seal;
@@ -66,6 +67,14 @@ async fn secrets_of_every_kind_are_sealed_and_there_after_a_start() {
     }
     let webhook = Some(Secret::new(CANARY));
     let webhook = registry.create_webhook("hook", "https://hooks.test/", webhook).await.unwrap();
+    let store = registry.create_secret_store("shared").await.unwrap().id;
+    let stored = NewStoredSecret {
+        name: "stored".to_owned(),
+        value: Secret::new(CANARY),
+        comment: String::new(),
+        scopes: vec!["workers".to_owned()],
+    };
+    registry.create_stored_secrets(&store, &[stored]).await.unwrap();
     let token_key = registry.asset_token_key().await.unwrap();
     assert_eq!(lies_in(directory.path()), [""; 0]);
     let bytes = std::fs::read(directory.path().join("registry.sqlite-wal")).unwrap();
@@ -93,5 +102,7 @@ async fn secrets_of_every_kind_are_sealed_and_there_after_a_start() {
     assert_eq!(registry.kept(&user("production", "shop")).await.unwrap().unwrap().versions().len(), 3);
     let found = registry.webhook(&webhook.id).await.unwrap();
     assert_eq!(found.secret.map(|secret| secret.expose().to_owned()).as_deref(), Some(CANARY));
+    let value = registry.stored_secret_value(&store, "stored").await.unwrap();
+    assert_eq!(value.map(|value| value.expose().to_owned()).as_deref(), Some(CANARY));
     assert_eq!(registry.asset_token_key().await.unwrap().expose(), token_key.expose());
 }

@@ -1,4 +1,5 @@
-//! Writes the SDK's bindings, `../src/bindings/generated.rs`, from `../../wit`: `cargo run -p wasmyard-bindgen`.
+//! Writes the SDK's bindings, `../src/bindings/generated.rs` and `queue_consumer.rs`, from `../../wit`:
+//! `cargo run -p wasmyard-bindgen`.
 //!
 //! They are generated once and kept, not by a macro in each build: the generator would cost every worker most of
 //! its compile time. A test here fails when file and WIT do not agree.
@@ -27,24 +28,32 @@ const SHARED: [(&str, &str); 5] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    fs::write(target(), generate()?)?;
+    for (world, file) in WORLDS {
+        fs::write(target(file), generate(world)?)?;
+    }
     Ok(())
 }
 
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/bindings/generated.rs")
+/// What a worker may import; and what one exports that is given messages of queues.
+const WORLDS: [(&str, &str); 2] = [("imports", "generated.rs"), ("queue-consumer", "queue_consumer.rs")];
+
+fn target(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/bindings").join(file)
 }
 
-fn generate() -> Result<String, Box<dyn Error>> {
+fn generate(world: &str) -> Result<String, Box<dyn Error>> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit"))?;
-    let world = resolve.select_world(&[package], Some("imports"))?;
+    let is_exported = world != "imports";
+    let world = resolve.select_world(&[package], Some(world))?;
     let with = SHARED.map(|(wasi, rust)| (wasi.to_owned(), WithOption::Path(rust.to_owned())));
     let options = Opts {
         format: true,
         generate_all: true,
-        with: with.into(),
+        with: if is_exported { Vec::new() } else { with.into() },
         type_section_suffix: Some("-wasmyard-sdk".to_owned()),
+        pub_export_macro: is_exported,
+        export_macro_name: is_exported.then(|| "export_queue".to_owned()),
         ..Opts::default()
     };
     let mut files = Files::default();
@@ -59,7 +68,12 @@ mod tests {
 
     #[test]
     fn the_bindings_are_those_of_the_wit() {
-        let kept = fs::read_to_string(target()).unwrap();
-        assert!(kept == generate().unwrap(), "stale bindings: cargo run -p wasmyard-bindgen");
+        for (world, file) in WORLDS {
+            let kept = fs::read_to_string(target(file)).unwrap();
+            assert!(
+                kept == generate(world).unwrap(),
+                "{file}: stale bindings: cargo run -p wasmyard-bindgen"
+            );
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Owns `#[wasmyard::main]`, the attribute that turns a function into a worker's entry point.
+//! Owns `#[wasmyard::main]` and `#[wasmyard::queue]`, the attributes that turn functions into a worker's entry points.
 //!
 //! It reads the function's signature by hand: a parser crate would cost every worker several seconds of
 //! compile time for the one name that is needed here. It must never change the function itself.
@@ -11,7 +11,42 @@ use proc_macro::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenSt
 /// of one. It keeps its name and can still be called, for example from a unit test.
 #[proc_macro_attribute]
 pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    match signature(arguments, &item) {
+    with_entry_point(arguments, item, &MAIN, entry_point)
+}
+
+/// Has a function be given messages of queues: it takes a `MessageBatch` and an `Env`, may be `async`, and returns nothing or a
+/// `Result` of that.
+///
+/// A message of which nothing is said was handled when the function returns; where it fails, they come again. A worker may have both
+/// this and `#[wasmyard::main]`.
+#[proc_macro_attribute]
+pub fn queue(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    with_entry_point(arguments, item, &QUEUE, consumer)
+}
+
+/// What an attribute says where it is used in a wrong way.
+struct Words {
+    no_arguments: &'static str,
+    shape: &'static str,
+}
+
+const MAIN: Words = Words {
+    no_arguments: "#[wasmyard::main] takes no arguments",
+    shape: "#[wasmyard::main] goes on a function: `async fn fetch(req: Request, env: Env) -> Result<Response>`",
+};
+
+const QUEUE: Words = Words {
+    no_arguments: "#[wasmyard::queue] takes no arguments",
+    shape: "#[wasmyard::queue] goes on a function: `async fn consume(batch: MessageBatch, env: Env) -> Result<()>`",
+};
+
+fn with_entry_point(
+    arguments: TokenStream,
+    item: TokenStream,
+    words: &Words,
+    entry_point: impl FnOnce(&Signature) -> TokenStream,
+) -> TokenStream {
+    match signature(arguments, &item, words) {
         Ok(function) => {
             let mut output = item;
             output.extend(entry_point(&function));
@@ -52,12 +87,10 @@ impl Fault {
     }
 }
 
-fn signature(arguments: TokenStream, item: &TokenStream) -> Result<Signature, Fault> {
+fn signature(arguments: TokenStream, item: &TokenStream, words: &Words) -> Result<Signature, Fault> {
     if let Some(first) = arguments.into_iter().next() {
-        return Err(Fault { span: first.span(), message: "#[wasmyard::main] takes no arguments" });
+        return Err(Fault { span: first.span(), message: words.no_arguments });
     }
-    const SHAPE: &str =
-        "#[wasmyard::main] goes on a function: `async fn fetch(req: Request, env: Env) -> Result<Response>`";
     let mut is_async = false;
     let mut tokens = item.clone().into_iter();
     while let Some(token) = tokens.next() {
@@ -66,7 +99,7 @@ fn signature(arguments: TokenStream, item: &TokenStream) -> Result<Signature, Fa
             "async" => is_async = true,
             "fn" => {
                 let Some(TokenTree::Ident(name)) = tokens.next() else {
-                    return Err(Fault { span: token.span(), message: SHAPE });
+                    return Err(Fault { span: token.span(), message: words.shape });
                 };
                 return match tokens.next() {
                     Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => {
@@ -76,22 +109,17 @@ fn signature(arguments: TokenStream, item: &TokenStream) -> Result<Signature, Fa
                 };
             }
             "struct" | "enum" | "mod" | "impl" | "trait" | "const" | "static" | "use" | "type" => {
-                return Err(Fault { span: token.span(), message: SHAPE });
+                return Err(Fault { span: token.span(), message: words.shape });
             }
             _ => {}
         }
     }
-    Err(Fault { span: Span::call_site(), message: SHAPE })
+    Err(Fault { span: Span::call_site(), message: words.shape })
 }
 
 /// The export is for the wasm target only: elsewhere (unit tests, documentation) there is no host to call it.
 fn entry_point(function: &Signature) -> TokenStream {
-    let name = &function.name;
-    let call = if function.is_async {
-        format!("{name}(request, env)")
-    } else {
-        format!("::core::future::ready({name}(request, env))")
-    };
+    let call = function.call("request");
     let source = format!(
         "#[cfg(target_family = \"wasm\")]
         const _: () = {{
@@ -110,6 +138,48 @@ fn entry_point(function: &Signature) -> TokenStream {
         const _: fn(::wasmyard::Request, ::wasmyard::Env) =
             |request, env| ::wasmyard::__private::check(request, env, |request, env| {call});"
     );
+    parsed(&source, function)
+}
+
+/// The same for messages of queues.
+fn consumer(function: &Signature) -> TokenStream {
+    let call = function.call("batch");
+    let source = format!(
+        "#[cfg(target_family = \"wasm\")]
+        const _: () = {{
+            struct Entry;
+            impl ::wasmyard::__private::queue_consumer::exports::wasmyard::platform::queue::Guest for Entry {{
+                fn handle(
+                    batch: ::wasmyard::__private::queue_consumer::exports::wasmyard::platform::queue::Batch,
+                ) -> ::core::result::Result<
+                    ::wasmyard::__private::queue_consumer::exports::wasmyard::platform::queue::Answer,
+                    ::std::string::String,
+                > {{
+                    ::wasmyard::__private::consume(batch, |batch, env| {call})
+                }}
+            }}
+            ::wasmyard::__private::queue_consumer::export_queue!(
+                Entry with_types_in ::wasmyard::__private::queue_consumer
+            );
+        }};
+        #[cfg(not(target_family = \"wasm\"))]
+        const _: fn(::wasmyard::MessageBatch, ::wasmyard::Env) =
+            |batch, env| ::wasmyard::__private::check_consumer(batch, env, |batch, env| {call});"
+    );
+    parsed(&source, function)
+}
+
+impl Signature {
+    /// The call of the function, as a future.
+    fn call(&self, event: &str) -> String {
+        let name = &self.name;
+        let call = format!("{name}({event}, env)");
+        if self.is_async { call } else { format!("::core::future::ready({call})") }
+    }
+}
+
+fn parsed(source: &str, function: &Signature) -> TokenStream {
+    let name = &function.name;
     match source.parse::<TokenStream>() {
         // Errors about the function's types belong to its name, not to the attribute.
         Ok(tokens) => respan(tokens, name.span()),

@@ -5308,6 +5308,842 @@ pub mod wasmyard {
                 }
             }
         }
+        /// SQL databases: the D1 binding.
+        ///
+        /// All statements of a call are carried out in one transaction, or none is; what they changed is durable when the call
+        /// returns, and whoever reads after that finds it. Each call waits for the database, counts as one subrequest, and what it
+        /// computes counts against this script's CPU time.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod d1 {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
+            /// A statement that was refused, or what was bound to it.
+            #[derive(Clone)]
+            pub struct Refusal {
+                /// SQLite's own text, or which rule is broken.
+                pub text: _rt::String,
+                /// Which statement of the call it was, from zero.
+                pub statement: u32,
+            }
+            impl ::core::fmt::Debug for Refusal {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Refusal")
+                        .field("text", &self.text)
+                        .field("statement", &self.statement)
+                        .finish()
+                }
+            }
+            /// Why a call was not carried out.
+            #[derive(Clone)]
+            pub enum D1Error {
+                /// A statement is refused.
+                Refused(Refusal),
+                /// The database was deleted.
+                DatabaseNotFound(_rt::String),
+                /// The database holds as much as it may: the text names the limit.
+                ExceededQuota(_rt::String),
+                /// This script has no subrequests left.
+                ExceededSubrequests(_rt::String),
+                /// The rows take more than the memory that this script may still take, or more than one call returns.
+                ExceededMemory(_rt::String),
+                /// The call took longer than it may, or more CPU time than this script has left.
+                ExceededTime(_rt::String),
+                /// Too much waits for this database for the moment, or the disk is full.
+                Overloaded(_rt::String),
+                /// The platform failed. The text is safe to show; the full cause is in the operator's log.
+                Internal(_rt::String),
+            }
+            impl ::core::fmt::Debug for D1Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        D1Error::Refused(e) => {
+                            f.debug_tuple("D1Error::Refused").field(e).finish()
+                        }
+                        D1Error::DatabaseNotFound(e) => {
+                            f.debug_tuple("D1Error::DatabaseNotFound").field(e).finish()
+                        }
+                        D1Error::ExceededQuota(e) => {
+                            f.debug_tuple("D1Error::ExceededQuota").field(e).finish()
+                        }
+                        D1Error::ExceededSubrequests(e) => {
+                            f.debug_tuple("D1Error::ExceededSubrequests")
+                                .field(e)
+                                .finish()
+                        }
+                        D1Error::ExceededMemory(e) => {
+                            f.debug_tuple("D1Error::ExceededMemory").field(e).finish()
+                        }
+                        D1Error::ExceededTime(e) => {
+                            f.debug_tuple("D1Error::ExceededTime").field(e).finish()
+                        }
+                        D1Error::Overloaded(e) => {
+                            f.debug_tuple("D1Error::Overloaded").field(e).finish()
+                        }
+                        D1Error::Internal(e) => {
+                            f.debug_tuple("D1Error::Internal").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for D1Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for D1Error {}
+            /// A value of SQLite.
+            #[derive(Clone)]
+            pub enum Value {
+                Null,
+                Integer(i64),
+                Real(f64),
+                Text(_rt::String),
+                Blob(_rt::Vec<u8>),
+            }
+            impl ::core::fmt::Debug for Value {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Value::Null => f.debug_tuple("Value::Null").finish(),
+                        Value::Integer(e) => {
+                            f.debug_tuple("Value::Integer").field(e).finish()
+                        }
+                        Value::Real(e) => f.debug_tuple("Value::Real").field(e).finish(),
+                        Value::Text(e) => f.debug_tuple("Value::Text").field(e).finish(),
+                        Value::Blob(e) => f.debug_tuple("Value::Blob").field(e).finish(),
+                    }
+                }
+            }
+            /// A statement with what is bound to it: one statement, or several where nothing is bound.
+            #[derive(Clone)]
+            pub struct Statement {
+                pub sql: _rt::String,
+                pub params: _rt::Vec<Value>,
+            }
+            impl ::core::fmt::Debug for Statement {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Statement")
+                        .field("sql", &self.sql)
+                        .field("params", &self.params)
+                        .finish()
+                }
+            }
+            /// What a statement took and did.
+            #[repr(C)]
+            #[derive(Clone, Copy)]
+            pub struct Meta {
+                pub duration_ms: f64,
+                /// Rows that it changed, those that triggers changed with them.
+                pub changes: u64,
+                pub last_row_id: i64,
+                pub rows_read: u64,
+                pub rows_written: u64,
+                /// Bytes of the database after the call.
+                pub size_after: u64,
+                /// Whether it may have changed the database.
+                pub changed_db: bool,
+            }
+            impl ::core::fmt::Debug for Meta {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Meta")
+                        .field("duration-ms", &self.duration_ms)
+                        .field("changes", &self.changes)
+                        .field("last-row-id", &self.last_row_id)
+                        .field("rows-read", &self.rows_read)
+                        .field("rows-written", &self.rows_written)
+                        .field("size-after", &self.size_after)
+                        .field("changed-db", &self.changed_db)
+                        .finish()
+                }
+            }
+            /// What one statement answered.
+            #[derive(Clone)]
+            pub struct ResultSet {
+                pub columns: _rt::Vec<_rt::String>,
+                pub rows: _rt::Vec<_rt::Vec<Value>>,
+                pub meta: Meta,
+            }
+            impl ::core::fmt::Debug for ResultSet {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ResultSet")
+                        .field("columns", &self.columns)
+                        .field("rows", &self.rows)
+                        .field("meta", &self.meta)
+                        .finish()
+                }
+            }
+            /// What a call answered.
+            #[derive(Clone)]
+            pub struct Answers {
+                pub results: _rt::Vec<ResultSet>,
+                /// The name of this moment of the database.
+                pub bookmark: _rt::String,
+            }
+            impl ::core::fmt::Debug for Answers {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Answers")
+                        .field("results", &self.results)
+                        .field("bookmark", &self.bookmark)
+                        .finish()
+                }
+            }
+            /// A database that this script is bound to.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Database {
+                handle: _rt::Resource<Database>,
+            }
+            impl Database {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Database {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/d1@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]database"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Database {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Opens the binding of that name.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    binding: &str,
+                ) -> ::core::result::Result<Database, BindingError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = binding;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/d1@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]database.open"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Database::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasmyard::platform::dispatch::BindingError as V12;
+                                    let v12 = match l5 {
+                                        0 => {
+                                            let e12 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            V12::NotBound(e12)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            V12::WrongType(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
+                    }
+                }
+            }
+            impl Database {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Carries out statements, each of them or none.
+                #[allow(async_fn_in_trait)]
+                pub fn run(
+                    &self,
+                    statements: &[Statement],
+                ) -> ::core::result::Result<Answers, D1Error> {
+                    unsafe {
+                        let mut cleanup_list = _rt::Vec::new();
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 5 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 5
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec5 = statements;
+                        let len5 = vec5.len();
+                        let layout5 = _rt::alloc::Layout::from_size_align(
+                                vec5.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result5, _cleanup5) = wit_bindgen::rt::Cleanup::new(
+                            layout5,
+                        );
+                        for (i, e) in vec5.into_iter().enumerate() {
+                            let base = result5
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let Statement { sql: sql0, params: params0 } = e;
+                                let vec1 = sql0;
+                                let ptr1 = vec1.as_ptr().cast::<u8>();
+                                let len1 = vec1.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len1;
+                                *base.add(0).cast::<*mut u8>() = ptr1.cast_mut();
+                                let vec4 = params0;
+                                let len4 = vec4.len();
+                                let layout4 = _rt::alloc::Layout::from_size_align(
+                                        vec4.len() * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                        8,
+                                    )
+                                    .unwrap();
+                                let (result4, _cleanup4) = wit_bindgen::rt::Cleanup::new(
+                                    layout4,
+                                );
+                                cleanup_list.extend(_cleanup4);
+                                for (i, e) in vec4.into_iter().enumerate() {
+                                    let base = result4
+                                        .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        match e {
+                                            Value::Null => {
+                                                *base.add(0).cast::<u8>() = (0i32) as u8;
+                                            }
+                                            Value::Integer(e) => {
+                                                *base.add(0).cast::<u8>() = (1i32) as u8;
+                                                *base.add(8).cast::<i64>() = _rt::as_i64(e);
+                                            }
+                                            Value::Real(e) => {
+                                                *base.add(0).cast::<u8>() = (2i32) as u8;
+                                                *base.add(8).cast::<f64>() = _rt::as_f64(e);
+                                            }
+                                            Value::Text(e) => {
+                                                *base.add(0).cast::<u8>() = (3i32) as u8;
+                                                let vec2 = e;
+                                                let ptr2 = vec2.as_ptr().cast::<u8>();
+                                                let len2 = vec2.len();
+                                                *base
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len2;
+                                                *base.add(8).cast::<*mut u8>() = ptr2.cast_mut();
+                                            }
+                                            Value::Blob(e) => {
+                                                *base.add(0).cast::<u8>() = (4i32) as u8;
+                                                let vec3 = e;
+                                                let ptr3 = vec3.as_ptr().cast::<u8>();
+                                                let len3 = vec3.len();
+                                                *base
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len3;
+                                                *base.add(8).cast::<*mut u8>() = ptr3.cast_mut();
+                                            }
+                                        }
+                                    }
+                                }
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len4;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result4;
+                            }
+                        }
+                        let ptr6 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/d1@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]database.run"]
+                            fn wit_import7(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import7(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import7((self).handle() as i32, result5, len5, ptr6);
+                        let l8 = i32::from(*ptr6.add(0).cast::<u8>());
+                        let result71 = match l8 {
+                            0 => {
+                                let e = {
+                                    let l9 = *ptr6
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l10 = *ptr6
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base40 = l9;
+                                    let len40 = l10;
+                                    let mut result40 = _rt::Vec::with_capacity(len40);
+                                    for i in 0..len40 {
+                                        let base = base40
+                                            .add(i * (56 + 4 * ::core::mem::size_of::<*const u8>()));
+                                        let e40 = {
+                                            let l11 = *base.add(0).cast::<*mut u8>();
+                                            let l12 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let base16 = l11;
+                                            let len16 = l12;
+                                            let mut result16 = _rt::Vec::with_capacity(len16);
+                                            for i in 0..len16 {
+                                                let base = base16
+                                                    .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                let e16 = {
+                                                    let l13 = *base.add(0).cast::<*mut u8>();
+                                                    let l14 = *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len15 = l14;
+                                                    let bytes15 = _rt::Vec::from_raw_parts(
+                                                        l13.cast(),
+                                                        len15,
+                                                        len15,
+                                                    );
+                                                    _rt::string_lift(bytes15)
+                                                };
+                                                result16.push(e16);
+                                            }
+                                            _rt::cabi_dealloc(
+                                                base16,
+                                                len16 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            );
+                                            let l17 = *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l18 = *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let base32 = l17;
+                                            let len32 = l18;
+                                            let mut result32 = _rt::Vec::with_capacity(len32);
+                                            for i in 0..len32 {
+                                                let base = base32
+                                                    .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                let e32 = {
+                                                    let l19 = *base.add(0).cast::<*mut u8>();
+                                                    let l20 = *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let base31 = l19;
+                                                    let len31 = l20;
+                                                    let mut result31 = _rt::Vec::with_capacity(len31);
+                                                    for i in 0..len31 {
+                                                        let base = base31
+                                                            .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                                        let e31 = {
+                                                            let l21 = i32::from(*base.add(0).cast::<u8>());
+                                                            let v30 = match l21 {
+                                                                0 => Value::Null,
+                                                                1 => {
+                                                                    let e30 = {
+                                                                        let l22 = *base.add(8).cast::<i64>();
+                                                                        l22
+                                                                    };
+                                                                    Value::Integer(e30)
+                                                                }
+                                                                2 => {
+                                                                    let e30 = {
+                                                                        let l23 = *base.add(8).cast::<f64>();
+                                                                        l23
+                                                                    };
+                                                                    Value::Real(e30)
+                                                                }
+                                                                3 => {
+                                                                    let e30 = {
+                                                                        let l24 = *base.add(8).cast::<*mut u8>();
+                                                                        let l25 = *base
+                                                                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len26 = l25;
+                                                                        let bytes26 = _rt::Vec::from_raw_parts(
+                                                                            l24.cast(),
+                                                                            len26,
+                                                                            len26,
+                                                                        );
+                                                                        _rt::string_lift(bytes26)
+                                                                    };
+                                                                    Value::Text(e30)
+                                                                }
+                                                                n => {
+                                                                    debug_assert_eq!(n, 4, "invalid enum discriminant");
+                                                                    let e30 = {
+                                                                        let l27 = *base.add(8).cast::<*mut u8>();
+                                                                        let l28 = *base
+                                                                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len29 = l28;
+                                                                        <_ as From<
+                                                                            _rt::Vec<_>,
+                                                                        >>::from(_rt::Vec::from_raw_parts(l27.cast(), len29, len29))
+                                                                    };
+                                                                    Value::Blob(e30)
+                                                                }
+                                                            };
+                                                            v30
+                                                        };
+                                                        result31.push(e31);
+                                                    }
+                                                    _rt::cabi_dealloc(
+                                                        base31,
+                                                        len31 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                                        8,
+                                                    );
+                                                    result31
+                                                };
+                                                result32.push(e32);
+                                            }
+                                            _rt::cabi_dealloc(
+                                                base32,
+                                                len32 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            );
+                                            let l33 = *base
+                                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<f64>();
+                                            let l34 = *base
+                                                .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>();
+                                            let l35 = *base
+                                                .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>();
+                                            let l36 = *base
+                                                .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>();
+                                            let l37 = *base
+                                                .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>();
+                                            let l38 = *base
+                                                .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>();
+                                            let l39 = i32::from(
+                                                *base
+                                                    .add(48 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            ResultSet {
+                                                columns: result16,
+                                                rows: result32,
+                                                meta: Meta {
+                                                    duration_ms: l33,
+                                                    changes: l34 as u64,
+                                                    last_row_id: l35,
+                                                    rows_read: l36 as u64,
+                                                    rows_written: l37 as u64,
+                                                    size_after: l38 as u64,
+                                                    changed_db: _rt::bool_lift(l39 as u8),
+                                                },
+                                            }
+                                        };
+                                        result40.push(e40);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base40,
+                                        len40 * (56 + 4 * ::core::mem::size_of::<*const u8>()),
+                                        8,
+                                    );
+                                    let l41 = *ptr6
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l42 = *ptr6
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len43 = l42;
+                                    let bytes43 = _rt::Vec::from_raw_parts(
+                                        l41.cast(),
+                                        len43,
+                                        len43,
+                                    );
+                                    Answers {
+                                        results: result40,
+                                        bookmark: _rt::string_lift(bytes43),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l44 = i32::from(
+                                        *ptr6.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v70 = match l44 {
+                                        0 => {
+                                            let e70 = {
+                                                let l45 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l46 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len47 = l46;
+                                                let bytes47 = _rt::Vec::from_raw_parts(
+                                                    l45.cast(),
+                                                    len47,
+                                                    len47,
+                                                );
+                                                let l48 = *ptr6
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i32>();
+                                                Refusal {
+                                                    text: _rt::string_lift(bytes47),
+                                                    statement: l48 as u32,
+                                                }
+                                            };
+                                            D1Error::Refused(e70)
+                                        }
+                                        1 => {
+                                            let e70 = {
+                                                let l49 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l50 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len51 = l50;
+                                                let bytes51 = _rt::Vec::from_raw_parts(
+                                                    l49.cast(),
+                                                    len51,
+                                                    len51,
+                                                );
+                                                _rt::string_lift(bytes51)
+                                            };
+                                            D1Error::DatabaseNotFound(e70)
+                                        }
+                                        2 => {
+                                            let e70 = {
+                                                let l52 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l53 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len54 = l53;
+                                                let bytes54 = _rt::Vec::from_raw_parts(
+                                                    l52.cast(),
+                                                    len54,
+                                                    len54,
+                                                );
+                                                _rt::string_lift(bytes54)
+                                            };
+                                            D1Error::ExceededQuota(e70)
+                                        }
+                                        3 => {
+                                            let e70 = {
+                                                let l55 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l56 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len57 = l56;
+                                                let bytes57 = _rt::Vec::from_raw_parts(
+                                                    l55.cast(),
+                                                    len57,
+                                                    len57,
+                                                );
+                                                _rt::string_lift(bytes57)
+                                            };
+                                            D1Error::ExceededSubrequests(e70)
+                                        }
+                                        4 => {
+                                            let e70 = {
+                                                let l58 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l59 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len60 = l59;
+                                                let bytes60 = _rt::Vec::from_raw_parts(
+                                                    l58.cast(),
+                                                    len60,
+                                                    len60,
+                                                );
+                                                _rt::string_lift(bytes60)
+                                            };
+                                            D1Error::ExceededMemory(e70)
+                                        }
+                                        5 => {
+                                            let e70 = {
+                                                let l61 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l62 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len63 = l62;
+                                                let bytes63 = _rt::Vec::from_raw_parts(
+                                                    l61.cast(),
+                                                    len63,
+                                                    len63,
+                                                );
+                                                _rt::string_lift(bytes63)
+                                            };
+                                            D1Error::ExceededTime(e70)
+                                        }
+                                        6 => {
+                                            let e70 = {
+                                                let l64 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l65 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len66 = l65;
+                                                let bytes66 = _rt::Vec::from_raw_parts(
+                                                    l64.cast(),
+                                                    len66,
+                                                    len66,
+                                                );
+                                                _rt::string_lift(bytes66)
+                                            };
+                                            D1Error::Overloaded(e70)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 7, "invalid enum discriminant");
+                                            let e70 = {
+                                                let l67 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l68 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len69 = l68;
+                                                let bytes69 = _rt::Vec::from_raw_parts(
+                                                    l67.cast(),
+                                                    len69,
+                                                    len69,
+                                                );
+                                                _rt::string_lift(bytes69)
+                                            };
+                                            D1Error::Internal(e70)
+                                        }
+                                    };
+                                    v70
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result71
+                    }
+                }
+            }
+        }
         /// Keys and values: the KV namespace binding.
         ///
         /// What was put is durable when `put` returns, and whoever reads after that finds it. Each call waits for the store, and
@@ -6711,6 +7547,46 @@ pub mod wasmyard {
                     }
                 }
             }
+            /// How much an entry matters.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Level {
+                Debug,
+                Info,
+                Log,
+                Warn,
+                Error,
+            }
+            impl ::core::fmt::Debug for Level {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Level::Debug => f.debug_tuple("Level::Debug").finish(),
+                        Level::Info => f.debug_tuple("Level::Info").finish(),
+                        Level::Log => f.debug_tuple("Level::Log").finish(),
+                        Level::Warn => f.debug_tuple("Level::Warn").finish(),
+                        Level::Error => f.debug_tuple("Level::Error").finish(),
+                    }
+                }
+            }
+            impl Level {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Level {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Level::Debug,
+                        1 => Level::Info,
+                        2 => Level::Log,
+                        3 => Level::Warn,
+                        4 => Level::Error,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
             #[allow(unused_unsafe, clippy::all)]
             /// Writes to the log: a line is an entry. Never waits, and never fails: what is over the limit is left out.
             #[allow(async_fn_in_trait)]
@@ -6730,6 +7606,27 @@ pub mod wasmyard {
                         unreachable!()
                     }
                     wit_import1(to.clone() as i32, ptr0.cast_mut(), len0);
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Writes entries of a level: one for each line of the text.
+            #[allow(async_fn_in_trait)]
+            pub fn entry(level: Level, text: &str) -> () {
+                unsafe {
+                    let vec0 = text;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/log@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "entry"]
+                        fn wit_import1(_: i32, _: *mut u8, _: usize);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: *mut u8, _: usize) {
+                        unreachable!()
+                    }
+                    wit_import1(level.clone() as i32, ptr0.cast_mut(), len0);
                 }
             }
         }
@@ -10163,6 +11060,492 @@ pub mod wasmyard {
                         _ => _rt::invalid_enum_discriminant(),
                     };
                     result66
+                }
+            }
+        }
+        /// Messages that are sent to a queue: the queue binding.
+        ///
+        /// What was sent is durable when `send` returns, and is handed over at least once to whoever consumes the queue. Each call waits for
+        /// the store, and counts as one subrequest.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod queues {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
+            /// Why nothing was sent.
+            #[derive(Clone)]
+            pub enum SendError {
+                /// A message, a delay or their number breaks a rule: the text names it, and the rule.
+                InvalidArgument(_rt::String),
+                /// The queue was deleted.
+                QueueNotFound(_rt::String),
+                /// The queue holds as much as it may: the text names the limit.
+                ExceededQuota(_rt::String),
+                /// This script has no subrequests left.
+                ExceededSubrequests(_rt::String),
+                /// Too many sends to this queue wait for the moment, or the disk is full.
+                Overloaded(_rt::String),
+                /// The platform failed. The text is safe to show; the full cause is in the operator's log.
+                Internal(_rt::String),
+            }
+            impl ::core::fmt::Debug for SendError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        SendError::InvalidArgument(e) => {
+                            f.debug_tuple("SendError::InvalidArgument").field(e).finish()
+                        }
+                        SendError::QueueNotFound(e) => {
+                            f.debug_tuple("SendError::QueueNotFound").field(e).finish()
+                        }
+                        SendError::ExceededQuota(e) => {
+                            f.debug_tuple("SendError::ExceededQuota").field(e).finish()
+                        }
+                        SendError::ExceededSubrequests(e) => {
+                            f.debug_tuple("SendError::ExceededSubrequests")
+                                .field(e)
+                                .finish()
+                        }
+                        SendError::Overloaded(e) => {
+                            f.debug_tuple("SendError::Overloaded").field(e).finish()
+                        }
+                        SendError::Internal(e) => {
+                            f.debug_tuple("SendError::Internal").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for SendError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for SendError {}
+            /// What the body of a message is; `v8` is a value of JavaScript as its engine writes it, for scripts in JavaScript alone.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum ContentType {
+                Json,
+                Text,
+                Bytes,
+                V8,
+            }
+            impl ::core::fmt::Debug for ContentType {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        ContentType::Json => f.debug_tuple("ContentType::Json").finish(),
+                        ContentType::Text => f.debug_tuple("ContentType::Text").finish(),
+                        ContentType::Bytes => {
+                            f.debug_tuple("ContentType::Bytes").finish()
+                        }
+                        ContentType::V8 => f.debug_tuple("ContentType::V8").finish(),
+                    }
+                }
+            }
+            impl ContentType {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> ContentType {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => ContentType::Json,
+                        1 => ContentType::Text,
+                        2 => ContentType::Bytes,
+                        3 => ContentType::V8,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// A message to be sent.
+            #[derive(Clone)]
+            pub struct NewMessage {
+                pub content_type: ContentType,
+                /// Up to 128 KiB.
+                pub body: _rt::Vec<u8>,
+                /// How many seconds it is not handed over, up to 86400; what the binding or the queue says where that is left out.
+                pub delay_seconds: ::core::option::Option<u32>,
+            }
+            impl ::core::fmt::Debug for NewMessage {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("NewMessage")
+                        .field("content-type", &self.content_type)
+                        .field("body", &self.body)
+                        .field("delay-seconds", &self.delay_seconds)
+                        .finish()
+                }
+            }
+            /// A queue that this script is bound to.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Sender {
+                handle: _rt::Resource<Sender>,
+            }
+            impl Sender {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Sender {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/queues@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]sender"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Sender {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Opens the binding of that name.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    binding: &str,
+                ) -> ::core::result::Result<Sender, BindingError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = binding;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/queues@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]sender.open"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Sender::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasmyard::platform::dispatch::BindingError as V12;
+                                    let v12 = match l5 {
+                                        0 => {
+                                            let e12 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            V12::NotBound(e12)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            V12::WrongType(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
+                    }
+                }
+            }
+            impl Sender {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Sends up to 100 messages of up to 256 KiB together: all, or none.
+                #[allow(async_fn_in_trait)]
+                pub fn send(
+                    &self,
+                    messages: &[NewMessage],
+                ) -> ::core::result::Result<(), SendError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec2 = messages;
+                        let len2 = vec2.len();
+                        let layout2 = _rt::alloc::Layout::from_size_align(
+                                vec2.len() * (8 + 3 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result2, _cleanup2) = wit_bindgen::rt::Cleanup::new(
+                            layout2,
+                        );
+                        for (i, e) in vec2.into_iter().enumerate() {
+                            let base = result2
+                                .add(i * (8 + 3 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let NewMessage {
+                                    content_type: content_type0,
+                                    body: body0,
+                                    delay_seconds: delay_seconds0,
+                                } = e;
+                                *base.add(0).cast::<u8>() = (content_type0.clone() as i32)
+                                    as u8;
+                                let vec1 = body0;
+                                let ptr1 = vec1.as_ptr().cast::<u8>();
+                                let len1 = vec1.len();
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len1;
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr1.cast_mut();
+                                match delay_seconds0 {
+                                    Some(e) => {
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *base
+                                            .add(4 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(e);
+                                    }
+                                    None => {
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                            }
+                        }
+                        let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/queues@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]sender.send"]
+                            fn wit_import4(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import4(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import4((self).handle() as i32, result2, len2, ptr3);
+                        let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                        let result26 = match l5 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l6 = i32::from(
+                                        *ptr3.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v25 = match l6 {
+                                        0 => {
+                                            let e25 = {
+                                                let l7 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            SendError::InvalidArgument(e25)
+                                        }
+                                        1 => {
+                                            let e25 = {
+                                                let l10 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            SendError::QueueNotFound(e25)
+                                        }
+                                        2 => {
+                                            let e25 = {
+                                                let l13 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                _rt::string_lift(bytes15)
+                                            };
+                                            SendError::ExceededQuota(e25)
+                                        }
+                                        3 => {
+                                            let e25 = {
+                                                let l16 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l17 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len18 = l17;
+                                                let bytes18 = _rt::Vec::from_raw_parts(
+                                                    l16.cast(),
+                                                    len18,
+                                                    len18,
+                                                );
+                                                _rt::string_lift(bytes18)
+                                            };
+                                            SendError::ExceededSubrequests(e25)
+                                        }
+                                        4 => {
+                                            let e25 = {
+                                                let l19 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l20 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len21 = l20;
+                                                let bytes21 = _rt::Vec::from_raw_parts(
+                                                    l19.cast(),
+                                                    len21,
+                                                    len21,
+                                                );
+                                                _rt::string_lift(bytes21)
+                                            };
+                                            SendError::Overloaded(e25)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                            let e25 = {
+                                                let l22 = *ptr3
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l23 = *ptr3
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len24 = l23;
+                                                let bytes24 = _rt::Vec::from_raw_parts(
+                                                    l22.cast(),
+                                                    len24,
+                                                    len24,
+                                                );
+                                                _rt::string_lift(bytes24)
+                                            };
+                                            SendError::Internal(e25)
+                                        }
+                                    };
+                                    v25
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result26
+                    }
                 }
             }
         }
@@ -16822,6 +18205,319 @@ pub mod wasmyard {
                 }
             }
         }
+        /// Secrets of stores, which several scripts share.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod secrets {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
+            /// Why a secret was not read.
+            #[derive(Clone)]
+            pub enum SecretError {
+                /// There is no such secret for scripts any more.
+                NotFound(_rt::String),
+                /// This script has no subrequests left.
+                ExceededSubrequests(_rt::String),
+                /// The platform failed. The text is safe to show; the full cause is in the operator's log.
+                Internal(_rt::String),
+            }
+            impl ::core::fmt::Debug for SecretError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        SecretError::NotFound(e) => {
+                            f.debug_tuple("SecretError::NotFound").field(e).finish()
+                        }
+                        SecretError::ExceededSubrequests(e) => {
+                            f.debug_tuple("SecretError::ExceededSubrequests")
+                                .field(e)
+                                .finish()
+                        }
+                        SecretError::Internal(e) => {
+                            f.debug_tuple("SecretError::Internal").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for SecretError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for SecretError {}
+            /// A secret that this script is bound to.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Secret {
+                handle: _rt::Resource<Secret>,
+            }
+            impl Secret {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Secret {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/secrets@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]secret"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Secret {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Opens the binding of that name.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    binding: &str,
+                ) -> ::core::result::Result<Secret, BindingError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = binding;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/secrets@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]secret.open"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Secret::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasmyard::platform::dispatch::BindingError as V12;
+                                    let v12 = match l5 {
+                                        0 => {
+                                            let e12 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            V12::NotBound(e12)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            V12::WrongType(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
+                    }
+                }
+            }
+            impl Secret {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The value that it has now. A call is a subrequest.
+                #[allow(async_fn_in_trait)]
+                pub fn get(&self) -> ::core::result::Result<_rt::String, SecretError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/secrets@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]secret.get"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result17 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = *ptr0
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l4 = *ptr0
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len5 = l4;
+                                    let bytes5 = _rt::Vec::from_raw_parts(
+                                        l3.cast(),
+                                        len5,
+                                        len5,
+                                    );
+                                    _rt::string_lift(bytes5)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l6 = i32::from(
+                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v16 = match l6 {
+                                        0 => {
+                                            let e16 = {
+                                                let l7 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            SecretError::NotFound(e16)
+                                        }
+                                        1 => {
+                                            let e16 = {
+                                                let l10 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            SecretError::ExceededSubrequests(e16)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e16 = {
+                                                let l13 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                _rt::string_lift(bytes15)
+                                            };
+                                            SecretError::Internal(e16)
+                                        }
+                                    };
+                                    v16
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result17
+                    }
+                }
+            }
+        }
     }
 }
 #[rustfmt::skip]
@@ -17020,6 +18716,23 @@ mod _rt {
             alloc::dealloc(ptr, layout);
         }
     }
+    pub fn as_f64<T: AsF64>(t: T) -> f64 {
+        t.as_f64()
+    }
+    pub trait AsF64 {
+        fn as_f64(self) -> f64;
+    }
+    impl<'a, T: Copy + AsF64> AsF64 for &'a T {
+        fn as_f64(self) -> f64 {
+            (*self).as_f64()
+        }
+    }
+    impl AsF64 for f64 {
+        #[inline]
+        fn as_f64(self) -> f64 {
+            self as f64
+        }
+    }
     extern crate alloc as alloc_crate;
 }
 #[rustfmt::skip]
@@ -17029,8 +18742,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 12643] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe5a\x01A\x02\x01A0\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 13989] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa7l\x01A\x02\x01A6\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -17202,7 +18915,21 @@ request\x11\0\x13\x04\0\x13[method]files.fetch\x01\x14\x01@\x02\x04self\x10\x07r
 equest\x05\0\x13\x04\0\x12[method]files.send\x01\x15\x01i\x01\x01@\x02\x04self\x10\
 \x07request\x16\0\x13\x04\0\x15[method]files.forward\x01\x17\x03\0\x1ewasmyard:p\
 latform/assets@0.1.0\x05\x16\x01B\x04\x01o\x02ss\x01p\0\x01@\0\0\x01\x04\0\x04li\
-st\x01\x02\x03\0\x20wasmyard:platform/bindings@0.1.0\x05\x17\x01B%\x02\x03\x02\x01\
+st\x01\x02\x03\0\x20wasmyard:platform/bindings@0.1.0\x05\x17\x01B\x1f\x02\x03\x02\
+\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01r\x02\x04texts\x09statementy\x04\0\x07\
+refusal\x03\0\x02\x01q\x08\x07refused\x01\x03\0\x12database-not-found\x01s\0\x0e\
+exceeded-quota\x01s\0\x14exceeded-subrequests\x01s\0\x0fexceeded-memory\x01s\0\x0d\
+exceeded-time\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x08d1-error\x03\
+\0\x04\x01p}\x01q\x05\x04null\0\0\x07integer\x01x\0\x04real\x01u\0\x04text\x01s\0\
+\x04blob\x01\x06\0\x04\0\x05value\x03\0\x07\x01p\x08\x01r\x02\x03sqls\x06params\x09\
+\x04\0\x09statement\x03\0\x0a\x01r\x07\x0bduration-msu\x07changesw\x0blast-row-i\
+dx\x09rows-readw\x0crows-writtenw\x0asize-afterw\x0achanged-db\x7f\x04\0\x04meta\
+\x03\0\x0c\x01ps\x01p\x09\x01r\x03\x07columns\x0e\x04rows\x0f\x04meta\x0d\x04\0\x0a\
+result-set\x03\0\x10\x01p\x11\x01r\x02\x07results\x12\x08bookmarks\x04\0\x07answ\
+ers\x03\0\x13\x04\0\x08database\x03\x01\x01i\x15\x01j\x01\x16\x01\x01\x01@\x01\x07\
+bindings\0\x17\x04\0\x15[static]database.open\x01\x18\x01h\x15\x01p\x0b\x01j\x01\
+\x14\x01\x05\x01@\x02\x04self\x19\x0astatements\x1a\0\x1b\x04\0\x14[method]datab\
+ase.run\x01\x1c\x03\0\x1awasmyard:platform/d1@0.1.0\x05\x18\x01B%\x02\x03\x02\x01\
 \x13\x04\0\x0dbinding-error\x03\0\0\x01q\x07\x10invalid-argument\x01s\0\x13names\
 pace-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14exceeded-subrequests\x01s\0\x0f\
 exceeded-memory\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x08kv-error\
@@ -17218,82 +18945,97 @@ h\x13\x01k\x0a\x01j\x01\x18\x01\x03\x01@\x02\x04self\x17\x03keys\0\x19\x04\0\x15
 ue\x08\x07options\x07\0\x1b\x04\0\x15[method]namespace.put\x01\x1c\x01@\x02\x04s\
 elf\x17\x03keys\0\x1b\x04\0\x18[method]namespace.delete\x01\x1d\x01j\x01\x12\x01\
 \x03\x01@\x02\x04self\x17\x07options\x0d\0\x1e\x04\0\x16[method]namespace.list\x01\
-\x1f\x03\0\x1awasmyard:platform/kv@0.1.0\x05\x18\x01B\x05\x01m\x02\x06output\x05\
-error\x04\0\x0bdestination\x03\0\0\x01p}\x01@\x02\x02to\x01\x05bytes\x02\x01\0\x04\
-\0\x05write\x01\x03\x03\0\x1bwasmyard:platform/log@0.1.0\x05\x19\x02\x03\0\x04\x0a\
-error-code\x01B*\x02\x03\x02\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\
-\x01\x0e\x04\0\x11incoming-response\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11respo\
-nse-outparam\x03\0\x04\x02\x03\x02\x01\x1a\x04\0\x0aerror-code\x03\0\x06\x02\x03\
-\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-reques\
-t\x03\0\x0a\x02\x03\x02\x01\x10\x04\0\x0frequest-changes\x03\0\x0c\x04\0\x0ffutu\
-re-response\x03\x01\x01h\x0e\x01i\x09\x01@\x01\x04self\x0f\0\x10\x04\0![method]f\
-uture-response.subscribe\x01\x11\x01i\x03\x01j\x01\x12\x01\x07\x01j\x01\x13\0\x01\
-k\x14\x01@\x01\x04self\x0f\0\x15\x04\0\x1b[method]future-response.get\x01\x16\x01\
-i\x0e\x01j\x01\x17\x01s\x01@\x01\x07request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\
-\x01\x01@\x01\x07request\x1a\0\x13\x04\0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\
-\x07request\x1a\0\x13\x04\0\x0cforward-with\x01\x1c\x01k\x0d\x01j\x01\x17\x01\x07\
-\x01@\x02\x07changes\x1d\x07request\x1a\0\x1e\x04\0\x0dstart-forward\x01\x1f\x01\
-i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03out\x20\0!\x04\0\x04tail\x01\"\x03\
-\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1b\x01B^\x02\x03\x02\x01\x07\x04\0\x0c\
-input-stream\x03\0\0\x02\x03\x02\x01\x08\x04\0\x0doutput-stream\x03\0\x02\x02\x03\
-\x02\x01\x13\x04\0\x0dbinding-error\x03\0\x04\x01m\x0b\x10invalid-argument\x10bu\
-cket-not-found\x10upload-not-found\x0cinvalid-part\x0dinvalid-range\x0abad-diges\
-t\x09too-large\x0eexceeded-quota\x14exceeded-subrequests\x0aoverloaded\x08intern\
-al\x04\0\x06reason\x03\0\x06\x01r\x03\x06reason\x07\x04codey\x04texts\x04\0\x08r\
-2-error\x03\0\x08\x01ks\x01kw\x01r\x06\x0ccontent-type\x0a\x10content-language\x0a\
-\x13content-disposition\x0a\x10content-encoding\x0a\x0dcache-control\x0a\x0ccach\
-e-expiry\x0b\x04\0\x0dhttp-metadata\x03\0\x0c\x01p}\x01k\x0e\x01r\x05\x03md5\x0f\
-\x04sha1\x0f\x06sha256\x0f\x06sha384\x0f\x06sha512\x0f\x04\0\x09checksums\x03\0\x10\
-\x01o\x02ss\x01p\x12\x01r\x09\x03keys\x07versions\x04sizew\x04etags\x08uploadedw\
-\x0dhttp-metadata\x0d\x0fcustom-metadata\x13\x09checksums\x11\x0dstorage-classs\x04\
-\0\x06object\x03\0\x14\x01ps\x01r\x05\x0cetag-matches\x16\x13etag-does-not-match\
-\x16\x0fuploaded-before\x0b\x0euploaded-after\x0b\x13seconds-granularity\x7f\x04\
-\0\x09condition\x03\0\x17\x01r\x03\x06offset\x0b\x06length\x0b\x06suffix\x0b\x04\
-\0\x0abyte-range\x03\0\x19\x01r\x02\x07only-if\x18\x05range\x1a\x04\0\x0bget-opt\
-ions\x03\0\x1b\x01r\x05\x07only-if\x18\x0dhttp-metadata\x0d\x0fcustom-metadata\x13\
-\x09checksums\x11\x0dstorage-class\x0a\x04\0\x0bput-options\x03\0\x1d\x01o\x02ww\
-\x01i\x01\x01k\x20\x01r\x03\x06object\x15\x05range\x1f\x04body!\x04\0\x05found\x03\
-\0\"\x01ky\x01r\x05\x06prefix\x0a\x09delimiter\x0a\x06cursor\x0a\x0bstart-after\x0a\
-\x05limit$\x04\0\x0clist-options\x03\0%\x01p\x15\x01r\x03\x07objects'\x12delimit\
-ed-prefixes\x16\x06cursor\x0a\x04\0\x04page\x03\0(\x01r\x02\x06numbery\x04etags\x04\
-\0\x04part\x03\0*\x04\0\x06writer\x03\x01\x04\0\x06bucket\x03\x01\x01h,\x01i\x03\
-\x01j\x01/\0\x01@\x01\x04self.\00\x04\0\x13[method]writer.body\x011\x01i,\x01k\x15\
-\x01j\x013\x01\x09\x01@\x01\x04this2\04\x04\0\x15[static]writer.finish\x015\x01j\
-\x01+\x01\x09\x01@\x01\x04this2\06\x04\0\x1a[static]writer.finish-part\x017\x01i\
--\x01j\x018\x01\x05\x01@\x01\x07bindings\09\x04\0\x13[static]bucket.open\x01:\x01\
-h-\x01@\x02\x04self;\x03keys\04\x04\0\x13[method]bucket.head\x01<\x01k#\x01j\x01\
-=\x01\x09\x01@\x03\x04self;\x03keys\x07options\x1c\0>\x04\0\x12[method]bucket.ge\
-t\x01?\x01@\x04\x04self;\x03keys\x07content\x0e\x07options\x1e\04\x04\0\x12[meth\
-od]bucket.put\x01@\x01j\x012\x01\x09\x01@\x03\x04self;\x03keys\x07options\x1e\0\xc1\
-\0\x04\0\x18[method]bucket.start-put\x01B\x01j\0\x01\x09\x01@\x02\x04self;\x04ke\
-ys\x16\0\xc3\0\x04\0\x15[method]bucket.delete\x01D\x01j\x01)\x01\x09\x01@\x02\x04\
-self;\x07options&\0\xc5\0\x04\0\x13[method]bucket.list\x01F\x01j\x01s\x01\x09\x01\
-@\x03\x04self;\x03keys\x07options\x1e\0\xc7\0\x04\0\x1c[method]bucket.create-upl\
-oad\x01H\x01@\x05\x04self;\x03keys\x06uploads\x06numbery\x07content\x0e\06\x04\0\
-\x1a[method]bucket.upload-part\x01I\x01@\x04\x04self;\x03keys\x06uploads\x06numb\
-ery\0\xc1\0\x04\0\x19[method]bucket.start-part\x01J\x01p+\x01j\x01\x15\x01\x09\x01\
-@\x04\x04self;\x03keys\x06uploads\x05parts\xcb\0\0\xcc\0\x04\0\x1e[method]bucket\
-.complete-upload\x01M\x01@\x03\x04self;\x03keys\x06uploads\0\xc3\0\x04\0\x1b[met\
-hod]bucket.abort-upload\x01N\x03\0\x1awasmyard:platform/r2@0.1.0\x05\x1c\x01B\x0b\
-\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x04\0\x07limiter\x03\x01\x01\
-i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\0\x04\x04\0\x14[static]limiter.o\
-pen\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\x04self\x06\x03keys\0\x07\x04\0\x15\
-[method]limiter.limit\x01\x08\x03\0\"wasmyard:platform/rate-limit@0.1.0\x05\x1d\x01\
-B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\
-\x01r\x09\x07subjects\x06issuers\x06serials\x12fingerprint-sha256s\x10fingerprin\
-t-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0aissuer-key\0\x04\0\x12c\
-lient-certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\x06ciphers\x0bserver-n\
-ame\0\x12client-certificate\x05\x04\0\x0etls-connection\x03\0\x06\x01@\0\0s\x04\0\
-\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08hostname\x01\x08\x01\
-@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\x01@\0\0\x0a\x04\0\x03tls\x01\
-\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\x09\x01k\x02\x01@\0\0\x0c\x04\
-\0\x06caller\x01\x0d\x03\0$wasmyard:platform/request-info@0.1.0\x05\x1e\x01B\x0b\
-\x01q\x02\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\
-\x01\x01\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\
-\x06\x01\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.\
-2.0-rc.1\x05\x1f\x04\0\x1fwasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07\
-imports\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.25\
-9.0\x10wit-bindgen-rust\x060.62.0";
+\x1f\x03\0\x1awasmyard:platform/kv@0.1.0\x05\x19\x01B\x09\x01m\x02\x06output\x05\
+error\x04\0\x0bdestination\x03\0\0\x01m\x05\x05debug\x04info\x03log\x04warn\x05e\
+rror\x04\0\x05level\x03\0\x02\x01p}\x01@\x02\x02to\x01\x05bytes\x04\x01\0\x04\0\x05\
+write\x01\x05\x01@\x02\x05level\x03\x04texts\x01\0\x04\0\x05entry\x01\x06\x03\0\x1b\
+wasmyard:platform/log@0.1.0\x05\x1a\x02\x03\0\x04\x0aerror-code\x01B*\x02\x03\x02\
+\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x11incoming\
+-response\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\
+\x03\x02\x01\x1b\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\x04\0\x08poll\
+able\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\x03\x02\x01\
+\x10\x04\0\x0frequest-changes\x03\0\x0c\x04\0\x0ffuture-response\x03\x01\x01h\x0e\
+\x01i\x09\x01@\x01\x04self\x0f\0\x10\x04\0![method]future-response.subscribe\x01\
+\x11\x01i\x03\x01j\x01\x12\x01\x07\x01j\x01\x13\0\x01k\x14\x01@\x01\x04self\x0f\0\
+\x15\x04\0\x1b[method]future-response.get\x01\x16\x01i\x0e\x01j\x01\x17\x01s\x01\
+@\x01\x07request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\x01\x01@\x01\x07request\x1a\
+\0\x13\x04\0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\0\x13\x04\
+\0\x0cforward-with\x01\x1c\x01k\x0d\x01j\x01\x17\x01\x07\x01@\x02\x07changes\x1d\
+\x07request\x1a\0\x1e\x04\0\x0dstart-forward\x01\x1f\x01i\x05\x01j\0\x01\x07\x01\
+@\x02\x07request\x1a\x03out\x20\0!\x04\0\x04tail\x01\"\x03\0\x20wasmyard:platfor\
+m/outgoing@0.1.0\x05\x1c\x01B\x14\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\
+\0\0\x01q\x06\x10invalid-argument\x01s\0\x0fqueue-not-found\x01s\0\x0eexceeded-q\
+uota\x01s\0\x14exceeded-subrequests\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\
+\0\x04\0\x0asend-error\x03\0\x02\x01m\x04\x04json\x04text\x05bytes\x02v8\x04\0\x0c\
+content-type\x03\0\x04\x01p}\x01ky\x01r\x03\x0ccontent-type\x05\x04body\x06\x0dd\
+elay-seconds\x07\x04\0\x0bnew-message\x03\0\x08\x04\0\x06sender\x03\x01\x01i\x0a\
+\x01j\x01\x0b\x01\x01\x01@\x01\x07bindings\0\x0c\x04\0\x13[static]sender.open\x01\
+\x0d\x01h\x0a\x01p\x09\x01j\0\x01\x03\x01@\x02\x04self\x0e\x08messages\x0f\0\x10\
+\x04\0\x13[method]sender.send\x01\x11\x03\0\x1ewasmyard:platform/queues@0.1.0\x05\
+\x1d\x01B^\x02\x03\x02\x01\x07\x04\0\x0cinput-stream\x03\0\0\x02\x03\x02\x01\x08\
+\x04\0\x0doutput-stream\x03\0\x02\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\
+\0\x04\x01m\x0b\x10invalid-argument\x10bucket-not-found\x10upload-not-found\x0ci\
+nvalid-part\x0dinvalid-range\x0abad-digest\x09too-large\x0eexceeded-quota\x14exc\
+eeded-subrequests\x0aoverloaded\x08internal\x04\0\x06reason\x03\0\x06\x01r\x03\x06\
+reason\x07\x04codey\x04texts\x04\0\x08r2-error\x03\0\x08\x01ks\x01kw\x01r\x06\x0c\
+content-type\x0a\x10content-language\x0a\x13content-disposition\x0a\x10content-e\
+ncoding\x0a\x0dcache-control\x0a\x0ccache-expiry\x0b\x04\0\x0dhttp-metadata\x03\0\
+\x0c\x01p}\x01k\x0e\x01r\x05\x03md5\x0f\x04sha1\x0f\x06sha256\x0f\x06sha384\x0f\x06\
+sha512\x0f\x04\0\x09checksums\x03\0\x10\x01o\x02ss\x01p\x12\x01r\x09\x03keys\x07\
+versions\x04sizew\x04etags\x08uploadedw\x0dhttp-metadata\x0d\x0fcustom-metadata\x13\
+\x09checksums\x11\x0dstorage-classs\x04\0\x06object\x03\0\x14\x01ps\x01r\x05\x0c\
+etag-matches\x16\x13etag-does-not-match\x16\x0fuploaded-before\x0b\x0euploaded-a\
+fter\x0b\x13seconds-granularity\x7f\x04\0\x09condition\x03\0\x17\x01r\x03\x06off\
+set\x0b\x06length\x0b\x06suffix\x0b\x04\0\x0abyte-range\x03\0\x19\x01r\x02\x07on\
+ly-if\x18\x05range\x1a\x04\0\x0bget-options\x03\0\x1b\x01r\x05\x07only-if\x18\x0d\
+http-metadata\x0d\x0fcustom-metadata\x13\x09checksums\x11\x0dstorage-class\x0a\x04\
+\0\x0bput-options\x03\0\x1d\x01o\x02ww\x01i\x01\x01k\x20\x01r\x03\x06object\x15\x05\
+range\x1f\x04body!\x04\0\x05found\x03\0\"\x01ky\x01r\x05\x06prefix\x0a\x09delimi\
+ter\x0a\x06cursor\x0a\x0bstart-after\x0a\x05limit$\x04\0\x0clist-options\x03\0%\x01\
+p\x15\x01r\x03\x07objects'\x12delimited-prefixes\x16\x06cursor\x0a\x04\0\x04page\
+\x03\0(\x01r\x02\x06numbery\x04etags\x04\0\x04part\x03\0*\x04\0\x06writer\x03\x01\
+\x04\0\x06bucket\x03\x01\x01h,\x01i\x03\x01j\x01/\0\x01@\x01\x04self.\00\x04\0\x13\
+[method]writer.body\x011\x01i,\x01k\x15\x01j\x013\x01\x09\x01@\x01\x04this2\04\x04\
+\0\x15[static]writer.finish\x015\x01j\x01+\x01\x09\x01@\x01\x04this2\06\x04\0\x1a\
+[static]writer.finish-part\x017\x01i-\x01j\x018\x01\x05\x01@\x01\x07bindings\09\x04\
+\0\x13[static]bucket.open\x01:\x01h-\x01@\x02\x04self;\x03keys\04\x04\0\x13[meth\
+od]bucket.head\x01<\x01k#\x01j\x01=\x01\x09\x01@\x03\x04self;\x03keys\x07options\
+\x1c\0>\x04\0\x12[method]bucket.get\x01?\x01@\x04\x04self;\x03keys\x07content\x0e\
+\x07options\x1e\04\x04\0\x12[method]bucket.put\x01@\x01j\x012\x01\x09\x01@\x03\x04\
+self;\x03keys\x07options\x1e\0\xc1\0\x04\0\x18[method]bucket.start-put\x01B\x01j\
+\0\x01\x09\x01@\x02\x04self;\x04keys\x16\0\xc3\0\x04\0\x15[method]bucket.delete\x01\
+D\x01j\x01)\x01\x09\x01@\x02\x04self;\x07options&\0\xc5\0\x04\0\x13[method]bucke\
+t.list\x01F\x01j\x01s\x01\x09\x01@\x03\x04self;\x03keys\x07options\x1e\0\xc7\0\x04\
+\0\x1c[method]bucket.create-upload\x01H\x01@\x05\x04self;\x03keys\x06uploads\x06\
+numbery\x07content\x0e\06\x04\0\x1a[method]bucket.upload-part\x01I\x01@\x04\x04s\
+elf;\x03keys\x06uploads\x06numbery\0\xc1\0\x04\0\x19[method]bucket.start-part\x01\
+J\x01p+\x01j\x01\x15\x01\x09\x01@\x04\x04self;\x03keys\x06uploads\x05parts\xcb\0\
+\0\xcc\0\x04\0\x1e[method]bucket.complete-upload\x01M\x01@\x03\x04self;\x03keys\x06\
+uploads\0\xc3\0\x04\0\x1b[method]bucket.abort-upload\x01N\x03\0\x1awasmyard:plat\
+form/r2@0.1.0\x05\x1e\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\
+\x04\0\x07limiter\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\0\x04\
+\x04\0\x14[static]limiter.open\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\x04se\
+lf\x06\x03keys\0\x07\x04\0\x15[method]limiter.limit\x01\x08\x03\0\"wasmyard:plat\
+form/rate-limit@0.1.0\x05\x1f\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\
+\0\x0ecalling-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fin\
+gerprint-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-ke\
+y\0\x0aissuer-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07v\
+ersions\x06ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-conne\
+ction\x03\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\
+\x04\0\x08hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\
+\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\
+\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:platform/reque\
+st-info@0.1.0\x05\x20\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\
+\x01q\x03\x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\x08internal\x01s\0\x04\
+\0\x0csecret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\x04\x01j\x01\x05\x01\x01\
+\x01@\x01\x07bindings\0\x06\x04\0\x13[static]secret.open\x01\x07\x01h\x04\x01j\x01\
+s\x01\x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method]secret.get\x01\x0a\x03\0\x1f\
+wasmyard:platform/secrets@0.1.0\x05!\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
+s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\
+\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07\
+get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\"\x04\0\x1fwasmyard:pl\
+atform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\x0c\
+processed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

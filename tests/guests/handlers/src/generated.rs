@@ -165,7 +165,7 @@ pub mod exports {
                 pub enum Verdict {
                     /// It was handled, and goes.
                     Ack,
-                    /// It is to come again, after so many seconds, up to 43200; after the queue's own time where that is left out.
+                    /// It is to come again, after so many seconds, up to 86400; after the queue's own time where that is left out.
                     Retry(::core::option::Option<u32>),
                 }
                 impl ::core::fmt::Debug for Verdict {

@@ -41,7 +41,7 @@ impl queue::Guest for Handlers {
             let verdict = match text.as_str() {
                 "ack" => Verdict::Ack,
                 "later" => Verdict::Retry(Some(30)),
-                "far" => Verdict::Retry(Some(50_000)),
+                "far" => Verdict::Retry(Some(90_000)),
                 "stranger" => {
                     each.push(("nobody".to_owned(), Verdict::Ack));
                     continue;

@@ -41,14 +41,17 @@ const GIVEN: [(&str, &str); 35] = [
         "wasmyard:platform/calls",
         "methods of other scripts, inside, by a handle that `dispatch` gave; the gate goes along",
     ),
+    ("wasmyard:platform/d1", "SQL databases that the script is bound to, each of them alone"),
     ("wasmyard:platform/dispatch", "other scripts, inside; the gate goes along"),
     ("wasmyard:platform/r2", "objects of the buckets that the script is bound to"),
     ("wasmyard:platform/kv", "keys and values of the namespaces that the script is bound to"),
     ("wasmyard:platform/log", "the log"),
     ("wasmyard:platform/message", "the answer to whoever asked"),
     ("wasmyard:platform/outgoing", "hands the request to the way out"),
+    ("wasmyard:platform/queues", "messages to queues that the script is bound to"),
     ("wasmyard:platform/rate-limit", "counts of the tenant's own"),
     ("wasmyard:platform/request-info", "what is known of the request"),
+    ("wasmyard:platform/secrets", "what the script is bound to"),
 ];
 
 /// A function of an interface, as the component model names it, with the resource it belongs to.

@@ -11,8 +11,11 @@ use serde_json::{Value, json};
 
 mod alerting;
 mod certificates;
+mod d1;
 mod kv;
+mod queues;
 mod r2;
+mod secret_stores;
 mod zones;
 
 use super::{CONFIG, restarted, site};
@@ -168,6 +171,9 @@ impl Calls {
             "alerting" => alerting::seen(&self.api).await,
             "certificates" => certificates::seen(&self.api).await,
             "kv" => kv::seen(&self.api).await,
+            "secret stores" => secret_stores::seen(&self.api).await,
+            "queues" => queues::seen(&self.api).await,
+            "d1" => d1::seen(&self.api).await,
             "r2" => r2::seen(&self.api).await,
             "zones" => zones::seen(&self.api).await,
             "contents" => {
@@ -315,6 +321,9 @@ fn rows() -> Vec<Row> {
     rows.extend(alerting::rows());
     rows.extend(certificates::rows());
     rows.extend(kv::rows());
+    rows.extend(secret_stores::rows());
+    rows.extend(queues::rows());
+    rows.extend(d1::rows());
     rows.extend(r2::rows());
     rows.extend(zones::rows());
     rows
@@ -568,7 +577,8 @@ fn other_rows() -> Vec<Row> {
 fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
-        "alerting" | "certificates" | "contents" | "kv" | "r2" | "zones" => seen,
+        "alerting" | "certificates" | "contents" | "d1" | "kv" | "queues" | "r2" | "secret stores"
+        | "zones" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -610,6 +620,9 @@ async fn prepared() -> (crate::support::Site, Server) {
     }
     alerting::prepare(&calls.api, &receiver).await;
     kv::prepare(&calls.api).await;
+    secret_stores::prepare(&calls.api).await;
+    queues::prepare(&calls.api).await;
+    d1::prepare(&calls.api).await;
     r2::prepare(&calls.api).await;
     zones::prepare(&calls.api).await;
     certificates::prepare(&calls.api).await;
@@ -622,10 +635,17 @@ async fn prepared() -> (crate::support::Site, Server) {
 /// What needs an authority of certificates: `data::acme::rollover` starts again after it.
 const WITH_AUTHORITY: &[&str] = &["PUT acme_accounts/{certificate_authority}/key"];
 
-/// What clients ask for and is not there: nothing changes.
+/// What clients ask for and is not there, and what is kept nowhere.
 const NOTHING: &[&str] = &[
+    "POST graphql",
     "POST workers/scripts/{script_name}/subdomain",
     "DELETE workers/scripts/{script_name}/subdomain",
+    "POST workers/scripts/{script_name}/tails",
+    "DELETE workers/scripts/{script_name}/tails/{tail_id}",
+    "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/tails",
+    "DELETE workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/tails/{tail_id}",
+    "POST workers/dispatch/namespaces/{dispatch_namespace}/tails",
+    "DELETE workers/dispatch/namespaces/{dispatch_namespace}/tails/{tail_id}",
     "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/run",
     "POST workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}/schedules/run",
     "POST workers/scripts/{script_name}/schedules/run",
@@ -640,7 +660,14 @@ fn every_write_endpoint_has_its_row() {
         let methods = methods.as_object().unwrap().keys().filter(|method| *method != "get");
         writes.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
     }
-    for reading in kv::READS.iter().chain(r2::READS).chain(zones::READS).chain(NOTHING).chain(WITH_AUTHORITY)
+    for reading in kv::READS
+        .iter()
+        .chain(d1::READS)
+        .chain(queues::READS)
+        .chain(r2::READS)
+        .chain(zones::READS)
+        .chain(NOTHING)
+        .chain(WITH_AUTHORITY)
     {
         assert!(writes.remove(*reading), "{reading}");
     }

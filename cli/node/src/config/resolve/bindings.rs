@@ -138,7 +138,12 @@ impl Resolver<'_> {
                 }
                 Reference::Namespace(name) => ("namespace", name.as_str()),
                 // Those are made by the API, under identifiers that no file knows beforehand.
-                Reference::KvNamespace(_) | Reference::R2Bucket(_) => continue,
+                Reference::KvNamespace(_)
+                | Reference::R2Bucket(_)
+                | Reference::Database(_)
+                | Reference::StoredSecret(..) => continue,
+                // Made where there is none.
+                Reference::Queue(_) => continue,
             };
             self.reference(spot.line, &spot.key, kind, name);
         }

@@ -8,6 +8,11 @@ use super::Resolver;
 use crate::config::fault::Fault;
 use crate::config::keys::RawScript;
 
+/// The switches of a script.
+pub(super) fn flags(raw: &RawScript) -> Vec<String> {
+    raw.compatibility_flags.iter().flatten().map(|spot| spot.value.clone()).collect()
+}
+
 impl Resolver<'_> {
     pub(super) fn crons(&mut self, raw: &RawScript) -> Option<Vec<Cron>> {
         let spots = raw.crons.as_deref()?;
