@@ -68,6 +68,7 @@ impl Caller {
                 Reference::KvNamespace(_) => write(Family::Kv, Place::Account),
                 Reference::Queue(_) => write(Family::Queues, Place::Account),
                 Reference::Database(_) => write(Family::D1, Place::Account),
+                Reference::R2Bucket(_) => write(Family::R2, Place::Account),
                 Reference::Namespace(name) => write(Family::Dispatch, Place::Namespace(name.clone())),
                 Reference::Script(name) | Reference::OutboundWorker(name) => {
                     write(Family::Dispatch, Place::Script(ScriptKey::Platform(name.clone())))

@@ -136,15 +136,20 @@ pub(crate) fn failure(error: &ApiError) -> Response {
 
 /// A page of a list, with what there is to say of it.
 pub(crate) fn page<T: Serialize, I: Serialize>(rows: &[T], info: &I) -> Response {
+    with_info(&rows, info)
+}
+
+/// A result that is a part of something longer, with what there is to say of it.
+pub(crate) fn with_info<T: Serialize, I: Serialize>(result: &T, info: &I) -> Response {
     #[derive(Serialize)]
     struct Page<'a, T, I> {
         success: bool,
         errors: [(); 0],
         messages: [(); 0],
-        result: &'a [T],
+        result: &'a T,
         result_info: &'a I,
     }
-    let page = Page { success: true, errors: [], messages: [], result: rows, result_info: info };
+    let page = Page { success: true, errors: [], messages: [], result, result_info: info };
     match serde_json::to_vec(&page) {
         Ok(body) => json(StatusCode::OK, body),
         Err(error) => ApiError::internal(error).into_response(),

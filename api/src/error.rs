@@ -14,6 +14,7 @@ use wasmyard_namespaces::registry::{AlertError, SecretStoreError};
 use wasmyard_namespaces::{
     AssetUploadError, BindingError, ErrorKind, NamespaceName, RegistryError, ScriptKey, UploadError,
 };
+use wasmyard_r2::R2Error;
 
 use crate::envelope;
 
@@ -154,6 +155,7 @@ impl From<ControlError> for ApiError {
             ControlError::Queues(error) => error.into(),
             ControlError::NoQueues => Self::invalid(text),
             ControlError::D1(error) => error.into(),
+            ControlError::R2(error) => error.into(),
             ControlError::Component(refusal) => match refusal.code {
                 RefusalCode::Invalid => Self::invalid(refusal.message),
                 RefusalCode::TooLarge => Self::new(Code::TooLarge, refusal.message),
@@ -272,6 +274,31 @@ impl From<D1Error> for ApiError {
                 Code::D1Damaged
             }
             D1Error::Store { .. } => return Self::internal(error),
+        };
+        Self::new(code, sentence(&error.to_string()))
+    }
+}
+
+impl From<R2Error> for ApiError {
+    fn from(error: R2Error) -> Self {
+        let code = match &error {
+            R2Error::BucketNotFound(_) => Code::R2BucketNotFound,
+            R2Error::BucketTaken(_) => Code::R2BucketExists,
+            R2Error::BucketNotEmpty { .. } => Code::R2BucketNotEmpty,
+            R2Error::UploadNotFound(_) => Code::R2ObjectNotFound,
+            R2Error::InvalidRange { .. } => Code::R2Range,
+            R2Error::BadDigest { .. } => Code::R2Digest,
+            R2Error::Invalid(_) | R2Error::InvalidPart(_) | R2Error::PartTooSmall { .. } => Code::Validation,
+            R2Error::TooLarge { what: "the content", .. } => Code::TooLarge,
+            R2Error::TooLarge { .. } => Code::Validation,
+            R2Error::Interrupted(_) => Code::SlowBody,
+            R2Error::Quota { .. } => Code::R2Quota,
+            R2Error::Busy { .. } | R2Error::Full => Code::Unavailable,
+            R2Error::Damaged { .. } => {
+                tracing::error!(%error, "an object cannot be read");
+                Code::R2Damaged
+            }
+            R2Error::Store { .. } => return Self::internal(error),
         };
         Self::new(code, sentence(&error.to_string()))
     }

@@ -344,9 +344,9 @@ mod tests {
 
     #[test]
     fn a_binding_of_unknown_type_is_refused_by_type() {
-        let declared = parse(br#"{"bindings":[{"type":"r2_bucket","name":"B","bucket_name":"x"}]}"#).unwrap();
+        let declared = parse(br#"{"bindings":[{"type":"vectorize","name":"B","index_name":"x"}]}"#).unwrap();
         let error = declared.metadata.into_draft(false).unwrap_err();
-        assert!(error.message().contains("r2_bucket"), "{error}");
+        assert!(error.message().contains("vectorize"), "{error}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) mod health;
 pub(crate) mod kv;
 pub(crate) mod namespaces;
 pub(crate) mod queues;
+pub(crate) mod r2;
 pub(crate) mod routes;
 pub(crate) mod run;
 pub(crate) mod schedules;

@@ -14,9 +14,9 @@ use crate::openapi;
 use crate::query::DIRECTIONS;
 use crate::resources::{
     acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
-    custom_hostnames, d1, deployments, dns_records, fallback_origin, graphql, health, kv, namespaces, routes,
-    run, schedules, scripts, secret_stores, secrets, services, settings, subdomain, tags, tails, tokens,
-    versions, zone_routes, zones,
+    custom_hostnames, d1, deployments, dns_records, fallback_origin, graphql, health, kv, namespaces, r2,
+    routes, run, schedules, scripts, secret_stores, secrets, services, settings, subdomain, tags, tails,
+    tokens, versions, zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Asks, At, Operation, Table, op};
@@ -129,7 +129,20 @@ pub(crate) fn table() -> Table {
         .get("/exports/{place}", d1::transfer::download, op("download", "Fetch the file of an export").returns_raw("application/sql"));
 
     t.area("Analytics", "analytics", "/client/v4")
-        .post("/graphql", graphql::query, op("graphql", "Ask for figures in GraphQL, of which there are none: the answer says so").for_any_token().reads().takes::<graphql::Query>().returns_raw("application/json"));
+        .post("/graphql", graphql::query, op("graphql", "Ask for figures in GraphQL: how much a bucket holds, and no others").for_any_token().reads().takes::<graphql::Query>().returns_raw("application/json"));
+    t.area("Objects", "r2.buckets", "/client/v4/accounts/{account_id}/r2/buckets").needs(Family::R2)
+        .get("", r2::list, op("list", "List the buckets by their names").query("name_contains", "Buckets that have this in their names").query("start_after", "Names after this one").query("per_page", "Buckets of a page, 1 to 1000; 20 where it is left out").one_of("order", "By what", r2::ORDERS).one_of("direction", BACKWARDS, DIRECTIONS).query("cursor", "The cursor of the page before").returns::<r2::Listed>())
+        .post("", r2::create, op("create", "Create a bucket").takes::<r2::Wanted>().returns::<r2::View>())
+        .get("/{bucket_name}", r2::get, op("get", "Show a bucket").returns::<r2::View>())
+        .patch("/{bucket_name}", r2::edit, op("edit", "Change the storage class of what is put without one, which the header cf-r2-storage-class names").returns::<r2::View>())
+        .delete("/{bucket_name}", r2::delete, op("delete", "Delete a bucket that holds no objects").forced())
+        .get("/{bucket_name}/usage", r2::usage, op("usage", "How much a bucket holds").returns::<r2::Usage>())
+        .get("/{bucket_name}/objects", r2::objects::list, op("objects.list", "List objects in the order of their keys' bytes").query("prefix", "Keys that begin with this").query("delimiter", "Keys that have this behind the prefix are listed once, up to it").query("start_after", "Keys after this one").query("per_page", "Objects of a page, 1 to 1000").query("cursor", "The cursor of the page before").returns::<Vec<r2::objects::View>>())
+        .delete("/{bucket_name}/objects", r2::objects::delete_many, op("objects.deleteMany", "Delete up to 1,000 objects, all or none").takes_long::<Vec<String>>().returns::<Vec<r2::objects::Deleted>>())
+        .get("/{bucket_name}/objects/{*object_key}", r2::objects::get, op("objects.get", "Read an object, or the range of it that the header Range names").returns_raw("application/octet-stream"))
+        .put("/{bucket_name}/objects/{*object_key}", r2::objects::put, op("objects.upload", "Put an object: the body, with what the headers say of it").takes_value().returns::<r2::objects::View>())
+        .delete("/{bucket_name}/objects/{*object_key}", r2::objects::delete, op("objects.delete", "Delete an object").returns::<r2::objects::Deleted>());
+
 
     t.area("Routes", "routes", "/client/v4/accounts/{account_id}/workers/routes").needs(Family::Routes)
         .get("", routes::list, op("list", "List the routes").pages().returns::<Vec<routes::View>>())

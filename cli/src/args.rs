@@ -12,6 +12,7 @@ use queues::QueuesCommand;
 
 pub use access::{AuditArgs, TokenCommand, TokenWanted, When};
 pub use databases::{D1Command, ExportArgs, TimeTravelCommand};
+pub use objects::{BucketCommand, ObjectCommand, R2Command};
 pub use versions::{DeploymentsCommand, OfScript, RollbackArgs, RollbackIf, VersionsCommand};
 pub use zones::{
     ClientsWanted, HostnameCommand, HostnameFilters, HostnameWanted, InZoneArgs, WaitArgs, ZoneCommand,
@@ -19,6 +20,7 @@ pub use zones::{
 
 mod access;
 mod databases;
+mod objects;
 pub mod queues;
 mod versions;
 mod zones;
@@ -65,6 +67,9 @@ pub enum Command {
     /// Make, list and delete SQL databases, carry out statements, import, export, go back in time
     #[command(subcommand)]
     D1(D1Command),
+    /// Make, list and delete buckets; put, get, list and delete objects
+    #[command(subcommand)]
+    R2(R2Command),
     /// Make any call of the v4 API: `wasmyard api GET zones`
     Api(AnyCallArgs),
     /// Make a master key, or wrap the key of the data directory by another one

@@ -20,6 +20,7 @@ use address::{is_loopback, local_token, parse_base};
 mod account;
 mod address;
 mod error;
+mod objects;
 mod socket;
 mod zones;
 

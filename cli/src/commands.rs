@@ -14,6 +14,7 @@ pub mod hostname;
 pub mod key;
 pub mod namespace;
 pub mod queues;
+pub mod r2;
 pub mod script;
 pub mod secret;
 pub mod start;
@@ -51,6 +52,7 @@ pub async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Secret(command) => secret::run(command, output).await,
         Command::Tags(command) => tags::run(command, output).await,
         Command::D1(command) => d1::run(command, output).await,
+        Command::R2(command) => r2::run(command, output).await,
         Command::Api(args) => any_call::run(&args, output).await,
         Command::Key(command) => key::run(command, output).await,
         Command::Cron(command) => cron::run(command, output).await,

@@ -15,6 +15,7 @@ impl Control {
         self.bind_kv(key, inputs).await?;
         self.bind_databases(key, inputs).await?;
         self.bind_queues(key, inputs).await?;
+        self.bind_buckets(key, inputs).await?;
         self.bind_stored_secrets(key, inputs).await
     }
 }

@@ -10,6 +10,7 @@ use wasmyard_namespaces::access::PolicyError;
 use wasmyard_namespaces::bindings::BindingError;
 use wasmyard_namespaces::{AssetUploadError, ErrorKind, LimitError, NameError, RegistryError, UploadError};
 use wasmyard_queues::QueueError;
+use wasmyard_r2::R2Error;
 
 use crate::checker::Refusal;
 
@@ -31,6 +32,9 @@ pub enum ControlError {
     /// SQL databases: refused, or failed.
     #[error(transparent)]
     D1(#[from] D1Error),
+    /// Objects: refused, or failed.
+    #[error(transparent)]
+    R2(#[from] R2Error),
     /// A certificate was not taken, or the store of certificates failed.
     #[error(transparent)]
     Certificates(#[from] PutError),

@@ -7,7 +7,7 @@
 //! # Layout
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
-//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `d1`, `queues`, `secret_stores`, `zones`: everything else, a file for each
+//! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `d1`, `queues`, `r2`, `secret_stores`, `zones`: everything else, a file for each
 //! - [`audit`]: what a configuration file changed, told to the audit log
 //! - [`alerting`]: who is told of what happens to certificates, and the sending of it
 //! - `ownership`: whether a custom hostname is its customer's
@@ -43,6 +43,7 @@ mod kv;
 mod namespaces;
 mod ownership;
 mod queues;
+mod r2;
 mod routes;
 mod schedules;
 mod scripts;
@@ -62,6 +63,7 @@ use wasmyard_kv::Kv;
 use wasmyard_namespaces::domain::Domain;
 use wasmyard_namespaces::{BlockedNames, Registry};
 use wasmyard_queues::Queues;
+use wasmyard_r2::R2;
 
 pub use alerting::{ACCOUNT, Courier};
 pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
@@ -88,6 +90,8 @@ pub struct Control {
     queues: Option<Queues>,
     /// None where none are kept.
     d1: Option<D1>,
+    /// None where no objects are kept.
+    r2: Option<R2>,
     certificates: Option<certificates::Certificates>,
     /// Whom certificates are asked of.
     issuers: Option<Issuers>,
@@ -132,6 +136,7 @@ impl Control {
             kv,
             queues: None,
             d1: None,
+            r2: None,
             certificates: None,
             issuers: None,
             reserved_names: false,

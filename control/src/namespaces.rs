@@ -50,6 +50,7 @@ impl Control {
             self.rebind_kv(&before, new).await?;
             self.rebind_queues(name, new).await?;
             self.rebind_databases(&before, new).await?;
+            self.rebind_buckets(&before, new).await?;
         }
         let after = self.changing(force).update_namespace(name, patch).await?;
         if after.name != *name {

@@ -18,6 +18,7 @@ mod options;
 pub(crate) mod outgoing;
 mod pollables;
 mod queues;
+pub(crate) mod r2;
 mod ratelimit;
 pub(crate) mod request_info;
 mod secrets;
@@ -36,6 +37,7 @@ mod generated {
                 import wasmyard:platform/d1@0.1.0;
                 import wasmyard:platform/kv@0.1.0;
                 import wasmyard:platform/queues@0.1.0;
+                import wasmyard:platform/r2@0.1.0;
                 import wasmyard:platform/rate-limit@0.1.0;
                 import wasmyard:platform/secrets@0.1.0;
                 import wasmyard:platform/log@0.1.0;
@@ -67,6 +69,19 @@ mod generated {
             "wasmyard:platform/kv.[method]namespace.list": async | trappable,
             "wasmyard:platform/secrets.[method]secret.get": async | trappable,
             "wasmyard:platform/queues.[method]sender.send": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.head": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.get": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.put": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.start-put": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.delete": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.list": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.create-upload": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.upload-part": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.start-part": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.complete-upload": async | trappable,
+            "wasmyard:platform/r2.[method]bucket.abort-upload": async | trappable,
+            "wasmyard:platform/r2.[static]writer.finish": async | trappable,
+            "wasmyard:platform/r2.[static]writer.finish-part": async | trappable,
             "wasi:keyvalue/store.[method]bucket.get": async | trappable,
             "wasi:keyvalue/store.[method]bucket.set": async | trappable,
             "wasi:keyvalue/store.[method]bucket.delete": async | trappable,
@@ -86,6 +101,8 @@ mod generated {
             "wasmyard:platform/d1.database": super::d1::OpenD1,
             "wasmyard:platform/kv.namespace": super::kv::OpenKv,
             "wasmyard:platform/queues.sender": super::queues::OpenQueue,
+            "wasmyard:platform/r2.bucket": super::r2::OpenBucket,
+            "wasmyard:platform/r2.writer": super::r2::writer::OpenWriter,
             "wasmyard:platform/rate-limit.limiter": super::ratelimit::OpenLimiter,
             "wasmyard:platform/secrets.secret": super::secrets::OpenSecret,
             "wasi:keyvalue/store.bucket": super::kv::wasi::Bucket,
@@ -100,6 +117,6 @@ pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as
 pub(crate) use generated::wasmyard::platform::{
     assets as assets_wit, bindings as bindings_wit, calls as calls_wit, d1 as d1_wit,
     dispatch as dispatch_wit, kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
-    queues as queues_wit, rate_limit as ratelimit_wit, request_info as request_info_wit,
+    queues as queues_wit, r2 as r2_wit, rate_limit as ratelimit_wit, request_info as request_info_wit,
     secrets as secrets_wit,
 };

@@ -131,6 +131,120 @@ interface DispatchNamespace {
   get(name: string, args?: Record<string, unknown>, options?: DynamicDispatchOptions): Service;
 }
 
+interface R2HTTPMetadata {
+  contentType?: string;
+  contentLanguage?: string;
+  contentDisposition?: string;
+  contentEncoding?: string;
+  cacheControl?: string;
+  cacheExpiry?: Date;
+}
+
+interface R2StringChecksums { md5?: string; sha1?: string; sha256?: string; sha384?: string; sha512?: string }
+
+interface R2Checksums {
+  md5?: ArrayBuffer;
+  sha1?: ArrayBuffer;
+  sha256?: ArrayBuffer;
+  sha384?: ArrayBuffer;
+  sha512?: ArrayBuffer;
+  toJSON(): R2StringChecksums;
+}
+
+type R2Range = { offset: number; length?: number } | { offset?: number; length: number } | { suffix: number };
+
+interface R2Conditional {
+  etagMatches?: string | string[];
+  etagDoesNotMatch?: string | string[];
+  uploadedBefore?: Date;
+  uploadedAfter?: Date;
+  secondsGranularity?: boolean;
+}
+
+interface R2GetOptions {
+  onlyIf?: R2Conditional | Headers;
+  range?: R2Range | Headers;
+}
+
+interface R2MultipartOptions {
+  httpMetadata?: R2HTTPMetadata | Headers;
+  customMetadata?: Record<string, string>;
+  storageClass?: "Standard" | "InfrequentAccess";
+}
+
+interface R2PutOptions extends R2MultipartOptions {
+  onlyIf?: R2Conditional | Headers;
+  md5?: BufferSource | string;
+  sha1?: BufferSource | string;
+  sha256?: BufferSource | string;
+  sha384?: BufferSource | string;
+  sha512?: BufferSource | string;
+}
+
+interface R2ListOptions {
+  limit?: number;
+  prefix?: string;
+  cursor?: string;
+  delimiter?: string;
+  startAfter?: string;
+  include?: ("httpMetadata" | "customMetadata")[];
+}
+
+type R2Value = ReadableStream<Uint8Array> | BufferSource | string | Blob | null;
+
+/** An object, without its content. */
+interface R2Object {
+  readonly key: string;
+  readonly version: string;
+  readonly size: number;
+  readonly etag: string;
+  readonly httpEtag: string;
+  readonly uploaded: Date;
+  readonly checksums: R2Checksums;
+  readonly httpMetadata: R2HTTPMetadata;
+  readonly customMetadata: Record<string, string>;
+  readonly range?: R2Range;
+  readonly storageClass: string;
+  writeHttpMetadata(headers: Headers): void;
+}
+
+/** An object with its content. */
+interface R2ObjectBody extends R2Object {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly bodyUsed: boolean;
+  arrayBuffer(): Promise<ArrayBuffer>;
+  bytes(): Promise<Uint8Array>;
+  text(): Promise<string>;
+  json<Value = any>(): Promise<Value>;
+  blob(): Promise<Blob>;
+}
+
+interface R2UploadedPart { partNumber: number; etag: string }
+
+/** An upload in parts. */
+interface R2MultipartUpload {
+  readonly key: string;
+  readonly uploadId: string;
+  uploadPart(partNumber: number, value: Exclude<R2Value, null>): Promise<R2UploadedPart>;
+  complete(parts: R2UploadedPart[]): Promise<R2Object>;
+  abort(): Promise<void>;
+}
+
+type R2Objects = { objects: R2Object[]; delimitedPrefixes: string[] } & ({ truncated: true; cursor: string } | { truncated: false; cursor?: undefined });
+
+/** Objects in a bucket: the binding of type `r2_bucket`. */
+interface R2Bucket {
+  head(key: string): Promise<R2Object | null>;
+  get(key: string, options: R2GetOptions & { onlyIf: R2Conditional | Headers }): Promise<R2ObjectBody | R2Object | null>;
+  get(key: string, options?: R2GetOptions): Promise<R2ObjectBody | null>;
+  put(key: string, value: R2Value, options: R2PutOptions & { onlyIf: R2Conditional | Headers }): Promise<R2Object | null>;
+  put(key: string, value: R2Value, options?: R2PutOptions): Promise<R2Object>;
+  delete(keys: string | string[]): Promise<void>;
+  list(options?: R2ListOptions): Promise<R2Objects>;
+  createMultipartUpload(key: string, options?: R2MultipartOptions): Promise<R2MultipartUpload>;
+  resumeMultipartUpload(key: string, uploadId: string): R2MultipartUpload;
+}
+
 type KVType = "text" | "json" | "arrayBuffer" | "stream";
 
 interface KVGetOptions<T extends KVType> {

@@ -184,6 +184,24 @@ codes! {
     QueueConsumerSettings = 100127, BAD_REQUEST;
     /// Settings of a queue break a rule, which the message names.
     QueueSettings = 100128, BAD_REQUEST;
+    /// No bucket has this name.
+    R2BucketNotFound = 10006, NOT_FOUND;
+    /// A bucket of this name exists already.
+    R2BucketExists = 10004, CONFLICT;
+    /// The bucket holds objects.
+    R2BucketNotEmpty = 10008, CONFLICT;
+    /// The bucket has no object under this key.
+    R2ObjectNotFound = 10007, NOT_FOUND;
+    /// A condition of the request does not hold of the object.
+    R2Precondition = 10031, PRECONDITION_FAILED;
+    /// The content has another checksum than it was to have.
+    R2Digest = 10037, BAD_REQUEST;
+    /// The range has nothing of the object in it.
+    R2Range = 10039, RANGE_NOT_SATISFIABLE;
+    /// The bucket holds as much as it may; the message names the limit.
+    R2Quota = 90028, FORBIDDEN;
+    /// The content of an object is not what was put; others are served.
+    R2Damaged = 90027, INTERNAL_SERVER_ERROR;
     /// The hash of an asset names another content in this namespace already.
     AssetConflict = 90014, CONFLICT;
 

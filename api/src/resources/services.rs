@@ -30,6 +30,8 @@ pub(crate) struct References {
     queues: QueueReferences,
     /// Databases that it is bound to, by their identifiers.
     d1_databases: Vec<Bound>,
+    /// Buckets by their names.
+    r2_buckets: Vec<Bound>,
 }
 
 /// Queues that a script has to do with, by their names.
@@ -130,6 +132,10 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         Reference::Database(id) => Some(id.to_string()),
         _ => None,
     });
+    let r2_buckets = bound(|to| match to {
+        Reference::R2Bucket(name) => Some(name.to_string()),
+        _ => None,
+    });
     let found = shared.control.referrers_of_script(&key).await?;
     let shown = |list: &[Referrer]| list.iter().map(|one| reference(&one.name, &one.owner)).collect();
     let services = ServiceReferences { incoming: shown(&found.bindings), outgoing: outgoing.collect() };
@@ -143,6 +149,7 @@ pub(crate) async fn references(State(shared): SharedState, Target(key): Target) 
         kv_namespaces,
         queues: QueueReferences { sends, consumes },
         d1_databases,
+        r2_buckets,
     }))
 }
 

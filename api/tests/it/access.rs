@@ -42,6 +42,8 @@ fn filled(path: &str) -> String {
         .replace("{key_name}", "a/key")
         .replace("{database_id}", "5d2ae24e-1d5c-4a7e-9a0e-6f3c1f6f8d01")
         .replace("{place}", "0123456789abcdef0123456789abcdef")
+        .replace("{bucket_name}", "photos")
+        .replace("{object_key}", "a/key")
         .replace("{zone_id}", ZONE)
         .replace("{setting_id}", "ssl")
         .replace("{dns_record_id}", "0123456789abcdef0123456789abcdef")

@@ -21,6 +21,7 @@ use wasmyard_namespaces::{
     Blobs, Clock, ClockHand, Digest, EventKind, LimitSpec, Registry, RegistryOptions, Store as _,
 };
 use wasmyard_queues::{QueueLimits, Queues, SqliteQueues};
+use wasmyard_r2::{Index, LocalContents, R2, R2Limits};
 
 use crate::zones::certificates::Authority;
 
@@ -190,9 +191,17 @@ impl Api {
         let kv = Kv::new(kv, Clock::system(), KvLimits::default());
         let queues = Arc::new(SqliteQueues::open(folder.path()).unwrap());
         let queues = Queues::new(queues, Clock::system(), QueueLimits::default());
+        let data = folder.path().to_owned();
+        let open = move || {
+            let contents = LocalContents::open(&data.join("objects"))?;
+            Ok((Index::open(&data)?, Arc::new(contents) as _))
+        };
+        let r2 = R2::open(open, Clock::system(), R2Limits::default()).unwrap();
         let router = router(ApiState {
             tails: wasmyard_events::Tails::default(),
-            control: finish(Control::new(registry.clone(), checker.clone(), kv).with_queues(queues)),
+            control: finish(
+                Control::new(registry.clone(), checker.clone(), kv).with_queues(queues).with_objects(r2),
+            ),
             metrics: Arc::new(|| "wasmyard_up 1\n".to_owned()),
             ready: Arc::new(move || reason.lock().unwrap().clone().map_or(Ok(None), Err)),
             events: Arc::new(wasmyard_events::Discard),

@@ -27,6 +27,7 @@ mod lists;
 mod multipart;
 mod namespaces;
 mod operation;
+mod r2;
 mod rates;
 mod referred;
 mod routes;

@@ -233,8 +233,8 @@ async fn what_breaks_a_rule_is_refused_by_name_before_it_costs_anything() {
         (json!({"main_module": "worker.wasm", "main_modul": 1}), "main_modul"),
         (json!({"main_module": "worker.wasm", "assets": {}}), "assets"),
         (
-            json!({"main_module": "worker.wasm", "bindings": [{"type": "r2_bucket", "name": "B", "bucket_name": "x"}]}),
-            "r2_bucket",
+            json!({"main_module": "worker.wasm", "bindings": [{"type": "vectorize", "name": "B", "index_name": "x"}]}),
+            "vectorize",
         ),
         (
             json!({"main_module": "worker.wasm", "bindings": [{"type": "kv_namespace", "name": "KV", "namespace_id": "x"}]}),

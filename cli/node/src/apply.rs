@@ -129,6 +129,9 @@ pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
         bindings.push(BindingInput::Declare(database.bound_to(found.id)));
     }
     control.declare_queues(&script.bindings).await.map_err(|error| error.to_string())?;
+    for bucket in script.bindings.iter().filter_map(|decl| decl.kind.bucket()) {
+        control.ensure_bucket(bucket).await.map_err(|error| error.to_string())?;
+    }
     let draft = UploadDraft {
         bindings,
         tags: Some(script.tags.clone()),

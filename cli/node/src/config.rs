@@ -75,6 +75,8 @@ pub struct ResolvedConfig {
     pub certificates: CertificatesConfig,
     /// The name server of delegated validation; none: nothing is delegated.
     pub dcv: Option<DcvConfig>,
+    /// `[r2]`: where clients of the S3 protocol are answered; none: nowhere.
+    pub s3_listen: Option<SocketAddr>,
     /// Where notifications may be sent.
     pub webhooks: WebhooksConfig,
     /// `[limits]` over the built-in defaults: the platform's own limits, which everything is tightened from.
@@ -100,6 +102,7 @@ impl ResolvedConfig {
             ("egress", self.egress != new.egress),
             ("origins", self.origins != new.origins),
             ("dcv", self.dcv != new.dcv),
+            ("r2", self.s3_listen != new.s3_listen),
             ("webhooks", self.webhooks != new.webhooks),
             ("limits", self.limits != new.limits || self.ceiling != new.ceiling),
         ];

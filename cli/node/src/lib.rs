@@ -32,6 +32,7 @@ mod recompile;
 mod reload;
 mod remote;
 mod rollbacks;
+mod s3;
 mod schedule;
 mod serve;
 pub mod sources;

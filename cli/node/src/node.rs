@@ -24,10 +24,12 @@ use wasmyard_listener::tls::{Asking, Tls};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use wasmyard_namespaces::{Health, Registry};
+use wasmyard_r2::R2;
 use wasmyard_ratelimit::RateLimits;
 use wasmyard_runtime::{
     EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, Services, modules_by_mappings,
 };
+use wasmyard_s3::Gateway;
 use wasmyard_triggers::{Crons, Deliveries};
 
 use crate::checker::UploadChecker;
@@ -37,6 +39,7 @@ use crate::error::StartError;
 use crate::machine::{self, Capacity, Machine};
 use crate::ports::bind;
 use crate::remote::{DataPlane, RemoteNamespaces, RemoteServer};
+use crate::s3::S3Port;
 use crate::storage::Kept;
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
@@ -76,6 +79,7 @@ pub(crate) struct Node {
     delegation: Option<Delegation>,
     api: Port,
     api_state: ApiState,
+    s3: Option<S3Port>,
     ready: Arc<AtomicBool>,
     /// What checks of custom hostnames look with.
     lookout: Arc<Lookout>,
@@ -108,13 +112,19 @@ impl Node {
         let developing = development.is_some();
         let (overlay, remote) = development.map_or((None, None), |it| (Some(it.overlay), Some(it.remote)));
         let reserved_names = config.server.reserved_names || developing;
+        let metrics = Arc::new(Metrics::new().map_err(unmeasured)?);
         let visitors = bind(config.server.listen, "listen")?;
         let api = bind(config.server.api_listen, "api_listen")?;
         let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port()).ok();
         let tls_port = encrypting.as_ref().and_then(|tls| port(&tls.listener));
         let visited: Vec<u16> = port(&visitors).into_iter().chain(tls_port).collect();
         // No script reaches the platform's own ports, whatever else it may reach.
-        let own_ports: Vec<u16> = visited.iter().copied().chain(port(&api)).collect();
+        let s3 = config.s3_listen.map(|address| {
+            S3Port::open(address, Gateway::new(registry.clone(), r2.clone()), metrics.registry())
+        });
+        let s3 = s3.transpose()?;
+        let s3_port = s3.as_ref().and_then(S3Port::address).map(|address| address.port());
+        let own_ports: Vec<u16> = visited.iter().copied().chain(port(&api)).chain(s3_port).collect();
         egress.policy.own_ports.clone_from(&own_ports);
         let mut origins = config.origins.clone();
         origins.policy.own_ports.clone_from(&egress.policy.own_ports);
@@ -143,7 +153,6 @@ impl Node {
             StartError::with_remedy(error.to_string(), "lower `max_invocations` under [server]")
         })?;
         let runtime = Arc::new(runtime);
-        let metrics = Arc::new(Metrics::new().map_err(unmeasured)?);
         let figures = EgressFigures::new(metrics.registry()).map_err(unmeasured)?;
         let remote = remote.map(|server| RemoteNamespaces::new(server, config, metrics.registry()));
         let remote = remote.transpose().map_err(StartError::failed)?;
@@ -188,6 +197,7 @@ impl Node {
                     kv: Some(kept.kv.clone()),
                     d1: Some(kept.d1.clone()),
                     queues: Some(kept.queues.clone()),
+                    r2: Some(kept.r2.clone()),
                     secrets: Some(registry.clone()),
                     rates: Some(rates),
                     ..Services::default()
@@ -224,7 +234,8 @@ impl Node {
         });
         let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv)
             .with_queues(kept.queues)
-            .with_databases(kept.d1);
+            .with_databases(kept.d1)
+            .with_objects(kept.r2);
         let control = if reserved_names { control.with_reserved_names() } else { control };
         let control = issuers::with_certificates(control, store, config, metrics.registry())?;
         let delegation = config.dcv.as_ref();
@@ -286,6 +297,7 @@ impl Node {
             delegation,
             api,
             api_state,
+            s3,
             ready,
             lookout,
             recent,
@@ -304,13 +316,22 @@ impl Node {
         let tls = self.tls.as_ref().map(|port| ("https", &port.listener));
         let ports = [visitors].into_iter().chain(tls).chain([("api", &self.api.listener)]);
         let ports = ports.filter_map(|(name, listener)| Some((name, listener.local_addr().ok()?)));
+        let s3 = self.s3.iter().filter_map(|s3| Some(("s3", s3.address()?)));
         let dns = self.delegation.iter().filter_map(|delegation| Some(("dcv", delegation.address()?)));
-        ports.chain(dns).collect()
+        ports.chain(s3).chain(dns).collect()
     }
 
     /// Serves until `stop`, then drains. The control plane stays reachable until visitors are done.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>, readiness: Readiness) {
         let stopped = CancellationToken::new();
+        let objects = {
+            let (stop, config, s3) = (stopped.clone().cancelled_owned(), self.api.config.clone(), self.s3);
+            tokio::spawn(async move {
+                if let Some(s3) = s3 {
+                    s3.run(config, stop).await;
+                }
+            })
+        };
         let api = {
             let stopped = stopped.clone();
             let handler = Arc::new(ControlPlane(wasmyard_api::router(self.api_state)));
@@ -377,6 +398,9 @@ impl Node {
         }
         // It holds the code that is loaded: what the list says was used last is known only until it is gone.
         drop(self.dispatcher);
+        if let Err(error) = objects.await {
+            tracing::error!(%error, "the S3 protocol ended early");
+        }
         if let Err(error) = api.await {
             tracing::error!(%error, "the control plane ended early");
         }

@@ -11,6 +11,7 @@ pub(crate) fn bind(address: SocketAddr, name: &str) -> Result<TcpListener, Start
     wasmyard_listener::bind(address).map_err(|error| {
         let option = match name {
             "listen" | "api_listen" => format!("with --{}", name.replace('_', "-")),
+            "s3_listen" => "with `s3_listen` under [r2]".to_owned(),
             _ => format!("with `{name}` under [server]"),
         };
         StartError::with_remedy(

@@ -1,4 +1,4 @@
-//! What a node keeps in its data directory: the registry, keys and values, SQL databases, queues, and the token of whoever administers it.
+//! What a node keeps in its data directory: the registry, keys and values, SQL databases, queues, objects, and the token of whoever administers it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use wasmyard_kv::{Kv, KvLimits, SqliteKv};
 use wasmyard_namespaces::store::{MemoryStore, Seal};
 use wasmyard_namespaces::{Blobs, Clock, Registry, RegistryError, RegistryOptions};
 use wasmyard_queues::{QueueLimits, Queues, SqliteQueues};
+use wasmyard_r2::{Index, LocalContents, R2, R2Limits};
 
 use crate::config::ResolvedConfig;
 use crate::error::StartError;
@@ -30,11 +31,17 @@ pub(crate) struct Kept {
     pub(crate) kv: Kv,
     pub(crate) d1: D1,
     pub(crate) queues: Queues,
+    pub(crate) r2: R2,
 }
 
 impl Kept {
     fn open(data: &Path) -> Result<Self, StartError> {
-        Ok(Self { kv: keys_and_values(data)?, d1: databases(data)?, queues: queues(data)? })
+        Ok(Self {
+            kv: keys_and_values(data)?,
+            d1: databases(data)?,
+            queues: queues(data)?,
+            r2: objects(data)?,
+        })
     }
 
     /// Brings everything to its place, before the process ends.
@@ -42,6 +49,7 @@ impl Kept {
         self.kv.close().await;
         self.d1.close().await;
         self.queues.close().await;
+        self.r2.close().await;
     }
 }
 
@@ -147,6 +155,22 @@ fn databases(data: &Path) -> Result<D1, StartError> {
         StartError::with_remedy(
             message,
             "restore d1.sqlite from a backup, or move it away to begin without any",
+        )
+    })
+}
+
+/// The objects of a data directory.
+fn objects(data: &Path) -> Result<R2, StartError> {
+    let folder = data.to_owned();
+    let open = move || {
+        let contents = LocalContents::open(&folder.join("objects"))?;
+        Ok((Index::open(&folder)?, Arc::new(contents) as _))
+    };
+    R2::open(open, Clock::system(), R2Limits::default()).map_err(|error| {
+        let message = format!("the objects in {} cannot be opened: {error}", data.display());
+        StartError::with_remedy(
+            message,
+            "restore r2.sqlite and objects/ from a backup, or move both away to begin without any",
         )
     })
 }

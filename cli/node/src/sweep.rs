@@ -40,7 +40,8 @@ pub(crate) async fn run(control: Control, runtime: Arc<Runtime>) {
         code(registry, &runtime),
         keys(control.kv(), registry.clock()),
         messages(&control),
-        databases(&control)
+        databases(&control),
+        objects(&control)
     );
 }
 
@@ -62,6 +63,18 @@ async fn messages(control: &Control) {
         match queues.sweep().await {
             Ok(removed) => tracing::debug!(removed, "looked for messages that are too old"),
             Err(error) => tracing::warn!(%error, "messages that are too old could not be removed"),
+        }
+    })
+    .await;
+}
+
+/// Sweeps contents of objects that are gone, and uploads that nobody completed.
+async fn objects(control: &Control) {
+    let Ok(r2) = control.r2() else { return };
+    every(control.registry().clock(), Duration::ZERO, EXPIRED, || async {
+        match r2.sweep().await {
+            Ok(removed) => tracing::debug!(removed, "looked for contents of objects that are gone"),
+            Err(error) => tracing::warn!(%error, "contents of objects that are gone could not be removed"),
         }
     })
     .await;

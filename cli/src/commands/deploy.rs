@@ -29,6 +29,7 @@ mod assets;
 mod d1;
 mod kv;
 mod queues;
+mod r2;
 
 /// The annotation with a version's message, as the product's clients write it.
 pub(super) const MESSAGE: &str = "workers/message";
@@ -75,6 +76,9 @@ pub async fn run(args: DeployArgs, output: &Output) -> Result<(), Failure> {
         plan.rollback = args.rollback.to_json();
         for kv in std::mem::take(&mut plan.kv_namespaces) {
             plan.bindings.push(kv.bound_to(kv::titled(&client, &kv.title).await?));
+        }
+        for bucket in plan.bindings.iter().filter_map(|decl| decl.kind.bucket()) {
+            r2::ensure(&client, bucket).await?;
         }
         queues::made(&client, &plan.bindings, &plan.queue_consumers).await?;
         for database in std::mem::take(&mut plan.d1_databases) {

@@ -149,6 +149,7 @@ fn environment(
             BindingKind::SecretsStoreSecret(_) => "SecretsStoreSecret".to_owned(),
             BindingKind::Queue(_) => "Queue".to_owned(),
             BindingKind::D1(_) => "D1Database".to_owned(),
+            BindingKind::R2Bucket(_) => "R2Bucket".to_owned(),
             BindingKind::Ratelimit(_) => "RateLimit".to_owned(),
             BindingKind::SecretKey(_) => "CryptoKey".to_owned(),
             BindingKind::Assets(_) => "Fetcher".to_owned(),

@@ -10,6 +10,7 @@ import { anyName } from "./rpc/stubs.js";
 import { givenKey } from "./crypto/subtle.js";
 import { Queue } from "./queue.js";
 import { D1Database } from "./d1.js";
+import { R2Bucket } from "./r2.js";
 
 function open(kind, name) {
   const handle = host.open(kind, name);
@@ -141,6 +142,7 @@ const makers = {
   dispatch_namespace: (name) => new DispatchNamespace(name),
   kv_namespace: (name) => new KvNamespace(name),
   d1: (name) => new D1Database(() => open("d1", name)),
+  r2_bucket: (name) => new R2Bucket(name, open),
   ratelimit: (name) => new RateLimit(name),
   secrets_store_secret: (name) => new SecretsStoreSecret(name),
   queue: (name) => new Queue(() => open("queue", name)),

@@ -13,6 +13,7 @@ pub(crate) mod http;
 mod kv;
 mod platform;
 mod queues;
+mod r2;
 mod rate_limit;
 pub(crate) mod rejections;
 mod running;
@@ -58,6 +59,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     kv::add(ctx, &host)?;
     queues::add(ctx, &host)?;
     d1::add(ctx, &host)?;
+    r2::add(ctx, &host)?;
     rate_limit::add(ctx, &host)?;
     secrets::add(ctx, &host)?;
     async_context::add(ctx, &host)?;

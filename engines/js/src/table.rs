@@ -7,7 +7,7 @@ use crate::bindings::wasi::http::types::{
 };
 use crate::bindings::wasi::io::poll::Pollable;
 use crate::bindings::wasi::io::streams::{InputStream, OutputStream};
-use crate::bindings::wasmyard::platform::{assets, d1, dispatch, kv, outgoing, queues, rate_limit, secrets};
+use crate::bindings::wasmyard::platform::{assets, d1, dispatch, kv, outgoing, queues, r2, rate_limit, secrets};
 
 /// A handle. Of two that belong together the child comes first, for it is to be dropped first.
 pub(crate) enum Resource {
@@ -37,6 +37,14 @@ pub(crate) enum Resource {
     Limiter(rate_limit::Limiter),
     Secret(secrets::Secret),
     Queue(queues::Sender),
+    Bucket(r2::Bucket),
+    /// The content of an object, to be read.
+    Content(InputStream),
+    /// A content that is being written.
+    Writer {
+        stream: OutputStream,
+        writer: r2::Writer,
+    },
 }
 
 /// The request that is handled. Its head can be read when it was handed on, too.
@@ -76,7 +84,8 @@ impl Resource {
     pub(crate) fn subscribe(&self) -> Option<Pollable> {
         match self {
             Self::Source { stream, .. } => Some(stream.subscribe()),
-            Self::Sink { stream, .. } => Some(stream.subscribe()),
+            Self::Sink { stream, .. } | Self::Writer { stream, .. } => Some(stream.subscribe()),
+            Self::Content(stream) => Some(stream.subscribe()),
             Self::FromScript(future) => Some(future.subscribe()),
             Self::FromUrl(future) => Some(future.subscribe()),
             Self::FromStream(future) => Some(future.subscribe()),

@@ -22,6 +22,7 @@ pub use json::Json;
 pub use kv_namespace::{KvNamespace, KvNamespaceId};
 pub use plain_text::PlainText;
 pub use queue::{Queue, QueueName};
+pub use r2_bucket::{BucketName, R2Bucket};
 pub use ratelimit::Ratelimit;
 pub use secret_key::{KeyFormat, SecretKey};
 pub use secret_text::SecretText;
@@ -39,6 +40,7 @@ mod json;
 mod kv_namespace;
 mod plain_text;
 mod queue;
+mod r2_bucket;
 mod ratelimit;
 mod secret_key;
 mod secret_text;
@@ -103,6 +105,8 @@ pub enum Reference<'a> {
     Queue(&'a QueueName),
     /// An SQL database.
     Database(&'a DatabaseId),
+    /// A bucket of objects.
+    R2Bucket(&'a BucketName),
 }
 
 /// Makes the two enums from the list of types, so that there is no other list.
@@ -204,6 +208,16 @@ families! {
     SecretsStoreSecret,
     /// A queue that messages are sent to.
     Queue,
+    /// A bucket of objects.
+    R2Bucket,
+}
+
+impl BindingKind {
+    /// The bucket that it leads to, if it leads to one.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&BucketName> {
+        if let BindingKind::R2Bucket(held) = self { Some(&held.bucket_name) } else { None }
+    }
 }
 
 impl BindingType {

@@ -53,7 +53,7 @@ pub use assets::{
     VersionAssets,
 };
 pub use bindings::{
-    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, DatabaseId, KvNamespaceId,
+    BindingDecl, BindingError, BindingInput, BindingKind, BindingType, BucketName, DatabaseId, KvNamespaceId,
     OutboundDecl, QueueName, Reference,
 };
 pub use blocked::BlockedNames;

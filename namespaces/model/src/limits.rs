@@ -21,6 +21,7 @@ pub mod hostnames;
 pub mod kv;
 mod parse;
 pub mod queues;
+pub mod r2;
 mod row;
 pub mod secret_stores;
 mod table;

@@ -214,6 +214,17 @@ impl Registry {
         found.map(TokenRecord::info)
     }
 
+    /// What a token is as an access key of the S3 protocol: the token of that id, if it is good now, and the secret that goes
+    /// with it. That is the SHA-256 of the token's text in hexadecimal digits, as in the hosted product, so that whoever has the
+    /// token has both, and nothing more is kept of either.
+    #[must_use]
+    pub fn access_key(&self, id: &str) -> Option<(TokenInfo, Secret)> {
+        let now = self.inner.clock().now();
+        let tokens = self.inner.tokens.load();
+        let token = tokens.iter().find(|token| token.id == id && token.rules.is_good(now))?;
+        Some((token.info(), Secret::new(token.hash.to_string())))
+    }
+
     /// All tokens, oldest first.
     #[must_use]
     pub fn tokens(&self) -> Vec<TokenInfo> {

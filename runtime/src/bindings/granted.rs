@@ -17,6 +17,7 @@ use wasmyard_namespaces::bindings::{BindingDecl, BindingKind};
 use wasmyard_namespaces::ids::SecretStoreId;
 use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_queues::{QueueHandle, Queues};
+use wasmyard_r2::{Bucket, R2};
 use wasmyard_ratelimit::{Limiter, Rate, RateLimits, TenantRates};
 
 use crate::body::Body;
@@ -36,6 +37,8 @@ pub struct Services {
     pub queues: Option<Queues>,
     /// SQL databases.
     pub d1: Option<D1>,
+    /// Objects.
+    pub r2: Option<R2>,
     /// Rate limits, of all tenants.
     pub rates: Option<RateLimits>,
     /// Those of the version's own tenant.
@@ -86,6 +89,8 @@ pub(crate) enum Grant {
     Queue(QueueHandle),
     /// An SQL database.
     D1(D1Handle),
+    /// Objects.
+    R2(Bucket),
     /// A rate limit.
     RateLimit(Limiter),
     /// A secret of a store.
@@ -178,6 +183,9 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
         }
         BindingKind::D1(held) => {
             services.d1.as_ref().map_or(Grant::Nothing, |d1| Grant::D1(d1.handle(&held.database_id)))
+        }
+        BindingKind::R2Bucket(held) => {
+            services.r2.as_ref().map_or(Grant::Nothing, |r2| Grant::R2(r2.bucket(&held.bucket_name)))
         }
         BindingKind::Ratelimit(held) => services.own_rates.as_ref().map_or(Grant::Nothing, |rates| {
             let period = Duration::from_secs(u64::from(held.period));

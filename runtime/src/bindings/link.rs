@@ -6,7 +6,8 @@ use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 
 use crate::bindings::{
     assets_wit, bindings_wit, calls_wit, config_wit, d1_wit, dispatch_wit, keyvalue_batch_wit, keyvalue_wit,
-    kv_wit, log_wit, message_wit, outgoing_wit, queues_wit, ratelimit_wit, request_info_wit, secrets_wit,
+    kv_wit, log_wit, message_wit, outgoing_wit, queues_wit, r2_wit, ratelimit_wit, request_info_wit,
+    secrets_wit,
 };
 use crate::guest::state::State;
 
@@ -40,6 +41,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     d1_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     kv_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     queues_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    r2_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     ratelimit_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     secrets_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     keyvalue_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;

@@ -53,6 +53,12 @@ impl Arriving {
         Share { bytes, all: self.clone() }
     }
 
+    /// Counts so many bytes until this is dropped.
+    pub(crate) fn hold(&self, bytes: u64) -> Share {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+        Share { bytes, all: self.clone() }
+    }
+
     /// Counts a body as long as it is there.
     pub(crate) fn counted(&self, body: Body) -> Body {
         let share = self.share(&body);

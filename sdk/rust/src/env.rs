@@ -11,6 +11,7 @@ use crate::dispatch::{BindingError, Namespace, Service};
 use crate::executor;
 use crate::kv::Kv;
 use crate::queue::Queue;
+use crate::r2::R2;
 use crate::rate_limit::RateLimit;
 use crate::secrets::StoredSecret;
 
@@ -186,6 +187,40 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn d1(&self, binding: &str) -> Result<D1, BindingError> {
         D1::open(binding)
+    }
+
+    /// The rate limit that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let may = env.rate_limit("LOGINS")?.limit(&env.client_address()).unwrap_or(false);
+    /// Ok(if may { Response::text("welcome") } else { Response::text("later").with_status(429) })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn rate_limit(&self, binding: &str) -> Result<RateLimit, BindingError> {
+        RateLimit::open(binding)
+    }
+
+    /// The bucket of objects that this worker is bound to under that name.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let photos = env.r2("PHOTOS")?;
+    /// photos.put("cat.txt", "purr").await?;
+    /// let found = photos.get("cat.txt").await?.and_then(|found| found.body);
+    /// Ok(Response::new(match found { Some(body) => body.bytes().await?, None => Vec::new() }))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn r2(&self, binding: &str) -> Result<R2, BindingError> {
+        R2::open(binding)
     }
 
     /// The rate limit that this worker is bound to under that name.

@@ -53,6 +53,7 @@
 //! - [`Kv`]: keys and values
 //! - [`Queue`], [`queue`], [`MessageBatch`]: messages, sent and consumed
 //! - [`D1`]: SQL databases
+//! - [`R2`]: objects
 //! - [`fetch`]: HTTP to anywhere else, and what an outbound worker lets pass
 //! - [`Env::wait_until`]: work after the response
 //! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread
@@ -76,6 +77,7 @@ mod headers;
 mod kv;
 mod method;
 mod queue;
+mod r2;
 mod rate_limit;
 mod request;
 mod response;
@@ -97,6 +99,10 @@ pub use headers::{HeaderError, Headers};
 pub use kv::{Kv, KvEntry, KvError, KvKey, KvList, KvPage, KvPut};
 pub use method::{Method, Scheme};
 pub use queue::{ContentType, MessageBatch, NewMessage, Queue, QueueError, QueueMessage};
+pub use r2::{
+    R2, R2Body, R2Condition, R2Error, R2ErrorKind, R2Found, R2Get, R2HttpMetadata, R2List, R2Object, R2Page,
+    R2Put, R2Writer,
+};
 pub use rate_limit::RateLimit;
 pub use request::Request;
 pub use response::Response;

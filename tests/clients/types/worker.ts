@@ -8,6 +8,7 @@ interface Given {
   KV: KVNamespace;
   JOBS: Queue<{ id: string }>;
   DB: D1Database;
+  PHOTOS: R2Bucket;
   ACCOUNTS: Service<typeof Accounts>;
   ANY: Service;
   ASSETS: Fetcher;
@@ -44,6 +45,8 @@ export default {
     const anything = await env.ANY.whatever(1, "two");
 
     const known = await env.KV.get<{ workerName: string }>(`hostname:${url.hostname}`, { type: "json" });
+    const photo = await env.PHOTOS.get("a", { range: { suffix: 10 }, onlyIf: request.headers });
+    if (photo && "body" in photo) await env.PHOTOS.put("b", photo.body, { httpMetadata: photo.httpMetadata, sha256: photo.checksums.sha256 });
     const { value, metadata } = await env.KV.getWithMetadata<{ tier: string }>("a");
     const listed = await env.KV.list({ prefix: "a" });
     if (!listed.list_complete) await env.KV.list({ cursor: listed.cursor });

@@ -244,9 +244,27 @@ try {
   await d1(["delete", "db1", "--skip-confirmation"]);
   assert.equal(await result(database), null);
 
+  // Objects.
+  const buckets = `${account}/r2/buckets`;
+  await command(["r2", "bucket", "create", "photos"]);
+  assert.match(await command(["r2", "bucket", "list"]), /photos/);
+  await command(["r2", "object", "put", "photos/a b/å.txt", "--file", "o.txt", "--content-type", "text/x-photo", "--remote"], { files: { "o.txt": "an object" } });
+  const there = (await result(`${buckets}/photos/objects`))[0];
+  assert.equal(there.key, "a b/å.txt");
+  assert.equal(there.http_metadata.contentType, "text/x-photo");
+  assert.match(await command(["r2", "object", "get", "photos/a b/å.txt", "--pipe", "--remote"]), /an object/);
+  assert.match(await command(["r2", "bucket", "info", "photos"]), /object_count:\s+1/);
+  const bound = '[[r2_buckets]]\nbinding = "B"\nbucket_name = "photos"\n';
+  await command(["deploy"], { files: project("two", bound), shown: "deploy with an R2 binding" });
+  const kept = await tool.fetch(`${buckets}/photos`, "DELETE");
+  assert.equal(kept.status, 409);
+  await command(["deploy"], { files: project("two"), shown: "deploy without it" });
+  await command(["r2", "object", "delete", "photos/a b/å.txt", "--remote"]);
+  await command(["r2", "bucket", "delete", "photos"]);
+  assert.deepEqual((await result(buckets)).buckets, []);
+
   // What is not there is told, and changes nothing.
   for (const words of [
-    ["r2", "bucket", "list"], ["r2", "bucket", "create", "b1"],
     ["hyperdrive", "list"], ["vectorize", "list"], ["workflows", "list"], ["pipelines", "list"],
   ]) {
     const done = await tool.told("commands", {}, "", ...words);
@@ -254,7 +272,6 @@ try {
   }
   const before = (await result(`${workers}/scripts/commands/deployments`)).deployments[0].id;
   for (const [more, named] of [
-    ['[[r2_buckets]]\nbinding = "B"\nbucket_name = "b1"\n', "with an R2 binding"],
     ['[[d1_databases]]\nbinding = "D"\ndatabase_name = "d"\ndatabase_id = "00000000-0000-0000-0000-000000000000"\n', "with a D1 database that is not there"],
   ]) {
     const done = await tool.told("commands", project("two", more), "", "deploy");

@@ -55,6 +55,11 @@ pub fn script_path(name: &str) -> String {
 }
 
 impl Api {
+    /// The token that calls are made with.
+    pub fn token(&self) -> &str {
+        self.token
+    }
+
     /// The API at an address.
     pub fn new(address: SocketAddr, token: &'static str) -> Api {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();

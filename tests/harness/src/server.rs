@@ -235,6 +235,11 @@ impl Server {
         eventually("dcv", || std::future::ready(self.printed.address("dcv"))).await
     }
 
+    /// Where clients of the S3 protocol are answered.
+    pub async fn s3(&self) -> SocketAddr {
+        eventually("s3", || std::future::ready(self.printed.address("s3"))).await
+    }
+
     /// Where the API listens.
     pub fn api_address(&self) -> SocketAddr {
         self.api

@@ -134,8 +134,8 @@ async fn metadata_that_breaks_a_rule_is_refused_by_name() {
         (json!({"main_module": "worker.wasm", "tags": ["a,b"]}), "a,b"),
         (json!({"main_module": "worker.wasm", "limits": {"cpu_ms": 0}}), "cpu_ms"),
         (
-            json!({"main_module": "worker.wasm", "bindings": [{"type": "r2_bucket", "name": "B", "bucket_name": "x"}]}),
-            "r2_bucket",
+            json!({"main_module": "worker.wasm", "bindings": [{"type": "vectorize", "name": "B", "index_name": "x"}]}),
+            "vectorize",
         ),
     ] {
         let message = fresh.refused(&metadata, wat::answer("x"), 400, 10021).await;

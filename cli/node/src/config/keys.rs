@@ -45,6 +45,8 @@ section! {
         certificates: One<RawCertificates> = one("certificates"),
         /// The name server of delegated validation.
         dcv: One<RawDcv> = one("dcv"),
+        /// Objects.
+        r2: One<RawR2> = one("r2"),
         /// What holds for every script.
         limits: One<RawPlatformLimits> = one("limits"),
         /// Namespaces that exist from the start.
@@ -347,6 +349,15 @@ section! {
 }
 
 section! {
+    /// `[r2]`
+    RawR2 {
+        /// where clients of the [S3 protocol](r2.md#the-s3-protocol) are answered, such as `"127.0.0.1:8789"`. Port 0 lets the system
+        /// choose
+        s3_listen: Text = Text("no S3 protocol"),
+    }
+}
+
+section! {
     /// `[dcv]`
     RawDcv {
         /// the name below which customers delegate validation, such as `"dcv.saas.example"`: a zone of its own, for which the zone
@@ -511,6 +522,8 @@ section! {
         queue_consumers: Many<RawConsumer> = many(),
         /// [SQL databases](d1.md), by their names; one that is missing is made
         d1_databases: Many<RawD1> = many(),
+        /// [objects](r2.md), in the bucket of a name, which is made when it is missing
+        r2_buckets: Many<RawBucket> = many(),
         /// a table like `[limits]`
         limits: One<RawLimits> = one("limits"),
         /// up to eight
@@ -560,6 +573,16 @@ section! {
         binding: Text = Text("required"),
         /// the database's name
         database_name: Text = Text("required"),
+    }
+}
+
+section! {
+    /// `[[scripts.NAME.r2_buckets]]`
+    RawBucket {
+        /// the name under which the script sees it
+        binding: Text = Text("required"),
+        /// the bucket's name
+        bucket_name: Text = Text("required"),
     }
 }
 

@@ -220,7 +220,7 @@ fn unknown_keys_are_refused_with_a_guess() {
     let found = finding("[scripts.a]\nmain = \"a.wasm\"\nzzz = 1\n");
     assert_eq!(
         found,
-        "3: scripts.a.zzz: there is no such key; the keys here are assets, bindings, build, compatibility_flags, crons, d1_databases, kv_namespaces, limits, main, queue_consumers, tags, vars"
+        "3: scripts.a.zzz: there is no such key; the keys here are assets, bindings, build, compatibility_flags, crons, d1_databases, kv_namespaces, limits, main, queue_consumers, r2_buckets, tags, vars"
     );
 }
 

@@ -113,6 +113,11 @@ families! {
         Read = "192192df92ee43ac90f2aeeffce67e35" "D1 Read",
         Write = "09b2857d1c31407795e75e3fed8617a1" "D1 Write",
     }
+    /// Buckets, with objects.
+    R2 at Account {
+        Read = "b4992e1108244f5d8bfbd5744320c2e1" "Workers R2 Storage Read",
+        Write = "bf7481a1826f439697cb59a20b22293e" "Workers R2 Storage Write",
+    }
     /// What is counted of scripts and of requests.
     Analytics at Account {
         Read = "b89a480218d04ceb98b4fe57ca29dc1f" "Account Analytics Read",

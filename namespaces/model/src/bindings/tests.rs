@@ -37,6 +37,8 @@ fn every_type_reads_and_shows_as_the_wire_has_it() {
         json!({"type": "version_metadata", "name": "A"}),
         json!({"type": "kv_namespace", "name": "A", "namespace_id": "60bd86bd5f3d2649fcd7e1a5013a8bc3"}),
         json!({"type": "d1", "name": "A", "id": "5d2ae24e-1d5c-4a7e-9a0e-6f3c1f6f8d01", "database_id": "5d2ae24e-1d5c-4a7e-9a0e-6f3c1f6f8d01"}),
+        json!({"type": "r2_bucket", "name": "A", "bucket_name": "photos"}),
+        json!({"type": "r2_bucket", "name": "A", "bucket_name": "photos", "jurisdiction": "eu"}),
     ] {
         let decl = decl(wire.clone());
         assert_eq!(serde_json::to_value(&decl).unwrap(), wire);
@@ -76,6 +78,12 @@ fn what_is_wrong_with_a_binding_is_said() {
         (json!({"type": "kv_namespace", "name": "A", "namespace_id": "my kv"}), "not its title"),
         (json!({"type": "d1", "name": "A"}), "\"database_id\" must be a text"),
         (json!({"type": "d1", "name": "A", "id": "my database"}), "not its name"),
+        (json!({"type": "r2_bucket", "name": "A", "bucket_name": "x"}), "3 to 63 lower-case letters"),
+        (json!({"type": "r2_bucket", "name": "A", "bucket_name": "-ab"}), "begins and ends with a letter"),
+        (
+            json!({"type": "r2_bucket", "name": "A", "bucket_name": "abc", "jurisdiction": "moon"}),
+            "jurisdiction",
+        ),
         (
             json!({"type": "dispatch_namespace", "name": "A", "namespace": "n", "outbound": {}}),
             "outbound.worker",

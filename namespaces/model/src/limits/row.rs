@@ -43,6 +43,8 @@ pub enum LimitScope {
     Queue,
     /// One SQL database: fixed.
     D1,
+    /// One bucket of objects: fixed.
+    R2,
     /// Zones and what is in one of them: fixed.
     Zone,
     /// One event that is no request: fixed.

@@ -179,6 +179,7 @@ fn page_table() -> String {
         (LimitScope::Kv, "One KV namespace"),
         (LimitScope::Queue, "One queue"),
         (LimitScope::D1, "One SQL database"),
+        (LimitScope::R2, "One bucket of objects"),
         (LimitScope::Zone, "Zones and custom hostnames"),
         (LimitScope::Event, "One event that is no request"),
     ] {

@@ -11549,6 +11549,5759 @@ pub mod wasmyard {
                 }
             }
         }
+        /// Objects: the R2 bucket binding.
+        ///
+        /// What was put is durable when the call returns, and whoever reads after that finds it. Each call waits for the store, and counts
+        /// as one subrequest; so does a content that is written in pieces, when it is begun. Moments are in milliseconds since 1970.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod r2 {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type InputStream = super::super::super::__with_name3::InputStream;
+            pub type OutputStream = super::super::super::__with_name3::OutputStream;
+            pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
+            /// What kind of thing went wrong.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Reason {
+                /// A key, metadata, a range, a checksum, a limit or a cursor breaks a rule.
+                InvalidArgument,
+                /// The bucket was deleted.
+                BucketNotFound,
+                /// The upload was completed or aborted, or is too old.
+                UploadNotFound,
+                /// A part that was named is not there, or is too small.
+                InvalidPart,
+                /// The range has nothing of the object in it.
+                InvalidRange,
+                /// The content has another checksum than it was to have.
+                BadDigest,
+                /// The content, the key or the metadata is larger than it may be.
+                TooLarge,
+                /// The bucket holds as much as it may: the text names the limit.
+                ExceededQuota,
+                /// This script has no subrequests left.
+                ExceededSubrequests,
+                /// Too much is under way in this bucket for the moment, or the disk is full.
+                Overloaded,
+                /// The platform failed. The text is safe to show; the full cause is in the operator's log.
+                Internal,
+            }
+            impl ::core::fmt::Debug for Reason {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Reason::InvalidArgument => {
+                            f.debug_tuple("Reason::InvalidArgument").finish()
+                        }
+                        Reason::BucketNotFound => {
+                            f.debug_tuple("Reason::BucketNotFound").finish()
+                        }
+                        Reason::UploadNotFound => {
+                            f.debug_tuple("Reason::UploadNotFound").finish()
+                        }
+                        Reason::InvalidPart => {
+                            f.debug_tuple("Reason::InvalidPart").finish()
+                        }
+                        Reason::InvalidRange => {
+                            f.debug_tuple("Reason::InvalidRange").finish()
+                        }
+                        Reason::BadDigest => f.debug_tuple("Reason::BadDigest").finish(),
+                        Reason::TooLarge => f.debug_tuple("Reason::TooLarge").finish(),
+                        Reason::ExceededQuota => {
+                            f.debug_tuple("Reason::ExceededQuota").finish()
+                        }
+                        Reason::ExceededSubrequests => {
+                            f.debug_tuple("Reason::ExceededSubrequests").finish()
+                        }
+                        Reason::Overloaded => {
+                            f.debug_tuple("Reason::Overloaded").finish()
+                        }
+                        Reason::Internal => f.debug_tuple("Reason::Internal").finish(),
+                    }
+                }
+            }
+            impl Reason {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Reason {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Reason::InvalidArgument,
+                        1 => Reason::BucketNotFound,
+                        2 => Reason::UploadNotFound,
+                        3 => Reason::InvalidPart,
+                        4 => Reason::InvalidRange,
+                        5 => Reason::BadDigest,
+                        6 => Reason::TooLarge,
+                        7 => Reason::ExceededQuota,
+                        8 => Reason::ExceededSubrequests,
+                        9 => Reason::Overloaded,
+                        10 => Reason::Internal,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// Why a call was not carried out.
+            #[derive(Clone)]
+            pub struct R2Error {
+                pub reason: Reason,
+                /// The number that the product gives such an error, as 10037 for a bad digest.
+                pub code: u32,
+                pub text: _rt::String,
+            }
+            impl ::core::fmt::Debug for R2Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("R2Error")
+                        .field("reason", &self.reason)
+                        .field("code", &self.code)
+                        .field("text", &self.text)
+                        .finish()
+                }
+            }
+            impl ::core::fmt::Display for R2Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for R2Error {}
+            /// What clients that ask over HTTP are told with a content.
+            #[derive(Clone)]
+            pub struct HttpMetadata {
+                pub content_type: ::core::option::Option<_rt::String>,
+                pub content_language: ::core::option::Option<_rt::String>,
+                pub content_disposition: ::core::option::Option<_rt::String>,
+                pub content_encoding: ::core::option::Option<_rt::String>,
+                pub cache_control: ::core::option::Option<_rt::String>,
+                pub cache_expiry: ::core::option::Option<u64>,
+            }
+            impl ::core::fmt::Debug for HttpMetadata {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("HttpMetadata")
+                        .field("content-type", &self.content_type)
+                        .field("content-language", &self.content_language)
+                        .field("content-disposition", &self.content_disposition)
+                        .field("content-encoding", &self.content_encoding)
+                        .field("cache-control", &self.cache_control)
+                        .field("cache-expiry", &self.cache_expiry)
+                        .finish()
+                }
+            }
+            /// Checksums of a content.
+            #[derive(Clone)]
+            pub struct Checksums {
+                pub md5: ::core::option::Option<_rt::Vec<u8>>,
+                pub sha1: ::core::option::Option<_rt::Vec<u8>>,
+                pub sha256: ::core::option::Option<_rt::Vec<u8>>,
+                pub sha384: ::core::option::Option<_rt::Vec<u8>>,
+                pub sha512: ::core::option::Option<_rt::Vec<u8>>,
+            }
+            impl ::core::fmt::Debug for Checksums {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Checksums")
+                        .field("md5", &self.md5)
+                        .field("sha1", &self.sha1)
+                        .field("sha256", &self.sha256)
+                        .field("sha384", &self.sha384)
+                        .field("sha512", &self.sha512)
+                        .finish()
+                }
+            }
+            /// An object, without its content.
+            #[derive(Clone)]
+            pub struct Object {
+                pub key: _rt::String,
+                /// Names this content under this key, and no other one ever.
+                pub version: _rt::String,
+                pub size: u64,
+                pub etag: _rt::String,
+                pub uploaded: u64,
+                pub http_metadata: HttpMetadata,
+                /// Names and values.
+                pub custom_metadata: _rt::Vec<(_rt::String, _rt::String)>,
+                pub checksums: Checksums,
+                pub storage_class: _rt::String,
+            }
+            impl ::core::fmt::Debug for Object {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Object")
+                        .field("key", &self.key)
+                        .field("version", &self.version)
+                        .field("size", &self.size)
+                        .field("etag", &self.etag)
+                        .field("uploaded", &self.uploaded)
+                        .field("http-metadata", &self.http_metadata)
+                        .field("custom-metadata", &self.custom_metadata)
+                        .field("checksums", &self.checksums)
+                        .field("storage-class", &self.storage_class)
+                        .finish()
+                }
+            }
+            /// What must hold of an object. Nothing, where all is empty.
+            #[derive(Clone)]
+            pub struct Condition {
+                /// Its etag is one of these, with or without quotes; `*` is any.
+                pub etag_matches: _rt::Vec<_rt::String>,
+                /// Its etag is none of these.
+                pub etag_does_not_match: _rt::Vec<_rt::String>,
+                pub uploaded_before: ::core::option::Option<u64>,
+                pub uploaded_after: ::core::option::Option<u64>,
+                /// Whether moments are compared by whole seconds, as header fields have them.
+                pub seconds_granularity: bool,
+            }
+            impl ::core::fmt::Debug for Condition {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Condition")
+                        .field("etag-matches", &self.etag_matches)
+                        .field("etag-does-not-match", &self.etag_does_not_match)
+                        .field("uploaded-before", &self.uploaded_before)
+                        .field("uploaded-after", &self.uploaded_after)
+                        .field("seconds-granularity", &self.seconds_granularity)
+                        .finish()
+                }
+            }
+            /// Which bytes: from `offset` on, `length` at most; or `suffix` at the end.
+            #[repr(C)]
+            #[derive(Clone, Copy)]
+            pub struct ByteRange {
+                pub offset: ::core::option::Option<u64>,
+                pub length: ::core::option::Option<u64>,
+                pub suffix: ::core::option::Option<u64>,
+            }
+            impl ::core::fmt::Debug for ByteRange {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ByteRange")
+                        .field("offset", &self.offset)
+                        .field("length", &self.length)
+                        .field("suffix", &self.suffix)
+                        .finish()
+                }
+            }
+            #[derive(Clone)]
+            pub struct GetOptions {
+                pub only_if: Condition,
+                pub range: ByteRange,
+            }
+            impl ::core::fmt::Debug for GetOptions {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("GetOptions")
+                        .field("only-if", &self.only_if)
+                        .field("range", &self.range)
+                        .finish()
+                }
+            }
+            /// What is put beside a content.
+            #[derive(Clone)]
+            pub struct PutOptions {
+                pub only_if: Condition,
+                pub http_metadata: HttpMetadata,
+                /// Up to 8192 bytes of names and values, those of `http-metadata` included.
+                pub custom_metadata: _rt::Vec<(_rt::String, _rt::String)>,
+                /// Those that the content must have.
+                pub checksums: Checksums,
+                /// `Standard` or `InfrequentAccess`; the bucket's own where it is left out.
+                pub storage_class: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for PutOptions {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("PutOptions")
+                        .field("only-if", &self.only_if)
+                        .field("http-metadata", &self.http_metadata)
+                        .field("custom-metadata", &self.custom_metadata)
+                        .field("checksums", &self.checksums)
+                        .field("storage-class", &self.storage_class)
+                        .finish()
+                }
+            }
+            /// An object that was found.
+            pub struct Found {
+                pub object: Object,
+                /// First byte and number of bytes of what was asked for.
+                pub range: (u64, u64),
+                /// The bytes; none where the condition did not hold.
+                pub body: ::core::option::Option<InputStream>,
+            }
+            impl ::core::fmt::Debug for Found {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Found")
+                        .field("object", &self.object)
+                        .field("range", &self.range)
+                        .field("body", &self.body)
+                        .finish()
+                }
+            }
+            #[derive(Clone)]
+            pub struct ListOptions {
+                /// Objects whose keys begin with this.
+                pub prefix: ::core::option::Option<_rt::String>,
+                /// Keys that have this behind the prefix are listed once, up to it.
+                pub delimiter: ::core::option::Option<_rt::String>,
+                /// Where the page before ended.
+                pub cursor: ::core::option::Option<_rt::String>,
+                pub start_after: ::core::option::Option<_rt::String>,
+                /// How many at most, from 1 to 1000; 1000 where it is left out.
+                pub limit: ::core::option::Option<u32>,
+            }
+            impl ::core::fmt::Debug for ListOptions {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ListOptions")
+                        .field("prefix", &self.prefix)
+                        .field("delimiter", &self.delimiter)
+                        .field("cursor", &self.cursor)
+                        .field("start-after", &self.start_after)
+                        .field("limit", &self.limit)
+                        .finish()
+                }
+            }
+            /// Objects in the order of their keys' bytes.
+            #[derive(Clone)]
+            pub struct Page {
+                pub objects: _rt::Vec<Object>,
+                /// What keys begin with that have the delimiter.
+                pub delimited_prefixes: _rt::Vec<_rt::String>,
+                /// Where the next page begins; none on the last.
+                pub cursor: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for Page {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Page")
+                        .field("objects", &self.objects)
+                        .field("delimited-prefixes", &self.delimited_prefixes)
+                        .field("cursor", &self.cursor)
+                        .finish()
+                }
+            }
+            /// A part of an upload: its number, from 1 to 10000, and the etag that it was answered with.
+            #[derive(Clone)]
+            pub struct Part {
+                pub number: u32,
+                pub etag: _rt::String,
+            }
+            impl ::core::fmt::Debug for Part {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Part")
+                        .field("number", &self.number)
+                        .field("etag", &self.etag)
+                        .finish()
+                }
+            }
+            /// A content that comes in pieces. Dropping it before it is finished puts nothing.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Writer {
+                handle: _rt::Resource<Writer>,
+            }
+            impl Writer {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Writer {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]writer"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            /// A bucket that this script is bound to.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Bucket {
+                handle: _rt::Resource<Bucket>,
+            }
+            impl Bucket {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Bucket {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]bucket"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Writer {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Where the pieces are written; once. It is dropped before the writer is finished.
+                #[allow(async_fn_in_trait)]
+                pub fn body(&self) -> ::core::result::Result<OutputStream, ()> {
+                    unsafe {
+                        #[repr(align(4))]
+                        struct RetArea([::core::mem::MaybeUninit<u8>; 8]);
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 8],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]writer.body"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result4 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = *ptr0.add(4).cast::<i32>();
+                                    super::super::super::__with_name3::OutputStream::from_handle(
+                                        l3 as u32,
+                                    )
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = ();
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result4
+                    }
+                }
+            }
+            impl Writer {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The content is whole: the object, or none where the condition did not hold.
+                #[allow(async_fn_in_trait)]
+                pub fn finish(
+                    this: Writer,
+                ) -> ::core::result::Result<::core::option::Option<Object>, R2Error> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 64 + 38 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 64
+                                + 38 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]writer.finish"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((&this).take_handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result74 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = i32::from(*ptr0.add(8).cast::<u8>());
+                                    match l3 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l4 = *ptr0.add(16).cast::<*mut u8>();
+                                                let l5 = *ptr0
+                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len6 = l5;
+                                                let bytes6 = _rt::Vec::from_raw_parts(
+                                                    l4.cast(),
+                                                    len6,
+                                                    len6,
+                                                );
+                                                let l7 = *ptr0
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                let l10 = *ptr0
+                                                    .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l11 = *ptr0
+                                                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l12 = *ptr0
+                                                    .add(24 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len13 = l12;
+                                                let bytes13 = _rt::Vec::from_raw_parts(
+                                                    l11.cast(),
+                                                    len13,
+                                                    len13,
+                                                );
+                                                let l14 = *ptr0
+                                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l15 = i32::from(
+                                                    *ptr0
+                                                        .add(32 + 6 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l19 = i32::from(
+                                                    *ptr0
+                                                        .add(32 + 9 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l23 = i32::from(
+                                                    *ptr0
+                                                        .add(32 + 12 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l27 = i32::from(
+                                                    *ptr0
+                                                        .add(32 + 15 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l31 = i32::from(
+                                                    *ptr0
+                                                        .add(32 + 18 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l35 = i32::from(
+                                                    *ptr0
+                                                        .add(40 + 20 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l37 = *ptr0
+                                                    .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l38 = *ptr0
+                                                    .add(56 + 21 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base45 = l37;
+                                                let len45 = l38;
+                                                let mut result45 = _rt::Vec::with_capacity(len45);
+                                                for i in 0..len45 {
+                                                    let base = base45
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    let e45 = {
+                                                        let l39 = *base.add(0).cast::<*mut u8>();
+                                                        let l40 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len41 = l40;
+                                                        let bytes41 = _rt::Vec::from_raw_parts(
+                                                            l39.cast(),
+                                                            len41,
+                                                            len41,
+                                                        );
+                                                        let l42 = *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l43 = *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len44 = l43;
+                                                        let bytes44 = _rt::Vec::from_raw_parts(
+                                                            l42.cast(),
+                                                            len44,
+                                                            len44,
+                                                        );
+                                                        (_rt::string_lift(bytes41), _rt::string_lift(bytes44))
+                                                    };
+                                                    result45.push(e45);
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base45,
+                                                    len45 * (4 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
+                                                let l46 = i32::from(
+                                                    *ptr0
+                                                        .add(56 + 22 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l50 = i32::from(
+                                                    *ptr0
+                                                        .add(56 + 25 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l54 = i32::from(
+                                                    *ptr0
+                                                        .add(56 + 28 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l58 = i32::from(
+                                                    *ptr0
+                                                        .add(56 + 31 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l62 = i32::from(
+                                                    *ptr0
+                                                        .add(56 + 34 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l66 = *ptr0
+                                                    .add(56 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l67 = *ptr0
+                                                    .add(56 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len68 = l67;
+                                                let bytes68 = _rt::Vec::from_raw_parts(
+                                                    l66.cast(),
+                                                    len68,
+                                                    len68,
+                                                );
+                                                Object {
+                                                    key: _rt::string_lift(bytes6),
+                                                    version: _rt::string_lift(bytes9),
+                                                    size: l10 as u64,
+                                                    etag: _rt::string_lift(bytes13),
+                                                    uploaded: l14 as u64,
+                                                    http_metadata: HttpMetadata {
+                                                        content_type: match l15 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l16 = *ptr0
+                                                                        .add(32 + 7 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l17 = *ptr0
+                                                                        .add(32 + 8 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len18 = l17;
+                                                                    let bytes18 = _rt::Vec::from_raw_parts(
+                                                                        l16.cast(),
+                                                                        len18,
+                                                                        len18,
+                                                                    );
+                                                                    _rt::string_lift(bytes18)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        content_language: match l19 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l20 = *ptr0
+                                                                        .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l21 = *ptr0
+                                                                        .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len22 = l21;
+                                                                    let bytes22 = _rt::Vec::from_raw_parts(
+                                                                        l20.cast(),
+                                                                        len22,
+                                                                        len22,
+                                                                    );
+                                                                    _rt::string_lift(bytes22)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        content_disposition: match l23 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l24 = *ptr0
+                                                                        .add(32 + 13 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l25 = *ptr0
+                                                                        .add(32 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len26 = l25;
+                                                                    let bytes26 = _rt::Vec::from_raw_parts(
+                                                                        l24.cast(),
+                                                                        len26,
+                                                                        len26,
+                                                                    );
+                                                                    _rt::string_lift(bytes26)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        content_encoding: match l27 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l28 = *ptr0
+                                                                        .add(32 + 16 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l29 = *ptr0
+                                                                        .add(32 + 17 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len30 = l29;
+                                                                    let bytes30 = _rt::Vec::from_raw_parts(
+                                                                        l28.cast(),
+                                                                        len30,
+                                                                        len30,
+                                                                    );
+                                                                    _rt::string_lift(bytes30)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        cache_control: match l31 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l32 = *ptr0
+                                                                        .add(32 + 19 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l33 = *ptr0
+                                                                        .add(32 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len34 = l33;
+                                                                    let bytes34 = _rt::Vec::from_raw_parts(
+                                                                        l32.cast(),
+                                                                        len34,
+                                                                        len34,
+                                                                    );
+                                                                    _rt::string_lift(bytes34)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        cache_expiry: match l35 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l36 = *ptr0
+                                                                        .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<i64>();
+                                                                    l36 as u64
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                    },
+                                                    custom_metadata: result45,
+                                                    checksums: Checksums {
+                                                        md5: match l46 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l47 = *ptr0
+                                                                        .add(56 + 23 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l48 = *ptr0
+                                                                        .add(56 + 24 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len49 = l48;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l47.cast(), len49, len49))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha1: match l50 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l51 = *ptr0
+                                                                        .add(56 + 26 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l52 = *ptr0
+                                                                        .add(56 + 27 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len53 = l52;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l51.cast(), len53, len53))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha256: match l54 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l55 = *ptr0
+                                                                        .add(56 + 29 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l56 = *ptr0
+                                                                        .add(56 + 30 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len57 = l56;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l55.cast(), len57, len57))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha384: match l58 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l59 = *ptr0
+                                                                        .add(56 + 32 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l60 = *ptr0
+                                                                        .add(56 + 33 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len61 = l60;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l59.cast(), len61, len61))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha512: match l62 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l63 = *ptr0
+                                                                        .add(56 + 35 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l64 = *ptr0
+                                                                        .add(56 + 36 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len65 = l64;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l63.cast(), len65, len65))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                    },
+                                                    storage_class: _rt::string_lift(bytes68),
+                                                }
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l69 = i32::from(*ptr0.add(8).cast::<u8>());
+                                    let l70 = *ptr0.add(12).cast::<i32>();
+                                    let l71 = *ptr0.add(16).cast::<*mut u8>();
+                                    let l72 = *ptr0
+                                        .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len73 = l72;
+                                    let bytes73 = _rt::Vec::from_raw_parts(
+                                        l71.cast(),
+                                        len73,
+                                        len73,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l69 as u8),
+                                        code: l70 as u32,
+                                        text: _rt::string_lift(bytes73),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result74
+                    }
+                }
+            }
+            impl Writer {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The same for a part of an upload.
+                #[allow(async_fn_in_trait)]
+                pub fn finish_part(
+                    this: Writer,
+                ) -> ::core::result::Result<Part, R2Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 8 + 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 8
+                                + 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]writer.finish-part"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((&this).take_handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result12 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = *ptr0
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l4 = *ptr0
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l5 = *ptr0
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len6 = l5;
+                                    let bytes6 = _rt::Vec::from_raw_parts(
+                                        l4.cast(),
+                                        len6,
+                                        len6,
+                                    );
+                                    Part {
+                                        number: l3 as u32,
+                                        etag: _rt::string_lift(bytes6),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l7 = i32::from(
+                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let l8 = *ptr0
+                                        .add(4 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l9 = *ptr0
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l10 = *ptr0
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len11 = l10;
+                                    let bytes11 = _rt::Vec::from_raw_parts(
+                                        l9.cast(),
+                                        len11,
+                                        len11,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l7 as u8),
+                                        code: l8 as u32,
+                                        text: _rt::string_lift(bytes11),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result12
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Opens the binding of that name.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    binding: &str,
+                ) -> ::core::result::Result<Bucket, BindingError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = binding;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]bucket.open"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Bucket::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasmyard::platform::dispatch::BindingError as V12;
+                                    let v12 = match l5 {
+                                        0 => {
+                                            let e12 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            V12::NotBound(e12)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            V12::WrongType(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// An object without its content, if there is one under this key.
+                #[allow(async_fn_in_trait)]
+                pub fn head(
+                    &self,
+                    key: &str,
+                ) -> ::core::result::Result<::core::option::Option<Object>, R2Error> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 64 + 38 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 64
+                                + 38 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.head"]
+                            fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2((self).handle() as i32, ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result75 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = i32::from(*ptr1.add(8).cast::<u8>());
+                                    match l4 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l5 = *ptr1.add(16).cast::<*mut u8>();
+                                                let l6 = *ptr1
+                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len7 = l6;
+                                                let bytes7 = _rt::Vec::from_raw_parts(
+                                                    l5.cast(),
+                                                    len7,
+                                                    len7,
+                                                );
+                                                let l8 = *ptr1
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l9 = *ptr1
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len10 = l9;
+                                                let bytes10 = _rt::Vec::from_raw_parts(
+                                                    l8.cast(),
+                                                    len10,
+                                                    len10,
+                                                );
+                                                let l11 = *ptr1
+                                                    .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l12 = *ptr1
+                                                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l13 = *ptr1
+                                                    .add(24 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len14 = l13;
+                                                let bytes14 = _rt::Vec::from_raw_parts(
+                                                    l12.cast(),
+                                                    len14,
+                                                    len14,
+                                                );
+                                                let l15 = *ptr1
+                                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l16 = i32::from(
+                                                    *ptr1
+                                                        .add(32 + 6 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l20 = i32::from(
+                                                    *ptr1
+                                                        .add(32 + 9 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l24 = i32::from(
+                                                    *ptr1
+                                                        .add(32 + 12 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l28 = i32::from(
+                                                    *ptr1
+                                                        .add(32 + 15 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l32 = i32::from(
+                                                    *ptr1
+                                                        .add(32 + 18 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l36 = i32::from(
+                                                    *ptr1
+                                                        .add(40 + 20 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l38 = *ptr1
+                                                    .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l39 = *ptr1
+                                                    .add(56 + 21 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base46 = l38;
+                                                let len46 = l39;
+                                                let mut result46 = _rt::Vec::with_capacity(len46);
+                                                for i in 0..len46 {
+                                                    let base = base46
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    let e46 = {
+                                                        let l40 = *base.add(0).cast::<*mut u8>();
+                                                        let l41 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len42 = l41;
+                                                        let bytes42 = _rt::Vec::from_raw_parts(
+                                                            l40.cast(),
+                                                            len42,
+                                                            len42,
+                                                        );
+                                                        let l43 = *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l44 = *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len45 = l44;
+                                                        let bytes45 = _rt::Vec::from_raw_parts(
+                                                            l43.cast(),
+                                                            len45,
+                                                            len45,
+                                                        );
+                                                        (_rt::string_lift(bytes42), _rt::string_lift(bytes45))
+                                                    };
+                                                    result46.push(e46);
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base46,
+                                                    len46 * (4 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
+                                                let l47 = i32::from(
+                                                    *ptr1
+                                                        .add(56 + 22 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l51 = i32::from(
+                                                    *ptr1
+                                                        .add(56 + 25 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l55 = i32::from(
+                                                    *ptr1
+                                                        .add(56 + 28 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l59 = i32::from(
+                                                    *ptr1
+                                                        .add(56 + 31 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l63 = i32::from(
+                                                    *ptr1
+                                                        .add(56 + 34 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l67 = *ptr1
+                                                    .add(56 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l68 = *ptr1
+                                                    .add(56 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len69 = l68;
+                                                let bytes69 = _rt::Vec::from_raw_parts(
+                                                    l67.cast(),
+                                                    len69,
+                                                    len69,
+                                                );
+                                                Object {
+                                                    key: _rt::string_lift(bytes7),
+                                                    version: _rt::string_lift(bytes10),
+                                                    size: l11 as u64,
+                                                    etag: _rt::string_lift(bytes14),
+                                                    uploaded: l15 as u64,
+                                                    http_metadata: HttpMetadata {
+                                                        content_type: match l16 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l17 = *ptr1
+                                                                        .add(32 + 7 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l18 = *ptr1
+                                                                        .add(32 + 8 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len19 = l18;
+                                                                    let bytes19 = _rt::Vec::from_raw_parts(
+                                                                        l17.cast(),
+                                                                        len19,
+                                                                        len19,
+                                                                    );
+                                                                    _rt::string_lift(bytes19)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        content_language: match l20 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l21 = *ptr1
+                                                                        .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l22 = *ptr1
+                                                                        .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len23 = l22;
+                                                                    let bytes23 = _rt::Vec::from_raw_parts(
+                                                                        l21.cast(),
+                                                                        len23,
+                                                                        len23,
+                                                                    );
+                                                                    _rt::string_lift(bytes23)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        content_disposition: match l24 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l25 = *ptr1
+                                                                        .add(32 + 13 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l26 = *ptr1
+                                                                        .add(32 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len27 = l26;
+                                                                    let bytes27 = _rt::Vec::from_raw_parts(
+                                                                        l25.cast(),
+                                                                        len27,
+                                                                        len27,
+                                                                    );
+                                                                    _rt::string_lift(bytes27)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        content_encoding: match l28 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l29 = *ptr1
+                                                                        .add(32 + 16 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l30 = *ptr1
+                                                                        .add(32 + 17 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len31 = l30;
+                                                                    let bytes31 = _rt::Vec::from_raw_parts(
+                                                                        l29.cast(),
+                                                                        len31,
+                                                                        len31,
+                                                                    );
+                                                                    _rt::string_lift(bytes31)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        cache_control: match l32 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l33 = *ptr1
+                                                                        .add(32 + 19 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l34 = *ptr1
+                                                                        .add(32 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len35 = l34;
+                                                                    let bytes35 = _rt::Vec::from_raw_parts(
+                                                                        l33.cast(),
+                                                                        len35,
+                                                                        len35,
+                                                                    );
+                                                                    _rt::string_lift(bytes35)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        cache_expiry: match l36 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l37 = *ptr1
+                                                                        .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<i64>();
+                                                                    l37 as u64
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                    },
+                                                    custom_metadata: result46,
+                                                    checksums: Checksums {
+                                                        md5: match l47 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l48 = *ptr1
+                                                                        .add(56 + 23 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l49 = *ptr1
+                                                                        .add(56 + 24 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len50 = l49;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l48.cast(), len50, len50))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha1: match l51 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l52 = *ptr1
+                                                                        .add(56 + 26 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l53 = *ptr1
+                                                                        .add(56 + 27 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len54 = l53;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l52.cast(), len54, len54))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha256: match l55 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l56 = *ptr1
+                                                                        .add(56 + 29 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l57 = *ptr1
+                                                                        .add(56 + 30 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len58 = l57;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l56.cast(), len58, len58))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha384: match l59 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l60 = *ptr1
+                                                                        .add(56 + 32 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l61 = *ptr1
+                                                                        .add(56 + 33 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len62 = l61;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l60.cast(), len62, len62))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha512: match l63 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l64 = *ptr1
+                                                                        .add(56 + 35 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l65 = *ptr1
+                                                                        .add(56 + 36 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len66 = l65;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l64.cast(), len66, len66))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                    },
+                                                    storage_class: _rt::string_lift(bytes69),
+                                                }
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l70 = i32::from(*ptr1.add(8).cast::<u8>());
+                                    let l71 = *ptr1.add(12).cast::<i32>();
+                                    let l72 = *ptr1.add(16).cast::<*mut u8>();
+                                    let l73 = *ptr1
+                                        .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len74 = l73;
+                                    let bytes74 = _rt::Vec::from_raw_parts(
+                                        l72.cast(),
+                                        len74,
+                                        len74,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l70 as u8),
+                                        code: l71 as u32,
+                                        text: _rt::string_lift(bytes74),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result75
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// An object with its content.
+                #[allow(async_fn_in_trait)]
+                pub fn get(
+                    &self,
+                    key: &str,
+                    options: &GetOptions,
+                ) -> ::core::result::Result<::core::option::Option<Found>, R2Error> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 88 + 38 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 88
+                                + 38 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        *ptr0.add(0).cast::<i32>() = (self).handle() as i32;
+                        let vec1 = key;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        *ptr0
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len1;
+                        *ptr0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr1.cast_mut();
+                        let GetOptions { only_if: only_if2, range: range2 } = options;
+                        let Condition {
+                            etag_matches: etag_matches3,
+                            etag_does_not_match: etag_does_not_match3,
+                            uploaded_before: uploaded_before3,
+                            uploaded_after: uploaded_after3,
+                            seconds_granularity: seconds_granularity3,
+                        } = only_if2;
+                        let vec5 = etag_matches3;
+                        let len5 = vec5.len();
+                        let layout5 = _rt::alloc::Layout::from_size_align(
+                                vec5.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result5, _cleanup5) = wit_bindgen::rt::Cleanup::new(
+                            layout5,
+                        );
+                        for (i, e) in vec5.into_iter().enumerate() {
+                            let base = result5
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec4 = e;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len4;
+                                *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len5;
+                        *ptr0
+                            .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result5;
+                        let vec7 = etag_does_not_match3;
+                        let len7 = vec7.len();
+                        let layout7 = _rt::alloc::Layout::from_size_align(
+                                vec7.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result7, _cleanup7) = wit_bindgen::rt::Cleanup::new(
+                            layout7,
+                        );
+                        for (i, e) in vec7.into_iter().enumerate() {
+                            let base = result7
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec6 = e;
+                                let ptr6 = vec6.as_ptr().cast::<u8>();
+                                let len6 = vec6.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len6;
+                                *base.add(0).cast::<*mut u8>() = ptr6.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len7;
+                        *ptr0
+                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result7;
+                        match uploaded_before3 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match uploaded_after3 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(32 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        *ptr0
+                            .add(40 + 6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = (match seconds_granularity3 {
+                            true => 1,
+                            false => 0,
+                        }) as u8;
+                        let ByteRange {
+                            offset: offset8,
+                            length: length8,
+                            suffix: suffix8,
+                        } = range2;
+                        match offset8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(56 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match length8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(64 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(72 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(64 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match suffix8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(80 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(88 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(80 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        let ptr9 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.get"]
+                            fn wit_import10(_: *mut u8, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import10(_: *mut u8, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import10(ptr0, ptr9);
+                        let l11 = i32::from(*ptr9.add(0).cast::<u8>());
+                        let result87 = match l11 {
+                            0 => {
+                                let e = {
+                                    let l12 = i32::from(*ptr9.add(8).cast::<u8>());
+                                    match l12 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l13 = *ptr9.add(16).cast::<*mut u8>();
+                                                let l14 = *ptr9
+                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                let l16 = *ptr9
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l17 = *ptr9
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len18 = l17;
+                                                let bytes18 = _rt::Vec::from_raw_parts(
+                                                    l16.cast(),
+                                                    len18,
+                                                    len18,
+                                                );
+                                                let l19 = *ptr9
+                                                    .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l20 = *ptr9
+                                                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l21 = *ptr9
+                                                    .add(24 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len22 = l21;
+                                                let bytes22 = _rt::Vec::from_raw_parts(
+                                                    l20.cast(),
+                                                    len22,
+                                                    len22,
+                                                );
+                                                let l23 = *ptr9
+                                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l24 = i32::from(
+                                                    *ptr9
+                                                        .add(32 + 6 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l28 = i32::from(
+                                                    *ptr9
+                                                        .add(32 + 9 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l32 = i32::from(
+                                                    *ptr9
+                                                        .add(32 + 12 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l36 = i32::from(
+                                                    *ptr9
+                                                        .add(32 + 15 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l40 = i32::from(
+                                                    *ptr9
+                                                        .add(32 + 18 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l44 = i32::from(
+                                                    *ptr9
+                                                        .add(40 + 20 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l46 = *ptr9
+                                                    .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l47 = *ptr9
+                                                    .add(56 + 21 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base54 = l46;
+                                                let len54 = l47;
+                                                let mut result54 = _rt::Vec::with_capacity(len54);
+                                                for i in 0..len54 {
+                                                    let base = base54
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    let e54 = {
+                                                        let l48 = *base.add(0).cast::<*mut u8>();
+                                                        let l49 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len50 = l49;
+                                                        let bytes50 = _rt::Vec::from_raw_parts(
+                                                            l48.cast(),
+                                                            len50,
+                                                            len50,
+                                                        );
+                                                        let l51 = *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l52 = *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len53 = l52;
+                                                        let bytes53 = _rt::Vec::from_raw_parts(
+                                                            l51.cast(),
+                                                            len53,
+                                                            len53,
+                                                        );
+                                                        (_rt::string_lift(bytes50), _rt::string_lift(bytes53))
+                                                    };
+                                                    result54.push(e54);
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base54,
+                                                    len54 * (4 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
+                                                let l55 = i32::from(
+                                                    *ptr9
+                                                        .add(56 + 22 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l59 = i32::from(
+                                                    *ptr9
+                                                        .add(56 + 25 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l63 = i32::from(
+                                                    *ptr9
+                                                        .add(56 + 28 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l67 = i32::from(
+                                                    *ptr9
+                                                        .add(56 + 31 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l71 = i32::from(
+                                                    *ptr9
+                                                        .add(56 + 34 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l75 = *ptr9
+                                                    .add(56 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l76 = *ptr9
+                                                    .add(56 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len77 = l76;
+                                                let bytes77 = _rt::Vec::from_raw_parts(
+                                                    l75.cast(),
+                                                    len77,
+                                                    len77,
+                                                );
+                                                let l78 = *ptr9
+                                                    .add(64 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l79 = *ptr9
+                                                    .add(72 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l80 = i32::from(
+                                                    *ptr9
+                                                        .add(80 + 38 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                Found {
+                                                    object: Object {
+                                                        key: _rt::string_lift(bytes15),
+                                                        version: _rt::string_lift(bytes18),
+                                                        size: l19 as u64,
+                                                        etag: _rt::string_lift(bytes22),
+                                                        uploaded: l23 as u64,
+                                                        http_metadata: HttpMetadata {
+                                                            content_type: match l24 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l25 = *ptr9
+                                                                            .add(32 + 7 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l26 = *ptr9
+                                                                            .add(32 + 8 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len27 = l26;
+                                                                        let bytes27 = _rt::Vec::from_raw_parts(
+                                                                            l25.cast(),
+                                                                            len27,
+                                                                            len27,
+                                                                        );
+                                                                        _rt::string_lift(bytes27)
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            content_language: match l28 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l29 = *ptr9
+                                                                            .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l30 = *ptr9
+                                                                            .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len31 = l30;
+                                                                        let bytes31 = _rt::Vec::from_raw_parts(
+                                                                            l29.cast(),
+                                                                            len31,
+                                                                            len31,
+                                                                        );
+                                                                        _rt::string_lift(bytes31)
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            content_disposition: match l32 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l33 = *ptr9
+                                                                            .add(32 + 13 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l34 = *ptr9
+                                                                            .add(32 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len35 = l34;
+                                                                        let bytes35 = _rt::Vec::from_raw_parts(
+                                                                            l33.cast(),
+                                                                            len35,
+                                                                            len35,
+                                                                        );
+                                                                        _rt::string_lift(bytes35)
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            content_encoding: match l36 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l37 = *ptr9
+                                                                            .add(32 + 16 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l38 = *ptr9
+                                                                            .add(32 + 17 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len39 = l38;
+                                                                        let bytes39 = _rt::Vec::from_raw_parts(
+                                                                            l37.cast(),
+                                                                            len39,
+                                                                            len39,
+                                                                        );
+                                                                        _rt::string_lift(bytes39)
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            cache_control: match l40 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l41 = *ptr9
+                                                                            .add(32 + 19 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l42 = *ptr9
+                                                                            .add(32 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len43 = l42;
+                                                                        let bytes43 = _rt::Vec::from_raw_parts(
+                                                                            l41.cast(),
+                                                                            len43,
+                                                                            len43,
+                                                                        );
+                                                                        _rt::string_lift(bytes43)
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            cache_expiry: match l44 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l45 = *ptr9
+                                                                            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<i64>();
+                                                                        l45 as u64
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                        },
+                                                        custom_metadata: result54,
+                                                        checksums: Checksums {
+                                                            md5: match l55 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l56 = *ptr9
+                                                                            .add(56 + 23 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l57 = *ptr9
+                                                                            .add(56 + 24 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len58 = l57;
+                                                                        <_ as From<
+                                                                            _rt::Vec<_>,
+                                                                        >>::from(_rt::Vec::from_raw_parts(l56.cast(), len58, len58))
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            sha1: match l59 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l60 = *ptr9
+                                                                            .add(56 + 26 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l61 = *ptr9
+                                                                            .add(56 + 27 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len62 = l61;
+                                                                        <_ as From<
+                                                                            _rt::Vec<_>,
+                                                                        >>::from(_rt::Vec::from_raw_parts(l60.cast(), len62, len62))
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            sha256: match l63 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l64 = *ptr9
+                                                                            .add(56 + 29 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l65 = *ptr9
+                                                                            .add(56 + 30 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len66 = l65;
+                                                                        <_ as From<
+                                                                            _rt::Vec<_>,
+                                                                        >>::from(_rt::Vec::from_raw_parts(l64.cast(), len66, len66))
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            sha384: match l67 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l68 = *ptr9
+                                                                            .add(56 + 32 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l69 = *ptr9
+                                                                            .add(56 + 33 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len70 = l69;
+                                                                        <_ as From<
+                                                                            _rt::Vec<_>,
+                                                                        >>::from(_rt::Vec::from_raw_parts(l68.cast(), len70, len70))
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                            sha512: match l71 {
+                                                                0 => None,
+                                                                1 => {
+                                                                    let e = {
+                                                                        let l72 = *ptr9
+                                                                            .add(56 + 35 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l73 = *ptr9
+                                                                            .add(56 + 36 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len74 = l73;
+                                                                        <_ as From<
+                                                                            _rt::Vec<_>,
+                                                                        >>::from(_rt::Vec::from_raw_parts(l72.cast(), len74, len74))
+                                                                    };
+                                                                    Some(e)
+                                                                }
+                                                                _ => _rt::invalid_enum_discriminant(),
+                                                            },
+                                                        },
+                                                        storage_class: _rt::string_lift(bytes77),
+                                                    },
+                                                    range: (l78 as u64, l79 as u64),
+                                                    body: match l80 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l81 = *ptr9
+                                                                    .add(84 + 38 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i32>();
+                                                                super::super::super::__with_name3::InputStream::from_handle(
+                                                                    l81 as u32,
+                                                                )
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l82 = i32::from(*ptr9.add(8).cast::<u8>());
+                                    let l83 = *ptr9.add(12).cast::<i32>();
+                                    let l84 = *ptr9.add(16).cast::<*mut u8>();
+                                    let l85 = *ptr9
+                                        .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len86 = l85;
+                                    let bytes86 = _rt::Vec::from_raw_parts(
+                                        l84.cast(),
+                                        len86,
+                                        len86,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l82 as u8),
+                                        code: l83 as u32,
+                                        text: _rt::string_lift(bytes86),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result87
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Puts an object, in place of any that was there. None where the condition did not hold.
+                #[allow(async_fn_in_trait)]
+                pub fn put(
+                    &self,
+                    key: &str,
+                    content: &[u8],
+                    options: &PutOptions,
+                ) -> ::core::result::Result<::core::option::Option<Object>, R2Error> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 72 + 42 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 72
+                                + 42 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        *ptr0.add(0).cast::<i32>() = (self).handle() as i32;
+                        let vec1 = key;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        *ptr0
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len1;
+                        *ptr0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr1.cast_mut();
+                        let vec2 = content;
+                        let ptr2 = vec2.as_ptr().cast::<u8>();
+                        let len2 = vec2.len();
+                        *ptr0
+                            .add(4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len2;
+                        *ptr0
+                            .add(3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr2.cast_mut();
+                        let PutOptions {
+                            only_if: only_if3,
+                            http_metadata: http_metadata3,
+                            custom_metadata: custom_metadata3,
+                            checksums: checksums3,
+                            storage_class: storage_class3,
+                        } = options;
+                        let Condition {
+                            etag_matches: etag_matches4,
+                            etag_does_not_match: etag_does_not_match4,
+                            uploaded_before: uploaded_before4,
+                            uploaded_after: uploaded_after4,
+                            seconds_granularity: seconds_granularity4,
+                        } = only_if3;
+                        let vec6 = etag_matches4;
+                        let len6 = vec6.len();
+                        let layout6 = _rt::alloc::Layout::from_size_align(
+                                vec6.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result6, _cleanup6) = wit_bindgen::rt::Cleanup::new(
+                            layout6,
+                        );
+                        for (i, e) in vec6.into_iter().enumerate() {
+                            let base = result6
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec5 = e;
+                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                let len5 = vec5.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len5;
+                                *base.add(0).cast::<*mut u8>() = ptr5.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len6;
+                        *ptr0
+                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result6;
+                        let vec8 = etag_does_not_match4;
+                        let len8 = vec8.len();
+                        let layout8 = _rt::alloc::Layout::from_size_align(
+                                vec8.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result8, _cleanup8) = wit_bindgen::rt::Cleanup::new(
+                            layout8,
+                        );
+                        for (i, e) in vec8.into_iter().enumerate() {
+                            let base = result8
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec7 = e;
+                                let ptr7 = vec7.as_ptr().cast::<u8>();
+                                let len7 = vec7.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len7;
+                                *base.add(0).cast::<*mut u8>() = ptr7.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(8 + 7 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len8;
+                        *ptr0
+                            .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result8;
+                        match uploaded_before4 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(16 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match uploaded_after4 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(24 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(32 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(24 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        *ptr0
+                            .add(40 + 8 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = (match seconds_granularity4 {
+                            true => 1,
+                            false => 0,
+                        }) as u8;
+                        let HttpMetadata {
+                            content_type: content_type9,
+                            content_language: content_language9,
+                            content_disposition: content_disposition9,
+                            content_encoding: content_encoding9,
+                            cache_control: cache_control9,
+                            cache_expiry: cache_expiry9,
+                        } = http_metadata3;
+                        match content_type9 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec10 = e;
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                *ptr0
+                                    .add(48 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len10;
+                                *ptr0
+                                    .add(48 + 9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match content_language9 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 11 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec11 = e;
+                                let ptr11 = vec11.as_ptr().cast::<u8>();
+                                let len11 = vec11.len();
+                                *ptr0
+                                    .add(48 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len11;
+                                *ptr0
+                                    .add(48 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr11.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 11 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match content_disposition9 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 14 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec12 = e;
+                                let ptr12 = vec12.as_ptr().cast::<u8>();
+                                let len12 = vec12.len();
+                                *ptr0
+                                    .add(48 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len12;
+                                *ptr0
+                                    .add(48 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr12.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 14 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match content_encoding9 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 17 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec13 = e;
+                                let ptr13 = vec13.as_ptr().cast::<u8>();
+                                let len13 = vec13.len();
+                                *ptr0
+                                    .add(48 + 19 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len13;
+                                *ptr0
+                                    .add(48 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr13.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 17 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match cache_control9 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec14 = e;
+                                let ptr14 = vec14.as_ptr().cast::<u8>();
+                                let len14 = vec14.len();
+                                *ptr0
+                                    .add(48 + 22 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len14;
+                                *ptr0
+                                    .add(48 + 21 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr14.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match cache_expiry9 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(56 + 22 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(64 + 22 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(56 + 22 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        let vec18 = custom_metadata3;
+                        let len18 = vec18.len();
+                        let layout18 = _rt::alloc::Layout::from_size_align(
+                                vec18.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result18, _cleanup18) = wit_bindgen::rt::Cleanup::new(
+                            layout18,
+                        );
+                        for (i, e) in vec18.into_iter().enumerate() {
+                            let base = result18
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t15_0, t15_1) = e;
+                                let vec16 = t15_0;
+                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                let len16 = vec16.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len16;
+                                *base.add(0).cast::<*mut u8>() = ptr16.cast_mut();
+                                let vec17 = t15_1;
+                                let ptr17 = vec17.as_ptr().cast::<u8>();
+                                let len17 = vec17.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len17;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr17.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(72 + 23 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len18;
+                        *ptr0
+                            .add(72 + 22 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result18;
+                        let Checksums {
+                            md5: md519,
+                            sha1: sha119,
+                            sha256: sha25619,
+                            sha384: sha38419,
+                            sha512: sha51219,
+                        } = checksums3;
+                        match md519 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 24 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec20 = e;
+                                let ptr20 = vec20.as_ptr().cast::<u8>();
+                                let len20 = vec20.len();
+                                *ptr0
+                                    .add(72 + 26 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len20;
+                                *ptr0
+                                    .add(72 + 25 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr20.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 24 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha119 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 27 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec21 = e;
+                                let ptr21 = vec21.as_ptr().cast::<u8>();
+                                let len21 = vec21.len();
+                                *ptr0
+                                    .add(72 + 29 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len21;
+                                *ptr0
+                                    .add(72 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr21.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 27 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha25619 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec22 = e;
+                                let ptr22 = vec22.as_ptr().cast::<u8>();
+                                let len22 = vec22.len();
+                                *ptr0
+                                    .add(72 + 32 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len22;
+                                *ptr0
+                                    .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr22.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha38419 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 33 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec23 = e;
+                                let ptr23 = vec23.as_ptr().cast::<u8>();
+                                let len23 = vec23.len();
+                                *ptr0
+                                    .add(72 + 35 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len23;
+                                *ptr0
+                                    .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr23.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 33 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha51219 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 36 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec24 = e;
+                                let ptr24 = vec24.as_ptr().cast::<u8>();
+                                let len24 = vec24.len();
+                                *ptr0
+                                    .add(72 + 38 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len24;
+                                *ptr0
+                                    .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr24.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 36 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match storage_class3 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 39 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec25 = e;
+                                let ptr25 = vec25.as_ptr().cast::<u8>();
+                                let len25 = vec25.len();
+                                *ptr0
+                                    .add(72 + 41 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len25;
+                                *ptr0
+                                    .add(72 + 40 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr25.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 39 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        let ptr26 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.put"]
+                            fn wit_import27(_: *mut u8, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import27(_: *mut u8, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import27(ptr0, ptr26);
+                        let l28 = i32::from(*ptr26.add(0).cast::<u8>());
+                        let result100 = match l28 {
+                            0 => {
+                                let e = {
+                                    let l29 = i32::from(*ptr26.add(8).cast::<u8>());
+                                    match l29 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l30 = *ptr26.add(16).cast::<*mut u8>();
+                                                let l31 = *ptr26
+                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len32 = l31;
+                                                let bytes32 = _rt::Vec::from_raw_parts(
+                                                    l30.cast(),
+                                                    len32,
+                                                    len32,
+                                                );
+                                                let l33 = *ptr26
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l34 = *ptr26
+                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len35 = l34;
+                                                let bytes35 = _rt::Vec::from_raw_parts(
+                                                    l33.cast(),
+                                                    len35,
+                                                    len35,
+                                                );
+                                                let l36 = *ptr26
+                                                    .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l37 = *ptr26
+                                                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l38 = *ptr26
+                                                    .add(24 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len39 = l38;
+                                                let bytes39 = _rt::Vec::from_raw_parts(
+                                                    l37.cast(),
+                                                    len39,
+                                                    len39,
+                                                );
+                                                let l40 = *ptr26
+                                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>();
+                                                let l41 = i32::from(
+                                                    *ptr26
+                                                        .add(32 + 6 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l45 = i32::from(
+                                                    *ptr26
+                                                        .add(32 + 9 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l49 = i32::from(
+                                                    *ptr26
+                                                        .add(32 + 12 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l53 = i32::from(
+                                                    *ptr26
+                                                        .add(32 + 15 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l57 = i32::from(
+                                                    *ptr26
+                                                        .add(32 + 18 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l61 = i32::from(
+                                                    *ptr26
+                                                        .add(40 + 20 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l63 = *ptr26
+                                                    .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l64 = *ptr26
+                                                    .add(56 + 21 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base71 = l63;
+                                                let len71 = l64;
+                                                let mut result71 = _rt::Vec::with_capacity(len71);
+                                                for i in 0..len71 {
+                                                    let base = base71
+                                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                    let e71 = {
+                                                        let l65 = *base.add(0).cast::<*mut u8>();
+                                                        let l66 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len67 = l66;
+                                                        let bytes67 = _rt::Vec::from_raw_parts(
+                                                            l65.cast(),
+                                                            len67,
+                                                            len67,
+                                                        );
+                                                        let l68 = *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l69 = *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len70 = l69;
+                                                        let bytes70 = _rt::Vec::from_raw_parts(
+                                                            l68.cast(),
+                                                            len70,
+                                                            len70,
+                                                        );
+                                                        (_rt::string_lift(bytes67), _rt::string_lift(bytes70))
+                                                    };
+                                                    result71.push(e71);
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base71,
+                                                    len71 * (4 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
+                                                let l72 = i32::from(
+                                                    *ptr26
+                                                        .add(56 + 22 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l76 = i32::from(
+                                                    *ptr26
+                                                        .add(56 + 25 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l80 = i32::from(
+                                                    *ptr26
+                                                        .add(56 + 28 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l84 = i32::from(
+                                                    *ptr26
+                                                        .add(56 + 31 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l88 = i32::from(
+                                                    *ptr26
+                                                        .add(56 + 34 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                let l92 = *ptr26
+                                                    .add(56 + 37 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l93 = *ptr26
+                                                    .add(56 + 38 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len94 = l93;
+                                                let bytes94 = _rt::Vec::from_raw_parts(
+                                                    l92.cast(),
+                                                    len94,
+                                                    len94,
+                                                );
+                                                Object {
+                                                    key: _rt::string_lift(bytes32),
+                                                    version: _rt::string_lift(bytes35),
+                                                    size: l36 as u64,
+                                                    etag: _rt::string_lift(bytes39),
+                                                    uploaded: l40 as u64,
+                                                    http_metadata: HttpMetadata {
+                                                        content_type: match l41 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l42 = *ptr26
+                                                                        .add(32 + 7 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l43 = *ptr26
+                                                                        .add(32 + 8 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len44 = l43;
+                                                                    let bytes44 = _rt::Vec::from_raw_parts(
+                                                                        l42.cast(),
+                                                                        len44,
+                                                                        len44,
+                                                                    );
+                                                                    _rt::string_lift(bytes44)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        content_language: match l45 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l46 = *ptr26
+                                                                        .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l47 = *ptr26
+                                                                        .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len48 = l47;
+                                                                    let bytes48 = _rt::Vec::from_raw_parts(
+                                                                        l46.cast(),
+                                                                        len48,
+                                                                        len48,
+                                                                    );
+                                                                    _rt::string_lift(bytes48)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        content_disposition: match l49 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l50 = *ptr26
+                                                                        .add(32 + 13 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l51 = *ptr26
+                                                                        .add(32 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len52 = l51;
+                                                                    let bytes52 = _rt::Vec::from_raw_parts(
+                                                                        l50.cast(),
+                                                                        len52,
+                                                                        len52,
+                                                                    );
+                                                                    _rt::string_lift(bytes52)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        content_encoding: match l53 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l54 = *ptr26
+                                                                        .add(32 + 16 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l55 = *ptr26
+                                                                        .add(32 + 17 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len56 = l55;
+                                                                    let bytes56 = _rt::Vec::from_raw_parts(
+                                                                        l54.cast(),
+                                                                        len56,
+                                                                        len56,
+                                                                    );
+                                                                    _rt::string_lift(bytes56)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        cache_control: match l57 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l58 = *ptr26
+                                                                        .add(32 + 19 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l59 = *ptr26
+                                                                        .add(32 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len60 = l59;
+                                                                    let bytes60 = _rt::Vec::from_raw_parts(
+                                                                        l58.cast(),
+                                                                        len60,
+                                                                        len60,
+                                                                    );
+                                                                    _rt::string_lift(bytes60)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        cache_expiry: match l61 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l62 = *ptr26
+                                                                        .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<i64>();
+                                                                    l62 as u64
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                    },
+                                                    custom_metadata: result71,
+                                                    checksums: Checksums {
+                                                        md5: match l72 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l73 = *ptr26
+                                                                        .add(56 + 23 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l74 = *ptr26
+                                                                        .add(56 + 24 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len75 = l74;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l73.cast(), len75, len75))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha1: match l76 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l77 = *ptr26
+                                                                        .add(56 + 26 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l78 = *ptr26
+                                                                        .add(56 + 27 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len79 = l78;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l77.cast(), len79, len79))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha256: match l80 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l81 = *ptr26
+                                                                        .add(56 + 29 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l82 = *ptr26
+                                                                        .add(56 + 30 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len83 = l82;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l81.cast(), len83, len83))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha384: match l84 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l85 = *ptr26
+                                                                        .add(56 + 32 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l86 = *ptr26
+                                                                        .add(56 + 33 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len87 = l86;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l85.cast(), len87, len87))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                        sha512: match l88 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l89 = *ptr26
+                                                                        .add(56 + 35 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l90 = *ptr26
+                                                                        .add(56 + 36 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len91 = l90;
+                                                                    <_ as From<
+                                                                        _rt::Vec<_>,
+                                                                    >>::from(_rt::Vec::from_raw_parts(l89.cast(), len91, len91))
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                    },
+                                                    storage_class: _rt::string_lift(bytes94),
+                                                }
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l95 = i32::from(*ptr26.add(8).cast::<u8>());
+                                    let l96 = *ptr26.add(12).cast::<i32>();
+                                    let l97 = *ptr26.add(16).cast::<*mut u8>();
+                                    let l98 = *ptr26
+                                        .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len99 = l98;
+                                    let bytes99 = _rt::Vec::from_raw_parts(
+                                        l97.cast(),
+                                        len99,
+                                        len99,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l95 as u8),
+                                        code: l96 as u32,
+                                        text: _rt::string_lift(bytes99),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result100
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Begins to put an object whose content comes in pieces.
+                #[allow(async_fn_in_trait)]
+                pub fn start_put(
+                    &self,
+                    key: &str,
+                    options: &PutOptions,
+                ) -> ::core::result::Result<Writer, R2Error> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 72 + 40 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 72
+                                + 40 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        *ptr0.add(0).cast::<i32>() = (self).handle() as i32;
+                        let vec1 = key;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        *ptr0
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len1;
+                        *ptr0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr1.cast_mut();
+                        let PutOptions {
+                            only_if: only_if2,
+                            http_metadata: http_metadata2,
+                            custom_metadata: custom_metadata2,
+                            checksums: checksums2,
+                            storage_class: storage_class2,
+                        } = options;
+                        let Condition {
+                            etag_matches: etag_matches3,
+                            etag_does_not_match: etag_does_not_match3,
+                            uploaded_before: uploaded_before3,
+                            uploaded_after: uploaded_after3,
+                            seconds_granularity: seconds_granularity3,
+                        } = only_if2;
+                        let vec5 = etag_matches3;
+                        let len5 = vec5.len();
+                        let layout5 = _rt::alloc::Layout::from_size_align(
+                                vec5.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result5, _cleanup5) = wit_bindgen::rt::Cleanup::new(
+                            layout5,
+                        );
+                        for (i, e) in vec5.into_iter().enumerate() {
+                            let base = result5
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec4 = e;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len4;
+                                *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len5;
+                        *ptr0
+                            .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result5;
+                        let vec7 = etag_does_not_match3;
+                        let len7 = vec7.len();
+                        let layout7 = _rt::alloc::Layout::from_size_align(
+                                vec7.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result7, _cleanup7) = wit_bindgen::rt::Cleanup::new(
+                            layout7,
+                        );
+                        for (i, e) in vec7.into_iter().enumerate() {
+                            let base = result7
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec6 = e;
+                                let ptr6 = vec6.as_ptr().cast::<u8>();
+                                let len6 = vec6.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len6;
+                                *base.add(0).cast::<*mut u8>() = ptr6.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len7;
+                        *ptr0
+                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result7;
+                        match uploaded_before3 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match uploaded_after3 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(32 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        *ptr0
+                            .add(40 + 6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = (match seconds_granularity3 {
+                            true => 1,
+                            false => 0,
+                        }) as u8;
+                        let HttpMetadata {
+                            content_type: content_type8,
+                            content_language: content_language8,
+                            content_disposition: content_disposition8,
+                            content_encoding: content_encoding8,
+                            cache_control: cache_control8,
+                            cache_expiry: cache_expiry8,
+                        } = http_metadata2;
+                        match content_type8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec9 = e;
+                                let ptr9 = vec9.as_ptr().cast::<u8>();
+                                let len9 = vec9.len();
+                                *ptr0
+                                    .add(48 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len9;
+                                *ptr0
+                                    .add(48 + 7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr9.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match content_language8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec10 = e;
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                *ptr0
+                                    .add(48 + 11 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len10;
+                                *ptr0
+                                    .add(48 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match content_disposition8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec11 = e;
+                                let ptr11 = vec11.as_ptr().cast::<u8>();
+                                let len11 = vec11.len();
+                                *ptr0
+                                    .add(48 + 14 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len11;
+                                *ptr0
+                                    .add(48 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr11.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match content_encoding8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec12 = e;
+                                let ptr12 = vec12.as_ptr().cast::<u8>();
+                                let len12 = vec12.len();
+                                *ptr0
+                                    .add(48 + 17 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len12;
+                                *ptr0
+                                    .add(48 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr12.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match cache_control8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec13 = e;
+                                let ptr13 = vec13.as_ptr().cast::<u8>();
+                                let len13 = vec13.len();
+                                *ptr0
+                                    .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len13;
+                                *ptr0
+                                    .add(48 + 19 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr13.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match cache_expiry8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(64 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        let vec17 = custom_metadata2;
+                        let len17 = vec17.len();
+                        let layout17 = _rt::alloc::Layout::from_size_align(
+                                vec17.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result17, _cleanup17) = wit_bindgen::rt::Cleanup::new(
+                            layout17,
+                        );
+                        for (i, e) in vec17.into_iter().enumerate() {
+                            let base = result17
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t14_0, t14_1) = e;
+                                let vec15 = t14_0;
+                                let ptr15 = vec15.as_ptr().cast::<u8>();
+                                let len15 = vec15.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len15;
+                                *base.add(0).cast::<*mut u8>() = ptr15.cast_mut();
+                                let vec16 = t14_1;
+                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                let len16 = vec16.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len16;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr16.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(72 + 21 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len17;
+                        *ptr0
+                            .add(72 + 20 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result17;
+                        let Checksums {
+                            md5: md518,
+                            sha1: sha118,
+                            sha256: sha25618,
+                            sha384: sha38418,
+                            sha512: sha51218,
+                        } = checksums2;
+                        match md518 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 22 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec19 = e;
+                                let ptr19 = vec19.as_ptr().cast::<u8>();
+                                let len19 = vec19.len();
+                                *ptr0
+                                    .add(72 + 24 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len19;
+                                *ptr0
+                                    .add(72 + 23 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr19.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 22 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha118 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 25 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec20 = e;
+                                let ptr20 = vec20.as_ptr().cast::<u8>();
+                                let len20 = vec20.len();
+                                *ptr0
+                                    .add(72 + 27 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len20;
+                                *ptr0
+                                    .add(72 + 26 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr20.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 25 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha25618 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec21 = e;
+                                let ptr21 = vec21.as_ptr().cast::<u8>();
+                                let len21 = vec21.len();
+                                *ptr0
+                                    .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len21;
+                                *ptr0
+                                    .add(72 + 29 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr21.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha38418 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec22 = e;
+                                let ptr22 = vec22.as_ptr().cast::<u8>();
+                                let len22 = vec22.len();
+                                *ptr0
+                                    .add(72 + 33 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len22;
+                                *ptr0
+                                    .add(72 + 32 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr22.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha51218 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec23 = e;
+                                let ptr23 = vec23.as_ptr().cast::<u8>();
+                                let len23 = vec23.len();
+                                *ptr0
+                                    .add(72 + 36 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len23;
+                                *ptr0
+                                    .add(72 + 35 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr23.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match storage_class2 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec24 = e;
+                                let ptr24 = vec24.as_ptr().cast::<u8>();
+                                let len24 = vec24.len();
+                                *ptr0
+                                    .add(72 + 39 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len24;
+                                *ptr0
+                                    .add(72 + 38 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr24.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        let ptr25 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.start-put"]
+                            fn wit_import26(_: *mut u8, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import26(_: *mut u8, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import26(ptr0, ptr25);
+                        let l27 = i32::from(*ptr25.add(0).cast::<u8>());
+                        let result34 = match l27 {
+                            0 => {
+                                let e = {
+                                    let l28 = *ptr25
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Writer::from_handle(l28 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l29 = i32::from(
+                                        *ptr25.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let l30 = *ptr25
+                                        .add(4 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l31 = *ptr25
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l32 = *ptr25
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len33 = l32;
+                                    let bytes33 = _rt::Vec::from_raw_parts(
+                                        l31.cast(),
+                                        len33,
+                                        len33,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l29 as u8),
+                                        code: l30 as u32,
+                                        text: _rt::string_lift(bytes33),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result34
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Deletes up to 1000 objects, those of them that are there.
+                #[allow(async_fn_in_trait)]
+                pub fn delete(
+                    &self,
+                    keys: &[_rt::String],
+                ) -> ::core::result::Result<(), R2Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 8 + 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 8
+                                + 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec1 = keys;
+                        let len1 = vec1.len();
+                        let layout1 = _rt::alloc::Layout::from_size_align(
+                                vec1.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result1, _cleanup1) = wit_bindgen::rt::Cleanup::new(
+                            layout1,
+                        );
+                        for (i, e) in vec1.into_iter().enumerate() {
+                            let base = result1
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec0 = e;
+                                let ptr0 = vec0.as_ptr().cast::<u8>();
+                                let len0 = vec0.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len0;
+                                *base.add(0).cast::<*mut u8>() = ptr0.cast_mut();
+                            }
+                        }
+                        let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.delete"]
+                            fn wit_import3(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import3(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import3((self).handle() as i32, result1, len1, ptr2);
+                        let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                        let result10 = match l4 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let l6 = *ptr2
+                                        .add(4 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l7 = *ptr2
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l8 = *ptr2
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len9 = l8;
+                                    let bytes9 = _rt::Vec::from_raw_parts(
+                                        l7.cast(),
+                                        len9,
+                                        len9,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l5 as u8),
+                                        code: l6 as u32,
+                                        text: _rt::string_lift(bytes9),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result10
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// A page of objects.
+                #[allow(async_fn_in_trait)]
+                pub fn list(
+                    &self,
+                    options: &ListOptions,
+                ) -> ::core::result::Result<Page, R2Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 8 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 8
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ListOptions {
+                            prefix: prefix0,
+                            delimiter: delimiter0,
+                            cursor: cursor0,
+                            start_after: start_after0,
+                            limit: limit0,
+                        } = options;
+                        let (result2_0, result2_1, result2_2) = match prefix0 {
+                            Some(e) => {
+                                let vec1 = e;
+                                let ptr1 = vec1.as_ptr().cast::<u8>();
+                                let len1 = vec1.len();
+                                (1i32, ptr1.cast_mut(), len1)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result4_0, result4_1, result4_2) = match delimiter0 {
+                            Some(e) => {
+                                let vec3 = e;
+                                let ptr3 = vec3.as_ptr().cast::<u8>();
+                                let len3 = vec3.len();
+                                (1i32, ptr3.cast_mut(), len3)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result6_0, result6_1, result6_2) = match cursor0 {
+                            Some(e) => {
+                                let vec5 = e;
+                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                let len5 = vec5.len();
+                                (1i32, ptr5.cast_mut(), len5)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result8_0, result8_1, result8_2) = match start_after0 {
+                            Some(e) => {
+                                let vec7 = e;
+                                let ptr7 = vec7.as_ptr().cast::<u8>();
+                                let len7 = vec7.len();
+                                (1i32, ptr7.cast_mut(), len7)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result9_0, result9_1) = match limit0 {
+                            Some(e) => (1i32, _rt::as_i32(e)),
+                            None => (0i32, 0i32),
+                        };
+                        let ptr10 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.list"]
+                            fn wit_import11(
+                                _: i32,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: i32,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import11(
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import11(
+                            (self).handle() as i32,
+                            result2_0,
+                            result2_1,
+                            result2_2,
+                            result4_0,
+                            result4_1,
+                            result4_2,
+                            result6_0,
+                            result6_1,
+                            result6_2,
+                            result8_0,
+                            result8_1,
+                            result8_2,
+                            result9_0,
+                            result9_1,
+                            ptr10,
+                        );
+                        let l12 = i32::from(*ptr10.add(0).cast::<u8>());
+                        let result96 = match l12 {
+                            0 => {
+                                let e = {
+                                    let l13 = *ptr10
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l14 = *ptr10
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base80 = l13;
+                                    let len80 = l14;
+                                    let mut result80 = _rt::Vec::with_capacity(len80);
+                                    for i in 0..len80 {
+                                        let base = base80
+                                            .add(i * (48 + 38 * ::core::mem::size_of::<*const u8>()));
+                                        let e80 = {
+                                            let l15 = *base.add(0).cast::<*mut u8>();
+                                            let l16 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len17 = l16;
+                                            let bytes17 = _rt::Vec::from_raw_parts(
+                                                l15.cast(),
+                                                len17,
+                                                len17,
+                                            );
+                                            let l18 = *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l19 = *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len20 = l19;
+                                            let bytes20 = _rt::Vec::from_raw_parts(
+                                                l18.cast(),
+                                                len20,
+                                                len20,
+                                            );
+                                            let l21 = *base
+                                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>();
+                                            let l22 = *base
+                                                .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l23 = *base
+                                                .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len24 = l23;
+                                            let bytes24 = _rt::Vec::from_raw_parts(
+                                                l22.cast(),
+                                                len24,
+                                                len24,
+                                            );
+                                            let l25 = *base
+                                                .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i64>();
+                                            let l26 = i32::from(
+                                                *base
+                                                    .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l30 = i32::from(
+                                                *base
+                                                    .add(16 + 9 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l34 = i32::from(
+                                                *base
+                                                    .add(16 + 12 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l38 = i32::from(
+                                                *base
+                                                    .add(16 + 15 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l42 = i32::from(
+                                                *base
+                                                    .add(16 + 18 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l46 = i32::from(
+                                                *base
+                                                    .add(24 + 20 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l48 = *base
+                                                .add(40 + 20 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l49 = *base
+                                                .add(40 + 21 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let base56 = l48;
+                                            let len56 = l49;
+                                            let mut result56 = _rt::Vec::with_capacity(len56);
+                                            for i in 0..len56 {
+                                                let base = base56
+                                                    .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                                let e56 = {
+                                                    let l50 = *base.add(0).cast::<*mut u8>();
+                                                    let l51 = *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len52 = l51;
+                                                    let bytes52 = _rt::Vec::from_raw_parts(
+                                                        l50.cast(),
+                                                        len52,
+                                                        len52,
+                                                    );
+                                                    let l53 = *base
+                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l54 = *base
+                                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len55 = l54;
+                                                    let bytes55 = _rt::Vec::from_raw_parts(
+                                                        l53.cast(),
+                                                        len55,
+                                                        len55,
+                                                    );
+                                                    (_rt::string_lift(bytes52), _rt::string_lift(bytes55))
+                                                };
+                                                result56.push(e56);
+                                            }
+                                            _rt::cabi_dealloc(
+                                                base56,
+                                                len56 * (4 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            );
+                                            let l57 = i32::from(
+                                                *base
+                                                    .add(40 + 22 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l61 = i32::from(
+                                                *base
+                                                    .add(40 + 25 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l65 = i32::from(
+                                                *base
+                                                    .add(40 + 28 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l69 = i32::from(
+                                                *base
+                                                    .add(40 + 31 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l73 = i32::from(
+                                                *base
+                                                    .add(40 + 34 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            let l77 = *base
+                                                .add(40 + 37 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l78 = *base
+                                                .add(40 + 38 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len79 = l78;
+                                            let bytes79 = _rt::Vec::from_raw_parts(
+                                                l77.cast(),
+                                                len79,
+                                                len79,
+                                            );
+                                            Object {
+                                                key: _rt::string_lift(bytes17),
+                                                version: _rt::string_lift(bytes20),
+                                                size: l21 as u64,
+                                                etag: _rt::string_lift(bytes24),
+                                                uploaded: l25 as u64,
+                                                http_metadata: HttpMetadata {
+                                                    content_type: match l26 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l27 = *base
+                                                                    .add(16 + 7 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l28 = *base
+                                                                    .add(16 + 8 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len29 = l28;
+                                                                let bytes29 = _rt::Vec::from_raw_parts(
+                                                                    l27.cast(),
+                                                                    len29,
+                                                                    len29,
+                                                                );
+                                                                _rt::string_lift(bytes29)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    content_language: match l30 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l31 = *base
+                                                                    .add(16 + 10 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l32 = *base
+                                                                    .add(16 + 11 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len33 = l32;
+                                                                let bytes33 = _rt::Vec::from_raw_parts(
+                                                                    l31.cast(),
+                                                                    len33,
+                                                                    len33,
+                                                                );
+                                                                _rt::string_lift(bytes33)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    content_disposition: match l34 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l35 = *base
+                                                                    .add(16 + 13 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l36 = *base
+                                                                    .add(16 + 14 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len37 = l36;
+                                                                let bytes37 = _rt::Vec::from_raw_parts(
+                                                                    l35.cast(),
+                                                                    len37,
+                                                                    len37,
+                                                                );
+                                                                _rt::string_lift(bytes37)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    content_encoding: match l38 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l39 = *base
+                                                                    .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l40 = *base
+                                                                    .add(16 + 17 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len41 = l40;
+                                                                let bytes41 = _rt::Vec::from_raw_parts(
+                                                                    l39.cast(),
+                                                                    len41,
+                                                                    len41,
+                                                                );
+                                                                _rt::string_lift(bytes41)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    cache_control: match l42 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l43 = *base
+                                                                    .add(16 + 19 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l44 = *base
+                                                                    .add(16 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len45 = l44;
+                                                                let bytes45 = _rt::Vec::from_raw_parts(
+                                                                    l43.cast(),
+                                                                    len45,
+                                                                    len45,
+                                                                );
+                                                                _rt::string_lift(bytes45)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    cache_expiry: match l46 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l47 = *base
+                                                                    .add(32 + 20 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i64>();
+                                                                l47 as u64
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                },
+                                                custom_metadata: result56,
+                                                checksums: Checksums {
+                                                    md5: match l57 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l58 = *base
+                                                                    .add(40 + 23 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l59 = *base
+                                                                    .add(40 + 24 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len60 = l59;
+                                                                <_ as From<
+                                                                    _rt::Vec<_>,
+                                                                >>::from(_rt::Vec::from_raw_parts(l58.cast(), len60, len60))
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    sha1: match l61 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l62 = *base
+                                                                    .add(40 + 26 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l63 = *base
+                                                                    .add(40 + 27 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len64 = l63;
+                                                                <_ as From<
+                                                                    _rt::Vec<_>,
+                                                                >>::from(_rt::Vec::from_raw_parts(l62.cast(), len64, len64))
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    sha256: match l65 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l66 = *base
+                                                                    .add(40 + 29 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l67 = *base
+                                                                    .add(40 + 30 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len68 = l67;
+                                                                <_ as From<
+                                                                    _rt::Vec<_>,
+                                                                >>::from(_rt::Vec::from_raw_parts(l66.cast(), len68, len68))
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    sha384: match l69 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l70 = *base
+                                                                    .add(40 + 32 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l71 = *base
+                                                                    .add(40 + 33 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len72 = l71;
+                                                                <_ as From<
+                                                                    _rt::Vec<_>,
+                                                                >>::from(_rt::Vec::from_raw_parts(l70.cast(), len72, len72))
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    sha512: match l73 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l74 = *base
+                                                                    .add(40 + 35 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l75 = *base
+                                                                    .add(40 + 36 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len76 = l75;
+                                                                <_ as From<
+                                                                    _rt::Vec<_>,
+                                                                >>::from(_rt::Vec::from_raw_parts(l74.cast(), len76, len76))
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                },
+                                                storage_class: _rt::string_lift(bytes79),
+                                            }
+                                        };
+                                        result80.push(e80);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base80,
+                                        len80 * (48 + 38 * ::core::mem::size_of::<*const u8>()),
+                                        8,
+                                    );
+                                    let l81 = *ptr10
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l82 = *ptr10
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base86 = l81;
+                                    let len86 = l82;
+                                    let mut result86 = _rt::Vec::with_capacity(len86);
+                                    for i in 0..len86 {
+                                        let base = base86
+                                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                        let e86 = {
+                                            let l83 = *base.add(0).cast::<*mut u8>();
+                                            let l84 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len85 = l84;
+                                            let bytes85 = _rt::Vec::from_raw_parts(
+                                                l83.cast(),
+                                                len85,
+                                                len85,
+                                            );
+                                            _rt::string_lift(bytes85)
+                                        };
+                                        result86.push(e86);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base86,
+                                        len86 * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    );
+                                    let l87 = i32::from(
+                                        *ptr10
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    Page {
+                                        objects: result80,
+                                        delimited_prefixes: result86,
+                                        cursor: match l87 {
+                                            0 => None,
+                                            1 => {
+                                                let e = {
+                                                    let l88 = *ptr10
+                                                        .add(6 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l89 = *ptr10
+                                                        .add(7 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len90 = l89;
+                                                    let bytes90 = _rt::Vec::from_raw_parts(
+                                                        l88.cast(),
+                                                        len90,
+                                                        len90,
+                                                    );
+                                                    _rt::string_lift(bytes90)
+                                                };
+                                                Some(e)
+                                            }
+                                            _ => _rt::invalid_enum_discriminant(),
+                                        },
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l91 = i32::from(
+                                        *ptr10.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let l92 = *ptr10
+                                        .add(4 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l93 = *ptr10
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l94 = *ptr10
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len95 = l94;
+                                    let bytes95 = _rt::Vec::from_raw_parts(
+                                        l93.cast(),
+                                        len95,
+                                        len95,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l91 as u8),
+                                        code: l92 as u32,
+                                        text: _rt::string_lift(bytes95),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result96
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Begins an upload in parts: its identifier. It is aborted by itself after a week. Conditions and checksums are not asked.
+                #[allow(async_fn_in_trait)]
+                pub fn create_upload(
+                    &self,
+                    key: &str,
+                    options: &PutOptions,
+                ) -> ::core::result::Result<_rt::String, R2Error> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 72 + 40 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 72
+                                + 40 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        *ptr0.add(0).cast::<i32>() = (self).handle() as i32;
+                        let vec1 = key;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        *ptr0
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len1;
+                        *ptr0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr1.cast_mut();
+                        let PutOptions {
+                            only_if: only_if2,
+                            http_metadata: http_metadata2,
+                            custom_metadata: custom_metadata2,
+                            checksums: checksums2,
+                            storage_class: storage_class2,
+                        } = options;
+                        let Condition {
+                            etag_matches: etag_matches3,
+                            etag_does_not_match: etag_does_not_match3,
+                            uploaded_before: uploaded_before3,
+                            uploaded_after: uploaded_after3,
+                            seconds_granularity: seconds_granularity3,
+                        } = only_if2;
+                        let vec5 = etag_matches3;
+                        let len5 = vec5.len();
+                        let layout5 = _rt::alloc::Layout::from_size_align(
+                                vec5.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result5, _cleanup5) = wit_bindgen::rt::Cleanup::new(
+                            layout5,
+                        );
+                        for (i, e) in vec5.into_iter().enumerate() {
+                            let base = result5
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec4 = e;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len4;
+                                *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len5;
+                        *ptr0
+                            .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result5;
+                        let vec7 = etag_does_not_match3;
+                        let len7 = vec7.len();
+                        let layout7 = _rt::alloc::Layout::from_size_align(
+                                vec7.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result7, _cleanup7) = wit_bindgen::rt::Cleanup::new(
+                            layout7,
+                        );
+                        for (i, e) in vec7.into_iter().enumerate() {
+                            let base = result7
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec6 = e;
+                                let ptr6 = vec6.as_ptr().cast::<u8>();
+                                let len6 = vec6.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len6;
+                                *base.add(0).cast::<*mut u8>() = ptr6.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len7;
+                        *ptr0
+                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result7;
+                        match uploaded_before3 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match uploaded_after3 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(32 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        *ptr0
+                            .add(40 + 6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = (match seconds_granularity3 {
+                            true => 1,
+                            false => 0,
+                        }) as u8;
+                        let HttpMetadata {
+                            content_type: content_type8,
+                            content_language: content_language8,
+                            content_disposition: content_disposition8,
+                            content_encoding: content_encoding8,
+                            cache_control: cache_control8,
+                            cache_expiry: cache_expiry8,
+                        } = http_metadata2;
+                        match content_type8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec9 = e;
+                                let ptr9 = vec9.as_ptr().cast::<u8>();
+                                let len9 = vec9.len();
+                                *ptr0
+                                    .add(48 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len9;
+                                *ptr0
+                                    .add(48 + 7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr9.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match content_language8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec10 = e;
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                *ptr0
+                                    .add(48 + 11 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len10;
+                                *ptr0
+                                    .add(48 + 10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match content_disposition8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec11 = e;
+                                let ptr11 = vec11.as_ptr().cast::<u8>();
+                                let len11 = vec11.len();
+                                *ptr0
+                                    .add(48 + 14 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len11;
+                                *ptr0
+                                    .add(48 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr11.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match content_encoding8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec12 = e;
+                                let ptr12 = vec12.as_ptr().cast::<u8>();
+                                let len12 = vec12.len();
+                                *ptr0
+                                    .add(48 + 17 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len12;
+                                *ptr0
+                                    .add(48 + 16 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr12.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match cache_control8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(48 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec13 = e;
+                                let ptr13 = vec13.as_ptr().cast::<u8>();
+                                let len13 = vec13.len();
+                                *ptr0
+                                    .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len13;
+                                *ptr0
+                                    .add(48 + 19 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr13.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(48 + 18 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match cache_expiry8 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                *ptr0
+                                    .add(64 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(e);
+                            }
+                            None => {
+                                *ptr0
+                                    .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        let vec17 = custom_metadata2;
+                        let len17 = vec17.len();
+                        let layout17 = _rt::alloc::Layout::from_size_align(
+                                vec17.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result17, _cleanup17) = wit_bindgen::rt::Cleanup::new(
+                            layout17,
+                        );
+                        for (i, e) in vec17.into_iter().enumerate() {
+                            let base = result17
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t14_0, t14_1) = e;
+                                let vec15 = t14_0;
+                                let ptr15 = vec15.as_ptr().cast::<u8>();
+                                let len15 = vec15.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len15;
+                                *base.add(0).cast::<*mut u8>() = ptr15.cast_mut();
+                                let vec16 = t14_1;
+                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                let len16 = vec16.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len16;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr16.cast_mut();
+                            }
+                        }
+                        *ptr0
+                            .add(72 + 21 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len17;
+                        *ptr0
+                            .add(72 + 20 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result17;
+                        let Checksums {
+                            md5: md518,
+                            sha1: sha118,
+                            sha256: sha25618,
+                            sha384: sha38418,
+                            sha512: sha51218,
+                        } = checksums2;
+                        match md518 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 22 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec19 = e;
+                                let ptr19 = vec19.as_ptr().cast::<u8>();
+                                let len19 = vec19.len();
+                                *ptr0
+                                    .add(72 + 24 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len19;
+                                *ptr0
+                                    .add(72 + 23 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr19.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 22 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha118 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 25 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec20 = e;
+                                let ptr20 = vec20.as_ptr().cast::<u8>();
+                                let len20 = vec20.len();
+                                *ptr0
+                                    .add(72 + 27 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len20;
+                                *ptr0
+                                    .add(72 + 26 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr20.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 25 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha25618 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec21 = e;
+                                let ptr21 = vec21.as_ptr().cast::<u8>();
+                                let len21 = vec21.len();
+                                *ptr0
+                                    .add(72 + 30 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len21;
+                                *ptr0
+                                    .add(72 + 29 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr21.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 28 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha38418 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec22 = e;
+                                let ptr22 = vec22.as_ptr().cast::<u8>();
+                                let len22 = vec22.len();
+                                *ptr0
+                                    .add(72 + 33 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len22;
+                                *ptr0
+                                    .add(72 + 32 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr22.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 31 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match sha51218 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec23 = e;
+                                let ptr23 = vec23.as_ptr().cast::<u8>();
+                                let len23 = vec23.len();
+                                *ptr0
+                                    .add(72 + 36 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len23;
+                                *ptr0
+                                    .add(72 + 35 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr23.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 34 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        match storage_class2 {
+                            Some(e) => {
+                                *ptr0
+                                    .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let vec24 = e;
+                                let ptr24 = vec24.as_ptr().cast::<u8>();
+                                let len24 = vec24.len();
+                                *ptr0
+                                    .add(72 + 39 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len24;
+                                *ptr0
+                                    .add(72 + 38 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr24.cast_mut();
+                            }
+                            None => {
+                                *ptr0
+                                    .add(72 + 37 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        let ptr25 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.create-upload"]
+                            fn wit_import26(_: *mut u8, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import26(_: *mut u8, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import26(ptr0, ptr25);
+                        let l27 = i32::from(*ptr25.add(0).cast::<u8>());
+                        let result36 = match l27 {
+                            0 => {
+                                let e = {
+                                    let l28 = *ptr25
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l29 = *ptr25
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len30 = l29;
+                                    let bytes30 = _rt::Vec::from_raw_parts(
+                                        l28.cast(),
+                                        len30,
+                                        len30,
+                                    );
+                                    _rt::string_lift(bytes30)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l31 = i32::from(
+                                        *ptr25.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let l32 = *ptr25
+                                        .add(4 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l33 = *ptr25
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l34 = *ptr25
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len35 = l34;
+                                    let bytes35 = _rt::Vec::from_raw_parts(
+                                        l33.cast(),
+                                        len35,
+                                        len35,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l31 as u8),
+                                        code: l32 as u32,
+                                        text: _rt::string_lift(bytes35),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result36
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Uploads a part. All but the last have at least 5 MiB.
+                #[allow(async_fn_in_trait)]
+                pub fn upload_part(
+                    &self,
+                    key: &str,
+                    upload: &str,
+                    number: u32,
+                    content: &[u8],
+                ) -> ::core::result::Result<Part, R2Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 8 + 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 8
+                                + 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let vec1 = upload;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let vec2 = content;
+                        let ptr2 = vec2.as_ptr().cast::<u8>();
+                        let len2 = vec2.len();
+                        let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.upload-part"]
+                            fn wit_import4(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import4(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import4(
+                            (self).handle() as i32,
+                            ptr0.cast_mut(),
+                            len0,
+                            ptr1.cast_mut(),
+                            len1,
+                            _rt::as_i32(&number),
+                            ptr2.cast_mut(),
+                            len2,
+                            ptr3,
+                        );
+                        let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                        let result15 = match l5 {
+                            0 => {
+                                let e = {
+                                    let l6 = *ptr3
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l7 = *ptr3
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l8 = *ptr3
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len9 = l8;
+                                    let bytes9 = _rt::Vec::from_raw_parts(
+                                        l7.cast(),
+                                        len9,
+                                        len9,
+                                    );
+                                    Part {
+                                        number: l6 as u32,
+                                        etag: _rt::string_lift(bytes9),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l10 = i32::from(
+                                        *ptr3.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let l11 = *ptr3
+                                        .add(4 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l12 = *ptr3
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l13 = *ptr3
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len14 = l13;
+                                    let bytes14 = _rt::Vec::from_raw_parts(
+                                        l12.cast(),
+                                        len14,
+                                        len14,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l10 as u8),
+                                        code: l11 as u32,
+                                        text: _rt::string_lift(bytes14),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result15
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Begins to upload a part that comes in pieces.
+                #[allow(async_fn_in_trait)]
+                pub fn start_part(
+                    &self,
+                    key: &str,
+                    upload: &str,
+                    number: u32,
+                ) -> ::core::result::Result<Writer, R2Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 8 + 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 8
+                                + 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let vec1 = upload;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.start-part"]
+                            fn wit_import3(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import3(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import3(
+                            (self).handle() as i32,
+                            ptr0.cast_mut(),
+                            len0,
+                            ptr1.cast_mut(),
+                            len1,
+                            _rt::as_i32(&number),
+                            ptr2,
+                        );
+                        let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                        let result11 = match l4 {
+                            0 => {
+                                let e = {
+                                    let l5 = *ptr2
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Writer::from_handle(l5 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l6 = i32::from(
+                                        *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let l7 = *ptr2
+                                        .add(4 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l8 = *ptr2
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l9 = *ptr2
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len10 = l9;
+                                    let bytes10 = _rt::Vec::from_raw_parts(
+                                        l8.cast(),
+                                        len10,
+                                        len10,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l6 as u8),
+                                        code: l7 as u32,
+                                        text: _rt::string_lift(bytes10),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result11
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Makes an upload an object, of these parts.
+                #[allow(async_fn_in_trait)]
+                pub fn complete_upload(
+                    &self,
+                    key: &str,
+                    upload: &str,
+                    parts: &[Part],
+                ) -> ::core::result::Result<Object, R2Error> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 56 + 38 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 56
+                                + 38 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let vec1 = upload;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let vec4 = parts;
+                        let len4 = vec4.len();
+                        let layout4 = _rt::alloc::Layout::from_size_align(
+                                vec4.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result4, _cleanup4) = wit_bindgen::rt::Cleanup::new(
+                            layout4,
+                        );
+                        for (i, e) in vec4.into_iter().enumerate() {
+                            let base = result4
+                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let Part { number: number2, etag: etag2 } = e;
+                                *base.add(0).cast::<i32>() = _rt::as_i32(number2);
+                                let vec3 = etag2;
+                                let ptr3 = vec3.as_ptr().cast::<u8>();
+                                let len3 = vec3.len();
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len3;
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr3.cast_mut();
+                            }
+                        }
+                        let ptr5 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.complete-upload"]
+                            fn wit_import6(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import6(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import6(
+                            (self).handle() as i32,
+                            ptr0.cast_mut(),
+                            len0,
+                            ptr1.cast_mut(),
+                            len1,
+                            result4,
+                            len4,
+                            ptr5,
+                        );
+                        let l7 = i32::from(*ptr5.add(0).cast::<u8>());
+                        let result78 = match l7 {
+                            0 => {
+                                let e = {
+                                    let l8 = *ptr5.add(8).cast::<*mut u8>();
+                                    let l9 = *ptr5
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len10 = l9;
+                                    let bytes10 = _rt::Vec::from_raw_parts(
+                                        l8.cast(),
+                                        len10,
+                                        len10,
+                                    );
+                                    let l11 = *ptr5
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l12 = *ptr5
+                                        .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len13 = l12;
+                                    let bytes13 = _rt::Vec::from_raw_parts(
+                                        l11.cast(),
+                                        len13,
+                                        len13,
+                                    );
+                                    let l14 = *ptr5
+                                        .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>();
+                                    let l15 = *ptr5
+                                        .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l16 = *ptr5
+                                        .add(16 + 5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len17 = l16;
+                                    let bytes17 = _rt::Vec::from_raw_parts(
+                                        l15.cast(),
+                                        len17,
+                                        len17,
+                                    );
+                                    let l18 = *ptr5
+                                        .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>();
+                                    let l19 = i32::from(
+                                        *ptr5
+                                            .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l23 = i32::from(
+                                        *ptr5
+                                            .add(24 + 9 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l27 = i32::from(
+                                        *ptr5
+                                            .add(24 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l31 = i32::from(
+                                        *ptr5
+                                            .add(24 + 15 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l35 = i32::from(
+                                        *ptr5
+                                            .add(24 + 18 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l39 = i32::from(
+                                        *ptr5
+                                            .add(32 + 20 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l41 = *ptr5
+                                        .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l42 = *ptr5
+                                        .add(48 + 21 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base49 = l41;
+                                    let len49 = l42;
+                                    let mut result49 = _rt::Vec::with_capacity(len49);
+                                    for i in 0..len49 {
+                                        let base = base49
+                                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                        let e49 = {
+                                            let l43 = *base.add(0).cast::<*mut u8>();
+                                            let l44 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len45 = l44;
+                                            let bytes45 = _rt::Vec::from_raw_parts(
+                                                l43.cast(),
+                                                len45,
+                                                len45,
+                                            );
+                                            let l46 = *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l47 = *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len48 = l47;
+                                            let bytes48 = _rt::Vec::from_raw_parts(
+                                                l46.cast(),
+                                                len48,
+                                                len48,
+                                            );
+                                            (_rt::string_lift(bytes45), _rt::string_lift(bytes48))
+                                        };
+                                        result49.push(e49);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base49,
+                                        len49 * (4 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    );
+                                    let l50 = i32::from(
+                                        *ptr5
+                                            .add(48 + 22 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l54 = i32::from(
+                                        *ptr5
+                                            .add(48 + 25 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l58 = i32::from(
+                                        *ptr5
+                                            .add(48 + 28 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l62 = i32::from(
+                                        *ptr5
+                                            .add(48 + 31 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l66 = i32::from(
+                                        *ptr5
+                                            .add(48 + 34 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l70 = *ptr5
+                                        .add(48 + 37 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l71 = *ptr5
+                                        .add(48 + 38 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len72 = l71;
+                                    let bytes72 = _rt::Vec::from_raw_parts(
+                                        l70.cast(),
+                                        len72,
+                                        len72,
+                                    );
+                                    Object {
+                                        key: _rt::string_lift(bytes10),
+                                        version: _rt::string_lift(bytes13),
+                                        size: l14 as u64,
+                                        etag: _rt::string_lift(bytes17),
+                                        uploaded: l18 as u64,
+                                        http_metadata: HttpMetadata {
+                                            content_type: match l19 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l20 = *ptr5
+                                                            .add(24 + 7 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l21 = *ptr5
+                                                            .add(24 + 8 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len22 = l21;
+                                                        let bytes22 = _rt::Vec::from_raw_parts(
+                                                            l20.cast(),
+                                                            len22,
+                                                            len22,
+                                                        );
+                                                        _rt::string_lift(bytes22)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            content_language: match l23 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l24 = *ptr5
+                                                            .add(24 + 10 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l25 = *ptr5
+                                                            .add(24 + 11 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len26 = l25;
+                                                        let bytes26 = _rt::Vec::from_raw_parts(
+                                                            l24.cast(),
+                                                            len26,
+                                                            len26,
+                                                        );
+                                                        _rt::string_lift(bytes26)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            content_disposition: match l27 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l28 = *ptr5
+                                                            .add(24 + 13 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l29 = *ptr5
+                                                            .add(24 + 14 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len30 = l29;
+                                                        let bytes30 = _rt::Vec::from_raw_parts(
+                                                            l28.cast(),
+                                                            len30,
+                                                            len30,
+                                                        );
+                                                        _rt::string_lift(bytes30)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            content_encoding: match l31 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l32 = *ptr5
+                                                            .add(24 + 16 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l33 = *ptr5
+                                                            .add(24 + 17 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len34 = l33;
+                                                        let bytes34 = _rt::Vec::from_raw_parts(
+                                                            l32.cast(),
+                                                            len34,
+                                                            len34,
+                                                        );
+                                                        _rt::string_lift(bytes34)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            cache_control: match l35 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l36 = *ptr5
+                                                            .add(24 + 19 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l37 = *ptr5
+                                                            .add(24 + 20 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len38 = l37;
+                                                        let bytes38 = _rt::Vec::from_raw_parts(
+                                                            l36.cast(),
+                                                            len38,
+                                                            len38,
+                                                        );
+                                                        _rt::string_lift(bytes38)
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            cache_expiry: match l39 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l40 = *ptr5
+                                                            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>();
+                                                        l40 as u64
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                        },
+                                        custom_metadata: result49,
+                                        checksums: Checksums {
+                                            md5: match l50 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l51 = *ptr5
+                                                            .add(48 + 23 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l52 = *ptr5
+                                                            .add(48 + 24 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len53 = l52;
+                                                        <_ as From<
+                                                            _rt::Vec<_>,
+                                                        >>::from(_rt::Vec::from_raw_parts(l51.cast(), len53, len53))
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            sha1: match l54 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l55 = *ptr5
+                                                            .add(48 + 26 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l56 = *ptr5
+                                                            .add(48 + 27 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len57 = l56;
+                                                        <_ as From<
+                                                            _rt::Vec<_>,
+                                                        >>::from(_rt::Vec::from_raw_parts(l55.cast(), len57, len57))
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            sha256: match l58 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l59 = *ptr5
+                                                            .add(48 + 29 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l60 = *ptr5
+                                                            .add(48 + 30 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len61 = l60;
+                                                        <_ as From<
+                                                            _rt::Vec<_>,
+                                                        >>::from(_rt::Vec::from_raw_parts(l59.cast(), len61, len61))
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            sha384: match l62 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l63 = *ptr5
+                                                            .add(48 + 32 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l64 = *ptr5
+                                                            .add(48 + 33 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len65 = l64;
+                                                        <_ as From<
+                                                            _rt::Vec<_>,
+                                                        >>::from(_rt::Vec::from_raw_parts(l63.cast(), len65, len65))
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                            sha512: match l66 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l67 = *ptr5
+                                                            .add(48 + 35 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l68 = *ptr5
+                                                            .add(48 + 36 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len69 = l68;
+                                                        <_ as From<
+                                                            _rt::Vec<_>,
+                                                        >>::from(_rt::Vec::from_raw_parts(l67.cast(), len69, len69))
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                        },
+                                        storage_class: _rt::string_lift(bytes72),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l73 = i32::from(*ptr5.add(8).cast::<u8>());
+                                    let l74 = *ptr5.add(12).cast::<i32>();
+                                    let l75 = *ptr5.add(16).cast::<*mut u8>();
+                                    let l76 = *ptr5
+                                        .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len77 = l76;
+                                    let bytes77 = _rt::Vec::from_raw_parts(
+                                        l75.cast(),
+                                        len77,
+                                        len77,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l73 as u8),
+                                        code: l74 as u32,
+                                        text: _rt::string_lift(bytes77),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result78
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Aborts an upload, with all its parts.
+                #[allow(async_fn_in_trait)]
+                pub fn abort_upload(
+                    &self,
+                    key: &str,
+                    upload: &str,
+                ) -> ::core::result::Result<(), R2Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 8 + 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 8
+                                + 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let vec1 = upload;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/r2@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.abort-upload"]
+                            fn wit_import3(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import3(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import3(
+                            (self).handle() as i32,
+                            ptr0.cast_mut(),
+                            len0,
+                            ptr1.cast_mut(),
+                            len1,
+                            ptr2,
+                        );
+                        let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                        let result10 = match l4 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let l6 = *ptr2
+                                        .add(4 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l7 = *ptr2
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l8 = *ptr2
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len9 = l8;
+                                    let bytes9 = _rt::Vec::from_raw_parts(
+                                        l7.cast(),
+                                        len9,
+                                        len9,
+                                    );
+                                    R2Error {
+                                        reason: Reason::_lift(l5 as u8),
+                                        code: l6 as u32,
+                                        text: _rt::string_lift(bytes9),
+                                    }
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result10
+                    }
+                }
+            }
+        }
         /// Rate limits: whether one more is let through. Each node counts for itself. A call waits for nothing, and is no subrequest.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod rate_limit {
@@ -12989,8 +18742,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 12036] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x86]\x01A\x02\x01A4\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 13989] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa7l\x01A\x02\x01A6\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -13219,29 +18972,69 @@ elay-seconds\x07\x04\0\x0bnew-message\x03\0\x08\x04\0\x06sender\x03\x01\x01i\x0a
 \x01j\x01\x0b\x01\x01\x01@\x01\x07bindings\0\x0c\x04\0\x13[static]sender.open\x01\
 \x0d\x01h\x0a\x01p\x09\x01j\0\x01\x03\x01@\x02\x04self\x0e\x08messages\x0f\0\x10\
 \x04\0\x13[method]sender.send\x01\x11\x03\0\x1ewasmyard:platform/queues@0.1.0\x05\
-\x1d\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x04\0\x07limite\
-r\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\0\x04\x04\0\x14[sta\
-tic]limiter.open\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\x04self\x06\x03keys\
-\0\x07\x04\0\x15[method]limiter.limit\x01\x08\x03\0\"wasmyard:platform/rate-limi\
-t@0.1.0\x05\x1e\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecalli\
-ng-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fingerprint-sh\
-a256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0aissu\
-er-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\x06\
-ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-connection\x03\0\
-\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08\
-hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\x01@\0\0\
-\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\x09\x01\
-k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:platform/request-info@\
-0.1.0\x05\x1f\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x03\
-\x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\x08internal\x01s\0\x04\0\x0c\
-secret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\x04\x01j\x01\x05\x01\x01\x01\
-@\x01\x07bindings\0\x06\x04\0\x13[static]secret.open\x01\x07\x01h\x04\x01j\x01s\x01\
-\x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method]secret.get\x01\x0a\x03\0\x1fwas\
-myard:platform/secrets@0.1.0\x05\x20\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
+\x1d\x01B^\x02\x03\x02\x01\x07\x04\0\x0cinput-stream\x03\0\0\x02\x03\x02\x01\x08\
+\x04\0\x0doutput-stream\x03\0\x02\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\
+\0\x04\x01m\x0b\x10invalid-argument\x10bucket-not-found\x10upload-not-found\x0ci\
+nvalid-part\x0dinvalid-range\x0abad-digest\x09too-large\x0eexceeded-quota\x14exc\
+eeded-subrequests\x0aoverloaded\x08internal\x04\0\x06reason\x03\0\x06\x01r\x03\x06\
+reason\x07\x04codey\x04texts\x04\0\x08r2-error\x03\0\x08\x01ks\x01kw\x01r\x06\x0c\
+content-type\x0a\x10content-language\x0a\x13content-disposition\x0a\x10content-e\
+ncoding\x0a\x0dcache-control\x0a\x0ccache-expiry\x0b\x04\0\x0dhttp-metadata\x03\0\
+\x0c\x01p}\x01k\x0e\x01r\x05\x03md5\x0f\x04sha1\x0f\x06sha256\x0f\x06sha384\x0f\x06\
+sha512\x0f\x04\0\x09checksums\x03\0\x10\x01o\x02ss\x01p\x12\x01r\x09\x03keys\x07\
+versions\x04sizew\x04etags\x08uploadedw\x0dhttp-metadata\x0d\x0fcustom-metadata\x13\
+\x09checksums\x11\x0dstorage-classs\x04\0\x06object\x03\0\x14\x01ps\x01r\x05\x0c\
+etag-matches\x16\x13etag-does-not-match\x16\x0fuploaded-before\x0b\x0euploaded-a\
+fter\x0b\x13seconds-granularity\x7f\x04\0\x09condition\x03\0\x17\x01r\x03\x06off\
+set\x0b\x06length\x0b\x06suffix\x0b\x04\0\x0abyte-range\x03\0\x19\x01r\x02\x07on\
+ly-if\x18\x05range\x1a\x04\0\x0bget-options\x03\0\x1b\x01r\x05\x07only-if\x18\x0d\
+http-metadata\x0d\x0fcustom-metadata\x13\x09checksums\x11\x0dstorage-class\x0a\x04\
+\0\x0bput-options\x03\0\x1d\x01o\x02ww\x01i\x01\x01k\x20\x01r\x03\x06object\x15\x05\
+range\x1f\x04body!\x04\0\x05found\x03\0\"\x01ky\x01r\x05\x06prefix\x0a\x09delimi\
+ter\x0a\x06cursor\x0a\x0bstart-after\x0a\x05limit$\x04\0\x0clist-options\x03\0%\x01\
+p\x15\x01r\x03\x07objects'\x12delimited-prefixes\x16\x06cursor\x0a\x04\0\x04page\
+\x03\0(\x01r\x02\x06numbery\x04etags\x04\0\x04part\x03\0*\x04\0\x06writer\x03\x01\
+\x04\0\x06bucket\x03\x01\x01h,\x01i\x03\x01j\x01/\0\x01@\x01\x04self.\00\x04\0\x13\
+[method]writer.body\x011\x01i,\x01k\x15\x01j\x013\x01\x09\x01@\x01\x04this2\04\x04\
+\0\x15[static]writer.finish\x015\x01j\x01+\x01\x09\x01@\x01\x04this2\06\x04\0\x1a\
+[static]writer.finish-part\x017\x01i-\x01j\x018\x01\x05\x01@\x01\x07bindings\09\x04\
+\0\x13[static]bucket.open\x01:\x01h-\x01@\x02\x04self;\x03keys\04\x04\0\x13[meth\
+od]bucket.head\x01<\x01k#\x01j\x01=\x01\x09\x01@\x03\x04self;\x03keys\x07options\
+\x1c\0>\x04\0\x12[method]bucket.get\x01?\x01@\x04\x04self;\x03keys\x07content\x0e\
+\x07options\x1e\04\x04\0\x12[method]bucket.put\x01@\x01j\x012\x01\x09\x01@\x03\x04\
+self;\x03keys\x07options\x1e\0\xc1\0\x04\0\x18[method]bucket.start-put\x01B\x01j\
+\0\x01\x09\x01@\x02\x04self;\x04keys\x16\0\xc3\0\x04\0\x15[method]bucket.delete\x01\
+D\x01j\x01)\x01\x09\x01@\x02\x04self;\x07options&\0\xc5\0\x04\0\x13[method]bucke\
+t.list\x01F\x01j\x01s\x01\x09\x01@\x03\x04self;\x03keys\x07options\x1e\0\xc7\0\x04\
+\0\x1c[method]bucket.create-upload\x01H\x01@\x05\x04self;\x03keys\x06uploads\x06\
+numbery\x07content\x0e\06\x04\0\x1a[method]bucket.upload-part\x01I\x01@\x04\x04s\
+elf;\x03keys\x06uploads\x06numbery\0\xc1\0\x04\0\x19[method]bucket.start-part\x01\
+J\x01p+\x01j\x01\x15\x01\x09\x01@\x04\x04self;\x03keys\x06uploads\x05parts\xcb\0\
+\0\xcc\0\x04\0\x1e[method]bucket.complete-upload\x01M\x01@\x03\x04self;\x03keys\x06\
+uploads\0\xc3\0\x04\0\x1b[method]bucket.abort-upload\x01N\x03\0\x1awasmyard:plat\
+form/r2@0.1.0\x05\x1e\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\
+\x04\0\x07limiter\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\0\x04\
+\x04\0\x14[static]limiter.open\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\x04se\
+lf\x06\x03keys\0\x07\x04\0\x15[method]limiter.limit\x01\x08\x03\0\"wasmyard:plat\
+form/rate-limit@0.1.0\x05\x1f\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\
+\0\x0ecalling-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fin\
+gerprint-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-ke\
+y\0\x0aissuer-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07v\
+ersions\x06ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-conne\
+ction\x03\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\
+\x04\0\x08hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\
+\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\
+\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:platform/reque\
+st-info@0.1.0\x05\x20\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\
+\x01q\x03\x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\x08internal\x01s\0\x04\
+\0\x0csecret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\x04\x01j\x01\x05\x01\x01\
+\x01@\x01\x07bindings\0\x06\x04\0\x13[static]secret.open\x01\x07\x01h\x04\x01j\x01\
+s\x01\x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method]secret.get\x01\x0a\x03\0\x1f\
+wasmyard:platform/secrets@0.1.0\x05!\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
 s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\
 \0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07\
-get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05!\x04\0\x1fwasmyard:pla\
-tform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\x0c\
+get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\"\x04\0\x1fwasmyard:pl\
+atform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\x0c\
 processed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Api, Server, body, guest, origin, request, script_path};
 
 /// Every interface with functions that a script is given, and why it is no way to the network.
-const GIVEN: [(&str, &str); 37] = [
+const GIVEN: [(&str, &str); 38] = [
     ("wasi:cli/environment", "empty"),
     ("wasi:cli/exit", "ends the script"),
     ("wasi:cli/stderr", "the log"),
@@ -43,6 +43,7 @@ const GIVEN: [(&str, &str); 37] = [
     ),
     ("wasmyard:platform/d1", "SQL databases that the script is bound to, each of them alone"),
     ("wasmyard:platform/dispatch", "other scripts, inside; the gate goes along"),
+    ("wasmyard:platform/r2", "objects of the buckets that the script is bound to"),
     ("wasmyard:platform/kv", "keys and values of the namespaces that the script is bound to"),
     ("wasmyard:platform/log", "the log"),
     ("wasmyard:platform/message", "the answer to whoever asked"),

@@ -14,6 +14,7 @@ mod certificates;
 mod d1;
 mod kv;
 mod queues;
+mod r2;
 mod secret_stores;
 mod zones;
 
@@ -87,6 +88,12 @@ impl Calls {
     async fn call(&self, method: &str, path: &str, body: Value) -> Value {
         let request = self.api.request(method.parse::<Method>().unwrap(), &self.path(path));
         let request = if body.is_null() { request } else { request.json(&body) };
+        within(path, request.send()).await.unwrap().json().await.unwrap()
+    }
+
+    async fn reclassed(&self, path: &str, class: &str) -> Value {
+        let request = self.api.request(Method::PATCH, &self.path(path));
+        let request = request.header("cf-r2-storage-class", class);
         within(path, request.send()).await.unwrap().json().await.unwrap()
     }
 
@@ -167,6 +174,7 @@ impl Calls {
             "secret stores" => secret_stores::seen(&self.api).await,
             "queues" => queues::seen(&self.api).await,
             "d1" => d1::seen(&self.api).await,
+            "r2" => r2::seen(&self.api).await,
             "zones" => zones::seen(&self.api).await,
             "contents" => {
                 let manifest = json!({"manifest": {"/a.html": {"hash": HASH, "size": 4}}});
@@ -316,6 +324,7 @@ fn rows() -> Vec<Row> {
     rows.extend(secret_stores::rows());
     rows.extend(queues::rows());
     rows.extend(d1::rows());
+    rows.extend(r2::rows());
     rows.extend(zones::rows());
     rows
 }
@@ -568,7 +577,8 @@ fn other_rows() -> Vec<Row> {
 fn seen_at(seen: &str) -> String {
     let seen = seen.replace("{dispatch_namespace}", "production");
     match seen.as_str() {
-        "alerting" | "certificates" | "contents" | "d1" | "kv" | "queues" | "secret stores" | "zones" => seen,
+        "alerting" | "certificates" | "contents" | "d1" | "kv" | "queues" | "r2" | "secret stores"
+        | "zones" => seen,
         "tokens" => TOKENS.to_owned(),
         path if path.starts_with("session of ") => {
             path.replace("session of ", "session of /client/v4/accounts/0/workers/")
@@ -613,6 +623,7 @@ async fn prepared() -> (crate::support::Site, Server) {
     secret_stores::prepare(&calls.api).await;
     queues::prepare(&calls.api).await;
     d1::prepare(&calls.api).await;
+    r2::prepare(&calls.api).await;
     zones::prepare(&calls.api).await;
     certificates::prepare(&calls.api).await;
     for name in ["spare", "gone"] {
@@ -653,6 +664,7 @@ fn every_write_endpoint_has_its_row() {
         .iter()
         .chain(d1::READS)
         .chain(queues::READS)
+        .chain(r2::READS)
         .chain(zones::READS)
         .chain(NOTHING)
         .chain(WITH_AUTHORITY)

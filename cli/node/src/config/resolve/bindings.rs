@@ -5,8 +5,10 @@
 
 use serde_json::{Value, json};
 use wasmyard_kv::limits::MAX_TITLE_BYTES;
-use wasmyard_namespaces::bindings::{BindingInput, resolve};
-use wasmyard_namespaces::{BindingDecl, BindingName, OutboundDecl, Reference, ScriptName};
+use wasmyard_namespaces::bindings::{BindingInput, R2Bucket, resolve};
+use wasmyard_namespaces::{
+    BindingDecl, BindingKind, BindingName, BucketName, OutboundDecl, Reference, ScriptName,
+};
 
 use super::Resolver;
 use crate::config::document::Spot;
@@ -34,7 +36,7 @@ impl Resolver<'_> {
             }
         }
         let inputs: Vec<BindingInput> = declared.into_iter().map(BindingInput::from).collect();
-        let bindings = match resolve(&inputs, &[], &[], true) {
+        let mut bindings = match resolve(&inputs, &[], &[], true) {
             Ok(bindings) => bindings,
             Err(error) => {
                 self.faults.push(Fault::new(
@@ -45,6 +47,9 @@ impl Resolver<'_> {
                 Vec::new()
             }
         };
+        let buckets = self.r2_buckets(raw, &bindings);
+        bindings.extend(buckets);
+        bindings.sort_by(|a, b| a.name.cmp(&b.name));
         (bindings, remote)
     }
 
@@ -77,6 +82,34 @@ impl Resolver<'_> {
         found
     }
 
+    /// Buckets by their names. Their bindings' names are unique, those of `others` included.
+    pub(super) fn r2_buckets(&mut self, raw: &RawScript, others: &[BindingDecl]) -> Vec<BindingDecl> {
+        let mut found: Vec<BindingDecl> = Vec::new();
+        for bucket in &raw.r2_buckets {
+            let (Some(binding), Some(named)) = (&bucket.binding, &bucket.bucket_name) else {
+                let fault = Fault::new(
+                    bucket.place.line,
+                    bucket.place.key("bucket_name"),
+                    "a bucket needs a binding and a name",
+                );
+                self.faults.push(fault.remedy("write { binding = \"NAME\", bucket_name = \"...\" }"));
+                continue;
+            };
+            let Some(name) = self.name::<BindingName>(binding) else { continue };
+            let Some(bucket_name) = BucketName::parse(&named.value) else {
+                self.faults.push(named.fault(BucketName::RULE.to_owned()));
+                continue;
+            };
+            if others.iter().chain(&found).any(|known| known.name == name) {
+                self.faults.push(binding.fault("another name: there is a binding of this one already"));
+                continue;
+            }
+            let kind = BindingKind::R2Bucket(R2Bucket { bucket_name, jurisdiction: None });
+            found.push(BindingDecl { name, kind });
+        }
+        found
+    }
+
     /// A binding, and whether it is remote: which it is for `dev` alone, as everywhere else its namespace is the server's.
     fn binding(&mut self, spot: &Spot<Value>) -> Option<(BindingDecl, bool)> {
         let mut wire = in_wire_form(&spot.value);
@@ -105,7 +138,10 @@ impl Resolver<'_> {
                 }
                 Reference::Namespace(name) => ("namespace", name.as_str()),
                 // Those are made by the API, under identifiers that no file knows beforehand.
-                Reference::KvNamespace(_) | Reference::Database(_) | Reference::StoredSecret(..) => continue,
+                Reference::KvNamespace(_)
+                | Reference::R2Bucket(_)
+                | Reference::Database(_)
+                | Reference::StoredSecret(..) => continue,
                 // Made where there is none.
                 Reference::Queue(_) => continue,
             };

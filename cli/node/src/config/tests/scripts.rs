@@ -89,8 +89,8 @@ fn wrong_assets_are_told_by_their_line() {
 #[test]
 fn bindings_are_checked_and_never_shown() {
     let script = |bindings: &str| format!("[scripts.a]\nmain = \"a.wasm\"\nbindings = [{bindings}]\n");
-    let found = finding(&script(r#"{ type = "r2_bucket", name = "B", bucket_name = "b" }"#));
-    assert!(found.contains("r2_bucket") && found.contains("plain_text"), "{found}");
+    let found = finding(&script(r#"{ type = "vectorize", name = "B", index_name = "b" }"#));
+    assert!(found.contains("vectorize") && found.contains("plain_text"), "{found}");
     let found = finding(&script(r#"{ type = "plain_text", name = "B", texte = "x", text = "y" }"#));
     assert!(found.contains("bindings[0].texte: there is no such key; did you mean `text`?"), "{found}");
     let found =
