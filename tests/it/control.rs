@@ -30,7 +30,6 @@ mod kv;
 mod queues;
 mod r2;
 mod ratelimit;
-mod ratelimit;
 mod s3;
 mod secret_stores;
 mod tails;

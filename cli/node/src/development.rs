@@ -17,7 +17,6 @@ use wasmyard_control::Control;
 use wasmyard_dispatcher::Overlay;
 use wasmyard_namespaces::route::HostPattern;
 use wasmyard_namespaces::{RouteTarget, ScriptKey};
-use wasmyard_r2::R2;
 use wasmyard_runtime::{Body, body};
 
 use crate::config::{ResolvedConfig, ScriptConfig};

@@ -24,7 +24,6 @@ use wasmyard_listener::tls::{Asking, Tls};
 use wasmyard_listener::{Client, Handler, ListenerConfig, Places, Plain, Received, TlsFigures};
 use wasmyard_namespaces::limits::{MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS};
 use wasmyard_namespaces::{Health, Registry};
-use wasmyard_r2::R2;
 use wasmyard_ratelimit::RateLimits;
 use wasmyard_runtime::{
     EngineConfig, GuestMemoryLimits, Runtime, RuntimeConfig, Services, modules_by_mappings,
@@ -120,7 +119,7 @@ impl Node {
         let visited: Vec<u16> = port(&visitors).into_iter().chain(tls_port).collect();
         // No script reaches the platform's own ports, whatever else it may reach.
         let s3 = config.s3_listen.map(|address| {
-            S3Port::open(address, Gateway::new(registry.clone(), r2.clone()), metrics.registry())
+            S3Port::open(address, Gateway::new(registry.clone(), kept.r2.clone()), metrics.registry())
         });
         let s3 = s3.transpose()?;
         let s3_port = s3.as_ref().and_then(S3Port::address).map(|address| address.port());

@@ -5,7 +5,6 @@ use std::pin::Pin;
 
 use tokio::signal::unix::SignalKind;
 use wasmyard_namespaces::Health;
-use wasmyard_r2::R2;
 
 use crate::config::ResolvedConfig;
 use crate::error::StartError;

@@ -81,7 +81,7 @@ impl Client {
         into.flush().await.map_err(unwritten)
     }
 
-    fn account_request(
+    pub(super) fn account_request(
         &self,
         method: Method,
         path: &[&str],

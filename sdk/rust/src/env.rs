@@ -189,22 +189,6 @@ impl Env {
         D1::open(binding)
     }
 
-    /// The rate limit that this worker is bound to under that name.
-    ///
-    /// ```no_run
-    /// # use wasmyard::{Env, Request, Response, Result};
-    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
-    /// let may = env.rate_limit("LOGINS")?.limit(&env.client_address()).unwrap_or(false);
-    /// Ok(if may { Response::text("welcome") } else { Response::text("later").with_status(429) })
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// When there is no such binding, or it is one of another type.
-    pub fn rate_limit(&self, binding: &str) -> Result<RateLimit, BindingError> {
-        RateLimit::open(binding)
-    }
-
     /// The bucket of objects that this worker is bound to under that name.
     ///
     /// ```no_run

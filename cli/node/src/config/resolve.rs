@@ -295,7 +295,6 @@ impl Resolver<'_> {
             bindings.sort_by(|a, b| a.name.cmp(&b.name));
         }
         let compatibility_flags = texts::flags(raw);
-        let line = raw.name.line;
         let mut keys = named_keys::of_script(raw, main.is_some(), assets.is_some());
         keys.insert_limits(&limits);
         bindings.iter().for_each(|binding| keys.insert_binding(&binding.name));
