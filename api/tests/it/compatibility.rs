@@ -50,7 +50,7 @@ const DIFFERS: &[(&str, &str)] = &[
 /// What is said of calls that are not there, by how their paths begin; the longest beginning counts.
 const INSTEAD: &[(&str, &str)] = &[
     ("/accounts/{account_id}/event_subscriptions/", "events of other products do not go to queues"),
-    ("/accounts/{account_id}/r2/", "object storage is not there yet"),
+    ("/accounts/{account_id}/r2/", "buckets and objects are there: [r2.md](r2.md) says what is not"),
     ("/accounts/{account_id}/secrets_store/", "one by one: `DELETE …/secrets/{secret_id}`"),
     ("/accounts/{account_id}/rulesets", "rules are not there yet"),
     ("/zones/{zone_id}/rulesets", "rules are not there yet"),
@@ -58,7 +58,7 @@ const INSTEAD: &[(&str, &str)] = &[
         "/accounts/{account_id}/logpush/",
         "the log is lines of JSON on the server's output: [observability.md](observability.md)",
     ),
-    ("/accounts/{account_id}/analytics_engine/", "analytics are not there yet"),
+    ("/accounts/{account_id}/analytics_engine/", "GraphQL answers how much a bucket holds, and nothing else"),
     ("/accounts/{account_id}/workflows", "workflows are not there"),
     ("/accounts/{account_id}/audit_logs", "the audit log is not there yet"),
     ("/accounts/{account_id}/workers/account-settings", "nothing depends on them"),

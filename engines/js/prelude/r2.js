@@ -110,23 +110,33 @@ function wholeOf(method, value) {
   throw new TypeError(`${method}: the value is a string, an ArrayBuffer, a view of one, a Blob, a ReadableStream or null.`);
 }
 
-/** Writes a stream to a content of the host's, as fast as that takes it. False where it takes no more: finishing says why. */
-async function write(stream, sink) {
-  const reader = stream.getReader();
+/** What one call takes; more than that is written piece by piece. */
+const IN_ONE_CALL = 512 << 10;
+
+/** Writes bytes to a content of the host's, as fast as that takes them. False where it takes no more: finishing says why. */
+async function writeBytes(bytes, sink) {
+  let at = 0;
+  while (at < bytes.byteLength) {
+    const space = host.space(sink);
+    if (space < 0) return false;
+    if (space === 0) { await host.wait(sink); continue; }
+    const length = Math.min(space, bytes.byteLength - at);
+    host.write(sink, bytes.buffer, bytes.byteOffset + at, length);
+    at += length;
+  }
+  return true;
+}
+
+/** Writes a buffer or a stream to a content of the host's. */
+async function write(source, sink) {
+  const reader = source instanceof ArrayBuffer ? undefined : source.getReader();
   try {
+    if (reader === undefined) { await writeBytes(new Uint8Array(source), sink); return; }
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
       const bytes = typeof value === "string" ? encode(value) : view(value);
-      let at = 0;
-      while (at < bytes.byteLength) {
-        const space = host.space(sink);
-        if (space < 0) { await reader.cancel(); return; }
-        if (space === 0) { await host.wait(sink); continue; }
-        const length = Math.min(space, bytes.byteLength - at);
-        host.write(sink, bytes.buffer, bytes.byteOffset + at, length);
-        at += length;
-      }
+      if (!(await writeBytes(bytes, sink))) { await reader.cancel(); return; }
     }
   } catch (error) {
     // What was written is not put.
@@ -225,10 +235,10 @@ export class R2MultipartUpload {
     if (!Number.isInteger(number) || number < 1 || number > 10000) throw new TypeError(`uploadPart: the part's number is from 1 to 10000, and ${String(partNumber)} was given.`);
     const whole = wholeOf("uploadPart", value);
     let part;
-    if (whole !== undefined) part = answered("uploadPart", host.r2UploadPart(this.#open(), this.key, this.uploadId, number, whole));
+    if (whole !== undefined && whole.byteLength <= IN_ONE_CALL) part = answered("uploadPart", host.r2UploadPart(this.#open(), this.key, this.uploadId, number, whole));
     else {
       const sink = answered("uploadPart", host.r2StartPart(this.#open(), this.key, this.uploadId, number));
-      await write(value, sink);
+      await write(whole ?? value, sink);
       part = answered("uploadPart", host.r2FinishPart(sink));
     }
     return { partNumber: part[0], etag: part[1] };
@@ -263,10 +273,10 @@ export class R2Bucket {
     const whole = wholeOf("put", value);
     const wanted = putOptionsOf(options);
     let made;
-    if (whole !== undefined) made = answered("put", host.r2Put(this.#bucket(), String(key), whole, wanted));
+    if (whole !== undefined && whole.byteLength <= IN_ONE_CALL) made = answered("put", host.r2Put(this.#bucket(), String(key), whole, wanted));
     else {
       const sink = answered("put", host.r2StartPut(this.#bucket(), String(key), wanted));
-      await write(value, sink);
+      await write(whole ?? value, sink);
       made = answered("put", host.r2Finish(sink));
     }
     return made === null ? null : new R2Object(made);

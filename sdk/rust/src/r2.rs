@@ -151,6 +151,9 @@ pub struct R2Writer {
     writer: platform::Writer,
 }
 
+/// What one call takes; more than that is written piece by piece.
+const IN_ONE_CALL: usize = 512 << 10;
+
 impl R2 {
     pub(crate) fn open(binding: &str) -> Result<R2, BindingError> {
         let handle = platform::Bucket::open(binding).map_err(BindingError::from)?;
@@ -211,7 +214,14 @@ impl R2 {
         content: impl AsRef<[u8]>,
         options: R2Put,
     ) -> Result<Option<R2Object>, R2Error> {
-        Ok(self.handle.put(key, content.as_ref(), &put(options))?.map(object))
+        let content = content.as_ref();
+        if content.len() <= IN_ONE_CALL {
+            return Ok(self.handle.put(key, content, &put(options))?.map(object));
+        }
+        let mut writer = self.start_put(key, options).await?;
+        // Where no more is taken, finishing says why.
+        let _taken = writer.write(content).await;
+        writer.finish().await
     }
 
     /// Begins to put an object whose content comes in pieces.

@@ -126,7 +126,7 @@ async fn nothing_is_deployed_that_is_bound_to_what_is_not_there_or_not_for_scrip
     api.post(&format!("{STORES}/{store}/secrets"), &elsewhere).await.result();
     let refused = api.javascript_with(&script_path("one"), &bound(&store, "elsewhere"), ASKS).await;
     assert!(refused.refused(400, 10021).contains("is not for scripts; add \"workers\""), "{refused:?}");
-    assert_eq!(server.get("one.localhost", "/").await.status, 500);
+    assert_eq!(server.get("one.localhost", "/").await.status, 404);
 
     // All secrets of a call are put, or none.
     let path = format!("{STORES}/{store}/secrets");

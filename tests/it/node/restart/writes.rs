@@ -664,7 +664,6 @@ fn every_write_endpoint_has_its_row() {
         .iter()
         .chain(d1::READS)
         .chain(queues::READS)
-        .chain(r2::READS)
         .chain(zones::READS)
         .chain(NOTHING)
         .chain(WITH_AUTHORITY)

@@ -7,9 +7,6 @@ use crate::support::Api;
 
 const BUCKETS: &str = "/client/v4/accounts/0/r2/buckets";
 
-/// Calls that are no writes, though their method could be one's.
-pub(super) const READS: &[&str] = &["POST graphql"];
-
 /// What the rows write to.
 pub(super) async fn prepare(api: &Api) {
     for name in ["kept", "r2-gone"] {
