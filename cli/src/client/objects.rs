@@ -22,7 +22,7 @@ impl Client {
     /// Any [`ClientError`].
     pub async fn access_key(&self) -> Result<(String, String), ClientError> {
         let verified = self.call_tokens(Method::GET, &["verify"], Body::Empty).await?;
-        let id = verified["id"].as_str().unwrap_or_default().to_owned();
+        let id = verified.get("id").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
         let secret = self.token.as_ref().map(|token| Digest::of(token.expose().as_bytes()).to_string());
         Ok((id, secret.unwrap_or_default()))
     }

@@ -66,7 +66,9 @@ fn nothing_that_was_answered_for_is_lost_when_the_process_is_killed() {
         }
         process.kill().unwrap();
         process.wait().unwrap();
-        lines.map_while(Result::ok).for_each(|line| drop(note(&line)));
+        lines.map_while(Result::ok).for_each(|line| {
+            note(&line);
+        });
         runtime.block_on(check(folder.path(), &acknowledged));
     }
 }

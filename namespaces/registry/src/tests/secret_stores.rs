@@ -22,7 +22,8 @@ async fn who_was_bound_is_known_under_the_name_that_its_namespace_has_now() {
     let script = user("production", "shop");
     registry.bind_stored_secret(&store, "a", &script).await.unwrap();
     registry.bind_stored_secret(&store, "a", &script).await.unwrap();
-    assert_eq!(registry.bound_to_stored_secrets(&store, Some("a"), 9).await.unwrap(), [script.clone()]);
+    let bound = registry.bound_to_stored_secrets(&store, Some("a"), 9).await.unwrap();
+    assert_eq!(bound, std::slice::from_ref(&script));
     assert_eq!(registry.bound_to_stored_secrets(&store, Some("ab"), 9).await.unwrap(), []);
     let patch = NamespacePatch { name: Some(ns("renamed")), ..NamespacePatch::default() };
     registry.update_namespace(&ns("production"), patch).await.unwrap();

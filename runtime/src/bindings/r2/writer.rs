@@ -23,7 +23,7 @@ const HELD_BYTES: u64 = (2 * BODY_CHUNK_BYTES + (512 << 10)) as u64;
 
 /// What came of a content.
 enum Made {
-    Object(Option<wasmyard_r2::Object>),
+    Object(Option<Box<wasmyard_r2::Object>>),
     Part(wasmyard_r2::Part),
 }
 
@@ -44,7 +44,7 @@ pub struct OpenWriter {
 impl OpenWriter {
     pub(super) fn put(bucket: Bucket, key: String, options: PutOptions, arriving: &Arriving) -> OpenWriter {
         OpenWriter::of(bucket.clone(), arriving, async move |content| {
-            bucket.put(&key, content, options).await.map(Made::Object)
+            bucket.put(&key, content, options).await.map(|made| Made::Object(made.map(Box::new)))
         })
     }
 
@@ -117,7 +117,7 @@ impl HostWriter for State {
     ) -> wasmtime::Result<Result<Option<Object>, R2Error>> {
         let writer = self.table.delete(this)?;
         Ok(match writer.finish().await {
-            Ok(Made::Object(made)) => Ok(made.map(object)),
+            Ok(Made::Object(made)) => Ok(made.map(|made| object(*made))),
             Ok(Made::Part(_)) => wasmtime::bail!("a part of an upload was finished as an object"),
             Err(refused) => Err(refused),
         })
