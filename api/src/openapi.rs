@@ -97,7 +97,10 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     });
     if let Value::Object(fields) = &mut described {
         if let Some(content) = request_content(&operation.takes, generator) {
-            fields.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
+            fields.insert(
+                "requestBody".to_owned(),
+                json!({ "required": !operation.bodiless, "content": content }),
+            );
         }
         match operation.access {
             Access::Token => {}
@@ -246,7 +249,8 @@ fn responses(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         .map(|(status, meaning)| (status.to_string(), json!({ "description": meaning, "content": content })))
         .collect::<Map<String, Value>>()
         .into();
-    if operation.access != Access::Open
+    // Whoever is let in without a token is refused where the path names what is not there.
+    if (operation.access != Access::Open || operation.path.contains('{'))
         && let Value::Object(responses) = &mut responses
     {
         let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Failure" } } });

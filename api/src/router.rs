@@ -55,7 +55,7 @@ pub(crate) fn table() -> Table {
 
     t.area("Namespaces", "namespaces.tails", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/tails").needs(Family::Tail)
         .get("", tails::list, op("list", "List the live tails of all scripts of a namespace").returns::<Vec<tails::View>>())
-        .post("", tails::create, op("create", "Begin a live tail of all scripts of a namespace").reads().takes::<tails::Wanted>().returns::<tails::View>())
+        .post("", tails::create, op("create", "Begin a live tail of all scripts of a namespace").reads().takes::<tails::Wanted>().or_nothing().returns::<tails::View>())
         .delete("/{tail_id}", tails::delete, op("delete", "End a live tail").reads());
 
     t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts").needs(Family::Scripts)
@@ -139,8 +139,8 @@ pub(crate) fn table() -> Table {
         .get("/{bucket_name}/usage", r2::usage, op("usage", "How much a bucket holds").returns::<r2::Usage>())
         .get("/{bucket_name}/objects", r2::objects::list, op("objects.list", "List objects in the order of their keys' bytes").query("prefix", "Keys that begin with this").query("delimiter", "Keys that have this behind the prefix are listed once, up to it").query("start_after", "Keys after this one").query("per_page", "Objects of a page, 1 to 1000").query("cursor", "The cursor of the page before").returns::<Vec<r2::objects::View>>())
         .delete("/{bucket_name}/objects", r2::objects::delete_many, op("objects.deleteMany", "Delete up to 1,000 objects, all or none").takes_long::<Vec<String>>().returns::<Vec<r2::objects::Deleted>>())
-        .get("/{bucket_name}/objects/{*object_key}", r2::objects::get, op("objects.get", "Read an object, or the range of it that the header Range names").returns_raw("application/octet-stream"))
-        .put("/{bucket_name}/objects/{*object_key}", r2::objects::put, op("objects.upload", "Put an object: the body, with what the headers say of it").takes_value().returns::<r2::objects::View>())
+        .get("/{bucket_name}/objects/{*object_key}", r2::objects::get, op("objects.get", "Read an object, or the range of it that the header Range names").returns_raw("*/*"))
+        .put("/{bucket_name}/objects/{*object_key}", r2::objects::put, op("objects.upload", "Put an object: the body, with what the headers say of it").takes_value().or_nothing().returns::<r2::objects::View>())
         .delete("/{bucket_name}/objects/{*object_key}", r2::objects::delete, op("objects.delete", "Delete an object").returns::<r2::objects::Deleted>());
 
 
@@ -295,7 +295,7 @@ fn each_script(t: &mut Table) {
         .post("/versions", versions::create, op("versions.create", "Upload a version that does not serve until it is deployed").query("bindings_inherit", INHERIT).takes_module().returns::<versions::View>())
         .get("/versions/{version_id}", versions::get, op("versions.get", "Show a version").returns::<versions::View>())
         .get("/tails", tails::list, op("tails.list", "List the live tails of the script").needs(Family::Tail).returns::<Vec<tails::View>>())
-        .post("/tails", tails::create, op("tails.create", "Begin a live tail of the script").needs(Family::Tail).reads().takes::<tails::Wanted>().returns::<tails::View>())
+        .post("/tails", tails::create, op("tails.create", "Begin a live tail of the script").needs(Family::Tail).reads().takes::<tails::Wanted>().or_nothing().returns::<tails::View>())
         .delete("/tails/{tail_id}", tails::delete, op("tails.delete", "End a live tail").needs(Family::Tail).reads())
         .get("/settings", settings::get, op("settings.get", "Show bindings, limits, tags and compatibility").returns::<settings::View>())
         .patch("/settings", settings::patch, op("settings.edit", "Change bindings, limits, tags or compatibility").forced().takes_settings::<settings::Patch>().returns::<settings::View>())

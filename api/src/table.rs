@@ -110,6 +110,8 @@ pub(crate) struct Operation {
     pub(crate) summary: &'static str,
     pub(crate) query: Vec<Parameter>,
     pub(crate) takes: Takes,
+    /// Whether the body may be left out.
+    pub(crate) bodiless: bool,
     pub(crate) returns: Returns,
     pub(crate) pace: Pace,
     pub(crate) access: Access,
@@ -222,6 +224,7 @@ impl Table {
             summary: op.summary,
             query: op.query,
             takes: op.takes,
+            bodiless: op.bodiless,
             returns: op.returns,
             pace: op.pace,
             access: self.access,

@@ -14,6 +14,7 @@ pub(crate) struct Op {
     pub(super) takes: Takes,
     pub(super) returns: Returns,
     pub(super) successes: Vec<(u16, &'static str)>,
+    pub(super) bodiless: bool,
     pub(super) pace: Pace,
     pub(super) asks: Wish,
 }
@@ -33,7 +34,17 @@ pub(crate) fn op(id: &'static str, summary: &'static str) -> Op {
     let returns = Returns::Enveloped(schema_of::<()>);
     let successes = vec![(200, "Done.")];
     let asks = Wish::default();
-    Op { id, summary, query: Vec::new(), takes: Takes::Nothing, returns, successes, pace: Pace::Call, asks }
+    Op {
+        id,
+        summary,
+        query: Vec::new(),
+        takes: Takes::Nothing,
+        bodiless: false,
+        returns,
+        successes,
+        pace: Pace::Call,
+        asks,
+    }
 }
 
 impl Op {
@@ -107,6 +118,12 @@ impl Op {
     /// The call takes this type as JSON.
     pub(crate) fn takes<T: JsonSchema>(mut self) -> Self {
         self.takes = Takes::Json(schema_of::<T>);
+        self
+    }
+
+    /// The body may be left out.
+    pub(crate) fn or_nothing(mut self) -> Self {
+        self.bodiless = true;
         self
     }
 

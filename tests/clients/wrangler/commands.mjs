@@ -65,17 +65,6 @@ try {
   await command(["rollback", "--message", "no", "--yes"]);
   await tool.says("commands.test", "/", "200 two");
 
-  // Secrets: each of them is a version, which serves at once.
-  await command(["secret", "put", "FIRST"], { input: "1st" });
-  await tool.says("commands.test", "/", "200 two 1st");
-  await command(["secret", "bulk", "secrets.json"], { files: { "secrets.json": '{"SECOND":"2nd","THIRD":"3rd"}' } });
-  await tool.says("commands.test", "/", "200 two 1st 2nd 3rd");
-  const listed = await command(["secret", "list"]);
-  assert.match(listed, /FIRST/);
-  assert.doesNotMatch(listed, /1st/);
-  await command(["secret", "delete", "SECOND"], { input: "y\n" });
-  await tool.says("commands.test", "/", "200 two 1st 3rd");
-
   // Secrets of stores, which scripts read when they ask.
   const of_store = (words, options = {}) => command(["secrets-store", ...words, "--remote"], options);
   await of_store(["store", "create", "shared"]);
@@ -105,6 +94,17 @@ try {
   await of_secret("delete", ["--secret-id", secret]);
   await of_store(["store", "delete", store], { shown: "secrets-store store delete STORE --remote" });
   assert.deepEqual(await result(`${account}/secrets_store/stores`), []);
+
+  // Secrets: each of them is a version, which serves at once.
+  await command(["secret", "put", "FIRST"], { input: "1st" });
+  await tool.says("commands.test", "/", "200 two 1st");
+  await command(["secret", "bulk", "secrets.json"], { files: { "secrets.json": '{"SECOND":"2nd","THIRD":"3rd"}' } });
+  await tool.says("commands.test", "/", "200 two 1st 2nd 3rd");
+  const listed = await command(["secret", "list"]);
+  assert.match(listed, /FIRST/);
+  assert.doesNotMatch(listed, /1st/);
+  await command(["secret", "delete", "SECOND"], { input: "y\n" });
+  await tool.says("commands.test", "/", "200 two 1st 3rd");
 
   // Triggers.
   await tool.fetch("zones", "POST", { name: "triggered.test" });
@@ -149,9 +149,9 @@ try {
   await command(["deploy"], { files: speaks, shown: "deploy of what speaks" });
   for (const [words, wanted] of [
     [["tail", "commands", "--format", "json"], [/"scriptName": "commands"/, /asked for \/a/, /"outcome": "ok"/]],
-    [["tail", "commands"], [/GET http:\/\/commands\.test\/a - Ok/, /\(warn\) asked for \/a/]],
-    [["tail", "commands", "--status", "error"], [/GET http:\/\/commands\.test\/broken/, /no such thing/]],
-    [["tail", "commands", "--method", "GET", "--header", "x-kind:special", "--search", "asked"], [/asked for \/special/]],
+    [["tail", "commands", "--format", "pretty"], [/GET http:\/\/commands\.test\/a - Ok/, /\(warn\) asked for \/a/]],
+    [["tail", "commands", "--format", "pretty", "--status", "error"], [/GET http:\/\/commands\.test\/broken/, /no such thing/]],
+    [["tail", "commands", "--format", "pretty", "--method", "GET", "--header", "x-kind:special", "--search", "asked"], [/asked for \/special/]],
   ]) {
     const visit = async () => {
       for (const path of ["/a", "/broken"]) await tool.visit("commands.test", path);
@@ -254,8 +254,8 @@ try {
   assert.equal(there.http_metadata.contentType, "text/x-photo");
   assert.match(await command(["r2", "object", "get", "photos/a b/å.txt", "--pipe", "--remote"]), /an object/);
   assert.match(await command(["r2", "bucket", "info", "photos"]), /object_count:\s+1/);
-  const bound = '[[r2_buckets]]\nbinding = "B"\nbucket_name = "photos"\n';
-  await command(["deploy"], { files: project("two", bound), shown: "deploy with an R2 binding" });
+  const bucketed = '[[r2_buckets]]\nbinding = "B"\nbucket_name = "photos"\n';
+  await command(["deploy"], { files: project("two", bucketed), shown: "deploy with an R2 binding" });
   const kept = await tool.fetch(`${buckets}/photos`, "DELETE");
   assert.equal(kept.status, 409);
   await command(["deploy"], { files: project("two"), shown: "deploy without it" });
