@@ -20,7 +20,10 @@ fuzz_target!(|data: &[u8]| {
     let _maps = SourceMaps::of_bundle(&bytes);
     // As the map of a file, and as a file that has one inside.
     let part = |name: &str, kind, bytes| Part { name: name.to_owned(), kind, bytes };
-    let files = vec![part("a.js", PartKind::Module, bytes.clone()), part("a.js.map", PartKind::SourceMap, bytes.clone())];
+    let files = vec![
+        part("a.js", PartKind::Module, bytes.clone()),
+        part("a.js.map", PartKind::SourceMap, bytes.clone()),
+    ];
     if let Ok(bundle) = Bundle::new(files)
         && let Some(maps) = SourceMaps::of_bundle(&bundle.written())
     {
