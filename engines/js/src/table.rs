@@ -7,7 +7,9 @@ use crate::bindings::wasi::http::types::{
 };
 use crate::bindings::wasi::io::poll::Pollable;
 use crate::bindings::wasi::io::streams::{InputStream, OutputStream};
-use crate::bindings::wasmyard::platform::{assets, d1, dispatch, kv, outgoing, queues, r2, rate_limit, secrets};
+use crate::bindings::wasmyard::platform::{
+    assets, d1, dispatch, kv, outgoing, queues, r2, rate_limit, secrets,
+};
 
 /// A handle. Of two that belong together the child comes first, for it is to be dropped first.
 pub(crate) enum Resource {

@@ -53,7 +53,7 @@
 //! - [`Kv`]: keys and values
 //! - [`Queue`], [`queue`], [`MessageBatch`]: messages, sent and consumed
 //! - [`D1`]: SQL databases
-//! - [`R2`]: objects
+//! - [`R2`], [`R2Object`]: objects
 //! - [`fetch`]: HTTP to anywhere else, and what an outbound worker lets pass
 //! - [`Env::wait_until`]: work after the response
 //! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread

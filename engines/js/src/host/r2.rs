@@ -128,7 +128,13 @@ fn put_options<'js>(ctx: &Ctx<'js>, list: &Array<'js>) -> Result<PutOptions> {
             cache_expiry: given(http.get(5)?),
         },
         custom_metadata: custom.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
-        checksums: Checksums { md5: sum(0)?, sha1: sum(1)?, sha256: sum(2)?, sha384: sum(3)?, sha512: sum(4)? },
+        checksums: Checksums {
+            md5: sum(0)?,
+            sha1: sum(1)?,
+            sha256: sum(2)?,
+            sha384: sum(3)?,
+            sha512: sum(4)?,
+        },
         storage_class: list.get(4)?,
     })
 }
