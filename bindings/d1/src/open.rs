@@ -103,7 +103,7 @@ impl OpenDatabase {
 
     /// The newest moment, for whoever may come back to it.
     pub(crate) fn tell_moment(&mut self) -> u64 {
-        self.times.tell()
+        self.times.tell(self.seen)
     }
 
     /// Notes what was committed since that was last done, and moves the log when it is long.

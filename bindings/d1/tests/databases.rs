@@ -345,6 +345,12 @@ proptest! {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_was_told_before_a_crash_can_be_gone_back_to_while_the_clock_stands() {
+    // The second commit within a second begins no step of its own, and yet its moment was told.
+    goes_back(vec![(Change::Put(0, 0), 0), (Change::Kill, 0), (Change::Put(0, 1), 0)]).await;
+}
+
 /// Makes changes by a clock that is moved by hand, notes what there was at each moment that was told, and goes back to all of them.
 async fn goes_back(changes: Vec<(Change, u64)>) {
     let limits = D1Limits { log_pages: 30, ..D1Limits::default() };

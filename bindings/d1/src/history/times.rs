@@ -2,7 +2,8 @@
 //!
 //! A moment begins a step: the first commit of a second, or the first one after somebody was told the present moment. Each
 //! beginning is written to a file, without waiting for the disk: a power cut can take some away, and what was committed
-//! then counts as the step before it, or as of the time of the log's file.
+//! then counts as the step before it, or as of the time of the log's file. A moment that somebody was told is written too:
+//! what another process commits after a crash is later than it, whatever the clock says.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -67,9 +68,13 @@ impl Times {
         self.last
     }
 
-    /// The newest moment, for whoever may come back to it: nothing that follows is of it.
-    pub(crate) fn tell(&mut self) -> u64 {
+    /// The newest moment, for whoever may come back to it: nothing that follows, from this frame on, is of it.
+    pub(crate) fn tell(&mut self, frame: u32) -> u64 {
         self.cut = true;
+        if self.begun.last().is_some_and(|newest| newest.moment < self.last) {
+            // A step that nothing is in yet. The next commit begins in its place.
+            self.begin(Begun { frame, moment: self.last });
+        }
         self.last
     }
 
@@ -87,8 +92,11 @@ impl Times {
             return;
         }
         self.cut = false;
-        let begun = Begun { frame, moment };
-        self.begun.push(begun);
+        self.begin(Begun { frame, moment });
+    }
+
+    fn begin(&mut self, begun: Begun) {
+        add(&mut self.begun, begun);
         if let Err(error) = self.write(begun) {
             tracing::debug!(path = %self.path.display(), %error, "the time of a commit was not written");
         }
@@ -139,12 +147,19 @@ fn read(path: &Path) -> Vec<Begun> {
     let mut found: Vec<Begun> = Vec::new();
     for record in bytes.chunks_exact(RECORD) {
         let (Some(frame), Some(moment)) = (little(record, 0), long(record, 4)) else { break };
-        let forward = found.last().is_none_or(|last| last.frame < frame && last.moment < moment);
-        if forward {
-            found.push(Begun { frame, moment });
+        if found.last().is_none_or(|last| last.frame <= frame && last.moment < moment) {
+            add(&mut found, Begun { frame, moment });
         }
     }
     found
+}
+
+/// Adds a beginning, in the place of one that nothing came of.
+fn add(begun: &mut Vec<Begun>, next: Begun) {
+    if begun.last().is_some_and(|last| last.frame == next.frame) {
+        begun.pop();
+    }
+    begun.push(next);
 }
 
 #[cfg(test)]
@@ -160,7 +175,7 @@ mod tests {
             times.committed(frame, now);
         }
         assert_eq!(times.last(), 12_501, "a moment never goes back");
-        times.tell();
+        times.tell(12);
         times.committed(12, 12_600);
         let steps = [
             Step { from: 0, to: 6, first: 10_100, last: 10_999 },
@@ -177,6 +192,28 @@ mod tests {
         assert_eq!(again.last(), 13_000);
         times.moved();
         assert_eq!(Times::open(&path, 7, None).last(), 7);
+    }
+
+    #[test]
+    fn what_is_committed_after_a_crash_is_later_than_what_was_told_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("times");
+        let mut times = Times::open(&path, 0, None);
+        for frame in [0, 2, 4] {
+            times.committed(frame, 10_100);
+        }
+        let told = times.tell(6);
+        assert_eq!((told, times.tell(6)), (10_102, 10_102));
+        let so_far = Step { from: 0, to: 6, first: 10_100, last: 10_102 };
+        assert_eq!(times.steps(0, 6), [so_far], "a step that nothing is in is none");
+
+        // The files' clock is behind.
+        let mut again = Times::open(&path, 0, Some(9_000));
+        assert_eq!((again.last(), again.steps(0, 6)), (told, vec![so_far]));
+        again.committed(6, 9_500);
+        let next = Step { from: 6, to: 8, first: 10_103, last: 10_103 };
+        assert_eq!(again.steps(0, 8), [so_far, next]);
+        assert_eq!(Times::open(&path, 0, Some(9_000)).steps(0, 8), [so_far, next]);
     }
 
     #[test]
