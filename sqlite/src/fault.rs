@@ -93,6 +93,19 @@ impl Fault {
     ) -> Fault {
         Fault::System { action, source: source.into() }
     }
+
+    /// The same, for another who waited for what failed.
+    #[must_use]
+    pub fn again(&self) -> Fault {
+        match self {
+            Fault::NoSpace(source) => {
+                let code = source.sqlite_error().copied();
+                let code = code.unwrap_or_else(|| rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL));
+                Fault::NoSpace(rusqlite::Error::SqliteFailure(code, Some(source.to_string())))
+            }
+            other => Fault::system("write", other.to_string()),
+        }
+    }
 }
 
 /// Whether a file can be made and written in a folder, by doing so: engines say little of why they could not.

@@ -5,20 +5,19 @@ use std::path::Path;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use wasmyard_model::DatabaseId;
-use wasmyard_sqlite::{Fault, FileFormat, Opening, Readers, Writer};
+use wasmyard_sqlite::{Changes, Fault, FileFormat, Opening, Readers, Together};
 
 use crate::catalog::{Catalog, DatabaseRecord};
 use crate::error::D1Error;
 use changes::Change;
-use writer::{Changer, Request, TOGETHER};
 
 mod changes;
-mod writer;
 
 /// Connections that read at the same time.
 const READERS: usize = 4;
-/// Changes that wait for the writer; how many callers there are is bounded before.
-const QUEUE: usize = 64;
+/// How changes are made; how many callers there are is bounded before.
+const TOGETHER: Together =
+    Together { thread: "d1-writer", what: "the list of databases", waiting: 64, most: 64 };
 
 const FORMAT: FileFormat = FileFormat {
     // "WYDC": says that the file lists the databases of this program.
@@ -47,7 +46,7 @@ const FORMAT: FileFormat = FileFormat {
 #[derive(Debug)]
 pub struct SqliteCatalog {
     readers: Readers,
-    writer: Writer<Request>,
+    changes: Changes<D1Error>,
 }
 
 impl SqliteCatalog {
@@ -58,14 +57,12 @@ impl SqliteCatalog {
     pub fn open(directory: &Path) -> Result<SqliteCatalog, D1Error> {
         let path = directory.join("d1.sqlite");
         let connection = Opening::open(&path, &FORMAT)?.prepare(|_| Ok(()))?;
-        let work = Changer { connection, path: path.clone() };
-        let writer = Writer::start("d1-writer", QUEUE, TOGETHER, work)
-            .map_err(|source| D1Error::store("start its writer", source))?;
-        Ok(SqliteCatalog { readers: Readers::new(&path, READERS), writer })
+        let changes = Changes::start(connection, path.clone(), TOGETHER)?;
+        Ok(SqliteCatalog { readers: Readers::new(&path, READERS), changes })
     }
 
     async fn change(&self, change: Change) -> Result<(), D1Error> {
-        self.writer.ask(|reply| Request { change, reply }).await?
+        self.changes.make(move |connection| changes::make(connection, &change)).await
     }
 
     async fn one(&self, sql: &'static str, key: String) -> Result<Option<DatabaseRecord>, D1Error> {
@@ -174,7 +171,7 @@ impl Catalog for SqliteCatalog {
 
     async fn close(&self) {
         self.readers.close();
-        if let Err(error) = self.writer.close().await {
+        if let Err(error) = self.changes.close().await {
             tracing::warn!(%error, "the log of the list of databases could not be moved into its file; the next start does so");
         }
     }

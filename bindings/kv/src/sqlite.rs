@@ -8,29 +8,27 @@ use std::path::Path;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use wasmyard_model::KvNamespaceId;
-use wasmyard_sqlite::{Fault, Opening, Readers, Writer};
+use wasmyard_sqlite::{Changes, Fault, Opening, Readers, Together};
 
 use crate::entry::{Found, Key, Listed};
 use crate::error::KvError;
 use crate::limits::KvLimits;
 use crate::store::{KvNamespace, Store, Write};
 use changes::Change;
-use writer::{Changer, Request};
 
 mod changes;
 mod file;
-mod writer;
 
 /// Connections that read at the same time.
 const READERS: usize = 4;
-/// Changes that wait for the writer; how many callers there are is bounded before.
-const QUEUE: usize = 64;
+/// How changes are made; how many callers there are is bounded before.
+const TOGETHER: Together = Together { thread: "kv-writer", what: "the KV store", waiting: 64, most: 64 };
 
 /// A store on disk. Dropping it waits for what the writer has begun.
 #[derive(Debug)]
 pub struct SqliteKv {
     readers: Readers,
-    writer: Writer<Request>,
+    changes: Changes<KvError>,
 }
 
 impl SqliteKv {
@@ -41,14 +39,12 @@ impl SqliteKv {
     pub fn open(directory: &Path) -> Result<SqliteKv, KvError> {
         let path = directory.join("kv.sqlite");
         let connection = Opening::open(&path, &file::FORMAT)?.prepare(|_| Ok(()))?;
-        let work = Changer { connection, path: path.clone() };
-        let writer = Writer::start("kv-writer", QUEUE, writer::TOGETHER, work)
-            .map_err(|source| KvError::store("start its writer", source))?;
-        Ok(SqliteKv { readers: Readers::new(&path, READERS), writer })
+        let changes = Changes::start(connection, path.clone(), TOGETHER)?;
+        Ok(SqliteKv { readers: Readers::new(&path, READERS), changes })
     }
 
     async fn change(&self, change: Change) -> Result<u64, KvError> {
-        self.writer.ask(|reply| Request { change, reply }).await?
+        self.changes.make(move |connection| changes::make(connection, &change)).await
     }
 }
 
@@ -212,7 +208,7 @@ impl Store for SqliteKv {
 
     async fn close(&self) {
         self.readers.close();
-        if let Err(error) = self.writer.close().await {
+        if let Err(error) = self.changes.close().await {
             tracing::warn!(%error, "the KV store's log could not be moved into its file; the next start does so");
         }
     }

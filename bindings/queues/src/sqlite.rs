@@ -8,32 +8,34 @@ use std::path::Path;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use wasmyard_model::{QueueConsumerId, QueueId, QueueName};
-use wasmyard_sqlite::{Fault, Opening, Readers, Writer};
+use wasmyard_sqlite::{Changes, Fault, Opening, Readers, Together};
 
 use crate::error::QueueError;
 use crate::limits::QueueLimits;
 use crate::message::{LeaseId, Leased, Settled, Settlement};
 use crate::queue::{Backlog, Consumer, Queue, QueueChange};
 use crate::store::{Due, Handed, Lease, Sent, Store};
-use writer::{Asked, Changer, Outcome, Request};
 
 mod changes;
 mod consumers;
 mod delivery;
 mod file;
 mod rows;
-mod writer;
 
 /// Connections that read at the same time.
 const READERS: usize = 4;
-/// Changes that wait for the writer.
-const QUEUE: usize = 256;
+/// How changes are made: under load one fsync serves many senders.
+const TOGETHER: Together =
+    Together { thread: "queue-writer", what: "the store of queues", waiting: 256, most: 256 };
+
+/// What a change comes to.
+type Outcome<T> = wasmyard_sqlite::Outcome<T, QueueError>;
 
 /// A store on disk. Dropping it waits for what the writer has begun.
 #[derive(Debug)]
 pub struct SqliteQueues {
     readers: Readers,
-    writer: Writer<Request>,
+    changes: Changes<QueueError>,
 }
 
 impl SqliteQueues {
@@ -46,17 +48,15 @@ impl SqliteQueues {
         let path = directory.join("queues.sqlite");
         let connection = Opening::open(&path, &file::FORMAT)?.prepare(|_| Ok(()))?;
         delivery::take_back(&connection).map_err(Fault::of(&path, "take back what was handed over"))?;
-        let work = Changer { connection, path: path.clone() };
-        let writer = Writer::start("queue-writer", QUEUE, writer::TOGETHER, work)
-            .map_err(|source| QueueError::store("start its writer", source))?;
-        Ok(SqliteQueues { readers: Readers::new(&path, READERS), writer })
+        let changes = Changes::start(connection, path.clone(), TOGETHER)?;
+        Ok(SqliteQueues { readers: Readers::new(&path, READERS), changes })
     }
 
     async fn write<T: Send + 'static>(
         &self,
         make: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T, QueueError> {
-        self.writer.ask(|reply| Asked::request(make, reply)).await?
+        self.changes.make(make).await
     }
 
     async fn read<T: Send + 'static>(
@@ -264,7 +264,7 @@ impl Store for SqliteQueues {
 
     async fn close(&self) {
         self.readers.close();
-        if let Err(error) = self.writer.close().await {
+        if let Err(error) = self.changes.close().await {
             tracing::warn!(%error, "the log of the store of queues could not be moved into its file; the next start does so");
         }
     }

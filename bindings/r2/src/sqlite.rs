@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use wasmyard_model::BucketName;
-use wasmyard_sqlite::{Fault, Opening, Readers, Writer};
+use wasmyard_sqlite::{Changes, Fault, Opening, Readers, Together};
 
 use crate::body::Piece;
 use crate::error::R2Error;
@@ -15,7 +15,6 @@ use crate::info::{BucketInfo, PartInfo, UploadInfo};
 use crate::list::{Page, Wanted};
 use crate::object::{Key, Object};
 use rows::whole;
-use writer::{Changer, Request};
 
 pub(crate) use changes::Change;
 pub(crate) use counts::{Freed, Outcome};
@@ -29,12 +28,12 @@ mod listing;
 mod objects;
 mod rows;
 mod uploads;
-mod writer;
 
 /// Connections that read at the same time.
 const READERS: usize = 4;
-/// Changes that wait for the writer; how many callers there are is bounded before.
-const QUEUE: usize = 64;
+/// How changes are made; how many callers there are is bounded before.
+const TOGETHER: Together =
+    Together { thread: "r2-writer", what: "the index of objects", waiting: 64, most: 64 };
 /// Notes of contents that one sweep looks at.
 const SWEEP: i64 = 500;
 
@@ -44,7 +43,7 @@ const BUCKETS: &str = "SELECT name, created, place, class, objects, bytes, uploa
 #[derive(Debug)]
 pub struct Index {
     readers: Readers,
-    writer: Writer<Request>,
+    changes: Changes<R2Error>,
 }
 
 impl Index {
@@ -55,14 +54,12 @@ impl Index {
     pub fn open(directory: &Path) -> Result<Index, R2Error> {
         let path = directory.join("r2.sqlite");
         let connection = Opening::open(&path, &file::FORMAT)?.prepare(|_| Ok(()))?;
-        let work = Changer { connection, path: path.clone() };
-        let writer = Writer::start("r2-writer", QUEUE, writer::TOGETHER, work)
-            .map_err(|source| R2Error::store("start its writer", source))?;
-        Ok(Index { readers: Readers::new(&path, READERS), writer })
+        let changes = Changes::start(connection, path.clone(), TOGETHER)?;
+        Ok(Index { readers: Readers::new(&path, READERS), changes })
     }
 
     pub(crate) async fn change(&self, change: Change) -> Result<Outcome, R2Error> {
-        self.writer.ask(|reply| Request { change, reply }).await?
+        self.changes.make(move |connection| changes::make(connection, &change)).await
     }
 
     pub(crate) async fn bucket(&self, name: &BucketName) -> Result<Option<BucketInfo>, R2Error> {
@@ -256,7 +253,7 @@ impl Index {
     /// Brings everything to its place, before the process ends.
     pub(crate) async fn close(&self) {
         self.readers.close();
-        if let Err(error) = self.writer.close().await {
+        if let Err(error) = self.changes.close().await {
             tracing::warn!(%error, "the log of the index of objects could not be moved into its file; the next start does so");
         }
     }

@@ -25,7 +25,7 @@ pub(super) enum Change {
     Sweep(u64),
 }
 
-type Outcome = rusqlite::Result<Result<u64, KvError>>;
+type Outcome = wasmyard_sqlite::Outcome<u64, KvError>;
 
 pub(super) fn make(connection: &Connection, change: &Change) -> Outcome {
     match change {

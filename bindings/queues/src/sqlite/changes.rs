@@ -3,7 +3,7 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use wasmyard_model::{QueueId, QueueName};
 
-use super::writer::Outcome;
+use super::Outcome;
 use super::{number, rows, whole};
 use crate::error::QueueError;
 use crate::limits::QueueLimits;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use wasmyard_model::{QueueConsumerId, QueueId, QueueName};
 
-use super::writer::Outcome;
+use super::Outcome;
 use super::{changes, number, rows, whole};
 use crate::error::QueueError;
 use crate::queue::{Consumer, ConsumerKind, Queue};

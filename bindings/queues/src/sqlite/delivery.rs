@@ -7,8 +7,8 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use wasmyard_model::QueueId;
 
+use super::Outcome;
 use super::changes::remove;
-use super::writer::Outcome;
 use super::{number, rows, whole};
 use crate::error::QueueError;
 use crate::message::{ContentType, LeaseId, Leased, MessageId, Settled, Settlement};
