@@ -47,10 +47,7 @@ impl Control {
             remarks.extend(found.stand_against("renamed", force)?);
         }
         if let Some(new) = &patch.name {
-            self.rebind_kv(&before, new).await?;
-            self.rebind_queues(name, new).await?;
-            self.rebind_databases(&before, new).await?;
-            self.rebind_buckets(&before, new).await?;
+            self.rename_notes(name, new).await?;
         }
         let after = self.changing(force).update_namespace(name, patch).await?;
         if after.name != *name {

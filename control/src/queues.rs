@@ -1,24 +1,21 @@
-//! Queues: make, change, delete, who sends to them and who consumes them.
+//! Queues: make, change, delete, and who consumes them. `bound` says who sends to them.
 //!
-//! Owns the order in which a binding comes about: the queue notes the script before the script's version is stored, so that what is
-//! noted may be stale and is never missing. Nothing is deployed that is bound to a queue which is not there. Whoever consumes is a
-//! script by its key, the platform's or a namespace's.
+//! Whoever consumes is a script by its key, the platform's or a namespace's.
 
 use wasmyard_namespaces::code::EventKind;
 use wasmyard_namespaces::{
-    BindingDecl, BindingInput, NamespaceName, QueueConsumerId, QueueId, QueueName, Reference, Script,
-    ScriptKey,
+    BindingDecl, NamespaceName, QueueConsumerId, QueueId, QueueName, Reference, Script, ScriptKey,
 };
 use wasmyard_queues::{
     Consumer, ConsumerKind, ConsumerSettings, ConsumerWanted, Queue, QueueChange, QueueError, Queues,
 };
 
+use crate::bound::Resource;
 use crate::error::ControlError;
-use crate::kv::key_of;
-use crate::referrers::{Referrer, Referrers};
+use crate::referrers::Referrers;
 use crate::{Control, Done, Force, Result};
 
-/// How many notes are looked at at a time.
+/// How many queues are looked at at a time.
 const PAGE: usize = 256;
 /// More names than this are no help.
 const MOST_NAMES: usize = 20;
@@ -103,53 +100,7 @@ impl Control {
     /// # Errors
     /// A store's failure.
     pub async fn producers_of(&self, queue: &Queue) -> Result<Referrers> {
-        let mut found = Referrers::default();
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.queues()?.bound(&queue.id, after.as_deref(), PAGE).await?;
-            for text in &page {
-                let Some(script) = key_of(text) else { continue };
-                let bindings = self.registry.script(&script).await?;
-                let bindings = bindings
-                    .iter()
-                    .flat_map(|script| script.serving().flat_map(|(version, _)| version.bindings.clone()))
-                    .collect::<Vec<_>>();
-                let bound: Vec<Referrer> = bindings
-                    .iter()
-                    .filter(|decl| decl.kind.refers_to().contains(&Reference::Queue(&queue.name)))
-                    .map(|decl| Referrer { name: decl.name.to_string(), owner: text.clone() })
-                    .collect();
-                if bound.is_empty() {
-                    self.queues()?.unbind(&queue.id, text).await?;
-                }
-                found.bindings.extend(bound);
-            }
-            match page.last() {
-                Some(last) if !found.are_enough() => after = Some(last.clone()),
-                _ => return Ok(found),
-            }
-        }
-    }
-
-    /// Notes the queues that a version is about to be bound to.
-    pub(crate) async fn bind_queues(&self, key: &ScriptKey, inputs: &[BindingInput]) -> Result<()> {
-        for input in inputs {
-            // What is inherited was noted when it was declared.
-            let BindingInput::Declare(decl) = input else { continue };
-            for reference in decl.kind.refers_to() {
-                let Reference::Queue(name) = reference else { continue };
-                match self.queues()?.bind(name, &key.to_string()).await {
-                    Err(QueueError::NameNotFound(name)) => {
-                        return Err(ControlError::Invalid(format!(
-                            "binding \"{}\": there is no queue \"{name}\"; make it first, or name another",
-                            decl.name
-                        )));
-                    }
-                    noted => noted?,
-                }
-            }
-        }
-        Ok(())
+        self.referrers_noted(Resource::Queue(queue)).await
     }
 
     /// Gives a queue a consumer: in place of the one with the id `of`, or where there is none.
@@ -240,7 +191,7 @@ impl Control {
             after = page.last().map(|last| last.name.to_string());
             found.extend(page.into_iter().filter(|queue| match &queue.consumer {
                 Some(Consumer { kind: ConsumerKind::Worker(script), .. }) => {
-                    key_of(script).is_some_and(|key| is_meant(&key))
+                    ScriptKey::parse(script).is_some_and(|key| is_meant(&key))
                 }
                 _ => false,
             }));
@@ -279,12 +230,6 @@ impl Control {
         let forgotten = queues.forget(&format!("{namespace}/")).await?;
         let remark = format!("its scripts consumed {forgotten} queues, whose messages wait now.");
         Ok((forgotten > 0).then_some(remark).into_iter().collect())
-    }
-
-    /// A namespace is about to have another name: who is bound is noted under that, too.
-    pub(crate) async fn rebind_queues(&self, before: &NamespaceName, after: &NamespaceName) -> Result<()> {
-        let Some(queues) = &self.queues else { return Ok(()) };
-        Ok(queues.rebind(&format!("{before}/"), &format!("{after}/")).await?)
     }
 
     /// A namespace has another name: what its scripts consume is theirs still.

@@ -1,18 +1,11 @@
-//! Buckets of objects: make, delete, and who is bound to them.
-//!
-//! Owns the order in which a binding comes about: the bucket notes the script before the script's version is stored, so that
-//! what is noted may be stale and is never missing. Nothing is deployed that is bound to a bucket which is not there.
+//! Buckets of objects: make and delete. `bound` says who is bound to them.
 
-use wasmyard_namespaces::{BindingInput, BucketName, Namespace, NamespaceName, Reference, ScriptKey};
+use wasmyard_namespaces::BucketName;
 use wasmyard_r2::{BucketInfo, R2, R2Error, StorageClass};
 
+use crate::bound::Resource;
 use crate::error::ControlError;
-use crate::kv::key_of;
-use crate::referrers::{Referrer, Referrers};
 use crate::{Control, Done, Force, Result};
-
-/// How many notes are looked at at a time.
-const PAGE: usize = 256;
 
 impl Control {
     /// The same, with the objects that scripts may be bound to.
@@ -66,62 +59,9 @@ impl Control {
         if info.objects > 0 {
             return Err(R2Error::BucketNotEmpty { bucket: name.clone(), objects: info.objects }.into());
         }
-        let remarks = self.referrers_of_bucket(name).await?.stand_against("deleted", force)?;
+        let remarks = self.referrers_noted(Resource::Bucket(name)).await?.stand_against("deleted", force)?;
         self.r2()?.delete(name).await?;
         tracing::info!(bucket = %name, "bucket deleted");
         Ok(Done::new((), remarks))
-    }
-
-    /// Who is bound to a bucket, user scripts too: they are noted when they are bound. Enough of them to name.
-    async fn referrers_of_bucket(&self, name: &BucketName) -> Result<Referrers> {
-        let mut found = Referrers::default();
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.r2()?.bound(name, after.as_deref(), PAGE).await?;
-            for text in &page {
-                let Some(script) = key_of(text) else { continue };
-                let bindings = self.registry.script(&script).await?;
-                let bindings = bindings.iter().flat_map(|script| script.version.bindings.iter());
-                let bound: Vec<Referrer> = bindings
-                    .filter(|decl| decl.kind.refers_to().contains(&Reference::R2Bucket(name)))
-                    .map(|decl| Referrer { name: decl.name.to_string(), owner: text.clone() })
-                    .collect();
-                if bound.is_empty() {
-                    self.r2()?.unbind(name, text).await?;
-                }
-                found.bindings.extend(bound);
-            }
-            match page.last() {
-                Some(last) if !found.are_enough() => after = Some(last.clone()),
-                _ => return Ok(found),
-            }
-        }
-    }
-
-    /// Notes the buckets that a version is about to be bound to.
-    pub(crate) async fn bind_buckets(&self, key: &ScriptKey, inputs: &[BindingInput]) -> Result<()> {
-        for input in inputs {
-            // What is inherited was noted when it was declared.
-            let BindingInput::Declare(decl) = input else { continue };
-            for reference in decl.kind.refers_to() {
-                let Reference::R2Bucket(name) = reference else { continue };
-                match self.r2()?.bind(name, &key.to_string()).await {
-                    Err(R2Error::BucketNotFound(name)) => {
-                        return Err(ControlError::Invalid(format!(
-                            "binding \"{}\": there is no bucket \"{name}\"; make it first, or name another",
-                            decl.name
-                        )));
-                    }
-                    noted => noted?,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A namespace of scripts is about to have another name: what is noted of its scripts is noted under that, too.
-    pub(crate) async fn rebind_buckets(&self, before: &Namespace, after: &NamespaceName) -> Result<()> {
-        let Some(r2) = &self.r2 else { return Ok(()) };
-        Ok(r2.rebind(&format!("{}/", before.name), &format!("{after}/")).await?)
     }
 }

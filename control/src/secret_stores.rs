@@ -8,7 +8,7 @@ use wasmyard_namespaces::registry::{NewStoredSecret, RegistryError, SecretStoreE
 use wasmyard_namespaces::secret_store::{
     SecretStore, StoredSecret, check_comment, check_name, check_scopes, check_value,
 };
-use wasmyard_namespaces::{BindingInput, Reference, ScriptKey};
+use wasmyard_namespaces::{Reference, ScriptKey};
 
 use crate::error::ControlError;
 use crate::referrers::{Referrer, Referrers};
@@ -144,24 +144,6 @@ impl Control {
                 .extend(bound.map(|decl| Referrer { name: decl.name.to_string(), owner: key.to_string() }));
         }
         Ok((found, noted))
-    }
-
-    /// Notes the secrets that a version is about to be bound to.
-    pub(crate) async fn bind_stored_secrets(&self, key: &ScriptKey, inputs: &[BindingInput]) -> Result<()> {
-        for input in inputs {
-            // What is inherited was noted when it was declared.
-            let BindingInput::Declare(decl) = input else { continue };
-            for reference in decl.kind.refers_to() {
-                let Reference::StoredSecret(store, name) = reference else { continue };
-                match self.registry.bind_stored_secret(store, name, key).await {
-                    Err(RegistryError::SecretStore(error)) => {
-                        return Err(ControlError::Invalid(format!("binding \"{}\": {error}", decl.name)));
-                    }
-                    noted => noted?,
-                }
-            }
-        }
-        Ok(())
     }
 }
 

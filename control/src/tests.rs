@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use serde_json::json;
 use wasmyard_kv::{KvLimits, SqliteKv};
+use wasmyard_namespaces::registry::Rollout;
 use wasmyard_namespaces::store::MemoryStore;
 use wasmyard_namespaces::{
     BindingDecl, BindingInput, Blobs, Clock, ConfigKeys, Digest, EventKind, LimitSpec, NamespaceName,
-    NamespacePatch, NewNamespace, RegistryError, RegistryOptions, ScriptKey, ScriptName, UploadDraft,
+    NamespacePatch, NewNamespace, RegistryError, RegistryOptions, ScriptKey, ScriptName, Share, UploadDraft,
 };
 use wasmyard_queues::{QueueLimits, SqliteQueues};
 
@@ -183,4 +184,34 @@ async fn secrets_change_together_or_not_at_all() {
     assert_eq!(before.version.number, 1, "nothing was put");
     let done = change(&["ONE", "TWO"], &[]).await.unwrap();
     assert_eq!((done.result.version.number, done.result.version.bindings.len()), (2, 3));
+}
+
+#[tokio::test]
+async fn what_either_version_of_a_gradual_deployment_is_bound_to_is_in_use() {
+    let (control, _) = control().await;
+    let key = user("a");
+    let bound = control.create_kv_namespace("bound").await.unwrap();
+    let gone = control.create_kv_namespace("gone").await.unwrap();
+    let deploy = |id: &str| {
+        let bindings = vec![binding(json!({"type": "kv_namespace", "name": "KV", "namespace_id": id}))];
+        Deploy { draft: UploadDraft { bindings, ..UploadDraft::default() }, ..version("good") }
+    };
+    let first = control.deploy(&key, deploy(bound.id.as_str())).await.unwrap().result.version.id.clone();
+    let (_, second) = control.upload_version(&key, version("good")).await.unwrap().result;
+    let share = |percent| Share::percent(percent).unwrap();
+    let both = |percent| {
+        let versions = vec![(first.clone(), share(percent)), (second.id.clone(), share(percent).rest())];
+        Rollout { versions, ..Rollout::default() }
+    };
+    for percent in [10.0, 90.0] {
+        control.roll_out(&key, &both(percent), Force::No).await.unwrap();
+        let refused = control.delete_kv_namespace(&bound.id, Force::No).await.unwrap_err().to_string();
+        assert!(refused.contains("binding \"KV\" of script \"production/a\""), "{percent}: {refused}");
+    }
+    // Who is bound no more is in nobody's way.
+    control.deploy(&key, deploy(gone.id.as_str())).await.unwrap();
+    let only = Rollout { versions: vec![(second.id.clone(), Share::ALL)], ..Rollout::default() };
+    control.roll_out(&key, &only, Force::No).await.unwrap();
+    control.delete_kv_namespace(&gone.id, Force::No).await.unwrap();
+    control.delete_kv_namespace(&bound.id, Force::No).await.unwrap();
 }

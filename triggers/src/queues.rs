@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use wasmyard_namespaces::{Clock, NamespaceName, QueueId, ScriptKey, ScriptName, Timestamp};
+use wasmyard_namespaces::{Clock, NamespaceName, QueueId, ScriptKey, Timestamp};
 use wasmyard_queues::{Due, QueueError, Queues};
 
 use crate::Raise;
@@ -195,12 +195,7 @@ impl Deliveries {
 /// The script that consumes.
 fn key_of(due: &Due) -> Option<ScriptKey> {
     let wasmyard_queues::ConsumerKind::Worker(text) = &due.consumer.kind else { return None };
-    match text.split_once('/') {
-        None => ScriptName::parse(text).ok().map(ScriptKey::Platform),
-        Some((namespace, script)) => {
-            Some(ScriptKey::user(NamespaceName::parse(namespace).ok()?, ScriptName::parse(script).ok()?))
-        }
-    }
+    ScriptKey::parse(text)
 }
 
 #[cfg(test)]

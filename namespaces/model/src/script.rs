@@ -42,6 +42,17 @@ impl ScriptKey {
         ScriptKey::User { namespace, script }
     }
 
+    /// The key that a text names, as it is displayed. None: it names none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<ScriptKey> {
+        match text.split_once('/') {
+            None => ScriptName::parse(text).ok().map(ScriptKey::Platform),
+            Some((namespace, script)) => {
+                Some(ScriptKey::user(NamespaceName::parse(namespace).ok()?, ScriptName::parse(script).ok()?))
+            }
+        }
+    }
+
     /// The script's own name.
     #[must_use]
     pub fn script(&self) -> &ScriptName {

@@ -23,7 +23,7 @@ use wasmyard_model::cron;
 use wasmyard_model::domain::Domain;
 use wasmyard_model::egress::EgressRules;
 use wasmyard_model::hostname::CustomName;
-use wasmyard_model::name::{ConfigName, NamespaceName, ScriptName};
+use wasmyard_model::name::{ConfigName, NamespaceName};
 use wasmyard_model::namespace::{Namespace, NewNamespace};
 use wasmyard_model::script::{AssetsUpload, Script, ScriptKey, Upload, UploadError, Version, check_flags};
 use wasmyard_model::timestamp::Timestamp;
@@ -134,7 +134,7 @@ impl Registry {
                 Err(error) => return Err(error),
             }
         }
-        let keys = before.scripts.iter().filter_map(|name| parse_key(name));
+        let keys = before.scripts.iter().filter_map(|name| ScriptKey::parse(name));
         for key in keys.filter(|key| !names.scripts.contains(key)) {
             let mut had = false;
             let decide = |before: Option<&Script>| match before {
@@ -209,16 +209,6 @@ fn declared(names: &DeclaredNames) -> Declared {
         scripts: names.scripts.iter().map(ToString::to_string).collect(),
         zones: names.zones.clone(),
         hostnames: names.hostnames.iter().map(|(zone, name)| format!("{zone}/{name}")).collect(),
-    }
-}
-
-/// `production/customer-a`, or `dispatcher`.
-fn parse_key(text: &str) -> Option<ScriptKey> {
-    match text.split_once('/') {
-        Some((namespace, script)) => {
-            Some(ScriptKey::user(NamespaceName::parse(namespace).ok()?, ScriptName::parse(script).ok()?))
-        }
-        None => ScriptName::parse(text).ok().map(ScriptKey::Platform),
     }
 }
 

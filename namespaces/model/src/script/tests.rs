@@ -17,6 +17,16 @@ fn a_key_shows_its_namespace() {
 }
 
 #[test]
+fn a_key_is_read_as_it_is_shown() {
+    for text in ["dispatcher", "production/a"] {
+        assert_eq!(ScriptKey::parse(text).unwrap().to_string(), text);
+    }
+    for none in ["", "/", "production/", "/a", "production/a/b", "Production/a b"] {
+        assert_eq!(ScriptKey::parse(none), None, "{none}");
+    }
+}
+
+#[test]
 fn tags_are_sorted_and_at_most_eight() {
     let draft = |tags| UploadDraft { tags: Some(tags), ..UploadDraft::default() };
     let upload = Upload::parse(draft(tags(&["b", "a", "b"]))).unwrap();
