@@ -60,7 +60,8 @@ impl Caller {
         }
         let declared = bindings.iter().filter_map(|input| match input {
             BindingInput::Declare(declared) => Some(declared),
-            BindingInput::Inherit { .. } => None,
+            // What is the script's own needs no leave of anybody else's.
+            BindingInput::Inherit { .. } | BindingInput::Own { .. } => None,
         });
         for reference in declared.flat_map(|declared| declared.kind.refers_to()) {
             let need = match reference {

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use wasmyard_namespaces::cron::{Cron, CronError};
-use wasmyard_namespaces::{AssetsConfig, BindingInput, BindingType, LimitSpec, Timestamp, UploadDraft};
+use wasmyard_namespaces::{
+    AssetsConfig, BindingInput, BindingType, LimitSpec, StorageKind, Timestamp, UploadDraft,
+};
 
 use crate::body;
 use crate::error::{ApiError, Code};
@@ -234,8 +236,9 @@ fn input(value: &Value) -> Result<BindingInput, ApiError> {
 pub(crate) fn in_bindings(bindings: &[Value]) -> Vec<String> {
     let in_one = |binding: &Value| {
         let fields = binding.as_object()?;
-        let known = BindingType::from_wire(fields.get("type")?.as_str()?)?.fields();
-        let known: Vec<&str> = known.iter().copied().chain(["type", "name"]).collect();
+        let kind = BindingType::from_wire(fields.get("type")?.as_str()?)?;
+        let own = StorageKind::of(kind).map(|_| "own");
+        let known: Vec<&str> = kind.fields().iter().copied().chain(["type", "name"]).chain(own).collect();
         let told = unknown::beside(fields, &known)?;
         let name = wasmyard_namespaces::name::shorten(fields.get("name")?.as_str()?);
         Some(format!("binding \"{name}\": {told}"))

@@ -29,6 +29,7 @@ pub(crate) mod secret_stores;
 pub(crate) mod secrets;
 pub(crate) mod services;
 pub(crate) mod settings;
+pub(crate) mod storage;
 pub(crate) mod subdomain;
 pub(crate) mod tags;
 pub(crate) mod tails;

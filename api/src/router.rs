@@ -15,8 +15,8 @@ use crate::query::DIRECTIONS;
 use crate::resources::{
     acme_accounts, alerting, assets, audit_logs, bindings, client_ca, clients, content, custom_csrs,
     custom_hostnames, d1, deployments, dns_records, fallback_origin, graphql, health, kv, namespaces, r2,
-    routes, run, schedules, scripts, secret_stores, secrets, services, settings, subdomain, tags, tails,
-    tokens, versions, zone_routes, zones,
+    routes, run, schedules, scripts, secret_stores, secrets, services, settings, storage, subdomain, tags,
+    tails, tokens, versions, zone_routes, zones,
 };
 use crate::state::{ApiState, Shared};
 use crate::table::{Access, Asks, At, Operation, Table, op};
@@ -25,6 +25,8 @@ use crate::views;
 mod queues;
 
 const FILTER: &str = "Tag filter like customer-1:yes,archived:no";
+const PURGE: &str =
+    "\"true\": what scripts keep things in that is their own goes at once; otherwise it is kept for a while";
 const INHERIT: &str =
     "\"strict\": a binding of type inherit that finds nothing is an error, instead of being left out";
 
@@ -51,7 +53,7 @@ pub(crate) fn table() -> Table {
         .get("/{dispatch_namespace}", namespaces::get, op("get", "Show a namespace").of_what_may_be_seen().returns::<views::namespace::View>())
         .put("/{dispatch_namespace}", namespaces::update, op("update", "Rename or change a namespace").on(At::Account).forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
         .patch("/{dispatch_namespace}", namespaces::update, op("edit", "Change a namespace").on(At::Account).forced().takes::<namespaces::Patch>().returns::<views::namespace::View>())
-        .delete("/{dispatch_namespace}", namespaces::delete, op("delete", "Delete a namespace with all its scripts").on(At::Account).forced());
+        .delete("/{dispatch_namespace}", namespaces::delete, op("delete", "Delete a namespace with all its scripts").on(At::Account).forced().query("purge", PURGE));
 
     t.area("Namespaces", "namespaces.tails", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/tails").needs(Family::Tail)
         .get("", tails::list, op("list", "List the live tails of all scripts of a namespace").returns::<Vec<tails::View>>())
@@ -60,7 +62,7 @@ pub(crate) fn table() -> Table {
 
     t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts").needs(Family::Scripts)
         .get("", scripts::list_in_namespace, op("list", "List the scripts of a namespace").of_what_may_be_seen().pages().query("tags", FILTER).returns::<Vec<views::script::NamespacedView>>())
-        .delete("", scripts::delete_by_tags, op("deleteByTags", "Delete every script that matches a tag filter").forced().query("tags", FILTER).returns::<scripts::Deleted>())
+        .delete("", scripts::delete_by_tags, op("deleteByTags", "Delete every script that matches a tag filter").forced().query("purge", PURGE).query("tags", FILTER).returns::<scripts::Deleted>())
         .get("/{script_name}", scripts::get_in_namespace, op("get", "Show a user script").returns::<views::script::NamespacedView>());
     t.area("User scripts", "userScripts", "/client/v4/accounts/{account_id}/workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}").needs(Family::Scripts);
     each_script(t);
@@ -284,7 +286,9 @@ pub(crate) fn table() -> Table {
 fn each_script(t: &mut Table) {
     t.post("/assets-upload-session", assets::begin, op("assets.begin", "Begin an upload of static assets: says which contents are missing").needs(Family::Assets).takes_long::<assets::Begin>().returns::<assets::Begun>())
         .put("", scripts::upload, op("upload", "Upload a component, assets or both: a new version, which serves at once").query("bindings_inherit", INHERIT).takes_module().returns::<scripts::Uploaded>())
-        .delete("", scripts::delete, op("delete", "Delete the script").forced())
+        .delete("", scripts::delete, op("delete", "Delete the script").forced().query("purge", PURGE))
+        .get("/storage", storage::list, op("storage.list", "List what the script keeps things in that is its own, and how much is in it").returns::<Vec<storage::View>>())
+        .delete("/storage", storage::remove, op("storage.delete", "Remove what is the script's own and no version of it leads to, without waiting").forced().returns::<storage::Removed>())
         .get("/content", content::download, op("content.get", "Download the component").returns_raw("multipart/form-data"))
         .put("/content", content::replace, op("content.replace", "Replace the component and keep everything else").takes_module().returns::<views::script::View>())
         .get("/deployments", deployments::list, op("deployments.list", "List the deployments: which versions serve, and which did before").returns::<deployments::Deployments>())

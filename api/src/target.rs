@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
-use wasmyard_control::Force;
+use wasmyard_control::{Force, Storage};
 use wasmyard_namespaces::{NameError, NamespaceName, ScriptKey, ScriptName, Tag, TagFilter};
 
 use crate::error::ApiError;
@@ -145,6 +145,23 @@ impl Forced {
             None | Some("" | "false") => Ok(Force::No),
             Some("true") => Ok(Force::Yes),
             Some(_) => Err(ApiError::parameter("force can be \"true\" or \"false\"; write one of them")),
+        }
+    }
+}
+
+/// `?purge=`, as deletions take it.
+#[derive(Default, serde::Deserialize)]
+pub(crate) struct Purged {
+    purge: Option<String>,
+}
+
+impl Purged {
+    /// Whether what scripts keep things in that is their own goes with them.
+    pub(crate) fn wanted(&self) -> Result<Storage, ApiError> {
+        match self.purge.as_deref() {
+            None | Some("" | "false") => Ok(Storage::Kept),
+            Some("true") => Ok(Storage::Deleted),
+            Some(_) => Err(ApiError::parameter("purge can be \"true\" or \"false\"; write one of them")),
         }
     }
 }

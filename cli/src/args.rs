@@ -346,6 +346,9 @@ pub enum NamespaceCommand {
         /// Do not ask, even though scripts will be deleted
         #[arg(long, short = 'y')]
         yes: bool,
+        /// What scripts keep things in that is their own goes with them, at once
+        #[arg(long)]
+        purge: bool,
         /// Whether it goes on.
         #[command(flatten)]
         change: ChangeArgs,
@@ -452,6 +455,23 @@ pub enum ScriptCommand {
         #[command(flatten)]
         output: ListingArgs,
     },
+    /// List what a script keeps things in that is its own, or remove what nothing leads to any more
+    Storage {
+        /// The script; it may be gone
+        name: String,
+        /// The namespace of a user script
+        #[arg(long, short = 'n', value_name = "NS")]
+        namespace: Option<String>,
+        /// Remove what no version of the script leads to, without waiting
+        #[arg(long)]
+        remove_unused: bool,
+        /// Whether it goes on.
+        #[command(flatten)]
+        change: ChangeArgs,
+        /// How it is printed.
+        #[command(flatten)]
+        output: ListingArgs,
+    },
     /// Delete one script
     Delete {
         /// The script
@@ -459,6 +479,9 @@ pub enum ScriptCommand {
         /// The namespace of a user script
         #[arg(long, short = 'n', value_name = "NS")]
         namespace: Option<String>,
+        /// What it keeps things in that is its own goes with it, at once
+        #[arg(long)]
+        purge: bool,
         /// Whether it goes on.
         #[command(flatten)]
         change: ChangeArgs,

@@ -103,6 +103,12 @@ fn forced(change: &ChangeArgs) -> &'static [(&'static str, &'static str)] {
     if change.force { &[("force", "true")] } else { &[] }
 }
 
+/// What a deletion says in its query.
+fn deletion(change: &ChangeArgs, purge: bool) -> Vec<(&'static str, &'static str)> {
+    let purge = purge.then_some(("purge", "true"));
+    forced(change).iter().copied().chain(purge).collect()
+}
+
 /// The path of a script, or of something below it, under `/accounts/{id}/workers`.
 fn script_path<'a>(namespace: Option<&'a str>, script: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
     let mut path = scripts_path(namespace);

@@ -79,22 +79,32 @@ impl Control {
                 "calls will fail, because a service binding of a platform script reaches platform scripts only; bind the \
                  namespace \"{namespace}\" with dispatch_namespace instead."
             )),
-            (Some(own), other) if other != Some(own) => Some(format!(
-                "calls will fail, because a user script's service binding reaches scripts of its own namespace only; \
-                 write \"namespace\": \"{own}\" for one of those."
+            (Some(own), None) => Some(format!(
+                "calls will fail, because a user script's service binding reaches no platform scripts; write \
+                 \"namespace\": \"{own}\" for one of its own namespace."
             )),
+            (Some(own), Some(other)) if other != own => match registry.namespace_cached(other) {
+                Some(known) if known.callable_by.contains(own) => self.missing_note(target).await?,
+                Some(_) | None => Some(format!(
+                    "calls will fail, because the namespace \"{other}\" does not let scripts of \"{own}\" call its scripts; \
+                     add \"{own}\" to its callable_by."
+                )),
+            },
             (Some(own), _) if registry.namespace_cached(own).is_some_and(|found| !found.service_bindings) => {
                 Some(format!(
                     "calls will fail, because the namespace \"{own}\" does not let its scripts call each other; set \
                      service_bindings to true for it."
                 ))
             }
-            _ if registry.script(target).await?.is_none() => {
-                Some(format!("the script \"{target}\" is not deployed; calls will fail until it is."))
-            }
-            _ => None,
+            _ => self.missing_note(target).await?,
         };
         Ok(note)
+    }
+
+    async fn missing_note(&self, target: &ScriptKey) -> Result<Option<String>> {
+        let is_there = self.registry.script(target).await?.is_some();
+        let note = || format!("the script \"{target}\" is not deployed; calls will fail until it is.");
+        Ok((!is_there).then(note))
     }
 
     async fn missing(&self, worker: &ScriptName) -> Result<bool> {

@@ -14,7 +14,7 @@ use wasmyard_namespaces::{
 
 use crate::capabilities::imports_of;
 use crate::error::ControlError;
-use crate::{Control, Done, Result, configured};
+use crate::{Control, Done, Result, configured, own};
 
 /// A version to deploy.
 #[derive(Debug)]
@@ -113,7 +113,9 @@ impl Control {
             same_component(name, before)?;
             draft.code = CodeUpload::Keep;
         }
-        self.judge(key, &draft, before)?;
+        let judged = UploadDraft { bindings: own::standing_in(&draft.bindings), ..draft.clone() };
+        self.judge(key, &judged, before)?;
+        draft.bindings = self.with_own(key, &draft.bindings).await?;
         self.note_bindings(key, &draft.bindings).await?;
         if let Component::New(code) = component {
             draft = self.stored(key, code, draft).await?;
@@ -178,6 +180,7 @@ impl Control {
         files: Option<(FinishedAssets, AssetsConfig)>,
         keys: ConfigKeys,
     ) -> Result<Applied<Script>> {
+        draft.bindings = self.with_own(key, &draft.bindings).await?;
         self.note_bindings(key, &draft.bindings).await?;
         let bindings: Vec<_> = draft.bindings.iter().filter_map(BindingInput::declared).cloned().collect();
         self.may_have(key, &[], &bindings)?;

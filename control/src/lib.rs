@@ -8,6 +8,7 @@
 //! - [`checker`]: the seam to the engine
 //! - `deploy`: a script's new version, from an upload or from the configuration
 //! - `scripts`, `namespaces`, `settings`, `secrets`, `tags`, `routes`, `tokens`, `kv`, `d1`, `queues`, `r2`, `secret_stores`, `zones`: everything else, a file for each
+//! - `own`: what scripts keep things in that is their own, and goes some time after them
 //! - [`audit`]: what a configuration file changed, told to the audit log
 //! - [`alerting`]: who is told of what happens to certificates, and the sending of it
 //! - `ownership`: whether a custom hostname is its customer's
@@ -41,6 +42,7 @@ mod in_time;
 mod issuance;
 mod kv;
 mod namespaces;
+mod own;
 mod ownership;
 mod queues;
 mod r2;
@@ -70,6 +72,7 @@ pub use checker::{Checked, ComponentChecker, Refusal, RefusalCode};
 pub use deploy::{Beside, Component, Deploy, Files, NewCode};
 pub use error::ControlError;
 pub use issuance::{InHandshakes, Issuers, OrdersLeft};
+pub use own::{STORAGE_JOB, StorageInfo};
 pub use ownership::Lookout;
 pub use queues::DeclaredConsumer;
 pub use secrets::is_secret;
@@ -116,6 +119,16 @@ pub struct Done<T> {
     pub remarks: Vec<String>,
 }
 
+/// What becomes of the storage that is a script's own when the script is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// It is kept for a while, and is the script's again if it comes back.
+    #[default]
+    Kept,
+    /// It goes with the script.
+    Deleted,
+}
+
 /// Whether a change goes on where the configuration declares what it changes, or others refer to what goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Force {
@@ -151,6 +164,14 @@ impl Control {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The registry for a deletion.
+    fn deleting(&self, force: Force, storage: Storage) -> Registry {
+        match storage {
+            Storage::Kept => self.changing(force),
+            Storage::Deleted => self.changing(force).with_storage(),
+        }
     }
 
     /// The registry for a change.

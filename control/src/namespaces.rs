@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wasmyard_namespaces::{Namespace, NamespaceName, NamespacePatch, NewNamespace, RegistryError};
 
-use crate::{Control, Done, Force, Result, configured};
+use crate::{Control, Done, Force, Result, Storage, configured};
 
 impl Control {
     /// The namespace, or the error that there is none.
@@ -41,8 +41,8 @@ impl Control {
         let before = self.existing_namespace(name).await?;
         let mut remarks = self.remarks_on_outbound(patch.outbound.as_ref().and_then(Option::as_ref)).await?;
         if patch.name.as_ref().is_some_and(|new| new != name) {
-            // Bindings between its scripts name it, too.
-            let inside = self.siblings_bound(name, |_, _| true).await?;
+            // Bindings to its scripts name it, too.
+            let inside = self.callers_bound(name, |_, _| true).await?;
             let found = self.referrers_of_namespace(name).await?.also(inside);
             remarks.extend(found.stand_against("renamed", force)?);
         }
@@ -62,10 +62,18 @@ impl Control {
     ///
     /// # Errors
     /// That it is not there, in use, or declared in the configuration; or the registry's failure.
-    pub async fn delete_namespace(&self, name: &NamespaceName, force: Force) -> Result<Done<()>> {
+    pub async fn delete_namespace(
+        &self,
+        name: &NamespaceName,
+        force: Force,
+        storage: Storage,
+    ) -> Result<Done<()>> {
         let before = self.existing_namespace(name).await?;
-        let mut remarks = self.referrers_of_namespace(name).await?.stand_against("deleted", force)?;
-        self.changing(force).delete_namespace(name).await?;
+        let others = self.callers_bound(name, |caller, _| caller.namespace() != Some(name)).await?;
+        let found = self.referrers_of_namespace(name).await?.also(others);
+        let mut remarks = found.stand_against("deleted", force)?;
+        self.deleting(force, storage).delete_namespace(name).await?;
+        self.storage_left(storage).await?;
         remarks.extend(self.forget_consumers_of(name).await?);
         remarks.extend(configured::gone(before.config.as_ref(), &format!("namespace \"{name}\"")));
         tracing::info!(namespace = %name, "namespace deleted");

@@ -5,9 +5,7 @@
 
 use wasmyard_namespaces::hostname::CustomName;
 use wasmyard_namespaces::route::HostPattern;
-use wasmyard_namespaces::{
-    BindingKind, Namespace, NamespaceName, Reference, RouteTarget, ScriptKey, ScriptName,
-};
+use wasmyard_namespaces::{BindingKind, NamespaceName, Reference, RouteTarget, ScriptKey, ScriptName};
 
 use crate::error::ControlError;
 use crate::{Control, Force, Result};
@@ -41,6 +39,8 @@ pub struct Referrers {
     pub visited_as: Vec<String>,
     /// Queues that a script consumes, and what else has to do with queues: each in words.
     pub queues: Vec<String>,
+    /// Namespaces that let the scripts of this one call theirs: each in words.
+    pub callables: Vec<String>,
     /// Whether there may be more scripts than were looked at.
     pub is_partial: bool,
 }
@@ -61,7 +61,7 @@ impl Referrers {
                 format!("binding \"{}\" of script \"{}\", as its outbound worker", one.name, one.owner)
             }
         }));
-        named.extend(self.queues.iter().cloned());
+        named.extend(self.queues.iter().chain(&self.callables).cloned());
         let shown = |names: &[String]| {
             let more = names.len().saturating_sub(MOST_NAMES);
             let list = names.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join("; ");
@@ -91,6 +91,7 @@ impl Referrers {
         self.routes.extend(other.routes);
         self.visited_as.extend(other.visited_as);
         self.queues.extend(other.queues);
+        self.callables.extend(other.callables);
         self.is_partial |= other.is_partial;
         self
     }
@@ -113,7 +114,7 @@ impl Control {
         let mut found = match key {
             ScriptKey::Platform(name) => self.referrers_of_platform_script(name).await?,
             ScriptKey::User { namespace, script } => {
-                self.siblings_bound(namespace, |caller, to| to == script && caller != script).await?
+                self.callers_bound(namespace, |caller, to| to == script && caller != key).await?
             }
         };
         found.queues =
@@ -147,27 +148,39 @@ impl Control {
         Ok(found)
     }
 
-    /// Which user scripts have a service binding to another one of their namespace that is meant: caller and callee are
-    /// shown. None where they may not call each other.
-    pub(crate) async fn siblings_bound(
+    /// Which user scripts have a service binding to one of a namespace that is meant: caller and callee are shown. They are
+    /// scripts of the namespace itself, where those may call each other, and of those that it lets call.
+    pub(crate) async fn callers_bound(
         &self,
         namespace: &NamespaceName,
-        is_meant: impl Fn(&ScriptName, &ScriptName) -> bool,
+        is_meant: impl Fn(&ScriptKey, &ScriptName) -> bool,
     ) -> Result<Referrers> {
         let mut found = Referrers::default();
-        let may_call = |namespace: &Namespace| namespace.service_bindings;
-        if !self.registry.namespace_cached(namespace).is_some_and(|namespace| may_call(&namespace)) {
-            return Ok(found);
+        let Some(known) = self.registry.namespace_cached(namespace) else { return Ok(found) };
+        let own = known.service_bindings.then_some(namespace);
+        for callers in own.into_iter().chain(&known.callable_by) {
+            if self.registry.namespace_cached(callers).is_some() && !found.are_enough() {
+                found = found.also(self.bound_from(callers, namespace, &is_meant).await?);
+            }
         }
+        Ok(found)
+    }
+
+    /// The same of the scripts of one namespace.
+    async fn bound_from(
+        &self,
+        callers: &NamespaceName,
+        namespace: &NamespaceName,
+        is_meant: &impl Fn(&ScriptKey, &ScriptName) -> bool,
+    ) -> Result<Referrers> {
+        let mut found = Referrers::default();
         let (mut after, mut looked_at) = (None, 0_usize);
         loop {
-            let page = self.registry.scripts_page(Some(namespace), None, after.as_ref(), PAGE).await?;
+            let page = self.registry.scripts_page(Some(callers), None, after.as_ref(), PAGE).await?;
             for script in &page {
                 for binding in script.serving().flat_map(|(version, _)| &version.bindings) {
                     let BindingKind::Service(bound) = &binding.kind else { continue };
-                    if bound.namespace.as_ref() == Some(namespace)
-                        && is_meant(script.key.script(), &bound.service)
-                    {
+                    if bound.namespace.as_ref() == Some(namespace) && is_meant(&script.key, &bound.service) {
                         let (name, owner) = (binding.name.to_string(), script.key.to_string());
                         found.bindings.push(Referrer { name, owner });
                     }
@@ -199,6 +212,13 @@ impl Control {
             }
         })
         .await?;
+        for namespace in self.registry.namespaces().await? {
+            if namespace.name != *name && namespace.callable_by.contains(name) {
+                found
+                    .callables
+                    .push(format!("namespace \"{}\", which lets its scripts call", namespace.name));
+            }
+        }
         found.routes = self.routes_to(|target| matches!(target, RouteTarget::Namespace(to) if to == name));
         Ok(found)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmyard_namespaces::registry::DeletedScripts;
 use wasmyard_namespaces::{NamespaceName, RegistryError, Script, ScriptKey, ScriptName, TagFilter};
 
-use crate::{Control, Done, Force, Result, configured};
+use crate::{Control, Done, Force, Result, STORAGE_JOB, Storage, configured};
 
 impl Control {
     /// The script, or the error that says which part of the key names nothing.
@@ -28,19 +28,24 @@ impl Control {
         Ok(self.registry.script(key).await?)
     }
 
-    /// Deletes a script, unless others refer to it by name.
+    /// Deletes a script, unless others refer to it by name, or are bound to what is its own.
     ///
     /// # Errors
     /// That it is not there, in use, or declared in the configuration; or the registry's failure.
-    pub async fn delete_script(&self, key: &ScriptKey, force: Force) -> Result<Done<()>> {
+    pub async fn delete_script(&self, key: &ScriptKey, force: Force, storage: Storage) -> Result<Done<()>> {
         let before = self.existing(key).await?;
-        let mut remarks = self.referrers_of_script(key).await?.stand_against("deleted", force)?;
-        if !self.changing(force).delete_script(key).await? {
+        let found = self.referrers_of_script(key).await?.also(self.others_bound_to_storage(key).await?);
+        let mut remarks = found.stand_against("deleted", force)?;
+        let own = self.registry.own_storage_of(key).await?;
+        if !self.deleting(force, storage).delete_script(key).await? {
             return Err(RegistryError::ScriptNotFound(key.clone()).into());
         }
         remarks.extend(self.forget_consumers(&key.to_string(), |gone| gone == key).await?);
         remarks.extend(configured::gone(before.config.as_ref(), &format!("script \"{key}\"")));
         tracing::info!(script = %key, "deleted");
+        if !own.is_empty() {
+            self.storage_left(storage).await?;
+        }
         Ok(Done::new((), remarks))
     }
 
@@ -55,11 +60,13 @@ impl Control {
         namespace: &NamespaceName,
         filter: &TagFilter,
         force: Force,
+        storage: Storage,
     ) -> Result<Done<DeletedScripts>> {
-        let deleted = self.changing(force).delete_scripts(namespace, Some(filter)).await?;
+        let deleted = self.deleting(force, storage).delete_scripts(namespace, Some(filter)).await?;
         for script in &deleted.names {
             tracing::info!(script = %format_args!("{namespace}/{script}"), "deleted");
         }
+        self.storage_left(storage).await?;
         let mut remarks = Vec::new();
         if !deleted.has_more {
             let left =
@@ -67,10 +74,26 @@ impl Control {
             remarks = configured::kept(&left.await?);
         }
         let gone: HashSet<&ScriptName> = deleted.names.iter().collect();
-        let bound = self.siblings_bound(namespace, |_, callee| gone.contains(callee)).await?;
+        let bound = self.callers_bound(namespace, |_, callee| gone.contains(callee)).await?;
         remarks.extend(bound.stand_against("deleted", Force::Yes)?);
         let is_gone = |key: &ScriptKey| key.namespace() == Some(namespace) && gone.contains(key.script());
         remarks.extend(self.forget_consumers(&format!("{namespace}/"), is_gone).await?);
         Ok(Done::new(deleted, remarks))
+    }
+
+    /// What is left of scripts that are gone is removed at once, where that was asked for; otherwise it is found in time.
+    pub(crate) async fn storage_left(&self, storage: Storage) -> Result<()> {
+        if storage == Storage::Kept {
+            return Ok(());
+        }
+        match self.remove_storage().await {
+            Ok(_) => Ok(()),
+            // The scripts are gone, and what is left is written down: it is removed when that can be done.
+            Err(error) => {
+                tracing::error!(%error, "storage of scripts that are gone could not be removed, and is tried again");
+                let (kind, key) = STORAGE_JOB;
+                Ok(self.registry.do_soon(kind, key).await?)
+            }
+        }
     }
 }

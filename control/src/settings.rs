@@ -15,11 +15,12 @@ impl Control {
     pub async fn change_settings(
         &self,
         key: &ScriptKey,
-        patch: SettingsPatch,
+        mut patch: SettingsPatch,
         force: Force,
     ) -> Result<Done<Arc<Script>>> {
         let before = self.existing(key).await?;
-        if let Some(inputs) = &patch.bindings {
+        if let Some(inputs) = &mut patch.bindings {
+            *inputs = self.with_own(key, inputs).await?;
             self.note_bindings(key, inputs).await?;
             let bindings: Vec<_> = inputs.iter().filter_map(BindingInput::declared).cloned().collect();
             self.may_have(key, &[], &bindings)?;

@@ -17,6 +17,7 @@ use super::*;
 use crate::configuration::DeclaredScript;
 
 mod alerting;
+mod own;
 
 /// Passes what begins with `good`, and counts how often it was asked.
 pub(crate) struct Counting(

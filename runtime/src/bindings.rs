@@ -47,6 +47,7 @@ mod generated {
                 import wasi:config/store@0.2.0-rc.1;
                 import wasi:keyvalue/store@0.2.0-draft;
                 import wasi:keyvalue/batch@0.2.0-draft;
+                import wasi:keyvalue/atomics@0.2.0-draft;
             }
         ",
         world: "wasmyard:host/platform",
@@ -64,9 +65,11 @@ mod generated {
             "wasmyard:platform/dispatch.[method]worker.start-forward": async | trappable,
             "wasmyard:platform/d1.[method]database.run": async | trappable,
             "wasmyard:platform/kv.[method]namespace.get": async | trappable,
+            "wasmyard:platform/kv.[method]namespace.get-stream": async | trappable,
             "wasmyard:platform/kv.[method]namespace.put": async | trappable,
             "wasmyard:platform/kv.[method]namespace.delete": async | trappable,
             "wasmyard:platform/kv.[method]namespace.list": async | trappable,
+            "wasmyard:platform/kv.[static]writer.finish": async | trappable,
             "wasmyard:platform/secrets.[method]secret.get": async | trappable,
             "wasmyard:platform/queues.[method]sender.send": async | trappable,
             "wasmyard:platform/r2.[method]bucket.head": async | trappable,
@@ -90,6 +93,7 @@ mod generated {
             "wasi:keyvalue/batch.get-many": async | trappable,
             "wasi:keyvalue/batch.set-many": async | trappable,
             "wasi:keyvalue/batch.delete-many": async | trappable,
+            "wasi:keyvalue/atomics.increment": async | trappable,
             default: trappable,
         },
         with: {
@@ -100,6 +104,7 @@ mod generated {
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
             "wasmyard:platform/d1.database": super::d1::OpenD1,
             "wasmyard:platform/kv.namespace": super::kv::OpenKv,
+            "wasmyard:platform/kv.writer": super::kv::writer::OpenKvWriter,
             "wasmyard:platform/queues.sender": super::queues::OpenQueue,
             "wasmyard:platform/r2.bucket": super::r2::OpenBucket,
             "wasmyard:platform/r2.writer": super::r2::writer::OpenWriter,
@@ -113,7 +118,9 @@ mod generated {
 }
 
 pub(crate) use generated::wasi::config::store as config_wit;
-pub(crate) use generated::wasi::keyvalue::{batch as keyvalue_batch_wit, store as keyvalue_wit};
+pub(crate) use generated::wasi::keyvalue::{
+    atomics as keyvalue_atomics_wit, batch as keyvalue_batch_wit, store as keyvalue_wit,
+};
 pub(crate) use generated::wasmyard::platform::{
     assets as assets_wit, bindings as bindings_wit, calls as calls_wit, d1 as d1_wit,
     dispatch as dispatch_wit, kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,

@@ -32,6 +32,7 @@ mod r2;
 mod ratelimit;
 mod s3;
 mod secret_stores;
+mod storage;
 mod tails;
 mod terraform;
 mod uploads;

@@ -1,6 +1,6 @@
 //! Owns the calls on dispatch namespaces: list, create, show, change, delete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use axum::response::Response;
@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use wasmyard_namespaces::access::{Family, Place};
+use wasmyard_namespaces::namespace;
 use wasmyard_namespaces::{
     CapabilityPolicy, EgressRules, LimitSpec, Namespace, NamespaceName, NamespacePatch, NewNamespace,
     OutboundDecl, Registry,
@@ -19,7 +20,7 @@ use crate::envelope::{Answer, Reply};
 use crate::error::ApiError;
 use crate::lists::{self, Paging, Rows, Visible};
 use crate::state::{Shared, SharedState};
-use crate::target::{Forced, InNamespace, QueryOf};
+use crate::target::{Forced, InNamespace, Purged, QueryOf};
 use crate::views::namespace::{CapabilitiesShape, EgressShape, View};
 
 /// What a new namespace needs.
@@ -43,6 +44,9 @@ pub(crate) struct Create {
     /// Whether its scripts may call each other through service bindings.
     #[serde(default)]
     service_bindings: bool,
+    /// Namespaces whose scripts may be bound to its scripts.
+    #[serde(default)]
+    callable_by: Vec<String>,
     /// What its scripts may import and be bound to; an upload of more is refused.
     #[serde(default)]
     #[schemars(with = "Option<CapabilitiesShape>")]
@@ -71,6 +75,9 @@ pub(crate) struct Patch {
     egress: Option<Option<EgressRules>>,
     #[serde(default)]
     service_bindings: Option<bool>,
+    /// Namespaces whose scripts may be bound to its scripts, in place of those that there were.
+    #[serde(default)]
+    callable_by: Option<Vec<String>>,
     /// In place of the policy that there was; `null` removes it. What serves goes on.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<CapabilitiesShape>")]
@@ -80,6 +87,12 @@ pub(crate) struct Patch {
 /// Tells a field that is `null` from one that is not there.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// Namespaces that may call, by their names.
+fn callers(names: Vec<String>) -> Result<BTreeSet<NamespaceName>, ApiError> {
+    let names: Result<Vec<_>, _> = names.iter().map(|name| NamespaceName::parse(name)).collect();
+    namespace::callers(names.map_err(ApiError::invalid)?).map_err(ApiError::invalid)
 }
 
 /// The namespaces by their names.
@@ -126,6 +139,7 @@ pub(crate) async fn create(State(shared): SharedState, Json(wanted, notes): Json
         outbound: wanted.outbound,
         egress: wanted.egress,
         service_bindings: wanted.service_bindings,
+        callable_by: callers(wanted.callable_by)?,
         capabilities: wanted.capabilities,
         ..NewNamespace::named(name)
     };
@@ -152,6 +166,7 @@ pub(crate) async fn update(
         outbound: wanted.outbound,
         egress: wanted.egress,
         service_bindings: wanted.service_bindings,
+        callable_by: wanted.callable_by.map(callers).transpose()?,
         capabilities: wanted.capabilities,
     };
     let done = shared.control.change_namespace(&name, patch, query.wanted()?).await?;
@@ -162,8 +177,9 @@ pub(crate) async fn delete(
     State(shared): SharedState,
     InNamespace(name): InNamespace,
     QueryOf(query): QueryOf<Forced>,
+    QueryOf(purged): QueryOf<Purged>,
 ) -> Answer<()> {
-    let done = shared.control.delete_namespace(&name, query.wanted()?).await?;
+    let done = shared.control.delete_namespace(&name, query.wanted()?, purged.wanted()?).await?;
     Ok(Reply::ok(()).with_notes(done.remarks))
 }
 

@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::lists::{self, Paging, Rows, Visible};
 use crate::metadata::{Assets, InheritQuery};
 use crate::state::{Shared, SharedState};
-use crate::target::{Account, Forced, InNamespace, QueryOf, Tagged, Target};
+use crate::target::{Account, Forced, InNamespace, Purged, QueryOf, Tagged, Target};
 use crate::upload::{self, Received};
 use crate::views::script::{NamespacedView, View, namespaced, view};
 
@@ -134,12 +134,13 @@ pub(crate) async fn delete_by_tags(
     InNamespace(namespace): InNamespace,
     QueryOf(query): QueryOf<Tagged>,
     QueryOf(forced): QueryOf<Forced>,
+    QueryOf(purged): QueryOf<Purged>,
 ) -> Answer<Deleted> {
     let filter = query.filter()?.ok_or_else(|| {
         // Without this rule a forgotten parameter would empty the namespace.
         ApiError::parameter("Which scripts to delete must be said with ?tags=, like ?tags=customer-1:yes.")
     })?;
-    let done = shared.control.delete_scripts(&namespace, &filter, forced.wanted()?).await?;
+    let done = shared.control.delete_scripts(&namespace, &filter, forced.wanted()?, purged.wanted()?).await?;
     let names = done.result.names.iter();
     let deleted: Vec<_> = names.map(|name| DeletedScript { id: name.to_string() }).collect();
     let answer = Deleted { deleted_count: deleted.len(), deleted, has_more: done.result.has_more };
@@ -226,7 +227,8 @@ pub(crate) async fn delete(
     State(shared): SharedState,
     Target(key): Target,
     QueryOf(query): QueryOf<Forced>,
+    QueryOf(purged): QueryOf<Purged>,
 ) -> Answer<()> {
-    let done = shared.control.delete_script(&key, query.wanted()?).await?;
+    let done = shared.control.delete_script(&key, query.wanted()?, purged.wanted()?).await?;
     Ok(Reply::ok(()).with_notes(done.remarks))
 }

@@ -11,7 +11,7 @@ use wasmyard_namespaces::{BindingKind, Reference};
 use crate::envelope::{Answer, Reply};
 use crate::error::{ApiError, Code};
 use crate::state::SharedState;
-use crate::target::{Forced, QueryOf, Target};
+use crate::target::{Forced, Purged, QueryOf, Target};
 use crate::views::script::{View, view};
 
 /// What refers to a script.
@@ -89,7 +89,7 @@ pub(crate) async fn get(State(shared): SharedState, Target(key): Target) -> Answ
 }
 
 pub(crate) async fn delete(state: SharedState, target: Target, query: QueryOf<Forced>) -> Answer<()> {
-    super::scripts::delete(state, target, query).await.map_err(as_service)
+    super::scripts::delete(state, target, query, QueryOf(Purged::default())).await.map_err(as_service)
 }
 
 /// The same absence has another number on this path.

@@ -33,6 +33,8 @@ pub(crate) struct View {
     egress: Option<Arc<EgressRules>>,
     /// Whether its scripts may call each other through service bindings.
     service_bindings: bool,
+    /// Namespaces whose scripts may be bound to its scripts.
+    callable_by: Vec<String>,
     /// What its scripts may import and be bound to.
     #[schemars(with = "Option<CapabilitiesShape>")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +89,7 @@ pub(crate) fn view(namespace: &Namespace, script_count: u64) -> View {
         outbound: namespace.outbound.clone(),
         egress: namespace.egress.clone(),
         service_bindings: namespace.service_bindings,
+        callable_by: namespace.callable_by.iter().map(ToString::to_string).collect(),
         capabilities: namespace.capabilities.clone(),
         origin: namespace.origin(),
         declared: super::declared(namespace.config.as_ref()),

@@ -36,7 +36,10 @@ pub(crate) struct OpenDatabase {
     pub(crate) connection: Connection,
     pub(crate) guard: Arc<Guard>,
     pub(crate) budget: Budget,
+    /// Of its bytes: what it may have now.
     pub(crate) limits: D1Limits,
+    /// The bytes that the platform lets it have.
+    most: u64,
     /// Bytes of the database.
     pub(crate) size: u64,
     files: Files,
@@ -85,6 +88,7 @@ impl OpenDatabase {
             guard,
             budget,
             limits,
+            most: limits.bytes,
             size: 0,
             files,
             clock,
@@ -94,6 +98,19 @@ impl OpenDatabase {
         };
         open.measure().map_err(&damaged)?;
         Ok(open)
+    }
+
+    /// How large it may become: as whoever asks may fill it, and never more than the platform lets it have.
+    pub(crate) fn may_have(&mut self, size: Option<u64>) -> Result<(), D1Error> {
+        let bytes = size.map_or(self.most, |size| size.min(self.most));
+        if bytes != self.limits.bytes {
+            // Zero would ask how many there may be.
+            let pages = (bytes / PAGE_BYTES as u64).max(1);
+            let set = || self.connection.pragma_update(None, "max_page_count", pages);
+            self.guard.trusting(set).map_err(told(&self.id, "bound a database"))?;
+            self.limits.bytes = bytes;
+        }
+        Ok(())
     }
 
     /// The newest moment of it.

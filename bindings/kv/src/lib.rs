@@ -25,4 +25,4 @@ pub use error::KvError;
 pub use limits::KvLimits;
 pub use service::{Kv, KvHandle, NewValue};
 pub use sqlite::SqliteKv;
-pub use store::{KvNamespace, Put, Store, Write};
+pub use store::{KvNamespace, KvUsage, Put, Store, Write};

@@ -4,15 +4,18 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bytes::Bytes;
 use tokio::sync::Semaphore;
 use wasmyard_model::{Clock, KvNamespaceId};
 
-use crate::entry::{self, Expiry, Found, Key, ListOptions, Page, PutOptions, to_cursor};
+use crate::entry;
 use crate::error::KvError;
-use crate::limits::{KvLimits, MAX_BULK, MAX_TITLE_BYTES, MAX_VALUE_BYTES};
-use crate::store::{KvNamespace, Put, Store, Write};
-use crate::turns::{Own, Turns};
+use crate::limits::{KvLimits, MAX_TITLE_BYTES};
+use crate::store::{KvNamespace, KvUsage, Store};
+use crate::turns::Turns;
+
+pub use handle::{KvHandle, NewValue};
+
+mod handle;
 
 /// The service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,25 +37,6 @@ struct Shared {
     turns: Turns,
     /// For work that is no namespace's own, one at a time.
     housework: Semaphore,
-}
-
-/// One namespace, as whoever is bound to it uses it: it leads to no other.
-#[derive(Clone, Debug)]
-pub struct KvHandle {
-    id: KvNamespaceId,
-    own: Arc<Own>,
-    shared: Arc<Shared>,
-}
-
-/// A value to be put, as it was asked for.
-#[derive(Clone, Debug, Default)]
-pub struct NewValue {
-    /// Under which key.
-    pub key: String,
-    /// The value.
-    pub value: Bytes,
-    /// Expiry and metadata.
-    pub options: PutOptions,
 }
 
 impl Kv {
@@ -92,7 +76,7 @@ impl Kv {
     /// A namespace to work with. It need not exist: then every operation says so.
     #[must_use]
     pub fn handle(&self, id: &KvNamespaceId) -> KvHandle {
-        KvHandle { id: id.clone(), own: self.shared.turns.of(id), shared: Arc::clone(&self.shared) }
+        KvHandle::new(id.clone(), self.shared.turns.of(id), Arc::clone(&self.shared))
     }
 
     /// Makes a namespace.
@@ -125,6 +109,23 @@ impl Kv {
             },
             made => made,
         }
+    }
+
+    /// The namespace of that title, if there is one.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn with_title(&self, title: &str) -> Result<Option<KvNamespace>, KvError> {
+        self.shared.store()?.titled(title).await
+    }
+
+    /// How much is in a namespace.
+    ///
+    /// # Errors
+    /// [`KvError::NamespaceNotFound`], or the store's failure.
+    pub async fn usage(&self, id: &KvNamespaceId) -> Result<KvUsage, KvError> {
+        let found = self.shared.store()?.usage(id).await?;
+        found.ok_or_else(|| KvError::NamespaceNotFound(id.clone()))
     }
 
     /// Gives a namespace another title.
@@ -256,125 +257,6 @@ impl Shared {
     fn now(&self) -> u64 {
         self.clock.now().unix_seconds()
     }
-}
-
-impl KvHandle {
-    /// Its identifier.
-    #[must_use]
-    pub fn id(&self) -> &KvNamespaceId {
-        &self.id
-    }
-
-    /// A value, if it has `room` bytes at most.
-    ///
-    /// # Errors
-    /// [`KvError`] for a key that breaks a rule, and as [`Store::get`]; [`KvError::Busy`].
-    pub async fn get(&self, key: &str, room: u64) -> Result<Option<Found>, KvError> {
-        let (id, key) = (self.id.clone(), Key::parse(key)?);
-        self.finished(move |shared| async move { shared.store()?.get(&id, &key, shared.now(), room).await })
-            .await
-    }
-
-    /// Puts a value. It is durable when this returns.
-    ///
-    /// # Errors
-    /// [`KvError`] for what breaks a rule, and as [`Store::write`]; [`KvError::Busy`].
-    pub async fn put(&self, key: &str, value: Bytes, options: PutOptions) -> Result<(), KvError> {
-        let write = self.checked(NewValue { key: key.to_owned(), value, options })?;
-        self.write(vec![write]).await
-    }
-
-    /// Puts several values, all or none.
-    ///
-    /// # Errors
-    /// As [`KvHandle::put`].
-    pub async fn put_all(&self, values: Vec<NewValue>) -> Result<(), KvError> {
-        few_enough(values.len())?;
-        let writes = values.into_iter().map(|value| self.checked(value)).collect::<Result<_, _>>()?;
-        self.write(writes).await
-    }
-
-    /// Deletes a value, if it is there.
-    ///
-    /// # Errors
-    /// As [`KvHandle::put`].
-    pub async fn delete(&self, key: &str) -> Result<(), KvError> {
-        self.write(vec![Write::Delete(Key::parse(key)?)]).await
-    }
-
-    /// Deletes several values, all or none.
-    ///
-    /// # Errors
-    /// As [`KvHandle::put`].
-    pub async fn delete_all(&self, keys: &[String]) -> Result<(), KvError> {
-        few_enough(keys.len())?;
-        let writes = keys.iter().map(|key| Key::parse(key).map(Write::Delete)).collect::<Result<_, _>>()?;
-        self.write(writes).await
-    }
-
-    /// Keys by their bytes.
-    ///
-    /// # Errors
-    /// [`KvError`] for options that break a rule, and as [`Store::list`]; [`KvError::Busy`].
-    pub async fn list(&self, options: ListOptions) -> Result<Page, KvError> {
-        let (prefix, after, limit) = options.resolve()?;
-        let id = self.id.clone();
-        let listed = move |shared: Arc<Shared>| async move {
-            // One more than asked for says whether there is another page.
-            shared.store()?.list(&id, &prefix, after.as_deref(), shared.now(), limit + 1).await
-        };
-        let mut keys = self.finished(listed).await?;
-        let more = keys.len() > limit;
-        keys.truncate(limit);
-        let cursor = keys.last().filter(|_| more).map(|last| to_cursor(&last.name));
-        Ok(Page { keys, cursor })
-    }
-
-    async fn write(&self, writes: Vec<Write>) -> Result<(), KvError> {
-        if writes.is_empty() {
-            return Ok(());
-        }
-        let id = self.id.clone();
-        self.finished(move |shared| async move { shared.store()?.write(&id, writes, &shared.limits).await })
-            .await
-    }
-
-    /// Does something when it is its turn, and to its end even if nobody waits for that any more: what an operation takes
-    /// up is free when it is over, and whoever leaves early gains nothing.
-    async fn finished<T, F>(&self, operation: impl FnOnce(Arc<Shared>) -> F) -> Result<T, KvError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, KvError>> + Send + 'static,
-    {
-        let turn = self.own.turn().await?;
-        let operation = operation(Arc::clone(&self.shared));
-        let under_way = tokio::spawn(async move {
-            let done = operation.await;
-            drop(turn);
-            done
-        });
-        under_way.await.map_err(|error| KvError::store("finish an operation", error))?
-    }
-
-    fn checked(&self, new: NewValue) -> Result<Write, KvError> {
-        let NewValue { key, value, options: PutOptions { expiry, metadata } } = new;
-        entry::within("the value", value.len(), MAX_VALUE_BYTES)?;
-        Ok(Write::Put(Put {
-            key: Key::parse(&key)?,
-            value,
-            metadata: entry::metadata(metadata)?,
-            expires: Expiry::resolve(expiry, self.shared.now())?,
-        }))
-    }
-}
-
-fn few_enough(found: usize) -> Result<(), KvError> {
-    if found > MAX_BULK {
-        return Err(KvError::Invalid(format!(
-            "{found} keys were given, and one call takes at most {MAX_BULK}; make several calls"
-        )));
-    }
-    Ok(())
 }
 
 fn checked_title(title: &str) -> Result<String, KvError> {

@@ -13,7 +13,7 @@ use wasmyard_sqlite::{Changes, Fault, Opening, Readers, Together};
 use crate::entry::{Found, Key, Listed};
 use crate::error::KvError;
 use crate::limits::KvLimits;
-use crate::store::{KvNamespace, Store, Write};
+use crate::store::{KvNamespace, KvUsage, Store, Write};
 use changes::Change;
 
 mod changes;
@@ -101,6 +101,17 @@ impl Store for SqliteKv {
         Ok(self.readers.read("read a namespace", read).await?)
     }
 
+    async fn usage(&self, id: &KvNamespaceId) -> Result<Option<KvUsage>, KvError> {
+        let id = id.clone();
+        let read = move |connection: &Connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT keys, bytes FROM namespaces WHERE id = ?1")?;
+            let usage = |row: &rusqlite::Row<'_>| Ok(KvUsage { keys: row.get(0)?, bytes: row.get(1)? });
+            statement.query_row(params![id.as_str()], usage).optional()
+        };
+        Ok(self.readers.read("read how much is in a namespace", read).await?)
+    }
+
     async fn namespaces(&self, after: Option<&str>, limit: usize) -> Result<Vec<KvNamespace>, KvError> {
         let after = after.unwrap_or_default().to_owned();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -140,6 +151,18 @@ impl Store for SqliteKv {
 
     async fn write(&self, id: &KvNamespaceId, writes: Vec<Write>, limits: &KvLimits) -> Result<(), KvError> {
         self.change(Change::Write { id: id.clone(), writes, limits: *limits }).await.map(drop)
+    }
+
+    async fn increment(
+        &self,
+        id: &KvNamespaceId,
+        key: &Key,
+        delta: u64,
+        now: u64,
+        limits: &KvLimits,
+    ) -> Result<u64, KvError> {
+        let (id, key, limits) = (id.clone(), key.clone(), *limits);
+        self.change(Change::Increment { id, key, delta, now, limits }).await
     }
 
     async fn list(

@@ -20,6 +20,15 @@ pub struct KvNamespace {
     pub title: String,
 }
 
+/// How much is in a namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KvUsage {
+    /// Keys, those that expired and were not swept yet included.
+    pub keys: u64,
+    /// Bytes of keys, metadata and values.
+    pub bytes: u64,
+}
+
 /// One value to be put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Put {
@@ -75,6 +84,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// The store's failure.
     async fn titled(&self, title: &str) -> Result<Option<KvNamespace>, KvError>;
 
+    /// How much is in a namespace.
+    ///
+    /// # Errors
+    /// The store's failure.
+    async fn usage(&self, id: &KvNamespaceId) -> Result<Option<KvUsage>, KvError>;
+
     /// Namespaces whose titles come after `after`, by their titles.
     ///
     /// # Errors
@@ -99,6 +114,20 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`KvError::NamespaceNotFound`], [`KvError::Quota`], [`KvError::Full`], or the store's failure.
     async fn write(&self, id: &KvNamespaceId, writes: Vec<Write>, limits: &KvLimits) -> Result<(), KvError>;
+
+    /// Adds to the number that the value of a key is at `now`, as one change, and says what it is then. Durable when this
+    /// returns.
+    ///
+    /// # Errors
+    /// As [`Store::write`], and [`KvError::Invalid`] where there is no number, or none that the sum fits.
+    async fn increment(
+        &self,
+        id: &KvNamespaceId,
+        key: &Key,
+        delta: u64,
+        now: u64,
+        limits: &KvLimits,
+    ) -> Result<u64, KvError>;
 
     /// Keys that are there at `now`, begin with `prefix` and come after `after`, in the order of their bytes.
     ///

@@ -176,6 +176,38 @@ async fn limits_are_refused_by_their_names() {
 }
 
 #[tokio::test]
+async fn numbers_are_counted_and_nothing_else_is() {
+    let f = fixture(KvLimits { bytes: 40, ..KvLimits::default() });
+    let kv = namespace(&f.kv, "one").await;
+    assert_eq!((kv.increment("n", 2).await.unwrap(), kv.increment("n", 40).await.unwrap()), (2, 42));
+    assert_eq!(get(&kv, "n").await.as_deref(), Some("42"));
+    // Expiry and metadata stay; what has expired is none.
+    let options = PutOptions { metadata: Some("1".to_owned()), ..ttl(60) };
+    kv.put("n", Bytes::from_static(b"7"), options).await.unwrap();
+    kv.increment("n", 1).await.unwrap();
+    let found = kv.get("n", ALL).await.unwrap().unwrap();
+    let then = f.clock.now().unix_seconds() + 60;
+    assert_eq!(
+        (&found.value[..], found.metadata.as_deref(), found.expires),
+        (&b"8"[..], Some("1"), Some(then))
+    );
+    f.hand.advance(Duration::from_secs(60));
+    assert_eq!(kv.increment("n", 1).await.unwrap(), 1);
+    assert_eq!(kv.get("n", ALL).await.unwrap().unwrap().expires, None);
+    for bad in ["", "-1", "+", "1.0", "x", "99999999999999999999", "00000000000000000000000001"] {
+        put(&kv, "n", bad).await.unwrap();
+        assert!(matches!(kv.increment("n", 1).await, Err(KvError::Invalid(_))), "{bad}");
+        assert_eq!(get(&kv, "n").await.as_deref(), Some(bad));
+    }
+    put(&kv, "n", "18446744073709551615").await.unwrap();
+    let beyond = kv.increment("n", 1).await.unwrap_err();
+    assert!(beyond.to_string().contains("beyond 64 bits"), "{beyond}");
+    assert!(matches!(kv.increment("m", u64::MAX).await, Err(KvError::Quota { limit: "kv_bytes", .. })));
+    f.kv.delete(kv.id()).await.unwrap();
+    assert!(matches!(kv.increment("n", 1).await, Err(KvError::NamespaceNotFound(_))));
+}
+
+#[tokio::test]
 async fn titles_are_unique_and_can_change() {
     let f = fixture(KvLimits::default());
     let one = f.kv.create("one").await.unwrap();

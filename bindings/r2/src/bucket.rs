@@ -4,13 +4,14 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError};
 
 use wasmyard_model::BucketName;
+use wasmyard_model::limits::StorageQuota;
 
 use crate::body::Body;
 use crate::checksum::{Algorithm, Checksums, Expected, Hashing};
 use crate::condition::Condition;
 use crate::error::R2Error;
 use crate::incoming::Incoming;
-use crate::limits::MAX_DELETE;
+use crate::limits::{MAX_DELETE, R2Limits};
 use crate::list::{ListOptions, Page};
 use crate::object::{Key, Metadata, Object};
 use crate::range::Range;
@@ -25,6 +26,7 @@ const LOOKS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Bucket {
     name: BucketName,
+    quota: StorageQuota,
     own: Arc<Own>,
     shared: Arc<Shared>,
 }
@@ -62,7 +64,20 @@ pub struct Found {
 
 impl Bucket {
     pub(crate) fn new(name: &BucketName, own: Arc<Own>, shared: Arc<Shared>) -> Bucket {
-        Bucket { name: name.clone(), own, shared }
+        Bucket { name: name.clone(), quota: StorageQuota::default(), own, shared }
+    }
+
+    /// The same for somebody who may fill it only so far.
+    #[must_use]
+    pub fn within(self, quota: StorageQuota) -> Bucket {
+        Bucket { quota, ..self }
+    }
+
+    /// What it may hold.
+    pub(crate) fn limits(&self) -> R2Limits {
+        let limits = self.shared.limits;
+        let (objects, bytes) = (self.quota.entries_of(limits.objects), self.quota.bytes_of(limits.bytes));
+        R2Limits { objects, bytes, ..limits }
     }
 
     /// Its name.
@@ -165,7 +180,7 @@ impl Bucket {
                 metadata: options.metadata,
                 checksums,
             };
-            let (name, condition, limits) = (bucket.name.clone(), options.condition, shared.limits);
+            let (name, condition, limits) = (bucket.name.clone(), options.condition, bucket.limits());
             let change = Change::Put(Box::new(Put { bucket: name, object, condition, limits }));
             let outcome = written.named_by(change).await?;
             Ok(outcome.object)

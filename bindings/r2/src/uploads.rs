@@ -21,7 +21,7 @@ impl Bucket {
         metadata.check()?;
         let (bucket, shared) = (self.name().clone(), self.shared());
         let id = uuid::Uuid::new_v4().simple().to_string();
-        let (started, limits) = (shared.now(), shared.limits);
+        let (started, limits) = (shared.now(), self.limits());
         let begin = Begin { bucket, key, id: id.clone(), started, metadata, limits };
         self.changed(Change::Begin(Box::new(begin))).await?;
         Ok(id)
@@ -64,7 +64,7 @@ impl Bucket {
                 size,
                 md5: md5.clone(),
                 uploaded: shared.now(),
-                limits: shared.limits,
+                limits: bucket.limits(),
             };
             written.named_by(Change::AddPart(Box::new(part))).await?;
             Ok(Part { number, etag: md5 })
@@ -96,7 +96,7 @@ impl Bucket {
             parts,
             version: uuid::Uuid::new_v4().simple().to_string(),
             uploaded: shared.now(),
-            limits: shared.limits,
+            limits: self.limits(),
         };
         let bucket = self.clone();
         self.finished(async move {

@@ -53,6 +53,7 @@ pub(crate) async fn settings(control: &Control, config: &ResolvedConfig) -> Resu
             outbound: namespace.outbound.clone(),
             egress: namespace.egress.clone(),
             service_bindings: namespace.service_bindings,
+            callable_by: namespace.callable_by.clone(),
             capabilities: namespace.capabilities.clone(),
         };
         (new, namespace.keys.clone())
@@ -119,6 +120,8 @@ pub(crate) async fn deploy(control: &Control, script: &ScriptConfig) -> Result<A
     };
     let mut bindings: Vec<BindingInput> =
         script.bindings.iter().cloned().map(BindingInput::Declare).collect();
+    bindings
+        .extend(script.own.iter().map(|(name, kind)| BindingInput::Own { name: name.clone(), kind: *kind }));
     for kv in &script.kv_namespaces {
         let found = control.kv().titled(&kv.title).await.map_err(|error| error.to_string())?;
         bindings.push(BindingInput::Declare(kv.bound_to(found.id)));

@@ -11,6 +11,7 @@
 //! - a script, namespace or binding that is named but not declared is an error for `dev`, where nothing
 //!   else exists; for `serve` and `check` it is a warning, since the API may have made it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,7 +27,7 @@ use wasmyard_listener::Proxies;
 use wasmyard_namespaces::cron::Cron;
 use wasmyard_namespaces::{
     BindingDecl, BindingName, BlockedNames, CapabilityPolicy, ConfigKeys, ConfigName, EgressRules, LimitSpec,
-    Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, Tag,
+    Limits, NamespaceName, OutboundDecl, RoutePattern, RouteTarget, ScriptKey, StorageKind, Tag,
 };
 use wasmyard_net::ExtraRoots;
 use wasmyard_ownership::Dnssec;
@@ -163,6 +164,8 @@ pub struct ServerConfig {
     pub rates: Rates,
     /// How long an entry of the audit log is kept.
     pub audit_kept: Duration,
+    /// How long storage of a script's own is kept that nothing leads to.
+    pub storage_grace: Duration,
     /// The proxies in front that are believed.
     pub proxies: Proxies,
     /// Whether these proxies begin connections of visitors with a header of the PROXY protocol.
@@ -238,6 +241,8 @@ pub struct NamespaceConfig {
     pub egress: Option<EgressRules>,
     /// Whether its scripts may call each other through service bindings.
     pub service_bindings: bool,
+    /// Namespaces whose scripts may be bound to scripts of this one.
+    pub callable_by: BTreeSet<NamespaceName>,
     /// What its scripts may import and be bound to.
     pub capabilities: Option<CapabilityPolicy>,
     /// Limits for all its scripts.
@@ -261,6 +266,8 @@ pub struct ScriptConfig {
     pub bindings: Vec<BindingDecl>,
     /// Those of them that lead to another server's namespaces while somebody develops.
     pub remote: Vec<BindingName>,
+    /// Bindings to storage of its own, and what that is.
+    pub own: Vec<(BindingName, StorageKind)>,
     /// KV namespaces that it is bound to by their titles: made where there are none.
     pub kv_namespaces: Vec<KvByTitle>,
     /// Queues that it consumes: made where there are none.

@@ -177,8 +177,14 @@ fn objects(data: &Path) -> Result<R2, StartError> {
 
 fn registry_options(config: &ResolvedConfig) -> RegistryOptions {
     let kept_versions = usize::try_from(config.server.kept_versions).unwrap_or(usize::MAX);
-    let audit_kept = config.server.audit_kept;
-    RegistryOptions { ceiling: config.ceiling, kept_versions, audit_kept, ..RegistryOptions::default() }
+    let (audit_kept, storage_grace) = (config.server.audit_kept, config.server.storage_grace);
+    RegistryOptions {
+        ceiling: config.ceiling,
+        kept_versions,
+        audit_kept,
+        storage_grace,
+        ..RegistryOptions::default()
+    }
 }
 
 /// Only its owner may look into the data directory: it holds tenants' code and secrets.

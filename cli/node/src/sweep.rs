@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmyard_control::Control;
+use wasmyard_control::{Control, STORAGE_JOB};
 use wasmyard_kv::Kv;
 use wasmyard_namespaces::registry::Done;
 use wasmyard_namespaces::{Clock, Health, Registry};
@@ -37,6 +37,7 @@ pub(crate) async fn run(control: Control, runtime: Arc<Runtime>) {
     tokio::join!(
         blobs(registry),
         audit(registry),
+        storage(&control),
         code(registry, &runtime),
         keys(control.kv(), registry.clock()),
         messages(&control),
@@ -132,6 +133,32 @@ async fn audit(registry: &Registry) {
     });
     while let Err(error) = registry.schedule(kind, key, registry.clock().now()).await {
         tracing::warn!(%error, "the sweep of the audit log could not be scheduled");
+        registry.clock().sleep_until(registry.clock().now().later(TRY_AGAIN)).await;
+    }
+    jobs.run().await;
+}
+
+/// Sweeps what scripts keep things in that is their own, and that nothing leads to any more.
+async fn storage(control: &Control) {
+    let (kind, key) = STORAGE_JOB;
+    let registry = control.registry();
+    let sweeping = control.clone();
+    let jobs = registry.jobs().on(kind, move |_| {
+        let control = sweeping.clone();
+        async move {
+            match control.sweep_storage().await {
+                Ok(removed) => {
+                    tracing::debug!(removed, "looked for storage that nothing leads to");
+                    Done::Again(EVERY)
+                }
+                Err(error) => {
+                    Done::Failed(format!("storage that nothing leads to could not be removed: {error}"))
+                }
+            }
+        }
+    });
+    while let Err(error) = registry.schedule(kind, key, registry.clock().now()).await {
+        tracing::warn!(%error, "the sweep of storage could not be scheduled");
         registry.clock().sleep_until(registry.clock().now().later(TRY_AGAIN)).await;
     }
     jobs.run().await;

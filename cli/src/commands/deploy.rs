@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use wasmyard_namespaces::cron::Cron;
 use wasmyard_namespaces::limits::MAX_COMPONENT_BYTES;
 use wasmyard_namespaces::{
-    AssetsConfig, BindingDecl, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName, Tag,
+    AssetsConfig, BindingDecl, BindingName, LimitSpec, NameError, NamespaceName, ScriptKey, ScriptName,
+    StorageKind, Tag,
 };
 use wasmyard_node::assets::AssetsSource;
 
@@ -41,6 +42,7 @@ struct Plan {
     file: Option<PathBuf>,
     assets: Option<AssetsSource>,
     bindings: Vec<BindingDecl>,
+    own: Vec<(BindingName, StorageKind)>,
     kv_namespaces: Vec<KvByTitle>,
     queue_consumers: Vec<DeclaredConsumer>,
     d1_databases: Vec<D1ByName>,
@@ -141,6 +143,7 @@ fn from_file(file: Option<&Path>, args: &DeployArgs) -> Result<Plan, Failure> {
         file: file.map(Path::to_owned),
         assets: args.assets.as_deref().map(folder_of).transpose()?,
         bindings: Vec::new(),
+        own: Vec::new(),
         kv_namespaces: Vec::new(),
         queue_consumers: Vec::new(),
         d1_databases: Vec::new(),
@@ -226,13 +229,14 @@ impl From<ScriptConfig> for Plan {
     fn from(script: ScriptConfig) -> Self {
         let ScriptConfig { key, main, assets, bindings, kv_namespaces, d1_databases, limits, tags, .. } =
             script;
-        let (compatibility_flags, crons) = (script.compatibility_flags, script.crons);
+        let (compatibility_flags, crons, own) = (script.compatibility_flags, script.crons, script.own);
         let queue_consumers = script.queue_consumers;
         Self {
             key,
             file: main,
             assets,
             bindings,
+            own,
             kv_namespaces,
             queue_consumers,
             d1_databases,
@@ -305,7 +309,11 @@ fn metadata(plan: &Plan, file_name: Option<&str>) -> Value {
     if let Some(file_name) = file_name {
         metadata.insert("main_module".to_owned(), Value::from(file_name));
     }
-    metadata.insert("bindings".to_owned(), plan.bindings.iter().map(BindingDecl::to_record).collect());
+    let own = plan.own.iter().map(
+        |(name, kind)| json!({ "type": kind.binding_type().as_str(), "name": name.as_str(), "own": true }),
+    );
+    let bindings = plan.bindings.iter().map(BindingDecl::to_record).chain(own).collect();
+    metadata.insert("bindings".to_owned(), bindings);
     metadata.insert("keep_bindings".to_owned(), json!(["secret_text", "secret_key"]));
     if !plan.compatibility_flags.is_empty() {
         metadata.insert("compatibility_flags".to_owned(), json!(plan.compatibility_flags));

@@ -7,7 +7,7 @@ use std::io::{BufRead, IsTerminal};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{client, forced, items, moment, text};
+use super::{client, deletion, forced, items, moment, text};
 use crate::args::{ListingArgs, NamespaceCommand};
 use crate::client::{Body, Client};
 use crate::failure::Failure;
@@ -43,13 +43,13 @@ pub async fn run(command: NamespaceCommand, output: &Output) -> Result<(), Failu
             output.note(&format!("namespace {name} is now {new_name}"));
             show(&renamed, &listing, output);
         }
-        NamespaceCommand::Delete { name, yes, change, api } => {
+        NamespaceCommand::Delete { name, yes, purge, change, api } => {
             let client = client(&api, output)?;
             if !yes {
                 confirm(&client, &name, output).await?;
             }
             let path = [PATH[0], PATH[1], &name];
-            client.call(Method::DELETE, &path, forced(&change), Body::Empty).await?;
+            client.call(Method::DELETE, &path, &deletion(&change, purge), Body::Empty).await?;
             output.note(&format!("namespace {name} deleted"));
         }
     }

@@ -5,7 +5,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{client, forced, items, moment, script_path, script_shown, scripts_path, text};
+use super::{client, deletion, forced, items, moment, script_path, script_shown, scripts_path, text};
 use crate::args::{ListingArgs, ScriptCommand};
 use crate::client::{Body, Client};
 use crate::failure::Failure;
@@ -30,9 +30,18 @@ pub async fn run(command: ScriptCommand, output: &Output) -> Result<(), Failure>
             let found = get(&client(&listing.api, output)?, namespace.as_deref(), &name).await?;
             show(&found, &listing, output);
         }
-        ScriptCommand::Delete { name, namespace, change, api } => {
+        ScriptCommand::Storage { name, namespace, remove_unused, change, output: listing } => {
+            let path = script_path(namespace.as_deref(), &name, &["storage"]);
+            let client = client(&listing.api, output)?;
+            if remove_unused {
+                let removed = client.call(Method::DELETE, &path, forced(&change), Body::Empty).await?;
+                output.note(&format!("{} removed", text(&removed, "/removed")));
+            }
+            storage(&client.call(Method::GET, &path, &[], Body::Empty).await?, &listing, output);
+        }
+        ScriptCommand::Delete { name, namespace, purge, change, api } => {
             let path = script_path(namespace.as_deref(), &name, &[]);
-            client(&api, output)?.call(Method::DELETE, &path, forced(&change), Body::Empty).await?;
+            client(&api, output)?.call(Method::DELETE, &path, &deletion(&change, purge), Body::Empty).await?;
             output.note(&format!("script {} deleted", script_shown(namespace.as_deref(), &name)));
         }
     }
@@ -64,6 +73,17 @@ fn field(script: &Value, name: &str) -> String {
 fn time(script: &Value, name: &str) -> String {
     let top = moment(script, &format!("/{name}"));
     if top.is_empty() { moment(script, &format!("/script/{name}")) } else { top }
+}
+
+fn storage(found: &Value, listing: &ListingArgs, output: &Output) {
+    if listing.json {
+        return output.json(found);
+    }
+    let fields = ["/binding", "/type", "/bytes", "/entries", "/unused_since", "/id"];
+    let row = |one: &Value| fields.iter().map(|field| text(one, field)).collect();
+    let rows: Vec<Vec<String>> = items(found).iter().map(row).collect();
+    let header = ["BINDING", "TYPE", "BYTES", "ENTRIES", "UNUSED SINCE", "ID"];
+    output.table(&header, &rows, "nothing of its own: a binding with `\"own\": true` makes some");
 }
 
 fn list(found: &Value, namespace: Option<&str>, listing: &ListingArgs, output: &Output) {

@@ -10,7 +10,7 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::Value;
 use wasmyard_namespaces::bundle::is_javascript;
-use wasmyard_namespaces::{BindingKind, NamespaceName, OutboundDecl, ScriptKey, ScriptName};
+use wasmyard_namespaces::{BindingKind, NamespaceName, OutboundDecl, ScriptKey, ScriptName, StorageKind};
 use wasmyard_node::config::{self, ConfigSource, Purpose, ResolvedConfig, ScriptConfig};
 
 use super::{client, items, script_path, script_shown, text};
@@ -138,6 +138,15 @@ fn environment(
     }
     for database in &script.d1_databases {
         fields.insert(property(database.binding.as_str()), "D1Database".to_owned());
+    }
+    for (name, kind) in &script.own {
+        let kind = match kind {
+            StorageKind::KvNamespace => "KVNamespace",
+            StorageKind::D1 => "D1Database",
+            StorageKind::Queue => "Queue",
+            StorageKind::R2Bucket => "R2Bucket",
+        };
+        fields.insert(property(name.as_str()), kind.to_owned());
     }
     for binding in &script.bindings {
         let kind = match &binding.kind {

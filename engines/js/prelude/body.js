@@ -5,6 +5,7 @@ import { ReadableStream } from "web-streams-polyfill";
 
 import { host } from "./host.js";
 import { Blob, concat } from "./blob.js";
+import { contentStream } from "./contents.js";
 import { decode, encode, view } from "./encoding.js";
 import { FormData, readForm, writeMultipart } from "./form-data.js";
 import { URLSearchParams } from "./url.js";
@@ -12,35 +13,10 @@ import { URLSearchParams } from "./url.js";
 /** By stream: the source that it reads from, while nobody has read of it. */
 const sources = new WeakMap();
 /** How many bytes are asked of the host at once. */
-const PIECE = 65536;
 const TEXT = "text/plain;charset=UTF-8";
 
 /** A stream over a body of the host's: `owner` is its request or response. */
-export function hostStream(owner) {
-  let id = null;
-  return new ReadableStream({
-    type: "bytes",
-    async pull(controller) {
-      if (id === null) {
-        id = host.openBody(owner);
-        if (id === null) { controller.close(); controller.byobRequest?.respond(0); return; }
-      }
-      for (;;) {
-        const piece = host.read(id, PIECE);
-        if (piece === undefined) { await host.wait(id); continue; }
-        if (piece === null) {
-          host.drop(id);
-          controller.close();
-          controller.byobRequest?.respond(0);
-        } else {
-          controller.enqueue(new Uint8Array(piece));
-        }
-        return;
-      }
-    },
-    cancel() { if (id !== null) host.drop(id); },
-  }, { highWaterMark: 0 });
-}
+export const hostStream = (owner) => contentStream(undefined, () => host.openBody(owner));
 
 /** The bytes of a body that is there as a whole; undefined for a stream. A text is encoded when somebody asks. */
 export function whole(source) {

@@ -2,12 +2,10 @@
 
 import { host, isFailure } from "./host.js";
 import { Request, Response, requested, sendTo, thrown } from "./fetch.js";
-import { ReadableStream } from "web-streams-polyfill";
-import { decode, encode, view } from "./encoding.js";
-import { readAll } from "./body.js";
 import { callable } from "./rpc/caller.js";
 import { anyName } from "./rpc/stubs.js";
 import { givenKey } from "./crypto/subtle.js";
+import { KvNamespace } from "./kv.js";
 import { Queue } from "./queue.js";
 import { D1Database } from "./d1.js";
 import { R2Bucket } from "./r2.js";
@@ -66,60 +64,6 @@ function answered(result) {
   return result;
 }
 
-export class KvNamespace {
-  #name; #handle;
-  constructor(name) { this.#name = name; }
-  #open() { return (this.#handle ??= open("kv_namespace", this.#name)); }
-  #one(key, type) {
-    const entry = answered(host.kvGet(this.#open(), String(key)));
-    if (entry === null) return { value: null, metadata: null, cacheStatus: null };
-    const bytes = new Uint8Array(entry[0]);
-    const metadata = entry[1] === null || entry[1] === undefined ? null : JSON.parse(entry[1]);
-    const value =
-      type === "json" ? JSON.parse(decode(bytes))
-      : type === "arrayBuffer" ? bytes.buffer
-      : type === "stream" ? new ReadableStream({ type: "bytes", start(controller) { if (bytes.length) controller.enqueue(bytes); controller.close(); } })
-      : decode(bytes);
-    return { value, metadata, cacheStatus: null };
-  }
-  async get(key, options) {
-    const type = typeof options === "string" ? options : options?.type ?? "text";
-    if (Array.isArray(key)) return new Map(key.map((each) => [each, this.#one(each, type).value]));
-    return this.#one(key, type).value;
-  }
-  async getWithMetadata(key, options) {
-    const type = typeof options === "string" ? options : options?.type ?? "text";
-    if (Array.isArray(key)) return new Map(key.map((each) => [each, this.#one(each, type)]));
-    return this.#one(key, type);
-  }
-  async put(key, value, options = {}) {
-    let bytes;
-    if (typeof value === "string") bytes = encode(value);
-    else if (value instanceof ReadableStream) bytes = await readAll(value);
-    else if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) bytes = view(value);
-    else throw new TypeError("KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.");
-    const metadata = options?.metadata === undefined || options.metadata === null ? undefined : JSON.stringify(options.metadata);
-    const number = (value) => (value === undefined || value === null ? -1 : Number(value));
-    const buffer = bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
-    answered(host.kvPut(this.#open(), String(key), buffer, number(options?.expiration), number(options?.expirationTtl), metadata));
-  }
-  async delete(key) { answered(host.kvDelete(this.#open(), String(key))); }
-  async list(options = {}) {
-    const text = (value) => (value === undefined || value === null ? undefined : String(value));
-    const [flat, cursor] = answered(host.kvList(this.#open(), text(options?.prefix), text(options?.cursor), options?.limit === undefined || options?.limit === null ? -1 : Number(options.limit)));
-    const keys = [];
-    for (let at = 0; at < flat.length; at += 3) {
-      const key = { name: flat[at] };
-      if (typeof flat[at + 2] === "number") key.expiration = flat[at + 2];
-      if (typeof flat[at + 1] === "string") key.metadata = JSON.parse(flat[at + 1]);
-      keys.push(key);
-    }
-    return typeof cursor === "string"
-      ? { keys, list_complete: false, cursor, cacheStatus: null }
-      : { keys, list_complete: true, cacheStatus: null };
-  }
-}
-
 export class RateLimit {
   #name; #handle;
   constructor(name) { this.#name = name; }
@@ -140,7 +84,7 @@ const makers = {
   service: (name) => new Fetcher(() => open("service", name)),
   assets: (name) => new Fetcher(() => open("assets", name)),
   dispatch_namespace: (name) => new DispatchNamespace(name),
-  kv_namespace: (name) => new KvNamespace(name),
+  kv_namespace: (name) => new KvNamespace(name, open),
   d1: (name) => new D1Database(() => open("d1", name)),
   r2_bucket: (name) => new R2Bucket(name, open),
   ratelimit: (name) => new RateLimit(name),

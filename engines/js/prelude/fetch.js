@@ -5,9 +5,10 @@ import { TransformStream } from "web-streams-polyfill";
 import { host, inHandler, isFailure } from "./host.js";
 import { AbortSignal } from "./event-target.js";
 import { Body, hostStream, makeBody, whole } from "./body.js";
+import { writeStream } from "./contents.js";
+import { encode } from "./encoding.js";
 import { Headers } from "./headers.js";
 import { URL } from "./url.js";
-import { encode, view } from "./encoding.js";
 
 /** Fields that belong to a connection, or are the host's to set. */
 const OWN = new Set(["connection", "content-length", "host", "http2-settings", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"]);
@@ -214,27 +215,14 @@ function headOf(request, url) {
 
 /** Writes a stream to a body of the host's, as fast as that takes it. */
 export async function pump(stream, sink) {
-  const reader = stream.getReader();
+  let whole;
   try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      const bytes = typeof value === "string" ? encode(value) : view(value);
-      let at = 0;
-      while (at < bytes.byteLength) {
-        const space = host.space(sink);
-        if (space < 0) { host.finish(sink, false); await reader.cancel(); return false; }
-        if (space === 0) { await host.wait(sink); continue; }
-        const length = Math.min(space, bytes.byteLength - at);
-        host.write(sink, bytes.buffer, bytes.byteOffset + at, length);
-        at += length;
-      }
-    }
+    whole = await writeStream(stream, sink);
   } catch (error) {
     host.finish(sink, false);
     throw error;
   }
-  return host.finish(sink, true);
+  return host.finish(sink, whole);
 }
 
 /** How a text begins of something that a script threw: what follows is the thrown error's own message. */

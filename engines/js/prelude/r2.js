@@ -5,11 +5,10 @@ import { ReadableStream } from "web-streams-polyfill";
 import { host, isFailure } from "./host.js";
 import { Blob } from "./blob.js";
 import { decode, encode, view } from "./encoding.js";
+import { IN_ONE_CALL, bufferOf, contentStream, writeContent } from "./contents.js";
 import { readAll } from "./body.js";
 import { Headers } from "./headers.js";
 
-/** How many bytes are asked of the host at once. */
-const PIECE = 65536;
 const SUMS = ["md5", "sha1", "sha256", "sha384", "sha512"];
 const SUM_BYTES = [16, 20, 32, 48, 64];
 /** HTTP metadata by the names of header fields, in the order of the host's lists. */
@@ -25,7 +24,6 @@ function answered(method, result) {
 }
 
 const hex = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, "0")).join("");
-const bufferOf = (bytes) => (bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer);
 const moment = (value) => (value === undefined || value === null ? -1 : Number(value));
 
 function dateOfField(headers, name) {
@@ -110,63 +108,6 @@ function wholeOf(method, value) {
   throw new TypeError(`${method}: the value is a string, an ArrayBuffer, a view of one, a Blob, a ReadableStream or null.`);
 }
 
-/** What one call takes; more than that is written piece by piece. */
-const IN_ONE_CALL = 512 << 10;
-
-/** Writes bytes to a content of the host's, as fast as that takes them. False where it takes no more: finishing says why. */
-async function writeBytes(bytes, sink) {
-  let at = 0;
-  while (at < bytes.byteLength) {
-    const space = host.space(sink);
-    if (space < 0) return false;
-    if (space === 0) { await host.wait(sink); continue; }
-    const length = Math.min(space, bytes.byteLength - at);
-    host.write(sink, bytes.buffer, bytes.byteOffset + at, length);
-    at += length;
-  }
-  return true;
-}
-
-/** Writes a buffer or a stream to a content of the host's. */
-async function write(source, sink) {
-  const reader = source instanceof ArrayBuffer ? undefined : source.getReader();
-  try {
-    if (reader === undefined) { await writeBytes(new Uint8Array(source), sink); return; }
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const bytes = typeof value === "string" ? encode(value) : view(value);
-      if (!(await writeBytes(bytes, sink))) { await reader.cancel(); return; }
-    }
-  } catch (error) {
-    // What was written is not put.
-    host.drop(sink);
-    throw error;
-  }
-}
-
-/** A stream over a content of the host's. */
-function contentStream(id) {
-  return new ReadableStream({
-    type: "bytes",
-    async pull(controller) {
-      for (;;) {
-        const piece = host.read(id, PIECE);
-        if (piece === undefined) { await host.wait(id); continue; }
-        if (piece === null) {
-          host.drop(id);
-          controller.close();
-          controller.byobRequest?.respond(0);
-        } else {
-          controller.enqueue(new Uint8Array(piece));
-        }
-        return;
-      }
-    },
-    cancel() { host.drop(id); },
-  }, { highWaterMark: 0 });
-}
-
 export class R2Checksums {
   constructor(buffers) {
     for (let at = 0; at < SUMS.length; at++) if (buffers[at] !== undefined) this[SUMS[at]] = buffers[at];
@@ -238,7 +179,7 @@ export class R2MultipartUpload {
     if (whole !== undefined && whole.byteLength <= IN_ONE_CALL) part = answered("uploadPart", host.r2UploadPart(this.#open(), this.key, this.uploadId, number, whole));
     else {
       const sink = answered("uploadPart", host.r2StartPart(this.#open(), this.key, this.uploadId, number));
-      await write(whole ?? value, sink);
+      await writeContent(whole ?? value, sink);
       part = answered("uploadPart", host.r2FinishPart(sink));
     }
     return { partNumber: part[0], etag: part[1] };
@@ -276,7 +217,7 @@ export class R2Bucket {
     if (whole !== undefined && whole.byteLength <= IN_ONE_CALL) made = answered("put", host.r2Put(this.#bucket(), String(key), whole, wanted));
     else {
       const sink = answered("put", host.r2StartPut(this.#bucket(), String(key), wanted));
-      await write(whole ?? value, sink);
+      await writeContent(whole ?? value, sink);
       made = answered("put", host.r2Finish(sink));
     }
     return made === null ? null : new R2Object(made);

@@ -45,8 +45,14 @@ pub(crate) enum Resource {
     /// A content that is being written.
     Writer {
         stream: OutputStream,
-        writer: r2::Writer,
+        writer: Writer,
     },
+}
+
+/// What a content that is being written will be.
+pub(crate) enum Writer {
+    Object(r2::Writer),
+    Value(kv::Writer),
 }
 
 /// The request that is handled. Its head can be read when it was handed on, too.

@@ -37,6 +37,8 @@ impl ConfigKeys {
     pub const TRUSTED_WORKERS: &'static str = "trusted_workers";
     /// Whether the scripts of a namespace may call each other.
     pub const SERVICE_BINDINGS: &'static str = "service_bindings";
+    /// Namespaces whose scripts may be bound to those of a namespace.
+    pub const CALLABLE_BY: &'static str = "callable_by";
     /// What the scripts of a namespace may import and be bound to.
     pub const CAPABILITIES: &'static str = "capabilities";
     /// That a namespace has rules of egress at all.
@@ -133,6 +135,7 @@ fn same_in_namespaces(key: &str, one: &Namespace, other: &Namespace) -> bool {
             ConfigKeys::OUTBOUND => one.outbound == other.outbound,
             ConfigKeys::TRUSTED_WORKERS => one.trusted_workers == other.trusted_workers,
             ConfigKeys::SERVICE_BINDINGS => one.service_bindings == other.service_bindings,
+            ConfigKeys::CALLABLE_BY => one.callable_by == other.callable_by,
             ConfigKeys::CAPABILITIES => one.capabilities == other.capabilities,
             ConfigKeys::EGRESS => one.egress.is_some() == other.egress.is_some(),
             _ => true,

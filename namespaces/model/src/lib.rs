@@ -54,7 +54,7 @@ pub use assets::{
 };
 pub use bindings::{
     BindingDecl, BindingError, BindingInput, BindingKind, BindingType, BucketName, DatabaseId, KvNamespaceId,
-    OutboundDecl, QueueName, Reference,
+    OutboundDecl, QueueName, Reference, StorageKind,
 };
 pub use blocked::BlockedNames;
 pub use capabilities::{CapabilityDiff, CapabilityPolicy};

@@ -105,6 +105,36 @@ pub struct LimitSpec {
     /// Wall-clock time of one invocation for an event that is no request, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_wall_ms: Option<u64>,
+    /// Bytes that storage may hold for a script to put more into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_bytes: Option<u64>,
+    /// Keys, objects or messages that storage may hold for a script to put more into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_entries: Option<u64>,
+}
+
+/// How much a KV namespace, a database, a bucket or a queue may hold for a script to put more into it; where nothing is said,
+/// what the platform lets each hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct StorageQuota {
+    /// Bytes.
+    pub bytes: Option<u64>,
+    /// Keys, objects or messages; of a database nothing is counted.
+    pub entries: Option<u64>,
+}
+
+impl StorageQuota {
+    /// The bytes, where the platform lets it hold `most`.
+    #[must_use]
+    pub fn bytes_of(&self, most: u64) -> u64 {
+        self.bytes.map_or(most, |bytes| bytes.min(most))
+    }
+
+    /// The keys, objects or messages, where the platform lets it hold `most`.
+    #[must_use]
+    pub fn entries_of(&self, most: u64) -> u64 {
+        self.entries.map_or(most, |entries| entries.min(most))
+    }
 }
 
 /// What holds for one invocation.
@@ -132,6 +162,8 @@ pub struct Limits {
     pub event_cpu: Duration,
     /// Wall-clock time where the event is no request.
     pub event_wall: Duration,
+    /// How much storage may hold.
+    pub storage: StorageQuota,
 }
 
 impl Default for Limits {
@@ -154,6 +186,7 @@ impl Limits {
         log_bytes: 256 * KIB,
         event_cpu: Duration::from_secs(30),
         event_wall: Duration::from_secs(15 * 60),
+        storage: StorageQuota { bytes: None, entries: None },
     };
 
     /// The most that an operator can allow.
@@ -169,6 +202,7 @@ impl Limits {
         log_bytes: 4 * MIB,
         event_cpu: Duration::from_secs(15 * 60),
         event_wall: Duration::from_secs(15 * 60),
+        storage: StorageQuota { bytes: Some(u64::MAX), entries: Some(u64::MAX) },
     };
 
     /// The tightest of the platform's limits and each wish. A wish above another changes nothing.
@@ -193,6 +227,10 @@ impl Limits {
             log_bytes: spec.log_bytes.unwrap_or(self.log_bytes),
             event_cpu: spec.event_cpu_ms.map_or(self.event_cpu, Duration::from_millis),
             event_wall: spec.event_wall_ms.map_or(self.event_wall, Duration::from_millis),
+            storage: StorageQuota {
+                bytes: spec.storage_bytes.or(self.storage.bytes),
+                entries: spec.storage_entries.or(self.storage.entries),
+            },
         }
     }
 
@@ -206,9 +244,10 @@ impl Limits {
         let wish = self.overridden_by(spec);
         // Who limits a script to less CPU means all that it does, unless they say otherwise.
         let event_cpu = spec.event_cpu_ms.or(spec.cpu_ms).map_or(self.event_cpu, Duration::from_millis);
+        let least = |one: Option<u64>, other: Option<u64>| [one, other].into_iter().flatten().min();
         Limits {
             cpu: self.cpu.min(wish.cpu),
-            fuel: [self.fuel, wish.fuel].into_iter().flatten().min(),
+            fuel: least(self.fuel, wish.fuel),
             subrequests: self.subrequests.min(wish.subrequests),
             memory_bytes: self.memory_bytes.min(wish.memory_bytes),
             first_byte: self.first_byte.min(wish.first_byte),
@@ -218,6 +257,10 @@ impl Limits {
             log_bytes: self.log_bytes.min(wish.log_bytes),
             event_cpu: self.event_cpu.min(event_cpu),
             event_wall: self.event_wall.min(wish.event_wall),
+            storage: StorageQuota {
+                bytes: least(self.storage.bytes, wish.storage.bytes),
+                entries: least(self.storage.entries, wish.storage.entries),
+            },
         }
     }
 
@@ -235,6 +278,8 @@ impl Limits {
             "log_bytes" => Some(self.log_bytes),
             "event_cpu_ms" => Some(millis(self.event_cpu)),
             "event_wall_ms" => Some(millis(self.event_wall)),
+            "storage_bytes" => self.storage.bytes,
+            "storage_entries" => self.storage.entries,
             _ => None,
         }
     }
@@ -291,6 +336,8 @@ impl LimitSpec {
             log_bytes: self.log_bytes.or(under.log_bytes),
             event_cpu_ms: self.event_cpu_ms.or(under.event_cpu_ms),
             event_wall_ms: self.event_wall_ms.or(under.event_wall_ms),
+            storage_bytes: self.storage_bytes.or(under.storage_bytes),
+            storage_entries: self.storage_entries.or(under.storage_entries),
         }
     }
 
@@ -313,6 +360,8 @@ impl LimitSpec {
             "log_bytes" => self.log_bytes,
             "event_cpu_ms" => self.event_cpu_ms,
             "event_wall_ms" => self.event_wall_ms,
+            "storage_bytes" => self.storage_bytes,
+            "storage_entries" => self.storage_entries,
             _ => None,
         }
     }

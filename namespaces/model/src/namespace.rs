@@ -3,6 +3,7 @@
 //! Owns the record of a namespace and what may be changed about it. Never lists its scripts: those are
 //! kept by the namespace's id, so that renaming it moves nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,9 @@ pub struct Namespace {
     /// Whether its scripts may call each other through service bindings.
     #[serde(default)]
     pub service_bindings: bool,
+    /// Namespaces whose scripts may be bound to scripts of this one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub callable_by: BTreeSet<NamespaceName>,
     /// What its scripts may import and be bound to; none lets them have all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<CapabilityPolicy>,
@@ -82,8 +86,28 @@ pub struct NewNamespace {
     pub egress: Option<EgressRules>,
     /// Whether its scripts may call each other through service bindings.
     pub service_bindings: bool,
+    /// Namespaces whose scripts may be bound to scripts of this one.
+    pub callable_by: BTreeSet<NamespaceName>,
     /// What its scripts may import and be bound to.
     pub capabilities: Option<CapabilityPolicy>,
+}
+
+/// More namespaces than this are not listed as callers of one.
+pub const MAX_CALLERS: usize = 100;
+
+/// Namespaces that may call another one, within bounds.
+///
+/// # Errors
+/// A sentence that says how many there are, and how many may be.
+pub fn callers(names: impl IntoIterator<Item = NamespaceName>) -> Result<BTreeSet<NamespaceName>, String> {
+    let names: BTreeSet<NamespaceName> = names.into_iter().collect();
+    if names.len() > MAX_CALLERS {
+        return Err(format!(
+            "callable_by names {} namespaces, and at most {MAX_CALLERS} may be; remove some",
+            names.len()
+        ));
+    }
+    Ok(names)
 }
 
 impl NewNamespace {
@@ -97,6 +121,7 @@ impl NewNamespace {
             outbound: None,
             egress: None,
             service_bindings: false,
+            callable_by: BTreeSet::new(),
             capabilities: None,
         }
     }
@@ -117,6 +142,8 @@ pub struct NamespacePatch {
     pub egress: Option<Option<EgressRules>>,
     /// Whether its scripts may call each other from now on.
     pub service_bindings: Option<bool>,
+    /// Namespaces whose scripts may be bound to scripts of this one, in place of those that there were.
+    pub callable_by: Option<BTreeSet<NamespaceName>>,
     /// A new policy in place of the old one, or (`Some(None)`) none any more.
     pub capabilities: Option<Option<CapabilityPolicy>>,
 }

@@ -307,6 +307,24 @@ impl Log {
         }
     }
 
+    /// Commits what was decided, and has it decided again when others were faster. Nothing decided is nothing done.
+    pub(super) async fn retried<F>(&self, what: &str, decide: impl Fn() -> F) -> Result<()>
+    where
+        F: Future<Output = Result<Transaction>>,
+    {
+        for attempt in 0..ATTEMPTS {
+            let transaction = decide().await?;
+            if transaction.is_empty() {
+                return Ok(());
+            }
+            match self.commit(&transaction).await {
+                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
+                done => return done.map(drop),
+            }
+        }
+        Err(RegistryError::Conflict(what.to_owned()))
+    }
+
     /// Makes all writes of a transaction or none, durably when it returns.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! bounded (limits, egress, the outbound worker) as it is, so that nothing opens because a line is gone.
 //! Never makes a new version of a script that is already as it is declared.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 mod zones;
@@ -231,6 +232,11 @@ fn declared_namespace(before: &Namespace, new: &NewNamespace, keys: &ConfigKeys)
             new.service_bindings,
             before.service_bindings,
         ),
+        callable_by: match &before.config {
+            _ if keys.has(ConfigKeys::CALLABLE_BY) => new.callable_by.clone(),
+            Some(named) if named.has(ConfigKeys::CALLABLE_BY) => BTreeSet::new(),
+            Some(_) | None => before.callable_by.clone(),
+        },
         // What bounds stays when it is no longer named.
         capabilities: if keys.has(ConfigKeys::CAPABILITIES) {
             new.capabilities.clone()

@@ -41,6 +41,7 @@ pub use configured::{Applied, DeclaredNames};
 pub use error::{ErrorKind, RegistryError};
 pub use gc::Swept;
 pub use jobs::{Done, Job, Jobs};
+pub use own::OwnStorage;
 pub use scripts::{DeletedScripts, Kept, MOST_DELETED_AT_ONCE, PINNED, Rollout, only_over};
 pub use secret_store_error::SecretStoreError;
 pub use secret_stores::{NewStoredSecret, StoredSecretEdit};
@@ -72,6 +73,7 @@ mod index;
 mod jobs;
 mod namespaces;
 mod open;
+mod own;
 mod ownership;
 mod record;
 mod routes;
@@ -92,6 +94,7 @@ pub struct Registry {
     inner: Arc<Inner>,
     /// Whether changes through this handle may touch what the configuration names.
     over_configuration: bool,
+    drops_storage: bool,
     /// How many certificates a zone may ask for through this handle within a minute; none: any number.
     issues_a_minute: Option<u64>,
 }
@@ -150,6 +153,8 @@ pub struct RegistryOptions {
     pub deleted_at_once: usize,
     /// How long a blob that nobody refers to is kept.
     pub blob_grace: Duration,
+    /// How long storage of a script's own is kept that nothing leads to.
+    pub storage_grace: Duration,
     /// What time it is.
     pub clock: Clock,
 }
@@ -168,6 +173,7 @@ impl Default for RegistryOptions {
             kept_versions: 10,
             audit_kept: Duration::from_secs(90 * 24 * 3_600),
             blob_grace: Duration::from_secs(24 * 3_600),
+            storage_grace: Duration::from_secs(7 * 24 * 3_600),
             clock: Clock::system(),
         }
     }
@@ -254,7 +260,7 @@ impl Registry {
         let newest = inner.log.watch();
         let loaded = inner.load().await?;
         tokio::spawn(feed::run(Arc::downgrade(&inner), newest, loaded));
-        Ok(Registry { inner, over_configuration: false, issues_a_minute: None })
+        Ok(Registry { inner, over_configuration: false, drops_storage: false, issues_a_minute: None })
     }
 
     /// A registry that lives as long as the process: for tests, and for `wasmyard dev`.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use super::collection::{ATTEMPTS, PAGE, Seen, Transaction, step_aside};
 use super::follow::Follow;
+use super::own::DROPPED_WITH;
 use super::ownership::refuse;
 use super::record::{NAMESPACE_NAMES, NAMESPACES, PURGES, USER_SCRIPTS, scripts_within};
 use super::{Inner, Registry, RegistryEvent, Result};
@@ -45,6 +46,7 @@ impl Registry {
             outbound: new.outbound,
             egress: new.egress.map(Arc::new),
             service_bindings: new.service_bindings,
+            callable_by: new.callable_by,
             capabilities: new.capabilities,
             config: None,
         };
@@ -129,7 +131,7 @@ impl Registry {
     /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Configured`] for one of the configuration, unless
     /// this handle is [over it](Registry::over_configuration); [`RegistryError::Store`] when the store fails.
     pub async fn delete_namespace(&self, name: &NamespaceName) -> Result<()> {
-        let id = self.inner.unlist_namespace(name, self.over_configuration).await?;
+        let id = self.inner.unlist_namespace(name, self.over_configuration, self.drops_storage).await?;
         self.inner.purge_scripts(&id).await
     }
 }
@@ -148,6 +150,7 @@ fn patched(namespace: &Namespace, patch: &NamespacePatch, now: Timestamp) -> Nam
             Some(rules) => rules.clone().map(Arc::new),
         },
         service_bindings: patch.service_bindings.unwrap_or(namespace.service_bindings),
+        callable_by: patch.callable_by.clone().unwrap_or_else(|| namespace.callable_by.clone()),
         capabilities: patch.capabilities.clone().unwrap_or_else(|| namespace.capabilities.clone()),
         config: namespace.config.clone(),
     }
@@ -258,7 +261,12 @@ impl Inner {
     }
 
     /// Takes a namespace out of sight and leaves a note that its scripts are to go. Returns its id.
-    async fn unlist_namespace(&self, name: &NamespaceName, over: bool) -> Result<String> {
+    async fn unlist_namespace(
+        &self,
+        name: &NamespaceName,
+        over: bool,
+        drops_storage: bool,
+    ) -> Result<String> {
         for attempt in 0..ATTEMPTS {
             let found = self.find_namespace(name).await?;
             refuse_configured(&found.namespace, None, over)?;
@@ -268,6 +276,9 @@ impl Inner {
             transaction.delete(&found.seen);
             transaction.delete(&found.name);
             transaction.put_with(&found.seen, &PURGES, &id, name)?;
+            if drops_storage {
+                transaction.put_with(&found.seen, &DROPPED_WITH, &id, &())?;
+            }
             match self.log.commit(&transaction).await {
                 Ok(_) => {
                     self.refresh_namespace(&id).await?;
@@ -302,6 +313,7 @@ impl Inner {
         }
         self.purge_history(&USER_SCRIPTS.key(&within)).await?;
         self.purge_ticks(&USER_SCRIPTS.key(&within)).await?;
+        self.leave_storage_within(namespace_id).await?;
         let note = self.log.read(&PURGES, namespace_id).await?;
         let mut transaction = Transaction::default();
         transaction.delete(&note);

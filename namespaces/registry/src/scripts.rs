@@ -46,12 +46,12 @@ pub(super) const MOST_COUNTS: u64 = 1_000;
 type Scripts = &'static Collection<ScriptRecord>;
 
 /// Where a script is kept and cached.
-struct Place {
+pub(super) struct Place {
     cache_key: CacheKey,
-    scripts: Scripts,
-    id: String,
+    pub(super) scripts: Scripts,
+    pub(super) id: String,
     /// Id and revision of the namespace's record; none for platform scripts.
-    namespace: Option<(String, Revision)>,
+    pub(super) namespace: Option<(String, Revision)>,
 }
 
 impl Place {
@@ -182,24 +182,25 @@ impl Registry {
         Ok(count)
     }
 
-    /// Deletes a script. Returns whether it was there.
+    /// Deletes a script. Returns whether it was there. Its storage is kept for a while, unless this handle is one
+    /// [with storage](Registry::with_storage).
     ///
     /// # Errors
     /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Configured`] for one of the configuration, unless
     /// this handle is [over it](Registry::over_configuration); [`RegistryError::Store`] when the store fails.
     pub async fn delete_script(&self, key: &ScriptKey) -> Result<bool> {
         let mut was_there = false;
-        let over = self.over_configuration;
+        let (over, with_storage) = (self.over_configuration, self.drops_storage);
         let decide = |before: Option<&Script>| {
             if let Some(before) = before {
                 refuse_script(before, None, over)?;
             }
             was_there = before.is_some();
-            Ok(if was_there { Decision::Delete } else { Decision::Nothing })
+            Ok(if was_there { Decision::Delete { with_storage } } else { Decision::Nothing })
         };
         match self.inner.change_script(key, decide).await {
             // What it was cannot be read; that it is to go can be done.
-            Err(RegistryError::Record { .. }) => self.inner.delete_damaged(key).await,
+            Err(RegistryError::Record { .. }) => self.inner.delete_damaged(key, with_storage).await,
             done => done.map(|_| was_there),
         }
     }
@@ -238,7 +239,7 @@ fn listed(seen: &Seen<ScriptRecord>, within: &str, ns: Option<&NamespaceName>) -
 
 impl Inner {
     /// None: there is no such namespace.
-    fn place(&self, key: &ScriptKey) -> Option<Place> {
+    pub(super) fn place(&self, key: &ScriptKey) -> Option<Place> {
         let name = key.script().clone();
         match key {
             ScriptKey::Platform(script) => Some(Place {

@@ -97,6 +97,7 @@ impl Registry {
         };
         let log = &self.inner.log;
         self.inner
+            .log
             .retried("a store of secrets", || async {
                 let free = log.read(&STORE_NAMES, name).await?;
                 if free.exists() {
@@ -144,6 +145,7 @@ impl Registry {
     ) -> Result<()> {
         let log = &self.inner.log;
         self.inner
+            .log
             .retried("a store of secrets", || async {
                 let seen = log.read(&STORES, id.as_str()).await?;
                 let store = seen.record()?.ok_or_else(|| no_store(id))?;
@@ -186,6 +188,7 @@ impl Registry {
         }
         let log = &self.inner.log;
         self.inner
+            .log
             .retried("a store of secrets", || async {
                 let owner = log.read(&STORES, store.as_str()).await?;
                 let found = owner.record()?.ok_or_else(|| no_store(store))?;
@@ -317,6 +320,7 @@ impl Registry {
     ) -> Result<()> {
         let log = &self.inner.log;
         self.inner
+            .log
             .retried("the secret", || async {
                 let place = log.read(&SECRET_IDS, &at(store, id.as_str())).await?;
                 let name = place.record()?.ok_or_else(|| no_secret(id.as_str()))?;
@@ -337,24 +341,5 @@ impl Inner {
     async fn stored(&self, store: &SecretStoreId, id: &StoredSecretId) -> Result<Seen<SecretRecord>> {
         let name = self.log.read(&SECRET_IDS, &at(store, id.as_str())).await?.record()?;
         self.log.read(&SECRETS, &at(store, &name.ok_or_else(|| no_secret(id.as_str()))?)).await
-    }
-
-    /// Commits what was decided, and has it decided again when others were faster.
-    async fn retried<F>(&self, what: &str, decide: impl Fn() -> F) -> Result<()>
-    where
-        F: Future<Output = Result<Transaction>>,
-    {
-        for attempt in 0..ATTEMPTS {
-            let transaction = decide().await?;
-            if transaction.is_empty() {
-                return Ok(());
-            }
-            match self.log.commit(&transaction).await {
-                Ok(_) => return Ok(()),
-                Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(RegistryError::Conflict(what.to_owned()))
     }
 }

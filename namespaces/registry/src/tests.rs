@@ -24,6 +24,7 @@ mod durability;
 mod garbage;
 mod jobs;
 mod namespaces;
+mod own;
 mod routes;
 mod scripts;
 mod sealed;

@@ -300,7 +300,7 @@ impl Inner {
     }
 
     /// The script whose record has this key; none where there is no such namespace.
-    fn script_at(&self, record: &str) -> Option<ScriptKey> {
+    pub(super) fn script_at(&self, record: &str) -> Option<ScriptKey> {
         if let Some(script) = record.strip_prefix(PLATFORM_SCRIPTS.prefix()) {
             return ScriptName::parse(script).ok().map(ScriptKey::Platform);
         }

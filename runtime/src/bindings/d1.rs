@@ -42,8 +42,11 @@ impl HostDatabase for State {
         }
         self.passing = statements.iter().map(weight).sum();
         self.weigh()?;
-        let bounds =
-            Bounds { room: self.memory.left_for_host() / SHARE_OF_ROOM, cpu: Some(self.hooks.cpu_left()) };
+        let bounds = Bounds {
+            room: self.memory.left_for_host() / SHARE_OF_ROOM,
+            cpu: Some(self.hooks.cpu_left()),
+            size: self.storage.bytes,
+        };
         let done = d1.run(statements.into_iter().map(statement).collect(), bounds).await;
         self.passing = 0;
         Ok(match done {

@@ -4,16 +4,23 @@
 //! [`wasmyard_kv`]; what is here counts, and keeps what passes through the host within the guest's memory ceiling.
 
 pub(crate) mod wasi;
+pub(crate) mod writer;
 
 use bytes::Bytes;
 use wasmtime::component::Resource;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::p2::{DynInputStream, InputStream, Pollable, StreamResult};
 use wasmyard_kv::{Expiry, Found, KvError as Refused, KvHandle};
 
 use super::dispatch::not_there;
 use super::dispatch_wit::BindingError;
 use super::granted::Grant;
-use super::kv_wit::{Entry, Host, HostNamespace, KvError, ListOptions, ListedKey, Page, PutOptions};
+use super::kv_wit::{
+    Entry, Host, HostNamespace, KvError, ListOptions, ListedKey, Page, PutOptions, Streamed,
+};
 use crate::guest::state::State;
+use crate::limits::arriving::Share;
+use writer::OpenKvWriter;
 
 /// A namespace that the guest opened.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -40,6 +47,24 @@ impl HostNamespace for State {
         Ok(found.map(|found| found.map(entry)).map_err(|error| told(&kv, error)))
     }
 
+    async fn get_stream(&mut self, this: Resource<OpenKv>, key: String) -> Answer<Option<Streamed>> {
+        let kv = match self.kv_call(&this)? {
+            Ok(kv) => kv,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let found = match kv.get(&key, self.memory.left_for_host()).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) => return Ok(Err(told(&kv, error))),
+        };
+        let size = found.value.len() as u64;
+        let value = Value { pipe: MemoryInputPipe::new(found.value), _share: self.arriving.hold(size) };
+        self.weigh()?;
+        let body: DynInputStream = Box::new(value);
+        let body = self.table.push(body)?;
+        Ok(Ok(Some(Streamed { body, size, metadata: found.metadata, expiration: found.expires })))
+    }
+
     async fn put(
         &mut self,
         this: Resource<OpenKv>,
@@ -51,12 +76,22 @@ impl HostNamespace for State {
             Ok(kv) => kv,
             Err(refused) => return Ok(Err(refused)),
         };
-        let options = wasmyard_kv::PutOptions {
-            expiry: Expiry { at: options.expiration, ttl: options.expiration_ttl },
-            metadata: options.metadata,
-        };
-        let put = self.kv_put(&kv, &key, value, options).await?;
+        let put = self.kv_put(&kv, &key, value, put_options(options)).await?;
         Ok(put.map_err(|error| told(&kv, error)))
+    }
+
+    fn start_put(
+        &mut self,
+        this: Resource<OpenKv>,
+        key: String,
+        options: PutOptions,
+    ) -> Answer<Resource<OpenKvWriter>> {
+        let kv = match self.kv_call(&this)? {
+            Ok(kv) => kv,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let writer = OpenKvWriter::new(kv, key, put_options(options), &self.arriving);
+        Ok(Ok(self.table.push(writer)?))
     }
 
     async fn delete(&mut self, this: Resource<OpenKv>, key: String) -> Answer<()> {
@@ -95,7 +130,7 @@ impl State {
 
     /// What a call works on, once it is counted.
     fn kv_call(&mut self, this: &Resource<OpenKv>) -> Answer<KvHandle> {
-        let kv = self.table.get(this)?.0.clone();
+        let kv = self.table.get(this)?.0.clone().within(self.storage);
         Ok(match self.hooks.count_subrequest() {
             Ok(()) => Ok(kv),
             Err(failure) => Err(KvError::ExceededSubrequests(failure.to_string())),
@@ -129,6 +164,33 @@ impl State {
         let put = kv.put(key, Bytes::from(value), options).await;
         self.passing = 0;
         Ok(put)
+    }
+}
+
+/// A value that the guest reads in pieces: the host holds it until the guest lets go of it.
+struct Value {
+    pipe: MemoryInputPipe,
+    _share: Share,
+}
+
+#[async_trait::async_trait]
+impl Pollable for Value {
+    async fn ready(&mut self) {
+        self.pipe.ready().await;
+    }
+}
+
+#[async_trait::async_trait]
+impl InputStream for Value {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        self.pipe.read(size)
+    }
+}
+
+fn put_options(options: PutOptions) -> wasmyard_kv::PutOptions {
+    wasmyard_kv::PutOptions {
+        expiry: Expiry { at: options.expiration, ttl: options.expiration_ttl },
+        metadata: options.metadata,
     }
 }
 

@@ -33,7 +33,7 @@ impl HostSender for State {
         this: Resource<OpenQueue>,
         messages: Vec<NewMessage>,
     ) -> wasmtime::Result<Result<(), SendError>> {
-        let queue = self.table.get(&this)?.0.clone();
+        let queue = self.table.get(&this)?.0.clone().within(self.storage);
         if let Err(failure) = self.hooks.count_subrequest() {
             return Ok(Err(SendError::ExceededSubrequests(failure.to_string())));
         }

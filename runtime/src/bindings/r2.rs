@@ -227,7 +227,7 @@ impl HostBucket for State {
 impl State {
     /// What a call works on, once it is counted.
     fn r2_call(&mut self, this: &Resource<OpenBucket>) -> Answer<Bucket> {
-        let bucket = self.table.get(this)?.0.clone();
+        let bucket = self.table.get(this)?.0.clone().within(self.storage);
         Ok(match self.hooks.count_subrequest() {
             Ok(()) => Ok(bucket),
             Err(failure) => {

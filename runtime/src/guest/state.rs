@@ -10,7 +10,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::body::{HostOutgoingBody, StreamContext};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use wasmyard_namespaces::limits::Limits;
+use wasmyard_namespaces::limits::{Limits, StorageQuota};
 
 use crate::bindings::granted::Version;
 use crate::body::HandoverSlot;
@@ -62,6 +62,8 @@ pub(crate) struct State {
     pub(crate) answer_bytes: u64,
     /// Bytes of a value on its way between the guest and a service.
     pub(crate) passing: u64,
+    /// How far the guest may fill what it keeps things in.
+    pub(crate) storage: StorageQuota,
     /// What is to be asked when the guest has returned and this store is gone.
     pub(crate) tail: Option<TailCall>,
     /// Whether the guest returned, and was not ended.
@@ -145,6 +147,7 @@ impl State {
             answering: None,
             answer_bytes: 0,
             passing: 0,
+            storage: limits.storage,
             tail: None,
             returned: false,
         }
@@ -163,6 +166,7 @@ impl State {
         self.hooks = Hooks::new(Arc::clone(&parts.host), Arc::clone(&parts.meter), limits, &self.arriving);
         self.memory.renew(limits.memory_bytes, Arc::clone(&parts.meter));
         self.ceiling = parts.ceiling;
+        self.storage = limits.storage;
         self.info = Arc::clone(&parts.info);
         self.entry = Arc::clone(&parts.entry);
         self.request = request;

@@ -74,6 +74,12 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    /// Counts so many bytes more.
+    pub(crate) fn grow(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.all.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Notes what was read. More may have arrived in its place, where the length is not known or was more than is there.
     pub(crate) fn read(&mut self, left: u64) {
         let less = self.bytes.saturating_sub(left);

@@ -4,8 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
 
+use wasip2::io::streams::OutputStream;
+
 use crate::bindings::kv as platform;
 use crate::dispatch::BindingError;
+use crate::pieces::{self, IN_ONE_CALL, Source};
 
 /// Keys and values: see [`Env::kv`](crate::Env::kv).
 ///
@@ -26,6 +29,34 @@ pub struct KvEntry {
     pub metadata: Option<String>,
     /// When it goes, in seconds since 1970.
     pub expiration: Option<u64>,
+}
+
+/// A value to be read in pieces, with what came with it. Until it is dropped, the platform holds the whole value, as memory
+/// of this worker.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct KvStreamed {
+    /// The value.
+    pub body: KvBody,
+    /// How many bytes it has.
+    pub size: u64,
+    /// Its metadata, as JSON text.
+    pub metadata: Option<String>,
+    /// When it goes, in seconds since 1970.
+    pub expiration: Option<u64>,
+}
+
+/// A value, in pieces.
+#[derive(Debug)]
+pub struct KvBody(Source);
+
+/// A value that is being put, in pieces. Dropping it puts nothing. Until it is put, the platform holds what came, as memory
+/// of this worker.
+#[derive(Debug)]
+pub struct KvWriter {
+    // Before the writer: it belongs to that.
+    stream: OutputStream,
+    writer: platform::Writer,
 }
 
 /// A key of a list.
@@ -104,6 +135,20 @@ impl Kv {
         }))
     }
 
+    /// The value of a key to be read in pieces, if there is one.
+    ///
+    /// # Errors
+    /// See [`KvError`].
+    pub async fn get_stream(&self, key: &str) -> Result<Option<KvStreamed>, KvError> {
+        let found = self.handle.get_stream(key)?;
+        Ok(found.map(|found| KvStreamed {
+            body: KvBody(Source::new(found.body)),
+            size: found.size,
+            metadata: found.metadata,
+            expiration: found.expiration,
+        }))
+    }
+
     /// Puts a value under a key, in place of any that was there.
     ///
     /// # Errors
@@ -125,9 +170,24 @@ impl Kv {
     /// # Errors
     /// See [`KvError`].
     pub async fn put_with(&self, key: &str, value: impl AsRef<[u8]>, options: KvPut) -> Result<(), KvError> {
-        let KvPut { expiration, expiration_ttl, metadata } = options;
-        let options = platform::PutOptions { expiration, expiration_ttl, metadata };
-        Ok(self.handle.put(key, value.as_ref(), &options)?)
+        let value = value.as_ref();
+        if value.len() <= IN_ONE_CALL {
+            return Ok(self.handle.put(key, value, &options.wire())?);
+        }
+        let mut writer = self.start_put(key, options).await?;
+        // Where no more is taken, finishing says why.
+        let _taken = writer.write(value).await;
+        writer.finish().await
+    }
+
+    /// Begins to put a value that comes in pieces.
+    ///
+    /// # Errors
+    /// See [`KvError`].
+    pub async fn start_put(&self, key: &str, options: KvPut) -> Result<KvWriter, KvError> {
+        let writer = self.handle.start_put(key, &options.wire())?;
+        let stream = writer.body().map_err(|()| KvError::Internal("it has no stream".to_owned()))?;
+        Ok(KvWriter { stream, writer })
     }
 
     /// Deletes a value, if it is there.
@@ -169,7 +229,51 @@ impl Kv {
     }
 }
 
+impl KvBody {
+    /// The next piece, never empty; `None` after the last.
+    ///
+    /// # Errors
+    /// That the value could not be read to its end.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, KvError> {
+        self.0.next().await.map_err(KvError::Internal)
+    }
+
+    /// All that is left.
+    ///
+    /// # Errors
+    /// As [`KvBody::next`].
+    pub async fn bytes(mut self) -> Result<Vec<u8>, KvError> {
+        self.0.rest().await.map_err(KvError::Internal)
+    }
+}
+
+impl KvWriter {
+    /// Writes a piece.
+    ///
+    /// # Errors
+    /// That no more is taken: [`finish`](KvWriter::finish) says why.
+    pub async fn write(&mut self, piece: impl AsRef<[u8]>) -> Result<(), KvError> {
+        let taken = pieces::write(&self.stream, piece.as_ref()).await;
+        taken.ok_or_else(|| KvError::InvalidArgument("no more of the value is taken".to_owned()))
+    }
+
+    /// The value is whole, and is put.
+    ///
+    /// # Errors
+    /// See [`KvError`].
+    pub async fn finish(self) -> Result<(), KvError> {
+        let KvWriter { stream, writer } = self;
+        drop(stream);
+        Ok(platform::Writer::finish(writer)?)
+    }
+}
+
 impl KvPut {
+    fn wire(self) -> platform::PutOptions {
+        let KvPut { expiration, expiration_ttl, metadata } = self;
+        platform::PutOptions { expiration, expiration_ttl, metadata }
+    }
+
     /// Nothing beside the value.
     pub fn new() -> KvPut {
         KvPut::default()

@@ -76,6 +76,7 @@ mod future;
 mod headers;
 mod kv;
 mod method;
+mod pieces;
 mod queue;
 mod r2;
 mod rate_limit;
@@ -96,7 +97,7 @@ pub use executor::spawn;
 pub use fetch::{FetchError, FetchErrorKind, fetch, fetch_last};
 pub use future::{join, join_all, sleep};
 pub use headers::{HeaderError, Headers};
-pub use kv::{Kv, KvEntry, KvError, KvKey, KvList, KvPage, KvPut};
+pub use kv::{Kv, KvBody, KvEntry, KvError, KvKey, KvList, KvPage, KvPut, KvStreamed, KvWriter};
 pub use method::{Method, Scheme};
 pub use queue::{ContentType, MessageBatch, NewMessage, Queue, QueueError, QueueMessage};
 pub use r2::{

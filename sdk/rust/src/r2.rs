@@ -4,15 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
 
-use wasip2::io::poll::Pollable;
-use wasip2::io::streams::{InputStream, OutputStream, StreamError};
+use wasip2::io::streams::OutputStream;
 
 use crate::bindings::r2 as platform;
 use crate::dispatch::BindingError;
-use crate::executor::Ready;
-
-/// How many bytes are read at once.
-const PIECE: u64 = 64 << 10;
+use crate::pieces::{self, IN_ONE_CALL, Source};
 
 /// Objects in a bucket: see [`Env::r2`](crate::Env::r2).
 ///
@@ -62,10 +58,7 @@ pub struct R2Object {
 
 /// The content of an object, in pieces.
 #[derive(Debug)]
-pub struct R2Body {
-    stream: InputStream,
-    ended: bool,
-}
+pub struct R2Body(Source);
 
 /// An object that was found.
 #[derive(Debug)]
@@ -151,9 +144,6 @@ pub struct R2Writer {
     writer: platform::Writer,
 }
 
-/// What one call takes; more than that is written piece by piece.
-const IN_ONE_CALL: usize = 512 << 10;
-
 impl R2 {
     pub(crate) fn open(binding: &str) -> Result<R2, BindingError> {
         let handle = platform::Bucket::open(binding).map_err(BindingError::from)?;
@@ -187,7 +177,7 @@ impl R2 {
         Ok(found.map(|found| R2Found {
             object: object(found.object),
             range: found.range,
-            body: found.body.map(|stream| R2Body { stream, ended: false }),
+            body: found.body.map(|stream| R2Body(Source::new(stream))),
         }))
     }
 
@@ -268,15 +258,7 @@ impl R2Body {
     /// # Errors
     /// That the content could not be read to its end.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, R2Error> {
-        while !self.ended {
-            match self.stream.read(PIECE) {
-                Ok(bytes) if bytes.is_empty() => ready(self.stream.subscribe()).await,
-                Ok(bytes) => return Ok(Some(bytes)),
-                Err(StreamError::Closed) => self.ended = true,
-                Err(StreamError::LastOperationFailed(error)) => return Err(failed(&error.to_debug_string())),
-            }
-        }
-        Ok(None)
+        self.0.next().await.map_err(|text| failed(&text))
     }
 
     /// All that is left.
@@ -284,11 +266,7 @@ impl R2Body {
     /// # Errors
     /// As [`R2Body::next`].
     pub async fn bytes(mut self) -> Result<Vec<u8>, R2Error> {
-        let mut whole = Vec::new();
-        while let Some(piece) = self.next().await? {
-            whole.extend_from_slice(&piece);
-        }
-        Ok(whole)
+        self.0.rest().await.map_err(|text| failed(&text))
     }
 }
 
@@ -298,19 +276,8 @@ impl R2Writer {
     /// # Errors
     /// That no more is taken: [`finish`](R2Writer::finish) says why.
     pub async fn write(&mut self, piece: impl AsRef<[u8]>) -> Result<(), R2Error> {
-        let mut rest = piece.as_ref();
-        while !rest.is_empty() {
-            let space = self.stream.check_write().map_err(|_| failed("no more of the content is taken"))?;
-            if space == 0 {
-                ready(self.stream.subscribe()).await;
-                continue;
-            }
-            let length = rest.len().min(usize::try_from(space).unwrap_or(usize::MAX));
-            let (now, later) = rest.split_at(length);
-            self.stream.write(now).map_err(|_| failed("no more of the content is taken"))?;
-            rest = later;
-        }
-        Ok(())
+        let taken = pieces::write(&self.stream, piece.as_ref()).await;
+        taken.ok_or_else(|| failed("no more of the content is taken"))
     }
 
     /// The content is whole: the object, or `None` where the condition did not hold.
@@ -322,10 +289,6 @@ impl R2Writer {
         drop(stream);
         Ok(platform::Writer::finish(writer)?.map(object))
     }
-}
-
-async fn ready(pollable: Pollable) {
-    Ready::new(Rc::new(pollable)).await;
 }
 
 fn failed(text: &str) -> R2Error {

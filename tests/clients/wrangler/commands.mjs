@@ -143,6 +143,20 @@ try {
   await command(["kv", "namespace", "delete", "--namespace-id", id, "-y"], { shown: "kv namespace delete --namespace-id ID -y" });
   assert.deepEqual(await result(`${account}/storage/kv/namespaces`), []);
 
+  // Storage of a user's script of its own, which is there again at the next deploy and goes with the script.
+  const keeps = {
+    "wrangler.toml": 'name = "keeps"\nmain = "index.js"\ncompatibility_date = "2026-01-01"\n[[unsafe.bindings]]\ntype = "kv_namespace"\nname = "KEYS"\nown = true\n',
+    "index.js": 'export default { fetch: async (_, env) => new Response(await env.KEYS.get("k")) };',
+  };
+  const keeper = `${workers}/dispatch/namespaces/testing/scripts/keeps`;
+  await command(["deploy", "--dispatch-namespace", "testing"], { files: keeps, shown: "deploy --dispatch-namespace testing with storage of its own" });
+  const [made] = await result(`${keeper}/storage`);
+  assert.deepEqual([made.type, made.binding, made.entries], ["kv_namespace", "KEYS", 0]);
+  await command(["deploy", "--dispatch-namespace", "testing"], { files: keeps, shown: "deploy --dispatch-namespace testing with storage of its own, again" });
+  assert.equal((await result(`${keeper}/storage`))[0].id, made.id);
+  assert.equal((await tool.fetch(`${keeper}?purge=true`, "DELETE")).status, 200);
+  assert.deepEqual(await result(`${account}/storage/kv/namespaces`), []);
+
   // What becomes of invocations, as they happen.
   const speaks = {
     "wrangler.toml": 'name = "commands"\nmain = "index.js"\ncompatibility_date = "2026-01-01"\nworkers_dev = false\n',

@@ -3,6 +3,7 @@
 mod apis;
 mod hostile;
 mod keys;
+mod kv;
 mod r2;
 mod rpc;
 mod seeds;

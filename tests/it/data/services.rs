@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::support::{NAMESPACES, PLATFORM_SCRIPTS, Server, body, guest, request};
+use crate::support::{NAMESPACES, PLATFORM_SCRIPTS, Server, Site, body, guest, request};
 
 /// As `examples/service-binding`, with what is wrong beside it.
 fn config() -> String {
@@ -111,14 +111,10 @@ async fn siblings_call_each_other_where_their_namespace_says_so_and_nobody_else(
         r#"service binding "AUTH": the namespace "closed" does not let its scripts call each other"#,
     )
     .await;
-    refused(
-        "upward.production.test",
-        r#"a user script reaches scripts of its own namespace "production" only"#,
-    )
-    .await;
+    refused("upward.production.test", r#"a user script of "production" reaches no platform scripts"#).await;
     refused(
         "across.production.test",
-        r#"a user script reaches scripts of its own namespace "production" only"#,
+        r#"the namespace "closed" does not let scripts of "production" call its scripts"#,
     )
     .await;
 
@@ -163,7 +159,7 @@ async fn a_deploy_warns_of_calls_that_will_fail() {
         (
             format!("{NAMESPACES}/production/scripts/new"),
             json!({"type": "service", "name": "S", "service": "auth"}),
-            "scripts of its own namespace only",
+            "reaches no platform scripts",
         ),
         (
             format!("{PLATFORM_SCRIPTS}/new"),
@@ -196,4 +192,80 @@ async fn service_calls_count_against_depth_and_subrequests() {
     }
     // One call each: the second script's is not the first one's.
     assert_eq!(as_alice(&server, "counted.test").await.0, 200);
+}
+
+#[tokio::test]
+async fn scripts_of_another_namespace_are_called_where_theirs_says_so() {
+    let server = Server::serving(&config()).await;
+    let api = server.api();
+    let closed = format!("{NAMESPACES}/closed");
+    api.patch(&closed, &json!({"callable_by": ["production"]})).await.result();
+    assert_eq!(api.get(&closed).await.result()["callable_by"], json!(["production"]));
+    assert_eq!(
+        as_alice(&server, "across.production.test").await,
+        (200, "alice's cart is empty\n".to_owned())
+    );
+    // Among themselves they still may not.
+    assert_eq!(as_alice(&server, "store.closed.test").await.0, 500);
+
+    // What calls is named before it is left behind.
+    let callee = format!("{closed}/scripts/alone");
+    let message = api.delete(&callee).await.refused(409, 90015).to_owned();
+    assert!(message.contains("binding \"AUTH\" of script \"production/across\""), "{message}");
+    let message = api.delete(&closed).await.refused(409, 90015).to_owned();
+    assert!(message.contains("production/across"), "{message}");
+    let caller = format!("{NAMESPACES}/production");
+    let message = api.put(&caller, &json!({"name": "renamed"})).await.refused(409, 90015).to_owned();
+    assert!(message.contains("namespace \"closed\", which lets its scripts call"), "{message}");
+
+    api.patch(&closed, &json!({"callable_by": []})).await.result();
+    assert_eq!(as_alice(&server, "across.production.test").await.0, 500);
+    api.patch(&closed, &json!({"callable_by": ["no name"]})).await.refused(400, 10021);
+    let many: Vec<String> = (0..101).map(|n| format!("n{n}")).collect();
+    let message = api.patch(&closed, &json!({"callable_by": many})).await.refused(400, 10021).to_owned();
+    assert!(message.contains("at most 100"), "{message}");
+}
+
+#[tokio::test]
+async fn a_script_that_is_called_sends_through_the_outbound_worker_of_its_own_namespace() {
+    let site = Site::new(
+        r#"
+        [scripts.gate-a]
+        main = "gate-a.js"
+        [scripts.gate-b]
+        main = "gate-b.js"
+        [namespaces.tenants]
+        outbound = { script = "gate-a" }
+        [namespaces.tenants.scripts.shop]
+        main = "caller.js"
+        bindings = [
+            { type = "service", name = "GATED", service = "asks", namespace = "gated" },
+            { type = "service", name = "OPEN", service = "asks", namespace = "open" },
+        ]
+        [namespaces.gated]
+        outbound = { script = "gate-b" }
+        callable_by = ["tenants"]
+        [namespaces.gated.scripts.asks]
+        main = "asks.js"
+        [namespaces.open]
+        callable_by = ["tenants"]
+        [namespaces.open.scripts.asks]
+        main = "asks.js"
+        [[routes]]
+        pattern = "*.test/*"
+        namespace = "tenants"
+        "#,
+    );
+    for name in ["gate-a", "gate-b"] {
+        let script = format!("export default {{ fetch: () => new Response(\"{name}\") }};");
+        site.write(&format!("{name}.js"), script);
+    }
+    site.write("asks.js", "export default { fetch: () => fetch(\"http://nowhere.test/\") };");
+    let caller = "export default { fetch: (request, env) => env[new URL(request.url).pathname.slice(1)].fetch(request) };";
+    site.write("caller.js", caller);
+    let server = site.serve().await;
+    for (path, gate) in [("/GATED", "gate-b"), ("/OPEN", "gate-a")] {
+        let answer = server.get("shop.test", path).await;
+        assert_eq!((answer.status, answer.text()), (200, gate), "{}", server.log());
+    }
 }

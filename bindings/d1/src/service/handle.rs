@@ -40,6 +40,8 @@ pub struct Bounds {
     pub room: u64,
     /// CPU time, if that is bounded.
     pub cpu: Option<Duration>,
+    /// Bytes that the database may have to grow; none where that is up to the platform.
+    pub size: Option<u64>,
 }
 
 /// What a restoration did.
@@ -53,7 +55,7 @@ pub struct Restored {
 
 impl Default for Bounds {
     fn default() -> Bounds {
-        Bounds { room: u64::MAX, cpu: None }
+        Bounds { room: u64::MAX, cpu: None, size: None }
     }
 }
 
@@ -92,6 +94,7 @@ impl D1Handle {
         }
         let time = self.shared.limits.query;
         let work = move |open: &mut OpenDatabase, abandoned| {
+            open.may_have(bounds.size)?;
             let results =
                 open.call(&statements, room, Allowed::new(time, bounds.cpu, u64::MAX, abandoned))?;
             Ok((results, open.moment()))

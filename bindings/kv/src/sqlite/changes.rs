@@ -19,6 +19,7 @@ pub(super) enum Change {
     Rename(KvNamespace),
     DeleteNamespace(KvNamespaceId),
     Write { id: KvNamespaceId, writes: Vec<Write>, limits: KvLimits },
+    Increment { id: KvNamespaceId, key: Key, delta: u64, now: u64, limits: KvLimits },
     Bind(KvNamespaceId, String),
     Unbind(KvNamespaceId, String),
     Rebind { from: String, to: String },
@@ -37,6 +38,12 @@ pub(super) fn make(connection: &Connection, change: &Change) -> Outcome {
                 return Ok(Err(KvError::NamespaceNotFound(id.clone())));
             };
             write(connection, of, writes, limits)
+        }
+        Change::Increment { id, key, delta, now, limits } => {
+            let Some(of) = number(connection, id)? else {
+                return Ok(Err(KvError::NamespaceNotFound(id.clone())));
+            };
+            increment(connection, of, (key, *delta), *now, limits)
         }
         Change::Bind(id, script) => {
             let Some(of) = number(connection, id)? else {
@@ -146,6 +153,44 @@ fn write(connection: &Connection, of: i64, writes: &[Write], limits: &KvLimits) 
         .prepare_cached("UPDATE namespaces SET keys = ?2, bytes = ?3 WHERE number = ?1")?
         .execute(params![of, whole(keys), whole(bytes)])?;
     Ok(Ok(0))
+}
+
+/// Adds to a number. The writer is alone: nothing comes between the look and the change.
+fn increment(
+    connection: &Connection,
+    of: i64,
+    (key, delta): (&Key, u64),
+    now: u64,
+    limits: &KvLimits,
+) -> Outcome {
+    let found = match super::get(connection, of, key, now, NUMBER_BYTES) {
+        Ok(Ok(found)) => found,
+        Ok(Err(KvError::NoRoom { .. })) => return Ok(Err(no_number(key))),
+        Ok(Err(other)) => return Ok(Err(other)),
+        Err(error) => return Err(error),
+    };
+    let before = match &found {
+        None => Some(0),
+        Some(found) => std::str::from_utf8(&found.value).ok().and_then(|text| text.parse::<u64>().ok()),
+    };
+    let Some(before) = before else { return Ok(Err(no_number(key))) };
+    let Some(sum) = before.checked_add(delta) else {
+        return Ok(Err(KvError::Invalid(format!(
+            "the key \"{key}\" has {before}, and {delta} more are beyond 64 bits; put a smaller number"
+        ))));
+    };
+    let (metadata, expires) = found.map_or((None, None), |found| (found.metadata, found.expires));
+    let put = Put { key: key.clone(), value: sum.to_string().into(), metadata, expires };
+    Ok(write(connection, of, &[Write::Put(put)], limits)?.map(|_| sum))
+}
+
+/// The longest number of 64 bits, in decimal digits.
+const NUMBER_BYTES: u64 = 20;
+
+fn no_number(key: &Key) -> KvError {
+    KvError::Invalid(format!(
+        "the value of the key \"{key}\" is no number of 64 bits in decimal digits; put one, or delete it"
+    ))
 }
 
 impl Put {

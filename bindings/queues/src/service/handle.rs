@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use wasmyard_model::QueueName;
+use wasmyard_model::limits::StorageQuota;
 
 use super::{Shared, drawn};
 use crate::error::QueueError;
-use crate::limits::{MAX_DELAY, MAX_MESSAGE_BYTES, MAX_SEND, MAX_SEND_BYTES};
+use crate::limits::{MAX_DELAY, MAX_MESSAGE_BYTES, MAX_SEND, MAX_SEND_BYTES, QueueLimits};
 use crate::message::NewMessage;
 use crate::store::Sent;
 use crate::turns::Own;
@@ -17,6 +18,7 @@ pub struct QueueHandle {
     name: QueueName,
     /// How long its messages are delayed, in seconds, where they do not say so themselves.
     delay: Option<u64>,
+    quota: StorageQuota,
     own: Arc<Own>,
     shared: Arc<Shared>,
 }
@@ -28,7 +30,20 @@ impl QueueHandle {
         own: Arc<Own>,
         shared: Arc<Shared>,
     ) -> QueueHandle {
-        QueueHandle { name, delay: delay.map(u64::from), own, shared }
+        QueueHandle { name, delay: delay.map(u64::from), quota: StorageQuota::default(), own, shared }
+    }
+
+    /// The same for somebody who may fill it only so far.
+    #[must_use]
+    pub fn within(self, quota: StorageQuota) -> QueueHandle {
+        QueueHandle { quota, ..self }
+    }
+
+    /// What it may hold.
+    fn limits(&self) -> QueueLimits {
+        let limits = self.shared.limits;
+        let (messages, bytes) = (self.quota.entries_of(limits.messages), self.quota.bytes_of(limits.bytes));
+        QueueLimits { messages, bytes, ..limits }
     }
 
     /// The queue's name.
@@ -49,9 +64,9 @@ impl QueueHandle {
             return Ok(());
         }
         let turn = self.own.turn().await?;
-        let (name, shared) = (self.name.clone(), Arc::clone(&self.shared));
+        let (name, limits, shared) = (self.name.clone(), self.limits(), Arc::clone(&self.shared));
         let under_way = tokio::spawn(async move {
-            let done = shared.store()?.send(&name, sent, shared.now(), &shared.limits).await;
+            let done = shared.store()?.send(&name, sent, shared.now(), &limits).await;
             drop(turn);
             shared.stirred.add(done?);
             Ok(())

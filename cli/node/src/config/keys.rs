@@ -99,6 +99,8 @@ section! {
         api_calls_per_second: Count = Count(Rates::default().per_address),
         /// for how many days an entry of the [audit log](tokens.md#the-audit-log) is kept
         audit_days: Count = Count(90),
+        /// for how many days [storage of a script's own](storage.md) is kept that nothing leads to any more
+        storage_days: Count = Count(7),
         /// addresses and networks of proxies that are believed, such as `["127.0.0.1", "10.0.0.0/8"]`:
         /// [behind-a-proxy.md](behind-a-proxy.md)
         trusted_proxies: Texts = Texts("none"),
@@ -471,6 +473,8 @@ section! {
         outbound: Maybe<RawOutbound> = maybe(),
         /// whether its scripts may call each other through service bindings
         service_bindings: Flag = Flag("`false`"),
+        /// namespaces whose scripts may be [bound to its scripts](outbound.md#service-bindings), such as `["production"]`
+        callable_by: Texts = Texts("none"),
         /// whether its scripts are the operator's own code: then they see the real clocks, not ones of 1 ms
         /// ([limits.md](limits.md))
         trusted_workers: Flag = Flag("`false`"),

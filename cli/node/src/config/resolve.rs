@@ -160,7 +160,8 @@ pub(super) fn server(raw: &RawServer, root: &Path, faults: &mut Vec<Fault>) -> S
             per_token: raw.api_calls_per_token.get(faults),
             per_address: raw.api_calls_per_second.get(faults),
         },
-        audit_kept: Duration::from_secs(u64::from(raw.audit_days.get(faults)) * 24 * 3_600),
+        audit_kept: days(raw.audit_days.get(faults)),
+        storage_grace: days(raw.storage_days.get(faults)),
         proxy_protocol: proxies::protocol(raw.proxy_protocol.as_ref(), &proxies, faults),
         api_proxy_protocol: proxies::protocol(raw.api_proxy_protocol.as_ref(), &proxies, faults),
         proxies,
@@ -232,6 +233,7 @@ impl Resolver<'_> {
         let set = |spot: &Option<Spot<bool>>| spot.as_ref().is_some_and(|spot| spot.value);
         let (trusted_workers, service_bindings) = (set(&raw.trusted_workers), set(&raw.service_bindings));
         let capabilities = raw.capabilities.as_ref().map(|raw| self.capabilities(raw));
+        let callable_by = self.callers(raw);
         let mut keys = named_keys::of_namespace(raw);
         keys.insert_limits(&limits);
         if let Some(rules) = &raw.egress {
@@ -243,6 +245,7 @@ impl Resolver<'_> {
                 name,
                 outbound,
                 service_bindings,
+                callable_by,
                 capabilities,
                 egress,
                 limits,
@@ -273,7 +276,7 @@ impl Resolver<'_> {
         let build = raw.build.as_ref().and_then(|build| self.build(build));
         let assets = self.assets(raw);
         let main = self.main(raw);
-        let (mut bindings, remote) = self.bindings(raw);
+        let (mut bindings, remote, own) = self.bindings(raw);
         let kv_namespaces = self.kv_namespaces(raw, &bindings);
         let queue_consumers = self.queue_consumers(raw);
         let d1_databases = self.d1_databases(raw, &bindings, &kv_namespaces);
@@ -298,6 +301,7 @@ impl Resolver<'_> {
         let mut keys = named_keys::of_script(raw, main.is_some(), assets.is_some());
         keys.insert_limits(&limits);
         bindings.iter().for_each(|binding| keys.insert_binding(&binding.name));
+        own.iter().for_each(|(name, _)| keys.insert_binding(name));
         kv_namespaces.iter().for_each(|kv| keys.insert_binding(&kv.binding));
         d1_databases.iter().for_each(|d1| keys.insert_binding(&d1.binding));
         Some(ScriptConfig {
@@ -306,6 +310,7 @@ impl Resolver<'_> {
             build,
             bindings,
             remote,
+            own,
             kv_namespaces,
             queue_consumers,
             d1_databases,
@@ -386,4 +391,8 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+fn days(days: u32) -> Duration {
+    Duration::from_secs(u64::from(days) * 24 * 3_600)
 }

@@ -164,7 +164,7 @@ impl ScriptHost {
         }
         let (entrypoint, props) = (service.entrypoint.clone(), service.props.clone());
         let entrance = Entrance { entrypoint, props, by_call };
-        let options = self.how_called(limits, self.passage().for_callee(), entrance);
+        let options = self.how_called(limits, self.passage_of_callee(&service), entrance);
         let scripts = Arc::clone(&self.scripts);
         async move {
             let callee = match scripts.find(&service.script).await {
@@ -182,7 +182,19 @@ impl ScriptHost {
         .boxed()
     }
 
-    /// Platform scripts call platform scripts; user scripts call those of their own namespace, if it allows that.
+    /// The outbound worker of a script that is called by a service binding: that of the caller; but for one of another
+    /// namespace, which has its own where it has one.
+    fn passage_of_callee(&self, service: &Service) -> Option<Arc<OutboundWorker>> {
+        let other = service.script.namespace().filter(|other| self.key().namespace() != Some(other));
+        let known = other.and_then(|other| self.scripts.registry.namespace_cached(other));
+        if known.is_some_and(|namespace| namespace.outbound.is_some()) {
+            return None;
+        }
+        self.passage().for_callee()
+    }
+
+    /// Platform scripts call platform scripts; user scripts call those of their own namespace, if it allows that, and those of
+    /// others that name theirs.
     fn may_call(&self, service: &Service) -> Result<(), String> {
         match (self.key(), &service.script) {
             (ScriptKey::Platform(_), ScriptKey::Platform(_)) => Ok(()),
@@ -198,8 +210,17 @@ impl ScriptHost {
                 }
                 Err(format!("the namespace \"{own}\" does not let its scripts call each other"))
             }
-            (ScriptKey::User { namespace: own, .. }, _) => {
-                Err(format!("a user script reaches scripts of its own namespace \"{own}\" only"))
+            (ScriptKey::User { namespace: own, .. }, ScriptKey::User { namespace, .. }) => {
+                let known = self.scripts.registry.namespace_cached(namespace);
+                if known.is_some_and(|namespace| namespace.callable_by.contains(own)) {
+                    return Ok(());
+                }
+                Err(format!(
+                    "the namespace \"{namespace}\" does not let scripts of \"{own}\" call its scripts"
+                ))
+            }
+            (ScriptKey::User { namespace: own, .. }, ScriptKey::Platform(_)) => {
+                Err(format!("a user script of \"{own}\" reaches no platform scripts"))
             }
         }
     }

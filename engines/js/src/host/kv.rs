@@ -2,13 +2,16 @@
 
 use rquickjs_core::{Array, ArrayBuffer, Ctx, Function, Object, Result, Value};
 
-use super::{bytes, failure};
-use crate::bindings::wasmyard::platform::kv::{self, KvError, ListOptions, PutOptions};
+use super::{bytes, failure, number};
+use crate::bindings::wasmyard::platform::kv::{self, KvError, ListOptions, PutOptions, Writer};
 use crate::table::{self, Resource};
 
 pub(super) fn add<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
     host.set("kvGet", Function::new(ctx.clone(), get)?)?;
+    host.set("kvGetStream", Function::new(ctx.clone(), get_stream)?)?;
     host.set("kvPut", Function::new(ctx.clone(), put)?)?;
+    host.set("kvStartPut", Function::new(ctx.clone(), start_put)?)?;
+    host.set("kvFinish", Function::new(ctx.clone(), finish)?)?;
     host.set("kvDelete", Function::new(ctx.clone(), delete)?)?;
     host.set("kvList", Function::new(ctx.clone(), list)?)?;
     Ok(())
@@ -40,7 +43,27 @@ fn get<'js>(ctx: Ctx<'js>, id: u32, key: String) -> Result<Value<'js>> {
     }
 }
 
+/// As [`get`], with a content in place of the bytes.
+fn get_stream<'js>(ctx: Ctx<'js>, id: u32, key: String) -> Result<Value<'js>> {
+    match with(id, |namespace| namespace.get_stream(&key)) {
+        Ok(None) => Ok(Value::new_null(ctx)),
+        Ok(Some(found)) => {
+            let list = Array::new(ctx)?;
+            list.set(0, table::put(Resource::Content(found.body)))?;
+            list.set(1, found.metadata)?;
+            list.set(2, found.expiration.map(|expiration| expiration as f64))?;
+            Ok(list.into_value())
+        }
+        Err(error) => refused(&ctx, error),
+    }
+}
+
 /// Numbers below zero and an absent text are left out.
+fn options(expiration: f64, expiration_ttl: f64, metadata: Option<String>) -> PutOptions {
+    let given = |value: f64| (value >= 0.0).then_some(value as u64);
+    PutOptions { expiration: given(expiration), expiration_ttl: given(expiration_ttl), metadata }
+}
+
 fn put<'js>(
     ctx: Ctx<'js>,
     id: u32,
@@ -50,11 +73,43 @@ fn put<'js>(
     expiration_ttl: f64,
     metadata: Option<String>,
 ) -> Result<Value<'js>> {
-    let given = |value: f64| (value >= 0.0).then_some(value as u64);
-    let options =
-        PutOptions { expiration: given(expiration), expiration_ttl: given(expiration_ttl), metadata };
+    let options = options(expiration, expiration_ttl, metadata);
     let value = bytes(&ctx, &value)?;
     match with(id, |namespace| namespace.put(&key, &value, &options)) {
+        Ok(()) => Ok(Value::new_null(ctx)),
+        Err(error) => refused(&ctx, error),
+    }
+}
+
+/// The number of a content to be written.
+fn start_put<'js>(
+    ctx: Ctx<'js>,
+    id: u32,
+    key: String,
+    expiration: f64,
+    expiration_ttl: f64,
+    metadata: Option<String>,
+) -> Result<Value<'js>> {
+    let options = options(expiration, expiration_ttl, metadata);
+    match with(id, |namespace| namespace.start_put(&key, &options)) {
+        Ok(writer) => match writer.body() {
+            Ok(stream) => {
+                let writer = table::Writer::Value(writer);
+                Ok(number(&ctx, table::put(Resource::Writer { stream, writer })))
+            }
+            Err(()) => failure(&ctx, "internal", "the value cannot be written"),
+        },
+        Err(error) => refused(&ctx, error),
+    }
+}
+
+fn finish<'js>(ctx: Ctx<'js>, id: u32) -> Result<Value<'js>> {
+    crate::turns::forget(id);
+    let Some(Resource::Writer { stream, writer: table::Writer::Value(writer) }) = table::take(id) else {
+        return failure(&ctx, "internal", "no such value is being written");
+    };
+    drop(stream);
+    match Writer::finish(writer) {
         Ok(()) => Ok(Value::new_null(ctx)),
         Err(error) => refused(&ctx, error),
     }

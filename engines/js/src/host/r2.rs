@@ -185,7 +185,10 @@ fn start_part<'js>(ctx: Ctx<'js>, id: u32, key: String, upload: String, part: u3
 
 fn opened<'js>(ctx: &Ctx<'js>, writer: Called<Writer>) -> Result<Value<'js>> {
     answered(ctx, writer, |writer| match writer.body() {
-        Ok(stream) => Ok(number(ctx, table::put(Resource::Writer { stream, writer }))),
+        Ok(stream) => {
+            let writer = table::Writer::Object(writer);
+            Ok(number(ctx, table::put(Resource::Writer { stream, writer })))
+        }
         Err(()) => failure(ctx, "internal", "the content cannot be written"),
     })
 }
@@ -193,7 +196,7 @@ fn opened<'js>(ctx: &Ctx<'js>, writer: Called<Writer>) -> Result<Value<'js>> {
 fn taken(id: u32) -> Called<Writer> {
     crate::turns::forget(id);
     match table::take(id) {
-        Some(Resource::Writer { stream, writer }) => {
+        Some(Resource::Writer { stream, writer: table::Writer::Object(writer) }) => {
             drop(stream);
             Ok(writer)
         }

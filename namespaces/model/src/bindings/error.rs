@@ -58,6 +58,14 @@ pub enum BindingError {
         /// The bound.
         max: usize,
     },
+    /// A binding leads to what is the script's own, and whoever stores the version did not make it.
+    #[error(
+        "binding \"{name}\" leads to storage of the script's own, which this call does not make; deploy the script with it"
+    )]
+    NotMade {
+        /// The name.
+        name: BindingName,
+    },
     /// A binding is to be kept, and there is none of that name to keep.
     #[error(
         "binding \"{name}\" is to be inherited, and the version before has no \"{old_name}\"; declare it in full"

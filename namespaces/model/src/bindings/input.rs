@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::{BindingDecl, BindingError, BindingType};
+use super::{BindingDecl, BindingError, BindingType, StorageKind, own};
 use crate::limits::{MAX_BINDINGS, MAX_VARS};
 use crate::name::BindingName;
 
@@ -27,6 +27,13 @@ pub enum BindingInput {
         /// The type it must have, where the client said so.
         binding_type: Option<BindingType>,
     },
+    /// Leads to what is the script's own, which is found or made before the version is stored.
+    Own {
+        /// The name it has.
+        name: BindingName,
+        /// What it leads to.
+        kind: StorageKind,
+    },
 }
 
 impl From<BindingDecl> for BindingInput {
@@ -43,6 +50,9 @@ impl BindingInput {
     /// [`BindingError`] naming the binding, the field and the rule.
     pub fn from_json(value: &Value) -> Result<BindingInput, BindingError> {
         let (fields, kind) = Fields::of(value)?;
+        if let Some(kind) = own::asked(&fields, kind)? {
+            return Ok(BindingInput::Own { name: fields.into_name(), kind });
+        }
         let name = fields.into_name();
         if kind == "inherit" {
             let old_name = match value.get("old_name").and_then(Value::as_str) {
@@ -64,7 +74,7 @@ impl BindingInput {
     pub fn declared(&self) -> Option<&BindingDecl> {
         match self {
             BindingInput::Declare(decl) => Some(decl),
-            BindingInput::Inherit { .. } => None,
+            BindingInput::Inherit { .. } | BindingInput::Own { .. } => None,
         }
     }
 
@@ -73,7 +83,7 @@ impl BindingInput {
     pub fn name(&self) -> &BindingName {
         match self {
             BindingInput::Declare(decl) => &decl.name,
-            BindingInput::Inherit { name, .. } => name,
+            BindingInput::Inherit { name, .. } | BindingInput::Own { name, .. } => name,
         }
     }
 }
@@ -81,10 +91,12 @@ impl BindingInput {
 /// Joins an upload's bindings with those of the version before: inherited ones are looked up, and those
 /// of the types in `keep` stay unless the upload has one of the same name. Sorted by name.
 ///
+/// What is the script's own was found or made before: `Declare` names it.
+///
 /// With `strict`, a binding that cannot be inherited is an error; otherwise it is left out.
 ///
 /// # Errors
-/// [`BindingError`] for a name that comes twice, for nothing to inherit, and for too many.
+/// [`BindingError`] for a name that comes twice, for nothing to inherit, for what was not made, and for too many.
 pub fn resolve(
     inputs: &[BindingInput],
     before: &[BindingDecl],
@@ -108,6 +120,7 @@ pub fn resolve(
                     None => continue,
                 }
             }
+            BindingInput::Own { name, .. } => return Err(BindingError::NotMade { name: name.clone() }),
         };
         if resolved.insert(input.name(), decl).is_some() {
             return Err(BindingError::Duplicate { name: input.name().clone() });

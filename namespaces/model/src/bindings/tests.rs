@@ -180,3 +180,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn storage_of_its_own_has_no_other_name() {
+    for kind in [StorageKind::KvNamespace, StorageKind::D1, StorageKind::Queue, StorageKind::R2Bucket] {
+        let wire = json!({"type": kind.binding_type().as_str(), "name": "MINE", "own": true});
+        let input = BindingInput::from_json(&wire).unwrap();
+        assert_eq!(input, BindingInput::Own { name: "MINE".parse().unwrap(), kind });
+        // It is made before a version is stored; nothing else makes it.
+        let error = resolve(&[input], &[], &[], true).unwrap_err();
+        assert!(matches!(error, BindingError::NotMade { .. }), "{error}");
+        let stand_in = kind.stand_in().unwrap().bound("MINE".parse().unwrap());
+        assert_eq!(stand_in.kind.binding_type(), kind.binding_type());
+        assert_eq!(BindingDecl::from_json(&stand_in.to_record()).unwrap(), stand_in);
+    }
+    for (wire, told) in [
+        (json!({"type": "d1", "name": "A", "own": true, "id": "x"}), "the only field"),
+        (
+            json!({"type": "plain_text", "name": "A", "own": true, "text": "x"}),
+            "only kv_namespace, d1, queue",
+        ),
+        (json!({"type": "queue", "name": "A", "own": "yes"}), "true or false"),
+        (json!({"type": "kv_namespace", "name": "A", "own": false}), "namespace_id"),
+        (json!({"type": "kv_namespace", "name": "A"}), "namespace_id"),
+    ] {
+        let error = BindingInput::from_json(&wire).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+}

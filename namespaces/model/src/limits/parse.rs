@@ -79,6 +79,8 @@ impl LimitSpec {
             "log_bytes" => self.log_bytes = Some(value),
             "event_cpu_ms" => self.event_cpu_ms = Some(value),
             "event_wall_ms" => self.event_wall_ms = Some(value),
+            "storage_bytes" => self.storage_bytes = Some(value),
+            "storage_entries" => self.storage_entries = Some(value),
             other => return Err(format!("limit {other} cannot be set here")),
         }
         Ok(())

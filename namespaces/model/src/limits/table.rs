@@ -108,6 +108,23 @@ const TABLE: &[LimitRow] = &[
         "Wall-clock time of one invocation for an event that is no request.",
     ),
     row(
+        "storage_bytes",
+        Invocation,
+        Bytes,
+        None,
+        (0, u64::MAX),
+        "Bytes that a KV namespace, a database, a bucket or a queue may hold for a script to put more into it; what makes \
+         it smaller is always taken.",
+    ),
+    row(
+        "storage_entries",
+        Invocation,
+        Count,
+        None,
+        (0, u64::MAX),
+        "Keys, objects or messages that a KV namespace, a bucket or a queue may hold for a script to put more into it.",
+    ),
+    row(
         "request_header_bytes",
         Server,
         Bytes,

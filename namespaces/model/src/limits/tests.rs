@@ -22,7 +22,7 @@ fn every_field_of_a_wish_has_a_row() {
     let full = serde_json::json!({
         "cpu_ms": 1, "fuel": 1, "subrequests": 1, "memory_bytes": 65_536, "first_byte_ms": 1,
         "stream_idle_ms": 100, "depth": 1, "concurrent_subrequests": 1, "log_bytes": 1_024, "event_cpu_ms": 1,
-        "event_wall_ms": 1,
+        "event_wall_ms": 1, "storage_bytes": 0, "storage_entries": 0,
     });
     let spec: LimitSpec = serde_json::from_value(full.clone()).unwrap();
     assert_eq!(serde_json::to_value(spec).unwrap(), full);
@@ -88,19 +88,22 @@ fn an_event_that_is_no_request_has_a_budget_of_its_own() {
 fn any_spec() -> impl Strategy<Value = LimitSpec> {
     let wish = || proptest::option::of(any::<u64>());
     let small = || proptest::option::of(any::<u32>());
-    let events = (wish(), wish());
-    (wish(), wish(), small(), wish(), wish(), wish(), small(), small(), wish(), events).prop_map(
+    let (events, storage) = ((wish(), wish()), (wish(), wish()));
+    ((wish(), wish(), small(), wish(), wish(), wish(), small(), small(), wish()), events, storage).prop_map(
         |(
-            cpu_ms,
-            fuel,
-            subrequests,
-            memory_bytes,
-            first_byte_ms,
-            stream_idle_ms,
-            depth,
-            concurrent,
-            log_bytes,
+            (
+                cpu_ms,
+                fuel,
+                subrequests,
+                memory_bytes,
+                first_byte_ms,
+                stream_idle_ms,
+                depth,
+                concurrent,
+                log_bytes,
+            ),
             (event_cpu_ms, event_wall_ms),
+            (storage_bytes, storage_entries),
         )| {
             LimitSpec {
                 cpu_ms,
@@ -114,6 +117,8 @@ fn any_spec() -> impl Strategy<Value = LimitSpec> {
                 log_bytes,
                 event_cpu_ms,
                 event_wall_ms,
+                storage_bytes,
+                storage_entries,
             }
         },
     )

@@ -41,7 +41,8 @@ struct Deletion {
 impl Registry {
     /// Deletes the scripts of a namespace that a filter takes; without a filter, all. They are gone together: no crash and
     /// no lookup finds some of them. At most [`MOST_DELETED_AT_ONCE`] go at a time. Those of the configuration stay,
-    /// unless this handle is [over it](Registry::over_configuration).
+    /// unless this handle is [over it](Registry::over_configuration). Their storage is kept for a while, unless it is one
+    /// [with storage](Registry::with_storage).
     ///
     /// # Errors
     /// [`RegistryError::NamespaceNotFound`]; [`RegistryError::Conflict`] under constant change by others;
@@ -63,6 +64,9 @@ impl Registry {
                 return Ok(deleted);
             }
             transaction.expect_unchanged(&NAMESPACES, &id, revision);
+            let records: Vec<String> =
+                deleted.names.iter().map(|name| USER_SCRIPTS.key(&format!("{id}/{name}"))).collect();
+            self.inner.leave_storage_of(&mut transaction, &id, &records, self.drops_storage).await?;
             match self.inner.log.commit(&transaction).await {
                 Ok(change) => {
                     self.inner.forget(space, &deleted.names, change).await;

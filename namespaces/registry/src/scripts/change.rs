@@ -23,7 +23,10 @@ pub(crate) enum Decision {
     Write(Box<Script>),
     /// The script, and beside it a version that does not serve.
     Shelve(Box<Script>, Box<Version>),
-    Delete,
+    Delete {
+        /// Whether its storage goes with it.
+        with_storage: bool,
+    },
     Nothing,
 }
 
@@ -36,6 +39,8 @@ struct Decided<'c> {
     before: Option<Script>,
     after: Option<Script>,
     shelved: Option<Version>,
+    /// Where it goes: whether its storage does as well.
+    drops_storage: bool,
 }
 
 impl Inner {
@@ -63,13 +68,17 @@ impl Inner {
             // What is found of one that was not there is another script's, which was deleted under that name.
             let idle = self.idle_versions(&seen).await?;
             let own = if before.is_some() { idle.as_slice() } else { &[] };
+            let mut drops_storage = false;
             let (after, shelved) = match decide(before.as_ref(), own)? {
                 Decision::Nothing => return Ok(before.map(Arc::new)),
                 Decision::Write(script) => (Some(*script), None),
                 Decision::Shelve(script, version) => (Some(*script), Some(*version)),
-                Decision::Delete => (None, None),
+                Decision::Delete { with_storage } => {
+                    drops_storage = with_storage;
+                    (None, None)
+                }
             };
-            let decided = Decided { place: &place, seen: &seen, idle, before, after, shelved };
+            let decided = Decided { place: &place, seen: &seen, idle, before, after, shelved, drops_storage };
             match self.append_script(decided, turn).await {
                 Err(RegistryError::Conflict(_)) => self.after_conflict(&place, attempt).await?,
                 done => return done,
@@ -80,7 +89,7 @@ impl Inner {
 
     /// Deletes a script whose record cannot be read. Returns whether it was there. What it referred to is not
     /// known and stays.
-    pub(super) async fn delete_damaged(&self, key: &ScriptKey) -> Result<bool> {
+    pub(super) async fn delete_damaged(&self, key: &ScriptKey, drops_storage: bool) -> Result<bool> {
         for attempt in 0..ATTEMPTS {
             let place = self.place(key).ok_or_else(|| no_place(key))?;
             let turn = self.scripts.turn(&place.cache_key).await;
@@ -89,8 +98,8 @@ impl Inner {
                 return Ok(false);
             }
             let idle = self.idle_versions(&seen).await?;
-            let decided =
-                Decided { place: &place, seen: &seen, idle, before: None, after: None, shelved: None };
+            let (before, after, shelved) = (None, None, None);
+            let decided = Decided { place: &place, seen: &seen, idle, before, after, shelved, drops_storage };
             match self.append_script(decided, turn).await {
                 Err(RegistryError::Conflict(_)) => self.after_conflict(&place, attempt).await?,
                 done => return done.map(|_| true),
@@ -105,11 +114,14 @@ impl Inner {
         decided: Decided<'_>,
         _turn: Option<MutexGuard<'_, ()>>,
     ) -> Result<Option<Arc<Script>>> {
-        let Decided { place, seen, idle, before, after, shelved } = decided;
+        let Decided { place, seen, idle, before, after, shelved, drops_storage } = decided;
         let mut transaction = Transaction::default();
         match &after {
             Some(script) => transaction.put(seen, &ScriptRecord::from(script))?,
-            None => transaction.delete(seen),
+            None => {
+                transaction.delete(seen);
+                self.leave_storage(&mut transaction, seen, drops_storage).await?;
+            }
         }
         if let Some((id, revision)) = &place.namespace {
             transaction.expect_unchanged(&NAMESPACES, id, *revision);

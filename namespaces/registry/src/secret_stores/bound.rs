@@ -24,6 +24,7 @@ impl Registry {
         let log = &self.inner.log;
         let script = self.inner.note_of(script)?;
         self.inner
+            .log
             .retried("the secret", || async {
                 let secret = log.read(&SECRETS, &at(store, name)).await?.record()?;
                 let secret = secret.ok_or_else(|| no_secret(name))?.secret;

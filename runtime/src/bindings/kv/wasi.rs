@@ -1,12 +1,12 @@
-//! `wasi:keyvalue/store` and `wasi:keyvalue/batch` over the same namespaces: a bucket's identifier is a binding's name.
+//! `wasi:keyvalue/store`, `batch` and `atomics` over the same namespaces: a bucket's identifier is a binding's name.
 //!
 //! A key counts as a subrequest each. Batches are not atomic, as the interface says: what was done before an error stays.
 
 use wasmtime::component::Resource;
 use wasmyard_kv::{KvError as Refused, KvHandle, ListOptions, PutOptions};
 
-use crate::bindings::keyvalue_batch_wit as batch;
 use crate::bindings::keyvalue_wit::{Error, Host, HostBucket, KeyResponse};
+use crate::bindings::{keyvalue_atomics_wit as atomics, keyvalue_batch_wit as batch};
 use crate::guest::state::State;
 
 /// A bucket that the guest opened.
@@ -31,7 +31,7 @@ impl Host for State {
 
 impl HostBucket for State {
     async fn get(&mut self, this: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
-        let kv = self.table.get(&this)?.kv.clone();
+        let kv = self.table.get(&this)?.kv.clone().within(self.storage);
         if let Err(refused) = self.counted() {
             return Ok(Err(refused));
         }
@@ -40,7 +40,7 @@ impl HostBucket for State {
     }
 
     async fn set(&mut self, this: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
-        let kv = self.table.get(&this)?.kv.clone();
+        let kv = self.table.get(&this)?.kv.clone().within(self.storage);
         if let Err(refused) = self.counted() {
             return Ok(Err(refused));
         }
@@ -49,7 +49,7 @@ impl HostBucket for State {
     }
 
     async fn delete(&mut self, this: Resource<Bucket>, key: String) -> Answer<()> {
-        let kv = self.table.get(&this)?.kv.clone();
+        let kv = self.table.get(&this)?.kv.clone().within(self.storage);
         if let Err(refused) = self.counted() {
             return Ok(Err(refused));
         }
@@ -57,7 +57,7 @@ impl HostBucket for State {
     }
 
     async fn exists(&mut self, this: Resource<Bucket>, key: String) -> Answer<bool> {
-        let kv = self.table.get(&this)?.kv.clone();
+        let kv = self.table.get(&this)?.kv.clone().within(self.storage);
         if let Err(refused) = self.counted() {
             return Ok(Err(refused));
         }
@@ -104,7 +104,7 @@ impl batch::Host for State {
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
-        let kv = self.table.get(&bucket)?.kv.clone();
+        let kv = self.table.get(&bucket)?.kv.clone().within(self.storage);
         let (mut values, mut bytes) = (Vec::new(), 0u64);
         for key in keys {
             if let Err(refused) = self.counted() {
@@ -126,7 +126,7 @@ impl batch::Host for State {
     }
 
     async fn set_many(&mut self, bucket: Resource<Bucket>, key_values: Vec<(String, Vec<u8>)>) -> Answer<()> {
-        let kv = self.table.get(&bucket)?.kv.clone();
+        let kv = self.table.get(&bucket)?.kv.clone().within(self.storage);
         for (key, value) in key_values {
             if let Err(refused) = self.counted() {
                 return Ok(Err(refused));
@@ -139,7 +139,7 @@ impl batch::Host for State {
     }
 
     async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<()> {
-        let kv = self.table.get(&bucket)?.kv.clone();
+        let kv = self.table.get(&bucket)?.kv.clone().within(self.storage);
         for key in keys {
             if let Err(refused) = self.counted() {
                 return Ok(Err(refused));
@@ -149,6 +149,16 @@ impl batch::Host for State {
             }
         }
         Ok(Ok(()))
+    }
+}
+
+impl atomics::Host for State {
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Answer<u64> {
+        let kv = self.table.get(&bucket)?.kv.clone().within(self.storage);
+        if let Err(refused) = self.counted() {
+            return Ok(Err(refused));
+        }
+        Ok(kv.increment(&key, delta).await.map_err(|error| told(&kv, error)))
     }
 }
 

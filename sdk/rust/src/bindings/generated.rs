@@ -6154,6 +6154,8 @@ pub mod wasmyard {
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
+            pub type InputStream = super::super::super::__with_name3::InputStream;
+            pub type OutputStream = super::super::super::__with_name3::OutputStream;
             pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
             /// Why a call was not carried out.
             #[derive(Clone)]
@@ -6255,6 +6257,67 @@ pub mod wasmyard {
                         .finish()
                 }
             }
+            /// A value that is there, to be read in pieces.
+            pub struct Streamed {
+                pub body: InputStream,
+                /// Bytes of the value.
+                pub size: u64,
+                pub metadata: ::core::option::Option<_rt::String>,
+                pub expiration: ::core::option::Option<u64>,
+            }
+            impl ::core::fmt::Debug for Streamed {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Streamed")
+                        .field("body", &self.body)
+                        .field("size", &self.size)
+                        .field("metadata", &self.metadata)
+                        .field("expiration", &self.expiration)
+                        .finish()
+                }
+            }
+            /// A value that comes in pieces. Dropping it before it is finished puts nothing.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Writer {
+                handle: _rt::Resource<Writer>,
+            }
+            impl Writer {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Writer {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]writer"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
             /// Which keys are listed.
             #[derive(Clone)]
             pub struct ListOptions {
@@ -6351,6 +6414,229 @@ pub mod wasmyard {
                     }
                     unsafe {
                         drop(_handle as i32);
+                    }
+                }
+            }
+            impl Writer {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Where the pieces are written; once. It is dropped before the writer is finished.
+                #[allow(async_fn_in_trait)]
+                pub fn body(&self) -> ::core::result::Result<OutputStream, ()> {
+                    unsafe {
+                        #[repr(align(4))]
+                        struct RetArea([::core::mem::MaybeUninit<u8>; 8]);
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 8],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]writer.body"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result4 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = *ptr0.add(4).cast::<i32>();
+                                    super::super::super::__with_name3::OutputStream::from_handle(
+                                        l3 as u32,
+                                    )
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = ();
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result4
+                    }
+                }
+            }
+            impl Writer {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The value is whole, and is put.
+                #[allow(async_fn_in_trait)]
+                pub fn finish(this: Writer) -> ::core::result::Result<(), KvError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]writer.finish"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((&this).take_handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result26 = match l2 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l3 = i32::from(
+                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v25 = match l3 {
+                                        0 => {
+                                            let e25 = {
+                                                let l4 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l5 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len6 = l5;
+                                                let bytes6 = _rt::Vec::from_raw_parts(
+                                                    l4.cast(),
+                                                    len6,
+                                                    len6,
+                                                );
+                                                _rt::string_lift(bytes6)
+                                            };
+                                            KvError::InvalidArgument(e25)
+                                        }
+                                        1 => {
+                                            let e25 = {
+                                                let l7 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            KvError::NamespaceNotFound(e25)
+                                        }
+                                        2 => {
+                                            let e25 = {
+                                                let l10 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            KvError::ExceededQuota(e25)
+                                        }
+                                        3 => {
+                                            let e25 = {
+                                                let l13 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                _rt::string_lift(bytes15)
+                                            };
+                                            KvError::ExceededSubrequests(e25)
+                                        }
+                                        4 => {
+                                            let e25 = {
+                                                let l16 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l17 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len18 = l17;
+                                                let bytes18 = _rt::Vec::from_raw_parts(
+                                                    l16.cast(),
+                                                    len18,
+                                                    len18,
+                                                );
+                                                _rt::string_lift(bytes18)
+                                            };
+                                            KvError::ExceededMemory(e25)
+                                        }
+                                        5 => {
+                                            let e25 = {
+                                                let l19 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l20 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len21 = l20;
+                                                let bytes21 = _rt::Vec::from_raw_parts(
+                                                    l19.cast(),
+                                                    len21,
+                                                    len21,
+                                                );
+                                                _rt::string_lift(bytes21)
+                                            };
+                                            KvError::Overloaded(e25)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                            let e25 = {
+                                                let l22 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l23 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len24 = l23;
+                                                let bytes24 = _rt::Vec::from_raw_parts(
+                                                    l22.cast(),
+                                                    len24,
+                                                    len24,
+                                                );
+                                                _rt::string_lift(bytes24)
+                                            };
+                                            KvError::Internal(e25)
+                                        }
+                                    };
+                                    v25
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result26
                     }
                 }
             }
@@ -6713,7 +6999,255 @@ pub mod wasmyard {
             }
             impl Namespace {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Puts a value of up to 25 MiB under a key of up to 512 bytes, in place of any that was there.
+                /// The same, to be read in pieces: until it is dropped, the host holds the whole value, as memory of this script.
+                #[allow(async_fn_in_trait)]
+                pub fn get_stream(
+                    &self,
+                    key: &str,
+                ) -> ::core::result::Result<::core::option::Option<Streamed>, KvError> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 56 + 2 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 56
+                                + 2 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]namespace.get-stream"]
+                            fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2((self).handle() as i32, ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result36 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = i32::from(*ptr1.add(8).cast::<u8>());
+                                    match l4 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l5 = *ptr1.add(16).cast::<i32>();
+                                                let l6 = *ptr1.add(24).cast::<i64>();
+                                                let l7 = i32::from(*ptr1.add(32).cast::<u8>());
+                                                let l11 = i32::from(
+                                                    *ptr1
+                                                        .add(40 + 2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                Streamed {
+                                                    body: super::super::super::__with_name3::InputStream::from_handle(
+                                                        l5 as u32,
+                                                    ),
+                                                    size: l6 as u64,
+                                                    metadata: match l7 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l8 = *ptr1
+                                                                    .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l9 = *ptr1
+                                                                    .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len10 = l9;
+                                                                let bytes10 = _rt::Vec::from_raw_parts(
+                                                                    l8.cast(),
+                                                                    len10,
+                                                                    len10,
+                                                                );
+                                                                _rt::string_lift(bytes10)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    expiration: match l11 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l12 = *ptr1
+                                                                    .add(48 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i64>();
+                                                                l12 as u64
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l13 = i32::from(*ptr1.add(8).cast::<u8>());
+                                    let v35 = match l13 {
+                                        0 => {
+                                            let e35 = {
+                                                let l14 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l15 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len16 = l15;
+                                                let bytes16 = _rt::Vec::from_raw_parts(
+                                                    l14.cast(),
+                                                    len16,
+                                                    len16,
+                                                );
+                                                _rt::string_lift(bytes16)
+                                            };
+                                            KvError::InvalidArgument(e35)
+                                        }
+                                        1 => {
+                                            let e35 = {
+                                                let l17 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l18 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len19 = l18;
+                                                let bytes19 = _rt::Vec::from_raw_parts(
+                                                    l17.cast(),
+                                                    len19,
+                                                    len19,
+                                                );
+                                                _rt::string_lift(bytes19)
+                                            };
+                                            KvError::NamespaceNotFound(e35)
+                                        }
+                                        2 => {
+                                            let e35 = {
+                                                let l20 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l21 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len22 = l21;
+                                                let bytes22 = _rt::Vec::from_raw_parts(
+                                                    l20.cast(),
+                                                    len22,
+                                                    len22,
+                                                );
+                                                _rt::string_lift(bytes22)
+                                            };
+                                            KvError::ExceededQuota(e35)
+                                        }
+                                        3 => {
+                                            let e35 = {
+                                                let l23 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l24 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len25 = l24;
+                                                let bytes25 = _rt::Vec::from_raw_parts(
+                                                    l23.cast(),
+                                                    len25,
+                                                    len25,
+                                                );
+                                                _rt::string_lift(bytes25)
+                                            };
+                                            KvError::ExceededSubrequests(e35)
+                                        }
+                                        4 => {
+                                            let e35 = {
+                                                let l26 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l27 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len28 = l27;
+                                                let bytes28 = _rt::Vec::from_raw_parts(
+                                                    l26.cast(),
+                                                    len28,
+                                                    len28,
+                                                );
+                                                _rt::string_lift(bytes28)
+                                            };
+                                            KvError::ExceededMemory(e35)
+                                        }
+                                        5 => {
+                                            let e35 = {
+                                                let l29 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l30 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len31 = l30;
+                                                let bytes31 = _rt::Vec::from_raw_parts(
+                                                    l29.cast(),
+                                                    len31,
+                                                    len31,
+                                                );
+                                                _rt::string_lift(bytes31)
+                                            };
+                                            KvError::Overloaded(e35)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                            let e35 = {
+                                                let l32 = *ptr1
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l33 = *ptr1
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len34 = l33;
+                                                let bytes34 = _rt::Vec::from_raw_parts(
+                                                    l32.cast(),
+                                                    len34,
+                                                    len34,
+                                                );
+                                                _rt::string_lift(bytes34)
+                                            };
+                                            KvError::Internal(e35)
+                                        }
+                                    };
+                                    v35
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result36
+                    }
+                }
+            }
+            impl Namespace {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Puts a value under a key of up to 512 bytes, in place of any that was there. What a call hands over has up to 1 MiB;
+                /// a value of up to 25 MiB comes in pieces.
                 #[allow(async_fn_in_trait)]
                 pub fn put(
                     &self,
@@ -6942,6 +7476,255 @@ pub mod wasmyard {
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
                                                 let l30 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len31 = l30;
+                                                let bytes31 = _rt::Vec::from_raw_parts(
+                                                    l29.cast(),
+                                                    len31,
+                                                    len31,
+                                                );
+                                                _rt::string_lift(bytes31)
+                                            };
+                                            KvError::Internal(e32)
+                                        }
+                                    };
+                                    v32
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result33
+                    }
+                }
+            }
+            impl Namespace {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Begins to put a value that comes in pieces. Until it is put, the host holds what came, as memory of this script.
+                #[allow(async_fn_in_trait)]
+                pub fn start_put(
+                    &self,
+                    key: &str,
+                    options: &PutOptions,
+                ) -> ::core::result::Result<Writer, KvError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let PutOptions {
+                            expiration: expiration1,
+                            expiration_ttl: expiration_ttl1,
+                            metadata: metadata1,
+                        } = options;
+                        let (result2_0, result2_1) = match expiration1 {
+                            Some(e) => (1i32, _rt::as_i64(e)),
+                            None => (0i32, 0i64),
+                        };
+                        let (result3_0, result3_1) = match expiration_ttl1 {
+                            Some(e) => (1i32, _rt::as_i64(e)),
+                            None => (0i32, 0i64),
+                        };
+                        let (result5_0, result5_1, result5_2) = match metadata1 {
+                            Some(e) => {
+                                let vec4 = e;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                (1i32, ptr4.cast_mut(), len4)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let ptr6 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/kv@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]namespace.start-put"]
+                            fn wit_import7(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: i64,
+                                _: i32,
+                                _: i64,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import7(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i64,
+                            _: i32,
+                            _: i64,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import7(
+                            (self).handle() as i32,
+                            ptr0.cast_mut(),
+                            len0,
+                            result2_0,
+                            result2_1,
+                            result3_0,
+                            result3_1,
+                            result5_0,
+                            result5_1,
+                            result5_2,
+                            ptr6,
+                        );
+                        let l8 = i32::from(*ptr6.add(0).cast::<u8>());
+                        let result33 = match l8 {
+                            0 => {
+                                let e = {
+                                    let l9 = *ptr6
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Writer::from_handle(l9 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l10 = i32::from(
+                                        *ptr6.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v32 = match l10 {
+                                        0 => {
+                                            let e32 = {
+                                                let l11 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l12 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len13 = l12;
+                                                let bytes13 = _rt::Vec::from_raw_parts(
+                                                    l11.cast(),
+                                                    len13,
+                                                    len13,
+                                                );
+                                                _rt::string_lift(bytes13)
+                                            };
+                                            KvError::InvalidArgument(e32)
+                                        }
+                                        1 => {
+                                            let e32 = {
+                                                let l14 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l15 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len16 = l15;
+                                                let bytes16 = _rt::Vec::from_raw_parts(
+                                                    l14.cast(),
+                                                    len16,
+                                                    len16,
+                                                );
+                                                _rt::string_lift(bytes16)
+                                            };
+                                            KvError::NamespaceNotFound(e32)
+                                        }
+                                        2 => {
+                                            let e32 = {
+                                                let l17 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l18 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len19 = l18;
+                                                let bytes19 = _rt::Vec::from_raw_parts(
+                                                    l17.cast(),
+                                                    len19,
+                                                    len19,
+                                                );
+                                                _rt::string_lift(bytes19)
+                                            };
+                                            KvError::ExceededQuota(e32)
+                                        }
+                                        3 => {
+                                            let e32 = {
+                                                let l20 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l21 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len22 = l21;
+                                                let bytes22 = _rt::Vec::from_raw_parts(
+                                                    l20.cast(),
+                                                    len22,
+                                                    len22,
+                                                );
+                                                _rt::string_lift(bytes22)
+                                            };
+                                            KvError::ExceededSubrequests(e32)
+                                        }
+                                        4 => {
+                                            let e32 = {
+                                                let l23 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l24 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len25 = l24;
+                                                let bytes25 = _rt::Vec::from_raw_parts(
+                                                    l23.cast(),
+                                                    len25,
+                                                    len25,
+                                                );
+                                                _rt::string_lift(bytes25)
+                                            };
+                                            KvError::ExceededMemory(e32)
+                                        }
+                                        5 => {
+                                            let e32 = {
+                                                let l26 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l27 = *ptr6
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len28 = l27;
+                                                let bytes28 = _rt::Vec::from_raw_parts(
+                                                    l26.cast(),
+                                                    len28,
+                                                    len28,
+                                                );
+                                                _rt::string_lift(bytes28)
+                                            };
+                                            KvError::Overloaded(e32)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                            let e32 = {
+                                                let l29 = *ptr6
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l30 = *ptr6
                                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
                                                 let len31 = l30;
@@ -18742,8 +19525,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 13989] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa7l\x01A\x02\x01A6\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 14308] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe6n\x01A\x02\x01A6\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -18929,108 +19712,115 @@ result-set\x03\0\x10\x01p\x11\x01r\x02\x07results\x12\x08bookmarks\x04\0\x07answ
 ers\x03\0\x13\x04\0\x08database\x03\x01\x01i\x15\x01j\x01\x16\x01\x01\x01@\x01\x07\
 bindings\0\x17\x04\0\x15[static]database.open\x01\x18\x01h\x15\x01p\x0b\x01j\x01\
 \x14\x01\x05\x01@\x02\x04self\x19\x0astatements\x1a\0\x1b\x04\0\x14[method]datab\
-ase.run\x01\x1c\x03\0\x1awasmyard:platform/d1@0.1.0\x05\x18\x01B%\x02\x03\x02\x01\
-\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x07\x10invalid-argument\x01s\0\x13names\
-pace-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14exceeded-subrequests\x01s\0\x0f\
-exceeded-memory\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x08kv-error\
-\x03\0\x02\x01kw\x01ks\x01r\x03\x0aexpiration\x04\x0eexpiration-ttl\x04\x08metad\
-ata\x05\x04\0\x0bput-options\x03\0\x06\x01p}\x01r\x03\x05value\x08\x08metadata\x05\
-\x0aexpiration\x04\x04\0\x05entry\x03\0\x09\x01ky\x01r\x03\x06prefix\x05\x06curs\
-or\x05\x05limit\x0b\x04\0\x0clist-options\x03\0\x0c\x01r\x03\x04names\x08metadat\
-a\x05\x0aexpiration\x04\x04\0\x0alisted-key\x03\0\x0e\x01p\x0f\x01r\x02\x04keys\x10\
-\x06cursor\x05\x04\0\x04page\x03\0\x11\x04\0\x09namespace\x03\x01\x01i\x13\x01j\x01\
-\x14\x01\x01\x01@\x01\x07bindings\0\x15\x04\0\x16[static]namespace.open\x01\x16\x01\
-h\x13\x01k\x0a\x01j\x01\x18\x01\x03\x01@\x02\x04self\x17\x03keys\0\x19\x04\0\x15\
-[method]namespace.get\x01\x1a\x01j\0\x01\x03\x01@\x04\x04self\x17\x03keys\x05val\
-ue\x08\x07options\x07\0\x1b\x04\0\x15[method]namespace.put\x01\x1c\x01@\x02\x04s\
-elf\x17\x03keys\0\x1b\x04\0\x18[method]namespace.delete\x01\x1d\x01j\x01\x12\x01\
-\x03\x01@\x02\x04self\x17\x07options\x0d\0\x1e\x04\0\x16[method]namespace.list\x01\
-\x1f\x03\0\x1awasmyard:platform/kv@0.1.0\x05\x19\x01B\x09\x01m\x02\x06output\x05\
-error\x04\0\x0bdestination\x03\0\0\x01m\x05\x05debug\x04info\x03log\x04warn\x05e\
-rror\x04\0\x05level\x03\0\x02\x01p}\x01@\x02\x02to\x01\x05bytes\x04\x01\0\x04\0\x05\
-write\x01\x05\x01@\x02\x05level\x03\x04texts\x01\0\x04\0\x05entry\x01\x06\x03\0\x1b\
-wasmyard:platform/log@0.1.0\x05\x1a\x02\x03\0\x04\x0aerror-code\x01B*\x02\x03\x02\
-\x01\x0c\x04\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x11incoming\
--response\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\
-\x03\x02\x01\x1b\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\x04\0\x08poll\
-able\x03\0\x08\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\x03\x02\x01\
-\x10\x04\0\x0frequest-changes\x03\0\x0c\x04\0\x0ffuture-response\x03\x01\x01h\x0e\
-\x01i\x09\x01@\x01\x04self\x0f\0\x10\x04\0![method]future-response.subscribe\x01\
-\x11\x01i\x03\x01j\x01\x12\x01\x07\x01j\x01\x13\0\x01k\x14\x01@\x01\x04self\x0f\0\
-\x15\x04\0\x1b[method]future-response.get\x01\x16\x01i\x0e\x01j\x01\x17\x01s\x01\
-@\x01\x07request\x0b\0\x18\x04\0\x04send\x01\x19\x01i\x01\x01@\x01\x07request\x1a\
-\0\x13\x04\0\x07forward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\0\x13\x04\
-\0\x0cforward-with\x01\x1c\x01k\x0d\x01j\x01\x17\x01\x07\x01@\x02\x07changes\x1d\
-\x07request\x1a\0\x1e\x04\0\x0dstart-forward\x01\x1f\x01i\x05\x01j\0\x01\x07\x01\
-@\x02\x07request\x1a\x03out\x20\0!\x04\0\x04tail\x01\"\x03\0\x20wasmyard:platfor\
-m/outgoing@0.1.0\x05\x1c\x01B\x14\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\
-\0\0\x01q\x06\x10invalid-argument\x01s\0\x0fqueue-not-found\x01s\0\x0eexceeded-q\
-uota\x01s\0\x14exceeded-subrequests\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\
-\0\x04\0\x0asend-error\x03\0\x02\x01m\x04\x04json\x04text\x05bytes\x02v8\x04\0\x0c\
-content-type\x03\0\x04\x01p}\x01ky\x01r\x03\x0ccontent-type\x05\x04body\x06\x0dd\
-elay-seconds\x07\x04\0\x0bnew-message\x03\0\x08\x04\0\x06sender\x03\x01\x01i\x0a\
-\x01j\x01\x0b\x01\x01\x01@\x01\x07bindings\0\x0c\x04\0\x13[static]sender.open\x01\
-\x0d\x01h\x0a\x01p\x09\x01j\0\x01\x03\x01@\x02\x04self\x0e\x08messages\x0f\0\x10\
-\x04\0\x13[method]sender.send\x01\x11\x03\0\x1ewasmyard:platform/queues@0.1.0\x05\
-\x1d\x01B^\x02\x03\x02\x01\x07\x04\0\x0cinput-stream\x03\0\0\x02\x03\x02\x01\x08\
-\x04\0\x0doutput-stream\x03\0\x02\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\
-\0\x04\x01m\x0b\x10invalid-argument\x10bucket-not-found\x10upload-not-found\x0ci\
-nvalid-part\x0dinvalid-range\x0abad-digest\x09too-large\x0eexceeded-quota\x14exc\
-eeded-subrequests\x0aoverloaded\x08internal\x04\0\x06reason\x03\0\x06\x01r\x03\x06\
-reason\x07\x04codey\x04texts\x04\0\x08r2-error\x03\0\x08\x01ks\x01kw\x01r\x06\x0c\
-content-type\x0a\x10content-language\x0a\x13content-disposition\x0a\x10content-e\
-ncoding\x0a\x0dcache-control\x0a\x0ccache-expiry\x0b\x04\0\x0dhttp-metadata\x03\0\
-\x0c\x01p}\x01k\x0e\x01r\x05\x03md5\x0f\x04sha1\x0f\x06sha256\x0f\x06sha384\x0f\x06\
-sha512\x0f\x04\0\x09checksums\x03\0\x10\x01o\x02ss\x01p\x12\x01r\x09\x03keys\x07\
-versions\x04sizew\x04etags\x08uploadedw\x0dhttp-metadata\x0d\x0fcustom-metadata\x13\
-\x09checksums\x11\x0dstorage-classs\x04\0\x06object\x03\0\x14\x01ps\x01r\x05\x0c\
-etag-matches\x16\x13etag-does-not-match\x16\x0fuploaded-before\x0b\x0euploaded-a\
-fter\x0b\x13seconds-granularity\x7f\x04\0\x09condition\x03\0\x17\x01r\x03\x06off\
-set\x0b\x06length\x0b\x06suffix\x0b\x04\0\x0abyte-range\x03\0\x19\x01r\x02\x07on\
-ly-if\x18\x05range\x1a\x04\0\x0bget-options\x03\0\x1b\x01r\x05\x07only-if\x18\x0d\
-http-metadata\x0d\x0fcustom-metadata\x13\x09checksums\x11\x0dstorage-class\x0a\x04\
-\0\x0bput-options\x03\0\x1d\x01o\x02ww\x01i\x01\x01k\x20\x01r\x03\x06object\x15\x05\
-range\x1f\x04body!\x04\0\x05found\x03\0\"\x01ky\x01r\x05\x06prefix\x0a\x09delimi\
-ter\x0a\x06cursor\x0a\x0bstart-after\x0a\x05limit$\x04\0\x0clist-options\x03\0%\x01\
-p\x15\x01r\x03\x07objects'\x12delimited-prefixes\x16\x06cursor\x0a\x04\0\x04page\
-\x03\0(\x01r\x02\x06numbery\x04etags\x04\0\x04part\x03\0*\x04\0\x06writer\x03\x01\
-\x04\0\x06bucket\x03\x01\x01h,\x01i\x03\x01j\x01/\0\x01@\x01\x04self.\00\x04\0\x13\
-[method]writer.body\x011\x01i,\x01k\x15\x01j\x013\x01\x09\x01@\x01\x04this2\04\x04\
-\0\x15[static]writer.finish\x015\x01j\x01+\x01\x09\x01@\x01\x04this2\06\x04\0\x1a\
-[static]writer.finish-part\x017\x01i-\x01j\x018\x01\x05\x01@\x01\x07bindings\09\x04\
-\0\x13[static]bucket.open\x01:\x01h-\x01@\x02\x04self;\x03keys\04\x04\0\x13[meth\
-od]bucket.head\x01<\x01k#\x01j\x01=\x01\x09\x01@\x03\x04self;\x03keys\x07options\
-\x1c\0>\x04\0\x12[method]bucket.get\x01?\x01@\x04\x04self;\x03keys\x07content\x0e\
-\x07options\x1e\04\x04\0\x12[method]bucket.put\x01@\x01j\x012\x01\x09\x01@\x03\x04\
-self;\x03keys\x07options\x1e\0\xc1\0\x04\0\x18[method]bucket.start-put\x01B\x01j\
-\0\x01\x09\x01@\x02\x04self;\x04keys\x16\0\xc3\0\x04\0\x15[method]bucket.delete\x01\
-D\x01j\x01)\x01\x09\x01@\x02\x04self;\x07options&\0\xc5\0\x04\0\x13[method]bucke\
-t.list\x01F\x01j\x01s\x01\x09\x01@\x03\x04self;\x03keys\x07options\x1e\0\xc7\0\x04\
-\0\x1c[method]bucket.create-upload\x01H\x01@\x05\x04self;\x03keys\x06uploads\x06\
-numbery\x07content\x0e\06\x04\0\x1a[method]bucket.upload-part\x01I\x01@\x04\x04s\
-elf;\x03keys\x06uploads\x06numbery\0\xc1\0\x04\0\x19[method]bucket.start-part\x01\
-J\x01p+\x01j\x01\x15\x01\x09\x01@\x04\x04self;\x03keys\x06uploads\x05parts\xcb\0\
-\0\xcc\0\x04\0\x1e[method]bucket.complete-upload\x01M\x01@\x03\x04self;\x03keys\x06\
-uploads\0\xc3\0\x04\0\x1b[method]bucket.abort-upload\x01N\x03\0\x1awasmyard:plat\
-form/r2@0.1.0\x05\x1e\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\
-\x04\0\x07limiter\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\0\x04\
-\x04\0\x14[static]limiter.open\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\x04se\
-lf\x06\x03keys\0\x07\x04\0\x15[method]limiter.limit\x01\x08\x03\0\"wasmyard:plat\
-form/rate-limit@0.1.0\x05\x1f\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\
-\0\x0ecalling-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fin\
-gerprint-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-ke\
-y\0\x0aissuer-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07v\
-ersions\x06ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-conne\
-ction\x03\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\
-\x04\0\x08hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\
-\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\
-\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:platform/reque\
-st-info@0.1.0\x05\x20\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\
-\x01q\x03\x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\x08internal\x01s\0\x04\
-\0\x0csecret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\x04\x01j\x01\x05\x01\x01\
-\x01@\x01\x07bindings\0\x06\x04\0\x13[static]secret.open\x01\x07\x01h\x04\x01j\x01\
-s\x01\x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method]secret.get\x01\x0a\x03\0\x1f\
-wasmyard:platform/secrets@0.1.0\x05!\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
+ase.run\x01\x1c\x03\0\x1awasmyard:platform/d1@0.1.0\x05\x18\x01B<\x02\x03\x02\x01\
+\x07\x04\0\x0cinput-stream\x03\0\0\x02\x03\x02\x01\x08\x04\0\x0doutput-stream\x03\
+\0\x02\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\x04\x01q\x07\x10invalid-\
+argument\x01s\0\x13namespace-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14exceed\
+ed-subrequests\x01s\0\x0fexceeded-memory\x01s\0\x0aoverloaded\x01s\0\x08internal\
+\x01s\0\x04\0\x08kv-error\x03\0\x06\x01kw\x01ks\x01r\x03\x0aexpiration\x08\x0eex\
+piration-ttl\x08\x08metadata\x09\x04\0\x0bput-options\x03\0\x0a\x01p}\x01r\x03\x05\
+value\x0c\x08metadata\x09\x0aexpiration\x08\x04\0\x05entry\x03\0\x0d\x01i\x01\x01\
+r\x04\x04body\x0f\x04sizew\x08metadata\x09\x0aexpiration\x08\x04\0\x08streamed\x03\
+\0\x10\x04\0\x06writer\x03\x01\x01ky\x01r\x03\x06prefix\x09\x06cursor\x09\x05lim\
+it\x13\x04\0\x0clist-options\x03\0\x14\x01r\x03\x04names\x08metadata\x09\x0aexpi\
+ration\x08\x04\0\x0alisted-key\x03\0\x16\x01p\x17\x01r\x02\x04keys\x18\x06cursor\
+\x09\x04\0\x04page\x03\0\x19\x04\0\x09namespace\x03\x01\x01h\x12\x01i\x03\x01j\x01\
+\x1d\0\x01@\x01\x04self\x1c\0\x1e\x04\0\x13[method]writer.body\x01\x1f\x01i\x12\x01\
+j\0\x01\x07\x01@\x01\x04this\x20\0!\x04\0\x15[static]writer.finish\x01\"\x01i\x1b\
+\x01j\x01#\x01\x05\x01@\x01\x07bindings\0$\x04\0\x16[static]namespace.open\x01%\x01\
+h\x1b\x01k\x0e\x01j\x01'\x01\x07\x01@\x02\x04self&\x03keys\0(\x04\0\x15[method]n\
+amespace.get\x01)\x01k\x11\x01j\x01*\x01\x07\x01@\x02\x04self&\x03keys\0+\x04\0\x1c\
+[method]namespace.get-stream\x01,\x01@\x04\x04self&\x03keys\x05value\x0c\x07opti\
+ons\x0b\0!\x04\0\x15[method]namespace.put\x01-\x01j\x01\x20\x01\x07\x01@\x03\x04\
+self&\x03keys\x07options\x0b\0.\x04\0\x1b[method]namespace.start-put\x01/\x01@\x02\
+\x04self&\x03keys\0!\x04\0\x18[method]namespace.delete\x010\x01j\x01\x1a\x01\x07\
+\x01@\x02\x04self&\x07options\x15\01\x04\0\x16[method]namespace.list\x012\x03\0\x1a\
+wasmyard:platform/kv@0.1.0\x05\x19\x01B\x09\x01m\x02\x06output\x05error\x04\0\x0b\
+destination\x03\0\0\x01m\x05\x05debug\x04info\x03log\x04warn\x05error\x04\0\x05l\
+evel\x03\0\x02\x01p}\x01@\x02\x02to\x01\x05bytes\x04\x01\0\x04\0\x05write\x01\x05\
+\x01@\x02\x05level\x03\x04texts\x01\0\x04\0\x05entry\x01\x06\x03\0\x1bwasmyard:p\
+latform/log@0.1.0\x05\x1a\x02\x03\0\x04\x0aerror-code\x01B*\x02\x03\x02\x01\x0c\x04\
+\0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x11incoming-response\x03\
+\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\x03\x02\x01\x1b\
+\x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x02\
+\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\x03\x02\x01\x10\x04\0\x0freq\
+uest-changes\x03\0\x0c\x04\0\x0ffuture-response\x03\x01\x01h\x0e\x01i\x09\x01@\x01\
+\x04self\x0f\0\x10\x04\0![method]future-response.subscribe\x01\x11\x01i\x03\x01j\
+\x01\x12\x01\x07\x01j\x01\x13\0\x01k\x14\x01@\x01\x04self\x0f\0\x15\x04\0\x1b[me\
+thod]future-response.get\x01\x16\x01i\x0e\x01j\x01\x17\x01s\x01@\x01\x07request\x0b\
+\0\x18\x04\0\x04send\x01\x19\x01i\x01\x01@\x01\x07request\x1a\0\x13\x04\0\x07for\
+ward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\0\x13\x04\0\x0cforward-with\x01\
+\x1c\x01k\x0d\x01j\x01\x17\x01\x07\x01@\x02\x07changes\x1d\x07request\x1a\0\x1e\x04\
+\0\x0dstart-forward\x01\x1f\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03o\
+ut\x20\0!\x04\0\x04tail\x01\"\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1c\x01\
+B\x14\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x06\x10invalid-arg\
+ument\x01s\0\x0fqueue-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14exceeded-subr\
+equests\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x0asend-error\x03\0\
+\x02\x01m\x04\x04json\x04text\x05bytes\x02v8\x04\0\x0ccontent-type\x03\0\x04\x01\
+p}\x01ky\x01r\x03\x0ccontent-type\x05\x04body\x06\x0ddelay-seconds\x07\x04\0\x0b\
+new-message\x03\0\x08\x04\0\x06sender\x03\x01\x01i\x0a\x01j\x01\x0b\x01\x01\x01@\
+\x01\x07bindings\0\x0c\x04\0\x13[static]sender.open\x01\x0d\x01h\x0a\x01p\x09\x01\
+j\0\x01\x03\x01@\x02\x04self\x0e\x08messages\x0f\0\x10\x04\0\x13[method]sender.s\
+end\x01\x11\x03\0\x1ewasmyard:platform/queues@0.1.0\x05\x1d\x01B^\x02\x03\x02\x01\
+\x07\x04\0\x0cinput-stream\x03\0\0\x02\x03\x02\x01\x08\x04\0\x0doutput-stream\x03\
+\0\x02\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\x04\x01m\x0b\x10invalid-\
+argument\x10bucket-not-found\x10upload-not-found\x0cinvalid-part\x0dinvalid-rang\
+e\x0abad-digest\x09too-large\x0eexceeded-quota\x14exceeded-subrequests\x0aoverlo\
+aded\x08internal\x04\0\x06reason\x03\0\x06\x01r\x03\x06reason\x07\x04codey\x04te\
+xts\x04\0\x08r2-error\x03\0\x08\x01ks\x01kw\x01r\x06\x0ccontent-type\x0a\x10cont\
+ent-language\x0a\x13content-disposition\x0a\x10content-encoding\x0a\x0dcache-con\
+trol\x0a\x0ccache-expiry\x0b\x04\0\x0dhttp-metadata\x03\0\x0c\x01p}\x01k\x0e\x01\
+r\x05\x03md5\x0f\x04sha1\x0f\x06sha256\x0f\x06sha384\x0f\x06sha512\x0f\x04\0\x09\
+checksums\x03\0\x10\x01o\x02ss\x01p\x12\x01r\x09\x03keys\x07versions\x04sizew\x04\
+etags\x08uploadedw\x0dhttp-metadata\x0d\x0fcustom-metadata\x13\x09checksums\x11\x0d\
+storage-classs\x04\0\x06object\x03\0\x14\x01ps\x01r\x05\x0cetag-matches\x16\x13e\
+tag-does-not-match\x16\x0fuploaded-before\x0b\x0euploaded-after\x0b\x13seconds-g\
+ranularity\x7f\x04\0\x09condition\x03\0\x17\x01r\x03\x06offset\x0b\x06length\x0b\
+\x06suffix\x0b\x04\0\x0abyte-range\x03\0\x19\x01r\x02\x07only-if\x18\x05range\x1a\
+\x04\0\x0bget-options\x03\0\x1b\x01r\x05\x07only-if\x18\x0dhttp-metadata\x0d\x0f\
+custom-metadata\x13\x09checksums\x11\x0dstorage-class\x0a\x04\0\x0bput-options\x03\
+\0\x1d\x01o\x02ww\x01i\x01\x01k\x20\x01r\x03\x06object\x15\x05range\x1f\x04body!\
+\x04\0\x05found\x03\0\"\x01ky\x01r\x05\x06prefix\x0a\x09delimiter\x0a\x06cursor\x0a\
+\x0bstart-after\x0a\x05limit$\x04\0\x0clist-options\x03\0%\x01p\x15\x01r\x03\x07\
+objects'\x12delimited-prefixes\x16\x06cursor\x0a\x04\0\x04page\x03\0(\x01r\x02\x06\
+numbery\x04etags\x04\0\x04part\x03\0*\x04\0\x06writer\x03\x01\x04\0\x06bucket\x03\
+\x01\x01h,\x01i\x03\x01j\x01/\0\x01@\x01\x04self.\00\x04\0\x13[method]writer.bod\
+y\x011\x01i,\x01k\x15\x01j\x013\x01\x09\x01@\x01\x04this2\04\x04\0\x15[static]wr\
+iter.finish\x015\x01j\x01+\x01\x09\x01@\x01\x04this2\06\x04\0\x1a[static]writer.\
+finish-part\x017\x01i-\x01j\x018\x01\x05\x01@\x01\x07bindings\09\x04\0\x13[stati\
+c]bucket.open\x01:\x01h-\x01@\x02\x04self;\x03keys\04\x04\0\x13[method]bucket.he\
+ad\x01<\x01k#\x01j\x01=\x01\x09\x01@\x03\x04self;\x03keys\x07options\x1c\0>\x04\0\
+\x12[method]bucket.get\x01?\x01@\x04\x04self;\x03keys\x07content\x0e\x07options\x1e\
+\04\x04\0\x12[method]bucket.put\x01@\x01j\x012\x01\x09\x01@\x03\x04self;\x03keys\
+\x07options\x1e\0\xc1\0\x04\0\x18[method]bucket.start-put\x01B\x01j\0\x01\x09\x01\
+@\x02\x04self;\x04keys\x16\0\xc3\0\x04\0\x15[method]bucket.delete\x01D\x01j\x01)\
+\x01\x09\x01@\x02\x04self;\x07options&\0\xc5\0\x04\0\x13[method]bucket.list\x01F\
+\x01j\x01s\x01\x09\x01@\x03\x04self;\x03keys\x07options\x1e\0\xc7\0\x04\0\x1c[me\
+thod]bucket.create-upload\x01H\x01@\x05\x04self;\x03keys\x06uploads\x06numbery\x07\
+content\x0e\06\x04\0\x1a[method]bucket.upload-part\x01I\x01@\x04\x04self;\x03key\
+s\x06uploads\x06numbery\0\xc1\0\x04\0\x19[method]bucket.start-part\x01J\x01p+\x01\
+j\x01\x15\x01\x09\x01@\x04\x04self;\x03keys\x06uploads\x05parts\xcb\0\0\xcc\0\x04\
+\0\x1e[method]bucket.complete-upload\x01M\x01@\x03\x04self;\x03keys\x06uploads\0\
+\xc3\0\x04\0\x1b[method]bucket.abort-upload\x01N\x03\0\x1awasmyard:platform/r2@0\
+.1.0\x05\x1e\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x04\0\x07\
+limiter\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\0\x04\x04\0\x14\
+[static]limiter.open\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\x04self\x06\x03\
+keys\0\x07\x04\0\x15[method]limiter.limit\x01\x08\x03\0\"wasmyard:platform/rate-\
+limit@0.1.0\x05\x1f\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ec\
+alling-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fingerprin\
+t-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0a\
+issuer-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\
+\x06ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-connection\x03\
+\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08\
+hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\x01@\0\0\
+\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\x09\x01\
+k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:platform/request-info@\
+0.1.0\x05\x20\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x03\
+\x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\x08internal\x01s\0\x04\0\x0c\
+secret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\x04\x01j\x01\x05\x01\x01\x01\
+@\x01\x07bindings\0\x06\x04\0\x13[static]secret.open\x01\x07\x01h\x04\x01j\x01s\x01\
+\x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method]secret.get\x01\x0a\x03\0\x1fwas\
+myard:platform/secrets@0.1.0\x05!\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
 s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\
 \0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07\
 get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\"\x04\0\x1fwasmyard:pl\

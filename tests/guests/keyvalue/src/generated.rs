@@ -1068,6 +1068,105 @@ pub mod wasi {
                 }
             }
         }
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod atomics {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Bucket = super::super::super::wasi::keyvalue::store::Bucket;
+            pub type Error = super::super::super::wasi::keyvalue::store::Error;
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub fn increment(
+                bucket: &Bucket,
+                key: &str,
+                delta: u64,
+            ) -> ::core::result::Result<u64, Error> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:keyvalue/atomics@0.2.0-draft")]
+                    unsafe extern "C" {
+                        #[link_name = "increment"]
+                        fn wit_import2(_: i32, _: *mut u8, _: usize, _: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(
+                        (bucket).handle() as i32,
+                        ptr0.cast_mut(),
+                        len0,
+                        _rt::as_i64(&delta),
+                        ptr1,
+                    );
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result10 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1.add(8).cast::<i64>();
+                                l4 as u64
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(*ptr1.add(8).cast::<u8>());
+                                use super::super::super::wasi::keyvalue::store::Error as V9;
+                                let v9 = match l5 {
+                                    0 => V9::NoSuchStore,
+                                    1 => V9::AccessDenied,
+                                    n => {
+                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        let e9 = {
+                                            let l6 = *ptr1
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l7 = *ptr1
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len8 = l7;
+                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                l6.cast(),
+                                                len8,
+                                                len8,
+                                            );
+                                            _rt::string_lift(bytes8)
+                                        };
+                                        V9::Other(e9)
+                                    }
+                                };
+                                v9
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
+        }
     }
 }
 #[rustfmt::skip]
@@ -1216,9 +1315,9 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 819] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb4\x05\x01A\x02\x01\
-A\x06\x01B\x1c\x01q\x03\x0dno-such-store\0\0\x0daccess-denied\0\0\x05other\x01s\0\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 941] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xae\x06\x01A\x02\x01\
+A\x08\x01B\x1c\x01q\x03\x0dno-such-store\0\0\x0daccess-denied\0\0\x05other\x01s\0\
 \x04\0\x05error\x03\0\0\x01ps\x01kw\x01r\x02\x04keys\x02\x06cursor\x03\x04\0\x0c\
 key-response\x03\0\x04\x04\0\x06bucket\x03\x01\x01h\x06\x01p}\x01k\x08\x01j\x01\x09\
 \x01\x01\x01@\x02\x04self\x07\x03keys\0\x0a\x04\0\x12[method]bucket.get\x01\x0b\x01\
@@ -1234,9 +1333,12 @@ od]bucket.exists\x01\x10\x01j\x01\x05\x01\x01\x01@\x02\x04self\x07\x06cursor\x03
 cket\x04\x04keys\x05\0\x0a\x04\0\x08get-many\x01\x0b\x01p\x07\x01j\0\x01\x03\x01\
 @\x02\x06bucket\x04\x0akey-values\x0c\0\x0d\x04\0\x08set-many\x01\x0e\x01@\x02\x06\
 bucket\x04\x04keys\x05\0\x0d\x04\0\x0bdelete-many\x01\x0f\x03\0\x1fwasi:keyvalue\
-/batch@0.2.0-draft\x05\x03\x04\0\x13test:guest/keyvalue\x04\0\x0b\x0e\x01\0\x08k\
-eyvalue\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.25\
-9.0\x10wit-bindgen-rust\x060.62.0";
+/batch@0.2.0-draft\x05\x03\x01B\x08\x02\x03\x02\x01\x01\x04\0\x06bucket\x03\0\0\x02\
+\x03\x02\x01\x02\x04\0\x05error\x03\0\x02\x01h\x01\x01j\x01w\x01\x03\x01@\x03\x06\
+bucket\x04\x03keys\x05deltaw\0\x05\x04\0\x09increment\x01\x06\x03\0!wasi:keyvalu\
+e/atomics@0.2.0-draft\x05\x04\x04\0\x13test:guest/keyvalue\x04\0\x0b\x0e\x01\0\x08\
+keyvalue\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.2\
+59.0\x10wit-bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

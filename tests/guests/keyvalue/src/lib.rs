@@ -1,13 +1,13 @@
 //! The bucket `NOTES`, through `wasi:keyvalue`: what a component does that knows nothing of this platform.
 //!
-//! `generated.rs` was made from `sdk/wit/deps/keyvalue.wit` by wit-bindgen, with a world that imports both interfaces.
+//! `generated.rs` was made from `sdk/wit/deps/keyvalue.wit` by wit-bindgen, with a world that imports the three interfaces.
 
 #[allow(unsafe_code, dead_code, unused_imports, clippy::all, clippy::restriction, reason = "generated")]
 #[rustfmt::skip]
 mod generated;
 
 use generated::wasi::keyvalue::store::{Bucket, open};
-use generated::wasi::keyvalue::{batch, store};
+use generated::wasi::keyvalue::{atomics, batch, store};
 use wasmyard::{Env, Error, Request, Response, Result};
 
 #[wasmyard::main]
@@ -27,6 +27,13 @@ fn answer(bucket: &Bucket, method: &str, key: &str, body: Vec<u8>) -> Result<Res
     Ok(match (method, key) {
         ("GET", "") => Response::text(list(bucket)?),
         ("POST", "batch") => Response::text(several(bucket)?),
+        ("POST", key) => {
+            let delta = String::from_utf8_lossy(&body).parse().unwrap_or(0);
+            Response::text(match atomics::increment(bucket, key, delta) {
+                Ok(sum) => sum.to_string(),
+                Err(error) => format!("{error:?}"),
+            })
+        }
         ("HEAD", key) => Response::empty().with_status(if bucket.exists(key)? { 200 } else { 404 }),
         ("PUT", key) => {
             bucket.set(key, &body)?;

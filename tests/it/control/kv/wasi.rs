@@ -53,3 +53,19 @@ async fn buckets_are_bindings_pages_follow_each_other_and_batches_count() {
     assert_eq!(refused.status, 500, "{}", refused.text());
     server.logged("the limit", |line| line.to_string().contains("Too many subrequests")).await;
 }
+
+#[tokio::test]
+async fn numbers_are_counted_by_many_at_once() {
+    let server = Server::serving(&config()).await;
+    let count = |by: &'static str| ask(&server, Method::POST, "wasi.test", "/visits", by);
+    assert_eq!(count("3").await.text(), "3");
+    let all = futures::future::join_all((0..20).map(|_| count("2"))).await;
+    let mut sums: Vec<u64> = all.iter().map(|answer| answer.text().parse().unwrap()).collect();
+    sums.sort_unstable();
+    assert_eq!(sums, (1..=20).map(|n| 3 + 2 * n).collect::<Vec<_>>());
+    assert_eq!(note(&server, "ours.test", "/visits").await.as_deref(), Some("43"));
+    put(&server, "ours.test", "/visits", "many").await;
+    let refused = count("1").await;
+    assert!(refused.text().contains("no number of 64 bits"), "{}", refused.text());
+    assert_eq!(note(&server, "ours.test", "/visits").await.as_deref(), Some("many"));
+}

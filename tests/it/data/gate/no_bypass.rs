@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Api, Server, body, guest, origin, request, script_path};
 
 /// Every interface with functions that a script is given, and why it is no way to the network.
-const GIVEN: [(&str, &str); 38] = [
+const GIVEN: [(&str, &str); 39] = [
     ("wasi:cli/environment", "empty"),
     ("wasi:cli/exit", "ends the script"),
     ("wasi:cli/stderr", "the log"),
@@ -29,6 +29,7 @@ const GIVEN: [(&str, &str); 38] = [
     ("wasi:io/error", "texts of errors"),
     ("wasi:io/poll", "waiting"),
     ("wasi:io/streams", "bodies"),
+    ("wasi:keyvalue/atomics", "keys and values of the namespaces that the script is bound to"),
     ("wasi:keyvalue/batch", "keys and values of the namespaces that the script is bound to"),
     ("wasi:keyvalue/store", "keys and values of the namespaces that the script is bound to"),
     ("wasi:random/insecure", "numbers"),
@@ -170,7 +171,7 @@ async fn a_script_can_import_what_is_on_the_list_and_nothing_else() {
 
     // Interfaces by which other platforms reach out.
     for (interface, name) in [
-        ("wasi:keyvalue/atomics@0.2.0-draft", "increment"),
+        ("wasi:keyvalue/atomics@0.2.0-draft2", "increment"),
         ("wasi:keyvalue/store@0.2.0-draft2", "open"),
         ("wasi:blobstore/blobstore@0.2.0-draft", "get-container"),
         ("wasi:messaging/producer@0.2.0-draft", "send"),

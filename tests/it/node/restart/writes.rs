@@ -236,6 +236,12 @@ macro_rules! script_rows {
                 declared: Beside,
             },
             Row {
+                endpoint: concat!("DELETE workers/", $area, "/{script_name}/storage"),
+                seen: concat!($area, "/left/storage"),
+                write: |c| Box::pin(async move { c.call("DELETE", &$path("left/storage"), json!(null)).await }),
+                declared: Beside,
+            },
+            Row {
                 endpoint: concat!("POST workers/", $area, "/{script_name}/versions"),
                 seen: concat!($area, "/replaced/versions"),
                 write: |c| Box::pin(async move { c.version(&$path("replaced")).await }),
@@ -617,6 +623,11 @@ async fn prepared() -> (crate::support::Site, Server) {
     for name in ["old-1", "old-2"] {
         let metadata = json!({"main_module": "worker.wasm", "tags": ["old"]});
         calls.upload(&user(name), metadata, name).await;
+    }
+    for path in [user("left"), platform("left")] {
+        let own = json!([{"type": "queue", "name": "JOBS", "own": true}]);
+        calls.upload(&path, json!({"main_module": "worker.wasm", "bindings": own}), "left").await;
+        calls.call("DELETE", &path, json!(null)).await;
     }
     alerting::prepare(&calls.api, &receiver).await;
     kv::prepare(&calls.api).await;

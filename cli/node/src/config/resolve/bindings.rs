@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wasmyard_kv::limits::MAX_TITLE_BYTES;
 use wasmyard_namespaces::bindings::{BindingInput, R2Bucket, resolve};
 use wasmyard_namespaces::{
-    BindingDecl, BindingKind, BindingName, BucketName, OutboundDecl, Reference, ScriptName,
+    BindingDecl, BindingKind, BindingName, BucketName, OutboundDecl, Reference, ScriptName, StorageKind,
 };
 
 use super::Resolver;
@@ -17,11 +17,18 @@ use crate::config::keys::{RawOutbound, RawScript};
 use crate::config::section::Named;
 use crate::config::{KvByTitle, Purpose};
 
+/// Bindings, those of them that are remote, and those to storage of the script's own.
+pub(super) type Found = (Vec<BindingDecl>, Vec<BindingName>, Vec<(BindingName, StorageKind)>);
+
 impl Resolver<'_> {
-    /// Bindings and vars together, sorted by name; and the names of those that are remote.
-    pub(super) fn bindings(&mut self, raw: &Named<RawScript>) -> (Vec<BindingDecl>, Vec<BindingName>) {
+    /// Bindings and vars together, sorted by name; the names of those that are remote; and those to storage of the script's own.
+    pub(super) fn bindings(&mut self, raw: &Named<RawScript>) -> Found {
+        let (own, others): (Vec<_>, Vec<_>) =
+            raw.bindings.iter().partition(|spot| spot.value.get("own").is_some());
+        let own: Vec<(BindingName, StorageKind)> =
+            own.into_iter().filter_map(|spot| self.own_binding(spot)).collect();
         let found: Vec<(BindingDecl, bool)> =
-            raw.bindings.iter().filter_map(|spot| self.binding(spot)).collect();
+            others.into_iter().filter_map(|spot| self.binding(spot)).collect();
         let remote = found.iter().filter(|(_, remote)| *remote).map(|(decl, _)| decl.name.clone()).collect();
         let mut declared: Vec<BindingDecl> = found.into_iter().map(|(decl, _)| decl).collect();
         for spot in &raw.vars {
@@ -35,7 +42,9 @@ impl Resolver<'_> {
                 Err(error) => self.faults.push(spot.fault(error.to_string())),
             }
         }
-        let inputs: Vec<BindingInput> = declared.into_iter().map(BindingInput::from).collect();
+        let stand_in = |(name, kind): &(BindingName, StorageKind)| Some(kind.stand_in()?.bound(name.clone()));
+        let inputs: Vec<BindingInput> =
+            declared.into_iter().chain(own.iter().filter_map(stand_in)).map(BindingInput::from).collect();
         let mut bindings = match resolve(&inputs, &[], &[], true) {
             Ok(bindings) => bindings,
             Err(error) => {
@@ -49,8 +58,27 @@ impl Resolver<'_> {
         };
         let buckets = self.r2_buckets(raw, &bindings);
         bindings.extend(buckets);
+        bindings.retain(|decl| !own.iter().any(|(name, _)| *name == decl.name));
         bindings.sort_by(|a, b| a.name.cmp(&b.name));
-        (bindings, remote)
+        (bindings, remote, own)
+    }
+
+    /// A binding to storage of the script's own.
+    fn own_binding(&mut self, spot: &Spot<Value>) -> Option<(BindingName, StorageKind)> {
+        match BindingInput::from_json(&spot.value) {
+            Ok(BindingInput::Own { name, kind }) => {
+                self.unknown_keys(spot, &spot.value, &["own"]);
+                Some((name, kind))
+            }
+            Ok(_) => {
+                self.faults.push(spot.fault("own is true, or is left out".to_owned()));
+                None
+            }
+            Err(error) => {
+                self.faults.push(spot.fault(error.to_string()));
+                None
+            }
+        }
     }
 
     /// KV namespaces by their titles. Their bindings' names are unique, those of `others` included.

@@ -3,6 +3,7 @@
 //! Owns the order: built-in ceiling, operator's ceiling, platform, then namespaces and scripts.
 
 use serde_json::{Map, Value};
+use wasmyard_namespaces::limits::StorageQuota;
 use wasmyard_namespaces::{LimitSpec, Limits};
 
 use crate::config::fault::Fault;
@@ -18,6 +19,10 @@ pub(super) fn ceiling(raw: &RawLimits, faults: &mut Vec<Fault>) -> Limits {
 pub(super) fn platform(raw: &RawLimits, ceiling: &Limits, faults: &mut Vec<Fault>) -> Limits {
     let wish = spec(raw, ceiling, |_, _| None, faults);
     let platform = Limits::DEFAULT.overridden_by(&wish);
+    // A ceiling that nobody set bounds nothing.
+    let least = |own: Option<u64>, most: Option<u64>| {
+        own.into_iter().chain(most.filter(|most| *most != u64::MAX)).min()
+    };
     Limits {
         cpu: platform.cpu.min(ceiling.cpu),
         fuel: platform.fuel,
@@ -30,6 +35,10 @@ pub(super) fn platform(raw: &RawLimits, ceiling: &Limits, faults: &mut Vec<Fault
         log_bytes: platform.log_bytes.min(ceiling.log_bytes),
         event_cpu: platform.event_cpu.min(ceiling.event_cpu),
         event_wall: platform.event_wall.min(ceiling.event_wall),
+        storage: StorageQuota {
+            bytes: least(platform.storage.bytes, ceiling.storage.bytes),
+            entries: least(platform.storage.entries, ceiling.storage.entries),
+        },
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) fn of_namespace(raw: &RawNamespace) -> ConfigKeys {
         (ConfigKeys::OUTBOUND, raw.outbound.is_some()),
         (ConfigKeys::TRUSTED_WORKERS, raw.trusted_workers.is_some()),
         (ConfigKeys::SERVICE_BINDINGS, raw.service_bindings.is_some()),
+        (ConfigKeys::CALLABLE_BY, raw.callable_by.is_some()),
         (ConfigKeys::CAPABILITIES, raw.capabilities.is_some()),
     ])
 }

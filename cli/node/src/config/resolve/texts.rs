@@ -1,12 +1,14 @@
-//! Lists of texts of a script: its tags, and its cron expressions.
+//! Lists of texts of a script, its tags and its cron expressions; and the callers of a namespace.
+
+use std::collections::BTreeSet;
 
 use wasmyard_namespaces::cron::{self, Cron};
 use wasmyard_namespaces::limits::MAX_TAGS;
-use wasmyard_namespaces::{Tag, Timestamp};
+use wasmyard_namespaces::{NamespaceName, Tag, Timestamp, namespace};
 
 use super::Resolver;
 use crate::config::fault::Fault;
-use crate::config::keys::RawScript;
+use crate::config::keys::{RawNamespace, RawScript};
 
 /// The switches of a script.
 pub(super) fn flags(raw: &RawScript) -> Vec<String> {
@@ -14,6 +16,16 @@ pub(super) fn flags(raw: &RawScript) -> Vec<String> {
 }
 
 impl Resolver<'_> {
+    /// Namespaces whose scripts may be bound to those of one.
+    pub(super) fn callers(&mut self, raw: &RawNamespace) -> BTreeSet<NamespaceName> {
+        let spots = raw.callable_by.as_deref().unwrap_or_default();
+        let names: Vec<NamespaceName> = spots.iter().filter_map(|spot| self.name(spot)).collect();
+        namespace::callers(names).unwrap_or_else(|rule| {
+            self.faults.extend(spots.first().map(|spot| Fault::new(spot.line, spot.key.clone(), rule)));
+            BTreeSet::new()
+        })
+    }
+
     pub(super) fn crons(&mut self, raw: &RawScript) -> Option<Vec<Cron>> {
         let spots = raw.crons.as_deref()?;
         // No date is told of them here.

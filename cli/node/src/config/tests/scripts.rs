@@ -101,3 +101,30 @@ fn bindings_are_checked_and_never_shown() {
     );
     assert!(found.contains("\"B\" is declared twice"), "{found}");
 }
+
+#[test]
+fn storage_of_a_scripts_own_is_asked_for_by_a_word() {
+    let with = |bindings: &str| format!("[scripts.a]\nmain = \"a.wasm\"\nbindings = [{bindings}]\n");
+    let config = good(&with(
+        "{ type = \"d1\", name = \"DB\", own = true }, { type = \"plain_text\", name = \"A\", text = \"x\" }",
+    ));
+    let [script] = &config.scripts[..] else { panic!("{:?}", config.scripts) };
+    assert_eq!(script.own, [("DB".parse().unwrap(), wasmyard_namespaces::StorageKind::D1)]);
+    assert_eq!(script.bindings.iter().map(|decl| decl.name.as_str()).collect::<Vec<_>>(), ["A"]);
+    for (bindings, told) in [
+        ("{ type = \"d1\", name = \"DB\", own = true, id = \"x\" }", "the only field beside type and name"),
+        ("{ type = \"d1\", name = \"DB\", own = false }", "own is true, or is left out"),
+        (
+            "{ type = \"json\", name = \"DB\", own = true, json = 1 }",
+            "only kv_namespace, d1, queue and r2_bucket",
+        ),
+        ("{ type = \"d1\", name = \"DB\", own = true, zzz = 1 }", "there is no such key"),
+        (
+            "{ type = \"d1\", name = \"A\", own = true }, { type = \"plain_text\", name = \"A\", text = \"x\" }",
+            "declared twice",
+        ),
+    ] {
+        let found = finding(&with(bindings));
+        assert!(found.contains(told), "{found}");
+    }
+}
