@@ -13,6 +13,7 @@
 
 mod apply;
 pub mod assets;
+mod caches;
 mod certificates;
 mod challenges;
 mod checker;

@@ -7,6 +7,7 @@ import { Blob } from "./blob.js";
 import { decode, encode, view } from "./encoding.js";
 import { readAll } from "./body.js";
 import { Headers } from "./headers.js";
+import { IN_ONE_CALL, write } from "./contents.js";
 
 /** How many bytes are asked of the host at once. */
 const PIECE = 65536;
@@ -108,41 +109,6 @@ function wholeOf(method, value) {
   if (ArrayBuffer.isView(value)) return bufferOf(view(value));
   if (value instanceof Blob) return bufferOf(Blob._bytes(value));
   throw new TypeError(`${method}: the value is a string, an ArrayBuffer, a view of one, a Blob, a ReadableStream or null.`);
-}
-
-/** What one call takes; more than that is written piece by piece. */
-const IN_ONE_CALL = 512 << 10;
-
-/** Writes bytes to a content of the host's, as fast as that takes them. False where it takes no more: finishing says why. */
-async function writeBytes(bytes, sink) {
-  let at = 0;
-  while (at < bytes.byteLength) {
-    const space = host.space(sink);
-    if (space < 0) return false;
-    if (space === 0) { await host.wait(sink); continue; }
-    const length = Math.min(space, bytes.byteLength - at);
-    host.write(sink, bytes.buffer, bytes.byteOffset + at, length);
-    at += length;
-  }
-  return true;
-}
-
-/** Writes a buffer or a stream to a content of the host's. */
-async function write(source, sink) {
-  const reader = source instanceof ArrayBuffer ? undefined : source.getReader();
-  try {
-    if (reader === undefined) { await writeBytes(new Uint8Array(source), sink); return; }
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const bytes = typeof value === "string" ? encode(value) : view(value);
-      if (!(await writeBytes(bytes, sink))) { await reader.cancel(); return; }
-    }
-  } catch (error) {
-    // What was written is not put.
-    host.drop(sink);
-    throw error;
-  }
 }
 
 /** A stream over a content of the host's. */

@@ -8,7 +8,7 @@ use crate::bindings::wasi::http::types::{
 use crate::bindings::wasi::io::poll::Pollable;
 use crate::bindings::wasi::io::streams::{InputStream, OutputStream};
 use crate::bindings::wasmyard::platform::{
-    assets, d1, dispatch, kv, outgoing, queues, r2, rate_limit, secrets,
+    assets, cache, d1, dispatch, kv, outgoing, queues, r2, rate_limit, secrets,
 };
 
 /// A handle. Of two that belong together the child comes first, for it is to be dropped first.
@@ -46,6 +46,11 @@ pub(crate) enum Resource {
     Writer {
         stream: OutputStream,
         writer: r2::Writer,
+    },
+    /// The body of a response that a cache is to keep.
+    Cached {
+        stream: OutputStream,
+        writer: cache::Writer,
     },
 }
 
@@ -86,7 +91,9 @@ impl Resource {
     pub(crate) fn subscribe(&self) -> Option<Pollable> {
         match self {
             Self::Source { stream, .. } => Some(stream.subscribe()),
-            Self::Sink { stream, .. } | Self::Writer { stream, .. } => Some(stream.subscribe()),
+            Self::Sink { stream, .. } | Self::Writer { stream, .. } | Self::Cached { stream, .. } => {
+                Some(stream.subscribe())
+            }
             Self::Content(stream) => Some(stream.subscribe()),
             Self::FromScript(future) => Some(future.subscribe()),
             Self::FromUrl(future) => Some(future.subscribe()),

@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) hooks: Hooks,
     pub(crate) memory: MemoryLimiter,
     pub(crate) clock: Clock,
+    /// Whether its code is the platform builder's own.
+    pub(crate) trusted: bool,
     /// The highest limits that a call of another script may ask for.
     pub(crate) ceiling: Limits,
     log: Log,
@@ -131,6 +133,7 @@ impl State {
                 Arc::clone(&parts.memory),
             ),
             clock: Clock::new(parts.trusted),
+            trusted: parts.trusted,
             ceiling: parts.ceiling,
             log,
             logs,
@@ -163,6 +166,7 @@ impl State {
         self.hooks = Hooks::new(Arc::clone(&parts.host), Arc::clone(&parts.meter), limits, &self.arriving);
         self.memory.renew(limits.memory_bytes, Arc::clone(&parts.meter));
         self.ceiling = parts.ceiling;
+        self.trusted = parts.trusted;
         self.info = Arc::clone(&parts.info);
         self.entry = Arc::clone(&parts.entry);
         self.request = request;

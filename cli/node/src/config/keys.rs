@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use serde_json::Value as Json;
 use wasmyard_api::Rates;
+use wasmyard_cache::CacheLimits;
 use wasmyard_control::InHandshakes;
 use wasmyard_dispatcher::{DispatcherConfig, EgressConfig, OriginsConfig, Roots};
 use wasmyard_listener::tls::LeastVersion;
@@ -47,6 +48,8 @@ section! {
         dcv: One<RawDcv> = one("dcv"),
         /// Objects.
         r2: One<RawR2> = one("r2"),
+        /// How much scripts' caches may take.
+        cache: One<RawCache> = one("cache"),
         /// What holds for every script.
         limits: One<RawPlatformLimits> = one("limits"),
         /// Namespaces that exist from the start.
@@ -354,6 +357,18 @@ section! {
         /// where clients of the [S3 protocol](r2.md#the-s3-protocol) are answered, such as `"127.0.0.1:8789"`. Port 0 lets the system
         /// choose
         s3_listen: Text = Text("no S3 protocol"),
+    }
+}
+
+section! {
+    /// `[cache]`
+    RawCache {
+        /// what the [caches](cache.md) of all scripts take on the disk, below the data directory
+        disk: Size = Size { range: 16 << 20..=1 << 44, default: CacheLimits::default().disk_bytes },
+        /// of this, those of one script; not more than `disk`
+        script_disk: Size = Size { range: 1 << 20..=1 << 44, default: CacheLimits::default().script_bytes },
+        /// what is held in memory of it, beside `guest_memory`
+        memory: Size = Size { range: 1 << 20..=1 << 40, default: CacheLimits::default().memory_bytes },
     }
 }
 

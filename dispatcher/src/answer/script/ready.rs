@@ -10,6 +10,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
+use wasmyard_namespaces::namespace::Namespace;
 use wasmyard_namespaces::registry::{Registry, RegistryEvent};
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{
@@ -25,6 +26,8 @@ const LOADING: Duration = Duration::from_secs(5);
 /// How long a request waits for a script in JavaScript to be evaluated, at least: that takes milliseconds, and a second of CPU
 /// time at most, where a component takes minutes.
 const EVALUATED: Duration = Duration::from_secs(5);
+/// The capability that caches are, as components import it.
+const CACHES: &str = "wasmyard:platform/cache";
 /// When it is worth trying again where code is being compiled.
 const COMPILED_AFTER: Duration = Duration::from_secs(2);
 
@@ -164,12 +167,26 @@ impl Scripts {
         // A user script counts for itself; platform scripts are one tenant.
         let tenant = script.key.namespace().map(|_| script.key.to_string()).unwrap_or_default();
         let own_rates = self.services.rates.as_ref().map(|rates| rates.of(&tenant));
-        let services = Services { files, own_rates, ..self.services.clone() };
+        // By the identifier that the script keeps until it is deleted: another one of its name has others.
+        let caches = self.services.caches.as_ref().filter(|_| self.has_caches(&script.key));
+        let own_caches = caches.and_then(|caches| caches.of(&script.id, &script.key.to_string()));
+        let services = Services { files, own_rates, own_caches, ..self.services.clone() };
         let granted = Granted::new(&version.bindings, &services);
         let reuse = if version.reuses_instances() { Reuse::WhenDone } else { Reuse::Never };
         let worker = Worker::new(script.key.clone(), &version.id, granted, Arc::clone(module), reuse);
         let ready = self.versions.keep(script, metering, worker).ready();
         ready.ok_or_else(|| internal("code was let go of while it was held"))
+    }
+
+    /// Whether a script has caches. Unlike a binding they are not declared, so that the policy of its namespace is asked when
+    /// a version is made ready.
+    fn has_caches(&self, key: &ScriptKey) -> bool {
+        key.namespace().is_none_or(|name| {
+            let namespace = self.registry.namespace_cached(name);
+            let policy =
+                |namespace: &Namespace| namespace.capabilities.as_ref().is_none_or(|it| it.allows(CACHES));
+            namespace.is_some_and(|namespace| policy(&namespace))
+        })
     }
 
     /// What the registry says of a script, done: what was replaced or deleted is let go, and the code of a new version,

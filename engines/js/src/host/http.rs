@@ -478,7 +478,9 @@ fn start_answer<'js>(ctx: Ctx<'js>, status: u16, head: Vec<String>) -> Result<Va
 /// How many bytes a body takes now; negative when nobody reads it any more.
 fn space(id: u32) -> f64 {
     let space = table::with(id, |resource| match resource {
-        Resource::Sink { stream, .. } | Resource::Writer { stream, .. } => stream.check_write().ok(),
+        Resource::Sink { stream, .. } | Resource::Writer { stream, .. } | Resource::Cached { stream, .. } => {
+            stream.check_write().ok()
+        }
         _ => None,
     });
     space.flatten().map_or(-1.0, |space| space as f64)
@@ -490,7 +492,7 @@ fn write(id: u32, buffer: ArrayBuffer<'_>, offset: usize, length: usize) -> bool
     let part = unsafe { buffer.as_bytes() }.and_then(|all| all.get(offset..offset.checked_add(length)?));
     let Some(part) = part else { return false };
     let written = table::with(id, |resource| match resource {
-        Resource::Sink { stream, .. } | Resource::Writer { stream, .. } => {
+        Resource::Sink { stream, .. } | Resource::Writer { stream, .. } | Resource::Cached { stream, .. } => {
             stream.write(part).and_then(|()| stream.flush()).is_ok()
         }
         _ => false,

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Api, Server, body, guest, origin, request, script_path};
 
 /// Every interface with functions that a script is given, and why it is no way to the network.
-const GIVEN: [(&str, &str); 38] = [
+const GIVEN: [(&str, &str); 39] = [
     ("wasi:cli/environment", "empty"),
     ("wasi:cli/exit", "ends the script"),
     ("wasi:cli/stderr", "the log"),
@@ -37,6 +37,7 @@ const GIVEN: [(&str, &str); 38] = [
     ("wasi:sockets", "denied, every call: `a_script_finds_no_file_no_socket_and_no_environment`"),
     ("wasmyard:platform/bindings", "names and types of what the script was given"),
     ("wasmyard:platform/assets", "static files of the script itself"),
+    ("wasmyard:platform/cache", "responses that the script itself has put there"),
     (
         "wasmyard:platform/calls",
         "methods of other scripts, inside, by a handle that `dispatch` gave; the gate goes along",
