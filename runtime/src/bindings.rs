@@ -105,7 +105,7 @@ mod generated {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
             "wasmyard:platform/assets.files": super::assets::OpenFiles,
             "wasmyard:platform/cache.cache": super::cache::OpenCache,
-            "wasmyard:platform/cache.writer": super::cache::writer::OpenWriter,
+            "wasmyard:platform/cache.writer": super::cache::writer::OpenBody,
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
             "wasmyard:platform/d1.database": super::d1::OpenD1,

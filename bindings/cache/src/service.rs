@@ -6,6 +6,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +41,14 @@ fn unsaid(status: StatusCode) -> Option<Duration> {
 pub struct Caches {
     store: Store,
     clock: Clock,
+    lookups: Arc<Lookups>,
+}
+
+/// How often something was looked for.
+#[derive(Debug, Default)]
+struct Lookups {
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 /// The caches of one script. Cheap to clone.
@@ -47,6 +56,7 @@ pub struct Caches {
 pub struct ScriptCaches {
     space: Space,
     clock: Clock,
+    lookups: Arc<Lookups>,
 }
 
 /// One cache of a script.
@@ -108,14 +118,15 @@ impl Caches {
     /// # Errors
     /// Why the folder cannot be used.
     pub fn open(folder: &Path, clock: Clock, limits: CacheLimits) -> io::Result<Caches> {
-        Ok(Caches { store: Store::open(folder, limits)?, clock })
+        Ok(Caches { store: Store::open(folder, clock.clone(), limits)?, clock, lookups: Arc::default() })
     }
 
     /// The caches of the script with this identifier, a UUID; none where it is none. The name is for [`Caches::scripts`].
     #[must_use]
     pub fn of(&self, id: &str, name: &str) -> Option<ScriptCaches> {
         let owner = OwnerId(Uuid::try_parse(id).ok()?);
-        Some(ScriptCaches { space: self.store.space(owner, name), clock: self.clock.clone() })
+        let (space, clock) = (self.store.space(owner, name), self.clock.clone());
+        Some(ScriptCaches { space, clock, lookups: Arc::clone(&self.lookups) })
     }
 
     /// The scripts that have something in a cache, by name and identifier: those of one name, or all.
@@ -130,6 +141,12 @@ impl Caches {
         if let Ok(id) = Uuid::try_parse(id) {
             self.store.forget(OwnerId(id)).await;
         }
+    }
+
+    /// How often a response was found, and how often none was.
+    #[must_use]
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (self.lookups.hits.load(Ordering::Relaxed), self.lookups.misses.load(Ordering::Relaxed))
     }
 
     /// Where it is all kept.
@@ -255,6 +272,13 @@ impl Resource {
     /// # Cancel safety
     /// Nothing is changed that matters.
     pub async fn find(&self) -> Option<Answer> {
+        let found = self.looked_up().await;
+        let counted = if found.is_some() { &self.of.lookups.hits } else { &self.of.lookups.misses };
+        counted.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    async fn looked_up(&self) -> Option<Answer> {
         let (meta, found) = self.first().await?;
         let (at, head, body) = match meta {
             Meta::Response(head) => (self.at, head, found.body),

@@ -9,6 +9,7 @@
 
 mod file;
 mod loading;
+mod owner;
 mod reading;
 mod shares;
 mod space;
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
-use wasmyard_model::Timestamp;
+use wasmyard_model::Clock;
 
 pub use reading::{Found, Reader, Stored};
 pub use space::Space;
@@ -33,8 +34,8 @@ pub use writing::Writing;
 
 use crate::limits::{CacheLimits, MEMORY_OVERHEAD_BYTES};
 use file::Stamp;
+use owner::{Own, Owner};
 use shares::{Bounds, Gone, Shares};
-use space::Own;
 
 /// Whose entries: a script, by the identifier that it has until it is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +115,9 @@ pub(crate) struct Inner {
     /// For files that have no name yet, and those that are to go.
     drafts: PathBuf,
     limits: CacheLimits,
+    clock: Clock,
+    /// When it was opened, in nanoseconds since 1970: nothing that was there before was used later.
+    began: u64,
     /// Held while names of files change.
     files: Mutex<()>,
     /// What the disk has. An entry without a stamp was there before this process, and has not been looked at.
@@ -143,7 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn open(folder: &Path, limits: CacheLimits) -> io::Result<Store> {
+    pub fn open(folder: &Path, clock: Clock, limits: CacheLimits) -> io::Result<Store> {
         let drafts = folder.join("drafts");
         // Of a process that was killed.
         match fs::remove_dir_all(&drafts) {
@@ -151,16 +155,18 @@ impl Store {
             Ok(()) | Err(_) => {}
         }
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&drafts)?;
-        let now = Timestamp::now().unix_micros().saturating_mul(1_000);
+        let began = clock.now().unix_micros().saturating_mul(1_000);
         let disk = Bounds { all: limits.disk_bytes, own: limits.script_bytes.min(limits.disk_bytes) };
         let memory = Bounds { all: limits.memory_bytes, own: limits.memory_bytes };
         let inner = Arc::new(Inner {
             folder: folder.to_owned(),
             drafts,
             limits,
+            clock,
+            began,
             files: Mutex::default(),
-            index: Mutex::new(Shares::new(disk, now)),
-            memory: Mutex::new(Shares::new(memory, now)),
+            index: Mutex::new(Shares::new(disk, began)),
+            memory: Mutex::new(Shares::new(memory, began)),
             owners: Mutex::default(),
             calls: Arc::new(Semaphore::new(limits.all_calls)),
             streams: Arc::new(Semaphore::new(limits.all_streams)),
@@ -177,14 +183,14 @@ impl Store {
     pub fn space(&self, owner: OwnerId, name: &str) -> Space {
         let mut owners = lock(&self.0.owners);
         if let Some(own) = owners.open.get(&owner).and_then(Weak::upgrade) {
-            return Space { inner: Arc::clone(&self.0), own };
+            return Space(Owner { inner: Arc::clone(&self.0), own });
         }
         if owners.open.len() == owners.open.capacity() {
             owners.open.retain(|_, own| own.strong_count() > 0);
         }
         let own = Arc::new(Own::new(owner, name, &self.0.limits));
         owners.open.insert(owner, Arc::downgrade(&own));
-        Space { inner: Arc::clone(&self.0), own }
+        Space(Owner { inner: Arc::clone(&self.0), own })
     }
 
     /// Waits until all that the folder had at the start is known.
@@ -293,7 +299,7 @@ impl Inner {
     /// The disk did not take something. Where it is full the cache makes itself smaller: others need the room more.
     fn failed(&self, action: &str, error: &io::Error) {
         let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        let now = Timestamp::now().unix_seconds();
+        let now = self.clock.now().unix_seconds();
         let told = self.told.swap(now, Ordering::Relaxed);
         // Once a minute: what is not kept can be much.
         if now.saturating_sub(told) >= 60 {

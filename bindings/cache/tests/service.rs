@@ -82,6 +82,7 @@ async fn a_response_is_there_until_it_is_stale() {
     node.hand.advance(Duration::from_millis(1));
     assert_eq!(said(&cache, URL, &[]).await, None);
     assert_eq!(node.caches.store().held().2, 0, "what is stale is removed when it is met");
+    assert_eq!(node.caches.hits_and_misses(), (2, 2));
     // One that is not kept leaves what is there.
     put(&cache, URL, &[], MINUTE, "two").await.unwrap();
     assert_eq!(put(&cache, URL, &[], &["cache-control: no-store"], "x").await, Err(Left::Told("no-store")));

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 use wasmyard_cache::CacheLimits;
 use wasmyard_cache::store::{EntryKey, OwnerId, Space, Store, Stored};
+use wasmyard_model::Clock;
 
 const MIB: u64 = 1 << 20;
 
@@ -34,7 +35,7 @@ fn limits(disk_bytes: u64) -> CacheLimits {
 }
 
 async fn opened(folder: &Path, limits: CacheLimits) -> Store {
-    let store = Store::open(folder, limits).unwrap();
+    let store = Store::open(folder, Clock::system(), limits).unwrap();
     store.loaded().await;
     store
 }

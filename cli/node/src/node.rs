@@ -44,8 +44,8 @@ use crate::storage::Kept;
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
 use crate::{
-    caches, certificates, hostnames, issuers, javascript, logs, recompile, rollbacks, store_figures, sweep,
-    triggers,
+    cache_figures, caches, certificates, hostnames, issuers, javascript, logs, recompile, rollbacks,
+    store_figures, sweep, triggers,
 };
 
 /// Bytes of compiled code that stay loaded.
@@ -236,6 +236,7 @@ impl Node {
             limits: config.limits,
         });
         let caches = kept.caches;
+        cache_figures::register(caches.clone(), metrics.registry()).map_err(unmeasured)?;
         let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv)
             .with_queues(kept.queues)
             .with_databases(kept.d1)

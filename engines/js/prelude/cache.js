@@ -30,10 +30,6 @@ function ignoresMethod(options) {
   return Boolean(options?.ignoreMethod);
 }
 
-function missing(of, method) {
-  throw new Error(`Failed to execute '${method}' on '${of}': the method is not implemented.`);
-}
-
 const bufferOf = (bytes) => (bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer);
 
 export class Cache {
@@ -79,10 +75,6 @@ export class Cache {
     const ignoreMethod = ignoresMethod(options);
     return answered(host.cacheDelete(this.#name, asked(requested(request)), ignoreMethod));
   }
-  add() { missing("Cache", "add"); }
-  addAll() { missing("Cache", "addAll"); }
-  matchAll() { missing("Cache", "matchAll"); }
-  keys() { missing("Cache", "keys"); }
   get [Symbol.toStringTag]() { return "Cache"; }
 }
 
@@ -98,10 +90,6 @@ export class CacheStorage {
     if (text.length >= MOST_NAME) throw new TypeError("Cache name is too long.");
     return new Cache(GIVEN, text);
   }
-  match() { missing("CacheStorage", "match"); }
-  has() { missing("CacheStorage", "has"); }
-  delete() { missing("CacheStorage", "delete"); }
-  keys() { missing("CacheStorage", "keys"); }
   get [Symbol.toStringTag]() { return "CacheStorage"; }
 }
 

@@ -16,7 +16,7 @@ use wasmyard_cache::{Cache, CacheError as Refused, Left};
 
 use super::cache_wit::{CacheError, Head, Host, HostCache, Request, Started};
 use crate::guest::state::State;
-use writer::OpenWriter;
+use writer::OpenBody;
 
 /// A cache that the guest opened.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -97,7 +97,7 @@ impl HostCache for State {
         let Some(incoming) = storing.begin().await else {
             return Ok(Ok(Started::Left(Left::NoRoom.to_string())));
         };
-        let writer = OpenWriter::new(incoming, &self.arriving);
+        let writer = OpenBody::new(incoming, &self.arriving);
         self.weigh()?;
         Ok(Ok(Started::Writing(self.table.push(writer)?)))
     }

@@ -37,7 +37,7 @@ fn note(inner: &Inner, owner: OwnerId, file: &DirEntry) {
     // It may be gone, or another one, since the folder was read.
     let Ok(found) = fs::metadata(file.path()) else { return };
     let used = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let used = used.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+    let used = used.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)).min(inner.began);
     let gone = {
         let mut index = lock(&inner.index);
         if !index.keys(owner, key..=key).is_empty() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::file::{Entry, PIECE};
-use super::space::{Place, Space};
+use super::owner::{Owner, Place};
 use super::{EntryKey, Small, blocking, lock};
 use crate::limits::{MAX_HEAD_BYTES, MAX_KEY_BYTES, SMALL_BYTES};
 
@@ -61,7 +61,7 @@ impl Stored {
 #[derive(Debug)]
 pub struct Reader {
     entry: Arc<Entry>,
-    space: Space,
+    owner: Owner,
     at: EntryKey,
     next: u64,
     left: u64,
@@ -87,12 +87,12 @@ impl Reader {
             return Ok(None);
         }
         let (entry, byte) = (Arc::clone(&self.entry), self.next);
-        let space = self.space.clone();
+        let owner = self.owner.clone();
         let at = self.at;
         let read = blocking(move || {
             entry.piece(byte).inspect_err(|error| {
                 tracing::error!(%error, "an entry of the cache is damaged, and is removed");
-                space.inner.discard(space.own.id, at);
+                owner.inner.discard(owner.own.id, at);
             })
         });
         let (begins, mut piece) = read.await.unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))?;
@@ -105,7 +105,7 @@ impl Reader {
     }
 }
 
-impl Space {
+impl Owner {
     /// Reads an entry of the disk.
     pub(super) fn read(&self, at: EntryKey, key: &Bytes) -> Option<Found> {
         let (inner, owner) = (&self.inner, self.own.id);
@@ -168,7 +168,7 @@ impl Space {
             }
         }
         let left = entry.length;
-        let reader = Reader { entry: Arc::new(entry), space: self.clone(), at, next: 0, left, _place: place };
+        let reader = Reader { entry: Arc::new(entry), owner: self.clone(), at, next: 0, left, _place: place };
         Ok(Some(Found { meta, body: Stored::File(Box::new(reader)) }))
     }
 }

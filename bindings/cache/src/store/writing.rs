@@ -9,7 +9,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::file::{Draft, file_bytes};
-use super::space::{Place, Space};
+use super::owner::{Owner, Place};
 use super::{EntryKey, Small, blocking, lock};
 use crate::limits::{SMALL_BYTES, weight};
 
@@ -19,7 +19,7 @@ const GATHERED: usize = 256 << 10;
 /// An entry that is being written. Dropping it keeps nothing.
 #[derive(Debug)]
 pub struct Writing {
-    space: Space,
+    owner: Owner,
     sheet: Option<Sheet>,
     /// What is not written yet; all of a small body.
     pieces: Vec<Bytes>,
@@ -31,7 +31,7 @@ pub struct Writing {
 /// The file, and what it counts for.
 #[derive(Debug)]
 struct Sheet {
-    space: Space,
+    owner: Owner,
     path: PathBuf,
     draft: Option<Draft>,
     stamp: super::Stamp,
@@ -39,9 +39,9 @@ struct Sheet {
 }
 
 impl Writing {
-    pub(super) fn begin(space: &Space, place: Place) -> Option<Writing> {
-        let (space, sheet) = (space.clone(), Some(Sheet::new(space)?));
-        Some(Writing { space, sheet, pieces: Vec::new(), gathered: 0, length: 0, _place: place })
+    pub(super) fn begin(owner: &Owner, place: Place) -> Option<Writing> {
+        let (owner, sheet) = (owner.clone(), Some(Sheet::new(owner)?));
+        Some(Writing { owner, sheet, pieces: Vec::new(), gathered: 0, length: 0, _place: place })
     }
 
     /// How many bytes came.
@@ -59,7 +59,7 @@ impl Writing {
             return false;
         }
         self.length = self.length.saturating_add(bytes.len() as u64);
-        if self.length > self.space.most() {
+        if self.length > self.owner.most() {
             self.sheet = None;
             self.pieces = Vec::new();
             return false;
@@ -73,7 +73,7 @@ impl Writing {
         self.gathered = 0;
         let (pieces, sheet) = (std::mem::take(&mut self.pieces), self.sheet.take());
         let Some(mut sheet) = sheet else { return false };
-        let Some(place) = self.space.call().await else { return false };
+        let Some(place) = self.owner.call().await else { return false };
         let written = blocking(move || {
             let written = sheet.write(&pieces);
             drop(place);
@@ -86,11 +86,11 @@ impl Writing {
     /// The body is whole: whether the entry is kept. Where it is not, none is there in its place.
     pub async fn commit(mut self, at: EntryKey, key: Bytes, meta: Bytes) -> bool {
         let (pieces, length) = (std::mem::take(&mut self.pieces), self.length);
-        let (space, sheet) = (self.space.clone(), self.sheet.take());
-        let Some(place) = space.call().await else { return false };
+        let (owner, sheet) = (self.owner.clone(), self.sheet.take());
+        let Some(place) = owner.call().await else { return false };
         let committed = blocking(move || {
             let Some(sheet) = sheet else {
-                space.give_up(at);
+                owner.discard(at);
                 return false;
             };
             // A body that is this small was not written in part.
@@ -105,10 +105,10 @@ impl Writing {
     }
 
     /// Puts an entry that is there as a whole.
-    pub(super) fn put(space: &Space, at: EntryKey, key: &Bytes, meta: &Bytes, body: Bytes) -> bool {
+    pub(super) fn put(owner: &Owner, at: EntryKey, key: &Bytes, meta: &Bytes, body: Bytes) -> bool {
         let length = body.len() as u64;
-        let Some(sheet) = Sheet::new(space).filter(|_| length <= space.most()) else {
-            space.give_up(at);
+        let Some(sheet) = Sheet::new(owner).filter(|_| length <= owner.most()) else {
+            owner.discard(at);
             return false;
         };
         let small = (length <= SMALL_BYTES).then(|| body.clone());
@@ -117,13 +117,13 @@ impl Writing {
 }
 
 impl Sheet {
-    fn new(space: &Space) -> Option<Sheet> {
-        let path = space.inner.draft_path();
+    fn new(owner: &Owner) -> Option<Sheet> {
+        let path = owner.inner.draft_path();
         let stamp = *Uuid::new_v4().as_bytes();
         match Draft::create(&path, stamp) {
-            Ok(draft) => Some(Sheet { space: space.clone(), path, draft: Some(draft), stamp, counted: 0 }),
+            Ok(draft) => Some(Sheet { owner: owner.clone(), path, draft: Some(draft), stamp, counted: 0 }),
             Err(error) => {
-                space.inner.failed("an entry of the cache could not be begun", &error);
+                owner.inner.failed("an entry of the cache could not be begun", &error);
                 None
             }
         }
@@ -137,7 +137,7 @@ impl Sheet {
         match self.draft.as_mut().map(|draft| draft.write(pieces)) {
             Some(Ok(())) => true,
             Some(Err(error)) => {
-                self.space.inner.failed("an entry of the cache could not be written", &error);
+                self.owner.inner.failed("an entry of the cache could not be written", &error);
                 false
             }
             None => false,
@@ -146,10 +146,10 @@ impl Sheet {
 
     /// Counts what is written next, for which others may have to go.
     fn count(&mut self, bytes: u64) -> bool {
-        let inner = &self.space.inner;
+        let inner = &self.owner.inner;
         let _files = lock(&inner.files);
         let mut gone = Vec::new();
-        let has_room = lock(&inner.index).write(self.space.own.id, bytes, &mut gone).is_ok();
+        let has_room = lock(&inner.index).write(self.owner.own.id, bytes, &mut gone).is_ok();
         inner.bury(gone);
         if has_room {
             self.counted += bytes;
@@ -166,19 +166,19 @@ impl Sheet {
         length: u64,
         small: Option<Bytes>,
     ) -> bool {
-        let space = self.space.clone();
+        let owner = self.owner.clone();
         let bytes = file_bytes(length, key.len(), meta.len());
-        let fits = lock(&space.inner.index).fits(weight(bytes));
+        let fits = lock(&owner.inner.index).fits(weight(bytes));
         if !fits || !self.write(pieces) || !self.finish(key, meta) {
-            space.give_up(at);
+            owner.discard(at);
             return false;
         }
         let small = small.map(|body| Small { key: key.clone(), meta: meta.clone(), body });
         match self.name(at, weight(bytes), small) {
             Ok(is_kept) => is_kept,
             Err(error) => {
-                space.inner.failed("an entry of the cache could not be named", &error);
-                space.give_up(at);
+                owner.inner.failed("an entry of the cache could not be named", &error);
+                owner.discard(at);
                 false
             }
         }
@@ -188,7 +188,7 @@ impl Sheet {
         match self.draft.take().map(|draft| draft.finish(key, meta)) {
             Some(Ok(())) => true,
             Some(Err(error)) => {
-                self.space.inner.failed("an entry of the cache could not be finished", &error);
+                self.owner.inner.failed("an entry of the cache could not be finished", &error);
                 false
             }
             None => false,
@@ -197,22 +197,22 @@ impl Sheet {
 
     /// Gives the file its name. From then on it is found, and what it replaces is not.
     fn name(&mut self, at: EntryKey, bytes: u64, small: Option<Small>) -> io::Result<bool> {
-        let (inner, owner) = (Arc::clone(&self.space.inner), self.space.own.id);
+        let (inner, owner) = (Arc::clone(&self.owner.inner), self.owner.own.id);
         let _files = lock(&inner.files);
-        if self.space.own.is_gone() {
+        if self.owner.own.is_gone() {
             return Ok(false);
         }
         let path = inner.path(owner, at);
         match fs::rename(&self.path, &path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.space.make_folder()?;
+                self.owner.make_folder()?;
                 fs::rename(&self.path, &path)?;
             }
             renamed => renamed?,
         }
         // With a new first entry the others of the resource are for nobody any more.
         if at.is_first() {
-            for other in self.space.forget_names(at) {
+            for other in self.owner.forget_names(at) {
                 super::remove(&inner.path(owner, other));
             }
         }
@@ -236,22 +236,15 @@ impl Sheet {
 /// What has no name by now goes.
 impl Drop for Sheet {
     fn drop(&mut self) {
-        let space = self.space.clone();
+        let owner = self.owner.clone();
         let (path, counted) = (std::mem::take(&mut self.path), self.counted);
         if counted > 0 {
-            lock(&space.inner.index).written(space.own.id, counted);
+            lock(&owner.inner.index).written(owner.own.id, counted);
         }
         let remove = move || super::remove(&path);
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(remove)),
             Err(_) => remove(),
         }
-    }
-}
-
-impl Space {
-    /// What was to be put in place of an entry cannot be kept: the older one is not what its owner means any more.
-    fn give_up(&self, at: EntryKey) {
-        self.inner.discard(self.own.id, at);
     }
 }

@@ -17,7 +17,7 @@ const HELD_BYTES: u64 = (2 * BODY_CHUNK_BYTES + (512 << 10)) as u64;
 
 /// A body that the guest writes.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct OpenWriter {
+pub struct OpenBody {
     /// Held beside the stream's own, so that the body does not end before the guest says so.
     sender: mpsc::Sender<Bytes>,
     /// Whether the guest has its stream.
@@ -26,8 +26,8 @@ pub struct OpenWriter {
     _share: Share,
 }
 
-impl OpenWriter {
-    pub(super) fn new(mut incoming: Incoming, arriving: &Arriving) -> OpenWriter {
+impl OpenBody {
+    pub(super) fn new(mut incoming: Incoming, arriving: &Arriving) -> OpenBody {
         let (sender, mut receiver) = mpsc::channel::<Bytes>(1);
         // Ends when the guest's ends are gone: dropped with what it holds then, or finished.
         let taken = tokio::spawn(async move {
@@ -38,11 +38,11 @@ impl OpenWriter {
             }
             incoming
         });
-        OpenWriter { sender, given: false, taken, _share: arriving.hold(HELD_BYTES) }
+        OpenBody { sender, given: false, taken, _share: arriving.hold(HELD_BYTES) }
     }
 
     async fn finish(self) -> Result<(), Left> {
-        let OpenWriter { sender, taken, .. } = self;
+        let OpenBody { sender, taken, .. } = self;
         drop(sender);
         match taken.await {
             Ok(incoming) => incoming.finish().await,
@@ -55,10 +55,7 @@ impl OpenWriter {
 }
 
 impl HostWriter for State {
-    fn body(
-        &mut self,
-        this: Resource<OpenWriter>,
-    ) -> wasmtime::Result<Result<Resource<DynOutputStream>, ()>> {
+    fn body(&mut self, this: Resource<OpenBody>) -> wasmtime::Result<Result<Resource<DynOutputStream>, ()>> {
         let writer = self.table.get_mut(&this)?;
         if std::mem::replace(&mut writer.given, true) {
             return Ok(Err(()));
@@ -67,12 +64,12 @@ impl HostWriter for State {
         Ok(Ok(self.table.push_child(stream, &this)?))
     }
 
-    async fn finish(&mut self, this: Resource<OpenWriter>) -> wasmtime::Result<Option<String>> {
+    async fn finish(&mut self, this: Resource<OpenBody>) -> wasmtime::Result<Option<String>> {
         let writer = self.table.delete(this)?;
         Ok(writer.finish().await.err().map(|left| left.to_string()))
     }
 
-    fn drop(&mut self, this: Resource<OpenWriter>) -> wasmtime::Result<()> {
+    fn drop(&mut self, this: Resource<OpenBody>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
     }

@@ -79,8 +79,8 @@ async fn what_breaks_a_rule_is_refused_in_the_products_words() {
         "TypeError: Body has already been used. It can only be used once. Use tee() first if you need to read it twice.",
         "Error: The 'ignoreSearch' field on 'CacheQueryOptions' is not implemented.",
         "TypeError: Cache name is too long.",
-        "Error: Failed to execute 'matchAll' on 'Cache': the method is not implemented.",
-        "Error: Failed to execute 'has' on 'CacheStorage': the method is not implemented.",
+        [],
+        [],
         "TypeError: Illegal constructor",
         "nothing: undefined",
         true,
@@ -188,7 +188,7 @@ async fn calls_count_as_subrequests() {
     let server = served().await;
     let counted = said(&server, "a.test", "/count").await;
     assert_eq!(counted[0], 60, "{counted}");
-    assert!(counted[1].as_str().unwrap().contains("60"), "{counted}");
+    assert_eq!(counted[1], "Error: Too many subrequests by single Worker invocation.");
 }
 
 #[tokio::test]
