@@ -25,8 +25,8 @@ pub(crate) struct Metadata {
     pub(crate) body_part: Option<String>,
     /// Bindings: objects with `type`, `name` and what the type needs; `inherit` takes one over from the version before.
     pub(crate) bindings: Vec<Value>,
-    /// Types of which all bindings of the version before are kept.
-    pub(crate) keep_bindings: Vec<String>,
+    /// Types of which all bindings of the version before are kept; left out, secrets are: `secret_text`, `secret_key`.
+    pub(crate) keep_bindings: Option<Vec<String>>,
     /// Tags for the script, at most 8; left out, the tags stay as they are.
     pub(crate) tags: Option<Vec<String>>,
     /// When what served before serves again by itself.
@@ -188,12 +188,7 @@ impl Metadata {
     pub(crate) fn into_draft(self, bindings_strict: bool) -> Result<UploadDraft, ApiError> {
         Ok(UploadDraft {
             bindings: self.bindings.iter().map(input).collect::<Result<_, _>>()?,
-            // A type that this platform does not give has no bindings to keep.
-            keep_bindings: self
-                .keep_bindings
-                .iter()
-                .filter_map(|name| BindingType::from_wire(name))
-                .collect(),
+            keep_bindings: self.keep_bindings.as_deref().map_or_else(|| KEPT.to_vec(), kept_types),
             bindings_strict,
             tags: self.tags.map(|tags| target::tags(&tags)).transpose()?,
             rollback: self.rollback.as_ref().map(RollbackIf::rule).transpose()?,
@@ -208,6 +203,15 @@ impl Metadata {
             ..UploadDraft::default()
         })
     }
+}
+
+/// What an upload keeps that does not say it. Clients whose users set secrets apart from their deploys do not name
+/// them at every deploy, and a secret that is gone nobody can read again.
+const KEPT: [BindingType; 2] = [BindingType::SecretText, BindingType::SecretKey];
+
+/// The types of these names. A type that this platform does not give has no bindings to keep.
+fn kept_types(names: &[String]) -> Vec<BindingType> {
+    names.iter().filter_map(|name| BindingType::from_wire(name)).collect()
 }
 
 /// A date as versions keep it; some clients write the time of day behind it.

@@ -188,8 +188,13 @@ async fn secrets_and_variables_are_kept_as_asked() {
         {"type": "plain_text", "name": "C", "text": "1"},
         {"type": "secret_text", "name": "KEY"}])
     );
-    // Without keep_bindings an upload replaces all of them.
+    // An upload that does not say what it keeps keeps secrets and nothing else.
     api.upload(SCRIPT, &json!({"main_module": "w.wasm"}), &component("x")).await.result();
+    let secret = json!([{"type": "secret_text", "name": "KEY"}]);
+    assert_eq!(api.get(&format!("{SCRIPT}/bindings")).await.result(), secret);
+    // One that says that it keeps nothing drops them too.
+    let none = json!({"main_module": "w.wasm", "keep_bindings": []});
+    api.upload(SCRIPT, &none, &component("x")).await.result();
     assert_eq!(api.get(&format!("{SCRIPT}/bindings")).await.result(), json!([]));
 }
 

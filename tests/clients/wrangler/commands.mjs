@@ -115,6 +115,8 @@ try {
   await command(["deploy"], { files: project("two", crons), shown: "deploy with cron triggers" });
   const set = (await result(`${workers}/scripts/commands/schedules`)).schedules.map(({ cron }) => cron);
   assert.deepEqual(set, ["*/5 * * * *", "0 3 * * mon"]);
+  // A deploy leaves the secrets as they are, whether the client names them or not.
+  await tool.says("shop.triggered.test", "/", "200 two 1st 3rd");
   await command(["triggers", "deploy"], { files: project("two", "[triggers]\ncrons = []\n"), shown: "triggers deploy without crons" });
   assert.deepEqual((await result(`${workers}/scripts/commands/schedules`)).schedules, []);
 
