@@ -487,7 +487,7 @@ section! {
         /// whether its scripts may call each other through service bindings
         service_bindings: Flag = Flag("`false`"),
         /// whether its scripts are the operator's own code: then they see the real clocks, not ones of 1 ms
-        /// ([limits.md](limits.md))
+        /// ([limits.md](limits.md)), and have [`caches.default`](cache.md)
         trusted_workers: Flag = Flag("`false`"),
         /// what its scripts may [import and be bound to](versions.md#capabilities)
         capabilities: Maybe<RawCapabilities> = maybe(),

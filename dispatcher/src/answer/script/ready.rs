@@ -10,7 +10,6 @@ use std::time::Duration;
 use dashmap::DashMap;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
-use wasmyard_namespaces::namespace::Namespace;
 use wasmyard_namespaces::registry::{Registry, RegistryEvent};
 use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{
@@ -168,8 +167,8 @@ impl Scripts {
         let tenant = script.key.namespace().map(|_| script.key.to_string()).unwrap_or_default();
         let own_rates = self.services.rates.as_ref().map(|rates| rates.of(&tenant));
         // By the identifier that the script keeps until it is deleted: another one of its name has others.
-        let caches = self.services.caches.as_ref().filter(|_| self.has_caches(&script.key));
-        let own_caches = caches.and_then(|caches| caches.of(&script.id, &script.key.to_string()));
+        let caches = self.services.caches.as_ref().zip(self.caches_name(&script.key));
+        let own_caches = caches.and_then(|(caches, name)| caches.of(&script.id, &name));
         let services = Services { files, own_rates, own_caches, ..self.services.clone() };
         let granted = Granted::new(&version.bindings, &services);
         let reuse = if version.reuses_instances() { Reuse::WhenDone } else { Reuse::Never };
@@ -178,15 +177,14 @@ impl Scripts {
         ready.ok_or_else(|| internal("code was let go of while it was held"))
     }
 
-    /// Whether a script has caches. Unlike a binding they are not declared, so that the policy of its namespace is asked when
-    /// a version is made ready.
-    fn has_caches(&self, key: &ScriptKey) -> bool {
-        key.namespace().is_none_or(|name| {
-            let namespace = self.registry.namespace_cached(name);
-            let policy =
-                |namespace: &Namespace| namespace.capabilities.as_ref().is_none_or(|it| it.allows(CACHES));
-            namespace.is_some_and(|namespace| policy(&namespace))
-        })
+    /// The name under which a script's caches are known, of which no change of its namespace's name makes another; none where
+    /// the script has no caches. Unlike a binding they are not declared, so that the policy of the namespace is asked when a
+    /// version is made ready.
+    fn caches_name(&self, key: &ScriptKey) -> Option<String> {
+        let Some(name) = key.namespace() else { return Some(key.to_string()) };
+        let namespace = self.registry.namespace_cached(name)?;
+        let is_allowed = namespace.capabilities.as_ref().is_none_or(|policy| policy.allows(CACHES));
+        is_allowed.then(|| format!("{}/{}", namespace.id, key.script()))
     }
 
     /// What the registry says of a script, done: what was replaced or deleted is let go, and the code of a new version,
