@@ -1,6 +1,7 @@
 //! The host's side of `wasmyard:platform`, generated from `sdk/wit`. One file per interface implements it.
 
 pub(crate) mod assets;
+mod cache;
 mod calls;
 mod clock;
 pub(crate) mod config;
@@ -16,6 +17,7 @@ pub(crate) mod log;
 pub(crate) mod message;
 mod options;
 pub(crate) mod outgoing;
+mod pieces;
 mod pollables;
 mod queues;
 pub(crate) mod r2;
@@ -32,6 +34,7 @@ mod generated {
             world platform {
                 import wasmyard:platform/assets@0.1.0;
                 import wasmyard:platform/bindings@0.1.0;
+                import wasmyard:platform/cache@0.1.0;
                 import wasmyard:platform/calls@0.1.0;
                 import wasmyard:platform/dispatch@0.1.0;
                 import wasmyard:platform/d1@0.1.0;
@@ -63,6 +66,11 @@ mod generated {
             "wasmyard:platform/dispatch.[method]worker.forward": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward-with": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.start-forward": async | trappable,
+            "wasmyard:platform/cache.[method]cache.match": async | trappable,
+            "wasmyard:platform/cache.[method]cache.put": async | trappable,
+            "wasmyard:platform/cache.[method]cache.start-put": async | trappable,
+            "wasmyard:platform/cache.[method]cache.delete": async | trappable,
+            "wasmyard:platform/cache.[static]writer.finish": async | trappable,
             "wasmyard:platform/d1.[method]database.run": async | trappable,
             "wasmyard:platform/kv.[method]namespace.get": async | trappable,
             "wasmyard:platform/kv.[method]namespace.get-stream": async | trappable,
@@ -100,6 +108,8 @@ mod generated {
             "wasi:http": wasmtime_wasi_http::p2::bindings::http,
             "wasi:io": wasmtime_wasi::p2::bindings::io,
             "wasmyard:platform/assets.files": super::assets::OpenFiles,
+            "wasmyard:platform/cache.cache": super::cache::OpenCache,
+            "wasmyard:platform/cache.writer": super::cache::writer::OpenBody,
             "wasmyard:platform/dispatch.namespace": super::dispatch::Namespace,
             "wasmyard:platform/dispatch.worker": super::dispatch::Worker,
             "wasmyard:platform/d1.database": super::d1::OpenD1,
@@ -122,7 +132,7 @@ pub(crate) use generated::wasi::keyvalue::{
     atomics as keyvalue_atomics_wit, batch as keyvalue_batch_wit, store as keyvalue_wit,
 };
 pub(crate) use generated::wasmyard::platform::{
-    assets as assets_wit, bindings as bindings_wit, calls as calls_wit, d1 as d1_wit,
+    assets as assets_wit, bindings as bindings_wit, cache as cache_wit, calls as calls_wit, d1 as d1_wit,
     dispatch as dispatch_wit, kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
     queues as queues_wit, r2 as r2_wit, rate_limit as ratelimit_wit, request_info as request_info_wit,
     secrets as secrets_wit,

@@ -5,6 +5,7 @@
 /// <reference path="./events.d.ts" />
 /// <reference path="./streams.d.ts" />
 /// <reference path="./fetch.d.ts" />
+/// <reference path="./cache.d.ts" />
 /// <reference path="./url.d.ts" />
 /// <reference path="./encoding.d.ts" />
 /// <reference path="./crypto.d.ts" />

@@ -4,6 +4,7 @@
 //! - `asset_uploads`: folders of files on their way up
 //! - `bad_limits`: limits that cannot be, wherever somebody sets them
 //! - `crons`: scripts that run by themselves
+//! - `cache`: responses that components keep
 //! - `capabilities`: what components import, told and held against a policy
 //! - `d1`: SQL databases, as scripts and the API reach them
 //! - `deploy`: from an upload to the next request, with traffic flowing
@@ -21,6 +22,7 @@
 mod any_call;
 mod asset_uploads;
 mod bad_limits;
+mod cache;
 mod capabilities;
 mod clients;
 mod crons;

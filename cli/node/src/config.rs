@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use wasmyard_api::Rates;
+use wasmyard_cache::CacheLimits;
 pub use wasmyard_control::DeclaredConsumer;
 use wasmyard_control::configuration::DeclaredZone;
 use wasmyard_dispatcher::{EgressConfig, OriginsConfig};
@@ -76,6 +77,8 @@ pub struct ResolvedConfig {
     pub certificates: CertificatesConfig,
     /// The name server of delegated validation; none: nothing is delegated.
     pub dcv: Option<DcvConfig>,
+    /// `[cache]`: how much scripts' caches may take.
+    pub cache: CacheLimits,
     /// `[r2]`: where clients of the S3 protocol are answered; none: nowhere.
     pub s3_listen: Option<SocketAddr>,
     /// Where notifications may be sent.
@@ -103,6 +106,7 @@ impl ResolvedConfig {
             ("egress", self.egress != new.egress),
             ("origins", self.origins != new.origins),
             ("dcv", self.dcv != new.dcv),
+            ("cache", self.cache != new.cache),
             ("r2", self.s3_listen != new.s3_listen),
             ("webhooks", self.webhooks != new.webhooks),
             ("limits", self.limits != new.limits || self.ceiling != new.ceiling),

@@ -13,6 +13,8 @@
 
 mod apply;
 pub mod assets;
+mod cache_figures;
+mod caches;
 mod certificates;
 mod challenges;
 mod checker;

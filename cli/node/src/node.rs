@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 use wasmyard_api::{ApiState, Rates, UploadLimits};
+use wasmyard_cache::Caches;
 use wasmyard_compiler::ChildCompiler;
 use wasmyard_control::{Control, Lookout};
 use wasmyard_dispatcher::{
@@ -43,7 +44,8 @@ use crate::storage::Kept;
 use crate::tls::Encrypting;
 use crate::webhooks::{self, Webhooks};
 use crate::{
-    certificates, hostnames, issuers, javascript, logs, recompile, rollbacks, store_figures, sweep, triggers,
+    cache_figures, caches, certificates, hostnames, issuers, javascript, logs, recompile, rollbacks,
+    store_figures, sweep, triggers,
 };
 
 /// Bytes of compiled code that stay loaded.
@@ -67,6 +69,7 @@ struct TlsPort {
 /// A node whose ports are open but not yet served.
 pub(crate) struct Node {
     pub(crate) control: Control,
+    caches: Caches,
     pub(crate) checker: Arc<UploadChecker>,
     dispatcher: Arc<Dispatcher>,
     crons: Crons,
@@ -197,6 +200,7 @@ impl Node {
                     d1: Some(kept.d1.clone()),
                     queues: Some(kept.queues.clone()),
                     r2: Some(kept.r2.clone()),
+                    caches: Some(kept.caches.clone()),
                     secrets: Some(registry.clone()),
                     rates: Some(rates),
                     ..Services::default()
@@ -231,6 +235,8 @@ impl Node {
             runtime: Arc::clone(&runtime),
             limits: config.limits,
         });
+        let caches = kept.caches;
+        cache_figures::register(caches.clone(), metrics.registry()).map_err(unmeasured)?;
         let control = Control::new(registry.clone(), Arc::clone(&checker) as _, kept.kv)
             .with_queues(kept.queues)
             .with_databases(kept.d1)
@@ -286,6 +292,7 @@ impl Node {
         let lookout = Arc::new(lookout);
         Ok(Self {
             control,
+            caches,
             checker,
             dispatcher,
             crons,
@@ -342,6 +349,7 @@ impl Node {
             })
         };
         let sweeping = tokio::spawn(sweep::run(self.control.clone(), Arc::clone(&self.checker.runtime)));
+        let forgetting = tokio::spawn(caches::run(self.caches, self.control.registry().clone()));
         let rolling_back = tokio::spawn(rollbacks::run(self.control.clone(), self.rollbacks));
         let checking = tokio::spawn(hostnames::run(self.control.clone(), Arc::clone(&self.lookout)));
         let ordering = tokio::spawn(issuers::run(self.control.clone(), self.lookout));
@@ -389,9 +397,20 @@ impl Node {
         serve_visitors(self.visitors, self.tls, &self.dispatcher, stop).await;
         stopped.cancel();
         // Drained with the visitors: what still runs after that is cut off as theirs is.
-        [crons, delivering, rolling_back, sweeping, checking, deploying, ordering, telling, naming]
-            .iter()
-            .for_each(tokio::task::JoinHandle::abort);
+        [
+            crons,
+            delivering,
+            rolling_back,
+            sweeping,
+            forgetting,
+            checking,
+            deploying,
+            ordering,
+            telling,
+            naming,
+        ]
+        .iter()
+        .for_each(tokio::task::JoinHandle::abort);
         if let Err(error) = recompiling.await {
             tracing::error!(%error, "the list of recently used scripts was not written");
         }

@@ -1,8 +1,9 @@
-//! What a node keeps in its data directory: the registry, keys and values, SQL databases, queues, objects, and the token of whoever administers it.
+//! What a node keeps in its data directory: the registry, keys and values, SQL databases, queues, objects, caches, and the token of whoever administers it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wasmyard_cache::Caches;
 use wasmyard_d1::{D1, D1Limits, SqliteCatalog};
 use wasmyard_hostnames::certificates::CertificateStore;
 use wasmyard_hostnames::{InstallationKey, KeyError};
@@ -32,15 +33,17 @@ pub(crate) struct Kept {
     pub(crate) d1: D1,
     pub(crate) queues: Queues,
     pub(crate) r2: R2,
+    pub(crate) caches: Caches,
 }
 
 impl Kept {
-    fn open(data: &Path) -> Result<Self, StartError> {
+    fn open(data: &Path, config: &ResolvedConfig) -> Result<Self, StartError> {
         Ok(Self {
             kv: keys_and_values(data)?,
             d1: databases(data)?,
             queues: queues(data)?,
             r2: objects(data)?,
+            caches: caches(data, config)?,
         })
     }
 
@@ -76,7 +79,7 @@ impl Storage {
         let registry = Registry::open_sealed(data, registry_options(config), key)
             .await
             .map_err(|error| unopened(data, &error))?;
-        Self::around(registry, data, kept, token).await
+        Self::around(registry, config, kept, token).await
     }
 
     /// The same for development. What `dev` serves is made from the folder at each start: no registry has to outlive
@@ -91,16 +94,17 @@ impl Storage {
             Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), registry_options(config))
                 .await
                 .map_err(|error| StartError::failed(format!("the registry cannot be made: {error}")))?;
-        Self::around(registry, data, None, token).await
+        Self::around(registry, config, None, token).await
     }
 
     async fn around(
         registry: Registry,
-        data: &Path,
+        config: &ResolvedConfig,
         key: Option<Arc<InstallationKey>>,
         token: Option<&str>,
     ) -> Result<Self, StartError> {
-        let kept = Kept::open(data)?;
+        let data = &config.server.data;
+        let kept = Kept::open(data, config)?;
         let made_token = token::admin(&registry, data, token).await?;
         Ok(Self { registry, kept, key, made_token })
     }
@@ -172,6 +176,14 @@ fn objects(data: &Path) -> Result<R2, StartError> {
             message,
             "restore r2.sqlite and objects/ from a backup, or move both away to begin without any",
         )
+    })
+}
+
+/// The caches of a data directory.
+fn caches(data: &Path, config: &ResolvedConfig) -> Result<Caches, StartError> {
+    Caches::open(&data.join("cache"), Clock::system(), config.cache).map_err(|error| {
+        let message = format!("the caches in {} cannot be opened: {error}", data.display());
+        StartError::with_remedy(message, "remove the folder `cache`: scripts go on without what was in it")
     })
 }
 

@@ -10,6 +10,7 @@ import { URLPattern } from "urlpattern-polyfill/urlpattern";
 import { host } from "./host.js";
 import { AbortController, AbortSignal, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent, PromiseRejectionEvent, onReport, reportError } from "./event-target.js";
 import { Blob, File } from "./blob.js";
+import { Cache, CacheStorage, caches } from "./cache.js";
 import { HTMLRewriter } from "./html-rewriter.js";
 import { Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, performance } from "./performance.js";
 import { CompressionStream, DecompressionStream } from "./compression.js";
@@ -65,7 +66,7 @@ hooks.reportError = reportError;
 hooks.reportRejections = reportRejections;
 
 const classes = {
-  AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, CompressionStream, CountQueuingStrategy, Crypto, CryptoKey, CustomEvent,
+  AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, Cache, CacheStorage, CompressionStream, CountQueuingStrategy, Crypto, CryptoKey, CustomEvent,
   DecompressionStream, ErrorEvent,
   Event, EventTarget, FetchEvent, File, FixedLengthStream, FormData, HTMLRewriter, Headers, IdentityTransformStream, MessageChannel, MessageEvent, MessagePort, Navigator,
   Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, PromiseRejectionEvent, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
@@ -89,6 +90,7 @@ export function install(scope) {
   for (const [name, value] of Object.entries(classes)) if (value.name !== name) Object.defineProperty(value, "name", { value: name, configurable: true });
   define("self", scope);
   define(Symbol.toStringTag, "ServiceWorkerGlobalScope");
+  define("caches", caches);
   define("console", console);
   define("crypto", crypto);
   define("navigator", new Navigator());

@@ -5,6 +5,7 @@
 //! two strings: a word and a text.
 
 mod async_context;
+mod cache;
 mod compression;
 mod crypto;
 mod d1;
@@ -60,6 +61,7 @@ pub(crate) fn object<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     queues::add(ctx, &host)?;
     d1::add(ctx, &host)?;
     r2::add(ctx, &host)?;
+    cache::add(ctx, &host)?;
     rate_limit::add(ctx, &host)?;
     secrets::add(ctx, &host)?;
     async_context::add(ctx, &host)?;

@@ -8,7 +8,7 @@ use crate::bindings::wasi::http::types::{
 use crate::bindings::wasi::io::poll::Pollable;
 use crate::bindings::wasi::io::streams::{InputStream, OutputStream};
 use crate::bindings::wasmyard::platform::{
-    assets, d1, dispatch, kv, outgoing, queues, r2, rate_limit, secrets,
+    assets, cache, d1, dispatch, kv, outgoing, queues, r2, rate_limit, secrets,
 };
 
 /// A handle. Of two that belong together the child comes first, for it is to be dropped first.
@@ -53,6 +53,8 @@ pub(crate) enum Resource {
 pub(crate) enum Writer {
     Object(r2::Writer),
     Value(kv::Writer),
+    /// The body of a response that a cache is to keep.
+    Response(cache::Writer),
 }
 
 /// The request that is handled. Its head can be read when it was handed on, too.

@@ -97,6 +97,12 @@ impl CapabilityPolicy {
         }
     }
 
+    /// Whether scripts may have a capability that none of them declares.
+    #[must_use]
+    pub fn allows(&self, capability: &str) -> bool {
+        self.against(capability).is_none()
+    }
+
     /// Refuses a version that has what it may not have.
     ///
     /// # Errors

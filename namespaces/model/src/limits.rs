@@ -14,6 +14,7 @@ pub use table::table;
 
 pub mod alerting;
 mod byte_size;
+pub mod cache;
 pub mod component;
 pub mod d1;
 pub mod events;

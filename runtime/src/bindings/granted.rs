@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Response, request};
+use wasmyard_cache::{Caches, ScriptCaches};
 use wasmyard_d1::{D1, D1Handle};
 use wasmyard_kv::{Kv, KvHandle};
 use wasmyard_namespaces::Registry;
@@ -39,6 +40,10 @@ pub struct Services {
     pub d1: Option<D1>,
     /// Objects.
     pub r2: Option<R2>,
+    /// Caches, of all scripts.
+    pub caches: Option<Caches>,
+    /// Those of the version's own script; none where it is to have none.
+    pub own_caches: Option<ScriptCaches>,
     /// Rate limits, of all tenants.
     pub rates: Option<RateLimits>,
     /// Those of the version's own tenant.
@@ -116,6 +121,8 @@ impl Version {
 #[derive(Default)]
 pub struct Granted {
     each: HashMap<Box<str>, (&'static str, Grant)>,
+    /// What a version has without a declaration.
+    caches: Option<ScriptCaches>,
 }
 
 impl Granted {
@@ -126,7 +133,12 @@ impl Granted {
             let kind = decl.kind.binding_type().as_str();
             (Box::from(decl.name.as_str()), (kind, grant(decl, services)))
         });
-        Granted { each: each.collect() }
+        Granted { each: each.collect(), caches: services.own_caches.clone() }
+    }
+
+    /// The script's caches, if it is to have any.
+    pub(crate) fn caches(&self) -> Option<&ScriptCaches> {
+        self.caches.as_ref()
     }
 
     /// What is behind a binding, if `pick` finds that it is of the right type; else the type that the binding has

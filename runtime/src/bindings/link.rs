@@ -5,7 +5,7 @@ use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 
 use crate::bindings::{
-    assets_wit, bindings_wit, calls_wit, config_wit, d1_wit, dispatch_wit, keyvalue_atomics_wit,
+    assets_wit, bindings_wit, cache_wit, calls_wit, config_wit, d1_wit, dispatch_wit, keyvalue_atomics_wit,
     keyvalue_batch_wit, keyvalue_wit, kv_wit, log_wit, message_wit, outgoing_wit, queues_wit, r2_wit,
     ratelimit_wit, request_info_wit, secrets_wit,
 };
@@ -36,6 +36,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     config_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     assets_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     bindings_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    cache_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     calls_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     dispatch_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     d1_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;

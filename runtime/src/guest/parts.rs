@@ -18,7 +18,7 @@ pub(crate) struct InvocationParts {
     pub(crate) limits: Limits,
     /// The highest limits that a call of another script may ask for.
     pub(crate) ceiling: Limits,
-    /// Whether it may see a fine clock.
+    /// Whether its code is the platform builder's own: it may see a fine clock, and has the default cache.
     pub(crate) trusted: bool,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) info: Arc<RequestInfo>,

@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) hooks: Hooks,
     pub(crate) memory: MemoryLimiter,
     pub(crate) clock: Clock,
+    /// Whether its code is the platform builder's own.
+    pub(crate) trusted: bool,
     /// The highest limits that a call of another script may ask for.
     pub(crate) ceiling: Limits,
     log: Log,
@@ -133,6 +135,7 @@ impl State {
                 Arc::clone(&parts.memory),
             ),
             clock: Clock::new(parts.trusted),
+            trusted: parts.trusted,
             ceiling: parts.ceiling,
             log,
             logs,
@@ -167,6 +170,7 @@ impl State {
         self.memory.renew(limits.memory_bytes, Arc::clone(&parts.meter));
         self.ceiling = parts.ceiling;
         self.storage = limits.storage;
+        self.trusted = parts.trusted;
         self.info = Arc::clone(&parts.info);
         self.entry = Arc::clone(&parts.entry);
         self.request = request;

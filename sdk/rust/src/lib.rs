@@ -54,6 +54,7 @@
 //! - [`Queue`], [`queue`], [`MessageBatch`]: messages, sent and consumed
 //! - [`D1`]: SQL databases
 //! - [`R2`], [`R2Object`]: objects
+//! - [`Cache`]: responses that are kept for a time
 //! - [`fetch`]: HTTP to anywhere else, and what an outbound worker lets pass
 //! - [`Env::wait_until`]: work after the response
 //! - [`join`], [`join_all`], [`spawn`], [`sleep`]: doing several things at a time, on one thread
@@ -65,6 +66,7 @@
 mod assets;
 mod bindings;
 mod body;
+mod cache;
 mod d1;
 mod dispatch;
 mod entry;
@@ -89,6 +91,7 @@ mod url;
 
 pub use assets::Assets;
 pub use body::{Body, Writer};
+pub use cache::{Cache, CacheError, CacheErrorKind, CachePut};
 pub use d1::{D1, D1Error, D1Meta, D1Result, D1Statement, D1Value};
 pub use dispatch::{BindingError, DispatchError, Limits, Namespace, Service, Worker};
 pub use env::{Caller, ClientCertificate, Env, Tls, VarError};

@@ -65,8 +65,13 @@ export default {
     const signature = await crypto.subtle.sign("HMAC", key, new Uint8Array(4));
     for await (const piece of request.body?.pipeThrough(new DecompressionStream("gzip")) ?? []) stored.run(piece.length, () => stored.getStore());
 
+    const cache = url.pathname === "/own" ? caches.default : await caches.open("pages");
+    const kept = await cache.match(request, { ignoreMethod: true });
+    if (kept) return kept;
+    ctx.waitUntil(cache.put(request.url, new Response("page", { headers: { "cache-control": "max-age=60" } })));
+    if (await cache.delete(url)) console.log("deleted");
     // @ts-expect-error not on this platform
-    caches.default;
+    await cache.add(request);
     // @ts-expect-error not on this platform
     new WebSocket("wss://a.test");
     // @ts-expect-error the binding has no such option

@@ -1,6 +1,7 @@
 //! Scripts written in JavaScript.
 
 mod apis;
+mod cache;
 mod hostile;
 mod keys;
 mod kv;

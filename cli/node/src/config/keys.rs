@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use serde_json::Value as Json;
 use wasmyard_api::Rates;
+use wasmyard_cache::CacheLimits;
 use wasmyard_control::InHandshakes;
 use wasmyard_dispatcher::{DispatcherConfig, EgressConfig, OriginsConfig, Roots};
 use wasmyard_listener::tls::LeastVersion;
@@ -47,6 +48,8 @@ section! {
         dcv: One<RawDcv> = one("dcv"),
         /// Objects.
         r2: One<RawR2> = one("r2"),
+        /// How much scripts' caches may take.
+        cache: One<RawCache> = one("cache"),
         /// What holds for every script.
         limits: One<RawPlatformLimits> = one("limits"),
         /// Namespaces that exist from the start.
@@ -360,6 +363,18 @@ section! {
 }
 
 section! {
+    /// `[cache]`
+    RawCache {
+        /// what the [caches](cache.md) of all scripts take on the disk, below the data directory
+        disk: Size = Size { range: 16 << 20..=1 << 44, default: CacheLimits::default().disk_bytes },
+        /// of this, those of one script; not more than `disk`
+        script_disk: Size = Size { range: 1 << 20..=1 << 44, default: CacheLimits::default().script_bytes },
+        /// what is held in memory of it, beside `guest_memory`
+        memory: Size = Size { range: 1 << 20..=1 << 40, default: CacheLimits::default().memory_bytes },
+    }
+}
+
+section! {
     /// `[dcv]`
     RawDcv {
         /// the name below which customers delegate validation, such as `"dcv.saas.example"`: a zone of its own, for which the zone
@@ -476,7 +491,7 @@ section! {
         /// namespaces whose scripts may be [bound to its scripts](outbound.md#service-bindings), such as `["production"]`
         callable_by: Texts = Texts("none"),
         /// whether its scripts are the operator's own code: then they see the real clocks, not ones of 1 ms
-        /// ([limits.md](limits.md))
+        /// ([limits.md](limits.md)), and have [`caches.default`](cache.md)
         trusted_workers: Flag = Flag("`false`"),
         /// what its scripts may [import and be bound to](versions.md#capabilities)
         capabilities: Maybe<RawCapabilities> = maybe(),

@@ -127,6 +127,7 @@ pub(super) fn resolve(
         origins,
         certificates,
         dcv,
+        cache: limits::cache(&raw.cache, faults),
         s3_listen: raw.r2.s3_listen.as_ref().and_then(|spot| tls::address(spot, faults)),
         webhooks,
         limits: platform,

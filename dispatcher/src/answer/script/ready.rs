@@ -25,6 +25,8 @@ const LOADING: Duration = Duration::from_secs(5);
 /// How long a request waits for a script in JavaScript to be evaluated, at least: that takes milliseconds, and a second of CPU
 /// time at most, where a component takes minutes.
 const EVALUATED: Duration = Duration::from_secs(5);
+/// The capability that caches are, as components import it.
+const CACHES: &str = "wasmyard:platform/cache";
 /// When it is worth trying again where code is being compiled.
 const COMPILED_AFTER: Duration = Duration::from_secs(2);
 
@@ -164,12 +166,25 @@ impl Scripts {
         // A user script counts for itself; platform scripts are one tenant.
         let tenant = script.key.namespace().map(|_| script.key.to_string()).unwrap_or_default();
         let own_rates = self.services.rates.as_ref().map(|rates| rates.of(&tenant));
-        let services = Services { files, own_rates, ..self.services.clone() };
+        // By the identifier that the script keeps until it is deleted: another one of its name has others.
+        let caches = self.services.caches.as_ref().zip(self.caches_name(&script.key));
+        let own_caches = caches.and_then(|(caches, name)| caches.of(&script.id, &name));
+        let services = Services { files, own_rates, own_caches, ..self.services.clone() };
         let granted = Granted::new(&version.bindings, &services);
         let reuse = if version.reuses_instances() { Reuse::WhenDone } else { Reuse::Never };
         let worker = Worker::new(script.key.clone(), &version.id, granted, Arc::clone(module), reuse);
         let ready = self.versions.keep(script, metering, worker).ready();
         ready.ok_or_else(|| internal("code was let go of while it was held"))
+    }
+
+    /// The name under which a script's caches are known, of which no change of its namespace's name makes another; none where
+    /// the script has no caches. Unlike a binding they are not declared, so that the policy of the namespace is asked when a
+    /// version is made ready.
+    fn caches_name(&self, key: &ScriptKey) -> Option<String> {
+        let Some(name) = key.namespace() else { return Some(key.to_string()) };
+        let namespace = self.registry.namespace_cached(name)?;
+        let is_allowed = namespace.capabilities.as_ref().is_none_or(|policy| policy.allows(CACHES));
+        is_allowed.then(|| format!("{}/{}", namespace.id, key.script()))
     }
 
     /// What the registry says of a script, done: what was replaced or deleted is let go, and the code of a new version,

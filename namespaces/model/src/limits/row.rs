@@ -45,6 +45,8 @@ pub enum LimitScope {
     D1,
     /// One bucket of objects: fixed.
     R2,
+    /// The caches of one script: fixed.
+    Cache,
     /// Zones and what is in one of them: fixed.
     Zone,
     /// One event that is no request: fixed.

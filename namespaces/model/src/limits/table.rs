@@ -10,7 +10,8 @@ use super::row::LimitScope::{self, Invocation, Server, Upload};
 use super::row::Unit::{self, Bytes, Count, Fuel, Milliseconds};
 use super::{
     MAX_BINDINGS, MAX_COMPONENT_BYTES, MAX_CRONS, MAX_REQUEST_HEADER_BYTES, MAX_REQUEST_HEADERS, MAX_TAGS,
-    MAX_VAR_BYTES, MAX_VARS, alerting, component, d1, events, hostnames, kv, queues, r2, secret_stores,
+    MAX_VAR_BYTES, MAX_VARS, alerting, cache, component, d1, events, hostnames, kv, queues, r2,
+    secret_stores,
 };
 
 /// All limits, those of an invocation first.
@@ -27,6 +28,7 @@ pub fn table() -> &'static [LimitRow] {
             events::ROWS,
             queues::ROWS,
             r2::ROWS,
+            cache::ROWS,
             secret_stores::ROWS,
         ]
         .concat()

@@ -185,6 +185,7 @@ fn page_table() -> String {
         (LimitScope::Queue, "One queue"),
         (LimitScope::D1, "One SQL database"),
         (LimitScope::R2, "One bucket of objects"),
+        (LimitScope::Cache, "The caches of one script"),
         (LimitScope::Zone, "Zones and custom hostnames"),
         (LimitScope::Event, "One event that is no request"),
     ] {

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use wasmtime::component::Resource;
-use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi::p2::DynOutputStream;
 use wasmyard_r2::{Bucket, Incoming, PutOptions, R2Error as Refused};
 
 use super::convert::{object, part};
 use super::told;
+use crate::bindings::pieces::Pieces;
 use crate::bindings::r2_wit::{HostWriter, Object, Part, R2Error};
 use crate::guest::state::State;
 use crate::limits::arriving::{Arriving, BODY_CHUNK_BYTES, Share};
@@ -107,7 +107,7 @@ impl HostWriter for State {
         if std::mem::replace(&mut writer.given, true) {
             return Ok(Err(()));
         }
-        let stream: DynOutputStream = Box::new(Writing { sender: writer.sender.clone(), permit: None });
+        let stream: DynOutputStream = Box::new(Pieces::new(writer.sender.clone()));
         Ok(Ok(self.table.push_child(stream, &this)?))
     }
 
@@ -134,58 +134,6 @@ impl HostWriter for State {
 
     fn drop(&mut self, this: Resource<OpenWriter>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
-        Ok(())
-    }
-}
-
-/// The guest's end.
-struct Writing {
-    sender: mpsc::Sender<Bytes>,
-    /// Room for one chunk.
-    permit: Option<mpsc::OwnedPermit<Bytes>>,
-}
-
-impl Writing {
-    fn has_room(&mut self) -> StreamResult<bool> {
-        if self.permit.is_none() {
-            match self.sender.clone().try_reserve_owned() {
-                Ok(permit) => self.permit = Some(permit),
-                Err(TrySendError::Full(_)) => return Ok(false),
-                // Whoever takes the content has stopped: finishing it says why.
-                Err(TrySendError::Closed(_)) => return Err(StreamError::Closed),
-            }
-        }
-        Ok(true)
-    }
-}
-
-#[async_trait::async_trait]
-impl Pollable for Writing {
-    async fn ready(&mut self) {
-        if self.permit.is_none() {
-            // Closed is ready, too: the next look says so.
-            self.permit = self.sender.clone().reserve_owned().await.ok();
-        }
-    }
-}
-
-#[async_trait::async_trait]
-impl OutputStream for Writing {
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(if self.has_room()? { BODY_CHUNK_BYTES } else { 0 })
-    }
-
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        if bytes.len() > BODY_CHUNK_BYTES || !self.has_room()? {
-            return Err(StreamError::trap("more was written than there was room for"));
-        }
-        if let Some(permit) = self.permit.take().filter(|_| !bytes.is_empty()) {
-            permit.send(bytes);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
         Ok(())
     }
 }

@@ -5308,6 +5308,1344 @@ pub mod wasmyard {
                 }
             }
         }
+        /// The script's own caches: responses that are kept for a time, by the rules of RFC 9111.
+        ///
+        /// No script sees what another one keeps. A cache may lose anything at any time: what is not there is no error. Each call that
+        /// breaks no rule counts as one subrequest.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod cache {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type IncomingResponse = super::super::super::__with_name4::IncomingResponse;
+            pub type OutputStream = super::super::super::__with_name3::OutputStream;
+            pub type Field = super::super::super::wasmyard::platform::message::Field;
+            /// Why a call was not carried out.
+            #[derive(Clone)]
+            pub enum CacheError {
+                /// The name, the URL, the method or the response breaks a rule: the text names it.
+                InvalidArgument(_rt::String),
+                /// This script does not have the cache: the text says which one it has.
+                NotAllowed(_rt::String),
+                /// This script has no subrequests left.
+                ExceededSubrequests(_rt::String),
+            }
+            impl ::core::fmt::Debug for CacheError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        CacheError::InvalidArgument(e) => {
+                            f.debug_tuple("CacheError::InvalidArgument")
+                                .field(e)
+                                .finish()
+                        }
+                        CacheError::NotAllowed(e) => {
+                            f.debug_tuple("CacheError::NotAllowed").field(e).finish()
+                        }
+                        CacheError::ExceededSubrequests(e) => {
+                            f.debug_tuple("CacheError::ExceededSubrequests")
+                                .field(e)
+                                .finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for CacheError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for CacheError {}
+            /// What a response is kept for.
+            #[derive(Clone)]
+            pub struct Request {
+                pub method: _rt::String,
+                /// The whole URL, of up to 16 KiB. A fragment is no part of it.
+                pub url: _rt::String,
+                pub headers: _rt::Vec<Field>,
+            }
+            impl ::core::fmt::Debug for Request {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Request")
+                        .field("method", &self.method)
+                        .field("url", &self.url)
+                        .field("headers", &self.headers)
+                        .finish()
+                }
+            }
+            /// The head of a response.
+            #[derive(Clone)]
+            pub struct Head {
+                /// From 200 to 599.
+                pub status: u16,
+                pub headers: _rt::Vec<Field>,
+            }
+            impl ::core::fmt::Debug for Head {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Head")
+                        .field("status", &self.status)
+                        .field("headers", &self.headers)
+                        .finish()
+                }
+            }
+            /// A body that comes in pieces. Dropping it before it is finished keeps nothing.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Writer {
+                handle: _rt::Resource<Writer>,
+            }
+            impl Writer {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Writer {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/cache@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]writer"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            /// What becomes of a response whose body is still to come.
+            pub enum Started {
+                /// It is kept, once the body is there.
+                Writing(Writer),
+                /// It is not, and why.
+                Left(_rt::String),
+            }
+            impl ::core::fmt::Debug for Started {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Started::Writing(e) => {
+                            f.debug_tuple("Started::Writing").field(e).finish()
+                        }
+                        Started::Left(e) => {
+                            f.debug_tuple("Started::Left").field(e).finish()
+                        }
+                    }
+                }
+            }
+            /// A cache.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Cache {
+                handle: _rt::Resource<Cache>,
+            }
+            impl Cache {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Cache {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/cache@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]cache"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Writer {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Where the pieces are written; once. It is dropped before the writer is finished. It is closed where no more is needed.
+                #[allow(async_fn_in_trait)]
+                pub fn body(&self) -> ::core::result::Result<OutputStream, ()> {
+                    unsafe {
+                        #[repr(align(4))]
+                        struct RetArea([::core::mem::MaybeUninit<u8>; 8]);
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 8],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/cache@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]writer.body"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result4 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = *ptr0.add(4).cast::<i32>();
+                                    super::super::super::__with_name3::OutputStream::from_handle(
+                                        l3 as u32,
+                                    )
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = ();
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result4
+                    }
+                }
+            }
+            impl Writer {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The body is whole. The text says why the response is not kept all the same.
+                #[allow(async_fn_in_trait)]
+                pub fn finish(this: Writer) -> ::core::option::Option<_rt::String> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 3
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/cache@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]writer.finish"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((&this).take_handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result6 = match l2 {
+                            0 => None,
+                            1 => {
+                                let e = {
+                                    let l3 = *ptr0
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l4 = *ptr0
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len5 = l4;
+                                    let bytes5 = _rt::Vec::from_raw_parts(
+                                        l3.cast(),
+                                        len5,
+                                        len5,
+                                    );
+                                    _rt::string_lift(bytes5)
+                                };
+                                Some(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result6
+                    }
+                }
+            }
+            impl Cache {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Opens the cache of that name, of up to 1023 bytes. Without a name it is the default one, which user scripts have only
+                /// where their namespace is trusted.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    name: ::core::option::Option<&str>,
+                ) -> ::core::result::Result<Cache, CacheError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let (result1_0, result1_1, result1_2) = match name {
+                            Some(e) => {
+                                let vec0 = e;
+                                let ptr0 = vec0.as_ptr().cast::<u8>();
+                                let len0 = vec0.len();
+                                (1i32, ptr0.cast_mut(), len0)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/cache@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]cache.open"]
+                            fn wit_import3(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import3(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import3(result1_0, result1_1, result1_2, ptr2);
+                        let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                        let result17 = match l4 {
+                            0 => {
+                                let e = {
+                                    let l5 = *ptr2
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Cache::from_handle(l5 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l6 = i32::from(
+                                        *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v16 = match l6 {
+                                        0 => {
+                                            let e16 = {
+                                                let l7 = *ptr2
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr2
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            CacheError::InvalidArgument(e16)
+                                        }
+                                        1 => {
+                                            let e16 = {
+                                                let l10 = *ptr2
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr2
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            CacheError::NotAllowed(e16)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e16 = {
+                                                let l13 = *ptr2
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr2
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                _rt::string_lift(bytes15)
+                                            };
+                                            CacheError::ExceededSubrequests(e16)
+                                        }
+                                    };
+                                    v16
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result17
+                    }
+                }
+            }
+            impl Cache {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The response that fits the request and is fresh. Of the request's fields those count that the response varies by, and
+                /// `if-none-match`, `if-modified-since`, `range` and `if-range`: then it is answered with status 304, 206 or 416. Another
+                /// method than GET finds nothing, unless the method is not to count.
+                #[allow(async_fn_in_trait)]
+                pub fn match_(
+                    &self,
+                    request: &Request,
+                    ignore_method: bool,
+                ) -> ::core::result::Result<
+                    ::core::option::Option<IncomingResponse>,
+                    CacheError,
+                > {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let Request { method: method0, url: url0, headers: headers0 } = request;
+                        let vec1 = method0;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let vec2 = url0;
+                        let ptr2 = vec2.as_ptr().cast::<u8>();
+                        let len2 = vec2.len();
+                        let vec6 = headers0;
+                        let len6 = vec6.len();
+                        let layout6 = _rt::alloc::Layout::from_size_align(
+                                vec6.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result6, _cleanup6) = wit_bindgen::rt::Cleanup::new(
+                            layout6,
+                        );
+                        for (i, e) in vec6.into_iter().enumerate() {
+                            let base = result6
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t3_0, t3_1) = e;
+                                let vec4 = t3_0;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len4;
+                                *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                                let vec5 = t3_1;
+                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                let len5 = vec5.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len5;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr5.cast_mut();
+                            }
+                        }
+                        let ptr7 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/cache@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]cache.match"]
+                            fn wit_import8(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import8(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import8(
+                            (self).handle() as i32,
+                            ptr1.cast_mut(),
+                            len1,
+                            ptr2.cast_mut(),
+                            len2,
+                            result6,
+                            len6,
+                            match &ignore_method {
+                                true => 1,
+                                false => 0,
+                            },
+                            ptr7,
+                        );
+                        let l9 = i32::from(*ptr7.add(0).cast::<u8>());
+                        let result23 = match l9 {
+                            0 => {
+                                let e = {
+                                    let l10 = i32::from(
+                                        *ptr7.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    match l10 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l11 = *ptr7
+                                                    .add(4 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i32>();
+                                                super::super::super::__with_name4::IncomingResponse::from_handle(
+                                                    l11 as u32,
+                                                )
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l12 = i32::from(
+                                        *ptr7.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v22 = match l12 {
+                                        0 => {
+                                            let e22 = {
+                                                let l13 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                _rt::string_lift(bytes15)
+                                            };
+                                            CacheError::InvalidArgument(e22)
+                                        }
+                                        1 => {
+                                            let e22 = {
+                                                let l16 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l17 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len18 = l17;
+                                                let bytes18 = _rt::Vec::from_raw_parts(
+                                                    l16.cast(),
+                                                    len18,
+                                                    len18,
+                                                );
+                                                _rt::string_lift(bytes18)
+                                            };
+                                            CacheError::NotAllowed(e22)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e22 = {
+                                                let l19 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l20 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len21 = l20;
+                                                let bytes21 = _rt::Vec::from_raw_parts(
+                                                    l19.cast(),
+                                                    len21,
+                                                    len21,
+                                                );
+                                                _rt::string_lift(bytes21)
+                                            };
+                                            CacheError::ExceededSubrequests(e22)
+                                        }
+                                    };
+                                    v22
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result23
+                    }
+                }
+            }
+            impl Cache {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Keeps a response, in place of the one that was kept for the request. The text says why it is not kept: by its own
+                /// fields, or for want of room.
+                #[allow(async_fn_in_trait)]
+                pub fn put(
+                    &self,
+                    request: &Request,
+                    head: &Head,
+                    body: &[u8],
+                ) -> ::core::result::Result<
+                    ::core::option::Option<_rt::String>,
+                    CacheError,
+                > {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let Request { method: method0, url: url0, headers: headers0 } = request;
+                        let vec1 = method0;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let vec2 = url0;
+                        let ptr2 = vec2.as_ptr().cast::<u8>();
+                        let len2 = vec2.len();
+                        let vec6 = headers0;
+                        let len6 = vec6.len();
+                        let layout6 = _rt::alloc::Layout::from_size_align(
+                                vec6.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result6, _cleanup6) = wit_bindgen::rt::Cleanup::new(
+                            layout6,
+                        );
+                        for (i, e) in vec6.into_iter().enumerate() {
+                            let base = result6
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t3_0, t3_1) = e;
+                                let vec4 = t3_0;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len4;
+                                *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                                let vec5 = t3_1;
+                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                let len5 = vec5.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len5;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr5.cast_mut();
+                            }
+                        }
+                        let Head { status: status7, headers: headers7 } = head;
+                        let vec11 = headers7;
+                        let len11 = vec11.len();
+                        let layout11 = _rt::alloc::Layout::from_size_align(
+                                vec11.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(
+                            layout11,
+                        );
+                        for (i, e) in vec11.into_iter().enumerate() {
+                            let base = result11
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t8_0, t8_1) = e;
+                                let vec9 = t8_0;
+                                let ptr9 = vec9.as_ptr().cast::<u8>();
+                                let len9 = vec9.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len9;
+                                *base.add(0).cast::<*mut u8>() = ptr9.cast_mut();
+                                let vec10 = t8_1;
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len10;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                            }
+                        }
+                        let vec12 = body;
+                        let ptr12 = vec12.as_ptr().cast::<u8>();
+                        let len12 = vec12.len();
+                        let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/cache@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]cache.put"]
+                            fn wit_import14(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import14(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import14(
+                            (self).handle() as i32,
+                            ptr1.cast_mut(),
+                            len1,
+                            ptr2.cast_mut(),
+                            len2,
+                            result6,
+                            len6,
+                            _rt::as_i32(status7),
+                            result11,
+                            len11,
+                            ptr12.cast_mut(),
+                            len12,
+                            ptr13,
+                        );
+                        let l15 = i32::from(*ptr13.add(0).cast::<u8>());
+                        let result31 = match l15 {
+                            0 => {
+                                let e = {
+                                    let l16 = i32::from(
+                                        *ptr13.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    match l16 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l17 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l18 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len19 = l18;
+                                                let bytes19 = _rt::Vec::from_raw_parts(
+                                                    l17.cast(),
+                                                    len19,
+                                                    len19,
+                                                );
+                                                _rt::string_lift(bytes19)
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l20 = i32::from(
+                                        *ptr13.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v30 = match l20 {
+                                        0 => {
+                                            let e30 = {
+                                                let l21 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l22 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len23 = l22;
+                                                let bytes23 = _rt::Vec::from_raw_parts(
+                                                    l21.cast(),
+                                                    len23,
+                                                    len23,
+                                                );
+                                                _rt::string_lift(bytes23)
+                                            };
+                                            CacheError::InvalidArgument(e30)
+                                        }
+                                        1 => {
+                                            let e30 = {
+                                                let l24 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l25 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len26 = l25;
+                                                let bytes26 = _rt::Vec::from_raw_parts(
+                                                    l24.cast(),
+                                                    len26,
+                                                    len26,
+                                                );
+                                                _rt::string_lift(bytes26)
+                                            };
+                                            CacheError::NotAllowed(e30)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e30 = {
+                                                let l27 = *ptr13
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l28 = *ptr13
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len29 = l28;
+                                                let bytes29 = _rt::Vec::from_raw_parts(
+                                                    l27.cast(),
+                                                    len29,
+                                                    len29,
+                                                );
+                                                _rt::string_lift(bytes29)
+                                            };
+                                            CacheError::ExceededSubrequests(e30)
+                                        }
+                                    };
+                                    v30
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result31
+                    }
+                }
+            }
+            impl Cache {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The same with a body that comes in pieces, of up to 512 MiB together.
+                #[allow(async_fn_in_trait)]
+                pub fn start_put(
+                    &self,
+                    request: &Request,
+                    head: &Head,
+                ) -> ::core::result::Result<Started, CacheError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let Request { method: method0, url: url0, headers: headers0 } = request;
+                        let vec1 = method0;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let vec2 = url0;
+                        let ptr2 = vec2.as_ptr().cast::<u8>();
+                        let len2 = vec2.len();
+                        let vec6 = headers0;
+                        let len6 = vec6.len();
+                        let layout6 = _rt::alloc::Layout::from_size_align(
+                                vec6.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result6, _cleanup6) = wit_bindgen::rt::Cleanup::new(
+                            layout6,
+                        );
+                        for (i, e) in vec6.into_iter().enumerate() {
+                            let base = result6
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t3_0, t3_1) = e;
+                                let vec4 = t3_0;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len4;
+                                *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                                let vec5 = t3_1;
+                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                let len5 = vec5.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len5;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr5.cast_mut();
+                            }
+                        }
+                        let Head { status: status7, headers: headers7 } = head;
+                        let vec11 = headers7;
+                        let len11 = vec11.len();
+                        let layout11 = _rt::alloc::Layout::from_size_align(
+                                vec11.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(
+                            layout11,
+                        );
+                        for (i, e) in vec11.into_iter().enumerate() {
+                            let base = result11
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t8_0, t8_1) = e;
+                                let vec9 = t8_0;
+                                let ptr9 = vec9.as_ptr().cast::<u8>();
+                                let len9 = vec9.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len9;
+                                *base.add(0).cast::<*mut u8>() = ptr9.cast_mut();
+                                let vec10 = t8_1;
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len10;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                            }
+                        }
+                        let ptr12 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/cache@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]cache.start-put"]
+                            fn wit_import13(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import13(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import13(
+                            (self).handle() as i32,
+                            ptr1.cast_mut(),
+                            len1,
+                            ptr2.cast_mut(),
+                            len2,
+                            result6,
+                            len6,
+                            _rt::as_i32(status7),
+                            result11,
+                            len11,
+                            ptr12,
+                        );
+                        let l14 = i32::from(*ptr12.add(0).cast::<u8>());
+                        let result32 = match l14 {
+                            0 => {
+                                let e = {
+                                    let l15 = i32::from(
+                                        *ptr12.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v20 = match l15 {
+                                        0 => {
+                                            let e20 = {
+                                                let l16 = *ptr12
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i32>();
+                                                Writer::from_handle(l16 as u32)
+                                            };
+                                            Started::Writing(e20)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e20 = {
+                                                let l17 = *ptr12
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l18 = *ptr12
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len19 = l18;
+                                                let bytes19 = _rt::Vec::from_raw_parts(
+                                                    l17.cast(),
+                                                    len19,
+                                                    len19,
+                                                );
+                                                _rt::string_lift(bytes19)
+                                            };
+                                            Started::Left(e20)
+                                        }
+                                    };
+                                    v20
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l21 = i32::from(
+                                        *ptr12.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v31 = match l21 {
+                                        0 => {
+                                            let e31 = {
+                                                let l22 = *ptr12
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l23 = *ptr12
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len24 = l23;
+                                                let bytes24 = _rt::Vec::from_raw_parts(
+                                                    l22.cast(),
+                                                    len24,
+                                                    len24,
+                                                );
+                                                _rt::string_lift(bytes24)
+                                            };
+                                            CacheError::InvalidArgument(e31)
+                                        }
+                                        1 => {
+                                            let e31 = {
+                                                let l25 = *ptr12
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l26 = *ptr12
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len27 = l26;
+                                                let bytes27 = _rt::Vec::from_raw_parts(
+                                                    l25.cast(),
+                                                    len27,
+                                                    len27,
+                                                );
+                                                _rt::string_lift(bytes27)
+                                            };
+                                            CacheError::NotAllowed(e31)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e31 = {
+                                                let l28 = *ptr12
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l29 = *ptr12
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len30 = l29;
+                                                let bytes30 = _rt::Vec::from_raw_parts(
+                                                    l28.cast(),
+                                                    len30,
+                                                    len30,
+                                                );
+                                                _rt::string_lift(bytes30)
+                                            };
+                                            CacheError::ExceededSubrequests(e31)
+                                        }
+                                    };
+                                    v31
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result32
+                    }
+                }
+            }
+            impl Cache {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Removes all responses that are kept for the URL, whatever they vary by: whether there were any.
+                #[allow(async_fn_in_trait)]
+                pub fn delete(
+                    &self,
+                    request: &Request,
+                    ignore_method: bool,
+                ) -> ::core::result::Result<bool, CacheError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let Request { method: method0, url: url0, headers: headers0 } = request;
+                        let vec1 = method0;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let vec2 = url0;
+                        let ptr2 = vec2.as_ptr().cast::<u8>();
+                        let len2 = vec2.len();
+                        let vec6 = headers0;
+                        let len6 = vec6.len();
+                        let layout6 = _rt::alloc::Layout::from_size_align(
+                                vec6.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result6, _cleanup6) = wit_bindgen::rt::Cleanup::new(
+                            layout6,
+                        );
+                        for (i, e) in vec6.into_iter().enumerate() {
+                            let base = result6
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t3_0, t3_1) = e;
+                                let vec4 = t3_0;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len4;
+                                *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                                let vec5 = t3_1;
+                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                let len5 = vec5.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len5;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr5.cast_mut();
+                            }
+                        }
+                        let ptr7 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/cache@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]cache.delete"]
+                            fn wit_import8(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import8(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import8(
+                            (self).handle() as i32,
+                            ptr1.cast_mut(),
+                            len1,
+                            ptr2.cast_mut(),
+                            len2,
+                            result6,
+                            len6,
+                            match &ignore_method {
+                                true => 1,
+                                false => 0,
+                            },
+                            ptr7,
+                        );
+                        let l9 = i32::from(*ptr7.add(0).cast::<u8>());
+                        let result22 = match l9 {
+                            0 => {
+                                let e = {
+                                    let l10 = i32::from(
+                                        *ptr7.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    _rt::bool_lift(l10 as u8)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l11 = i32::from(
+                                        *ptr7.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v21 = match l11 {
+                                        0 => {
+                                            let e21 = {
+                                                let l12 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l13 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len14 = l13;
+                                                let bytes14 = _rt::Vec::from_raw_parts(
+                                                    l12.cast(),
+                                                    len14,
+                                                    len14,
+                                                );
+                                                _rt::string_lift(bytes14)
+                                            };
+                                            CacheError::InvalidArgument(e21)
+                                        }
+                                        1 => {
+                                            let e21 = {
+                                                let l15 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l16 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len17 = l16;
+                                                let bytes17 = _rt::Vec::from_raw_parts(
+                                                    l15.cast(),
+                                                    len17,
+                                                    len17,
+                                                );
+                                                _rt::string_lift(bytes17)
+                                            };
+                                            CacheError::NotAllowed(e21)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e21 = {
+                                                let l18 = *ptr7
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l19 = *ptr7
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len20 = l19;
+                                                let bytes20 = _rt::Vec::from_raw_parts(
+                                                    l18.cast(),
+                                                    len20,
+                                                    len20,
+                                                );
+                                                _rt::string_lift(bytes20)
+                                            };
+                                            CacheError::ExceededSubrequests(e21)
+                                        }
+                                    };
+                                    v21
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result22
+                    }
+                }
+            }
+        }
         /// SQL databases: the D1 binding.
         ///
         /// All statements of a call are carried out in one transaction, or none is; what they changed is durable when the call
@@ -19525,8 +20863,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 14308] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe6n\x01A\x02\x01A6\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 15024] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb2t\x01A\x02\x01A9\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -19698,11 +21036,28 @@ request\x11\0\x13\x04\0\x13[method]files.fetch\x01\x14\x01@\x02\x04self\x10\x07r
 equest\x05\0\x13\x04\0\x12[method]files.send\x01\x15\x01i\x01\x01@\x02\x04self\x10\
 \x07request\x16\0\x13\x04\0\x15[method]files.forward\x01\x17\x03\0\x1ewasmyard:p\
 latform/assets@0.1.0\x05\x16\x01B\x04\x01o\x02ss\x01p\0\x01@\0\0\x01\x04\0\x04li\
-st\x01\x02\x03\0\x20wasmyard:platform/bindings@0.1.0\x05\x17\x01B\x1f\x02\x03\x02\
-\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01r\x02\x04texts\x09statementy\x04\0\x07\
-refusal\x03\0\x02\x01q\x08\x07refused\x01\x03\0\x12database-not-found\x01s\0\x0e\
-exceeded-quota\x01s\0\x14exceeded-subrequests\x01s\0\x0fexceeded-memory\x01s\0\x0d\
-exceeded-time\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x08d1-error\x03\
+st\x01\x02\x03\0\x20wasmyard:platform/bindings@0.1.0\x05\x17\x02\x03\0\x05\x05fi\
+eld\x01B.\x02\x03\x02\x01\x0e\x04\0\x11incoming-response\x03\0\0\x02\x03\x02\x01\
+\x08\x04\0\x0doutput-stream\x03\0\x02\x02\x03\x02\x01\x18\x04\0\x05field\x03\0\x04\
+\x01q\x03\x10invalid-argument\x01s\0\x0bnot-allowed\x01s\0\x14exceeded-subreques\
+ts\x01s\0\x04\0\x0bcache-error\x03\0\x06\x01p\x05\x01r\x03\x06methods\x03urls\x07\
+headers\x08\x04\0\x07request\x03\0\x09\x01r\x02\x06status{\x07headers\x08\x04\0\x04\
+head\x03\0\x0b\x04\0\x06writer\x03\x01\x01i\x0d\x01q\x02\x07writing\x01\x0e\0\x04\
+left\x01s\0\x04\0\x07started\x03\0\x0f\x04\0\x05cache\x03\x01\x01h\x0d\x01i\x03\x01\
+j\x01\x13\0\x01@\x01\x04self\x12\0\x14\x04\0\x13[method]writer.body\x01\x15\x01k\
+s\x01@\x01\x04this\x0e\0\x16\x04\0\x15[static]writer.finish\x01\x17\x01i\x11\x01\
+j\x01\x18\x01\x07\x01@\x01\x04name\x16\0\x19\x04\0\x12[static]cache.open\x01\x1a\
+\x01h\x11\x01i\x01\x01k\x1c\x01j\x01\x1d\x01\x07\x01@\x03\x04self\x1b\x07request\
+\x0a\x0dignore-method\x7f\0\x1e\x04\0\x13[method]cache.match\x01\x1f\x01p}\x01j\x01\
+\x16\x01\x07\x01@\x04\x04self\x1b\x07request\x0a\x04head\x0c\x04body\x20\0!\x04\0\
+\x11[method]cache.put\x01\"\x01j\x01\x10\x01\x07\x01@\x03\x04self\x1b\x07request\
+\x0a\x04head\x0c\0#\x04\0\x17[method]cache.start-put\x01$\x01j\x01\x7f\x01\x07\x01\
+@\x03\x04self\x1b\x07request\x0a\x0dignore-method\x7f\0%\x04\0\x14[method]cache.\
+delete\x01&\x03\0\x1dwasmyard:platform/cache@0.1.0\x05\x19\x01B\x1f\x02\x03\x02\x01\
+\x13\x04\0\x0dbinding-error\x03\0\0\x01r\x02\x04texts\x09statementy\x04\0\x07ref\
+usal\x03\0\x02\x01q\x08\x07refused\x01\x03\0\x12database-not-found\x01s\0\x0eexc\
+eeded-quota\x01s\0\x14exceeded-subrequests\x01s\0\x0fexceeded-memory\x01s\0\x0de\
+xceeded-time\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x08d1-error\x03\
 \0\x04\x01p}\x01q\x05\x04null\0\0\x07integer\x01x\0\x04real\x01u\0\x04text\x01s\0\
 \x04blob\x01\x06\0\x04\0\x05value\x03\0\x07\x01p\x08\x01r\x02\x03sqls\x06params\x09\
 \x04\0\x09statement\x03\0\x0a\x01r\x07\x0bduration-msu\x07changesw\x0blast-row-i\
@@ -19712,7 +21067,7 @@ result-set\x03\0\x10\x01p\x11\x01r\x02\x07results\x12\x08bookmarks\x04\0\x07answ
 ers\x03\0\x13\x04\0\x08database\x03\x01\x01i\x15\x01j\x01\x16\x01\x01\x01@\x01\x07\
 bindings\0\x17\x04\0\x15[static]database.open\x01\x18\x01h\x15\x01p\x0b\x01j\x01\
 \x14\x01\x05\x01@\x02\x04self\x19\x0astatements\x1a\0\x1b\x04\0\x14[method]datab\
-ase.run\x01\x1c\x03\0\x1awasmyard:platform/d1@0.1.0\x05\x18\x01B<\x02\x03\x02\x01\
+ase.run\x01\x1c\x03\0\x1awasmyard:platform/d1@0.1.0\x05\x1a\x01B<\x02\x03\x02\x01\
 \x07\x04\0\x0cinput-stream\x03\0\0\x02\x03\x02\x01\x08\x04\0\x0doutput-stream\x03\
 \0\x02\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\x04\x01q\x07\x10invalid-\
 argument\x01s\0\x13namespace-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14exceed\
@@ -19735,13 +21090,13 @@ ons\x0b\0!\x04\0\x15[method]namespace.put\x01-\x01j\x01\x20\x01\x07\x01@\x03\x04
 self&\x03keys\x07options\x0b\0.\x04\0\x1b[method]namespace.start-put\x01/\x01@\x02\
 \x04self&\x03keys\0!\x04\0\x18[method]namespace.delete\x010\x01j\x01\x1a\x01\x07\
 \x01@\x02\x04self&\x07options\x15\01\x04\0\x16[method]namespace.list\x012\x03\0\x1a\
-wasmyard:platform/kv@0.1.0\x05\x19\x01B\x09\x01m\x02\x06output\x05error\x04\0\x0b\
+wasmyard:platform/kv@0.1.0\x05\x1b\x01B\x09\x01m\x02\x06output\x05error\x04\0\x0b\
 destination\x03\0\0\x01m\x05\x05debug\x04info\x03log\x04warn\x05error\x04\0\x05l\
 evel\x03\0\x02\x01p}\x01@\x02\x02to\x01\x05bytes\x04\x01\0\x04\0\x05write\x01\x05\
 \x01@\x02\x05level\x03\x04texts\x01\0\x04\0\x05entry\x01\x06\x03\0\x1bwasmyard:p\
-latform/log@0.1.0\x05\x1a\x02\x03\0\x04\x0aerror-code\x01B*\x02\x03\x02\x01\x0c\x04\
+latform/log@0.1.0\x05\x1c\x02\x03\0\x04\x0aerror-code\x01B*\x02\x03\x02\x01\x0c\x04\
 \0\x10incoming-request\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x11incoming-response\x03\
-\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\x03\x02\x01\x1b\
+\0\x02\x02\x03\x02\x01\x0a\x04\0\x11response-outparam\x03\0\x04\x02\x03\x02\x01\x1d\
 \x04\0\x0aerror-code\x03\0\x06\x02\x03\x02\x01\x01\x04\0\x08pollable\x03\0\x08\x02\
 \x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x0a\x02\x03\x02\x01\x10\x04\0\x0freq\
 uest-changes\x03\0\x0c\x04\0\x0ffuture-response\x03\x01\x01h\x0e\x01i\x09\x01@\x01\
@@ -19752,7 +21107,7 @@ thod]future-response.get\x01\x16\x01i\x0e\x01j\x01\x17\x01s\x01@\x01\x07request\
 ward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\0\x13\x04\0\x0cforward-with\x01\
 \x1c\x01k\x0d\x01j\x01\x17\x01\x07\x01@\x02\x07changes\x1d\x07request\x1a\0\x1e\x04\
 \0\x0dstart-forward\x01\x1f\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03o\
-ut\x20\0!\x04\0\x04tail\x01\"\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1c\x01\
+ut\x20\0!\x04\0\x04tail\x01\"\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1e\x01\
 B\x14\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x06\x10invalid-arg\
 ument\x01s\0\x0fqueue-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14exceeded-subr\
 equests\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x0asend-error\x03\0\
@@ -19761,7 +21116,7 @@ p}\x01ky\x01r\x03\x0ccontent-type\x05\x04body\x06\x0ddelay-seconds\x07\x04\0\x0b
 new-message\x03\0\x08\x04\0\x06sender\x03\x01\x01i\x0a\x01j\x01\x0b\x01\x01\x01@\
 \x01\x07bindings\0\x0c\x04\0\x13[static]sender.open\x01\x0d\x01h\x0a\x01p\x09\x01\
 j\0\x01\x03\x01@\x02\x04self\x0e\x08messages\x0f\0\x10\x04\0\x13[method]sender.s\
-end\x01\x11\x03\0\x1ewasmyard:platform/queues@0.1.0\x05\x1d\x01B^\x02\x03\x02\x01\
+end\x01\x11\x03\0\x1ewasmyard:platform/queues@0.1.0\x05\x1f\x01B^\x02\x03\x02\x01\
 \x07\x04\0\x0cinput-stream\x03\0\0\x02\x03\x02\x01\x08\x04\0\x0doutput-stream\x03\
 \0\x02\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\x04\x01m\x0b\x10invalid-\
 argument\x10bucket-not-found\x10upload-not-found\x0cinvalid-part\x0dinvalid-rang\
@@ -19802,29 +21157,29 @@ s\x06uploads\x06numbery\0\xc1\0\x04\0\x19[method]bucket.start-part\x01J\x01p+\x0
 j\x01\x15\x01\x09\x01@\x04\x04self;\x03keys\x06uploads\x05parts\xcb\0\0\xcc\0\x04\
 \0\x1e[method]bucket.complete-upload\x01M\x01@\x03\x04self;\x03keys\x06uploads\0\
 \xc3\0\x04\0\x1b[method]bucket.abort-upload\x01N\x03\0\x1awasmyard:platform/r2@0\
-.1.0\x05\x1e\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x04\0\x07\
+.1.0\x05\x20\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x04\0\x07\
 limiter\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\0\x04\x04\0\x14\
 [static]limiter.open\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\x04self\x06\x03\
 keys\0\x07\x04\0\x15[method]limiter.limit\x01\x08\x03\0\"wasmyard:platform/rate-\
-limit@0.1.0\x05\x1f\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ec\
-alling-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fingerprin\
-t-sha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0a\
-issuer-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\
-\x06ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-connection\x03\
-\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08\
+limit@0.1.0\x05!\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecall\
+ing-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fingerprint-s\
+ha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0aiss\
+uer-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\x06\
+ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-connection\x03\0\
+\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08\
 hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\x01@\0\0\
 \x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\x09\x01\
 k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:platform/request-info@\
-0.1.0\x05\x20\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x03\
+0.1.0\x05\"\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x03\
 \x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\x08internal\x01s\0\x04\0\x0c\
 secret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\x04\x01j\x01\x05\x01\x01\x01\
 @\x01\x07bindings\0\x06\x04\0\x13[static]secret.open\x01\x07\x01h\x04\x01j\x01s\x01\
 \x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method]secret.get\x01\x0a\x03\0\x1fwas\
-myard:platform/secrets@0.1.0\x05!\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
+myard:platform/secrets@0.1.0\x05#\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
 s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\
 \0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07\
-get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05\"\x04\0\x1fwasmyard:pl\
-atform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\x0c\
+get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05$\x04\0\x1fwasmyard:pla\
+tform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\x0c\
 processed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]

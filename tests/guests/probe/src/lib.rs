@@ -1,6 +1,7 @@
 //! Shows what a worker sees, and holds its breath: for the integration tests, where no example has the shape.
 //! Must never decide whether what it sees is right: that is the test's part.
 
+mod caches;
 mod dropped;
 mod limits;
 mod own;
@@ -47,6 +48,7 @@ const FOR_EVER: Duration = Duration::from_secs(3_600);
 async fn fetch(req: Request, env: Env) -> Result<Response> {
     match req.path() {
         "/length" => length(req).await,
+        "/cache" => caches::cache(req).await,
         "/wait" => {
             wasmyard::sleep(FOR_EVER).await;
             Ok(Response::empty())

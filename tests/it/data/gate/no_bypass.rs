@@ -38,6 +38,7 @@ const GIVEN: [(&str, &str); 39] = [
     ("wasi:sockets", "denied, every call: `a_script_finds_no_file_no_socket_and_no_environment`"),
     ("wasmyard:platform/bindings", "names and types of what the script was given"),
     ("wasmyard:platform/assets", "static files of the script itself"),
+    ("wasmyard:platform/cache", "responses that the script itself has put there"),
     (
         "wasmyard:platform/calls",
         "methods of other scripts, inside, by a handle that `dispatch` gave; the gate goes along",

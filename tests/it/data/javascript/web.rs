@@ -15,9 +15,10 @@ use super::get;
 use crate::support::{Server, Site};
 
 /// The files of the script.
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 15] = [
     ("run.js", include_str!("web/run.js")),
     ("blob.js", include_str!("web/blob.js")),
+    ("caching.js", include_str!("web/caching.js")),
     ("compression.js", include_str!("web/compression.js")),
     ("crypto.js", include_str!("web/crypto.js")),
     ("encoding.js", include_str!("web/encoding.js")),

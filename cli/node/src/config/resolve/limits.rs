@@ -3,11 +3,12 @@
 //! Owns the order: built-in ceiling, operator's ceiling, platform, then namespaces and scripts.
 
 use serde_json::{Map, Value};
+use wasmyard_cache::CacheLimits;
 use wasmyard_namespaces::limits::StorageQuota;
 use wasmyard_namespaces::{LimitSpec, Limits};
 
 use crate::config::fault::Fault;
-use crate::config::keys::RawLimits;
+use crate::config::keys::{RawCache, RawLimits};
 
 /// `[limits.ceiling]` under the built-in ceilings.
 pub(super) fn ceiling(raw: &RawLimits, faults: &mut Vec<Fault>) -> Limits {
@@ -95,4 +96,15 @@ fn spec(
     }
     // Each field was parsed by itself, so that all of them together parse too.
     serde_json::from_value(Value::Object(good)).unwrap_or_default()
+}
+
+/// Resolves `[cache]`.
+pub(super) fn cache(raw: &RawCache, faults: &mut Vec<Fault>) -> CacheLimits {
+    let disk_bytes = raw.disk.get(faults);
+    CacheLimits {
+        disk_bytes,
+        script_bytes: raw.script_disk.get(faults).min(disk_bytes),
+        memory_bytes: raw.memory.get(faults),
+        ..CacheLimits::default()
+    }
 }

@@ -1,6 +1,7 @@
 // Runs one case of a group, and says what it gave: the same file runs in Wasmyard and in workerd.
 
 import blob from "./blob.js";
+import caching from "./caching.js";
 import compression from "./compression.js";
 import crypto from "./crypto.js";
 import encoding from "./encoding.js";
@@ -14,7 +15,7 @@ import node from "./node.js";
 import streams from "./streams.js";
 import url from "./url.js";
 
-const groups = { blob, compression, crypto, encoding, events, fetching, globals, html, intl, messages, node, streams, url };
+const groups = { blob, caching, compression, crypto, encoding, events, fetching, globals, html, intl, messages, node, streams, url };
 
 /** What JSON has no word for, in words. */
 function plain(value) {
