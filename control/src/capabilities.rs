@@ -4,10 +4,10 @@
 
 use wasmyard_namespaces::bundle::Bundle;
 use wasmyard_namespaces::capabilities::{MAX_IMPORTS, import_name};
-use wasmyard_namespaces::{BindingDecl, ScriptKey, Version};
+use wasmyard_namespaces::{BindingDecl, BindingInput, ScriptKey, Version};
 
 use crate::error::ControlError;
-use crate::{Control, Result};
+use crate::{Control, Result, own};
 
 impl Control {
     /// Refuses what the script's namespace does not let it have.
@@ -25,6 +25,13 @@ impl Control {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The same for bindings that are declared, before anything is made for them.
+    pub(crate) fn may_be_bound(&self, key: &ScriptKey, inputs: &[BindingInput]) -> Result<()> {
+        let inputs = own::standing_in(inputs);
+        let bindings: Vec<_> = inputs.iter().filter_map(BindingInput::declared).cloned().collect();
+        self.may_have(key, &[], &bindings)
     }
 
     /// The same for a version that is there.

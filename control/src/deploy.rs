@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmyard_namespaces::registry::{self, AssetSession};
 use wasmyard_namespaces::{
-    Applied, AssetsConfig, AssetsUpload, BindingInput, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest,
+    Applied, AssetsConfig, AssetsUpload, BindingType, CodeKind, CodeUpload, ConfigKeys, Digest,
     FinishedAssets, LimitSpec, Script, ScriptKey, Upload, UploadDraft, Version, bindings,
 };
 
@@ -180,10 +180,9 @@ impl Control {
         files: Option<(FinishedAssets, AssetsConfig)>,
         keys: ConfigKeys,
     ) -> Result<Applied<Script>> {
+        self.may_be_bound(key, &draft.bindings)?;
         draft.bindings = self.with_own(key, &draft.bindings).await?;
         self.note_bindings(key, &draft.bindings).await?;
-        let bindings: Vec<_> = draft.bindings.iter().filter_map(BindingInput::declared).cloned().collect();
-        self.may_have(key, &[], &bindings)?;
         draft.assets = match files {
             Some((assets, config)) => AssetsUpload::Attach { assets, config },
             None => AssetsUpload::None,

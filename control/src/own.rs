@@ -20,7 +20,7 @@ use crate::{Control, Force, Result};
 
 /// The job that removes what is no script's any more, and looks for what nobody uses. One node of those that share a
 /// registry does it.
-pub const STORAGE_JOB: (&str, &str) = ("sweep", "storage");
+pub const STORAGE_JOB: (&str, &str) = ("storage-sweep", "storage");
 
 /// How many are looked at at a time.
 const PAGE: usize = 128;
@@ -109,22 +109,17 @@ impl Control {
         Ok(found)
     }
 
-    /// Removes what is written down as to be removed. What cannot be removed now stays written down.
+    /// Removes some of what is written down as to be removed: how many, and whether that was all. What cannot be removed now
+    /// stays written down.
     ///
     /// # Errors
     /// A store's failure.
-    pub async fn remove_storage(&self) -> Result<u64> {
-        let mut removed = 0;
-        loop {
-            let some = self.registry.storage_to_remove(PAGE).await?;
-            for (name, kind) in &some {
-                self.remove(*kind, name).await?;
-                removed += 1;
-            }
-            if some.len() < PAGE {
-                return Ok(removed);
-            }
+    pub(crate) async fn remove_some_storage(&self) -> Result<(u64, bool)> {
+        let some = self.registry.storage_to_remove(PAGE).await?;
+        for (name, kind) in &some {
+            self.remove(*kind, name).await?;
         }
+        Ok((some.len() as u64, some.len() < PAGE))
     }
 
     /// Looks at all storage of scripts' own: notes since when nobody uses it, and removes what nobody has used for as long as the
@@ -134,7 +129,14 @@ impl Control {
     /// A store's failure.
     pub async fn sweep_storage(&self) -> Result<u64> {
         let grace = self.registry.options().storage_grace;
-        let mut removed = self.remove_storage().await?;
+        let mut removed = 0;
+        loop {
+            let (some, is_all) = self.remove_some_storage().await?;
+            removed += some;
+            if is_all {
+                break;
+            }
+        }
         let mut after: Option<String> = None;
         loop {
             let page = self.registry.own_storage_page(after.as_deref(), PAGE).await?;

@@ -81,19 +81,21 @@ impl Control {
         Ok(Done::new(deleted, remarks))
     }
 
-    /// What is left of scripts that are gone is removed at once, where that was asked for; otherwise it is found in time.
+    /// What is left of scripts that are gone is removed where that was asked for: at once, or where it is much by the job that
+    /// goes on with it. Otherwise it is found in time.
     pub(crate) async fn storage_left(&self, storage: Storage) -> Result<()> {
         if storage == Storage::Kept {
             return Ok(());
         }
-        match self.remove_storage().await {
-            Ok(_) => Ok(()),
+        match self.remove_some_storage().await {
+            Ok((_, true)) => return Ok(()),
+            Ok((_, false)) => {}
             // The scripts are gone, and what is left is written down: it is removed when that can be done.
             Err(error) => {
                 tracing::error!(%error, "storage of scripts that are gone could not be removed, and is tried again");
-                let (kind, key) = STORAGE_JOB;
-                Ok(self.registry.do_soon(kind, key).await?)
             }
         }
+        let (kind, key) = STORAGE_JOB;
+        Ok(self.registry.do_soon(kind, key).await?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmyard_namespaces::{BindingInput, Script, ScriptKey, SettingsPatch};
+use wasmyard_namespaces::{Script, ScriptKey, SettingsPatch};
 
 use crate::{Control, Done, Force, Result, configured};
 
@@ -20,10 +20,9 @@ impl Control {
     ) -> Result<Done<Arc<Script>>> {
         let before = self.existing(key).await?;
         if let Some(inputs) = &mut patch.bindings {
+            self.may_be_bound(key, inputs)?;
             *inputs = self.with_own(key, inputs).await?;
             self.note_bindings(key, inputs).await?;
-            let bindings: Vec<_> = inputs.iter().filter_map(BindingInput::declared).cloned().collect();
-            self.may_have(key, &[], &bindings)?;
         }
         let after = self.changing(force).update_settings(key, patch).await?;
         let mut remarks = configured::changed_script(&before, &after);

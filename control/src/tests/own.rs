@@ -115,3 +115,18 @@ async fn a_purge_leaves_nothing_of_a_script_or_a_namespace() {
     assert_eq!(control.registry().own_storage_page(None, 10).await.unwrap(), []);
     assert_eq!(control.registry().storage_to_remove(10).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn what_a_namespace_does_not_let_its_scripts_have_is_not_made() {
+    let (control, _, _) = control_and_clock().await;
+    let policy = serde_json::from_value(json!({"deny": ["binding:queue"]})).unwrap();
+    let patch = NamespacePatch { capabilities: Some(Some(policy)), ..NamespacePatch::default() };
+    control.change_namespace(&ns("production"), patch, Force::No).await.unwrap();
+    control.deploy(&user("a"), with_own("good", &BOTH)).await.unwrap_err();
+    control.deploy(&user("a"), version("good")).await.unwrap();
+    let bindings = Some(with_own("good", &BOTH).draft.bindings);
+    let patch = wasmyard_namespaces::SettingsPatch { bindings, ..Default::default() };
+    let refused = control.change_settings(&user("a"), patch, Force::No).await.unwrap_err();
+    assert!(refused.to_string().contains("binding:queue"), "{refused}");
+    assert_eq!((there(&control).await, control.storage_of(&user("a")).await.unwrap().len()), ((0, 0), 0));
+}
