@@ -340,7 +340,7 @@ impl Inner {
     }
 
     /// Commits what was decided, and has it decided again when others were faster.
-    async fn retried<F>(&self, what: &str, decide: impl Fn() -> F) -> Result<()>
+    pub(crate) async fn retried<F>(&self, what: &str, decide: impl Fn() -> F) -> Result<()>
     where
         F: Future<Output = Result<Transaction>>,
     {

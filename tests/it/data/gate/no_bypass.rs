@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Api, Server, body, guest, origin, request, script_path};
 
 /// Every interface with functions that a script is given, and why it is no way to the network.
-const GIVEN: [(&str, &str); 38] = [
+const GIVEN: [(&str, &str); 39] = [
     ("wasi:cli/environment", "empty"),
     ("wasi:cli/exit", "ends the script"),
     ("wasi:cli/stderr", "the log"),
@@ -47,6 +47,7 @@ const GIVEN: [(&str, &str); 38] = [
     ("wasmyard:platform/kv", "keys and values of the namespaces that the script is bound to"),
     ("wasmyard:platform/log", "the log"),
     ("wasmyard:platform/message", "the answer to whoever asked"),
+    ("wasmyard:platform/mtls", "hands the request to the way out, with the certificate that it shows there"),
     ("wasmyard:platform/outgoing", "hands the request to the way out"),
     ("wasmyard:platform/queues", "messages to queues that the script is bound to"),
     ("wasmyard:platform/rate-limit", "counts of the tenant's own"),
