@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The calls of the official SDKs for Python and TypeScript on zones, custom hostnames and notifications, projects that
-# wrangler deploys, and the types of sdk/js, against a server of this build. The clients are installed below target/. Without them this fails: a test that was not run must not look like one
+# wrangler deploys, the types of sdk/js, and clients of the S3 protocol, against a server of this build. The clients are installed below target/. Without them this fails: a test that was not run must not look like one
 # that passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -72,7 +72,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
   -out "$folder/ca.pem" 2>/dev/null || fail "openssl makes no authority of clients"
 export WASMYARD_CLIENT_CA="$folder/ca.pem"
 printf '[server]\nreserved_names = true\nlisten_tls = "127.0.0.1:0"\n[webhooks]\nports = [%s]\nallow_private = ["127.0.0.1"]\n' "$port" >"$folder/wasmyard.toml"
-printf '[namespaces.production]\n' >>"$folder/wasmyard.toml"
+printf '[r2]\ns3_listen = "127.0.0.1:0"\n[namespaces.production]\n' >>"$folder/wasmyard.toml"
 for route in '*.apps.test/* dispatcher' 'typed.test/* typed' 'older.test/* older' 'commands.test/* commands' 'types.test/* types'; do
   printf '[[routes]]\npattern = "%s"\nscript = "%s"\n' "${route% *}" "${route#* }" >>"$folder/wasmyard.toml"
 done
@@ -95,6 +95,8 @@ visitors() { sed -n 's/^visitors *//p' "$folder/$1"; }
 serve sdks
 "$clients/python/bin/python" tests/clients/python_sdk.py "$(api sdks)"
 node tests/clients/typescript_sdk.mjs "$(api sdks)"
+s3=$(sed -n 's/^s3 *//p' "$folder/sdks")
+tests/clients/s3/run.sh "$clients" "${s3#http://}" "$(api sdks)" "$folder"
 
 # What one age of wrangler does: its folder, and the program that runs it.
 wrangler() {

@@ -70,6 +70,7 @@ impl Caller {
                 Reference::Queue(_) => write(Family::Queues, Place::Account),
                 Reference::Database(_) => write(Family::D1, Place::Account),
                 Reference::R2Bucket(_) => write(Family::R2, Place::Account),
+                Reference::MtlsCertificate(_) => write(Family::Ssl, Place::Account),
                 Reference::Namespace(name) => write(Family::Dispatch, Place::Namespace(name.clone())),
                 Reference::Script(name) | Reference::OutboundWorker(name) => {
                     write(Family::Dispatch, Place::Script(ScriptKey::Platform(name.clone())))

@@ -232,11 +232,11 @@ pub(crate) fn table() -> Table {
         .put("/{certificate_authority}/key", acme_accounts::roll_key, op("key.update", "Give the account that is had with an authority of certificates another key").returns::<acme_accounts::View>());
 
     t.area("mTLS certificates", "mtlsCertificates", "/client/v4/accounts/{account_id}/mtls_certificates").needs(Family::Ssl)
-        .get("", client_ca::list, op("list", "List authorities of clients").counted().returns::<Vec<client_ca::View>>())
-        .post("", client_ca::create, op("create", "Upload certificates of authorities of clients").takes::<client_ca::Wanted>().returns::<client_ca::View>())
-        .get("/{mtls_certificate_id}", client_ca::get, op("get", "Show authorities of clients").returns::<client_ca::View>())
-        .delete("/{mtls_certificate_id}", client_ca::delete, op("delete", "Delete authorities that no hostname asks for").returns::<client_ca::View>())
-        .get("/{mtls_certificate_id}/associations", client_ca::associations, op("associations.get", "Show whether hostnames ask for them").returns::<Vec<client_ca::Association>>());
+        .get("", client_ca::list, op("list", "List mTLS certificates: authorities of clients, and those that scripts show").counted().query("ca", "Only authorities, or only others").query("name", "Only those of this name").returns::<Vec<client_ca::View>>())
+        .post("", client_ca::create, op("create", "Upload certificates of authorities of clients, or one that scripts show, with its key").takes::<client_ca::Wanted>().returns::<client_ca::View>())
+        .get("/{mtls_certificate_id}", client_ca::get, op("get", "Show an mTLS certificate").returns::<client_ca::View>())
+        .delete("/{mtls_certificate_id}", client_ca::delete, op("delete", "Delete an mTLS certificate that no hostname asks for and no script is bound to").forced().returns::<client_ca::View>())
+        .get("/{mtls_certificate_id}/associations", client_ca::associations, op("associations.get", "Show whether hostnames or scripts use it").returns::<Vec<client_ca::Association>>());
     t.area("mTLS certificates", "certificateAuthorities", "/client/v4/zones/{zone_id}/certificate_authorities").needs(Family::Ssl)
         .get("/hostname_associations", client_ca::hostnames, op("hostnameAssociations.get", "List the hostnames that ask clients for certificates of these authorities").query("mtls_certificate_id", "The authorities").returns::<client_ca::Hostnames>())
         .put("/hostname_associations", client_ca::associate, op("hostnameAssociations.update", "Have these hostnames, and no others of the zone, ask clients for certificates of these authorities").takes::<client_ca::HostnamesWanted>().returns::<client_ca::Hostnames>());

@@ -158,6 +158,7 @@ impl Bench {
     async fn answer(&self, url: &str) -> Response<wasmyard_runtime::Body> {
         let request = OutboundRequest {
             request: Request::get(url).body(body::empty()).unwrap(),
+            shows: None,
             connect_timeout: None,
             first_byte_timeout: None,
             between_bytes_timeout: None,

@@ -8,6 +8,8 @@ use std::fmt;
 
 use wasmyard_d1::D1Error;
 use wasmyard_kv::KvError;
+use wasmyard_namespaces::ids::MtlsCertificateId;
+use wasmyard_namespaces::registry::ZoneError;
 use wasmyard_namespaces::{
     BindingDecl, BindingInput, BucketName, DatabaseId, KvNamespaceId, NamespaceName, Reference,
     RegistryError, ScriptKey,
@@ -29,6 +31,7 @@ pub(crate) enum Resource<'a> {
     Database(&'a DatabaseId),
     Queue(&'a Queue),
     Bucket(&'a BucketName),
+    MtlsCertificate(&'a MtlsCertificateId),
 }
 
 impl Resource<'_> {
@@ -39,6 +42,7 @@ impl Resource<'_> {
             Resource::Database(id) => Reference::Database(id),
             Resource::Queue(queue) => Reference::Queue(&queue.name),
             Resource::Bucket(name) => Reference::R2Bucket(name),
+            Resource::MtlsCertificate(id) => Reference::MtlsCertificate(id),
         }
     }
 }
@@ -81,6 +85,11 @@ impl Control {
             Resource::Database(id) => self.d1()?.bound(id, after, PAGE).await?,
             Resource::Queue(queue) => self.queues()?.bound(&queue.id, after, PAGE).await?,
             Resource::Bucket(name) => self.r2()?.bound(name, after, PAGE).await?,
+            Resource::MtlsCertificate(id) => {
+                let after = after.and_then(ScriptKey::parse);
+                let found = self.registry.bound_to_mtls_certificate(id, after.as_ref(), PAGE).await?;
+                found.iter().map(ToString::to_string).collect()
+            }
         })
     }
 
@@ -90,6 +99,11 @@ impl Control {
             Resource::Database(id) => self.d1()?.unbind(id, script).await?,
             Resource::Queue(queue) => self.queues()?.unbind(&queue.id, script).await?,
             Resource::Bucket(name) => self.r2()?.unbind(name, script).await?,
+            Resource::MtlsCertificate(id) => {
+                if let Some(script) = ScriptKey::parse(script) {
+                    self.registry.unbind_mtls_certificate(id, &script).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -137,6 +151,14 @@ impl Control {
             Reference::StoredSecret(store, name) => {
                 self.registry.bind_stored_secret(store, name, key).await.map_err(|error| match error {
                     RegistryError::SecretStore(error) => {
+                        ControlError::Invalid(format!("binding \"{}\": {error}", decl.name))
+                    }
+                    error => error.into(),
+                })
+            }
+            Reference::MtlsCertificate(id) => {
+                self.registry.bind_mtls_certificate(id, key).await.map_err(|error| match error {
+                    RegistryError::Zone(ZoneError::Mtls(error)) => {
                         ControlError::Invalid(format!("binding \"{}\": {error}", decl.name))
                     }
                     error => error.into(),

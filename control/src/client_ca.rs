@@ -1,18 +1,19 @@
-//! Whose clients hosts let in: authorities that are uploaded, and the names that ask for them.
+//! mTLS certificates: authorities that say whose clients hosts let in, with the names that ask for them; and those that scripts show.
 //!
 //! Owns the order of it: first the record says so, then what is served follows, and only then is the caller told.
 
-use wasmyard_hostnames::certificates::describe_authority;
+use wasmyard_hostnames::certificates::{DescribedAuthority, Pair, describe_authority};
 use wasmyard_listener::tls::{ClientAuth, Settings};
-use wasmyard_namespaces::RegistryError;
 use wasmyard_namespaces::client_ca::{
     ClientCertificateMode, HostnameAssociation, MtlsCertificate, MtlsError, check_name,
 };
 use wasmyard_namespaces::hostname::{CustomHostname, CustomName};
 use wasmyard_namespaces::ids::{MtlsCertificateId, ZoneId};
 use wasmyard_namespaces::registry::{HostnameNames, ZoneError};
+use wasmyard_namespaces::{RegistryError, Secret};
 
-use crate::{Control, ControlError, Result};
+use crate::bound::Resource;
+use crate::{Control, ControlError, Done, Force, Result};
 
 fn refused(error: MtlsError) -> ControlError {
     RegistryError::Zone(ZoneError::Mtls(error)).into()
@@ -28,9 +29,35 @@ impl Control {
     /// # Errors
     /// [`MtlsError`]; the registry's failure.
     pub async fn create_mtls_certificate(&self, name: &str, certificates: &str) -> Result<MtlsCertificate> {
-        check_name(name).map_err(refused)?;
         let read = ClientAuth::from_pem(certificates.as_bytes(), true).map_err(unreadable)?;
-        let described = read.authorities().iter().map(describe_authority).collect::<Option<Vec<_>>>();
+        let described = read.authorities().iter().map(describe_authority).collect();
+        self.keep_mtls_certificate(name, certificates, described, None).await
+    }
+
+    /// Keeps a certificate that scripts show, the ones above it behind it, and its key, both in PEM form.
+    ///
+    /// # Errors
+    /// [`MtlsError`]; the registry's failure.
+    pub async fn create_client_certificate(
+        &self,
+        name: &str,
+        certificates: &str,
+        key: &Secret,
+    ) -> Result<MtlsCertificate> {
+        let pair = Pair::of_client(certificates.as_bytes(), key.expose().as_bytes());
+        let pair = pair.map_err(|error| refused(MtlsError::Pair(error.to_string())))?;
+        let described = pair.chain().iter().map(describe_authority).collect();
+        self.keep_mtls_certificate(name, certificates, described, Some(key)).await
+    }
+
+    async fn keep_mtls_certificate(
+        &self,
+        name: &str,
+        certificates: &str,
+        described: Option<Vec<DescribedAuthority>>,
+        key: Option<&Secret>,
+    ) -> Result<MtlsCertificate> {
+        check_name(name).map_err(refused)?;
         let described = described.ok_or_else(|| unreadable("a certificate cannot be read"))?;
         let (Some(first), Some(expires_on)) =
             (described.first(), described.iter().map(|one| one.expires_on).min())
@@ -40,6 +67,7 @@ impl Control {
         let new = MtlsCertificate {
             id: self.registry.new_mtls_certificate_id()?,
             name: name.to_owned(),
+            ca: key.is_none(),
             certificates: certificates.to_owned(),
             issuer: first.issuer.clone(),
             signature: first.signature.clone(),
@@ -47,19 +75,34 @@ impl Control {
             uploaded_on: self.now(),
             expires_on,
         };
-        self.registry.create_mtls_certificate(&new).await?;
-        tracing::info!(id = %new.id, issuer = new.issuer, "authorities of clients uploaded");
+        self.registry.create_mtls_certificate(&new, key).await?;
+        tracing::info!(id = %new.id, issuer = new.issuer, ca = new.ca, "mTLS certificate uploaded");
         Ok(new)
     }
 
-    /// Deletes authorities that no name asks for.
+    /// Deletes authorities that no name asks for; or a certificate that scripts show, unless some are bound to it.
     ///
     /// # Errors
-    /// [`MtlsError::NotFound`], [`MtlsError::InUse`]; the registry's failure.
-    pub async fn delete_mtls_certificate(&self, id: &MtlsCertificateId) -> Result<MtlsCertificate> {
-        let deleted = self.registry.delete_mtls_certificate(id).await?;
-        tracing::info!(%id, "authorities of clients deleted");
-        Ok(deleted)
+    /// [`MtlsError::NotFound`], [`MtlsError::InUse`]; that scripts are bound to it; the registry's failure.
+    pub async fn delete_mtls_certificate(
+        &self,
+        id: &MtlsCertificateId,
+        force: Force,
+    ) -> Result<Done<MtlsCertificate>> {
+        self.registry.mtls_certificate(id).await?;
+        let bound = self.referrers_noted(Resource::MtlsCertificate(id)).await?;
+        let remarks = bound.stand_against("deleted", force)?;
+        let deleted = self.registry.delete_mtls_certificate(id, force == Force::Yes).await?;
+        tracing::info!(%id, "mTLS certificate deleted");
+        Ok(Done::new(deleted, remarks))
+    }
+
+    /// Whether scripts are bound to a certificate.
+    ///
+    /// # Errors
+    /// The registry's failure.
+    pub async fn is_mtls_certificate_bound(&self, id: &MtlsCertificateId) -> Result<bool> {
+        Ok(!self.referrers_noted(Resource::MtlsCertificate(id)).await?.bindings.is_empty())
     }
 
     /// Has these names of a zone, and no other ones of it, ask clients for certificates of these authorities. When this

@@ -15,6 +15,7 @@ pub(crate) mod link;
 mod list;
 pub(crate) mod log;
 pub(crate) mod message;
+mod mtls;
 mod options;
 pub(crate) mod outgoing;
 mod pieces;
@@ -45,6 +46,7 @@ mod generated {
                 import wasmyard:platform/secrets@0.1.0;
                 import wasmyard:platform/log@0.1.0;
                 import wasmyard:platform/message@0.1.0;
+                import wasmyard:platform/mtls@0.1.0;
                 import wasmyard:platform/outgoing@0.1.0;
                 import wasmyard:platform/request-info@0.1.0;
                 import wasi:config/store@0.2.0-rc.1;
@@ -62,6 +64,8 @@ mod generated {
             "wasmyard:platform/outgoing.forward": async | trappable,
             "wasmyard:platform/outgoing.forward-with": async | trappable,
             "wasmyard:platform/outgoing.start-forward": async | trappable,
+            "wasmyard:platform/mtls.[method]certificate.send": async | trappable,
+            "wasmyard:platform/mtls.[method]certificate.start-forward": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.send": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward": async | trappable,
             "wasmyard:platform/dispatch.[method]worker.forward-with": async | trappable,
@@ -115,6 +119,7 @@ mod generated {
             "wasmyard:platform/d1.database": super::d1::OpenD1,
             "wasmyard:platform/kv.namespace": super::kv::OpenKv,
             "wasmyard:platform/kv.writer": super::kv::writer::OpenKvWriter,
+            "wasmyard:platform/mtls.certificate": super::mtls::OpenCertificate,
             "wasmyard:platform/queues.sender": super::queues::OpenQueue,
             "wasmyard:platform/r2.bucket": super::r2::OpenBucket,
             "wasmyard:platform/r2.writer": super::r2::writer::OpenWriter,
@@ -133,7 +138,7 @@ pub(crate) use generated::wasi::keyvalue::{
 };
 pub(crate) use generated::wasmyard::platform::{
     assets as assets_wit, bindings as bindings_wit, cache as cache_wit, calls as calls_wit, d1 as d1_wit,
-    dispatch as dispatch_wit, kv as kv_wit, log as log_wit, message as message_wit, outgoing as outgoing_wit,
-    queues as queues_wit, r2 as r2_wit, rate_limit as ratelimit_wit, request_info as request_info_wit,
-    secrets as secrets_wit,
+    dispatch as dispatch_wit, kv as kv_wit, log as log_wit, message as message_wit, mtls as mtls_wit,
+    outgoing as outgoing_wit, queues as queues_wit, r2 as r2_wit, rate_limit as ratelimit_wit,
+    request_info as request_info_wit, secrets as secrets_wit,
 };

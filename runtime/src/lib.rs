@@ -45,6 +45,6 @@ pub use limits::idle::Pause;
 pub use outcome::{End, Failure, Outcome};
 pub use seams::{
     Call, ClientCertificateInfo, DenyAll, Door, Entrance, Entry, Host, LogLine, LogStream, OutboundRequest,
-    Parameter, RequestInfo, Service, Target, TlsInfo,
+    Parameter, RequestInfo, Service, ShownCertificate, Target, TlsInfo,
 };
 pub use worker::{Invocation, Ready, Worker};

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use wasmyard_events::Level;
 use wasmyard_namespaces::bindings::OutboundDecl;
+use wasmyard_namespaces::ids::MtlsCertificateId;
 use wasmyard_namespaces::limits::LimitSpec;
 use wasmyard_namespaces::name::NamespaceName;
 use wasmyard_namespaces::script::ScriptKey;
@@ -69,10 +70,21 @@ pub struct Service {
     pub props: Option<Arc<str>>,
 }
 
+/// A certificate that a binding gives, to be shown to whoever is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ShownCertificate {
+    /// The binding's name.
+    pub binding: String,
+    /// The certificate.
+    pub id: MtlsCertificateId,
+}
+
 /// One request of a guest to the outside.
 pub struct OutboundRequest {
     /// The request, with an absolute URI.
     pub request: Request<Body>,
+    /// The certificate that it shows, where it goes through a binding of one.
+    pub shows: Option<Arc<ShownCertificate>>,
     /// Time to wait for a connection, where the guest set one.
     pub connect_timeout: Option<Duration>,
     /// Time to wait for the head of the response, where the guest set one.

@@ -75,7 +75,7 @@ interface ExportedHandler<Env = unknown, QueueMessage = unknown, Props = any> {
   tail?: (events: TraceItem[], env: Env, ctx: ExecutionContext<Props>) => void | Promise<void>;
 }
 
-/** Somebody who answers requests: another script, or the files. */
+/** Somebody who answers requests: another script, the files, or with a client certificate whoever a URL leads to. */
 interface Fetcher {
   fetch(input: RequestInfo, init?: RequestInit<any>): Promise<Response>;
 }

@@ -11,6 +11,7 @@
 //! - `kv`: keys and values, as scripts and the API reach them
 //! - `uploads`: what is refused, in which words, and that nothing of it stays
 //! - `queues`: messages, as scripts and the API send them and are handed them
+//! - `mtls`: requests of scripts that show a certificate
 //! - `ratelimit`: what scripts let through, by keys
 //! - `secret_stores`: secrets that several scripts share
 //! - `tails`: what becomes of invocations, for who watches
@@ -29,6 +30,7 @@ mod crons;
 mod d1;
 mod deploy;
 mod kv;
+mod mtls;
 mod queues;
 mod r2;
 mod ratelimit;

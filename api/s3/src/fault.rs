@@ -6,6 +6,7 @@ use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use wasmyard_r2::R2Error;
 
+use crate::chunked::ChunkError;
 use crate::xml::{Malformed, Xml};
 
 /// Why a request is not answered as it was meant.
@@ -57,6 +58,23 @@ impl Fault {
     );
     pub(crate) const MALFORMED: Fault =
         fault(StatusCode::BAD_REQUEST, "MalformedXML", "The body is not the XML that this operation takes");
+    pub(crate) const INVALID: Fault =
+        fault(StatusCode::BAD_REQUEST, "InvalidRequest", "The request is not valid");
+    pub(crate) const DIGEST: Fault = fault(
+        StatusCode::BAD_REQUEST,
+        "BadDigest",
+        "A checksum that was given is not the one of what came; send it again",
+    );
+    pub(crate) const HASH: Fault = fault(
+        StatusCode::BAD_REQUEST,
+        "XAmzContentSHA256Mismatch",
+        "The body has another SHA-256 than x-amz-content-sha256 says",
+    );
+    pub(crate) const NO_LENGTH: Fault = fault(
+        StatusCode::LENGTH_REQUIRED,
+        "MissingContentLength",
+        "A body of the form aws-chunked needs the field x-amz-decoded-content-length",
+    );
     pub(crate) const METHOD: Fault =
         fault(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "The method is none of this resource");
     pub(crate) const MISSING: Fault = fault(
@@ -72,6 +90,11 @@ impl Fault {
     /// The same with another text.
     pub(crate) fn saying(self, text: impl Into<Cow<'static, str>>) -> Fault {
         Fault { text: text.into(), ..self }
+    }
+
+    /// What is wrong, for whoever asked.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// As an answer; one to HEAD has no body.
@@ -94,6 +117,19 @@ impl From<Malformed> for Fault {
     }
 }
 
+impl From<ChunkError> for Fault {
+    fn from(error: ChunkError) -> Fault {
+        let (status, code) = match error {
+            ChunkError::Incomplete => (StatusCode::BAD_REQUEST, "IncompleteBody"),
+            ChunkError::Malformed => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+            ChunkError::TooShort => (StatusCode::FORBIDDEN, "InvalidChunkSizeError"),
+            ChunkError::Signature => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
+            ChunkError::Trailer => (StatusCode::BAD_REQUEST, "MalformedTrailerError"),
+        };
+        Fault { status, code, text: Cow::Owned(error.to_string()) }
+    }
+}
+
 impl From<R2Error> for Fault {
     fn from(error: R2Error) -> Fault {
         let (status, code) = match &error {
@@ -105,9 +141,6 @@ impl From<R2Error> for Fault {
             R2Error::PartTooSmall { .. } => (StatusCode::BAD_REQUEST, "EntityTooSmall"),
             R2Error::Invalid(_) => (StatusCode::BAD_REQUEST, "InvalidArgument"),
             R2Error::InvalidRange { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange"),
-            R2Error::BadDigest { algorithm: "sha256", .. } => {
-                (StatusCode::BAD_REQUEST, "XAmzContentSHA256Mismatch")
-            }
             R2Error::BadDigest { .. } => (StatusCode::BAD_REQUEST, "BadDigest"),
             R2Error::TooLarge { what: "the key", .. } => (StatusCode::BAD_REQUEST, "KeyTooLongError"),
             R2Error::TooLarge { what: "the metadata", .. } => (StatusCode::BAD_REQUEST, "MetadataTooLarge"),

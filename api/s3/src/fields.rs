@@ -3,9 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use wasmyard_r2::{
-    Algorithm, Condition, HttpMetadata, Metadata, Object, StorageClass, condition::etags_of_field,
-};
+use wasmyard_r2::condition::etags_of_field;
+use wasmyard_r2::{Condition, HttpMetadata, Metadata, Object, StorageClass};
 
 use crate::fault::Fault;
 use crate::request::Asked;
@@ -26,8 +25,18 @@ pub(crate) fn http_date(milliseconds: u64) -> String {
 
 /// What must hold of the object.
 pub(crate) fn condition(asked: &Asked<'_>) -> Condition {
-    let etags = |name| asked.field(name).map(etags_of_field).unwrap_or_default();
-    let date = |name| asked.field(name).and_then(date_of);
+    condition_of(asked, "")
+}
+
+/// What must hold of the object that is copied.
+pub(crate) fn condition_of_source(asked: &Asked<'_>) -> Condition {
+    condition_of(asked, "x-amz-copy-source-")
+}
+
+fn condition_of(asked: &Asked<'_>, prefix: &str) -> Condition {
+    let field = |name: &str| asked.field(&format!("{prefix}{name}"));
+    let etags = |name| field(name).map(etags_of_field).unwrap_or_default();
+    let date = |name| field(name).and_then(date_of);
     Condition {
         etag_matches: etags("if-match"),
         etag_does_not_match: etags("if-none-match"),
@@ -45,7 +54,10 @@ pub(crate) fn metadata(asked: &Asked<'_>) -> Result<Metadata, Fault> {
         Some((name.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
     });
     // What a body was sent in is no part of the content.
-    let encoding = text("content-encoding").filter(|encoding| encoding != "aws-chunked");
+    let encodings = asked.field("content-encoding").unwrap_or_default().split(',').map(str::trim);
+    let encodings: Vec<&str> =
+        encodings.filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked").collect();
+    let encoding = Some(encodings.join(", ")).filter(|encoding| !encoding.is_empty());
     Ok(Metadata {
         http: HttpMetadata {
             content_type: text("content-type"),
@@ -58,29 +70,6 @@ pub(crate) fn metadata(asked: &Asked<'_>) -> Result<Metadata, Fault> {
         custom: custom.collect(),
         storage_class: asked.field("x-amz-storage-class").map(StorageClass::parse).transpose()?,
     })
-}
-
-/// Checksums that the content must have.
-pub(crate) fn checksums(asked: &Asked<'_>) -> Result<Vec<(Algorithm, Vec<u8>)>, Fault> {
-    let known = [
-        ("content-md5", Algorithm::Md5),
-        ("x-amz-checksum-sha1", Algorithm::Sha1),
-        ("x-amz-checksum-sha256", Algorithm::Sha256),
-    ];
-    let mut found = Vec::new();
-    for (name, algorithm) in known {
-        let Some(text) = asked.field(name) else { continue };
-        let bytes =
-            from_base64(text).ok_or_else(|| Fault::ARGUMENT.saying(format!("{name} is not Base64")))?;
-        found.push((algorithm, bytes));
-    }
-    Ok(found)
-}
-
-/// Bytes that come in Base64 with its padding.
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.decode(text).ok()
 }
 
 /// What an answer says of an object. Of a URL that is signed the query may say otherwise.

@@ -9,9 +9,14 @@
 //! - [`Gateway`]: a request from its signature to its answer
 //! - `request`: path and query, decoded once
 //! - `signature`: what was signed, and with which key
+//! - `body`, [`chunked`]: a body as it comes, and what it has to be
 //! - `operations`: which operation a request is, and what it does
-//! - `fields`: header fields of objects; `xml`: bodies; `fault`: what went wrong, in the words of the protocol
+//! - `fields`: header fields of objects; `checksums`: those of them that are checksums; `xml`: bodies; `fault`: what went wrong, in the words of the protocol
 
+pub mod chunked;
+
+mod body;
+mod checksums;
 mod fault;
 mod fields;
 mod operations;

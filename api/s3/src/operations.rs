@@ -1,28 +1,25 @@
 //! Which operation a request is, and what it does. A content passes in pieces, and is never whole in memory.
 
+mod absent;
+mod buckets;
+mod copies;
 mod lists;
 mod uploads;
 
-use std::time::Duration;
-
 use axum::body::Body;
-use futures::{StreamExt as _, stream};
+use futures::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
-use tokio::time::timeout;
 use wasmyard_namespaces::BucketName;
-use wasmyard_r2::{Algorithm, Bucket, GetOptions, Incoming, PutOptions, R2, Range};
+use wasmyard_r2::{Algorithm, Bucket, Checksums, GetOptions, Incoming, PutOptions, R2, Range};
 
+use crate::body::Arriving;
+use crate::checksums;
 use crate::fault::Fault;
 use crate::fields;
-use crate::request::{Asked, decoded};
+use crate::request::Asked;
 use crate::signature::Payload;
-use crate::xml::{Xml, rows};
+use crate::xml::{Xml, child, rows};
 
-/// How long a body may make no progress.
-const IDLE: Duration = Duration::from_secs(30);
-/// The longest document that is read: ten thousand parts, or a thousand of the longest keys.
-const DOCUMENT: usize = 4 << 20;
 /// Objects that one request deletes.
 const MOST_DELETED: usize = 1_000;
 
@@ -33,42 +30,38 @@ pub(crate) async fn run(
     payload: Payload,
     body: Body,
 ) -> Result<Response<Body>, Fault> {
+    absent::refuse(asked)?;
     let Some(name) = &asked.bucket else {
-        return if *asked.method == Method::GET { lists::buckets(r2).await } else { Err(Fault::METHOD) };
+        return if *asked.method == Method::GET { buckets::list(r2).await } else { Err(Fault::METHOD) };
     };
     let name = BucketName::parse(name).ok_or(Fault::NO_BUCKET)?;
     let bucket = r2.bucket(&name);
-    let upload = asked.parameter("uploadId");
+    let arriving = Arriving::of(asked, payload, body)?;
     let Some(key) = &asked.key else {
         return match *asked.method {
             Method::HEAD => r2.info(&name).await.map(|_| Response::new(Body::empty())).map_err(Fault::from),
-            Method::GET if asked.has("location") => lists::location(r2, &name).await,
+            Method::GET if asked.has("location") => buckets::location(r2, &name).await,
             Method::GET if asked.has("uploads") => uploads::list(&bucket, asked).await,
-            Method::GET if asked.parameter("list-type") == Some("2") => lists::objects(&bucket, asked).await,
-            Method::POST if asked.has("delete") => {
-                delete_many(&bucket, document(body, &payload).await?).await
-            }
-            _ => Err(Fault::MISSING),
+            Method::GET if asked.parameter("list-type") == Some("2") => lists::second(&bucket, asked).await,
+            Method::GET => lists::first(&bucket, asked).await,
+            Method::POST if asked.has("delete") => delete_many(&bucket, arriving.document().await?).await,
+            Method::PUT => buckets::create(r2, &name, arriving.document().await?).await,
+            Method::DELETE => Err(Fault::MISSING),
+            _ => Err(Fault::METHOD),
         };
     };
-    match (asked.method, upload) {
+    let is_copy = asked.headers.contains_key("x-amz-copy-source");
+    match (asked.method, asked.parameter("uploadId")) {
         (&Method::GET, Some(upload)) => uploads::parts(&bucket, key, upload, asked).await,
+        (&Method::GET, None) if asked.has("tagging") => Ok(absent::no_tags()),
         (&Method::GET, None) => get(&bucket, key, asked).await,
         (&Method::HEAD, _) => head(&bucket, key, asked).await,
-        (&Method::PUT, Some(upload)) => {
-            if asked.has("x-amz-copy-source") || asked.headers.contains_key("x-amz-copy-source") {
-                return Err(Fault::MISSING.saying("a part is not copied; upload it"));
-            }
-            uploads::put(&bucket, key, upload, asked, payload, body).await
-        }
-        (&Method::PUT, None) if asked.headers.contains_key("x-amz-copy-source") => {
-            copy(r2, &bucket, key, asked).await
-        }
-        (&Method::PUT, None) => put(&bucket, key, asked, payload, body).await,
+        (&Method::PUT, Some(upload)) if is_copy => copies::part(r2, &bucket, key, upload, asked).await,
+        (&Method::PUT, Some(upload)) => uploads::put(&bucket, key, upload, asked, arriving).await,
+        (&Method::PUT, None) if is_copy => copies::object(r2, &bucket, key, asked).await,
+        (&Method::PUT, None) => put(&bucket, key, asked, arriving).await,
         (&Method::POST, None) if asked.has("uploads") => uploads::begin(&bucket, key, asked).await,
-        (&Method::POST, Some(upload)) => {
-            uploads::complete(&bucket, key, upload, document(body, &payload).await?).await
-        }
+        (&Method::POST, Some(upload)) => uploads::complete(&bucket, key, upload, asked, arriving).await,
         (&Method::DELETE, Some(upload)) => {
             bucket.abort_upload(key, upload).await?;
             Ok(empty(StatusCode::NO_CONTENT))
@@ -93,64 +86,34 @@ fn document_of(xml: Xml) -> Response<Body> {
     response
 }
 
-/// A body that is read whole, with the hash that was signed.
-async fn document(body: Body, payload: &Payload) -> Result<Vec<u8>, Fault> {
-    let read = timeout(IDLE, Limited::new(body, DOCUMENT).collect()).await;
-    let whole = read.ok().and_then(Result::ok).ok_or(Fault::MALFORMED)?.to_bytes();
-    if let Payload::Hash(hash) = payload
-        && aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &whole).as_ref() != hash
-    {
-        return Err(Fault::SIGNATURE.saying("the body has another SHA-256 than was signed"));
-    }
-    Ok(whole.to_vec())
-}
-
-/// A content as it comes.
-fn incoming(asked: &Asked<'_>, body: Body) -> Incoming {
-    let length = asked.field("content-length").and_then(|length| length.parse().ok());
-    let pieces = stream::try_unfold(body, |mut body| async move {
-        loop {
-            let frame = timeout(IDLE, body.frame()).await;
-            let frame = frame.map_err(|_| format!("it made no progress for {} s", IDLE.as_secs()))?;
-            let Some(frame) = frame else { return Ok(None) };
-            if let Ok(data) = frame.map_err(|error| error.to_string())?.into_data() {
-                return Ok(Some((data, body)));
-            }
-        }
-    });
-    Incoming::new(pieces, length)
-}
-
-/// The checksums that a content must have, the one that was signed among them.
-fn expected(asked: &Asked<'_>, payload: Payload) -> Result<Vec<(Algorithm, Vec<u8>)>, Fault> {
-    let mut checksums = fields::checksums(asked)?;
-    if let Payload::Hash(hash) = payload {
-        checksums.retain(|(algorithm, _)| *algorithm != Algorithm::Sha256);
-        checksums.push((Algorithm::Sha256, hash));
-    }
-    Ok(checksums)
+/// A content that has come, by its etag and its checksums.
+fn taken(etag: &str, checksums: &Checksums) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = checksums::describe(checksums);
+    response.headers_mut().extend(HeaderValue::from_str(etag).ok().map(|etag| (header::ETAG, etag)));
+    response
 }
 
 async fn put(
     bucket: &Bucket,
     key: &str,
     asked: &Asked<'_>,
-    payload: Payload,
-    body: Body,
+    arriving: Arriving,
 ) -> Result<Response<Body>, Fault> {
-    let options = PutOptions {
-        condition: fields::condition(asked),
-        metadata: fields::metadata(asked)?,
-        checksums: expected(asked, payload)?,
-    };
-    let made = bucket.put(key, incoming(asked, body), options).await?.ok_or(Fault::CONDITION)?;
-    Ok(with_etag(&made.http_etag()))
+    let (content, checksums, verdict) = arriving.content();
+    let content = noting(content, checksums::wanted(asked)?);
+    let (condition, metadata) = (fields::condition(asked), fields::metadata(asked)?);
+    let options = PutOptions { condition, metadata, checksums };
+    let made = verdict.judged(bucket.put(key, content, options).await)?.ok_or(Fault::CONDITION)?;
+    Ok(taken(&made.http_etag(), &made.checksums))
 }
 
-fn with_etag(etag: &str) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    response.headers_mut().extend(HeaderValue::from_str(etag).ok().map(|etag| (header::ETAG, etag)));
-    response
+/// A content of which a checksum is kept that its sender did not make.
+fn noting(content: Incoming, wanted: Option<(Algorithm, &'static str)>) -> Incoming {
+    match wanted {
+        Some((algorithm, _)) => content.noting(algorithm),
+        None => content,
+    }
 }
 
 /// What comes of a condition that does not hold: who has the object already is told so.
@@ -175,9 +138,20 @@ async fn get(bucket: &Bucket, key: &str, asked: &Asked<'_>) -> Result<Response<B
         }
     });
     let mut response = Response::new(Body::from_stream(pieces));
-    *response.headers_mut() = fields::describe(&found.object, asked);
+    *response.headers_mut() = described(&found.object, asked, range.is_some());
     ranged(&mut response, found.range, found.object.size, range.is_some());
     Ok(response)
+}
+
+/// What is said of an object. Its checksums are those of all of it.
+fn described(object: &wasmyard_r2::Object, asked: &Asked<'_>, is_range: bool) -> HeaderMap {
+    let mut fields = fields::describe(object, asked);
+    if !is_range
+        && asked.field("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"))
+    {
+        fields.extend(checksums::describe(&object.checksums));
+    }
+    fields
 }
 
 fn ranged(response: &mut Response<Body>, (offset, length): (u64, u64), size: u64, is_range: bool) {
@@ -196,32 +170,11 @@ async fn head(bucket: &Bucket, key: &str, asked: &Asked<'_>) -> Result<Response<
         return unmet(asked, &object);
     }
     let mut response = Response::new(Body::empty());
-    *response.headers_mut() = fields::describe(&object, asked);
     let range = asked.field("range").and_then(Range::of_field);
+    *response.headers_mut() = described(&object, asked, range.is_some());
     let part = range.map_or(Ok((0, object.size)), |range| range.within(object.size))?;
     ranged(&mut response, part, object.size, range.is_some());
     Ok(response)
-}
-
-/// Copies an object, within a bucket or from another: its content passes in pieces.
-async fn copy(r2: &R2, bucket: &Bucket, key: &str, asked: &Asked<'_>) -> Result<Response<Body>, Fault> {
-    let wrong = || Fault::ARGUMENT.saying("x-amz-copy-source is /BUCKET/KEY, percent-encoded");
-    let source = decoded(asked.field("x-amz-copy-source").unwrap_or_default()).ok_or_else(wrong)?;
-    let source = String::from_utf8(source).map_err(|_| wrong())?;
-    let (from, of) = source.strip_prefix('/').unwrap_or(&source).split_once('/').ok_or_else(wrong)?;
-    let from = r2.bucket(&BucketName::parse(from).ok_or(Fault::NO_BUCKET)?);
-    let found = from.get(of, &GetOptions::default()).await?.ok_or(Fault::NO_KEY)?;
-    let body = found.body.ok_or(Fault::NO_KEY)?;
-    let is_replaced = asked.field("x-amz-metadata-directive") == Some("REPLACE");
-    let metadata = if is_replaced { fields::metadata(asked)? } else { found.object.metadata };
-    let options = PutOptions { metadata, ..PutOptions::default() };
-    let pieces = body.into_stream().map(|piece| piece.map_err(|error| error.to_string()));
-    let made = bucket.put(key, Incoming::new(pieces, Some(found.object.size)), options).await?;
-    let made = made.ok_or(Fault::CONDITION)?;
-    let mut xml = Xml::new();
-    xml.begin("CopyObjectResult").text("LastModified", &lists::moment(made.uploaded));
-    xml.text("ETag", &made.http_etag()).close("CopyObjectResult");
-    Ok(document_of(xml))
 }
 
 async fn delete_many(bucket: &Bucket, document: Vec<u8>) -> Result<Response<Body>, Fault> {
@@ -236,7 +189,8 @@ async fn delete_many(bucket: &Bucket, document: Vec<u8>) -> Result<Response<Body
     bucket.delete(&keys).await?;
     let mut xml = Xml::new();
     xml.begin("DeleteResult");
-    for key in &keys {
+    let is_quiet = child(&document, "Quiet")?.as_deref() == Some("true");
+    for key in keys.iter().filter(|_| !is_quiet) {
         xml.open("Deleted").text("Key", key).close("Deleted");
     }
     xml.close("DeleteResult");

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq as _;
 use wasmyard_namespaces::Timestamp;
 use wasmyard_r2::checksum::{from_hex, hex};
 
+use crate::chunked::Chain;
 use crate::fault::Fault;
 use crate::request::Asked;
 
@@ -21,12 +22,19 @@ const LONGEST: u64 = 7 * 24 * 3_600;
 const UNSIGNED: [&str; 2] = ["x-amz-content-sha256", "x-amz-user-agent"];
 
 /// What was said of the body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Payload {
     /// Its SHA-256.
     Hash(Vec<u8>),
     /// Nothing.
     Unsigned,
+    /// It comes in chunks.
+    Chunked {
+        /// Their signatures, where they are signed.
+        chain: Option<Chain>,
+        /// Whether there are fields behind the last one.
+        has_trailer: bool,
+    },
 }
 
 /// A signature, and what it is said to be of.
@@ -131,12 +139,25 @@ impl Signed {
             return Err(Fault::SIGNATURE);
         }
         self.is_good(made, now.unix_seconds())?;
+        self.payload(&key)
+    }
+
+    /// What was said of the body, whose chunks are signed with the same key.
+    fn payload(&self, key: &[u8]) -> Result<Payload, Fault> {
+        let chunked = |is_signed: bool, has_trailer| {
+            let chain = is_signed.then(|| Chain::new(key, &self.time, &self.scope, &self.signature));
+            Payload::Chunked { chain, has_trailer }
+        };
         match self.payload.as_str() {
             "UNSIGNED-PAYLOAD" => Ok(Payload::Unsigned),
+            "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Ok(chunked(false, true)),
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => Ok(chunked(true, false)),
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => Ok(chunked(true, true)),
             digits => match from_hex(digits).filter(|hash| hash.len() == 32) {
                 Some(hash) => Ok(Payload::Hash(hash)),
                 None => Err(Fault::MISSING.saying(format!(
-                    "a body of the form {digits:?} is not taken: send it whole, with its SHA-256 or UNSIGNED-PAYLOAD"
+                    "a body of the form {digits:?} is not taken: send it with its SHA-256, as UNSIGNED-PAYLOAD, or in chunks \
+                     that are signed by AWS4-HMAC-SHA256 or not at all"
                 ))),
             },
         }
@@ -208,86 +229,4 @@ fn seconds(time: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::Request;
-
-    use super::*;
-
-    /// The example that Amazon's documentation gives of a signed URL, with its secret.
-    const URL: &str = "https://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256\
-        &X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
-        &X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\
-        &X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
-    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-
-    fn verified(uri: &str, field: Option<(&str, &str)>, secret: &str, now: &str) -> Result<Payload, Fault> {
-        let mut request = Request::get(uri).header("host", "examplebucket.s3.amazonaws.com");
-        if let Some((name, value)) = field {
-            request = request.header(name, value);
-        }
-        let (parts, ()) = request.body(()).unwrap().into_parts();
-        let path = Asked::of(&parts).unwrap();
-        Signed::of(&path)?.verify(&path, secret, now.parse().unwrap())
-    }
-
-    #[test]
-    fn the_url_of_the_documentation_is_good_for_its_day_and_for_its_secret() {
-        let good = verified(URL, None, SECRET, "2013-05-24T12:00:00Z");
-        assert_eq!(good.unwrap(), Payload::Unsigned);
-        assert!(verified(URL, None, "another", "2013-05-24T12:00:00Z").is_err());
-        assert!(verified(URL, None, SECRET, "2013-05-25T00:00:01Z").is_err());
-    }
-
-    #[test]
-    fn times_are_read_as_they_are_written() {
-        assert_eq!(seconds("20130524T000000Z"), Some(1_369_353_600));
-        for bad in
-            ["20130524T000000", "2013-05-24T0000Z", "20131324T000000Z", "2013052AT000000Z", "å013052400000Z"]
-        {
-            assert_eq!(seconds(bad), None, "{bad}");
-        }
-    }
-
-    /// A URL that is signed here, to see what does not hold of it.
-    fn url(time: &str, expires: u64) -> String {
-        let unsigned = format!(
-            "/bucket/a%20b?X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential=key%2F{}%2Fauto%2Fs3%2Faws4_request\
-             &X-Amz-Date={time}&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host",
-            &time[..8]
-        );
-        let (parts, ()) = Request::get(format!("{unsigned}&X-Amz-Signature=0"))
-            .header("host", "examplebucket.s3.amazonaws.com")
-            .body(())
-            .unwrap()
-            .into_parts();
-        let asked = Asked::of(&parts).unwrap();
-        let signature = Signed::of(&asked).unwrap();
-        let hash = hex(digest::digest(&digest::SHA256, signature.canonical(&asked).as_bytes()).as_ref());
-        let text = format!("{ALGORITHM}\n{time}\n{}\n{hash}", signature.scope);
-        let parts = [&time[..8], "auto", "s3", "aws4_request", &text];
-        let key = parts.iter().fold(format!("AWS4{SECRET}").into_bytes(), |key, part| {
-            signed(&key, part.as_bytes()).as_ref().to_vec()
-        });
-        format!("{unsigned}&X-Amz-Signature={}", hex(&key))
-    }
-
-    #[test]
-    fn a_url_is_good_until_it_expires_and_as_it_was_signed() {
-        let now = "2026-01-02T03:04:05Z";
-        let good = url("20260102T030000Z", 300);
-        assert_eq!(verified(&good, None, SECRET, now).unwrap(), Payload::Unsigned);
-        let refused =
-            |uri: &str, field, secret, now| format!("{:?}", verified(uri, field, secret, now).unwrap_err());
-        assert!(refused(&good, None, "another", now).contains("SignatureDoesNotMatch"));
-        assert!(refused(&good.replace("a%20b", "c"), None, SECRET, now).contains("SignatureDoesNotMatch"));
-        assert!(
-            refused(&good.replace("Expires=300", "Expires=900"), None, SECRET, now)
-                .contains("SignatureDoesNotMatch")
-        );
-        assert!(refused(&good, None, SECRET, "2026-01-02T03:05:01Z").contains("is over"));
-        assert!(refused(&good, Some(("x-amz-copy-source", "/a/b")), SECRET, now).contains("not signed"));
-        assert!(refused(&url("20260102T032000Z", 300), None, SECRET, now).contains("RequestTimeTooSkewed"));
-        assert!(refused(&good.replace("300", "604801"), None, SECRET, now).contains("X-Amz-Expires"));
-        assert!(refused("/bucket/k", None, SECRET, now).contains("no signature"));
-    }
-}
+mod tests;

@@ -93,6 +93,32 @@ pub(crate) fn rows(document: &[u8], row: &str, most: usize) -> Result<Vec<Vec<(S
     }
 }
 
+/// The text of a child of the document's element, if there is one.
+///
+/// # Errors
+/// As [`rows`].
+pub(crate) fn child(document: &[u8], name: &str) -> Result<Option<String>, Malformed> {
+    let text = std::str::from_utf8(document).map_err(|_| malformed())?;
+    let mut reader = Reader::from_str(text);
+    let (mut depth, mut found) = (0, None);
+    loop {
+        match reader.read_event().map_err(|_| malformed())? {
+            Event::Start(element) => {
+                depth += 1;
+                if depth == 2 && element.local_name().as_ref() == name.as_bytes() {
+                    let text = reader.read_text(element.name()).map_err(|_| malformed())?;
+                    found = Some(text.decode().map_err(|_| malformed())?.trim().to_owned());
+                    depth -= 1;
+                }
+            }
+            Event::End(_) => depth -= 1,
+            Event::Eof => return Ok(found),
+            Event::DocType(_) => return Err(malformed()),
+            _ => {}
+        }
+    }
+}
+
 /// Adds text to the child of a row in which it stands.
 fn add(rows: &mut [Vec<(String, String)>], open: &[String], row: &str, text: &str) {
     let [_, of, child] = open else { return };
@@ -121,6 +147,14 @@ mod tests {
         for bad in ["<a><b></a>", "<a>", "<!DOCTYPE a><a></a>", "<a>&nobody;</a><", "\u{0}<"] {
             assert!(rows(bad.as_bytes(), "b", 9).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_child_is_found_by_its_name() {
+        let document = b"<Delete><Object><Quiet>false</Quiet></Object><Quiet> true </Quiet></Delete>";
+        assert_eq!(child(document, "Quiet").unwrap().as_deref(), Some("true"));
+        assert_eq!(child(document, "Loud").unwrap(), None);
+        assert!(child(b"<a><Quiet>", "Quiet").is_err());
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Owns the calls on authorities of clients (mTLS certificates): list, upload, show, delete; and those on which hostnames of
-//! a zone ask clients for certificates of which authorities.
+//! Owns the calls on mTLS certificates, which are authorities of clients or certificates that scripts show: list, upload, show,
+//! delete; and those on which hostnames of a zone ask clients for certificates of which authorities.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::request::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use wasmyard_namespaces::Secret;
 use wasmyard_namespaces::client_ca::{ClientCertificateMode, MtlsCertificate, MtlsError};
 use wasmyard_namespaces::ids::MtlsCertificateId;
 use wasmyard_namespaces::registry::ZoneError;
@@ -19,7 +20,7 @@ use crate::lists;
 use crate::query::Pairs;
 use crate::resources::zones::InZone;
 use crate::state::{Shared, SharedState};
-use crate::target::{Account, named_segment};
+use crate::target::{Account, Forced, QueryOf, named_segment};
 
 fn refused(error: MtlsError) -> ApiError {
     ZoneError::Mtls(error).into()
@@ -43,13 +44,12 @@ impl FromRequestParts<Arc<Shared>> for One {
     }
 }
 
-/// Authorities of clients as clients of this API see them.
+/// mTLS certificates as clients of this API see them.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MtlsCertificate")]
 pub(crate) struct View {
     id: String,
-    /// Always true.
-    #[schemars(extend("const" = true))]
+    /// Whether they are of authorities of clients; if not, scripts can show them.
     ca: bool,
     name: String,
     /// The certificates in PEM form, as they were given.
@@ -67,11 +67,11 @@ pub(crate) struct View {
 }
 
 fn view(authority: MtlsCertificate) -> View {
-    let MtlsCertificate { id, name, certificates, issuer, signature, serial_number, uploaded_on, expires_on } =
-        authority;
+    let MtlsCertificate { id, name, ca, certificates, issuer, signature, serial_number, .. } = authority;
+    let MtlsCertificate { uploaded_on, expires_on, .. } = authority;
     View {
         id: id.to_string(),
-        ca: true,
+        ca,
         name,
         certificates,
         issuer,
@@ -88,19 +88,18 @@ fn view(authority: MtlsCertificate) -> View {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "MtlsCertificateWanted")]
 pub(crate) struct Wanted {
-    /// Must be true: what is kept here are authorities of clients.
+    /// Whether they are of authorities of clients; if not, it is a certificate that scripts show.
     ca: bool,
-    /// Up to eight certificates of authorities, in PEM form.
+    /// Up to eight certificates of authorities, in PEM form; or the certificate that is shown, with those above it behind it.
     #[schemars(regex(pattern = "-----BEGIN CERTIFICATE-----"))]
     certificates: String,
     /// What you call them.
     name: Option<String>,
-    /// Refused: nothing is signed with it.
-    #[schemars(extend("type" = "null"))]
+    /// The key of the certificate that is shown, in PEM form, which no call gives back. Refused of an authority.
     private_key: Option<String>,
 }
 
-/// Who asks for authorities.
+/// What a certificate is used by.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MtlsCertificateAssociation")]
 pub(crate) struct Association {
@@ -110,7 +109,9 @@ pub(crate) struct Association {
 
 pub(crate) async fn list(State(shared): SharedState, _: Account, query: Pairs) -> Result<Response, ApiError> {
     let (page, per_page) = query.paging(50, 1_000)?;
-    let found = shared.registry().mtls_certificates().await?;
+    let (ca, name) = (query.flag("ca")?, query.get("name").filter(|name| !name.is_empty()));
+    let mut found = shared.registry().mtls_certificates().await?;
+    found.retain(|one| ca.is_none_or(|ca| one.ca == ca) && name.is_none_or(|name| one.name == name));
     let rows: Vec<View> = found.into_iter().map(view).collect();
     Ok(lists::slice(&rows, page, per_page))
 }
@@ -120,14 +121,16 @@ pub(crate) async fn create(
     _: Account,
     Json(wanted, notes): Json<Wanted>,
 ) -> Answer<View> {
-    if !wanted.ca {
-        return Err(refused(MtlsError::NotCa));
-    }
-    if wanted.private_key.is_some() {
-        return Err(refused(MtlsError::PrivateKey));
-    }
-    let name = wanted.name.unwrap_or_default();
-    let made = shared.control.create_mtls_certificate(&name, &wanted.certificates).await?;
+    let Wanted { ca, certificates, name, private_key } = wanted;
+    let (control, name) = (&shared.control, name.unwrap_or_default());
+    let made = match (ca, private_key) {
+        (true, None) => control.create_mtls_certificate(&name, &certificates).await?,
+        (true, Some(_)) => return Err(refused(MtlsError::PrivateKey)),
+        (false, Some(key)) => {
+            control.create_client_certificate(&name, &certificates, &Secret::new(key)).await?
+        }
+        (false, None) => return Err(refused(MtlsError::NoKey)),
+    };
     Ok(Reply::ok(view(made)).with_notes(notes))
 }
 
@@ -135,15 +138,23 @@ pub(crate) async fn get(State(shared): SharedState, One(id): One) -> Answer<View
     Ok(Reply::ok(view(shared.registry().mtls_certificate(&id).await?)))
 }
 
-pub(crate) async fn delete(State(shared): SharedState, One(id): One) -> Answer<View> {
-    Ok(Reply::ok(view(shared.control.delete_mtls_certificate(&id).await?)))
+pub(crate) async fn delete(
+    State(shared): SharedState,
+    One(id): One,
+    QueryOf(query): QueryOf<Forced>,
+) -> Answer<View> {
+    let done = shared.control.delete_mtls_certificate(&id, query.wanted()?).await?;
+    Ok(Reply::ok(view(done.result)).with_notes(done.remarks))
 }
 
 pub(crate) async fn associations(State(shared): SharedState, One(id): One) -> Answer<Vec<Association>> {
     shared.registry().mtls_certificate(&id).await?;
-    let used = shared.registry().is_mtls_certificate_used(&id).await?;
-    let row = Association { service: "hostname_associations", status: "active" };
-    Ok(Reply::ok(if used { vec![row] } else { Vec::new() }))
+    let used = [
+        ("hostname_associations", shared.registry().is_mtls_certificate_used(&id).await?),
+        ("workers", shared.control.is_mtls_certificate_bound(&id).await?),
+    ];
+    let used = used.into_iter().filter(|(_, is_used)| *is_used);
+    Ok(Reply::ok(used.map(|(service, _)| Association { service, status: "active" }).collect()))
 }
 
 /// Hostnames that ask for the same authorities.

@@ -1,14 +1,25 @@
 //! Checksums: what is kept of a content, and what a client says that it must be.
 
-use aws_lc_rs::digest::{self, Context};
-use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
 use crate::error::R2Error;
+use making::Making;
+
+pub(crate) use making::{Composing, etag_of_parts};
+pub use making::{Promise, digest};
+
+mod making;
 
 /// How a checksum is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Algorithm {
+    /// 4 bytes: CRC-32 of ISO-HDLC.
+    Crc32,
+    /// 4 bytes: CRC-32 of Castagnoli.
+    Crc32c,
+    /// 8 bytes: CRC-64 of the NVM Express.
+    Crc64Nvme,
     /// 16 bytes.
     Md5,
     /// 20 bytes.
@@ -22,10 +33,25 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Each of them.
+    pub const ALL: [Algorithm; 8] = [
+        Algorithm::Crc32,
+        Algorithm::Crc32c,
+        Algorithm::Crc64Nvme,
+        Algorithm::Md5,
+        Algorithm::Sha1,
+        Algorithm::Sha256,
+        Algorithm::Sha384,
+        Algorithm::Sha512,
+    ];
+
     /// Its name, as fields have it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Algorithm::Crc32 => "crc32",
+            Algorithm::Crc32c => "crc32c",
+            Algorithm::Crc64Nvme => "crc64nvme",
             Algorithm::Md5 => "md5",
             Algorithm::Sha1 => "sha1",
             Algorithm::Sha256 => "sha256",
@@ -38,6 +64,8 @@ impl Algorithm {
     #[must_use]
     pub const fn length(self) -> usize {
         match self {
+            Algorithm::Crc32 | Algorithm::Crc32c => 4,
+            Algorithm::Crc64Nvme => 8,
             Algorithm::Md5 => 16,
             Algorithm::Sha1 => 20,
             Algorithm::Sha256 => 32,
@@ -51,6 +79,15 @@ impl Algorithm {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Checksums {
+    /// CRC-32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crc32: Option<String>,
+    /// CRC-32C.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crc32c: Option<String>,
+    /// CRC-64/NVME.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<String>,
     /// MD5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub md5: Option<String>,
@@ -66,6 +103,20 @@ pub struct Checksums {
     /// SHA-512.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha512: Option<String>,
+    /// Of an object of parts: a checksum of their checksums, which is none of the content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of_parts: Option<OfParts>,
+}
+
+/// A checksum of the checksums of an object's parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfParts {
+    /// By which they and it are made.
+    pub algorithm: Algorithm,
+    /// In hexadecimal digits.
+    pub digits: String,
+    /// How many parts there are.
+    pub parts: u64,
 }
 
 impl Checksums {
@@ -73,6 +124,9 @@ impl Checksums {
     #[must_use]
     pub fn of(&self, algorithm: Algorithm) -> Option<&str> {
         match algorithm {
+            Algorithm::Crc32 => self.crc32.as_deref(),
+            Algorithm::Crc32c => self.crc32c.as_deref(),
+            Algorithm::Crc64Nvme => self.crc64nvme.as_deref(),
             Algorithm::Md5 => self.md5.as_deref(),
             Algorithm::Sha1 => self.sha1.as_deref(),
             Algorithm::Sha256 => self.sha256.as_deref(),
@@ -81,8 +135,19 @@ impl Checksums {
         }
     }
 
-    fn set(&mut self, algorithm: Algorithm, digits: String) {
+    /// Whether each that the others have is here, and the same.
+    pub(crate) fn has_all_of(&self, others: &Checksums) -> bool {
+        Algorithm::ALL
+            .into_iter()
+            .all(|algorithm| others.of(algorithm).is_none_or(|digits| self.of(algorithm) == Some(digits)))
+    }
+
+    /// Keeps one, in hexadecimal digits.
+    pub fn set(&mut self, algorithm: Algorithm, digits: String) {
         let field = match algorithm {
+            Algorithm::Crc32 => &mut self.crc32,
+            Algorithm::Crc32c => &mut self.crc32c,
+            Algorithm::Crc64Nvme => &mut self.crc64nvme,
             Algorithm::Md5 => &mut self.md5,
             Algorithm::Sha1 => &mut self.sha1,
             Algorithm::Sha256 => &mut self.sha256,
@@ -100,55 +165,77 @@ pub(crate) struct Expected(Vec<(Algorithm, String)>);
 impl Expected {
     /// Checks their lengths.
     pub(crate) fn of(given: &[(Algorithm, Vec<u8>)]) -> Result<Expected, R2Error> {
-        let digits = given.iter().map(|(algorithm, bytes)| {
-            if bytes.len() != algorithm.length() {
-                return Err(R2Error::Invalid(format!(
-                    "the {} checksum has {} bytes, and such a one has {}; give it whole",
-                    algorithm.name(),
-                    bytes.len(),
-                    algorithm.length()
-                )));
-            }
-            Ok((*algorithm, hex(bytes)))
-        });
+        let digits = given
+            .iter()
+            .map(|(algorithm, bytes)| digits(*algorithm, bytes).map(|digits| (*algorithm, digits)));
         digits.collect::<Result<Vec<_>, _>>().map(Expected)
     }
 }
 
+/// A checksum as it is kept, if it has the bytes of one.
+fn digits(algorithm: Algorithm, bytes: &[u8]) -> Result<String, R2Error> {
+    if bytes.len() == algorithm.length() {
+        return Ok(hex(bytes));
+    }
+    Err(R2Error::Invalid(format!(
+        "the {} checksum has {} bytes, and such a one has {}; give it whole",
+        algorithm.name(),
+        bytes.len(),
+        algorithm.length()
+    )))
+}
+
 /// A content's checksums in the making.
 pub(crate) struct Hashing {
-    md5: Md5,
-    others: Vec<(Algorithm, Context)>,
+    md5: Making,
+    others: Vec<(Algorithm, Making)>,
     expected: Expected,
+    promised: Vec<(Algorithm, Promise)>,
 }
 
 impl Hashing {
     pub(crate) fn new(expected: Expected) -> Hashing {
-        let others = expected.0.iter().filter_map(|(algorithm, _)| {
-            let of = match algorithm {
-                Algorithm::Md5 => return None,
-                Algorithm::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-                Algorithm::Sha256 => &digest::SHA256,
-                Algorithm::Sha384 => &digest::SHA384,
-                Algorithm::Sha512 => &digest::SHA512,
-            };
-            Some((*algorithm, Context::new(of)))
-        });
-        Hashing { md5: Md5::new(), others: others.collect(), expected }
+        let md5 = Making::new(Algorithm::Md5);
+        let mut hashing =
+            Hashing { md5, others: Vec::new(), expected: Expected::default(), promised: Vec::new() };
+        for (algorithm, _) in &expected.0 {
+            hashing.note(*algorithm);
+        }
+        Hashing { expected, ..hashing }
+    }
+
+    /// Makes this one, too.
+    pub(crate) fn note(&mut self, algorithm: Algorithm) {
+        if algorithm != Algorithm::Md5 && self.others.iter().all(|(known, _)| *known != algorithm) {
+            self.others.push((algorithm, Making::new(algorithm)));
+        }
+    }
+
+    /// What it must be is said when the content has come.
+    pub(crate) fn expect_later(&mut self, algorithm: Algorithm, promise: Promise) {
+        self.note(algorithm);
+        self.promised.push((algorithm, promise));
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
-        self.others.iter_mut().for_each(|(_, context)| context.update(bytes));
+        self.others.iter_mut().for_each(|(_, making)| making.update(bytes));
     }
 
     /// The checksums, if they are those that were said.
     pub(crate) fn finish(self) -> Result<Checksums, R2Error> {
-        let mut found = Checksums { md5: Some(hex(&self.md5.finalize())), ..Checksums::default() };
-        for (algorithm, context) in self.others {
-            found.set(algorithm, hex(context.finish().as_ref()));
+        let mut found = Checksums { md5: Some(hex(&self.md5.finish())), ..Checksums::default() };
+        for (algorithm, making) in self.others {
+            found.set(algorithm, hex(&making.finish()));
         }
-        for (algorithm, given) in self.expected.0 {
+        let mut expected = self.expected.0;
+        for (algorithm, promise) in self.promised {
+            let given = promise.kept().ok_or_else(|| {
+                R2Error::Interrupted(format!("the {} checksum did not come behind it", algorithm.name()))
+            })?;
+            expected.push((algorithm, digits(algorithm, given)?));
+        }
+        for (algorithm, given) in expected {
             let came = found.of(algorithm).unwrap_or_default();
             if came != given {
                 let (algorithm, found) = (algorithm.name(), came.to_owned());
@@ -157,16 +244,6 @@ impl Hashing {
         }
         Ok(found)
     }
-}
-
-/// The etag of an object of parts, of which these are the MD5s.
-pub(crate) fn etag_of_parts<'p>(parts: impl Iterator<Item = &'p str>) -> String {
-    let (mut md5, mut count) = (Md5::new(), 0u64);
-    for part in parts {
-        md5.update(from_hex(part).unwrap_or_default());
-        count += 1;
-    }
-    format!("{}-{count}", hex(&md5.finalize()))
 }
 
 /// Bytes in hexadecimal digits.
@@ -217,12 +294,5 @@ mod tests {
         }
         assert_eq!(found.sha512, None, "nobody asked for it");
         assert!(matches!(Expected::of(&[(Algorithm::Md5, vec![1])]), Err(R2Error::Invalid(_))));
-    }
-
-    #[test]
-    fn an_object_of_parts_has_an_etag_with_their_number() {
-        // The MD5 of the sixteen bytes of the MD5 of nothing.
-        let part = "d41d8cd98f00b204e9800998ecf8427e";
-        assert_eq!(etag_of_parts([part].into_iter()), "59adb24ef3cdbe0297f05b395827453f-1");
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use futures::{Stream, stream};
 
-use crate::checksum::{Checksums, Hashing};
+use crate::checksum::{Algorithm, Checksums, Hashing, Promise};
 use crate::contents::Contents;
 use crate::error::R2Error;
 
@@ -16,6 +16,8 @@ pub struct Incoming {
     pieces: BoxStream<'static, Result<Bytes, String>>,
     /// How many bytes it has, where that is known.
     length: Option<u64>,
+    /// Checksums that are made of it; those with a promise have to be what is said then.
+    noted: Vec<(Algorithm, Option<Promise>)>,
 }
 
 impl std::fmt::Debug for Incoming {
@@ -27,7 +29,7 @@ impl std::fmt::Debug for Incoming {
 impl From<Bytes> for Incoming {
     fn from(whole: Bytes) -> Incoming {
         let length = Some(whole.len() as u64);
-        Incoming { pieces: stream::iter([Ok(whole)]).boxed(), length }
+        Incoming::new(stream::iter([Ok(whole)]), length)
     }
 }
 
@@ -38,7 +40,21 @@ impl Incoming {
         pieces: impl Stream<Item = Result<Bytes, String>> + Send + 'static,
         length: Option<u64>,
     ) -> Incoming {
-        Incoming { pieces: pieces.boxed(), length }
+        Incoming { pieces: pieces.boxed(), length, noted: Vec::new() }
+    }
+
+    /// Keeps a checksum of it.
+    #[must_use]
+    pub fn noting(mut self, algorithm: Algorithm) -> Incoming {
+        self.noted.push((algorithm, None));
+        self
+    }
+
+    /// Keeps a checksum of it, which has to be the one that is promised.
+    #[must_use]
+    pub fn promising(mut self, algorithm: Algorithm, promise: Promise) -> Incoming {
+        self.noted.push((algorithm, Some(promise)));
+        self
     }
 
     /// Writes it under a name. It is durable when this returns: its size, and its checksums, which are those that were
@@ -47,9 +63,15 @@ impl Incoming {
         mut self,
         contents: &dyn Contents,
         name: &str,
-        hashing: Hashing,
+        mut hashing: Hashing,
         most: u64,
     ) -> Result<(u64, Checksums), R2Error> {
+        for (algorithm, promise) in std::mem::take(&mut self.noted) {
+            match promise {
+                Some(promise) => hashing.expect_later(algorithm, promise),
+                None => hashing.note(algorithm),
+            }
+        }
         let too_large = R2Error::TooLarge { what: "the content", most };
         if self.length.is_some_and(|length| length > most) {
             return Err(too_large);

@@ -2,6 +2,7 @@
 
 use wasmyard_model::BucketName;
 
+use crate::checksum::Checksums;
 use crate::object::StorageClass;
 
 /// What is known of a bucket.
@@ -24,12 +25,14 @@ pub struct BucketInfo {
 }
 
 /// A part, as whoever uploaded it names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
     /// Its number, from 1 to 10,000.
     pub number: u64,
     /// The etag that it was answered with.
     pub etag: String,
+    /// Its checksums. Where it is named, those that are said have to be the ones that are kept.
+    pub checksums: Checksums,
 }
 
 /// A part that is there.
@@ -41,6 +44,8 @@ pub struct PartInfo {
     pub size: u64,
     /// The MD5 of its content.
     pub etag: String,
+    /// What else is kept of its content.
+    pub checksums: Checksums,
     /// When it came, in milliseconds since 1970.
     pub uploaded: u64,
 }

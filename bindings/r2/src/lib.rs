@@ -40,7 +40,7 @@ mod turns;
 
 pub use body::Body;
 pub use bucket::{Bucket, Found, GetOptions, PutOptions};
-pub use checksum::{Algorithm, Checksums};
+pub use checksum::{Algorithm, Checksums, OfParts, Promise};
 pub use condition::Condition;
 pub use contents::{Contents, LocalContents};
 pub use error::R2Error;
@@ -52,3 +52,4 @@ pub use object::{HttpMetadata, Key, Metadata, Object, StorageClass};
 pub use range::Range;
 pub use service::R2;
 pub use sqlite::Index;
+pub use uploads::CompleteOptions;

@@ -81,6 +81,29 @@ impl ListOptions {
     }
 }
 
+impl Page {
+    /// The key, or what keys begin with, behind which the next page begins.
+    #[must_use]
+    pub fn last(&self) -> Option<String> {
+        match Place::of_cursor(self.cursor.as_deref()?)? {
+            Place::Start => None,
+            Place::Key(text) | Place::Prefix(text) => Some(text),
+        }
+    }
+}
+
+/// The cursor that leads behind a text which [`Page::last`] gave: behind all keys that begin with it up to a delimiter, if there is
+/// one in it behind the prefix.
+#[must_use]
+pub fn behind(text: &str, prefix: &str, delimiter: Option<&str>) -> Option<String> {
+    let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty());
+    let common = text.strip_prefix(prefix).zip(delimiter).and_then(|(rest, delimiter)| {
+        let end = prefix.len() + rest.find(delimiter)? + delimiter.len();
+        text.get(..end).map(str::to_owned)
+    });
+    common.map_or_else(|| Place::Key(text.to_owned()), Place::Prefix).to_cursor()
+}
+
 impl Place {
     /// In digits, so that it passes through any URL.
     pub(crate) fn to_cursor(&self) -> Option<String> {
@@ -116,6 +139,20 @@ mod tests {
         for bad in ["", "x61", "k6", "kzz", "kff", "å", &format!("k{}", "61".repeat(MAX_KEY_BYTES + 1))] {
             assert_eq!(Place::of_cursor(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_marker_leads_behind_what_keys_have_in_common() {
+        let place = |text, prefix, delimiter| Place::of_cursor(&behind(text, prefix, delimiter).unwrap());
+        let (key, common) = (
+            |text: &str| Some(Place::Key(text.to_owned())),
+            |text: &str| Some(Place::Prefix(text.to_owned())),
+        );
+        assert_eq!(place("a/b", "", None), key("a/b"));
+        assert_eq!(place("a/b", "", Some("/")), common("a/"));
+        assert_eq!(place("a/", "a", Some("/")), common("a/"));
+        assert_eq!(place("a/b", "a/", Some("/")), key("a/b"));
+        assert_eq!(place("b/c", "a/", Some("/")), key("b/c"));
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl Index {
                 return Ok(Ok(None));
             }
             let mut statement = connection.prepare_cached(
-                "SELECT number, size, md5, uploaded FROM parts WHERE upload = ?1 AND number > ?2 \
+                "SELECT number, size, md5, uploaded, checksums FROM parts WHERE upload = ?1 AND number > ?2 \
                  ORDER BY number LIMIT ?3",
             )?;
             let rows = statement.query_map(params![upload, whole(after), whole(limit as u64)], |row| {
@@ -190,6 +190,7 @@ impl Index {
                     size: row.get(1)?,
                     etag: row.get(2)?,
                     uploaded: row.get(3)?,
+                    checksums: rows::from_json(row, 4)?,
                 })
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>().map(|parts| Ok(Some(parts)))

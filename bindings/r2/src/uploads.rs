@@ -4,12 +4,22 @@
 
 use crate::bucket::Bucket;
 use crate::checksum::{Algorithm, Expected};
+use crate::condition::Condition;
 use crate::error::R2Error;
 use crate::incoming::Incoming;
 use crate::info::{Part, PartInfo, UploadInfo};
 use crate::limits::MAX_PARTS;
 use crate::object::{Key, Metadata, Object};
 use crate::sqlite::{AddPart, Begin, Change, Complete};
+
+/// What must hold when an upload becomes an object.
+#[derive(Clone, Debug, Default)]
+pub struct CompleteOptions {
+    /// Nothing is made where this does not hold of what is there.
+    pub condition: Condition,
+    /// The checksum that the object must have: of its content, or of the checksums of its parts.
+    pub checksums: Vec<(Algorithm, Vec<u8>)>,
+}
 
 impl Bucket {
     /// Begins an upload: its identifier. It is aborted by itself after a week.
@@ -54,7 +64,7 @@ impl Bucket {
             }
             let written = bucket.write(content, expected).await?;
             let (size, checksums) = written.what();
-            let md5 = checksums.md5.unwrap_or_default();
+            let md5 = checksums.md5.clone().unwrap_or_default();
             let part = AddPart {
                 bucket: name,
                 key,
@@ -63,11 +73,12 @@ impl Bucket {
                 content: written.name(),
                 size,
                 md5: md5.clone(),
+                checksums: checksums.clone(),
                 uploaded: shared.now(),
                 limits: bucket.limits(),
             };
             written.named_by(Change::AddPart(Box::new(part))).await?;
-            Ok(Part { number, etag: md5 })
+            Ok(Part { number, etag: md5, checksums })
         })
         .await
     }
@@ -82,6 +93,21 @@ impl Bucket {
         upload: &str,
         parts: Vec<Part>,
     ) -> Result<Object, R2Error> {
+        let made = self.complete_upload_with(key, upload, parts, CompleteOptions::default()).await?;
+        made.ok_or_else(|| R2Error::store("complete an upload", "nothing came of it"))
+    }
+
+    /// The same, if this holds; none where the condition did not, and then the upload stays.
+    ///
+    /// # Errors
+    /// As [`Bucket::complete_upload`], and [`R2Error::BadDigest`].
+    pub async fn complete_upload_with(
+        &self,
+        key: &str,
+        upload: &str,
+        parts: Vec<Part>,
+        options: CompleteOptions,
+    ) -> Result<Option<Object>, R2Error> {
         if parts.len() as u64 > MAX_PARTS {
             return Err(R2Error::InvalidPart(format!(
                 "{} parts were named, and an object has at most {MAX_PARTS}; upload larger parts",
@@ -94,6 +120,8 @@ impl Bucket {
             key: Key::parse(key)?,
             upload: upload.to_owned(),
             parts,
+            condition: options.condition,
+            checksums: options.checksums,
             version: uuid::Uuid::new_v4().simple().to_string(),
             uploaded: shared.now(),
             limits: self.limits(),
@@ -103,7 +131,7 @@ impl Bucket {
             let shared = bucket.shared();
             let outcome = shared.index()?.change(Change::Complete(Box::new(complete))).await?;
             shared.remove(outcome.freed).await;
-            outcome.object.ok_or_else(|| R2Error::store("complete an upload", "nothing came of it"))
+            Ok(outcome.object)
         })
         .await
     }

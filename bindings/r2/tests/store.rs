@@ -11,9 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use wasmyard_model::{BucketName, Clock, ClockHand, Timestamp};
+use wasmyard_r2::checksum::{digest, hex};
 use wasmyard_r2::{
-    Algorithm, Bucket, Condition, GetOptions, HttpMetadata, Incoming, Index, ListOptions, LocalContents,
-    Metadata, Object, Part, PutOptions, R2, R2Error, R2Limits, Range, StorageClass,
+    Algorithm, Bucket, CompleteOptions, Condition, GetOptions, HttpMetadata, Incoming, Index, ListOptions,
+    LocalContents, Metadata, Object, OfParts, Part, Promise, PutOptions, R2, R2Error, R2Limits, Range,
+    StorageClass,
 };
 
 #[path = "store/killed.rs"]

@@ -161,7 +161,7 @@ fn environment(
             BindingKind::R2Bucket(_) => "R2Bucket".to_owned(),
             BindingKind::Ratelimit(_) => "RateLimit".to_owned(),
             BindingKind::SecretKey(_) => "CryptoKey".to_owned(),
-            BindingKind::Assets(_) => "Fetcher".to_owned(),
+            BindingKind::Assets(_) | BindingKind::ClientCertificate(_) => "Fetcher".to_owned(),
             // Scripts are not given it.
             BindingKind::VersionMetadata(_) => continue,
         };

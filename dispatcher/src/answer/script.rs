@@ -9,6 +9,7 @@ mod host;
 mod inside;
 mod outbound;
 mod ready;
+mod shown;
 mod traces;
 mod version;
 mod watch;
@@ -201,7 +202,7 @@ impl Scripts {
         options: CallOptions,
         event: Event,
     ) -> Result<Handled, Failure> {
-        let CallOptions { limits: asked, outbound, behalf, entry } = options;
+        let CallOptions { limits: asked, outbound, behalf, shows, entry } = options;
         // Before a place is taken: a call that cannot be right should not wait for one.
         let (limits, trusted) = self.limits(&script, &asked)?;
         let limits = if matches!(event, Event::Fetch(_)) { limits } else { limits.for_event() };
@@ -226,6 +227,7 @@ impl Scripts {
             trigger,
             outbound,
             behalf,
+            shows,
             told_later: AtomicBool::new(false),
             max_depth: limits.depth,
             permit,

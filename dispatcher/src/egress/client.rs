@@ -3,9 +3,9 @@
 //!
 //! Each namespace has connections of its own, and so have the platform's scripts: a connection was judged by
 //! the rules of whoever it was opened for, and says nothing about others. When the rules change, what was
-//! opened under the old ones is not used again.
+//! opened under the old ones is not used again. So it is with certificates that are shown: each has connections of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
@@ -15,8 +15,11 @@ use http::{Request, Response, StatusCode, Version, header};
 use rustls::RootCertStore;
 use wasmyard_events::{EgressRecord, Event};
 use wasmyard_namespaces::EgressRules;
+use wasmyard_namespaces::ids::MtlsCertificateId;
+use wasmyard_namespaces::registry::ClientIdentity;
 use wasmyard_net::{
-    Answered, Client, NameServers, Network, NoAnswer, NoConnection, Resolve, TlsError, Waits, trusted,
+    Answered, Client, Identity, NameServers, Network, NoAnswer, NoConnection, Resolve, Share, TlsError,
+    Waits, trusted,
 };
 use wasmyard_runtime::{Body, BodyError, OutboundRequest};
 
@@ -28,6 +31,8 @@ use crate::head::{strip_hop_by_hop, with_clean_trailers};
 
 /// How many namespaces keep connections at the same time.
 const MOST_POOLS: u64 = 10_000;
+/// How many certificates a sender shows over connections that are kept.
+const MOST_SHOWN: u64 = 64;
 /// How long a namespace that sends nothing keeps its place among them.
 const POOL_IDLE: Duration = Duration::from_secs(600);
 
@@ -45,7 +50,11 @@ pub struct NetworkEgress {
 
 /// The connections of one sender.
 struct Pool {
-    client: Client<GuestJudge, Body>,
+    client: Arc<Client<GuestJudge, Body>>,
+    /// The places that all of them share.
+    share: Share,
+    /// Those that show a certificate, by its id.
+    showing: OnceLock<moka::sync::Cache<MtlsCertificateId, Arc<Client<GuestJudge, Body>>>>,
     figures: EgressFigures,
     /// What they were judged by beside the platform's own rules.
     rules: Option<Arc<EgressRules>>,
@@ -71,9 +80,7 @@ impl NetworkEgress {
     ) -> Result<Self, TlsError> {
         let network = Network::new(config.network(), resolver, roots, figures.network.clone())?;
         let policy = Arc::new(config.policy.clone());
-        let judge = GuestJudge::new(Arc::clone(&policy), None);
-        let client = network.client(judge, config.max_connections);
-        let platform = Arc::new(Pool { client, figures: figures.clone(), rules: None });
+        let platform = Arc::new(Pool::new(&network, &policy, &figures, config.max_connections, None));
         let namespaces =
             moka::sync::Cache::builder().max_capacity(MOST_POOLS).time_to_idle(POOL_IDLE).build();
         Ok(Self { config, network, policy, figures, platform, namespaces, no_rules: Arc::default() })
@@ -88,12 +95,34 @@ impl NetworkEgress {
         {
             return known;
         }
-        let rules = Some(Arc::clone(rules));
-        let judge = GuestJudge::new(Arc::clone(&self.policy), rules.clone());
-        let client = self.network.client(judge, self.config.max_connections_per_namespace);
-        let pool = Arc::new(Pool { client, figures: self.figures.clone(), rules });
+        let (most, rules) = (self.config.max_connections_per_namespace, Some(Arc::clone(rules)));
+        let pool = Arc::new(Pool::new(&self.network, &self.policy, &self.figures, most, rules));
         self.namespaces.insert(namespace.id.clone(), Arc::clone(&pool));
         pool
+    }
+
+    /// The connections that a request goes over: those that show what it shows.
+    fn client(
+        &self,
+        pool: &Pool,
+        request: &mut Request<Body>,
+    ) -> Result<Arc<Client<GuestJudge, Body>>, BodyError> {
+        let Some(shown) = request.extensions_mut().remove::<Arc<ClientIdentity>>() else {
+            return Ok(Arc::clone(&pool.client));
+        };
+        let clients = pool.showing.get_or_init(|| {
+            moka::sync::Cache::builder().max_capacity(MOST_SHOWN).time_to_idle(POOL_IDLE).build()
+        });
+        let made = || -> Result<_, TlsError> {
+            let ClientIdentity { certificate, key } = &*shown;
+            let identity = Identity::from_pem(certificate.certificates.as_bytes(), key.expose().as_bytes())?;
+            let judge = GuestJudge::new(Arc::clone(&self.policy), pool.rules.clone());
+            self.network.client_showing(judge, &pool.share, identity).map(Arc::new)
+        };
+        clients.try_get_with(shown.certificate.id.clone(), made).map_err(|error| {
+            tracing::error!(certificate = %shown.certificate.id, %error, "an mTLS certificate cannot be shown");
+            BodyError::InternalError(Some("the mTLS certificate cannot be shown".to_owned()))
+        })
     }
 }
 
@@ -101,20 +130,25 @@ impl Egress for NetworkEgress {
     fn send(
         &self,
         sender: Sender,
-        outbound: OutboundRequest,
+        mut outbound: OutboundRequest,
     ) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
         let pool = self.pool(&sender);
+        let client = match self.client(&pool, &mut outbound.request) {
+            Ok(client) => client,
+            Err(error) => return async { Err(error) }.boxed(),
+        };
         let waits = waits(&self.config, &outbound);
         let between_bytes = shorter(self.config.between_bytes_timeout, outbound.between_bytes_timeout);
         let mut account = Account::begin(&self.figures);
         async move {
-            let Answered { response, in_use } = match pool.respond(&sender, waits, outbound.request).await {
-                Ok(response) => response,
-                Err(error) => {
-                    account.failed(&error);
-                    return Err(error);
-                }
-            };
+            let Answered { response, in_use } =
+                match pool.respond(&client, &sender, waits, outbound.request).await {
+                    Ok(response) => response,
+                    Err(error) => {
+                        account.failed(&error);
+                        return Err(error);
+                    }
+                };
             let (mut head, body) = response.into_parts();
             strip_hop_by_hop(&mut head.headers);
             head.extensions.clear();
@@ -144,16 +178,30 @@ fn shorter(own: Duration, asked: Option<Duration>) -> Duration {
 }
 
 impl Pool {
+    fn new(
+        network: &Network,
+        policy: &Arc<Policy>,
+        figures: &EgressFigures,
+        most: usize,
+        rules: Option<Arc<EgressRules>>,
+    ) -> Self {
+        let share = network.share(most);
+        let judge = GuestJudge::new(Arc::clone(policy), rules.clone());
+        let client = Arc::new(network.client_with(judge, &share));
+        Self { client, share, showing: OnceLock::new(), figures: figures.clone(), rules }
+    }
+
     /// Sends, and waits for the head of the response.
     async fn respond(
         &self,
+        client: &Client<GuestJudge, Body>,
         sender: &Sender,
         waits: Waits,
         mut request: Request<Body>,
     ) -> Result<Answered, BodyError> {
         let asker = request.extensions_mut().remove::<Asker>();
         let host = asker.as_ref().and_then(|_| request.uri().authority().cloned());
-        let answered = self.client.send(prepared(request)?, waits).await;
+        let answered = client.send(prepared(request)?, waits).await;
         let answered = answered.map_err(|failed| self.failed(sender, asker, host.as_ref(), &failed))?;
         // Nobody asked for another protocol.
         if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -16,6 +16,7 @@ use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection}
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::RootCertStore;
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 
 use crate::config::NetworkConfig;
 use crate::connect::{Connector, ConnectorParts, Judge, NoConnection, Use};
@@ -25,7 +26,7 @@ use crate::kept::{IdleConnections, InUse};
 use crate::places::{Bounded, Places};
 use crate::progress::{Upload, watched};
 use crate::resolver::Resolve;
-use crate::tls::{Handshakes, TlsError};
+use crate::tls::{Handshakes, Identity, TlsError};
 use crate::way::Way;
 
 /// What an HTTP/2 origin may send ahead of its reader: on one stream, and on one connection.
@@ -85,7 +86,19 @@ impl Network {
             + Unpin
             + 'static,
     {
-        self.client_over(judge, &self.share(most), None)
+        self.client_over(judge, &self.share(most), None, None)
+    }
+
+    /// The same, in places that other clients have as well.
+    pub fn client_with<J, B>(&self, judge: J, share: &Share) -> Client<J, B>
+    where
+        J: Judge,
+        B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + Unpin
+            + 'static,
+    {
+        self.client_over(judge, share, None, None)
     }
 
     /// The connections that go one way, whatever the URIs of requests name, to what its judge lets through. They are never
@@ -98,10 +111,39 @@ impl Network {
             + Unpin
             + 'static,
     {
-        self.client_over(judge, share, Some(way))
+        self.client_over(judge, share, Some(way), None)
     }
 
-    fn client_over<J, B>(&self, judge: J, share: &Share, way: Option<Way>) -> Client<J, B>
+    /// The connections that show a certificate, to what its judge lets through of what URIs name. They are never used for a
+    /// client that shows another, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Setup`] when the certificate and its key are not of each other, or of a kind that nothing signs with.
+    pub fn client_showing<J, B>(
+        &self,
+        judge: J,
+        share: &Share,
+        identity: Identity,
+    ) -> Result<Client<J, B>, TlsError>
+    where
+        J: Judge,
+        B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + Unpin
+            + 'static,
+    {
+        let tls = self.tls.showing(identity)?;
+        Ok(self.client_over(judge, share, None, Some(tls)))
+    }
+
+    fn client_over<J, B>(
+        &self,
+        judge: J,
+        share: &Share,
+        way: Option<Way>,
+        tls: Option<TlsConnector>,
+    ) -> Client<J, B>
     where
         J: Judge,
         B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
@@ -114,7 +156,7 @@ impl Network {
             judge,
             places: Arc::clone(&share.0),
             resolver: Arc::clone(&self.resolver),
-            tls: self.tls.on(way.as_ref()).clone(),
+            tls: tls.unwrap_or_else(|| self.tls.on(way.as_ref()).clone()),
             way,
             figures: self.figures.clone(),
             connect_timeout: config.connect_timeout,

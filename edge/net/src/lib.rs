@@ -9,7 +9,8 @@
 //! 2. `places` bounds how many there may be; `kept` closes those that only take up a place.
 //! 3. `way` says where to: what the URI names, or one place for all requests of a client. [`resolver`](Resolve) finds addresses. Every one of them is put before the sender's [`Judge`], with what it stands
 //!    for ([`address`]).
-//! 4. `connect` opens a connection to an address that was judged, and to no other; `tls` says who is believed.
+//! 4. `connect` opens a connection to an address that was judged, and to no other; `tls` says who is believed, and what this end
+//!    shows of itself.
 //! 5. `progress` watches the request going out, `fault` tells how an answer went wrong.
 //!
 //! Must never know for whom a request is, nor what an answer means.
@@ -35,5 +36,5 @@ pub use fault::Fault;
 pub use figures::NetworkFigures;
 pub use kept::InUse;
 pub use resolver::{NameServers, NoAddress, Resolve, named_by};
-pub use tls::{ExtraRoots, Roots, TlsError, trusted};
+pub use tls::{ExtraRoots, Identity, Roots, TlsError, trusted};
 pub use way::{Handshake, Way};

@@ -1,12 +1,15 @@
-//! Whom this end believes: roots of trust, and the TLS that comes of them. Opens nothing.
+//! Whom this end believes, and what it shows of itself: roots of trust, certificates with their keys, and the TLS that comes of them.
+//! Opens nothing.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier,
+};
 use tokio_rustls::TlsConnector;
 
 use crate::way::Way;
@@ -87,6 +90,32 @@ pub fn trusted(roots: Roots, extra: &ExtraRoots) -> RootCertStore {
     store
 }
 
+/// A certificate with those above it, and its key. Does not print.
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("certificates", &self.chain.len()).finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// Reads both in PEM form. Whether they belong together is found out when they are first used.
+    ///
+    /// # Errors
+    /// [`TlsError::Certificates`], which says nothing of the key.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let wrong = |what: &str| TlsError::Certificates(what.to_owned());
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+        let chain = chain.map_err(|_| wrong("a certificate cannot be read"))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| wrong("the key cannot be read"))?;
+        Ok(Self { chain, key })
+    }
+}
+
 /// The ways of making a handshake. Each has sessions of its own to resume, so that none that began unverified goes on as
 /// a verified one.
 #[derive(Clone)]
@@ -95,20 +124,12 @@ pub(crate) struct Handshakes {
     uris: TlsConnector,
     verified: TlsConnector,
     unverified: TlsConnector,
+    roots: Arc<RootCertStore>,
 }
 
 impl Handshakes {
     pub(crate) fn new(roots: RootCertStore) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = || {
-            ClientConfig::builder_with_provider(Arc::clone(&provider))
-                .with_safe_default_protocol_versions()
-                .map_err(|error| TlsError::Setup(error.to_string()))
-        };
-        let made = |mut config: ClientConfig, protocols: &[&[u8]]| {
-            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-            TlsConnector::from(Arc::new(config))
-        };
         let roots = Arc::new(roots);
         let verified =
             || Ok::<_, TlsError>(builder()?.with_root_certificates(Arc::clone(&roots)).with_no_client_auth());
@@ -116,10 +137,20 @@ impl Handshakes {
         let unverified =
             builder()?.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth();
         Ok(Self {
-            uris: made(verified()?, &[b"h2", b"http/1.1"]),
+            uris: made(verified()?, ANY_VERSION),
             verified: made(verified()?, &[b"http/1.1"]),
             unverified: made(unverified, &[b"http/1.1"]),
+            roots,
         })
+    }
+
+    /// A handshake for what URIs name that shows a certificate. Its sessions are its own: none that was begun with it goes on
+    /// for whoever has another, or none.
+    pub(crate) fn showing(&self, identity: Identity) -> Result<TlsConnector, TlsError> {
+        let Identity { chain, key } = identity;
+        let config = builder()?.with_root_certificates(Arc::clone(&self.roots));
+        let config = config.with_client_auth_cert(chain, key);
+        Ok(made(config.map_err(|error| TlsError::Setup(error.to_string()))?, ANY_VERSION))
     }
 
     /// The one that connections on this way are made with; none: those that URIs name.
@@ -130,6 +161,20 @@ impl Handshakes {
             Some(_) => &self.verified,
         }
     }
+}
+
+/// Any version of HTTP that is spoken over TCP.
+const ANY_VERSION: &[&[u8]] = &[b"h2", b"http/1.1"];
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Setup(error.to_string()))
+}
+
+fn made(mut config: ClientConfig, protocols: &[&[u8]]) -> TlsConnector {
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    TlsConnector::from(Arc::new(config))
 }
 
 /// Takes every certificate. The signatures of a key that nobody vouches for show nothing, so that they are not looked at

@@ -1,7 +1,7 @@
 // `env`: what a script was given, made anew for each event.
 
 import { host, isFailure } from "./host.js";
-import { Request, Response, requested, sendTo, thrown } from "./fetch.js";
+import { Request, Response, fetchBy, requested, sendTo, thrown } from "./fetch.js";
 import { callable } from "./rpc/caller.js";
 import { anyName } from "./rpc/stubs.js";
 import { givenKey } from "./crypto/subtle.js";
@@ -80,6 +80,13 @@ export class SecretsStoreSecret {
   async get() { return answered(host.secret(this.#handle ??= open("secrets_store_secret", this.#name))); }
 }
 
+/** Fetches with a certificate that is shown to whoever is asked. */
+export class ClientCertificate {
+  #name; #handle;
+  constructor(name) { this.#name = name; }
+  fetch(input, init) { return fetchBy(() => (this.#handle ??= open("mtls_certificate", this.#name)), input, init); }
+}
+
 const makers = {
   service: (name) => new Fetcher(() => open("service", name)),
   assets: (name) => new Fetcher(() => open("assets", name)),
@@ -89,6 +96,7 @@ const makers = {
   r2_bucket: (name) => new R2Bucket(name, open),
   ratelimit: (name) => new RateLimit(name),
   secrets_store_secret: (name) => new SecretsStoreSecret(name),
+  mtls_certificate: (name) => new ClientCertificate(name),
   queue: (name) => new Queue(() => open("queue", name)),
 };
 

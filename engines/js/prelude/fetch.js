@@ -310,13 +310,17 @@ export function requested(input, init) {
   return input instanceof Request && init === undefined ? input : new Request(input, init);
 }
 
-export async function fetch(input, init) {
+export async function fetch(input, init) { return fetchBy(() => -1, input, init); }
+
+/** Fetches by what is opened, as far as redirects lead to the same origin; to others by nobody's leave but the script's own. */
+export async function fetchBy(open, input, init) {
   let request = requested(input, init);
+  let by = open();
   let redirected = false;
   for (let count = 0; ; count++) {
     const follows = request.redirect === "follow";
     const source = follows ? Body._source(request) : null;
-    const handle = await sendTo(-1, request);
+    const handle = await sendTo(by, request);
     const response = Response._received(handle, Request._url(request), redirected, Request._method(request) === "HEAD");
     if (!follows || !REDIRECTS.has(Response._status(response))) return response;
     const location = Response._headers(response).get("location");
@@ -328,7 +332,10 @@ export async function fetch(input, init) {
     if (!toGet && source !== null && !whole(source)) return response;
     host.drop(handle);
     const headers = new Headers(Request._headers(request));
-    if (new URL(Request._url(request)).origin !== to.origin) for (const name of ["authorization", "cookie", "proxy-authorization"]) headers.delete(name);
+    if (new URL(Request._url(request)).origin !== to.origin) {
+      by = -1;
+      for (const name of ["authorization", "cookie", "proxy-authorization"]) headers.delete(name);
+    }
     if (toGet) for (const name of ["content-type", "content-length", "content-encoding", "content-language"]) headers.delete(name);
     request = new Request(to.href, { method: toGet ? "GET" : request.method, headers, signal: Request._signal(request), body: toGet ? undefined : source?.bytes });
     redirected = true;

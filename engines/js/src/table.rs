@@ -8,7 +8,7 @@ use crate::bindings::wasi::http::types::{
 use crate::bindings::wasi::io::poll::Pollable;
 use crate::bindings::wasi::io::streams::{InputStream, OutputStream};
 use crate::bindings::wasmyard::platform::{
-    assets, cache, d1, dispatch, kv, outgoing, queues, r2, rate_limit, secrets,
+    assets, cache, d1, dispatch, kv, mtls, outgoing, queues, r2, rate_limit, secrets,
 };
 
 /// A handle. Of two that belong together the child comes first, for it is to be dropped first.
@@ -38,6 +38,7 @@ pub(crate) enum Resource {
     D1(d1::Database),
     Limiter(rate_limit::Limiter),
     Secret(secrets::Secret),
+    Certificate(mtls::Certificate),
     Queue(queues::Sender),
     Bucket(r2::Bucket),
     /// The content of an object, to be read.

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::ids::SecretStoreId;
+use crate::ids::{MtlsCertificateId, SecretStoreId};
 use crate::name::{BindingName, NamespaceName, ScriptName, shorten};
 use fields::Fields;
 
@@ -20,6 +20,7 @@ pub use error::BindingError;
 pub use input::{BindingInput, resolve};
 pub use json::Json;
 pub use kv_namespace::{KvNamespace, KvNamespaceId};
+pub use mtls_certificate::ClientCertificate;
 pub use own::{StorageKind, Stored};
 pub use plain_text::PlainText;
 pub use queue::{Queue, QueueName};
@@ -39,6 +40,7 @@ mod fields;
 mod input;
 mod json;
 mod kv_namespace;
+mod mtls_certificate;
 mod own;
 mod plain_text;
 mod queue;
@@ -109,6 +111,8 @@ pub enum Reference<'a> {
     Database(&'a DatabaseId),
     /// A bucket of objects.
     R2Bucket(&'a BucketName),
+    /// A certificate that is shown.
+    MtlsCertificate(&'a MtlsCertificateId),
 }
 
 /// Makes the two enums from the list of types, so that there is no other list.
@@ -212,6 +216,8 @@ families! {
     Queue,
     /// A bucket of objects.
     R2Bucket,
+    /// A certificate that requests show.
+    ClientCertificate,
 }
 
 impl BindingKind {

@@ -1,4 +1,5 @@
-//! Authorities of clients: certificates that say whose clients a host lets in, and which hosts ask for which.
+//! mTLS certificates: of authorities, which say whose clients a host lets in, and which hosts ask for which; and those that scripts
+//! show themselves.
 //!
 //! Owns the records and what is refused of them. Never reads a certificate: who takes one in has read it.
 
@@ -21,7 +22,8 @@ closed! {
     }
 }
 
-/// Certificates of authorities of clients, uploaded together.
+/// Certificates that were uploaded together: of authorities of clients; or one that scripts show, with those above it. The key of
+/// the latter is kept elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MtlsCertificate {
     /// Their id. Ids that are made later sort later.
@@ -29,6 +31,9 @@ pub struct MtlsCertificate {
     /// What their owner calls them; empty: nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// Whether they are of authorities.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub ca: bool,
     /// The certificates in PEM form, as they were given.
     pub certificates: String,
     /// Who issued the first of them.
@@ -43,6 +48,15 @@ pub struct MtlsCertificate {
     pub expires_on: Timestamp,
 }
 
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_yes(ca: &bool) -> bool {
+    *ca
+}
+
 /// What a host asks clients for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostnameAssociation {
@@ -55,10 +69,26 @@ pub struct HostnameAssociation {
 /// Why authorities of clients are not taken, not associated or not deleted. Safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MtlsError {
-    /// A client's own.
-    #[error("ca: only certificates of authorities are kept here; say true")]
-    NotCa,
-    /// With a key.
+    /// A client's own, without its key.
+    #[error(
+        "private_key: a certificate that scripts show (\"ca\": false) is uploaded with its key; give it, or say that it is of an \
+         authority of clients (\"ca\": true)"
+    )]
+    NoKey,
+    /// What is wrong with a certificate and its key. Shows nothing of either.
+    #[error("certificates, private_key: {0}")]
+    Pair(String),
+    /// It lets nobody in.
+    #[error(
+        "mtls_certificate_id: {0} is a certificate that scripts show, and of no authority; name one that was uploaded with \"ca\": true"
+    )]
+    NotCa(MtlsCertificateId),
+    /// It is of an authority, and has no key.
+    #[error(
+        "{0} is of an authority, and has no key to be shown with; name a certificate that was uploaded with its key"
+    )]
+    NoIdentity(MtlsCertificateId),
+    /// An authority with a key.
     #[error("private_key: nothing is signed with the key of an authority of clients; keep it to yourself")]
     PrivateKey,
     /// What is wrong with the certificates.
@@ -69,12 +99,12 @@ pub enum MtlsError {
     Name(String),
     /// As many as there may be.
     #[error(
-        "there are {} certificates of authorities, the most that there may be; delete some",
+        "there are {} mTLS certificates, the most that there may be; delete some",
         limits::MTLS_CERTIFICATES
     )]
     TooMany,
     /// They are not there.
-    #[error("there are no certificates of authorities {0}; list them for those there are")]
+    #[error("there is no mTLS certificate {0}; list them for those there are")]
     NotFound(String),
     /// Hosts ask for them.
     #[error(

@@ -37,6 +37,7 @@ pub use alert_error::AlertError;
 pub use alerting::{DueDelivery, WEBHOOK_DELIVERY};
 pub use assets::AssetSession;
 pub use audit::AuditRange;
+pub use client_identity::ClientIdentity;
 pub use configured::{Applied, DeclaredNames};
 pub use error::{ErrorKind, RegistryError};
 pub use gc::Swept;
@@ -61,6 +62,7 @@ mod alerting;
 mod assets;
 mod audit;
 mod cache;
+mod client_identity;
 mod collection;
 mod configured;
 #[cfg(any(test, feature = "contract"))]

@@ -55,9 +55,17 @@ pub(super) const BLOBS: Collection<BlobRecord> = Collection::at("blob/");
 pub(super) const REFERENCES: Collection<Reference> = Collection::at("ref/");
 
 /// What the keys of records begin with that hold secrets: bindings of versions, what webhooks are signed with, what tokens of
-/// uploads are, secrets of stores, and hashes of tokens, which are the secrets of access keys.
-pub(super) const SEALED: &[&str] =
-    &["platform/", "script/", "version/", "alert-webhook/", "asset-token-key", "stored-secret/", "token/"];
+/// uploads are, secrets of stores, keys of certificates that scripts show, and hashes of tokens, which are the secrets of access keys.
+pub(super) const SEALED: &[&str] = &[
+    "platform/",
+    "script/",
+    "version/",
+    "alert-webhook/",
+    "asset-token-key",
+    "stored-secret/",
+    "mtls-key/",
+    "token/",
+];
 
 /// A route, and which configuration declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

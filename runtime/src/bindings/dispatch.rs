@@ -269,7 +269,7 @@ impl State {
             Err(failure) => return Ok(Err(failure.into())),
         };
         let response = self.hooks.in_turn(move |host| host.call(call));
-        let response = if body_open { in_own_task(response) } else { response };
+        let response = if body_open { in_own_task(response, Failure::internal) } else { response };
         Ok(Ok(self.table.push(FromScript::waiting(response))?))
     }
 
@@ -312,22 +312,24 @@ impl State {
 }
 
 /// Runs a call in a task of its own, for the same request; dropping the future still cancels it.
-fn in_own_task(
-    call: BoxFuture<'static, Result<Response<Body>, Failure>>,
-) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
-    struct Abort(tokio::task::JoinHandle<Result<Response<Body>, Failure>>);
-    impl Drop for Abort {
+pub(super) fn in_own_task<E: Send + 'static>(
+    call: BoxFuture<'static, Result<Response<Body>, E>>,
+    of_panic: fn(tokio::task::JoinError) -> E,
+) -> BoxFuture<'static, Result<Response<Body>, E>> {
+    struct Abort<E>(tokio::task::JoinHandle<Result<Response<Body>, E>>, fn(tokio::task::JoinError) -> E);
+    impl<E> Drop for Abort<E> {
         fn drop(&mut self) {
             self.0.abort();
         }
     }
-    impl Future for Abort {
-        type Output = Result<Response<Body>, Failure>;
+    impl<E> Future for Abort<E> {
+        type Output = Result<Response<Body>, E>;
         fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-            self.0.poll_unpin(cx).map(|joined| joined.unwrap_or_else(|error| Err(Failure::internal(error))))
+            let of_panic = self.1;
+            self.0.poll_unpin(cx).map(|joined| joined.unwrap_or_else(|error| Err(of_panic(error))))
         }
     }
-    Box::pin(Abort(tokio::spawn(wasmyard_events::carried(call))))
+    Box::pin(Abort(tokio::spawn(wasmyard_events::carried(call)), of_panic))
 }
 
 /// Why a binding cannot be opened: `other` is the type that it has instead.
@@ -377,7 +379,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_in_a_task_of_its_own_works_for_the_same_request() {
         let call = || Box::pin(async { Err(Failure::NoResponse(format!("{:?}", current_ray()))) });
-        let call = within(&Arc::from("mine"), || in_own_task(call()));
+        let call = within(&Arc::from("mine"), || in_own_task(call(), Failure::internal));
         assert_eq!(call.await.unwrap_err(), Failure::NoResponse(r#"Some("mine")"#.to_owned()));
     }
 }

@@ -23,7 +23,7 @@ use wasmyard_ratelimit::{Limiter, Rate, RateLimits, TenantRates};
 
 use crate::body::Body;
 use crate::outcome::Failure;
-use crate::seams::{Door, Service};
+use crate::seams::{Door, Service, ShownCertificate};
 
 /// What stands behind the bindings of a version. What is not there is refused when it is used.
 #[derive(Clone, Default)]
@@ -98,6 +98,8 @@ pub(crate) enum Grant {
     R2(Bucket),
     /// A rate limit.
     RateLimit(Limiter),
+    /// A certificate that requests show.
+    Certificate(Arc<ShownCertificate>),
     /// A secret of a store.
     StoredSecret(SecretSource),
     /// Nothing that is asked for through a binding, or nothing that this node has.
@@ -212,6 +214,10 @@ fn grant(decl: &BindingDecl, services: &Services) -> Grant {
         BindingKind::Queue(held) => services.queues.as_ref().map_or(Grant::Nothing, |queues| {
             Grant::Queue(queues.handle(&held.queue_name, held.delivery_delay))
         }),
+        BindingKind::ClientCertificate(held) => {
+            let (binding, id) = (decl.name.to_string(), held.certificate_id.clone());
+            Grant::Certificate(Arc::new(ShownCertificate { binding, id }))
+        }
         BindingKind::VersionMetadata(_) => Grant::Nothing,
     }
 }

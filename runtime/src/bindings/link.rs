@@ -6,8 +6,8 @@ use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 
 use crate::bindings::{
     assets_wit, bindings_wit, cache_wit, calls_wit, config_wit, d1_wit, dispatch_wit, keyvalue_atomics_wit,
-    keyvalue_batch_wit, keyvalue_wit, kv_wit, log_wit, message_wit, outgoing_wit, queues_wit, r2_wit,
-    ratelimit_wit, request_info_wit, secrets_wit,
+    keyvalue_batch_wit, keyvalue_wit, kv_wit, log_wit, message_wit, mtls_wit, outgoing_wit, queues_wit,
+    r2_wit, ratelimit_wit, request_info_wit, secrets_wit,
 };
 use crate::guest::state::State;
 
@@ -50,6 +50,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     keyvalue_atomics_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     log_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     message_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    mtls_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     outgoing_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     request_info_wit::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)

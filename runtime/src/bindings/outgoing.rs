@@ -126,6 +126,6 @@ impl State {
     }
 }
 
-fn refused(failure: &Failure) -> ErrorCode {
+pub(super) fn refused(failure: &Failure) -> ErrorCode {
     ErrorCode::InternalError(Some(failure.to_string()))
 }

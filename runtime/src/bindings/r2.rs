@@ -204,7 +204,11 @@ impl HostBucket for State {
         };
         let parts = parts
             .into_iter()
-            .map(|part| wasmyard_r2::Part { number: u64::from(part.number), etag: part.etag })
+            .map(|part| wasmyard_r2::Part {
+                number: u64::from(part.number),
+                etag: part.etag,
+                ..wasmyard_r2::Part::default()
+            })
             .collect();
         let made = bucket.complete_upload(&key, &upload, parts).await;
         Ok(made.map(object).map_err(|error| told(&bucket, error)))

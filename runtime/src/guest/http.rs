@@ -17,7 +17,7 @@ use crate::limits::idle::paced;
 use crate::limits::meter::Meter;
 use crate::limits::pieces::few;
 use crate::outcome::Failure;
-use crate::seams::{Host, OutboundRequest};
+use crate::seams::{Host, OutboundRequest, ShownCertificate};
 
 /// Fields that no guest sets: `wasi:http` answers `header-error.forbidden`, and guests never see them come in.
 /// Each says something about one connection, which is the platform's, or about where a request goes, which the
@@ -128,6 +128,7 @@ impl Hooks {
         self.count_subrequest().map_err(|failure| BodyError::InternalError(Some(failure.to_string())))?;
         let idle = self.stream_idle;
         Ok(OutboundRequest {
+            shows: None,
             request: agreed(request).map(|body| few(paced(body, idle, BodyError::ConnectionWriteTimeout))),
             connect_timeout: options.as_ref().and_then(|o| o.connect_timeout),
             first_byte_timeout: options.as_ref().and_then(|o| o.first_byte_timeout),
@@ -141,8 +142,18 @@ impl Hooks {
         request: http::Request<Body>,
         options: Option<RequestOptions>,
     ) -> BoxFuture<'static, Result<http::Response<Body>, BodyError>> {
+        self.send_showing(request, options, None)
+    }
+
+    /// The same, with a certificate that is shown to whoever is asked.
+    pub(crate) fn send_showing(
+        &mut self,
+        request: http::Request<Body>,
+        options: Option<RequestOptions>,
+        shows: Option<Arc<ShownCertificate>>,
+    ) -> BoxFuture<'static, Result<http::Response<Body>, BodyError>> {
         let outbound = match self.outbound(request, options) {
-            Ok(outbound) => outbound,
+            Ok(outbound) => OutboundRequest { shows, ..outbound },
             Err(error) => return Box::pin(async { Err(error) }),
         };
         // What the guest asks for holds whoever answers: an origin, an outbound worker, another script.

@@ -10,6 +10,7 @@ use crate::d1::D1;
 use crate::dispatch::{BindingError, Namespace, Service};
 use crate::executor;
 use crate::kv::Kv;
+use crate::mtls::MtlsCertificate;
 use crate::queue::Queue;
 use crate::r2::R2;
 use crate::rate_limit::RateLimit;
@@ -237,6 +238,22 @@ impl Env {
     /// When there is no such binding, or it is one of another type.
     pub fn stored_secret(&self, binding: &str) -> Result<StoredSecret, BindingError> {
         StoredSecret::open(binding)
+    }
+
+    /// The client certificate that this worker is bound to under that name, to send requests with.
+    ///
+    /// ```no_run
+    /// # use wasmyard::{Env, Request, Response, Result};
+    /// # async fn fetch(_req: Request, env: Env) -> Result<Response> {
+    /// let balance = Request::get("https://bank.example/balance")?;
+    /// Ok(env.mtls_certificate("BANK")?.fetch(balance).await?)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such binding, or it is one of another type.
+    pub fn mtls_certificate(&self, binding: &str) -> Result<MtlsCertificate, BindingError> {
+        MtlsCertificate::open(binding)
     }
 
     /// Identifies this request in every log line; the same along a chain of scripts.

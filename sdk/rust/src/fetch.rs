@@ -135,7 +135,7 @@ pub(crate) fn refused(text: impl Into<String>) -> FetchError {
 }
 
 /// A response that is on its way.
-trait Arriving {
+pub(crate) trait Arriving {
     fn look(&self) -> Option<Result<Result<IncomingResponse, ErrorCode>, ()>>;
     fn wait(&self) -> Pollable;
 }
@@ -160,7 +160,7 @@ impl Arriving for FutureIncomingResponse {
     }
 }
 
-async fn arrival(future: &impl Arriving) -> Result<Response, FetchError> {
+pub(crate) async fn arrival(future: &impl Arriving) -> Result<Response, FetchError> {
     loop {
         match future.look() {
             Some(Ok(result)) => return Ok(Response::from_incoming(result?)),

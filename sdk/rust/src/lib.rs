@@ -78,6 +78,7 @@ mod future;
 mod headers;
 mod kv;
 mod method;
+mod mtls;
 mod pieces;
 mod queue;
 mod r2;
@@ -102,6 +103,7 @@ pub use future::{join, join_all, sleep};
 pub use headers::{HeaderError, Headers};
 pub use kv::{Kv, KvBody, KvEntry, KvError, KvKey, KvList, KvPage, KvPut, KvStreamed, KvWriter};
 pub use method::{Method, Scheme};
+pub use mtls::MtlsCertificate;
 pub use queue::{ContentType, MessageBatch, NewMessage, Queue, QueueError, QueueMessage};
 pub use r2::{
     R2, R2Body, R2Condition, R2Error, R2ErrorKind, R2Found, R2Get, R2HttpMetadata, R2List, R2Object, R2Page,

@@ -389,6 +389,15 @@ impl Own {
         self.way.fetch(self.request).await
     }
 
+    /// As a whole where its body is there as one; otherwise its head, and the body that is written meanwhile.
+    pub(crate) fn whole_or_body(self) -> Result<OwnRequest, Result<(wasi::OutgoingRequest, Body), Error>> {
+        let mut request = self.request;
+        match request.body.take().unwrap_or_default().into_whole() {
+            Ok(bytes) => Ok(request.whole(bytes)),
+            Err(body) => Err(request.streamed(&body).map(|head| (head, body))),
+        }
+    }
+
     /// To this worker's static files, which read no body.
     pub(crate) async fn assets(self, files: &assets_wit::Files) -> Result<Response, DispatchError> {
         let mut request = self.request;

@@ -3,7 +3,7 @@
 //
 // Usage: commands.mjs API VISITORS TABLE; writes the exit codes to the file TABLE.
 
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import assert from "node:assert/strict";
 
 import { Wrangler } from "./tool.mjs";
@@ -94,6 +94,33 @@ try {
   await of_secret("delete", ["--secret-id", secret]);
   await of_store(["store", "delete", store], { shown: "secrets-store store delete STORE --remote" });
   assert.deepEqual(await result(`${account}/secrets_store/stores`), []);
+
+  // Certificates that scripts show, and authorities of clients.
+  const ca = process.env.WASMYARD_CLIENT_CA;
+  const [pem, key] = [await readFile(ca, "utf8"), await readFile(ca.replace(/pem$/, "key"), "utf8")];
+  const pair = { files: { "cert.pem": pem, "key.pem": key } };
+  assert.match(await command(["mtls-certificate", "upload", "--cert", "cert.pem", "--key", "key.pem", "--name", "bank"], pair), /Success! Uploaded mTLS Certificate bank/);
+  await command(["cert", "upload", "mtls-certificate", "--cert", "cert.pem", "--key", "key.pem", "--name", "shop"], pair);
+  await command(["cert", "upload", "certificate-authority", "--ca-cert", "cert.pem", "--name", "partners"], pair);
+  await command(["mtls-certificate", "upload", "--cert", "cert.pem", "--key", "cert.pem"], { ...pair, code: 1, shown: "mtls-certificate upload --cert cert.pem --key NO-KEY" });
+  const uploaded_certificates = `${account}/mtls_certificates`;
+  const listed_certificates = await command(["mtls-certificate", "list"]);
+  assert.match(listed_certificates, /bank[^]*shop/);
+  assert.doesNotMatch(listed_certificates, /partners/);
+  assert.match(await command(["cert", "list"]), /partners[^]*CA: true/);
+  const [{ id: bank }] = await result(`${uploaded_certificates}?name=bank`);
+  const shows = {
+    "wrangler.toml": `name = "commands"\nmain = "index.js"\ncompatibility_date = "2026-01-01"\nworkers_dev = false\n[[mtls_certificates]]\nbinding = "BANK"\ncertificate_id = "${bank}"\n`,
+    "index.js": "export default { fetch: async (_, env) => new Response(typeof env.BANK.fetch) };",
+  };
+  await command(["deploy"], { files: shows, shown: "deploy with an mTLS certificate" });
+  await tool.says("commands.test", "/", "200 function");
+  await command(["mtls-certificate", "delete", "--id", bank], { input: "y\n", code: 1, shown: "mtls-certificate delete --id ID, of one that a script is bound to" });
+  await command(["deploy"], { files: project("two"), shown: "deploy without the certificate" });
+  await command(["mtls-certificate", "delete", "--id", bank], { input: "y\n", shown: "mtls-certificate delete --id ID" });
+  await command(["mtls-certificate", "delete", "--name", "shop"], { input: "y\n" });
+  await command(["cert", "delete", "--name", "partners"], { input: "y\n" });
+  assert.deepEqual(await result(uploaded_certificates), []);
 
   // Secrets: each of them is a version, which serves at once.
   await command(["secret", "put", "FIRST"], { input: "1st" });

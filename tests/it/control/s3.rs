@@ -27,6 +27,10 @@ impl S3 {
     }
 
     /// What the program prints for a request that is made now.
+    fn url_of(&self, method: &str, path: &str, key: (&str, &str), expires: &str) -> String {
+        self.signed(method, path, key, &[expires]).trim().to_owned()
+    }
+
     fn signed(&self, method: &str, path: &str, key: (&str, &str), rest: &[&str]) -> String {
         let time = wasmyard_namespaces::Timestamp::now().to_string();
         let digits: String =
@@ -39,11 +43,33 @@ impl S3 {
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn presigned(&self, method: &str, path: &str) -> String {
-        self.signed(method, path, (&self.key.0, &self.key.1), &["300"])
+        self.url_of(method, path, (&self.key.0, &self.key.1), "300")
+    }
+
+    /// Puts a content in chunks that are signed, after `change` was at the body.
+    async fn put_in_chunks(
+        &self,
+        path: &str,
+        content: &str,
+        trailer: &[&str],
+        change: impl FnOnce(&str) -> String,
+    ) -> (u16, String) {
+        let rest = [&["chunked", content], trailer].concat();
+        let signed = self.signed("PUT", path, (&self.key.0, &self.key.1), &rest);
+        let (fields, body) = signed.split_once("Signature=").unwrap();
+        let (signature, body) = body.split_once('\n').unwrap();
+        let mut request =
+            Client::new().request(Method::PUT, format!("{}{path}", self.url)).body(change(body));
+        for field in format!("{fields}Signature={signature}").lines() {
+            let (name, value) = field.split_once(':').unwrap();
+            request = request.header(name, value);
+        }
+        let answer = within(path, request.send()).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// Sends a request that is signed in its fields.
@@ -92,8 +118,8 @@ async fn a_signed_url_puts_and_reads_one_object_and_nothing_else() {
         (Method::GET, get.replace("x-own", "html"), "SignatureDoesNotMatch"),
         (Method::GET, get.replace("X-Amz-Expires=300", "X-Amz-Expires=3000"), "SignatureDoesNotMatch"),
         (Method::GET, format!("{}/photos/a", s3.url), "AccessDenied"),
-        (Method::GET, s3.signed("GET", "/photos/a", ("nobody", "x"), &["300"]), "InvalidAccessKeyId"),
-        (Method::GET, s3.signed("GET", "/photos/a", (&s3.key.0, "x"), &["300"]), "SignatureDoesNotMatch"),
+        (Method::GET, s3.url_of("GET", "/photos/a", ("nobody", "x"), "300"), "InvalidAccessKeyId"),
+        (Method::GET, s3.url_of("GET", "/photos/a", (&s3.key.0, "x"), "300"), "SignatureDoesNotMatch"),
     ] {
         let (status, text) = plain(method, &url, "").await;
         assert!(status == 403 && text.contains(&format!("<Code>{code}</Code>")), "{url}: {status} {text}");
@@ -137,8 +163,94 @@ async fn the_operations_of_clients_work_by_fields() {
     assert!(s3.send("GET", "/photos?list-type=2", &[], "").await.1.contains("<KeyCount>0</KeyCount>"));
     let bad = s3.send("PUT", "/photos/k", &["content-md5:AAAAAAAAAAAAAAAAAAAAAA=="], "x").await;
     assert!(bad.0 == 400 && bad.1.contains("BadDigest"), "{bad:?}");
-    let made = s3.send("PUT", "/new-bucket", &[], "").await;
-    assert!(made.0 == 501 && made.1.contains("NotImplemented"), "{made:?}");
+    assert_eq!(s3.send("PUT", "/new-bucket", &[], "").await.0, 200);
+    let again = s3.send("PUT", "/new-bucket", &[], "").await;
+    assert!(again.0 == 409 && again.1.contains("BucketAlreadyOwnedByYou"), "{again:?}");
+    let gone = s3.send("DELETE", "/new-bucket", &[], "").await;
+    assert!(gone.0 == 501 && gone.1.contains("NotImplemented"), "{gone:?}");
+}
+
+#[tokio::test]
+async fn chunks_are_put_if_each_of_them_is_what_was_signed() {
+    let s3 = S3::serving().await;
+    let content = "a chunk of some text ".repeat(2_000);
+    let crc = "x-amz-checksum-crc32:Pc6sFA==";
+    assert_eq!(s3.put_in_chunks("/photos/k", &content, &[], str::to_owned).await, (200, String::new()));
+    assert_eq!(s3.send("GET", "/photos/k", &[], "").await, (200, content.clone()));
+    let put = s3.put_in_chunks("/photos/checked", &content, &[crc], str::to_owned).await;
+    assert_eq!(put, (200, String::new()));
+    let shown = s3.send("GET", "/photos/checked", &["x-amz-checksum-mode:ENABLED"], "").await;
+    assert_eq!(shown, (200, content.clone()));
+    // A letter of the content, one of a signature, a chunk that is left out, an end that is.
+    let changed = |from: &'static str, to: &'static str| move |body: &str| body.replacen(from, to, 1);
+    for (code, status, (status_of, text)) in [
+        (
+            "SignatureDoesNotMatch",
+            403,
+            s3.put_in_chunks("/photos/bad", &content, &[], changed("chunk of", "chunk_of")).await,
+        ),
+        (
+            "InvalidRequest",
+            400,
+            s3.put_in_chunks("/photos/bad", &content, &[], changed(";chunk-signature", ";signature")).await,
+        ),
+        (
+            "IncompleteBody",
+            400,
+            s3.put_in_chunks("/photos/bad", &content, &[], |body| body[..9_000].to_owned()).await,
+        ),
+        (
+            "MalformedTrailerError",
+            400,
+            s3.put_in_chunks(
+                "/photos/bad",
+                &content,
+                &[crc],
+                changed("x-amz-checksum-crc32", "x-amz-checksum-sha1"),
+            )
+            .await,
+        ),
+        (
+            "BadDigest",
+            400,
+            s3.put_in_chunks("/photos/bad", &content, &["x-amz-checksum-crc32:AAAAAA=="], str::to_owned)
+                .await,
+        ),
+        (
+            "InvalidRequest",
+            400,
+            s3.put_in_chunks("/photos/bad", &content, &["x-amz-meta-late:1"], str::to_owned).await,
+        ),
+    ] {
+        assert!(
+            status_of == status && text.contains(&format!("<Code>{code}</Code>")),
+            "{code}: {status_of} {text}"
+        );
+    }
+    assert_eq!(s3.send("GET", "/photos/bad", &[], "").await.0, 404, "nothing of it was put");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_refused_by_name_and_touches_no_object() {
+    let s3 = S3::serving().await;
+    assert_eq!(s3.send("PUT", "/photos/k", &[], "content").await.0, 200);
+    for (method, path, field) in [
+        ("PUT", "/photos/k?tagging", ""),
+        ("GET", "/photos/k?acl", ""),
+        ("PUT", "/photos/k?acl", ""),
+        ("DELETE", "/photos/k?tagging", ""),
+        ("GET", "/photos?versioning", ""),
+        ("GET", "/photos?lifecycle", ""),
+        ("GET", "/photos/k?versionId=1", ""),
+        ("PUT", "/photos/k", "x-amz-tagging:a=b"),
+        ("PUT", "/photos/k", "x-amz-server-side-encryption-customer-algorithm:AES256"),
+    ] {
+        let fields: Vec<&str> = Some(field).filter(|field| !field.is_empty()).into_iter().collect();
+        let (status, text) = s3.send(method, path, &fields, "other").await;
+        assert!(status == 501 && text.contains("NotImplemented"), "{method} {path} {field}: {status} {text}");
+    }
+    assert_eq!(s3.send("GET", "/photos/k", &[], "").await, (200, "content".to_owned()));
+    assert!(s3.send("GET", "/photos/k?tagging", &[], "").await.1.contains("<TagSet></TagSet>"));
 }
 
 #[tokio::test]
@@ -151,11 +263,11 @@ async fn an_access_key_may_do_what_its_token_may() {
     let secret = wasmyard_namespaces::Digest::of(made["value"].as_str().unwrap().as_bytes()).to_string();
     let key = (made["id"].as_str().unwrap(), secret.as_str());
     assert_eq!(
-        plain(Method::GET, &s3.signed("GET", "/photos/k", key, &["60"]), "").await,
+        plain(Method::GET, &s3.url_of("GET", "/photos/k", key, "60"), "").await,
         (200, "x".to_owned())
     );
-    let (status, text) = plain(Method::PUT, &s3.signed("PUT", "/photos/k", key, &["60"]), "y").await;
+    let (status, text) = plain(Method::PUT, &s3.url_of("PUT", "/photos/k", key, "60"), "y").await;
     assert!(status == 403 && text.contains("Workers R2 Storage Write"), "{text}");
     s3.server.api().delete(&format!("/client/v4/user/tokens/{}", key.0)).await.result();
-    assert_eq!(plain(Method::GET, &s3.signed("GET", "/photos/k", key, &["60"]), "").await.0, 403);
+    assert_eq!(plain(Method::GET, &s3.url_of("GET", "/photos/k", key, "60"), "").await.0, 403);
 }

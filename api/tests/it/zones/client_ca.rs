@@ -54,7 +54,7 @@ async fn what_is_no_authority_is_refused_by_its_rule() {
     let leaf = Authority::new().issue(&["shop.customer.dev"], &rcgen::PKCS_ECDSA_P256_SHA256);
     let with_key = issuer.pem() + &issuer.key().serialize_pem();
     for (wanted, rule) in [
-        (json!({"ca": false, "certificates": issuer.pem()}), "only certificates of authorities"),
+        (json!({"ca": false, "certificates": issuer.pem()}), "is uploaded with its key"),
         (json!({"ca": true, "certificates": issuer.pem(), "private_key": "key"}), "keep it to yourself"),
         (json!({"ca": true, "certificates": with_key}), "private key"),
         (json!({"ca": true, "certificates": ""}), "no certificate"),

@@ -5,7 +5,7 @@ use wasmyard_sqlite::FileFormat;
 pub(super) const FORMAT: FileFormat = FileFormat {
     // "WYR2": says that the file is the index of this program's objects.
     application: 0x5759_5232,
-    version: 1,
+    version: 2,
     tables: TABLES,
     // Names of what is deleted were somebody's data.
     secure_delete: "ON",
@@ -61,12 +61,13 @@ const TABLES: &str = "
     CREATE INDEX uploads_by_age ON uploads (started);
 
     CREATE TABLE parts (
-        upload   TEXT NOT NULL,
-        number   INTEGER NOT NULL,
-        content  TEXT NOT NULL UNIQUE,
-        size     INTEGER NOT NULL,
-        md5      TEXT NOT NULL,
-        uploaded INTEGER NOT NULL,
+        upload    TEXT NOT NULL,
+        number    INTEGER NOT NULL,
+        content   TEXT NOT NULL UNIQUE,
+        size      INTEGER NOT NULL,
+        md5       TEXT NOT NULL,
+        uploaded  INTEGER NOT NULL,
+        checksums TEXT NOT NULL,
         PRIMARY KEY (upload, number)
     ) STRICT;
 

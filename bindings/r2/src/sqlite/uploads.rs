@@ -8,7 +8,7 @@ use wasmyard_model::BucketName;
 use super::counts::{Counts, Freed, Made, Outcome, note};
 use super::objects::store;
 use super::rows::{self, whole};
-use crate::checksum::{Checksums, etag_of_parts};
+use crate::checksum::{Algorithm, Checksums, Composing, etag_of_parts, hex};
 use crate::condition::Condition;
 use crate::error::R2Error;
 use crate::info::Part;
@@ -39,6 +39,7 @@ pub(crate) struct AddPart {
     pub(crate) content: String,
     pub(crate) size: u64,
     pub(crate) md5: String,
+    pub(crate) checksums: Checksums,
     pub(crate) uploaded: u64,
     pub(crate) limits: R2Limits,
 }
@@ -50,6 +51,9 @@ pub(crate) struct Complete {
     pub(crate) key: Key,
     pub(crate) upload: String,
     pub(crate) parts: Vec<Part>,
+    pub(crate) condition: Condition,
+    /// Checksums that the object must have, of its content or of its parts.
+    pub(crate) checksums: Vec<(Algorithm, Vec<u8>)>,
     pub(crate) version: String,
     pub(crate) uploaded: u64,
     pub(crate) limits: R2Limits,
@@ -117,8 +121,8 @@ pub(super) fn add_part(connection: &Connection, part: &AddPart) -> Made {
     note(connection, &freed)?;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO parts (upload, number, content, size, md5, uploaded) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO parts (upload, number, content, size, md5, uploaded, checksums) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             part.upload,
@@ -127,6 +131,7 @@ pub(super) fn add_part(connection: &Connection, part: &AddPart) -> Made {
             whole(part.size),
             part.md5,
             whole(part.uploaded),
+            rows::to_json(&part.checksums)?,
         ])?;
     counts.write(connection)?;
     Ok(Ok(Outcome::done(freed)))
@@ -137,13 +142,21 @@ struct Kept {
     content: String,
     size: u64,
     md5: String,
+    checksums: Checksums,
 }
 
 fn kept(connection: &Connection, upload: &str) -> rusqlite::Result<Vec<Kept>> {
-    let mut statement = connection
-        .prepare_cached("SELECT number, content, size, md5 FROM parts WHERE upload = ?1 ORDER BY number")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT number, content, size, md5, checksums FROM parts WHERE upload = ?1 ORDER BY number",
+    )?;
     let rows = statement.query_map(params![upload], |row| {
-        Ok(Kept { number: row.get(0)?, content: row.get(1)?, size: row.get(2)?, md5: row.get(3)? })
+        Ok(Kept {
+            number: row.get(0)?,
+            content: row.get(1)?,
+            size: row.get(2)?,
+            md5: row.get(3)?,
+            checksums: rows::from_json(row, 4)?,
+        })
     })?;
     rows.collect()
 }
@@ -160,6 +173,10 @@ pub(super) fn complete(connection: &Connection, change: &Complete) -> Made {
         return Ok(Err(error));
     }
     let size: u64 = taken.iter().map(|part| part.size).sum();
+    let checksums = match composed(&taken, &change.checksums) {
+        Ok(checksums) => checksums,
+        Err(error) => return Ok(Err(error)),
+    };
     let object = Object {
         key: change.key.to_string(),
         version: change.version.clone(),
@@ -167,18 +184,20 @@ pub(super) fn complete(connection: &Connection, change: &Complete) -> Made {
         etag: etag_of_parts(taken.iter().map(|part| part.md5.as_str())),
         uploaded: change.uploaded,
         metadata,
-        checksums: Checksums::default(),
+        checksums,
     };
     // The parts count until they are the object's.
     let all: u64 = taken.iter().chain(&left).map(|part| part.size).sum();
     counts.bytes = counts.bytes.saturating_sub(all);
     counts.uploads = counts.uploads.saturating_sub(1);
     let parts = taken.len() as u64;
-    let mut outcome =
-        match store(connection, &mut counts, &object, parts, &Condition::default(), &change.limits)? {
-            Ok(outcome) => outcome,
-            Err(error) => return Ok(Err(error)),
-        };
+    let mut outcome = match store(connection, &mut counts, &object, parts, &change.condition, &change.limits)?
+    {
+        Ok(outcome) if outcome.done => outcome,
+        // The parts stay: who sent them may complete the upload when the condition holds.
+        Ok(outcome) => return Ok(Ok(outcome)),
+        Err(error) => return Ok(Err(error)),
+    };
     let mut insert = connection
         .prepare_cached("INSERT INTO pieces (version, position, content, size) VALUES (?1, ?2, ?3, ?4)")?;
     for (position, part) in taken.iter().enumerate() {
@@ -195,6 +214,23 @@ pub(super) fn complete(connection: &Connection, change: &Complete) -> Made {
     Ok(Ok(outcome))
 }
 
+/// The checksum of an object of these parts, which has to be the one that is expected.
+fn composed(taken: &[Kept], expected: &[(Algorithm, Vec<u8>)]) -> Result<Checksums, R2Error> {
+    let mut composing = Composing::default();
+    taken.iter().for_each(|part| composing.add(part.size, part.checksums.clone()));
+    let made = composing.finish();
+    for (algorithm, bytes) in expected {
+        let of_parts = made.of_parts.as_ref().filter(|of| of.algorithm == *algorithm);
+        let found = made.of(*algorithm).or(of_parts.map(|of| of.digits.as_str())).unwrap_or_default();
+        let given = hex(bytes);
+        if found != given {
+            let (algorithm, found) = (algorithm.name(), found.to_owned());
+            return Err(R2Error::BadDigest { algorithm, given, found });
+        }
+    }
+    Ok(made)
+}
+
 /// Whether the parts that are named are those that are there, and large enough.
 fn fits(named: &[Part], taken: &[Kept], least: u64) -> Result<(), R2Error> {
     if named.is_empty() {
@@ -202,14 +238,17 @@ fn fits(named: &[Part], taken: &[Kept], least: u64) -> Result<(), R2Error> {
             "an object has at least one part; name those of the upload".to_owned(),
         ));
     }
-    let mut there: HashMap<u64, &str> = taken.iter().map(|kept| (kept.number, kept.md5.as_str())).collect();
+    let mut there: HashMap<u64, &Kept> = taken.iter().map(|kept| (kept.number, kept)).collect();
     let mut seen = HashSet::new();
     for part in named {
         let number = part.number;
         if !seen.insert(number) {
             return Err(R2Error::InvalidPart(format!("part {number} is named twice; name it once")));
         }
-        if there.remove(&number).is_none_or(|md5| md5 != part.etag.trim_matches('"')) {
+        let same = |kept: &Kept| {
+            kept.md5 == part.etag.trim_matches('"') && kept.checksums.has_all_of(&part.checksums)
+        };
+        if !there.remove(&number).is_some_and(same) {
             return Err(R2Error::InvalidPart(format!(
                 "part {number} with the etag {:?} is not there; upload it, and name the etag that came with it",
                 part.etag

@@ -30,7 +30,7 @@ async fn an_upload_is_its_parts_in_their_order() {
         vec![],
         vec![first.clone(), before],
         vec![first.clone(), first.clone()],
-        vec![first.clone(), Part { number: 3, etag: first.etag.clone() }],
+        vec![first.clone(), Part { number: 3, ..first.clone() }],
     ] {
         let refused = one.complete_upload("k", &upload, wrong).await;
         assert!(matches!(refused, Err(R2Error::InvalidPart(_))), "{refused:?}");
@@ -85,4 +85,65 @@ async fn uploads_end_by_being_aborted_or_by_their_age() {
     part(&one, "k", &third, 1, "x").await.unwrap();
     f.r2.delete(&name("one")).await.unwrap();
     assert_eq!(files(f.folder.path()), 0, "with the bucket its uploads go");
+}
+
+#[tokio::test]
+async fn checksums_of_parts_become_that_of_the_object_if_they_are_those_that_are_named() {
+    let f = fixture(R2Limits { part_bytes: 3, ..R2Limits::default() });
+    let one = bucket(&f.r2, "one").await;
+    for algorithm in [Algorithm::Crc64Nvme, Algorithm::Sha256] {
+        let key = algorithm.name();
+        let upload = one.create_upload(key, plain()).await.unwrap();
+        let mut named = Vec::new();
+        for (number, content) in [(1, "0123"), (2, "45")] {
+            let promise = Promise::default();
+            promise.keep(digest(algorithm, content.as_bytes()));
+            let content = Incoming::from(Bytes::from(content)).promising(algorithm, promise);
+            named.push(one.upload_part(key, &upload, number, content, Vec::new()).await.unwrap());
+        }
+        assert!(named[0].checksums.of(algorithm).is_some());
+        let mut other = named.clone();
+        other[0].checksums.set(algorithm, "00".to_owned());
+        let refused = one.complete_upload(key, &upload, other).await;
+        assert!(matches!(refused, Err(R2Error::InvalidPart(_))), "{refused:?}");
+        let whole = match algorithm {
+            Algorithm::Crc64Nvme => digest(algorithm, b"012345"),
+            _ => digest(algorithm, &[digest(algorithm, b"0123"), digest(algorithm, b"45")].concat()),
+        };
+        let complete = async |checksum: Vec<u8>, etag_matches: &[&str]| {
+            let etag_matches = etag_matches.iter().map(|etag| (*etag).to_owned()).collect();
+            let condition = Condition { etag_matches, ..Condition::default() };
+            let options = CompleteOptions { condition, checksums: vec![(algorithm, checksum)] };
+            one.complete_upload_with(key, &upload, named.clone(), options).await
+        };
+        let refused = complete(vec![0; algorithm.length()], &[]).await;
+        assert!(matches!(refused, Err(R2Error::BadDigest { .. })), "{refused:?}");
+        assert_eq!(complete(whole.clone(), &["another"]).await.unwrap(), None, "the upload stays");
+        let made = complete(whole.clone(), &[]).await.unwrap().unwrap();
+        let kept = one.head(key).await.unwrap().unwrap().checksums;
+        assert_eq!(kept, made.checksums);
+        match algorithm {
+            Algorithm::Crc64Nvme => assert_eq!(kept.crc64nvme, Some(hex(&whole))),
+            _ => assert_eq!(kept.of_parts, Some(OfParts { algorithm, digits: hex(&whole), parts: 2 })),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_promise_that_is_broken_or_forgotten_puts_nothing() {
+    let f = fixture(R2Limits::default());
+    let one = bucket(&f.r2, "one").await;
+    for kept in [Some(vec![0; 4]), None] {
+        let promise = Promise::default();
+        if let Some(bytes) = &kept {
+            promise.keep(bytes.clone());
+        }
+        let content = Incoming::from(Bytes::from("content")).promising(Algorithm::Crc32c, promise);
+        let refused = one.put("k", content, PutOptions::default()).await;
+        match kept {
+            Some(_) => assert!(matches!(refused, Err(R2Error::BadDigest { algorithm: "crc32c", .. }))),
+            None => assert!(matches!(refused, Err(R2Error::Interrupted(_)))),
+        }
+    }
+    assert_eq!(one.head("k").await.unwrap(), None);
 }

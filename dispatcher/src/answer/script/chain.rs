@@ -9,6 +9,7 @@ use wasmyard_namespaces::script::{Script, ScriptKey};
 use wasmyard_runtime::{Entry, Failure, RequestInfo};
 
 use super::outbound::OutboundWorker;
+use super::shown::Shown;
 use crate::trace::Trace;
 use crate::visit::VisitLog;
 
@@ -41,6 +42,8 @@ pub(super) struct CallOptions {
     pub(super) outbound: Option<Arc<OutboundWorker>>,
     /// For the outbound worker itself: the namespace whose requests it is given.
     pub(super) behalf: Option<NamespaceName>,
+    /// And the certificate that the request shows which it is given, to be shown where that goes.
+    pub(super) shows: Option<Arc<Shown>>,
     /// What the script may know of it.
     pub(super) entry: Entry,
 }

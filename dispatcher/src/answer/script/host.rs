@@ -20,6 +20,7 @@ use super::Scripts;
 use super::chain::{CallOptions, Callee, Chain};
 use super::inside::Caller;
 use super::outbound::{self, OutboundWorker, Passage};
+use super::shown::Shown;
 use super::traces;
 use crate::admission::Permit;
 use crate::remote;
@@ -42,6 +43,8 @@ pub(super) struct ScriptHost {
     pub(super) outbound: Option<Arc<OutboundWorker>>,
     /// The namespace that a platform script sends for, as the outbound worker of that namespace's scripts.
     pub(super) behalf: Option<NamespaceName>,
+    /// The certificate of the request that it handles as an outbound worker.
+    pub(super) shows: Option<Arc<Shown>>,
     /// Whether a stack trace waits to be told: what follows is told behind it.
     pub(super) told_later: AtomicBool,
     pub(super) max_depth: u32,
@@ -117,6 +120,7 @@ impl ScriptHost {
         let options = CallOptions {
             // What leaves is the namespace's, whoever sends it.
             behalf: self.key().namespace().cloned(),
+            shows: Shown::of(sent.shows, request.uri()),
             entry: Entry {
                 caller: Some(self.key().clone()),
                 config: Arc::clone(&worker.values),
@@ -146,7 +150,7 @@ impl ScriptHost {
     ) -> CallOptions {
         let entrance = (entrance != Entrance::default()).then(|| Arc::new(entrance));
         let entry = Entry { caller: Some(self.key().clone()), config: Arc::default(), entrance };
-        CallOptions { limits, outbound, behalf: None, entry }
+        CallOptions { limits, outbound, entry, ..CallOptions::default() }
     }
 
     /// Calls the script that a service binding names, if this script may.
@@ -262,11 +266,17 @@ impl Host for ScriptHost {
         outbound::check_parameters(self.scripts.registry.clone(), by_tenant, door, names).boxed()
     }
 
-    fn outbound(&self, outbound: OutboundRequest) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
+    fn outbound(
+        &self,
+        mut outbound: OutboundRequest,
+    ) -> BoxFuture<'static, Result<Response<Body>, BodyError>> {
         match self.passage() {
             Passage::Through(worker) => return self.pass_through(worker, outbound),
             Passage::Shut => return async { Err(BodyError::HttpRequestDenied) }.boxed(),
             Passage::Free => {}
+        }
+        if outbound.shows.is_none() {
+            outbound.shows = self.shows.as_ref().and_then(|shown| shown.at(outbound.request.uri()));
         }
         let caller = Caller {
             scripts: Arc::clone(&self.scripts),

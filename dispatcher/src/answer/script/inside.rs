@@ -12,7 +12,7 @@ use wasmyard_namespaces::script::ScriptKey;
 use wasmyard_runtime::{Body, BodyError, Failure, OutboundRequest};
 
 use super::chain::{CallOptions, Callee, Chain};
-use super::{Scripts, outbound};
+use super::{Scripts, outbound, shown};
 use crate::answer::origin::ForOrigin;
 use crate::egress::{Asker, Sender};
 use crate::head;
@@ -154,6 +154,11 @@ impl Caller {
                 Sender::Namespace(known.ok_or(BodyError::HttpRequestDenied)?)
             }
         };
+        let is_encrypted = sent.request.uri().scheme() == Some(&Scheme::HTTPS);
+        if let Some(shown) = sent.shows.take().filter(|_| is_encrypted) {
+            let identity = shown::identity(&self.scripts.registry, &shown).await?;
+            sent.request.extensions_mut().insert(identity);
+        }
         let trace = &self.chain.trace;
         let (ray_id, events) = (Arc::clone(&trace.ray_id), Arc::clone(&trace.sink));
         sent.request.extensions_mut().insert(Asker { script: self.script.clone(), ray_id, events });

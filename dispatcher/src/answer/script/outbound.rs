@@ -241,7 +241,7 @@ pub(super) fn prepared(mut request: Request<Body>) -> Result<Request<Body>, Body
     Ok(request)
 }
 
-fn in_one_spelling(uri: &Uri) -> Result<Uri, BodyError> {
+pub(super) fn in_one_spelling(uri: &Uri) -> Result<Uri, BodyError> {
     let invalid = || BodyError::HttpRequestUriInvalid;
     let scheme = uri.scheme().ok_or_else(invalid)?;
     let usual = match scheme {

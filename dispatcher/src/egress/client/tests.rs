@@ -115,6 +115,7 @@ fn open() -> NetworkEgress {
 fn get(url: &str) -> OutboundRequest {
     OutboundRequest {
         request: Request::get(url).body(body::empty()).unwrap(),
+        shows: None,
         connect_timeout: None,
         first_byte_timeout: None,
         between_bytes_timeout: None,

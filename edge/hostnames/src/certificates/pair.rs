@@ -85,6 +85,20 @@ impl Pair {
         Self::new(certificates, private)
     }
 
+    /// Reads the chain of a client, its own certificate first, and its key, both in PEM form: the certificate may be for no name.
+    ///
+    /// # Errors
+    /// [`PairError`].
+    pub fn of_client(chain: &[u8], key: &[u8]) -> Result<Self, PairError> {
+        match Self::from_pem(chain, key) {
+            Err(PairError::NoName) => {}
+            read => return read,
+        }
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+        let private = PrivateKeyDer::from_pem_slice(key).map_err(|_| PairError::NoKey)?;
+        Self::of_names(chain.map_err(|_| PairError::NoChain)?, private, |_| true)
+    }
+
     /// Reads a chain in PEM form, the host's own certificate first, whose key is PKCS#8 in DER form.
     ///
     /// # Errors
@@ -104,12 +118,20 @@ impl Pair {
         chain: Vec<CertificateDer<'static>>,
         private: PrivateKeyDer<'static>,
     ) -> Result<Self, PairError> {
+        Self::of_names(chain, private, |names| !names.is_empty())
+    }
+
+    fn of_names(
+        chain: Vec<CertificateDer<'static>>,
+        private: PrivateKeyDer<'static>,
+        enough: fn(&[ServedName]) -> bool,
+    ) -> Result<Self, PairError> {
         if chain.len() > MOST_INTERMEDIATES + 1 || chain.iter().any(|one| one.len() > LARGEST_CERTIFICATE) {
             return Err(PairError::LongChain);
         }
         let leaf = chain.first().ok_or(PairError::NoChain)?;
         let (names, not_before, not_after) = names::read(leaf).ok_or(PairError::Leaf)?;
-        if names.is_empty() {
+        if !enough(&names) {
             return Err(PairError::NoName);
         }
         let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&private);
@@ -252,6 +274,9 @@ mod tests {
         assert_eq!(error(broken, &key), PairError::Leaf);
         let (nameless, key) = made(&[], &PKCS_ECDSA_P256_SHA256);
         assert_eq!(error(&nameless, &key), PairError::NoName);
+        let of_client = |key: &str| Pair::of_client(nameless.as_bytes(), key.as_bytes());
+        assert!(of_client(&key).unwrap().names().is_empty(), "a client needs none");
+        assert_eq!(of_client(&other_key), Err(PairError::Mismatch));
     }
 
     #[test]

@@ -183,17 +183,24 @@ fn target(id: i64) -> Option<u32> {
     u32::try_from(id).ok()
 }
 
-/// Calls what a handle names: what is on its way, or a word and a text.
-fn called(
-    id: u32,
-    call: impl FnOnce(&Resource) -> std::result::Result<dispatch::FutureResponse, dispatch::DispatchError>,
-) -> std::result::Result<Resource, (&'static str, String)> {
-    let future = table::with(id, call).unwrap_or_else(|| Err(no_target()));
-    future.map(Resource::FromScript).map_err(dispatch_failure)
+/// What is on its way, or a word and a text.
+type Sent = std::result::Result<Resource, (&'static str, String)>;
+
+/// Calls what a handle names.
+fn called(id: u32, call: impl FnOnce(&Resource) -> Sent) -> Sent {
+    table::with(id, call).unwrap_or_else(no_target)
 }
 
-fn no_target() -> dispatch::DispatchError {
-    dispatch::DispatchError::Internal("no such target".to_owned())
+fn no_target() -> Sent {
+    Err(("internal", "this cannot be asked for that".to_owned()))
+}
+
+fn by_script(sent: std::result::Result<dispatch::FutureResponse, dispatch::DispatchError>) -> Sent {
+    sent.map(Resource::FromScript).map_err(dispatch_failure)
+}
+
+fn by_url(sent: std::result::Result<outgoing::FutureResponse, ErrorCode>) -> Sent {
+    sent.map(Resource::FromUrl).map_err(outbound_failure)
 }
 
 /// A request's head as the prelude hands it over: method, scheme, authority, path with query, then fields.
@@ -235,9 +242,12 @@ fn send<'js>(
     let sent = match target(to) {
         None => outgoing::send(&request).map(Resource::FromUrl).map_err(|text| ("invalid-argument", text)),
         Some(id) => called(id, |resource| match resource {
-            Resource::Worker(worker) => worker.send(&request),
-            Resource::Files(files) => files.send(&request),
-            _ => Err(no_target()),
+            Resource::Worker(worker) => by_script(worker.send(&request)),
+            Resource::Files(files) => by_script(files.send(&request)),
+            Resource::Certificate(certificate) => {
+                certificate.send(&request).map(Resource::FromUrl).map_err(|text| ("invalid-argument", text))
+            }
+            _ => no_target(),
         }),
     };
     match sent {
@@ -248,22 +258,28 @@ fn send<'js>(
 
 /// Sends a request whose body is still to come: the handles of what is on its way and of the body, or a failure.
 fn stream<'js>(ctx: Ctx<'js>, to: i64, head: Vec<String>) -> Result<Value<'js>> {
-    sent(ctx, to, &head, |worker, request| worker.fetch(request))
+    sent(ctx, to, &head, |to, request| match to {
+        Resource::Worker(worker) => by_script(worker.fetch(request)),
+        Resource::Files(files) => by_script(files.fetch(request)),
+        Resource::Certificate(certificate) => by_url(certificate.fetch(request)),
+        _ => no_target(),
+    })
 }
 
 /// The same for calls of methods.
 fn call<'js>(ctx: Ctx<'js>, to: u32, head: Vec<String>) -> Result<Value<'js>> {
-    sent(ctx, i64::from(to), &head, calls::call)
+    sent(ctx, i64::from(to), &head, |to, request| match to {
+        Resource::Worker(worker) => by_script(calls::call(worker, request)),
+        Resource::Files(files) => by_script(files.fetch(request)),
+        _ => no_target(),
+    })
 }
 
 fn sent<'js>(
     ctx: Ctx<'js>,
     to: i64,
     head: &[String],
-    call: fn(
-        &dispatch::Worker,
-        OutgoingRequest,
-    ) -> std::result::Result<dispatch::FutureResponse, dispatch::DispatchError>,
+    call: fn(&Resource, OutgoingRequest) -> Sent,
 ) -> Result<Value<'js>> {
     in_handler(&ctx)?;
     let Head { method, scheme, authority, path, fields } = Head::of(&ctx, head)?;
@@ -284,11 +300,7 @@ fn sent<'js>(
     let Ok(stream) = body.write() else { return failure(&ctx, "internal", "the body cannot be written") };
     let sent = match target(to) {
         None => outgoing_handler::handle(request, None).map(Resource::FromStream).map_err(outbound_failure),
-        Some(id) => called(id, |resource| match resource {
-            Resource::Worker(worker) => call(worker, request),
-            Resource::Files(files) => files.fetch(request),
-            _ => Err(no_target()),
-        }),
+        Some(id) => called(id, |resource| call(resource, request)),
     };
     match sent {
         Ok(future) => {
@@ -326,13 +338,14 @@ fn forward<'js>(ctx: Ctx<'js>, to: i64, id: u32, head: Option<Vec<String>>) -> R
         return failure(&ctx, "invalid-argument", "the request was handed on already");
     };
     let sent = match target(to) {
-        None => outgoing::start_forward(changes.as_ref(), request)
-            .map(Resource::FromUrl)
-            .map_err(outbound_failure),
+        None => by_url(outgoing::start_forward(changes.as_ref(), request)),
         Some(id) => called(id, |resource| match resource {
-            Resource::Worker(worker) => worker.start_forward(changes.as_ref(), request),
+            Resource::Worker(worker) => by_script(worker.start_forward(changes.as_ref(), request)),
+            Resource::Certificate(certificate) => {
+                by_url(certificate.start_forward(changes.as_ref(), request))
+            }
             // No body is of any use to files, so that a changed head goes by itself.
-            Resource::Files(files) => match &changes {
+            Resource::Files(files) => by_script(match &changes {
                 None => files.forward(request),
                 Some(changes) => files.send(&message::OwnRequest {
                     method: changes.method.clone().unwrap_or_default(),
@@ -342,8 +355,8 @@ fn forward<'js>(ctx: Ctx<'js>, to: i64, id: u32, head: Option<Vec<String>>) -> R
                     headers: changes.headers.clone().unwrap_or_default(),
                     body: Vec::new(),
                 }),
-            },
-            _ => Err(no_target()),
+            }),
+            _ => no_target(),
         }),
     };
     match sent {

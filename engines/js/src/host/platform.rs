@@ -6,7 +6,7 @@ use super::http::dispatch_failure;
 use super::{failure, in_handler, number};
 use crate::bindings::wasi::config::store;
 use crate::bindings::wasmyard::platform::{
-    assets, bindings, d1, dispatch, kv, queues, r2, rate_limit, request_info, secrets,
+    assets, bindings, d1, dispatch, kv, mtls, queues, r2, rate_limit, request_info, secrets,
 };
 use crate::table::{self, Resource};
 
@@ -63,6 +63,7 @@ fn open<'js>(ctx: Ctx<'js>, kind: String, name: String) -> Result<Value<'js>> {
         "assets" => assets::Files::open(&name).map(Resource::Files),
         "kv_namespace" => kv::Namespace::open(&name).map(Resource::Kv),
         "secrets_store_secret" => secrets::Secret::open(&name).map(Resource::Secret),
+        "mtls_certificate" => mtls::Certificate::open(&name).map(Resource::Certificate),
         "queue" => queues::Sender::open(&name).map(Resource::Queue),
         "d1" => d1::Database::open(&name).map(Resource::D1),
         "r2_bucket" => r2::Bucket::open(&name).map(Resource::Bucket),

@@ -101,7 +101,6 @@ fn nearest(found: &str) -> String {
         }
         "send_email" => "fetch a mail service's HTTP API, with its key as a secret_text",
         "wasm_module" | "text_blob" | "data_blob" => "upload it as a part of its own, and import that",
-        "mtls_certificate" => "fetch a server of yours that has the certificate",
         _ => return String::new(),
     };
     format!(" ({way})")

@@ -71,7 +71,7 @@ impl Inner {
     }
 
     /// A script as notes name it: by the id of its namespace, which stays when that is renamed.
-    fn note_of(&self, script: &ScriptKey) -> Result<String> {
+    pub(crate) fn note_of(&self, script: &ScriptKey) -> Result<String> {
         match script {
             ScriptKey::Platform(name) => Ok(format!("/{name}")),
             ScriptKey::User { namespace, script } => {
@@ -85,7 +85,7 @@ impl Inner {
     }
 
     /// The script that a note names, where its namespace is still there.
-    fn noted(&self, note: &str) -> Option<ScriptKey> {
+    pub(crate) fn noted(&self, note: &str) -> Option<ScriptKey> {
         let (namespace, script) = note.split_once('/')?;
         let script = ScriptName::parse(script).ok()?;
         if namespace.is_empty() {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::NewStoredSecret;
 use wasmyard_model::bindings::BindingDecl;
+use wasmyard_model::client_ca::MtlsCertificate;
 use wasmyard_model::secret::Secret;
 use wasmyard_stores::Seal;
 
@@ -75,6 +76,20 @@ async fn secrets_of_every_kind_are_sealed_and_there_after_a_start() {
         scopes: vec!["workers".to_owned()],
     };
     registry.create_stored_secrets(&store, &[stored]).await.unwrap();
+    let certificate = MtlsCertificate {
+        id: registry.new_mtls_certificate_id().unwrap(),
+        name: String::new(),
+        ca: false,
+        certificates: String::new(),
+        issuer: String::new(),
+        signature: String::new(),
+        serial_number: String::new(),
+        uploaded_on: registry.clock().now(),
+        expires_on: registry.clock().now(),
+    };
+    registry.create_mtls_certificate(&certificate, Some(&Secret::new(CANARY))).await.unwrap();
+    let identity = registry.client_identity(&certificate.id).await.unwrap().unwrap();
+    assert_eq!((identity.certificate, identity.key.expose()), (certificate, CANARY));
     let token_key = registry.asset_token_key().await.unwrap();
     assert_eq!(lies_in(directory.path()), [""; 0]);
     let bytes = std::fs::read(directory.path().join("registry.sqlite-wal")).unwrap();

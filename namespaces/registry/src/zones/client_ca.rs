@@ -1,4 +1,4 @@
-//! Authorities of clients: kept, listed, deleted; and which names of a zone ask for which.
+//! mTLS certificates: kept, listed, deleted; and which names of a zone ask for which.
 //!
 //! Owns that authorities which a name asks for stay, and that what is served follows: as jobs, made with the change itself.
 //! What names ask for is in memory, too: who answers a request that came without a handshake of its own must know.
@@ -19,10 +19,13 @@ use wasmyard_model::client_ca::{ClientCertificateMode, HostnameAssociation, Mtls
 use wasmyard_model::hostname::CustomName;
 use wasmyard_model::ids::{MtlsCertificateId, ZoneId};
 use wasmyard_model::limits::hostnames as limits;
+use wasmyard_model::secret::Secret;
 use wasmyard_stores::Revision;
 
 /// Authorities, by their id.
-const AUTHORITIES: Collection<MtlsCertificate> = Collection::at("mtls-certificate/");
+pub(crate) const AUTHORITIES: Collection<MtlsCertificate> = Collection::at("mtls-certificate/");
+/// Keys of those that scripts show, in PEM form, by the certificate's id.
+pub(crate) const KEYS: Collection<String> = Collection::at("mtls-key/");
 /// What names ask for, by their zone's id and the name.
 const ASSOCIATIONS: Collection<HostnameAssociation> = Collection::at("mtls-association/");
 /// Who asks for authorities, by their id, the zone's and the name.
@@ -74,11 +77,11 @@ impl Registry {
         super::made(MtlsCertificateId::parse(&text))
     }
 
-    /// Keeps authorities.
+    /// Keeps authorities; or a certificate that scripts show, with its key.
     ///
     /// # Errors
     /// [`MtlsError::TooMany`]; [`RegistryError::Store`].
-    pub async fn create_mtls_certificate(&self, new: &MtlsCertificate) -> Result<()> {
+    pub async fn create_mtls_certificate(&self, new: &MtlsCertificate, key: Option<&Secret>) -> Result<()> {
         let log = &self.inner.log;
         if log.count(&AUTHORITIES, "").await? >= limits::MTLS_CERTIFICATES {
             return Err(ZoneError::Mtls(MtlsError::TooMany).into());
@@ -86,6 +89,9 @@ impl Registry {
         let free = log.read(&AUTHORITIES, new.id.as_str()).await?;
         let mut transaction = Transaction::default();
         transaction.put(&free, new)?;
+        if let Some(key) = key {
+            transaction.put(&log.read(&KEYS, new.id.as_str()).await?, &key.expose().to_owned())?;
+        }
         log.commit(&transaction).await.map(drop)
     }
 
@@ -114,11 +120,17 @@ impl Registry {
         Ok(!self.inner.log.page(&ASSOCIATION_USES, &format!("{id}/"), None, 1).await?.is_empty())
     }
 
-    /// Deletes authorities that nobody asks for.
+    /// Deletes authorities that nobody asks for, or a certificate that scripts show: where that is not forced, one that nobody is
+    /// noted as bound to.
     ///
     /// # Errors
-    /// [`MtlsError::NotFound`], [`MtlsError::InUse`]; [`RegistryError::Store`].
-    pub async fn delete_mtls_certificate(&self, id: &MtlsCertificateId) -> Result<MtlsCertificate> {
+    /// [`MtlsError::NotFound`], [`MtlsError::InUse`]; [`RegistryError::Conflict`] when scripts are noted as bound to it;
+    /// [`RegistryError::Store`].
+    pub async fn delete_mtls_certificate(
+        &self,
+        id: &MtlsCertificateId,
+        is_forced: bool,
+    ) -> Result<MtlsCertificate> {
         let inner = &self.inner;
         for attempt in 0..ATTEMPTS {
             let (seen, found) = inner.find_authority(id).await?;
@@ -129,6 +141,7 @@ impl Registry {
             }
             let mut transaction = Transaction::default();
             transaction.delete(&seen);
+            inner.delete_identity(&mut transaction, id, is_forced).await?;
             match inner.log.commit(&transaction).await {
                 Ok(_) => return Ok(found),
                 Err(RegistryError::Conflict(_)) => step_aside(attempt).await,
@@ -180,6 +193,9 @@ impl Registry {
             let (zone_seen, zone_found) = inner.find_zone(zone).await?;
             transaction.expect(&zone_seen);
             let (seen, authority) = inner.find_authority(&wanted.authority).await?;
+            if !authority.ca {
+                return Err(ZoneError::Mtls(MtlsError::NotCa(wanted.authority.clone())).into());
+            }
             // Whoever deletes them at the same moment has to look again.
             transaction.put(&seen, &authority)?;
             let before = inner.log.all(&ASSOCIATIONS, &within(zone)).await?;
@@ -246,7 +262,7 @@ fn name_of(seen: &Seen<HostnameAssociation>) -> String {
 }
 
 impl Inner {
-    async fn find_authority(
+    pub(crate) async fn find_authority(
         &self,
         id: &MtlsCertificateId,
     ) -> Result<(Seen<MtlsCertificate>, MtlsCertificate)> {

@@ -13184,6 +13184,1672 @@ pub mod wasmyard {
                 }
             }
         }
+        /// Requests to the outside that show a certificate. They go the way of all others: through the outbound worker, by the rules of the
+        /// namespace, counted as subrequests.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod mtls {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type IncomingRequest = super::super::super::__with_name4::IncomingRequest;
+            pub type OutgoingRequest = super::super::super::__with_name4::OutgoingRequest;
+            pub type ErrorCode = super::super::super::__with_name4::ErrorCode;
+            pub type BindingError = super::super::super::wasmyard::platform::dispatch::BindingError;
+            pub type OwnRequest = super::super::super::wasmyard::platform::message::OwnRequest;
+            pub type RequestChanges = super::super::super::wasmyard::platform::message::RequestChanges;
+            pub type FutureResponse = super::super::super::wasmyard::platform::outgoing::FutureResponse;
+            /// A certificate that this script is bound to. Neither it nor its key can be read.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Certificate {
+                handle: _rt::Resource<Certificate>,
+            }
+            impl Certificate {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Certificate {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasmyard:platform/mtls@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]certificate"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            impl Certificate {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Opens the binding of that name.
+                #[allow(async_fn_in_trait)]
+                pub fn open(
+                    binding: &str,
+                ) -> ::core::result::Result<Certificate, BindingError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = binding;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/mtls@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]certificate.open"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Certificate::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasmyard::platform::dispatch::BindingError as V12;
+                                    let v12 = match l5 {
+                                        0 => {
+                                            let e12 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            V12::NotBound(e12)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            V12::WrongType(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
+                    }
+                }
+            }
+            impl Certificate {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Sends a request that this script made. Its body may still be written to meanwhile. Whoever is asked over TLS and wants a
+                /// certificate is shown this one.
+                #[allow(async_fn_in_trait)]
+                pub fn fetch(
+                    &self,
+                    request: OutgoingRequest,
+                ) -> ::core::result::Result<FutureResponse, ErrorCode> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 24 + 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 24
+                                + 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/mtls@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]certificate.fetch"]
+                            fn wit_import1(_: i32, _: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1(
+                            (self).handle() as i32,
+                            (&request).take_handle() as i32,
+                            ptr0,
+                        );
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result67 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = *ptr0.add(8).cast::<i32>();
+                                    super::super::super::wasmyard::platform::outgoing::FutureResponse::from_handle(
+                                        l3 as u32,
+                                    )
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l4 = i32::from(*ptr0.add(8).cast::<u8>());
+                                    use super::super::super::__with_name4::ErrorCode as V66;
+                                    let v66 = match l4 {
+                                        0 => V66::DnsTimeout,
+                                        1 => {
+                                            let e66 = {
+                                                let l5 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                let l9 = i32::from(
+                                                    *ptr0
+                                                        .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::__with_name4::DnsErrorPayload {
+                                                    rcode: match l5 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l6 = *ptr0
+                                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l7 = *ptr0
+                                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len8 = l7;
+                                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                                    l6.cast(),
+                                                                    len8,
+                                                                    len8,
+                                                                );
+                                                                _rt::string_lift(bytes8)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    info_code: match l9 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l10 = i32::from(
+                                                                    *ptr0
+                                                                        .add(18 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<u16>(),
+                                                                );
+                                                                l10 as u16
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            V66::DnsError(e66)
+                                        }
+                                        2 => V66::DestinationNotFound,
+                                        3 => V66::DestinationUnavailable,
+                                        4 => V66::DestinationIpProhibited,
+                                        5 => V66::DestinationIpUnroutable,
+                                        6 => V66::ConnectionRefused,
+                                        7 => V66::ConnectionTerminated,
+                                        8 => V66::ConnectionTimeout,
+                                        9 => V66::ConnectionReadTimeout,
+                                        10 => V66::ConnectionWriteTimeout,
+                                        11 => V66::ConnectionLimitReached,
+                                        12 => V66::TlsProtocolError,
+                                        13 => V66::TlsCertificateError,
+                                        14 => {
+                                            let e66 = {
+                                                let l11 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                let l13 = i32::from(
+                                                    *ptr0
+                                                        .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::__with_name4::TlsAlertReceivedPayload {
+                                                    alert_id: match l11 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l12 = i32::from(*ptr0.add(17).cast::<u8>());
+                                                                l12 as u8
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    alert_message: match l13 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l14 = *ptr0
+                                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l15 = *ptr0
+                                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len16 = l15;
+                                                                let bytes16 = _rt::Vec::from_raw_parts(
+                                                                    l14.cast(),
+                                                                    len16,
+                                                                    len16,
+                                                                );
+                                                                _rt::string_lift(bytes16)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            V66::TlsAlertReceived(e66)
+                                        }
+                                        15 => V66::HttpRequestDenied,
+                                        16 => V66::HttpRequestLengthRequired,
+                                        17 => {
+                                            let e66 = {
+                                                let l17 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l17 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l18 = *ptr0.add(24).cast::<i64>();
+                                                            l18 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V66::HttpRequestBodySize(e66)
+                                        }
+                                        18 => V66::HttpRequestMethodInvalid,
+                                        19 => V66::HttpRequestUriInvalid,
+                                        20 => V66::HttpRequestUriTooLong,
+                                        21 => {
+                                            let e66 = {
+                                                let l19 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l19 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l20 = *ptr0.add(20).cast::<i32>();
+                                                            l20 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V66::HttpRequestHeaderSectionSize(e66)
+                                        }
+                                        22 => {
+                                            let e66 = {
+                                                let l21 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l21 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l22 = i32::from(
+                                                                *ptr0
+                                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>(),
+                                                            );
+                                                            let l26 = i32::from(
+                                                                *ptr0
+                                                                    .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>(),
+                                                            );
+                                                            super::super::super::__with_name4::FieldSizePayload {
+                                                                field_name: match l22 {
+                                                                    0 => None,
+                                                                    1 => {
+                                                                        let e = {
+                                                                            let l23 = *ptr0
+                                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<*mut u8>();
+                                                                            let l24 = *ptr0
+                                                                                .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<usize>();
+                                                                            let len25 = l24;
+                                                                            let bytes25 = _rt::Vec::from_raw_parts(
+                                                                                l23.cast(),
+                                                                                len25,
+                                                                                len25,
+                                                                            );
+                                                                            _rt::string_lift(bytes25)
+                                                                        };
+                                                                        Some(e)
+                                                                    }
+                                                                    _ => _rt::invalid_enum_discriminant(),
+                                                                },
+                                                                field_size: match l26 {
+                                                                    0 => None,
+                                                                    1 => {
+                                                                        let e = {
+                                                                            let l27 = *ptr0
+                                                                                .add(20 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<i32>();
+                                                                            l27 as u32
+                                                                        };
+                                                                        Some(e)
+                                                                    }
+                                                                    _ => _rt::invalid_enum_discriminant(),
+                                                                },
+                                                            }
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V66::HttpRequestHeaderSize(e66)
+                                        }
+                                        23 => {
+                                            let e66 = {
+                                                let l28 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l28 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l29 = *ptr0.add(20).cast::<i32>();
+                                                            l29 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V66::HttpRequestTrailerSectionSize(e66)
+                                        }
+                                        24 => {
+                                            let e66 = {
+                                                let l30 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                let l34 = i32::from(
+                                                    *ptr0
+                                                        .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::__with_name4::FieldSizePayload {
+                                                    field_name: match l30 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l31 = *ptr0
+                                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l32 = *ptr0
+                                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len33 = l32;
+                                                                let bytes33 = _rt::Vec::from_raw_parts(
+                                                                    l31.cast(),
+                                                                    len33,
+                                                                    len33,
+                                                                );
+                                                                _rt::string_lift(bytes33)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    field_size: match l34 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l35 = *ptr0
+                                                                    .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i32>();
+                                                                l35 as u32
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            V66::HttpRequestTrailerSize(e66)
+                                        }
+                                        25 => V66::HttpResponseIncomplete,
+                                        26 => {
+                                            let e66 = {
+                                                let l36 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l36 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l37 = *ptr0.add(20).cast::<i32>();
+                                                            l37 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V66::HttpResponseHeaderSectionSize(e66)
+                                        }
+                                        27 => {
+                                            let e66 = {
+                                                let l38 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                let l42 = i32::from(
+                                                    *ptr0
+                                                        .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::__with_name4::FieldSizePayload {
+                                                    field_name: match l38 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l39 = *ptr0
+                                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l40 = *ptr0
+                                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len41 = l40;
+                                                                let bytes41 = _rt::Vec::from_raw_parts(
+                                                                    l39.cast(),
+                                                                    len41,
+                                                                    len41,
+                                                                );
+                                                                _rt::string_lift(bytes41)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    field_size: match l42 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l43 = *ptr0
+                                                                    .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i32>();
+                                                                l43 as u32
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            V66::HttpResponseHeaderSize(e66)
+                                        }
+                                        28 => {
+                                            let e66 = {
+                                                let l44 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l44 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l45 = *ptr0.add(24).cast::<i64>();
+                                                            l45 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V66::HttpResponseBodySize(e66)
+                                        }
+                                        29 => {
+                                            let e66 = {
+                                                let l46 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l46 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l47 = *ptr0.add(20).cast::<i32>();
+                                                            l47 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V66::HttpResponseTrailerSectionSize(e66)
+                                        }
+                                        30 => {
+                                            let e66 = {
+                                                let l48 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                let l52 = i32::from(
+                                                    *ptr0
+                                                        .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::__with_name4::FieldSizePayload {
+                                                    field_name: match l48 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l49 = *ptr0
+                                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l50 = *ptr0
+                                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len51 = l50;
+                                                                let bytes51 = _rt::Vec::from_raw_parts(
+                                                                    l49.cast(),
+                                                                    len51,
+                                                                    len51,
+                                                                );
+                                                                _rt::string_lift(bytes51)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    field_size: match l52 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l53 = *ptr0
+                                                                    .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i32>();
+                                                                l53 as u32
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            V66::HttpResponseTrailerSize(e66)
+                                        }
+                                        31 => {
+                                            let e66 = {
+                                                let l54 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l54 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l55 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l56 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len57 = l56;
+                                                            let bytes57 = _rt::Vec::from_raw_parts(
+                                                                l55.cast(),
+                                                                len57,
+                                                                len57,
+                                                            );
+                                                            _rt::string_lift(bytes57)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V66::HttpResponseTransferCoding(e66)
+                                        }
+                                        32 => {
+                                            let e66 = {
+                                                let l58 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l58 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l59 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l60 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len61 = l60;
+                                                            let bytes61 = _rt::Vec::from_raw_parts(
+                                                                l59.cast(),
+                                                                len61,
+                                                                len61,
+                                                            );
+                                                            _rt::string_lift(bytes61)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V66::HttpResponseContentCoding(e66)
+                                        }
+                                        33 => V66::HttpResponseTimeout,
+                                        34 => V66::HttpUpgradeFailed,
+                                        35 => V66::HttpProtocolError,
+                                        36 => V66::LoopDetected,
+                                        37 => V66::ConfigurationError,
+                                        n => {
+                                            debug_assert_eq!(n, 38, "invalid enum discriminant");
+                                            let e66 = {
+                                                let l62 = i32::from(*ptr0.add(16).cast::<u8>());
+                                                match l62 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l63 = *ptr0
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l64 = *ptr0
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len65 = l64;
+                                                            let bytes65 = _rt::Vec::from_raw_parts(
+                                                                l63.cast(),
+                                                                len65,
+                                                                len65,
+                                                            );
+                                                            _rt::string_lift(bytes65)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V66::InternalError(e66)
+                                        }
+                                    };
+                                    v66
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result67
+                    }
+                }
+            }
+            impl Certificate {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Like `fetch`, with a request that is there as a whole, and needs an authority. The text of an error says what of it is refused.
+                #[allow(async_fn_in_trait)]
+                pub fn send(
+                    &self,
+                    request: &OwnRequest,
+                ) -> ::core::result::Result<FutureResponse, _rt::String> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 3 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 3
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let super::super::super::wasmyard::platform::message::OwnRequest {
+                            method: method0,
+                            scheme: scheme0,
+                            authority: authority0,
+                            path_with_query: path_with_query0,
+                            headers: headers0,
+                            body: body0,
+                        } = request;
+                        let vec1 = method0;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let (result3_0, result3_1, result3_2) = match scheme0 {
+                            Some(e) => {
+                                let vec2 = e;
+                                let ptr2 = vec2.as_ptr().cast::<u8>();
+                                let len2 = vec2.len();
+                                (1i32, ptr2.cast_mut(), len2)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result5_0, result5_1, result5_2) = match authority0 {
+                            Some(e) => {
+                                let vec4 = e;
+                                let ptr4 = vec4.as_ptr().cast::<u8>();
+                                let len4 = vec4.len();
+                                (1i32, ptr4.cast_mut(), len4)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let (result7_0, result7_1, result7_2) = match path_with_query0 {
+                            Some(e) => {
+                                let vec6 = e;
+                                let ptr6 = vec6.as_ptr().cast::<u8>();
+                                let len6 = vec6.len();
+                                (1i32, ptr6.cast_mut(), len6)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let vec11 = headers0;
+                        let len11 = vec11.len();
+                        let layout11 = _rt::alloc::Layout::from_size_align(
+                                vec11.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(
+                            layout11,
+                        );
+                        for (i, e) in vec11.into_iter().enumerate() {
+                            let base = result11
+                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let (t8_0, t8_1) = e;
+                                let vec9 = t8_0;
+                                let ptr9 = vec9.as_ptr().cast::<u8>();
+                                let len9 = vec9.len();
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len9;
+                                *base.add(0).cast::<*mut u8>() = ptr9.cast_mut();
+                                let vec10 = t8_1;
+                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                let len10 = vec10.len();
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len10;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                            }
+                        }
+                        let vec12 = body0;
+                        let ptr12 = vec12.as_ptr().cast::<u8>();
+                        let len12 = vec12.len();
+                        let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/mtls@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]certificate.send"]
+                            fn wit_import14(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import14(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import14(
+                            (self).handle() as i32,
+                            ptr1.cast_mut(),
+                            len1,
+                            result3_0,
+                            result3_1,
+                            result3_2,
+                            result5_0,
+                            result5_1,
+                            result5_2,
+                            result7_0,
+                            result7_1,
+                            result7_2,
+                            result11,
+                            len11,
+                            ptr12.cast_mut(),
+                            len12,
+                            ptr13,
+                        );
+                        let l15 = i32::from(*ptr13.add(0).cast::<u8>());
+                        let result20 = match l15 {
+                            0 => {
+                                let e = {
+                                    let l16 = *ptr13
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    super::super::super::wasmyard::platform::outgoing::FutureResponse::from_handle(
+                                        l16 as u32,
+                                    )
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l17 = *ptr13
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l18 = *ptr13
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len19 = l18;
+                                    let bytes19 = _rt::Vec::from_raw_parts(
+                                        l17.cast(),
+                                        len19,
+                                        len19,
+                                    );
+                                    _rt::string_lift(bytes19)
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result20
+                    }
+                }
+            }
+            impl Certificate {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Sends the request that is being handled on, under a changed head where there are changes.
+                #[allow(async_fn_in_trait)]
+                pub fn start_forward(
+                    &self,
+                    changes: ::core::option::Option<&RequestChanges>,
+                    request: IncomingRequest,
+                ) -> ::core::result::Result<FutureResponse, ErrorCode> {
+                    unsafe {
+                        let mut cleanup_list = _rt::Vec::new();
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 18 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 18
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        *ptr0.add(0).cast::<i32>() = (self).handle() as i32;
+                        match changes {
+                            Some(e) => {
+                                *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (1i32) as u8;
+                                let super::super::super::wasmyard::platform::message::RequestChanges {
+                                    method: method1,
+                                    scheme: scheme1,
+                                    authority: authority1,
+                                    path_with_query: path_with_query1,
+                                    headers: headers1,
+                                } = e;
+                                match method1 {
+                                    Some(e) => {
+                                        *ptr0
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec2 = e;
+                                        let ptr2 = vec2.as_ptr().cast::<u8>();
+                                        let len2 = vec2.len();
+                                        *ptr0
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len2;
+                                        *ptr0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr2.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr0
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match scheme1 {
+                                    Some(e) => {
+                                        *ptr0
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec3 = e;
+                                        let ptr3 = vec3.as_ptr().cast::<u8>();
+                                        let len3 = vec3.len();
+                                        *ptr0
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len3;
+                                        *ptr0
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr3.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr0
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match authority1 {
+                                    Some(e) => {
+                                        *ptr0
+                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec4 = e;
+                                        let ptr4 = vec4.as_ptr().cast::<u8>();
+                                        let len4 = vec4.len();
+                                        *ptr0
+                                            .add(10 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len4;
+                                        *ptr0
+                                            .add(9 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr4.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr0
+                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match path_with_query1 {
+                                    Some(e) => {
+                                        *ptr0
+                                            .add(11 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec5 = e;
+                                        let ptr5 = vec5.as_ptr().cast::<u8>();
+                                        let len5 = vec5.len();
+                                        *ptr0
+                                            .add(13 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len5;
+                                        *ptr0
+                                            .add(12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr5.cast_mut();
+                                    }
+                                    None => {
+                                        *ptr0
+                                            .add(11 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match headers1 {
+                                    Some(e) => {
+                                        *ptr0
+                                            .add(14 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec9 = e;
+                                        let len9 = vec9.len();
+                                        let layout9 = _rt::alloc::Layout::from_size_align(
+                                                vec9.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result9, _cleanup9) = wit_bindgen::rt::Cleanup::new(
+                                            layout9,
+                                        );
+                                        cleanup_list.extend(_cleanup9);
+                                        for (i, e) in vec9.into_iter().enumerate() {
+                                            let base = result9
+                                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let (t6_0, t6_1) = e;
+                                                let vec7 = t6_0;
+                                                let ptr7 = vec7.as_ptr().cast::<u8>();
+                                                let len7 = vec7.len();
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len7;
+                                                *base.add(0).cast::<*mut u8>() = ptr7.cast_mut();
+                                                let vec8 = t6_1;
+                                                let ptr8 = vec8.as_ptr().cast::<u8>();
+                                                let len8 = vec8.len();
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len8;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr8.cast_mut();
+                                            }
+                                        }
+                                        *ptr0
+                                            .add(16 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len9;
+                                        *ptr0
+                                            .add(15 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result9;
+                                    }
+                                    None => {
+                                        *ptr0
+                                            .add(14 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                            }
+                            None => {
+                                *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        *ptr0
+                            .add(17 * ::core::mem::size_of::<*const u8>())
+                            .cast::<i32>() = (&request).take_handle() as i32;
+                        let ptr10 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasmyard:platform/mtls@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]certificate.start-forward"]
+                            fn wit_import11(_: *mut u8, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import11(_: *mut u8, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import11(ptr0, ptr10);
+                        let l12 = i32::from(*ptr10.add(0).cast::<u8>());
+                        let result77 = match l12 {
+                            0 => {
+                                let e = {
+                                    let l13 = *ptr10.add(8).cast::<i32>();
+                                    super::super::super::wasmyard::platform::outgoing::FutureResponse::from_handle(
+                                        l13 as u32,
+                                    )
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l14 = i32::from(*ptr10.add(8).cast::<u8>());
+                                    use super::super::super::__with_name4::ErrorCode as V76;
+                                    let v76 = match l14 {
+                                        0 => V76::DnsTimeout,
+                                        1 => {
+                                            let e76 = {
+                                                let l15 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                let l19 = i32::from(
+                                                    *ptr10
+                                                        .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::__with_name4::DnsErrorPayload {
+                                                    rcode: match l15 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l16 = *ptr10
+                                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l17 = *ptr10
+                                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len18 = l17;
+                                                                let bytes18 = _rt::Vec::from_raw_parts(
+                                                                    l16.cast(),
+                                                                    len18,
+                                                                    len18,
+                                                                );
+                                                                _rt::string_lift(bytes18)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    info_code: match l19 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l20 = i32::from(
+                                                                    *ptr10
+                                                                        .add(18 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<u16>(),
+                                                                );
+                                                                l20 as u16
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            V76::DnsError(e76)
+                                        }
+                                        2 => V76::DestinationNotFound,
+                                        3 => V76::DestinationUnavailable,
+                                        4 => V76::DestinationIpProhibited,
+                                        5 => V76::DestinationIpUnroutable,
+                                        6 => V76::ConnectionRefused,
+                                        7 => V76::ConnectionTerminated,
+                                        8 => V76::ConnectionTimeout,
+                                        9 => V76::ConnectionReadTimeout,
+                                        10 => V76::ConnectionWriteTimeout,
+                                        11 => V76::ConnectionLimitReached,
+                                        12 => V76::TlsProtocolError,
+                                        13 => V76::TlsCertificateError,
+                                        14 => {
+                                            let e76 = {
+                                                let l21 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                let l23 = i32::from(
+                                                    *ptr10
+                                                        .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::__with_name4::TlsAlertReceivedPayload {
+                                                    alert_id: match l21 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l22 = i32::from(*ptr10.add(17).cast::<u8>());
+                                                                l22 as u8
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    alert_message: match l23 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l24 = *ptr10
+                                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l25 = *ptr10
+                                                                    .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len26 = l25;
+                                                                let bytes26 = _rt::Vec::from_raw_parts(
+                                                                    l24.cast(),
+                                                                    len26,
+                                                                    len26,
+                                                                );
+                                                                _rt::string_lift(bytes26)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            V76::TlsAlertReceived(e76)
+                                        }
+                                        15 => V76::HttpRequestDenied,
+                                        16 => V76::HttpRequestLengthRequired,
+                                        17 => {
+                                            let e76 = {
+                                                let l27 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                match l27 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l28 = *ptr10.add(24).cast::<i64>();
+                                                            l28 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V76::HttpRequestBodySize(e76)
+                                        }
+                                        18 => V76::HttpRequestMethodInvalid,
+                                        19 => V76::HttpRequestUriInvalid,
+                                        20 => V76::HttpRequestUriTooLong,
+                                        21 => {
+                                            let e76 = {
+                                                let l29 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                match l29 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l30 = *ptr10.add(20).cast::<i32>();
+                                                            l30 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V76::HttpRequestHeaderSectionSize(e76)
+                                        }
+                                        22 => {
+                                            let e76 = {
+                                                let l31 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                match l31 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l32 = i32::from(
+                                                                *ptr10
+                                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>(),
+                                                            );
+                                                            let l36 = i32::from(
+                                                                *ptr10
+                                                                    .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>(),
+                                                            );
+                                                            super::super::super::__with_name4::FieldSizePayload {
+                                                                field_name: match l32 {
+                                                                    0 => None,
+                                                                    1 => {
+                                                                        let e = {
+                                                                            let l33 = *ptr10
+                                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<*mut u8>();
+                                                                            let l34 = *ptr10
+                                                                                .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<usize>();
+                                                                            let len35 = l34;
+                                                                            let bytes35 = _rt::Vec::from_raw_parts(
+                                                                                l33.cast(),
+                                                                                len35,
+                                                                                len35,
+                                                                            );
+                                                                            _rt::string_lift(bytes35)
+                                                                        };
+                                                                        Some(e)
+                                                                    }
+                                                                    _ => _rt::invalid_enum_discriminant(),
+                                                                },
+                                                                field_size: match l36 {
+                                                                    0 => None,
+                                                                    1 => {
+                                                                        let e = {
+                                                                            let l37 = *ptr10
+                                                                                .add(20 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<i32>();
+                                                                            l37 as u32
+                                                                        };
+                                                                        Some(e)
+                                                                    }
+                                                                    _ => _rt::invalid_enum_discriminant(),
+                                                                },
+                                                            }
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V76::HttpRequestHeaderSize(e76)
+                                        }
+                                        23 => {
+                                            let e76 = {
+                                                let l38 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                match l38 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l39 = *ptr10.add(20).cast::<i32>();
+                                                            l39 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V76::HttpRequestTrailerSectionSize(e76)
+                                        }
+                                        24 => {
+                                            let e76 = {
+                                                let l40 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                let l44 = i32::from(
+                                                    *ptr10
+                                                        .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::__with_name4::FieldSizePayload {
+                                                    field_name: match l40 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l41 = *ptr10
+                                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l42 = *ptr10
+                                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len43 = l42;
+                                                                let bytes43 = _rt::Vec::from_raw_parts(
+                                                                    l41.cast(),
+                                                                    len43,
+                                                                    len43,
+                                                                );
+                                                                _rt::string_lift(bytes43)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    field_size: match l44 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l45 = *ptr10
+                                                                    .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i32>();
+                                                                l45 as u32
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            V76::HttpRequestTrailerSize(e76)
+                                        }
+                                        25 => V76::HttpResponseIncomplete,
+                                        26 => {
+                                            let e76 = {
+                                                let l46 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                match l46 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l47 = *ptr10.add(20).cast::<i32>();
+                                                            l47 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V76::HttpResponseHeaderSectionSize(e76)
+                                        }
+                                        27 => {
+                                            let e76 = {
+                                                let l48 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                let l52 = i32::from(
+                                                    *ptr10
+                                                        .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::__with_name4::FieldSizePayload {
+                                                    field_name: match l48 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l49 = *ptr10
+                                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l50 = *ptr10
+                                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len51 = l50;
+                                                                let bytes51 = _rt::Vec::from_raw_parts(
+                                                                    l49.cast(),
+                                                                    len51,
+                                                                    len51,
+                                                                );
+                                                                _rt::string_lift(bytes51)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    field_size: match l52 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l53 = *ptr10
+                                                                    .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i32>();
+                                                                l53 as u32
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            V76::HttpResponseHeaderSize(e76)
+                                        }
+                                        28 => {
+                                            let e76 = {
+                                                let l54 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                match l54 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l55 = *ptr10.add(24).cast::<i64>();
+                                                            l55 as u64
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V76::HttpResponseBodySize(e76)
+                                        }
+                                        29 => {
+                                            let e76 = {
+                                                let l56 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                match l56 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l57 = *ptr10.add(20).cast::<i32>();
+                                                            l57 as u32
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V76::HttpResponseTrailerSectionSize(e76)
+                                        }
+                                        30 => {
+                                            let e76 = {
+                                                let l58 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                let l62 = i32::from(
+                                                    *ptr10
+                                                        .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                super::super::super::__with_name4::FieldSizePayload {
+                                                    field_name: match l58 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l59 = *ptr10
+                                                                    .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l60 = *ptr10
+                                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len61 = l60;
+                                                                let bytes61 = _rt::Vec::from_raw_parts(
+                                                                    l59.cast(),
+                                                                    len61,
+                                                                    len61,
+                                                                );
+                                                                _rt::string_lift(bytes61)
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                    field_size: match l62 {
+                                                        0 => None,
+                                                        1 => {
+                                                            let e = {
+                                                                let l63 = *ptr10
+                                                                    .add(20 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i32>();
+                                                                l63 as u32
+                                                            };
+                                                            Some(e)
+                                                        }
+                                                        _ => _rt::invalid_enum_discriminant(),
+                                                    },
+                                                }
+                                            };
+                                            V76::HttpResponseTrailerSize(e76)
+                                        }
+                                        31 => {
+                                            let e76 = {
+                                                let l64 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                match l64 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l65 = *ptr10
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l66 = *ptr10
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len67 = l66;
+                                                            let bytes67 = _rt::Vec::from_raw_parts(
+                                                                l65.cast(),
+                                                                len67,
+                                                                len67,
+                                                            );
+                                                            _rt::string_lift(bytes67)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V76::HttpResponseTransferCoding(e76)
+                                        }
+                                        32 => {
+                                            let e76 = {
+                                                let l68 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                match l68 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l69 = *ptr10
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l70 = *ptr10
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len71 = l70;
+                                                            let bytes71 = _rt::Vec::from_raw_parts(
+                                                                l69.cast(),
+                                                                len71,
+                                                                len71,
+                                                            );
+                                                            _rt::string_lift(bytes71)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V76::HttpResponseContentCoding(e76)
+                                        }
+                                        33 => V76::HttpResponseTimeout,
+                                        34 => V76::HttpUpgradeFailed,
+                                        35 => V76::HttpProtocolError,
+                                        36 => V76::LoopDetected,
+                                        37 => V76::ConfigurationError,
+                                        n => {
+                                            debug_assert_eq!(n, 38, "invalid enum discriminant");
+                                            let e76 = {
+                                                let l72 = i32::from(*ptr10.add(16).cast::<u8>());
+                                                match l72 {
+                                                    0 => None,
+                                                    1 => {
+                                                        let e = {
+                                                            let l73 = *ptr10
+                                                                .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<*mut u8>();
+                                                            let l74 = *ptr10
+                                                                .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len75 = l74;
+                                                            let bytes75 = _rt::Vec::from_raw_parts(
+                                                                l73.cast(),
+                                                                len75,
+                                                                len75,
+                                                            );
+                                                            _rt::string_lift(bytes75)
+                                                        };
+                                                        Some(e)
+                                                    }
+                                                    _ => _rt::invalid_enum_discriminant(),
+                                                }
+                                            };
+                                            V76::InternalError(e76)
+                                        }
+                                    };
+                                    v76
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result77
+                    }
+                }
+            }
+        }
         /// Messages that are sent to a queue: the queue binding.
         ///
         /// What was sent is durable when `send` returns, and is handed over at least once to whoever consumes the queue. Each call waits for
@@ -20863,8 +22529,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 15024] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb2t\x01A\x02\x01A9\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 15514] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9cx\x01A\x02\x01A<\x01\
 B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[meth\
 od]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollable.b\
 lock\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\0\
@@ -21107,80 +22773,92 @@ thod]future-response.get\x01\x16\x01i\x0e\x01j\x01\x17\x01s\x01@\x01\x07request\
 ward\x01\x1b\x01@\x02\x07changes\x0d\x07request\x1a\0\x13\x04\0\x0cforward-with\x01\
 \x1c\x01k\x0d\x01j\x01\x17\x01\x07\x01@\x02\x07changes\x1d\x07request\x1a\0\x1e\x04\
 \0\x0dstart-forward\x01\x1f\x01i\x05\x01j\0\x01\x07\x01@\x02\x07request\x1a\x03o\
-ut\x20\0!\x04\0\x04tail\x01\"\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1e\x01\
-B\x14\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x06\x10invalid-arg\
-ument\x01s\0\x0fqueue-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14exceeded-subr\
-equests\x01s\0\x0aoverloaded\x01s\0\x08internal\x01s\0\x04\0\x0asend-error\x03\0\
-\x02\x01m\x04\x04json\x04text\x05bytes\x02v8\x04\0\x0ccontent-type\x03\0\x04\x01\
-p}\x01ky\x01r\x03\x0ccontent-type\x05\x04body\x06\x0ddelay-seconds\x07\x04\0\x0b\
-new-message\x03\0\x08\x04\0\x06sender\x03\x01\x01i\x0a\x01j\x01\x0b\x01\x01\x01@\
-\x01\x07bindings\0\x0c\x04\0\x13[static]sender.open\x01\x0d\x01h\x0a\x01p\x09\x01\
-j\0\x01\x03\x01@\x02\x04self\x0e\x08messages\x0f\0\x10\x04\0\x13[method]sender.s\
-end\x01\x11\x03\0\x1ewasmyard:platform/queues@0.1.0\x05\x1f\x01B^\x02\x03\x02\x01\
-\x07\x04\0\x0cinput-stream\x03\0\0\x02\x03\x02\x01\x08\x04\0\x0doutput-stream\x03\
-\0\x02\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\x04\x01m\x0b\x10invalid-\
-argument\x10bucket-not-found\x10upload-not-found\x0cinvalid-part\x0dinvalid-rang\
-e\x0abad-digest\x09too-large\x0eexceeded-quota\x14exceeded-subrequests\x0aoverlo\
-aded\x08internal\x04\0\x06reason\x03\0\x06\x01r\x03\x06reason\x07\x04codey\x04te\
-xts\x04\0\x08r2-error\x03\0\x08\x01ks\x01kw\x01r\x06\x0ccontent-type\x0a\x10cont\
-ent-language\x0a\x13content-disposition\x0a\x10content-encoding\x0a\x0dcache-con\
-trol\x0a\x0ccache-expiry\x0b\x04\0\x0dhttp-metadata\x03\0\x0c\x01p}\x01k\x0e\x01\
-r\x05\x03md5\x0f\x04sha1\x0f\x06sha256\x0f\x06sha384\x0f\x06sha512\x0f\x04\0\x09\
-checksums\x03\0\x10\x01o\x02ss\x01p\x12\x01r\x09\x03keys\x07versions\x04sizew\x04\
-etags\x08uploadedw\x0dhttp-metadata\x0d\x0fcustom-metadata\x13\x09checksums\x11\x0d\
-storage-classs\x04\0\x06object\x03\0\x14\x01ps\x01r\x05\x0cetag-matches\x16\x13e\
-tag-does-not-match\x16\x0fuploaded-before\x0b\x0euploaded-after\x0b\x13seconds-g\
-ranularity\x7f\x04\0\x09condition\x03\0\x17\x01r\x03\x06offset\x0b\x06length\x0b\
-\x06suffix\x0b\x04\0\x0abyte-range\x03\0\x19\x01r\x02\x07only-if\x18\x05range\x1a\
-\x04\0\x0bget-options\x03\0\x1b\x01r\x05\x07only-if\x18\x0dhttp-metadata\x0d\x0f\
-custom-metadata\x13\x09checksums\x11\x0dstorage-class\x0a\x04\0\x0bput-options\x03\
-\0\x1d\x01o\x02ww\x01i\x01\x01k\x20\x01r\x03\x06object\x15\x05range\x1f\x04body!\
-\x04\0\x05found\x03\0\"\x01ky\x01r\x05\x06prefix\x0a\x09delimiter\x0a\x06cursor\x0a\
-\x0bstart-after\x0a\x05limit$\x04\0\x0clist-options\x03\0%\x01p\x15\x01r\x03\x07\
-objects'\x12delimited-prefixes\x16\x06cursor\x0a\x04\0\x04page\x03\0(\x01r\x02\x06\
-numbery\x04etags\x04\0\x04part\x03\0*\x04\0\x06writer\x03\x01\x04\0\x06bucket\x03\
-\x01\x01h,\x01i\x03\x01j\x01/\0\x01@\x01\x04self.\00\x04\0\x13[method]writer.bod\
-y\x011\x01i,\x01k\x15\x01j\x013\x01\x09\x01@\x01\x04this2\04\x04\0\x15[static]wr\
-iter.finish\x015\x01j\x01+\x01\x09\x01@\x01\x04this2\06\x04\0\x1a[static]writer.\
-finish-part\x017\x01i-\x01j\x018\x01\x05\x01@\x01\x07bindings\09\x04\0\x13[stati\
-c]bucket.open\x01:\x01h-\x01@\x02\x04self;\x03keys\04\x04\0\x13[method]bucket.he\
-ad\x01<\x01k#\x01j\x01=\x01\x09\x01@\x03\x04self;\x03keys\x07options\x1c\0>\x04\0\
-\x12[method]bucket.get\x01?\x01@\x04\x04self;\x03keys\x07content\x0e\x07options\x1e\
-\04\x04\0\x12[method]bucket.put\x01@\x01j\x012\x01\x09\x01@\x03\x04self;\x03keys\
-\x07options\x1e\0\xc1\0\x04\0\x18[method]bucket.start-put\x01B\x01j\0\x01\x09\x01\
-@\x02\x04self;\x04keys\x16\0\xc3\0\x04\0\x15[method]bucket.delete\x01D\x01j\x01)\
-\x01\x09\x01@\x02\x04self;\x07options&\0\xc5\0\x04\0\x13[method]bucket.list\x01F\
-\x01j\x01s\x01\x09\x01@\x03\x04self;\x03keys\x07options\x1e\0\xc7\0\x04\0\x1c[me\
-thod]bucket.create-upload\x01H\x01@\x05\x04self;\x03keys\x06uploads\x06numbery\x07\
-content\x0e\06\x04\0\x1a[method]bucket.upload-part\x01I\x01@\x04\x04self;\x03key\
-s\x06uploads\x06numbery\0\xc1\0\x04\0\x19[method]bucket.start-part\x01J\x01p+\x01\
-j\x01\x15\x01\x09\x01@\x04\x04self;\x03keys\x06uploads\x05parts\xcb\0\0\xcc\0\x04\
-\0\x1e[method]bucket.complete-upload\x01M\x01@\x03\x04self;\x03keys\x06uploads\0\
-\xc3\0\x04\0\x1b[method]bucket.abort-upload\x01N\x03\0\x1awasmyard:platform/r2@0\
-.1.0\x05\x20\x01B\x0b\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x04\0\x07\
-limiter\x03\x01\x01i\x02\x01j\x01\x03\x01\x01\x01@\x01\x07bindings\0\x04\x04\0\x14\
-[static]limiter.open\x01\x05\x01h\x02\x01j\x01\x7f\x01s\x01@\x02\x04self\x06\x03\
-keys\0\x07\x04\0\x15[method]limiter.limit\x01\x08\x03\0\"wasmyard:platform/rate-\
-limit@0.1.0\x05!\x01B\x16\x01ks\x01r\x02\x06scripts\x09namespace\0\x04\0\x0ecall\
-ing-script\x03\0\x01\x01r\x09\x07subjects\x06issuers\x06serials\x12fingerprint-s\
-ha256s\x10fingerprint-sha1s\x0anot-beforex\x09not-afterx\x0bsubject-key\0\x0aiss\
-uer-key\0\x04\0\x12client-certificate\x03\0\x03\x01k\x04\x01r\x04\x07versions\x06\
-ciphers\x0bserver-name\0\x12client-certificate\x05\x04\0\x0etls-connection\x03\0\
-\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\0\x0eclient-address\x01\x08\x04\0\x08\
-hostname\x01\x08\x01@\0\0\0\x04\0\x11hostname-metadata\x01\x09\x01k\x07\x01@\0\0\
-\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\x08\x04\0\x09namespace\x01\x09\x01\
-k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\0$wasmyard:platform/request-info@\
-0.1.0\x05\"\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x03\
-\x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\x08internal\x01s\0\x04\0\x0c\
-secret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\x04\x01j\x01\x05\x01\x01\x01\
-@\x01\x07bindings\0\x06\x04\0\x13[static]secret.open\x01\x07\x01h\x04\x01j\x01s\x01\
-\x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method]secret.get\x01\x0a\x03\0\x1fwas\
-myard:platform/secrets@0.1.0\x05#\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01\
-s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\
-\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07\
-get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\x05$\x04\0\x1fwasmyard:pla\
-tform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\0\0\0G\x09producers\x01\x0c\
-processed-by\x02\x0dwit-component\x070.259.0\x10wit-bindgen-rust\x060.62.0";
+ut\x20\0!\x04\0\x04tail\x01\"\x03\0\x20wasmyard:platform/outgoing@0.1.0\x05\x1e\x02\
+\x03\0\x0d\x0ffuture-response\x01B\x20\x02\x03\x02\x01\x0c\x04\0\x10incoming-req\
+uest\x03\0\0\x02\x03\x02\x01\x0d\x04\0\x10outgoing-request\x03\0\x02\x02\x03\x02\
+\x01\x1d\x04\0\x0aerror-code\x03\0\x04\x02\x03\x02\x01\x13\x04\0\x0dbinding-erro\
+r\x03\0\x06\x02\x03\x02\x01\x0f\x04\0\x0bown-request\x03\0\x08\x02\x03\x02\x01\x10\
+\x04\0\x0frequest-changes\x03\0\x0a\x02\x03\x02\x01\x1f\x04\0\x0ffuture-response\
+\x03\0\x0c\x04\0\x0bcertificate\x03\x01\x01i\x0e\x01j\x01\x0f\x01\x07\x01@\x01\x07\
+bindings\0\x10\x04\0\x18[static]certificate.open\x01\x11\x01h\x0e\x01i\x03\x01i\x0d\
+\x01j\x01\x14\x01\x05\x01@\x02\x04self\x12\x07request\x13\0\x15\x04\0\x19[method\
+]certificate.fetch\x01\x16\x01j\x01\x14\x01s\x01@\x02\x04self\x12\x07request\x09\
+\0\x17\x04\0\x18[method]certificate.send\x01\x18\x01k\x0b\x01i\x01\x01@\x03\x04s\
+elf\x12\x07changes\x19\x07request\x1a\0\x15\x04\0![method]certificate.start-forw\
+ard\x01\x1b\x03\0\x1cwasmyard:platform/mtls@0.1.0\x05\x20\x01B\x14\x02\x03\x02\x01\
+\x13\x04\0\x0dbinding-error\x03\0\0\x01q\x06\x10invalid-argument\x01s\0\x0fqueue\
+-not-found\x01s\0\x0eexceeded-quota\x01s\0\x14exceeded-subrequests\x01s\0\x0aove\
+rloaded\x01s\0\x08internal\x01s\0\x04\0\x0asend-error\x03\0\x02\x01m\x04\x04json\
+\x04text\x05bytes\x02v8\x04\0\x0ccontent-type\x03\0\x04\x01p}\x01ky\x01r\x03\x0c\
+content-type\x05\x04body\x06\x0ddelay-seconds\x07\x04\0\x0bnew-message\x03\0\x08\
+\x04\0\x06sender\x03\x01\x01i\x0a\x01j\x01\x0b\x01\x01\x01@\x01\x07bindings\0\x0c\
+\x04\0\x13[static]sender.open\x01\x0d\x01h\x0a\x01p\x09\x01j\0\x01\x03\x01@\x02\x04\
+self\x0e\x08messages\x0f\0\x10\x04\0\x13[method]sender.send\x01\x11\x03\0\x1ewas\
+myard:platform/queues@0.1.0\x05!\x01B^\x02\x03\x02\x01\x07\x04\0\x0cinput-stream\
+\x03\0\0\x02\x03\x02\x01\x08\x04\0\x0doutput-stream\x03\0\x02\x02\x03\x02\x01\x13\
+\x04\0\x0dbinding-error\x03\0\x04\x01m\x0b\x10invalid-argument\x10bucket-not-fou\
+nd\x10upload-not-found\x0cinvalid-part\x0dinvalid-range\x0abad-digest\x09too-lar\
+ge\x0eexceeded-quota\x14exceeded-subrequests\x0aoverloaded\x08internal\x04\0\x06\
+reason\x03\0\x06\x01r\x03\x06reason\x07\x04codey\x04texts\x04\0\x08r2-error\x03\0\
+\x08\x01ks\x01kw\x01r\x06\x0ccontent-type\x0a\x10content-language\x0a\x13content\
+-disposition\x0a\x10content-encoding\x0a\x0dcache-control\x0a\x0ccache-expiry\x0b\
+\x04\0\x0dhttp-metadata\x03\0\x0c\x01p}\x01k\x0e\x01r\x05\x03md5\x0f\x04sha1\x0f\
+\x06sha256\x0f\x06sha384\x0f\x06sha512\x0f\x04\0\x09checksums\x03\0\x10\x01o\x02\
+ss\x01p\x12\x01r\x09\x03keys\x07versions\x04sizew\x04etags\x08uploadedw\x0dhttp-\
+metadata\x0d\x0fcustom-metadata\x13\x09checksums\x11\x0dstorage-classs\x04\0\x06\
+object\x03\0\x14\x01ps\x01r\x05\x0cetag-matches\x16\x13etag-does-not-match\x16\x0f\
+uploaded-before\x0b\x0euploaded-after\x0b\x13seconds-granularity\x7f\x04\0\x09co\
+ndition\x03\0\x17\x01r\x03\x06offset\x0b\x06length\x0b\x06suffix\x0b\x04\0\x0aby\
+te-range\x03\0\x19\x01r\x02\x07only-if\x18\x05range\x1a\x04\0\x0bget-options\x03\
+\0\x1b\x01r\x05\x07only-if\x18\x0dhttp-metadata\x0d\x0fcustom-metadata\x13\x09ch\
+ecksums\x11\x0dstorage-class\x0a\x04\0\x0bput-options\x03\0\x1d\x01o\x02ww\x01i\x01\
+\x01k\x20\x01r\x03\x06object\x15\x05range\x1f\x04body!\x04\0\x05found\x03\0\"\x01\
+ky\x01r\x05\x06prefix\x0a\x09delimiter\x0a\x06cursor\x0a\x0bstart-after\x0a\x05l\
+imit$\x04\0\x0clist-options\x03\0%\x01p\x15\x01r\x03\x07objects'\x12delimited-pr\
+efixes\x16\x06cursor\x0a\x04\0\x04page\x03\0(\x01r\x02\x06numbery\x04etags\x04\0\
+\x04part\x03\0*\x04\0\x06writer\x03\x01\x04\0\x06bucket\x03\x01\x01h,\x01i\x03\x01\
+j\x01/\0\x01@\x01\x04self.\00\x04\0\x13[method]writer.body\x011\x01i,\x01k\x15\x01\
+j\x013\x01\x09\x01@\x01\x04this2\04\x04\0\x15[static]writer.finish\x015\x01j\x01\
++\x01\x09\x01@\x01\x04this2\06\x04\0\x1a[static]writer.finish-part\x017\x01i-\x01\
+j\x018\x01\x05\x01@\x01\x07bindings\09\x04\0\x13[static]bucket.open\x01:\x01h-\x01\
+@\x02\x04self;\x03keys\04\x04\0\x13[method]bucket.head\x01<\x01k#\x01j\x01=\x01\x09\
+\x01@\x03\x04self;\x03keys\x07options\x1c\0>\x04\0\x12[method]bucket.get\x01?\x01\
+@\x04\x04self;\x03keys\x07content\x0e\x07options\x1e\04\x04\0\x12[method]bucket.\
+put\x01@\x01j\x012\x01\x09\x01@\x03\x04self;\x03keys\x07options\x1e\0\xc1\0\x04\0\
+\x18[method]bucket.start-put\x01B\x01j\0\x01\x09\x01@\x02\x04self;\x04keys\x16\0\
+\xc3\0\x04\0\x15[method]bucket.delete\x01D\x01j\x01)\x01\x09\x01@\x02\x04self;\x07\
+options&\0\xc5\0\x04\0\x13[method]bucket.list\x01F\x01j\x01s\x01\x09\x01@\x03\x04\
+self;\x03keys\x07options\x1e\0\xc7\0\x04\0\x1c[method]bucket.create-upload\x01H\x01\
+@\x05\x04self;\x03keys\x06uploads\x06numbery\x07content\x0e\06\x04\0\x1a[method]\
+bucket.upload-part\x01I\x01@\x04\x04self;\x03keys\x06uploads\x06numbery\0\xc1\0\x04\
+\0\x19[method]bucket.start-part\x01J\x01p+\x01j\x01\x15\x01\x09\x01@\x04\x04self\
+;\x03keys\x06uploads\x05parts\xcb\0\0\xcc\0\x04\0\x1e[method]bucket.complete-upl\
+oad\x01M\x01@\x03\x04self;\x03keys\x06uploads\0\xc3\0\x04\0\x1b[method]bucket.ab\
+ort-upload\x01N\x03\0\x1awasmyard:platform/r2@0.1.0\x05\"\x01B\x0b\x02\x03\x02\x01\
+\x13\x04\0\x0dbinding-error\x03\0\0\x04\0\x07limiter\x03\x01\x01i\x02\x01j\x01\x03\
+\x01\x01\x01@\x01\x07bindings\0\x04\x04\0\x14[static]limiter.open\x01\x05\x01h\x02\
+\x01j\x01\x7f\x01s\x01@\x02\x04self\x06\x03keys\0\x07\x04\0\x15[method]limiter.l\
+imit\x01\x08\x03\0\"wasmyard:platform/rate-limit@0.1.0\x05#\x01B\x16\x01ks\x01r\x02\
+\x06scripts\x09namespace\0\x04\0\x0ecalling-script\x03\0\x01\x01r\x09\x07subject\
+s\x06issuers\x06serials\x12fingerprint-sha256s\x10fingerprint-sha1s\x0anot-befor\
+ex\x09not-afterx\x0bsubject-key\0\x0aissuer-key\0\x04\0\x12client-certificate\x03\
+\0\x03\x01k\x04\x01r\x04\x07versions\x06ciphers\x0bserver-name\0\x12client-certi\
+ficate\x05\x04\0\x0etls-connection\x03\0\x06\x01@\0\0s\x04\0\x06ray-id\x01\x08\x04\
+\0\x0eclient-address\x01\x08\x04\0\x08hostname\x01\x08\x01@\0\0\0\x04\0\x11hostn\
+ame-metadata\x01\x09\x01k\x07\x01@\0\0\x0a\x04\0\x03tls\x01\x0b\x04\0\x06script\x01\
+\x08\x04\0\x09namespace\x01\x09\x01k\x02\x01@\0\0\x0c\x04\0\x06caller\x01\x0d\x03\
+\0$wasmyard:platform/request-info@0.1.0\x05$\x01B\x0d\x02\x03\x02\x01\x13\x04\0\x0d\
+binding-error\x03\0\0\x01q\x03\x09not-found\x01s\0\x14exceeded-subrequests\x01s\0\
+\x08internal\x01s\0\x04\0\x0csecret-error\x03\0\x02\x04\0\x06secret\x03\x01\x01i\
+\x04\x01j\x01\x05\x01\x01\x01@\x01\x07bindings\0\x06\x04\0\x13[static]secret.ope\
+n\x01\x07\x01h\x04\x01j\x01s\x01\x03\x01@\x01\x04self\x08\0\x09\x04\0\x12[method\
+]secret.get\x01\x0a\x03\0\x1fwasmyard:platform/secrets@0.1.0\x05%\x01B\x0b\x01q\x02\
+\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\
+\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01p\x05\x01j\x01\x06\x01\
+\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:config/store@0.2.0-rc.1\
+\x05&\x04\0\x1fwasmyard:platform/imports@0.1.0\x04\0\x0b\x0d\x01\0\x07imports\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.259.0\x10wit-\
+bindgen-rust\x060.62.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

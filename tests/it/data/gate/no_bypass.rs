@@ -49,6 +49,7 @@ const GIVEN: [(&str, &str); 39] = [
     ("wasmyard:platform/kv", "keys and values of the namespaces that the script is bound to"),
     ("wasmyard:platform/log", "the log"),
     ("wasmyard:platform/message", "the answer to whoever asked"),
+    ("wasmyard:platform/mtls", "hands the request to the way out, with the certificate that it shows there"),
     ("wasmyard:platform/outgoing", "hands the request to the way out"),
     ("wasmyard:platform/queues", "messages to queues that the script is bound to"),
     ("wasmyard:platform/rate-limit", "counts of the tenant's own"),

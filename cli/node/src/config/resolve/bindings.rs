@@ -169,6 +169,7 @@ impl Resolver<'_> {
                 Reference::KvNamespace(_)
                 | Reference::R2Bucket(_)
                 | Reference::Database(_)
+                | Reference::MtlsCertificate(_)
                 | Reference::StoredSecret(..) => continue,
                 // Made where there is none.
                 Reference::Queue(_) => continue,

@@ -8,6 +8,7 @@ async fn authority(registry: &Registry) -> MtlsCertificate {
     let now = Timestamp::now();
     let made = MtlsCertificate {
         id: registry.new_mtls_certificate_id().unwrap(),
+        ca: true,
         name: String::new(),
         certificates: "-----BEGIN CERTIFICATE-----".to_owned(),
         issuer: "CN=one".to_owned(),
@@ -16,7 +17,7 @@ async fn authority(registry: &Registry) -> MtlsCertificate {
         uploaded_on: now,
         expires_on: now,
     };
-    registry.create_mtls_certificate(&made).await.unwrap();
+    registry.create_mtls_certificate(&made, None).await.unwrap();
     made
 }
 
@@ -68,7 +69,7 @@ async fn every_node_knows_what_a_name_asks_for() {
     assert!(!requires(&one, "app.saas.test").await);
     one.delete_zone(&saas.id).await.unwrap();
     until(async || !one.has_associations() && !two.has_associations()).await;
-    one.delete_mtls_certificate(&second.id).await.unwrap();
+    one.delete_mtls_certificate(&second.id, false).await.unwrap();
 }
 
 #[tokio::test]
@@ -77,14 +78,14 @@ async fn authorities_stay_while_a_name_asks_for_them_and_names_are_counted() {
     let saas = zone(&registry, "saas.test").await;
     let (first, second) = (authority(&registry).await, authority(&registry).await);
     associate(&registry, &saas, &first, true, &["a.customer.test", "b.customer.test"]).await;
-    let refused = unwrap_zone_error(registry.delete_mtls_certificate(&first.id).await);
+    let refused = unwrap_zone_error(registry.delete_mtls_certificate(&first.id, false).await);
     assert_eq!(refused, ZoneError::Mtls(MtlsError::InUse("a.customer.test".to_owned())));
     // Another takes both over, one by one.
     associate(&registry, &saas, &second, false, &["a.customer.test"]).await;
-    let refused = unwrap_zone_error(registry.delete_mtls_certificate(&first.id).await);
+    let refused = unwrap_zone_error(registry.delete_mtls_certificate(&first.id, false).await);
     assert_eq!(refused, ZoneError::Mtls(MtlsError::InUse("b.customer.test".to_owned())));
     associate(&registry, &saas, &second, false, &["a.customer.test", "b.customer.test"]).await;
-    assert_eq!(registry.delete_mtls_certificate(&first.id).await.unwrap(), first);
+    assert_eq!(registry.delete_mtls_certificate(&first.id, false).await.unwrap(), first);
     let many: Vec<CustomName> =
         (0..1_001).map(|number| CustomName::parse(&format!("h{number}.customer.test")).unwrap()).collect();
     let wanted = HostnameAssociation { authority: second.id.clone(), mode: ClientCertificateMode::Required };
