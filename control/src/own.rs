@@ -38,6 +38,29 @@ pub struct StorageInfo {
     pub entries: Option<u64>,
 }
 
+/// What came of a page of what is to be removed.
+#[derive(Debug)]
+pub(crate) struct RemovedPage {
+    removed: u64,
+    /// Whether all of the page was.
+    is_all: bool,
+    /// Where the next page begins; none where this was the last.
+    next: Option<String>,
+}
+
+impl Default for RemovedPage {
+    fn default() -> RemovedPage {
+        RemovedPage { removed: 0, is_all: true, next: None }
+    }
+}
+
+impl RemovedPage {
+    /// Whether nothing is left.
+    pub(crate) fn is_the_end(&self) -> bool {
+        self.is_all && self.next.is_none()
+    }
+}
+
 impl Control {
     /// What bindings lead to that ask for the script's own: that which is there, and otherwise what is made now.
     ///
@@ -109,17 +132,25 @@ impl Control {
         Ok(found)
     }
 
-    /// Removes some of what is written down as to be removed: how many, and whether that was all. What cannot be removed now
-    /// stays written down.
+    /// Removes some of what is written down as to be removed, of what comes after `after`. What cannot be removed now is told
+    /// and stays written down: the rest must not wait for it.
     ///
     /// # Errors
-    /// A store's failure.
-    pub(crate) async fn remove_some_storage(&self) -> Result<(u64, bool)> {
-        let some = self.registry.storage_to_remove(PAGE).await?;
-        for (name, kind) in &some {
-            self.remove(*kind, name).await?;
+    /// The registry's failure.
+    pub(crate) async fn remove_some_storage(&self, after: Option<&str>) -> Result<RemovedPage> {
+        let page = self.registry.storage_to_remove(after, PAGE).await?;
+        let mut done = RemovedPage::default();
+        for (name, kind) in &page {
+            match self.remove(*kind, name).await {
+                Ok(()) => done.removed += 1,
+                Err(error) => {
+                    tracing::error!(storage = name, %error, "storage of a script that is gone could not be removed");
+                    done.is_all = false;
+                }
+            }
         }
-        Ok((some.len() as u64, some.len() < PAGE))
+        done.next = page.last().filter(|_| page.len() == PAGE).map(|(name, _)| name.clone());
+        Ok(done)
     }
 
     /// Looks at all storage of scripts' own: notes since when nobody uses it, and removes what nobody has used for as long as the
@@ -129,19 +160,25 @@ impl Control {
     /// A store's failure.
     pub async fn sweep_storage(&self) -> Result<u64> {
         let grace = self.registry.options().storage_grace;
-        let mut removed = 0;
+        let (mut removed, mut after) = (0, None::<String>);
         loop {
-            let (some, is_all) = self.remove_some_storage().await?;
-            removed += some;
-            if is_all {
-                break;
+            let page = self.remove_some_storage(after.as_deref()).await?;
+            removed += page.removed;
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
             }
         }
         let mut after: Option<String> = None;
         loop {
             let page = self.registry.own_storage_page(after.as_deref(), PAGE).await?;
             for own in &page {
-                removed += u64::from(self.swept(own, grace).await?);
+                match self.swept(own, grace).await {
+                    Ok(is_removed) => removed += u64::from(is_removed),
+                    Err(error) => {
+                        tracing::error!(storage = own.name, %error, "storage of a script's own could not be looked at");
+                    }
+                }
             }
             match page.last() {
                 Some(last) => after = Some(last.place.clone()),

@@ -87,15 +87,10 @@ impl Control {
         if storage == Storage::Kept {
             return Ok(());
         }
-        match self.remove_some_storage().await {
-            Ok((_, true)) => return Ok(()),
-            Ok((_, false)) => {}
-            // The scripts are gone, and what is left is written down: it is removed when that can be done.
-            Err(error) => {
-                tracing::error!(%error, "storage of scripts that are gone could not be removed, and is tried again");
-            }
+        if !self.remove_some_storage(None).await?.is_the_end() {
+            let (kind, key) = STORAGE_JOB;
+            self.registry.do_soon(kind, key).await?;
         }
-        let (kind, key) = STORAGE_JOB;
-        Ok(self.registry.do_soon(kind, key).await?)
+        Ok(())
     }
 }

@@ -113,7 +113,7 @@ async fn a_purge_leaves_nothing_of_a_script_or_a_namespace() {
     control.delete_namespace(&ns("production"), Force::No, Storage::Deleted).await.unwrap();
     assert_eq!(there(&control).await, (0, 0));
     assert_eq!(control.registry().own_storage_page(None, 10).await.unwrap(), []);
-    assert_eq!(control.registry().storage_to_remove(10).await.unwrap(), []);
+    assert_eq!(control.registry().storage_to_remove(None, 10).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -138,12 +138,16 @@ impl Registry {
         self.change_own(own, |transaction, seen| dropped(transaction, seen, &own.name)).await
     }
 
-    /// What is to be removed: names, and what they are.
+    /// What is to be removed, behind a name: names, and what they are; `limit` at most.
     ///
     /// # Errors
     /// [`RegistryError::Store`].
-    pub async fn storage_to_remove(&self, limit: usize) -> Result<Vec<(String, StorageKind)>> {
-        let page = self.inner.log.page(&DROPS, "", None, limit).await?;
+    pub async fn storage_to_remove(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, StorageKind)>> {
+        let page = self.inner.log.page(&DROPS, "", after, limit).await?;
         Ok(page.iter().filter_map(|seen| Some((seen.id().to_owned(), seen.whole()?))).collect())
     }
 

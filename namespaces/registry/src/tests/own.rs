@@ -21,7 +21,7 @@ async fn own(registry: &Registry, key: &ScriptKey, kind: StorageKind, binding: &
 }
 
 async fn to_remove(registry: &Registry) -> Vec<(String, StorageKind)> {
-    registry.storage_to_remove(100).await.unwrap()
+    registry.storage_to_remove(None, 100).await.unwrap()
 }
 
 #[tokio::test]
