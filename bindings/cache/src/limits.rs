@@ -9,8 +9,8 @@ pub const MAX_NAME_BYTES: usize = cache::NAME_BYTES as usize;
 pub const MAX_URL_BYTES: usize = cache::URL_BYTES as usize;
 /// The largest head of a response that is kept, in bytes of names and values.
 pub const MAX_HEAD_BYTES: usize = 2 * cache::HEAD_BYTES as usize;
-/// The longest key of an entry: a name, a URL, and what a request has in the fields that responses vary by.
-pub(crate) const MAX_KEY_BYTES: usize = MAX_NAME_BYTES + MAX_URL_BYTES + (256 << 10);
+/// The longest key of an entry: a name, a URL, and what says which of the responses of that it is.
+pub(crate) const MAX_KEY_BYTES: usize = MAX_NAME_BYTES + MAX_URL_BYTES + 128;
 /// Bodies up to this size are held in memory, too.
 pub(crate) const SMALL_BYTES: u64 = 256 << 10;
 /// What an entry of the memory takes beside its bytes.

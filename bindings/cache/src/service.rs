@@ -3,6 +3,8 @@
 //! Owns what the product says beside RFC 9111, and how a response finds its entry. A script's caches are named by the
 //! identifier that it has from its first upload until it is deleted, which no script can say: there is no way to another's.
 
+mod storing;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +22,8 @@ use crate::error::CacheError;
 use crate::limits::{CacheLimits, MAX_HEAD_BYTES, MAX_NAME_BYTES, MAX_URL_BYTES};
 use crate::meta::{Head, Meta};
 use crate::rules::{self, CACHE_STATUS, Left, Part, Policy, Vary};
-use crate::store::{EntryKey, Found, OwnerId, Space, Store, Stored, Writing};
+use crate::store::{EntryKey, Found, OwnerId, Space, Store, Stored};
+pub use storing::{Incoming, Storing};
 
 /// What the product does: times by status where a response says none, and no cookies.
 pub const CACHE_API: Policy = Policy { unsaid, keeps_cookies: false };
@@ -95,21 +98,6 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body; none where it has none.
     pub body: Option<Stored>,
-}
-
-/// A response that is kept as soon as its body is there.
-#[derive(Debug)]
-pub struct Storing {
-    resource: Resource,
-    head: Head,
-    vary: Vec<HeaderName>,
-}
-
-/// The same, while its body comes. Dropping it keeps nothing.
-#[derive(Debug)]
-pub struct Incoming {
-    storing: Storing,
-    writing: Writing,
 }
 
 impl Caches {
@@ -231,6 +219,10 @@ impl Cache {
             return Err(CacheError::Url);
         }
         url.set_fragment(None);
+        // What is escaped is longer than it was given.
+        if url.as_str().len() > MAX_URL_BYTES {
+            return Err(CacheError::Url);
+        }
         let mut key = Vec::new();
         match &self.name {
             None => key.push(0),
@@ -254,7 +246,8 @@ impl Resource {
     fn varied(&self, generation: &[u8; 16], names: &[HeaderName]) -> (EntryKey, Bytes) {
         let mut key = self.key.clone();
         key.extend_from_slice(generation);
-        key.extend_from_slice(&rules::selected(&self.headers, names));
+        // Hashed, for a request may have much in a field.
+        key.extend_from_slice(blake3::hash(&rules::selected(&self.headers, names)).as_bytes());
         let mut variant = [0; 8];
         blake3::Hasher::new().update(&key).finalize_xof().fill(&mut variant);
         // Zeros are the first entry's.
@@ -322,73 +315,4 @@ impl Resource {
 
 fn names_of(names: &[String]) -> Vec<HeaderName> {
     names.iter().filter_map(|name| HeaderName::try_from(name).ok()).collect()
-}
-
-impl Storing {
-    /// Keeps it, with a body that is there as a whole.
-    ///
-    /// # Errors
-    /// [`Left`]: it is too large, or there was no room. What was kept for the request before is not there any more then.
-    pub async fn put(self, body: Bytes) -> Result<(), Left> {
-        let length = body.len() as u64;
-        let (at, key, meta) = self.place().await.ok_or(Left::NoRoom)?;
-        let space = &self.resource.of.space;
-        if space.put(at, key, meta, body).await { Ok(()) } else { Err(self.left(length)) }
-    }
-
-    /// Keeps it, with a body that comes in pieces. None: too much is written for now.
-    pub async fn begin(self) -> Option<Incoming> {
-        let writing = self.resource.of.space.begin().await?;
-        Some(Incoming { storing: self, writing })
-    }
-
-    /// Where it goes. Where responses vary, what says so goes first.
-    async fn place(&self) -> Option<(EntryKey, Bytes, Bytes)> {
-        let (resource, head) = (&self.resource, Meta::Response(self.head.clone()).encode()?);
-        if self.vary.is_empty() {
-            return Some((resource.at, Bytes::copy_from_slice(&resource.key), head));
-        }
-        let names: Vec<String> = self.vary.iter().map(|name| name.as_str().to_owned()).collect();
-        let known = match resource.first().await {
-            Some((Meta::Varies { generation, names: known }, _)) if known == names => Some(generation),
-            _ => None,
-        };
-        let generation = match known {
-            Some(generation) => generation,
-            None => {
-                let generation = *Uuid::new_v4().as_bytes();
-                let meta = Meta::Varies { generation, names }.encode()?;
-                let key = Bytes::copy_from_slice(&resource.key);
-                if !resource.of.space.put(resource.at, key, meta, Bytes::new()).await {
-                    return None;
-                }
-                generation
-            }
-        };
-        let (at, key) = resource.varied(&generation, &self.vary);
-        Some((at, key, head))
-    }
-
-    fn left(&self, length: u64) -> Left {
-        let most = self.resource.of.space.most();
-        if length > most { Left::TooLarge { what: "its body", most } } else { Left::NoRoom }
-    }
-}
-
-impl Incoming {
-    /// More of the body. False: it will not be kept, and nothing more is needed.
-    pub async fn write(&mut self, bytes: Bytes) -> bool {
-        self.writing.write(bytes).await
-    }
-
-    /// The body is whole.
-    ///
-    /// # Errors
-    /// As [`Storing::put`].
-    pub async fn finish(self) -> Result<(), Left> {
-        let Incoming { storing, writing } = self;
-        let length = writing.length();
-        let (at, key, meta) = storing.place().await.ok_or(Left::NoRoom)?;
-        if writing.commit(at, key, meta).await { Ok(()) } else { Err(storing.left(length)) }
-    }
 }

@@ -107,8 +107,10 @@ async fn a_url_is_one_however_it_is_written_and_others_are_others() {
     ] {
         assert!(find(&cache, other, &[]).await.is_none(), "{other}");
     }
-    for bad in ["/page", "data:text/plain,a", "https://", &format!("https://a.test/{}", "a".repeat(16 << 10))]
-    {
+    // Too long as it is given, and as it is written.
+    let (long, escaped) = ("a".repeat(16 << 10), "é".repeat(3_000));
+    let [long, escaped] = [long, escaped].map(|path| format!("https://a.test/{path}"));
+    for bad in ["/page", "data:text/plain,a", "https://", &long, &escaped] {
         assert_eq!(cache.resource(request(bad, &[]), false).unwrap_err(), CacheError::Url, "{bad}");
     }
 }
@@ -159,6 +161,10 @@ async fn responses_that_vary_are_found_by_what_they_vary_by() {
     put(&cache, URL, &["accept: a"], &["cache-control: max-age=60", "vary: accept"], "a").await.unwrap();
     assert_eq!(said(&cache, URL, french).await, None);
     assert_eq!(said(&cache, URL, &["accept: a"]).await, whole("0", "a"));
+    // However much a request has in a field.
+    let long = format!("accept: {}", "a".repeat(500_000));
+    put(&cache, URL, &[&long], &["cache-control: max-age=60", "vary: accept"], "long").await.unwrap();
+    assert_eq!(said(&cache, URL, &[&long]).await, whole("0", "long"));
 }
 
 #[tokio::test]

@@ -98,3 +98,79 @@ fn key_of(name: &str, namespaces: &[Arc<Namespace>]) -> Option<ScriptKey> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderMap, Method, StatusCode};
+    use wasmyard_cache::{CacheLimits, Request};
+    use wasmyard_namespaces::code::Component;
+    use wasmyard_namespaces::namespace::{NamespacePatch, NewNamespace};
+    use wasmyard_namespaces::script::{Upload, UploadDraft};
+    use wasmyard_namespaces::{Clock, NamespaceName};
+
+    use super::*;
+
+    fn ns(name: &str) -> NamespaceName {
+        NamespaceName::parse(name).unwrap()
+    }
+
+    fn key(namespace: &str, script: &str) -> ScriptKey {
+        ScriptKey::user(ns(namespace), ScriptName::parse(script).unwrap())
+    }
+
+    /// Deploys a script that keeps something, under the name that the dispatcher gives its caches.
+    async fn keeps(caches: &Caches, registry: &Registry, key: &ScriptKey, name: &str) -> String {
+        let digest = registry.put_component(Bytes::from_static(b"x")).await.unwrap();
+        let component = Component { main_module: "worker.wasm".to_owned(), ..Component::new(digest, 1) };
+        let draft = UploadDraft { code: component.into(), ..UploadDraft::default() };
+        let id = registry.deploy(key, Upload::parse(draft).unwrap()).await.unwrap().id.clone();
+        let cache = caches.of(&id, name).unwrap().open(Some("c")).unwrap();
+        let url = "https://x.test/".to_owned();
+        let request = Request { method: Method::GET, url, headers: HeaderMap::new() };
+        let storing = cache.storing(request, StatusCode::OK, &HeaderMap::new()).unwrap().unwrap();
+        storing.put(Bytes::from_static(b"kept")).await.unwrap();
+        id
+    }
+
+    #[tokio::test]
+    async fn caches_go_with_their_scripts_and_not_with_the_name_of_a_namespace() {
+        let folder = tempfile::tempdir().unwrap();
+        let caches = Caches::open(folder.path(), Clock::system(), CacheLimits::default()).unwrap();
+        let registry = Registry::in_memory().await.unwrap();
+        let namespace = registry.create_namespace(NewNamespace::named(ns("before"))).await.unwrap();
+        let platform = ScriptKey::parse("own").unwrap();
+        let mut kept = vec![keeps(&caches, &registry, &platform, "own").await];
+        for script in ["one", "two"] {
+            let name = format!("{}/{script}", namespace.id);
+            kept.push(keeps(&caches, &registry, &key("before", script), &name).await);
+        }
+        let ids = || {
+            let mut ids: Vec<String> = caches.scripts(None).into_iter().map(|(_, id)| id).collect();
+            ids.sort();
+            ids
+        };
+        let sorted = |ids: &[&String]| {
+            let mut ids: Vec<String> = ids.iter().map(|id| (*id).clone()).collect();
+            ids.sort();
+            ids
+        };
+        let patch = NamespacePatch { name: Some(ns("after")), ..NamespacePatch::default() };
+        registry.update_namespace(&ns("before"), patch).await.unwrap();
+        look_at_all(&caches, &registry).await;
+        look_at(&caches, &registry, &key("before", "one")).await;
+        look_at(&caches, &registry, &key("after", "one")).await;
+        assert_eq!(ids(), sorted(&[&kept[0], &kept[1], &kept[2]]));
+        // One that is deleted, and one that took the name of another.
+        registry.delete_script(&key("after", "one")).await.unwrap();
+        look_at(&caches, &registry, &key("after", "one")).await;
+        assert_eq!(ids(), sorted(&[&kept[0], &kept[2]]));
+        registry.delete_script(&platform).await.unwrap();
+        let again = keeps(&caches, &registry, &platform, "own").await;
+        look_at(&caches, &registry, &platform).await;
+        assert_eq!(ids(), sorted(&[&again, &kept[2]]));
+        registry.delete_namespace(&ns("after")).await.unwrap();
+        look_at_all(&caches, &registry).await;
+        assert_eq!(ids(), [again]);
+    }
+}
