@@ -1,6 +1,7 @@
 //! Whoever deploys, beside the visitors: each write is seen by the next request, and the last ones that were answered are
 //! there after a kill.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use http::Method;
@@ -102,9 +103,10 @@ impl Written {
             self.same(&format!("{path} ({status})"), &found, &text(round));
         }
         let script = script_path("written");
-        // An upload that keeps none of them has those that were put after it.
+        // An upload that says nothing of them keeps them.
         let secrets = api.get(&format!("{script}/secrets")).await.result().clone();
-        let named = json!([{"name": format!("k{}", last % NAMES), "type": "secret_text"}]);
+        let names: BTreeSet<String> = (0..=last.min(NAMES - 1)).map(|name| format!("k{name}")).collect();
+        let named: Value = names.iter().map(|name| json!({"name": name, "type": "secret_text"})).collect();
         self.same("the secrets", &secrets.to_string(), &named.to_string());
         let tags = api.get(&format!("{script}/tags")).await.result().to_string();
         self.same("the tags", &tags, &json!([format!("round-{last}")]).to_string());
