@@ -1,5 +1,7 @@
 //! The rules, by the sections of RFC 9111 and RFC 9110 that they are from.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers as well")]
+
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};

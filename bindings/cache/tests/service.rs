@@ -1,5 +1,11 @@
 //! The caches of scripts: what is put is found for as long as it is fresh, by the requests that it fits, and by nobody else.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers as well"
+)]
+
 use std::time::Duration;
 
 use bytes::Bytes;

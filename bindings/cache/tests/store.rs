@@ -1,5 +1,12 @@
 //! The store: what it gives back after whatever happened to its files, and what it never gives.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers as well"
+)]
+
 #[path = "store/full.rs"]
 mod full;
 #[path = "store/killed.rs"]
