@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use wasmyard_namespaces::{Clock, NamespaceName, QueueId, ScriptKey, Timestamp};
+use wasmyard_namespaces::{Clock, QueueId, ScriptKey, Timestamp};
 use wasmyard_queues::{Due, QueueError, Queues};
 
 use crate::Raise;

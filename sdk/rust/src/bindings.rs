@@ -33,6 +33,6 @@ pub(crate) use generated::wasi::config::store as config;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use generated::wasmyard::platform::log;
 pub(crate) use generated::wasmyard::platform::{
-    assets, bindings as given, d1, dispatch, kv, message, mtls, outgoing, queues, r2, rate_limit, request_info,
-    secrets,
+    assets, bindings as given, d1, dispatch, kv, message, mtls, outgoing, queues, r2, rate_limit,
+    request_info, secrets,
 };

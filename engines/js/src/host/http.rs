@@ -195,9 +195,7 @@ fn no_target() -> Sent {
     Err(("internal", "this cannot be asked for that".to_owned()))
 }
 
-fn by_script(
-    sent: std::result::Result<dispatch::FutureResponse, dispatch::DispatchError>,
-) -> Sent {
+fn by_script(sent: std::result::Result<dispatch::FutureResponse, dispatch::DispatchError>) -> Sent {
     sent.map(Resource::FromScript).map_err(dispatch_failure)
 }
 
@@ -343,7 +341,9 @@ fn forward<'js>(ctx: Ctx<'js>, to: i64, id: u32, head: Option<Vec<String>>) -> R
         None => by_url(outgoing::start_forward(changes.as_ref(), request)),
         Some(id) => called(id, |resource| match resource {
             Resource::Worker(worker) => by_script(worker.start_forward(changes.as_ref(), request)),
-            Resource::Certificate(certificate) => by_url(certificate.start_forward(changes.as_ref(), request)),
+            Resource::Certificate(certificate) => {
+                by_url(certificate.start_forward(changes.as_ref(), request))
+            }
             // No body is of any use to files, so that a changed head goes by itself.
             Resource::Files(files) => by_script(match &changes {
                 None => files.forward(request),
