@@ -74,7 +74,7 @@ impl Arriving {
                 let promised: Vec<_> =
                     names.iter().map(|(algorithm, _)| (*algorithm, Promise::default())).collect();
                 let fields = names.into_iter().map(|(_, name)| name);
-                let chunks = Chunks::new(length, chain, fields.collect());
+                let chunks = Chunks::new(length, chain.map(|chain| *chain), fields.collect());
                 (Some(length), promised.clone(), Reading::Chunked(Box::new(chunks), promised))
             }
         };

@@ -31,7 +31,7 @@ pub(crate) enum Payload {
     /// It comes in chunks.
     Chunked {
         /// Their signatures, where they are signed.
-        chain: Option<Chain>,
+        chain: Option<Box<Chain>>,
         /// Whether there are fields behind the last one.
         has_trailer: bool,
     },
@@ -145,7 +145,8 @@ impl Signed {
     /// What was said of the body, whose chunks are signed with the same key.
     fn payload(&self, key: &[u8]) -> Result<Payload, Fault> {
         let chunked = |is_signed: bool, has_trailer| {
-            let chain = is_signed.then(|| Chain::new(key, &self.time, &self.scope, &self.signature));
+            let chain =
+                is_signed.then(|| Box::new(Chain::new(key, &self.time, &self.scope, &self.signature)));
             Payload::Chunked { chain, has_trailer }
         };
         match self.payload.as_str() {

@@ -142,7 +142,7 @@ async fn platform(issuer: &Issuer, servers: &[SocketAddr], outbound: Option<&str
         config.push_str("[scripts.gate]\nmain = \"gate.js\"\n");
     }
     let site = Site::new(&config);
-    site.write("ca.pem", &issuer.pem());
+    site.write("ca.pem", issuer.pem());
     site.write("edge.js", EDGE);
     site.write("gate.js", outbound.unwrap_or_default());
     let server = site.serve().await;

@@ -3,6 +3,7 @@
 
 mod api;
 mod deaths;
+mod disk;
 
 use serde_json::{Value, json};
 

@@ -48,12 +48,11 @@ fn trailed(trailer: &str) -> (Chunks, Vec<u8>) {
     (Chunks::new(66_560, Some(chunks), announced), [&chunked(signatures), trailer.as_bytes()].concat())
 }
 
-/// Reads a body in pieces: its content, and what is behind it.
-fn read(
-    mut chunks: Chunks,
-    body: &[u8],
-    piece: usize,
-) -> Result<(Vec<u8>, Vec<(String, String)>), ChunkError> {
+/// A content, and what is behind it.
+type Read = Result<(Vec<u8>, Vec<(String, String)>), ChunkError>;
+
+/// Reads a body in pieces.
+fn read(mut chunks: Chunks, body: &[u8], piece: usize) -> Read {
     let mut content = Vec::new();
     for piece in body.chunks(piece.max(1)) {
         let mut input = Bytes::copy_from_slice(piece);

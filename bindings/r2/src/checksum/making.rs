@@ -11,23 +11,27 @@ use super::{Algorithm, Checksums, OfParts, from_hex, hex};
 /// One checksum of bytes that come.
 pub(super) enum Making {
     Md5(Md5),
-    Sha(Context),
+    Sha(Box<Context>),
     /// With how many of its bytes count.
-    Crc(crc_fast::Digest, usize),
+    Crc(Box<crc_fast::Digest>, usize),
 }
 
 impl Making {
     pub(super) fn new(algorithm: Algorithm) -> Making {
         match algorithm {
             Algorithm::Crc32 | Algorithm::Crc32c | Algorithm::Crc64Nvme => {
-                Making::Crc(crc_fast::Digest::new(crc(algorithm)), algorithm.length())
+                Making::Crc(Box::new(crc_fast::Digest::new(crc(algorithm))), algorithm.length())
             }
             Algorithm::Md5 => Making::Md5(Md5::new()),
-            Algorithm::Sha1 => Making::Sha(Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
-            Algorithm::Sha256 => Making::Sha(Context::new(&digest::SHA256)),
-            Algorithm::Sha384 => Making::Sha(Context::new(&digest::SHA384)),
-            Algorithm::Sha512 => Making::Sha(Context::new(&digest::SHA512)),
+            Algorithm::Sha1 => Making::sha(&digest::SHA1_FOR_LEGACY_USE_ONLY),
+            Algorithm::Sha256 => Making::sha(&digest::SHA256),
+            Algorithm::Sha384 => Making::sha(&digest::SHA384),
+            Algorithm::Sha512 => Making::sha(&digest::SHA512),
         }
+    }
+
+    fn sha(algorithm: &'static digest::Algorithm) -> Making {
+        Making::Sha(Box::new(Context::new(algorithm)))
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {

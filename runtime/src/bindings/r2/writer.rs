@@ -24,7 +24,7 @@ const HELD_BYTES: u64 = (2 * BODY_CHUNK_BYTES + (512 << 10)) as u64;
 /// What came of a content.
 enum Made {
     Object(Option<Box<wasmyard_r2::Object>>),
-    Part(wasmyard_r2::Part),
+    Part(Box<wasmyard_r2::Part>),
 }
 
 /// A content that the guest writes.
@@ -56,7 +56,8 @@ impl OpenWriter {
         arriving: &Arriving,
     ) -> OpenWriter {
         OpenWriter::of(bucket.clone(), arriving, async move |content| {
-            bucket.upload_part(&key, &upload, number, content, Vec::new()).await.map(Made::Part)
+            let part = bucket.upload_part(&key, &upload, number, content, Vec::new()).await;
+            part.map(|part| Made::Part(Box::new(part)))
         })
     }
 
@@ -126,7 +127,7 @@ impl HostWriter for State {
     async fn finish_part(&mut self, this: Resource<OpenWriter>) -> wasmtime::Result<Result<Part, R2Error>> {
         let writer = self.table.delete(this)?;
         Ok(match writer.finish().await {
-            Ok(Made::Part(made)) => Ok(part(made)),
+            Ok(Made::Part(made)) => Ok(part(*made)),
             Ok(Made::Object(_)) => wasmtime::bail!("an object was finished as a part of an upload"),
             Err(refused) => Err(refused),
         })

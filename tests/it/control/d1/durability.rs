@@ -6,7 +6,7 @@ use super::{D1, OF_A, rows, run, site};
 use crate::support::{Server, Site, SmallDisk, eventually};
 
 /// Rounds of killing a server that is written to.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 30;
 
 #[tokio::test]
 async fn what_was_answered_for_outlives_kill_9() {
