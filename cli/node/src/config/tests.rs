@@ -287,7 +287,7 @@ fn a_limit_that_can_have_no_effect_is_a_warning() {
 fn every_limit_of_an_invocation_can_be_set() {
     use wasmyard_namespaces::limits::{LimitScope, table};
     let rows: Vec<_> = table().iter().filter(|row| row.scope == LimitScope::Invocation).collect();
-    assert_eq!(rows.len(), 11);
+    assert_eq!(rows.len(), 13);
     for row in rows {
         let config = good(&format!("[namespaces.n.limits]\n{} = {}\n", row.config_key(), row.min));
         assert_eq!(json!(config.namespaces[0].limits)[row.name], json!(row.min), "{}", row.name);

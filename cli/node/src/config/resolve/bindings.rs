@@ -65,20 +65,16 @@ impl Resolver<'_> {
 
     /// A binding to storage of the script's own.
     fn own_binding(&mut self, spot: &Spot<Value>) -> Option<(BindingName, StorageKind)> {
-        match BindingInput::from_json(&spot.value) {
+        let fault = match BindingInput::from_json(&spot.value) {
             Ok(BindingInput::Own { name, kind }) => {
                 self.unknown_keys(spot, &spot.value, &["own"]);
-                Some((name, kind))
+                return Some((name, kind));
             }
-            Ok(_) => {
-                self.faults.push(spot.fault("own is true, or is left out".to_owned()));
-                None
-            }
-            Err(error) => {
-                self.faults.push(spot.fault(error.to_string()));
-                None
-            }
-        }
+            Err(error) if spot.value.get("own") != Some(&Value::Bool(false)) => error.to_string(),
+            Ok(_) | Err(_) => "own is true, or is left out".to_owned(),
+        };
+        self.faults.push(spot.fault(fault));
+        None
     }
 
     /// KV namespaces by their titles. Their bindings' names are unique, those of `others` included.
