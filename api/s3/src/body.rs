@@ -1,7 +1,7 @@
 //! A body as it comes, and what it has to be.
 //!
 //! Owns how bodies are read: in pieces, whole where they are documents, out of their chunks where they have some. What is wrong
-//! with one is known where it is read, and said where the request is answered: see [`Arriving::judged`].
+//! with one is known where it is read, and said where the request is answered: see [`Verdict::judged`].
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

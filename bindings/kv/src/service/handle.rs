@@ -60,7 +60,7 @@ impl KvHandle {
     /// A value, if it has `room` bytes at most.
     ///
     /// # Errors
-    /// [`KvError`] for a key that breaks a rule, and as [`Store::get`]; [`KvError::Busy`].
+    /// [`KvError`] for a key that breaks a rule, and as [`Store::get`](crate::Store::get); [`KvError::Busy`].
     pub async fn get(&self, key: &str, room: u64) -> Result<Option<Found>, KvError> {
         let (id, key) = (self.id.clone(), Key::parse(key)?);
         self.finished(move |shared| async move { shared.store()?.get(&id, &key, shared.now(), room).await })
@@ -70,7 +70,7 @@ impl KvHandle {
     /// Puts a value. It is durable when this returns.
     ///
     /// # Errors
-    /// [`KvError`] for what breaks a rule, and as [`Store::write`]; [`KvError::Busy`].
+    /// [`KvError`] for what breaks a rule, and as [`Store::write`](crate::Store::write); [`KvError::Busy`].
     pub async fn put(&self, key: &str, value: Bytes, options: PutOptions) -> Result<(), KvError> {
         let write = self.checked(NewValue { key: key.to_owned(), value, options })?;
         self.write(vec![write]).await
@@ -120,7 +120,7 @@ impl KvHandle {
     /// Keys by their bytes.
     ///
     /// # Errors
-    /// [`KvError`] for options that break a rule, and as [`Store::list`]; [`KvError::Busy`].
+    /// [`KvError`] for options that break a rule, and as [`Store::list`](crate::Store::list); [`KvError::Busy`].
     pub async fn list(&self, options: ListOptions) -> Result<Page, KvError> {
         let (prefix, after, limit) = options.resolve()?;
         let id = self.id.clone();
