@@ -90,10 +90,11 @@ impl Storage {
     pub async fn for_development(config: &ResolvedConfig, token: Option<&str>) -> Result<Self, StartError> {
         let data = &config.server.data;
         make_data_directory(data)?;
-        let registry =
-            Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), registry_options(config))
-                .await
-                .map_err(|error| StartError::failed(format!("the registry cannot be made: {error}")))?;
+        // What scripts keep lies in the folder, and is found again by the next start.
+        let options = RegistryOptions { storage_named_by_key: true, ..registry_options(config) };
+        let registry = Registry::open_with(Arc::new(MemoryStore::new()), Blobs::memory(), options)
+            .await
+            .map_err(|error| StartError::failed(format!("the registry cannot be made: {error}")))?;
         Self::around(registry, config, None, token).await
     }
 

@@ -157,6 +157,9 @@ pub struct RegistryOptions {
     pub blob_grace: Duration,
     /// How long storage of a script's own is kept that nothing leads to.
     pub storage_grace: Duration,
+    /// Whether storage of a script's own lies under a name that script, type and binding give. For a registry that forgets
+    /// when its process ends: under a name by chance nobody would find it again.
+    pub storage_named_by_key: bool,
     /// What time it is.
     pub clock: Clock,
 }
@@ -176,6 +179,7 @@ impl Default for RegistryOptions {
             audit_kept: Duration::from_secs(90 * 24 * 3_600),
             blob_grace: Duration::from_secs(24 * 3_600),
             storage_grace: Duration::from_secs(7 * 24 * 3_600),
+            storage_named_by_key: false,
             clock: Clock::system(),
         }
     }

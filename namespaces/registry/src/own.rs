@@ -14,6 +14,7 @@ use super::{Inner, Registry, Result};
 use crate::error::RegistryError;
 use crate::record::{NAMESPACES, ScriptRecord, USER_SCRIPTS, scripts_within};
 use wasmyard_model::bindings::{BindingType, StorageKind};
+use wasmyard_model::digest::Digest;
 use wasmyard_model::name::BindingName;
 use wasmyard_model::script::ScriptKey;
 use wasmyard_model::timestamp::Timestamp;
@@ -68,7 +69,7 @@ impl Registry {
         binding: &BindingName,
     ) -> Result<OwnStorage> {
         let inner = &self.inner;
-        let new_name = format!("own-{}", uuid::Uuid::new_v4().simple());
+        let new_name = inner.new_storage_name(script, kind, binding).await?;
         let take = || async {
             let place = inner.place(script);
             let place = place.ok_or_else(|| match script.namespace() {
@@ -190,6 +191,25 @@ impl Registry {
 }
 
 impl Inner {
+    /// The name for storage that is not there yet.
+    async fn new_storage_name(
+        &self,
+        script: &ScriptKey,
+        kind: StorageKind,
+        binding: &BindingName,
+    ) -> Result<String> {
+        if self.options.storage_named_by_key {
+            let key = format!("{script}/{}/{binding}", kind.binding_type().as_str());
+            let digest = Digest::of(key.as_bytes()).to_string();
+            let name = format!("own-{}", digest.get(..32).unwrap_or_default());
+            // What is to be removed under that name must not be what comes next.
+            if !self.log.read(&DROPS, &name).await?.exists() {
+                return Ok(name);
+            }
+        }
+        Ok(format!("own-{}", uuid::Uuid::new_v4().simple()))
+    }
+
     /// What becomes of a script's storage in the append by which the script goes.
     pub(super) async fn leave_storage(
         &self,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, NAMESPACES, Server, Site, script_path};
+use crate::support::{Api, NAMESPACES, Server, Site, eventually, script_path};
 
 /// A value that is put everywhere, and looked for everywhere.
 const CANARY: &str = "the-canary-of-this-tenant";
@@ -262,4 +262,31 @@ async fn a_tenant_fills_what_is_its_own_as_far_as_its_namespace_lets_it() {
     let path = format!("/client/v4/accounts/0/storage/kv/namespaces/{keys}/values/of-the-operator");
     let put = api.request(http::Method::PUT, &path).body("x".repeat(200_000)).send().await.unwrap();
     assert_eq!(put.status(), 200);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_developed_in_has_its_storage_again_after_a_restart() {
+    let site = Site::new(
+        r#"
+        [namespaces.production.scripts.one]
+        main = "one.js"
+        bindings = [{ type = "kv_namespace", name = "KEYS", own = true }]
+        [[routes]]
+        pattern = "*.test/*"
+        namespace = "production"
+        "#,
+    );
+    let counts = "export default { async fetch(_, { KEYS }) { const n = Number(await KEYS.get('n')) + 1; await KEYS.put('n', `${n}`); return new Response(`${n}`); } };";
+    site.write("one.js", counts);
+    for visit in ["1", "2"] {
+        let mut server = site.dev().await;
+        // Until it is compiled, visitors are told so.
+        let said = eventually("an answer of the script", async || {
+            let answer = server.get("one.test", "/").await;
+            (answer.status == 200).then(|| answer.text().to_owned())
+        });
+        assert_eq!(said.await, visit);
+        server.terminate();
+        server.ended().await;
+    }
 }

@@ -133,3 +133,22 @@ async fn what_a_namespace_leaves_is_found_under_no_script() {
     registry.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
     assert_ne!(own(&registry, &user("production", "a"), D1, "DB").await.name, kept.name);
 }
+
+#[tokio::test]
+async fn a_registry_that_forgets_finds_it_by_its_key() {
+    let again = async || {
+        let options = RegistryOptions { storage_named_by_key: true, ..RegistryOptions::default() };
+        let store = Arc::new(MemoryStore::new());
+        let registry = Registry::open_with(store, Blobs::memory(), options).await.unwrap();
+        registry.create_namespace(NewNamespace::named(ns("production"))).await.unwrap();
+        registry
+    };
+    let (one, two) = (again().await, again().await);
+    let key = user("production", "a");
+    let first = own(&one, &key, D1, "DB").await;
+    assert_eq!(own(&two, &key, D1, "DB").await.name, first.name);
+    assert_ne!(own(&one, &key, KvNamespace, "DB").await.name, first.name);
+    // What is yet to be removed is not taken for it.
+    assert!(one.drop_own_storage(&first).await.unwrap());
+    assert_ne!(own(&one, &key, D1, "DB").await.name, first.name);
+}
