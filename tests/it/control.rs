@@ -43,3 +43,21 @@ mod uploads;
 mod versions;
 mod webhooks;
 mod zones;
+
+/// A platform whose dispatcher, in JavaScript, asks the script of `production` that the host's first label names.
+fn dispatching_by_label() -> crate::support::Site {
+    let site = crate::support::Site::new(
+        r#"
+        [namespaces.production]
+        [scripts.edge]
+        main = "edge.js"
+        bindings = [{ type = "dispatch_namespace", name = "D", namespace = "production" }]
+        [[routes]]
+        pattern = "*/*"
+        script = "edge"
+        "#,
+    );
+    let edge = "export default { fetch: (request, env) => env.D.get(new URL(request.url).hostname.split('.')[0]).fetch(request) };";
+    site.write("edge.js", edge);
+    site
+}

@@ -91,8 +91,11 @@ impl Registry {
             Ok(transaction)
         };
         inner.log.retried("the script's storage", take).await?;
-        let kept = self.own_storage_of(script).await?;
-        let kept = kept.into_iter().find(|kept| kept.kind == kind && kept.binding == *binding);
+        let place = inner.record_key(script).map(|record| id(&record, kind, binding));
+        let kept = match place {
+            Some(place) => inner.own(&inner.log.read(&OWN, &place).await?),
+            None => None,
+        };
         kept.ok_or_else(|| RegistryError::Conflict(format!("the storage of {script}")))
     }
 

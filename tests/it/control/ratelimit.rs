@@ -17,21 +17,8 @@ const ASKS: &str = r#"
     };
 "#;
 
-const CONFIG: &str = r#"
-    [namespaces.production]
-    [scripts.edge]
-    main = "edge.js"
-    bindings = [{ type = "dispatch_namespace", name = "D", namespace = "production" }]
-    [[routes]]
-    pattern = "*/*"
-    script = "edge"
-"#;
-
-const EDGE: &str = "export default { fetch: (request, env) => env.D.get(new URL(request.url).hostname.split('.')[0]).fetch(request) };";
-
 async fn platform() -> Server {
-    let site = crate::support::Site::new(CONFIG);
-    site.write("edge.js", EDGE);
+    let site = super::dispatching_by_label();
     site.serve().await
 }
 

@@ -34,21 +34,8 @@ const KEEPS: &str = r#"
     };
 "#;
 
-const CONFIG: &str = r#"
-    [namespaces.production]
-    [scripts.edge]
-    main = "edge.js"
-    bindings = [{ type = "dispatch_namespace", name = "D", namespace = "production" }]
-    [[routes]]
-    pattern = "*/*"
-    script = "edge"
-"#;
-
-const EDGE: &str = "export default { fetch: (request, env) => env.D.get(new URL(request.url).hostname.split('.')[0]).fetch(request) };";
-
 async fn platform() -> (Site, Server) {
-    let site = Site::new(CONFIG);
-    site.write("edge.js", EDGE);
+    let site = super::dispatching_by_label();
     let server = site.serve().await;
     (site, server)
 }

@@ -9,18 +9,6 @@ use tokio::net::TcpStream;
 
 use crate::support::{Server, Site, body, eventually, request, script_path, within};
 
-const CONFIG: &str = r#"
-    [namespaces.production]
-    [scripts.edge]
-    main = "edge.js"
-    bindings = [{ type = "dispatch_namespace", name = "D", namespace = "production" }]
-    [[routes]]
-    pattern = "*/*"
-    script = "edge"
-"#;
-
-const EDGE: &str = "export default { fetch: (request, env) => env.D.get(new URL(request.url).hostname.split('.')[0]).fetch(request) };";
-
 const SHOP: &str = r#"
     export default {
       fetch(request) {
@@ -32,8 +20,7 @@ const SHOP: &str = r#"
 "#;
 
 async fn platform() -> (Site, Server) {
-    let site = Site::new(CONFIG);
-    site.write("edge.js", EDGE);
+    let site = super::dispatching_by_label();
     let server = site.serve().await;
     let api = server.api();
     for script in ["shop", "blog"] {
